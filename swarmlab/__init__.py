@@ -1,0 +1,42 @@
+"""Docker Swarm mode in a notebook: a simulated swarm behind the Docker Engine API.
+
+>>> import swarmlab
+>>> cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+>>> web = cluster.client("m1").services.create("nginx", name="web")
+
+Read the code in this order: `model` (the nouns), `simulation` (time, chance, machines), `raft`
+(agreement), `manager` (the rooms that decide), `worker` (agent and containers), `engine` (one
+node's daemon and its API), `cluster` (what you hold).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.cluster import Cluster, engines, latest, load, simulate
+from swarmlab.errors import LabError, SwarmError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+__all__ = ["Cluster", "LabError", "SwarmError", "engines", "latest", "load", "simulate"]
+
+
+def load_ipython_extension(ipython: InteractiveShell) -> None:
+    """`%load_ext swarmlab` brings the `%docker` magic; in a kernel, the import does so already."""
+    from swarmlab.docker_cli.magic import load_ipython_extension as load_magic
+
+    load_magic(ipython)
+
+
+def _in_kernel() -> Any:
+    """The IPython shell this runs in, None elsewhere."""
+    import sys
+
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+if (_shell := _in_kernel()) is not None:
+    load_ipython_extension(_shell)

@@ -1,0 +1,8 @@
+"""`python -m swarmlab` is the `swarmlab` command."""
+
+import sys
+
+from swarmlab.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

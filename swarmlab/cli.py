@@ -1,0 +1,153 @@
+"""The `swarmlab` command: `lab` opens the notebooks, `serve` answers Docker's own tools, and `ctl`
+breaks and mends what is served.
+
+`ctl` and the server speak over a UNIX socket, one line of JSON each way: what is asked as
+`{"words": ["crash", "m1"]}` is answered with `{"said": "…"}` or `{"error": "…"}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarmlab.errors import LabError
+
+PACKAGE = Path(__file__).parent
+FIRST_NOTEBOOK = "00_start_here.ipynb"
+CTL_TIMEOUT_S = 120.0
+
+CTL_WORDS = """\
+crash NODE            power fails at NODE
+start NODE            NODE starts again
+stop NODE             NODE is shut down in good order
+partition A,B C,D,E   only nodes of one group hear each other
+heal                  all nodes hear each other again
+speed X               X virtual seconds pass in one of ours
+run 30s               30 virtual seconds pass now
+status                the nodes, and what time it is"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code: 0, 1 when it was refused, 2 when it was not understood."""
+    parser = command_line()
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        if options.command == "lab":
+            return lab(options.folder, rest)
+        if options.command == "serve":
+            from swarmlab.serve import serve
+
+            return serve(options)
+        print(ask(options.dir, options.words))
+    except LabError as refusal:
+        print(f"swarmlab {options.command}: {refusal}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="swarmlab", description="Docker Swarm mode, live and simulated."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    lab = commands.add_parser(
+        "lab",
+        help="open JupyterLab on the notebooks",
+        epilog="Every other option, such as --no-browser or --port=9999, goes to JupyterLab.",
+    )
+    lab.add_argument("--folder", type=Path, help="copy the notebooks there and open the copies")
+
+    serve = commands.add_parser("serve", help="serve a simulated cluster to Docker's own tools")
+    serve.add_argument("--managers", type=int, help="how many managers the swarm has (3)")
+    serve.add_argument("--workers", type=int, help="how many workers the swarm has (2)")
+    serve.add_argument("--engines", help="names of engines in no swarm, such as m1,m2,w1")
+    serve.add_argument("--dir", type=Path, default=default_dir(), help="for sockets (%(default)s)")
+    serve.add_argument("--speed", type=float, default=1.0, help="virtual seconds in a real one (1)")
+    serve.add_argument("--seed", type=int, default=7, help="equal seeds, equal chance (7)")
+
+    ctl = commands.add_parser(
+        "ctl",
+        help="crash, start, stop, partition, heal what is served",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=CTL_WORDS,
+    )
+    ctl.add_argument("--dir", type=Path, default=default_dir(), help="as given to `swarmlab serve`")
+    ctl.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
+    return parser
+
+
+def default_dir() -> Path:
+    return Path(tempfile.gettempdir()) / "swarmlab"
+
+
+# -- lab -----------------------------------------------------------------------------------------
+def lab(folder: Path | None, options: Sequence[str]) -> int:
+    """Open JupyterLab on the first notebook: in a checkout in place, else on copies."""
+    checkout = PACKAGE.parent / "notebooks"
+    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
+    opened = checkout
+    if folder is not None or not in_checkout:
+        opened = (folder or Path("swarmlab-notebooks")).absolute()
+        kept = copy_notebooks(checkout if in_checkout else PACKAGE / "_notebooks", opened)
+        print(f"The notebooks are in {opened}")
+        if kept:
+            print(f"Left as you changed them: {', '.join(kept)}")
+    from jupyterlab.labapp import LabApp
+
+    # Settings of ours that spare newcomers JupyterLab's questions; the user's own still win.
+    paths = [os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "jupyter")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
+    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *options])
+    return 0
+
+
+def copy_notebooks(source: Path, target: Path) -> list[str]:
+    """Copy what `target` lacks; the names of files there that differ, which are left alone."""
+    kept = []
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source)
+        if not path.is_file() or ".ipynb_checkpoints" in name.parts:
+            continue
+        copied = target / name
+        if not copied.exists():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied)
+        elif copied.read_bytes() != path.read_bytes():
+            kept.append(str(name))
+    return kept
+
+
+# -- ctl -----------------------------------------------------------------------------------------
+def ask(folder: Path, words: Sequence[str]) -> str:
+    """What the server in `folder` says to these words; LabError when it refuses or is not there."""
+    path = folder / "ctl.sock"
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(CTL_TIMEOUT_S)
+        try:
+            control.connect(str(path))
+        except OSError as error:
+            raise LabError(
+                f"nothing is served in {folder} ({error.strerror or error}); "
+                f"start it with: swarmlab serve --dir {folder}"
+            ) from None
+        with control.makefile("rw", encoding="utf-8") as lines:
+            lines.write(json.dumps({"words": list(words)}) + "\n")
+            lines.flush()
+            line = lines.readline()
+    if not line:
+        raise LabError(f"the server in {folder} went away without an answer")
+    answer: dict[str, str] = json.loads(line)
+    if "error" in answer:
+        raise LabError(answer["error"])
+    return answer["said"]

@@ -1,0 +1,401 @@
+"""What a person holds: a simulated cluster, its clock and its faults.
+
+Everything that is said *to* the swarm goes through the Docker API of one of its nodes (`client`,
+`%docker`); this class does what no API can: crash a machine, cut the network, let time pass, copy
+the whole world, or save it as a small file.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.duration import Duration, nanoseconds
+from swarmlab.errors import LabError
+from swarmlab.journal import Entry, from_json, masked, parsed, to_json, unmasked, unparsed
+from swarmlab.simulation import MS, Link, Machine, Network, S, Simulation, Trace
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from swarmlab.engine.daemon import Engine
+    from swarmlab.engine.doors import Pacer
+    from swarmlab.worker.registry import Registry
+
+NODES_MAX = 5000
+FILE_VERSION = 1
+WAIT_LIMIT = "10m"
+
+
+class World:
+    """All that is simulated; a copy of it lives on by itself."""
+
+    def __init__(self, names: list[str], seed: int) -> None:
+        from swarmlab.engine.daemon import EngineProgram
+        from swarmlab.worker.registry import Registry
+
+        self.simulation = Simulation(seed)
+        self.network = Network(self.simulation)
+        self.registry = Registry()
+        program = EngineProgram(self.registry)
+        for i, name in enumerate(names):
+            Machine(self.network, name, f"10.77.{(i + 2) // 256}.{(i + 2) % 256}", program).start()
+
+
+class Cluster:
+    """A simulated cluster of Docker engines.
+
+    >>> cluster = simulate(managers=3, workers=2, seed=7)
+    >>> cluster.client("m1").services.create("nginx", name="web").name
+    'web'
+    >>> cluster.crash("m1")
+    >>> cluster.run("30s")
+    """
+
+    kind = "simulated"
+
+    def __init__(self, world: World, make_up: dict[str, Any], journal: list[Entry]) -> None:
+        self._world = world
+        self._make_up = make_up
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._clients: dict[str, DockerClient] = {}
+        self._pacer: Pacer | None = None
+
+    # -- looking ---------------------------------------------------------------------
+    @property
+    def names(self) -> list[str]:
+        """The nodes' names, in the order they were made."""
+        return list(self._world.network.machines)
+
+    @property
+    def trace(self) -> Trace:
+        """Everything that happened, as records."""
+        return self._world.simulation.trace
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time, in nanoseconds since the cluster was made."""
+        return self._world.simulation.now_ns
+
+    @property
+    def registry(self) -> Registry:
+        """The images that a pull finds; `registry.register(…)` adds one."""
+        return self._world.registry
+
+    def machine(self, name: str) -> Machine:
+        """The simulated machine of this name."""
+        found = self._world.network.machines.get(name)
+        if found is None:
+            raise LabError(f"there is no node {name!r}; there are {', '.join(self.names)}")
+        return found
+
+    def engine(self, name: str) -> Engine | None:
+        """The engine that runs on a node, None while it is down. For views that look inside."""
+        process: Any = self.machine(name).process
+        return process  # type: ignore[no-any-return]
+
+    def is_up(self, name: str) -> bool:
+        return self.machine(name).up
+
+    def default_node(self) -> str:
+        """The node that `%docker` speaks to: the leader if there is one, else the first that is up."""
+        up = [name for name in self.names if self.is_up(name)]
+        leading = [name for name in up if (m := self._manager(name)) and m.raft.is_leader]
+        managing = [name for name in up if self._manager(name)]
+        choice = [*leading, *managing, *up, *self.names]
+        return choice[0]
+
+    def _manager(self, name: str) -> Any:
+        engine = self.engine(name)
+        return engine.manager if engine is not None else None
+
+    def client(self, name: str | None = None) -> DockerClient:
+        """A stock `docker.DockerClient` that speaks to one node, in-process."""
+        from swarmlab.engine.doors import InProcessDoor
+        from swarmlab.engine.serving import in_process_client
+
+        name = name or self.default_node()
+        self.machine(name)
+        if name not in self._clients:
+            door = InProcessDoor(self._world.simulation, self._lock)
+            adapter = _adapter(self, name, door)
+            self._clients[name] = in_process_client(name, adapter)
+        return self._clients[name]
+
+    # -- faults ----------------------------------------------------------------------
+    def crash(self, *names: str) -> None:
+        """Cut the power of these nodes, now."""
+        for name in names:
+            self._do("crash", name)
+
+    def stop(self, *names: str) -> None:
+        """Stop the engines of these nodes in an orderly way."""
+        for name in names:
+            self._do("stop", name)
+
+    def start(self, *names: str) -> None:
+        """Power these nodes on again; they find what their disks kept."""
+        for name in names:
+            self._do("start", name)
+
+    def partition(self, *groups: list[str] | str) -> None:
+        """Cut the network into groups that do not hear each other: `partition("m1,w1", "m2,m3")`."""
+        sides = [side.split(",") if isinstance(side, str) else list(side) for side in groups]
+        self._do("partition", *sides)
+
+    def heal(self) -> None:
+        """Every node hears every other again."""
+        self._do("heal")
+
+    def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
+        """Slow the link between two nodes, both ways; `delay` 0 and no loss make it normal again."""
+        if not 0 <= loss <= 1:
+            raise LabError(f"loss={loss} is no probability; it has to lie between 0 and 1")
+        self._do("slow", source, target, nanoseconds(delay), loss)
+
+    def _do(self, verb: str, *args: Any) -> None:
+        with self._lock:
+            self._act(verb, args)
+            self._journal.append(Entry(self.now_ns, verb, args))
+
+    def _act(self, verb: str, args: tuple[Any, ...]) -> None:
+        network = self._world.network
+        match verb:
+            case "crash" | "stop" | "start":
+                getattr(self.machine(args[0]), verb)()
+            case "partition":
+                network.partition(*args)
+            case "heal":
+                network.heal()
+            case "slow":
+                source, target, delay_ns, loss = args
+                link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)
+                for pair in ((source, target), (target, source)):
+                    self.machine(pair[0])
+                    network.links[pair] = link
+            case "request":
+                self._replay(*args)
+            case _:
+                raise LabError(f"the journal says {verb!r}, which this version does not know")
+
+    # -- time ------------------------------------------------------------------------
+    def run(self, duration: Duration) -> None:
+        """Let virtual time pass: `run("30s")`."""
+        with self._lock:
+            simulation = self._world.simulation
+            simulation.run_until(simulation.now_ns + nanoseconds(duration))
+
+    def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
+        """Let time pass, 200 ms at a time, until `condition()` holds; how many seconds it took."""
+        begun_ns, limit_ns = self.now_ns, nanoseconds(limit)
+        while not condition():
+            if self.now_ns - begun_ns >= limit_ns:
+                raise LabError(f"it did not come to pass within {limit} of virtual time")
+            self.run("200ms")
+        return (self.now_ns - begun_ns) / S
+
+    def play(self, speed: float = 1.0) -> None:
+        """Tie virtual time to the wall clock, `speed` times as fast, until `pause()`."""
+        from swarmlab.engine.doors import Pacer
+
+        if not speed > 0:
+            raise LabError(f"speed={speed} does not move time; give a number above 0, or pause()")
+        if self._pacer is None:
+            self._pacer = Pacer(self._world.simulation, speed, self._lock)
+            self._pacer.start()
+        else:
+            self._pacer.set_speed(speed)
+
+    def pause(self) -> None:
+        """Virtual time stands still again, except when you let it pass."""
+        if self._pacer is not None:
+            self._pacer.stop()
+            self._pacer = None
+
+    @property
+    def speed(self) -> float:
+        """How fast virtual time follows the wall clock; 0 while it is paused."""
+        return self._pacer.speed if self._pacer is not None else 0.0
+
+    # -- copies ------------------------------------------------------------------------
+    def fork(self) -> Cluster:
+        """The whole cluster once more, as it is now; the two go on independently."""
+        with self._lock:
+            world = copy.deepcopy(self._world)
+            return Cluster(world, dict(self._make_up), list(self._journal))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the cluster's story to a small JSON file, which `swarmlab.load` lives again."""
+        with self._lock:
+            story = {
+                "swarmlab": FILE_VERSION,
+                "make_up": self._make_up,
+                "now_ns": self.now_ns,
+                "digest": self.trace.digest(),
+                "journal": to_json(self._journal),
+            }
+        path = Path(path)
+        aside = path.with_name(path.name + ".new")
+        aside.write_text(json.dumps(story, indent=1) + "\n")
+        aside.replace(path)
+        return path
+
+    # -- the journal --------------------------------------------------------------------
+    def _words(self) -> dict[str, str]:
+        """Every token and key there is now, and the word that stands for it in the journal."""
+        words: dict[str, str] = {}
+        for name in self.names:
+            manager = self._manager(name)
+            if manager is not None and manager.store.tables["cluster"]:
+                cluster = manager.store.cluster
+                words |= {
+                    cluster.worker_token: "<worker token>",
+                    cluster.manager_token: "<manager token>",
+                    cluster.unlock_key: "<unlock key>",
+                }
+        return words
+
+    def _note_request(self, name: str, method: str, path: str, body: bytes | str | None) -> None:
+        if method in ("GET", "HEAD"):
+            return
+        seed = self._make_up["seed"]
+        what = masked(path.partition("?")[0], parsed(body), seed, self._words())
+        self._journal.append(Entry(self.now_ns, "request", (name, method, path, what)))
+
+    def _replay(self, name: str, method: str, path: str, body: Any) -> None:
+        import requests
+
+        client = self.client(name)
+        url = f"{client.api.base_url}{path}"
+        data = unparsed(unmasked(body, self._words()))
+        kind = "application/x-tar" if isinstance(body, str) else "application/json"
+        headers = {"Content-Type": kind} if data else {}
+        prepared = requests.Request(method, url, data=data, headers=headers).prepare()
+        with_body = client.api.get_adapter(url).send(prepared, stream=False)
+        assert with_body is not None
+
+    # -- showing -----------------------------------------------------------------------
+    @property
+    def nodes(self) -> Any:
+        """The nodes as rows: name, role, status, availability, manager status, tasks."""
+        from swarmlab.views.snapshot import node_rows
+
+        return node_rows(self)
+
+    def board(self, **options: Any) -> Any:
+        """The live board: a column a node, a box a task; crash nodes with a click."""
+        from swarmlab.views.board import Board
+
+        return Board(self, **options)
+
+    def __repr__(self) -> str:
+        up = sum(self.is_up(name) for name in self.names)
+        time_s = self.now_ns / S
+        return f"<Cluster simulated, {up} of {len(self.names)} nodes up, t = {time_s:.1f} s>"
+
+
+def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
+    """The in-process door of one node, which keeps the journal."""
+    from swarmlab.engine.serving import EngineAdapter
+
+    class JournalAdapter(EngineAdapter):
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
+            with cluster._lock:
+                cluster._note_request(name, request.method, request.path_url, request.body)
+                return super().send(request, *args, **options)
+
+    return JournalAdapter(lambda: cluster.engine(name), door)
+
+
+_latest: Cluster | None = None
+
+
+def latest() -> Cluster | None:
+    """The cluster that was made last; `%docker` speaks to it."""
+    return _latest
+
+
+def _made(cluster: Cluster) -> Cluster:
+    global _latest
+    _latest = cluster
+    return cluster
+
+
+def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
+    """A simulated swarm, ready for work: managers m1, m2, …, workers w1, w2, …
+
+    Equal seeds give equal runs. Nothing has to be installed, and no network is used.
+
+    >>> simulate(managers=3, workers=2, seed=7)
+    <Cluster simulated, 5 of 5 nodes up, t = 6.4 s>
+    """
+    for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < least:
+            raise LabError(
+                f"{word}={count!r} makes no swarm; give a whole number of at least {least}"
+                + (": someone has to lead" if least else "")
+            )
+    if managers + workers > NODES_MAX:
+        raise LabError(f"{managers + workers} nodes are too many; at most {NODES_MAX}")
+    make_up = {"managers": managers, "workers": workers, "seed": seed}
+    return _made(_build(make_up))
+
+
+def engines(names: list[str], *, seed: int = 0) -> Cluster:
+    """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
+    if not names or len(set(names)) != len(names):
+        raise LabError(f"engines={names!r}: give at least one name, and each name once")
+    return _made(_build({"engines": names, "seed": seed}))
+
+
+def _build(make_up: dict[str, Any]) -> Cluster:
+    names = make_up.get("engines") or [
+        *(f"m{i + 1}" for i in range(make_up["managers"])),
+        *(f"w{i + 1}" for i in range(make_up["workers"])),
+    ]
+    cluster = Cluster(World(names, make_up["seed"]), make_up, [])
+    if "engines" not in make_up:
+        _form_swarm(cluster, make_up["managers"])
+    return cluster
+
+
+def _form_swarm(cluster: Cluster, managers: int) -> None:
+    """`docker swarm init` on the first node, `docker swarm join` on the others."""
+    first = cluster.names[0]
+    address = f"{cluster.machine(first).address}:2377"
+    cluster.client(first).swarm.init(advertise_addr=cluster.machine(first).address)
+    tokens = cluster.client(first).swarm.attrs["JoinTokens"]
+    for i, name in enumerate(cluster.names[1:], start=1):
+        token = tokens["Manager" if i < managers else "Worker"]
+        cluster.client(name).swarm.join(remote_addrs=[address], join_token=token)
+    cluster._journal.clear()
+
+
+def load(path: str | Path) -> Cluster:
+    """Live a saved cluster's story again; refused when it does not end as it did then."""
+    try:
+        story = json.loads(Path(path).read_text())
+        make_up, journal = story["make_up"], from_json(story["journal"])
+        version, now_ns, digest = story["swarmlab"], story["now_ns"], story["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{path} is no saved cluster: {error}") from None
+    if version != FILE_VERSION:
+        raise LabError(f"{path} has format {version}; this swarmlab reads format {FILE_VERSION}")
+    cluster = _build(make_up)
+    simulation = cluster._world.simulation
+    for entry in journal:
+        simulation.run_until(max(simulation.now_ns, entry.at_ns))
+        cluster._act(entry.verb, entry.args)
+        if entry.verb != "request":  # a request notes itself
+            cluster._journal.append(entry)
+    simulation.run_until(max(simulation.now_ns, now_ns))
+    if cluster.trace.digest() != digest:
+        raise LabError(
+            f"{path} was saved by another version of swarmlab: its story ends differently here"
+        )
+    return _made(cluster)

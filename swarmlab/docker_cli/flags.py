@@ -1,0 +1,218 @@
+"""The commands and their flags, read from the stock command line's own help, and their parsing.
+
+Click cuts the arguments; the refusals are worded as docker (cobra and pflag) words them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swarmlab.docker_cli.kinds import BY_KIND, BY_NAME, MULTIPLE
+from swarmlab.docker_cli.publish import parse_mount, parse_port
+from swarmlab.docker_cli.session import CliError
+from swarmlab.docker_cli.text import go_quote
+
+FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
+CONVERTERS = BY_KIND | {"port": parse_port, "mount": parse_mount}
+# After the first argument of these, everything belongs to the container.
+STOPS_AT_ARGUMENT = {"service create", "exec"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    name: str
+    shorthand: str = ""
+    kind: str = "bool"
+
+    @property
+    def multiple(self) -> bool:
+        return self.kind in MULTIPLE
+
+    def value(self, text: str) -> Any:
+        """What `text` means; CliError (exit code 125 comes from the caller) when it means nothing."""
+        try:
+            return BY_NAME.get(self.name, CONVERTERS.get(self.kind, str))(text)
+        except ValueError as error:
+            shown = f"-{self.shorthand}, --{self.name}" if self.shorthand else f"--{self.name}"
+            fault = f"invalid argument {go_quote(text)} for {go_quote(shown)} flag: {error}"
+            raise CliError(fault, 125) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command of docker; `path` is empty for docker itself."""
+
+    path: str
+    usage: str  # without "docker "
+    help: str
+    flags: Mapping[str, Flag]
+
+    @property
+    def is_group(self) -> bool:
+        return self.usage.endswith("COMMAND")
+
+    def limits(self) -> tuple[int, float]:
+        """How many arguments it takes, from its usage line: least and most."""
+        words = self.usage.removeprefix(self.path).replace("[OPTIONS]", "").split()
+        least = sum(not word.startswith("[") for word in words)
+        return least, float("inf") if words and words[-1].endswith("...]") else len(words)
+
+    def refuse(self, text: str, code: int = 1, verb: str = "Run") -> CliError:
+        """`text` with the usage line below it, as docker ends such a run."""
+        name = f"docker {self.path}".strip()
+        more = f"{verb} '{name} --help' for more information"
+        extra = "" if self.path else " [ARG...]"
+        return CliError(f"{text}\n\nUsage:  docker {self.usage}{extra}\n\n{more}", code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """A parsed command line: the flags that were given, and the rest."""
+
+    command: Command
+    given: Mapping[str, Any] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a flag: if not given False for a switch, empty for a list, else None."""
+        flag = self.command.flags[name]
+        empty: Any = [] if flag.multiple else False if flag.kind == "bool" else None
+        return self.given.get(name, empty)
+
+    def filters(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in self["filter"]:
+            found.setdefault(name, []).append(value)
+        return found
+
+
+@cache
+def commands() -> dict[str, Command]:
+    """Every command of stock_help.txt by its path (`service create`), and by its aliases."""
+    text = Path(__file__).with_name("stock_help.txt").read_text()
+    text = text.replace("{config}", go_quote(str(Path.home() / ".docker")))
+    found: dict[str, Command] = {}
+    for section in re.split(r"^Usage: {2}docker ", text, flags=re.MULTILINE)[1:]:
+        usage = section.partition("\n")[0]
+        path = re.match(r"(?:[a-z-]+(?: |$))*", usage)[0].strip()  # type: ignore[index]  # matches the empty text too
+        flags = {f.name: f for f in _flags(section)}
+        command = Command(path=path, usage=usage, help=f"Usage:  docker {section}", flags=flags)
+        aliases = re.search(r"^Aliases:\n {2}(.+)", section, re.MULTILINE)
+        names = aliases[1].split(", ") if aliases else []
+        found |= {path: command} | {name.removeprefix("docker "): command for name in names}
+    return found
+
+
+def _flags(section: str) -> Iterator[Flag]:
+    yield Flag(name="help", shorthand="h")
+    for line in section.splitlines():
+        if match := FLAG.match(line):
+            short, name, kind = match.groups()
+            yield Flag(name=name, shorthand=short or "", kind=kind or "bool")
+
+
+def find(words: list[str]) -> tuple[Command, list[str]]:
+    """The command that `words` begin with, and the words that are left for it."""
+    table = commands()
+    for length in (2, 1):
+        path = " ".join(words[:length])
+        if len(words) >= length and path in table:
+            command, rest = table[path], words[length:]
+            if command.is_group and rest and not rest[0].startswith("-"):
+                unknown = f"docker: unknown command: docker {path} {rest[0]}"
+                usage = command.usage.removesuffix(" COMMAND")
+                more = f"Run 'docker {path} --help' for more information"
+                raise CliError(f"{unknown}\n\nUsage:  docker {usage}\n\n{more}")
+            return command, rest
+    if not words or words[0].startswith("-"):
+        return table[""], words
+    more = "Run 'docker --help' for more information"
+    raise CliError(f"docker: unknown command: docker {words[0]}\n\n{more}")
+
+
+def parse(command: Command, words: list[str]) -> Arguments:
+    """`words` cut into flags and arguments and checked, in docker's words where refused."""
+    switches = {flag.name for flag in command.flags.values() if flag.kind == "bool"}
+    end = words.index("--") if "--" in words else len(words)
+    # Click's switches take no value; docker's do (`--autolock=false`): a second name takes it.
+    spelled = [re.sub(r"^--([\w-]+)=", r"--\1:=", word) if _name(word) in switches else word
+               for word in words[:end]] + words[end:]
+    context = click.Context(click.Command("docker"), allow_interspersed_args=command.path not in STOPS_AT_ARGUMENT)
+    options = [option for flag in command.flags.values() for option in _options(flag)]
+    try:
+        parsed, rest, order = click.Command("docker", params=options, add_help_option=False).make_parser(context).parse_args(spelled)
+    except click.NoSuchOption as error:
+        raise command.refuse(_unknown(error.option_name, words), 125) from None
+    except click.BadOptionUsage as error:
+        name = error.option_name
+        shown = name if name.startswith("--") else f"'{name[1]}' in {name}"
+        raise command.refuse(f"flag needs an argument: {shown}", 125) from None
+    return Arguments(command=command, given=_given(command, parsed, order), words=rest)
+
+
+def _name(word: str) -> str:
+    return word[2:].partition("=")[0] if word.startswith("--") and "=" in word else ""
+
+
+def _options(flag: Flag) -> Iterator[click.Option]:
+    names = [f"--{flag.name}", *([f"-{flag.shorthand}"] if flag.shorthand else [])]
+    if flag.kind == "bool":
+        yield click.Option([flag.name.replace("-", "_"), *names], flag_value="true", multiple=True)
+        names = [f"--{flag.name}:"]
+    yield click.Option([flag.name.replace("-", "_"), *names], multiple=True)
+
+
+def _given(command: Command, parsed: Mapping[str, Any], order: list[click.Parameter]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    taken: dict[str, int] = {}
+    for option in order:
+        key = str(option.name)
+        flag = command.flags[key.replace("_", "-")]
+        text = parsed[key][taken.setdefault(key, 0)]
+        taken[key] += 1
+        try:
+            value = flag.value(text)
+        except CliError as error:
+            raise command.refuse(str(error), error.code) from None
+        if flag.multiple:
+            given.setdefault(flag.name, []).extend(value if isinstance(value, list) else [value])
+        else:
+            given[flag.name] = value
+    return given
+
+
+def _unknown(name: str, words: list[str]) -> str:
+    if name.startswith("--"):
+        return f"unknown flag: {name}"
+    letter = name[1]
+    group = next(w for w in words if re.match(r"-[^-]", w) and letter in w)
+    return f"unknown shorthand flag: '{letter}' in -{group[group.index(letter):]}"
+
+
+def check_count(arguments: Arguments) -> None:
+    """Refuses too few or too many arguments, as docker words it."""
+    command, count = arguments.command, len(arguments.words)
+    least, most = command.limits()
+    if least <= count <= most:
+        return
+    if most == 0:
+        wanted = "accepts no arguments"
+    else:
+        number = least if count < least else most
+        plural = "" if number == 1 else "s"
+        if least == most:
+            wanted = f"requires {least} argument{plural}"
+        elif least == 0:
+            wanted = f"requires at most {most} argument{plural}"
+        elif most == float("inf"):
+            wanted = f"requires at least {least} argument{plural}"
+        else:
+            wanted = f"requires at least {least} and at most {most} arguments"
+    # "SRun" is what docker 28.2.2 prints where there is only an upper limit.
+    verb = "See" if most == float("inf") else "SRun" if (least, most) == (0, 1) else "Run"
+    raise command.refuse(f"docker: 'docker {command.path}' {wanted}", verb=verb)

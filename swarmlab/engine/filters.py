@@ -1,0 +1,106 @@
+"""The `filters` parameter: which objects of a list were asked for.
+
+Values of one key are alternatives, but labels must all hold; all keys must hold.
+Source: moby api/types/filters, daemon/cluster/filters.go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from swarmlab.errors import BadParameter, EngineFault
+
+T = TypeVar("T")
+Test = Callable[[Any, str], bool]  # (object, wanted value) -> whether it passes
+LABELS = ("label", "node.label")
+
+
+class Filters(dict[str, tuple[str, ...]]):
+    """Filter key -> the wanted values."""
+
+    @classmethod
+    def parse(cls, text: str, known: Iterable[str]) -> Filters:
+        """Both shapes: `{"key":{"value":true}}`, as the CLI sends, and `{"key":["value"]}`."""
+        try:
+            sent = json.loads(text) if text else {}
+            found = {key: tuple(str(value) for value in values) for key, values in sent.items()}
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            raise BadParameter("invalid filter") from None
+        known = tuple(known)
+        for key in found:
+            if key not in known:
+                raise BadParameter(f"invalid filter '{key}'")
+        return cls({key: values for key, values in found.items() if values})
+
+    def words(self, key: str, *known: str) -> Filters:
+        """Refuse a value of `key` that is none of the `known` words; case does not matter."""
+        for value in self.get(key, ()):
+            if value.lower() not in known:
+                raise EngineFault(f"Invalid {key} filter: '{value}'")
+        return self
+
+    def keep(self, objects: Iterable[T], tests: Mapping[str, Test]) -> list[T]:
+        """The objects that pass; a key without a test is the caller's own affair."""
+        wanted = [(key, tests[key], values) for key, values in self.items() if key in tests]
+        return [
+            object
+            for object in objects
+            if all(
+                (all if key in LABELS else any)(test(object, value) for value in values)
+                for key, test, values in wanted
+            )
+        ]
+
+
+def begins(get: Callable[[Any], str]) -> Test:
+    """The value is a prefix of what `get` finds."""
+    return lambda object, value: get(object).startswith(value)
+
+
+def equals(get: Callable[[Any], str]) -> Test:
+    return lambda object, value: get(object).lower() == value.lower()
+
+
+def labelled(get: Callable[[Any], Mapping[str, str]]) -> Test:
+    """The value is a label's `key`, or `key=value`."""
+
+    def test(object: Any, wanted: str) -> bool:
+        key, sign, value = wanted.partition("=")
+        labels = get(object)
+        return key in labels and (not sign or labels[key] == value)
+
+    return test
+
+
+def spec_labels(object: Any) -> Mapping[str, str]:
+    labels: Mapping[str, str] = object.spec.get("Labels") or {}
+    return labels
+
+
+BY_ID = begins(lambda object: object.id)
+NAMED = {"id": BY_ID, "name": begins(lambda o: o.name), "label": labelled(spec_labels)}
+NODE = {
+    "id": BY_ID,
+    "name": begins(lambda node: node.hostname),
+    "label": labelled(lambda node: node.description.at("Engine", "Labels", default={})),
+    "node.label": labelled(spec_labels),
+    "role": equals(lambda node: node.spec.role),
+    "membership": equals(lambda node: "accepted"),
+}
+SERVICE = {
+    **NAMED,
+    "mode": lambda service, value: service.spec.mode == value,
+    "runtime": lambda service, value: value == "container",
+}
+TASK = {
+    "id": BY_ID,
+    "name": begins(lambda task: task.name),
+    "label": labelled(lambda task: task.service_labels),
+    "desired-state": equals(lambda task: str(task.desired)),
+    "runtime": lambda task, value: value == "container",
+    "service": lambda task, value: task.service_id == value,
+    "node": lambda task, value: task.node_id == value,
+}
+SECRET = {**NAMED, "names": lambda secret, value: secret.name == value}

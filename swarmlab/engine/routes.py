@@ -1,0 +1,185 @@
+"""The Docker Engine API, as a table: what is asked, who answers, and with which status.
+
+`answer` takes one HTTP request to one engine and gives the response. A handler gets an `Ask` and
+the path's parts; it returns what becomes JSON, or a ready response, or raises a SwarmError. Source:
+moby daemon/server/router/*, daemon/server/middleware/version.go.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.engine import api_containers as containers
+from swarmlab.engine import api_images as images
+from swarmlab.engine import api_networks as networks
+from swarmlab.engine import api_services as services
+from swarmlab.engine import api_swarm as swarm
+from swarmlab.engine import api_system as system
+from swarmlab.engine.api_services import configs, secrets
+from swarmlab.engine.api_system import API_VERSION, API_VERSION_MIN
+from swarmlab.engine.doors import EngineGone
+from swarmlab.engine.request import Ask, Engine
+from swarmlab.engine.streams import Hijack
+from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
+
+if TYPE_CHECKING:
+    from werkzeug import Request, Response
+    from werkzeug.routing import Map
+
+    from swarmlab.engine.doors import Door
+
+Handler = Callable[..., Any]
+HEADERS = (
+    ("Api-Version", API_VERSION),
+    ("Docker-Experimental", "false"),
+    ("Ostype", "linux"),
+    ("Server", "Docker/28.2.2 (linux)"),
+)
+
+ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
+    ("GET", "/_ping", system.ping, 200),
+    ("GET", "/version", system.version, 200),
+    ("GET", "/info", system.info, 200),
+    ("GET", "/events", system.events, 200),
+    ("GET", "/system/df", system.disk_usage, 200),
+    ("POST", "/auth", system.auth, 200),
+    ("GET", "/swarm", swarm.inspect, 200),
+    ("POST", "/swarm/init", swarm.init, 200),
+    ("POST", "/swarm/join", swarm.join, 200),
+    ("POST", "/swarm/leave", swarm.leave, 200),
+    ("POST", "/swarm/update", swarm.update, 200),
+    ("GET", "/swarm/unlockkey", swarm.unlock_key, 200),
+    ("POST", "/swarm/unlock", swarm.unlock, 200),
+    ("GET", "/nodes", swarm.nodes, 200),
+    ("GET", "/nodes/<ref>", swarm.node, 200),
+    ("POST", "/nodes/<ref>/update", swarm.update_node, 200),
+    ("DELETE", "/nodes/<ref>", swarm.remove_node, 200),
+    ("GET", "/services", services.services, 200),
+    ("POST", "/services/create", services.create_service, 201),
+    ("GET", "/services/<ref>", services.service, 200),
+    ("POST", "/services/<ref>/update", services.update_service, 200),
+    ("DELETE", "/services/<ref>", services.remove_service, 200),
+    ("GET", "/services/<ref>/logs", services.service_logs, 200),
+    ("GET", "/tasks", services.tasks, 200),
+    ("GET", "/tasks/<ref>", services.task, 200),
+    ("GET", "/tasks/<ref>/logs", services.task_logs, 200),
+    ("GET", "/secrets", secrets.all, 200),
+    ("POST", "/secrets/create", secrets.create, 201),
+    ("GET", "/secrets/<ref>", secrets.inspect, 200),
+    ("POST", "/secrets/<ref>/update", secrets.update, 200),
+    ("DELETE", "/secrets/<ref>", secrets.remove, 204),
+    ("GET", "/configs", configs.all, 200),
+    ("POST", "/configs/create", configs.create, 201),
+    ("GET", "/configs/<ref>", configs.inspect, 200),
+    ("POST", "/configs/<ref>/update", configs.update, 200),
+    ("DELETE", "/configs/<ref>", configs.remove, 204),
+    ("GET", "/networks", networks.networks, 200),
+    ("POST", "/networks/create", networks.create, 201),
+    ("POST", "/networks/prune", networks.prune, 200),
+    ("GET", "/networks/<ref>", networks.network, 200),
+    ("DELETE", "/networks/<ref>", networks.remove, 204),
+    ("GET", "/volumes", networks.volumes, 200),
+    ("POST", "/volumes/create", networks.create_volume, 201),
+    ("GET", "/volumes/<ref>", networks.volume, 200),
+    ("DELETE", "/volumes/<ref>", networks.remove_volume, 204),
+    ("GET", "/distribution/<path:ref>/json", images.distribution, 200),
+    ("GET", "/images/json", images.images, 200),
+    ("POST", "/images/create", images.create, 200),
+    ("GET", "/images/<path:ref>/json", images.image, 200),
+    ("POST", "/images/<path:ref>/tag", images.tag, 201),
+    ("DELETE", "/images/<path:ref>", images.remove, 200),
+    ("GET", "/containers/json", containers.containers, 200),
+    ("POST", "/containers/create", containers.create, 201),
+    ("POST", "/containers/prune", containers.prune, 200),
+    ("GET", "/containers/<ref>/json", containers.inspect, 200),
+    ("POST", "/containers/<ref>/start", containers.start, 204),
+    ("POST", "/containers/<ref>/stop", containers.stop, 204),
+    ("POST", "/containers/<ref>/restart", containers.restart, 204),
+    ("POST", "/containers/<ref>/kill", containers.kill, 204),
+    ("POST", "/containers/<ref>/wait", containers.wait, 200),
+    ("POST", "/containers/<ref>/rename", containers.rename, 204),
+    ("POST", "/containers/<ref>/resize", containers.resize, 200),
+    ("POST", "/containers/<ref>/attach", containers.attach, 200),
+    ("GET", "/containers/<ref>/logs", containers.logs, 200),
+    ("GET", "/containers/<ref>/top", containers.top, 200),
+    ("DELETE", "/containers/<ref>", containers.remove, 204),
+    ("POST", "/containers/<ref>/exec", containers.create_exec, 201),
+    ("POST", "/exec/<ref>/start", containers.start_exec, 200),
+    ("POST", "/exec/<ref>/resize", containers.resize, 201),
+    ("GET", "/exec/<ref>/json", containers.inspect_exec, 200),
+)
+
+
+@cache
+def _map() -> Map:
+    from werkzeug.routing import Map, Rule
+
+    rules = [
+        Rule(template, endpoint=(handler, status), methods=[method])
+        for method, template, handler, status in ROUTES
+    ]
+    return Map(rules, strict_slashes=False, merge_slashes=False)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _unversioned(path: str) -> tuple[str, str]:
+    """The path without its `/v1.50`, and that version."""
+    found = re.match(r"/v(\d{1,4}\.\d{1,4})(?=/)", path)
+    if found is None:
+        return path, API_VERSION
+    version = found[1]
+    if _number(version) > _number(API_VERSION):
+        raise BadParameter(
+            f"client version {version} is too new. Maximum supported API version is {API_VERSION}"
+        )
+    if _number(version) < _number(API_VERSION_MIN):
+        raise BadParameter(
+            f"client version {version} is too old. Minimum supported API version is"
+            f" {API_VERSION_MIN}, please upgrade your client to a newer version"
+        )
+    return path[found.end() :], version
+
+
+def answer(engine: Engine, door: Door, request: Request) -> Response | Hijack:
+    """One request to one engine, answered; the caller holds the door's lock."""
+    from werkzeug.exceptions import HTTPException
+
+    try:
+        path, version = _unversioned(request.path)
+        try:
+            endpoint, parts = _map().bind("swarmlab").match(path, method=request.method)
+        except HTTPException:
+            raise NoSuchObject("page not found") from None
+        handler, status = endpoint
+        value = handler(Ask(engine, door, request, version), **parts)
+        if isinstance(value, Hijack):
+            return value
+        response = _response(value, status)
+    except SwarmError as error:
+        response = _response({"message": str(error)}, int(error.status))
+    except EngineGone:
+        raise
+    except Exception:  # our own mistake: say so to the client, keep serving
+        logging.getLogger("swarmlab").exception("%s %s", request.method, request.path)
+        response = _response({"message": "internal error; see the log"}, 500)
+    response.headers.extend(HEADERS)
+    return response
+
+
+def _response(value: Any, status: int) -> Response:
+    from werkzeug import Response
+
+    if isinstance(value, Response):
+        return value
+    if value is None:
+        return Response(status=status, headers=[("Content-Length", "0")] if status != 204 else [])
+    text = json.dumps(value, separators=(",", ":")) + "\n"
+    return Response(text, status, content_type="application/json")

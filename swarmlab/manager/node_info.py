@@ -1,0 +1,150 @@
+"""The scheduler's memory of one node: what is free on it, what runs on it, what failed on it.
+
+Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
+"""
+
+from __future__ import annotations
+
+from swarmlab.model import Document, Node, Task, TaskState
+from swarmlab.simulation import MINUTE
+
+# Five failures of a service's version within five minutes make a node a worse choice for it.
+FAILURES_MAX, FAILURE_WINDOW_NS = 5, 5 * MINUTE
+
+
+def is_active(task: Task) -> bool:
+    """Whether the task counts on its node: it is not wanted gone, and it is not over."""
+    return task.desired <= TaskState.COMPLETE and task.state <= TaskState.RUNNING
+
+
+def host_ports(task: Task) -> list[tuple[str, int]]:
+    """(protocol, published port) of the ports the task takes on its node itself."""
+    ports = (task.endpoint_spec or {}).get("Ports", ())
+    return [
+        (port.get("Protocol", "tcp"), port["PublishedPort"])
+        for port in ports
+        if port.get("PublishMode") == "host" and port.get("PublishedPort")
+    ]
+
+
+class NodeInfo:
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.tasks: dict[str, Task] = {}  # those that hold something on the node
+        self.active_count = 0
+        self.free_nano_cpus = self.free_memory_bytes = 0
+        self.host_ports: dict[tuple[str, int], int] = {}  # (protocol, port) -> how many hold it
+        self._service_counts: dict[str, int] = {}
+        self._generic_taken: dict[str, list[str | int]] = {}
+        self._failures: dict[tuple[str, int], list[int]] = {}  # (service, spec version) -> times
+        self.set_node(node)
+
+    def set_node(self, node: Node) -> None:
+        """Take over a changed node object; what its tasks hold stays held."""
+        self.node = node
+        resources = node.description.get("Resources") or {}
+        held = list(self.tasks.values())
+        self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(
+            t.spec.reserved_nano_cpus for t in held
+        )
+        self.free_memory_bytes = resources.get("MemoryBytes", 0) - sum(
+            t.spec.reserved_memory_bytes for t in held
+        )
+
+    def tasks_of_service(self, service_id: str) -> int:
+        """How many active tasks of the service the node has."""
+        return self._service_counts.get(service_id, 0)
+
+    # -- tasks -------------------------------------------------------------------
+    def add(self, task: Task) -> None:
+        """The task holds its reservations and ports here; it counts while it is wanted."""
+        before = self.tasks.get(task.id)
+        if before is None:
+            self._hold(task, +1)
+        self._count(task, is_active(task) - (before is not None and is_active(before)))
+        self.tasks[task.id] = task
+
+    def remove(self, task: Task) -> None:
+        """The task is over, or was deleted: it holds nothing any more."""
+        before = self.tasks.pop(task.id, None)
+        if before is not None:
+            self._hold(before, -1)
+            self._count(before, -is_active(before))
+
+    def _count(self, task: Task, step: int) -> None:
+        self.active_count += step
+        count = self._service_counts.get(task.service_id, 0) + step
+        if count:
+            self._service_counts[task.service_id] = count
+        else:
+            self._service_counts.pop(task.service_id, None)
+
+    def _hold(self, task: Task, step: int) -> None:
+        self.free_nano_cpus -= step * task.spec.reserved_nano_cpus
+        self.free_memory_bytes -= step * task.spec.reserved_memory_bytes
+        for port in host_ports(task):
+            self.host_ports[port] = self.host_ports.get(port, 0) + step
+            if not self.host_ports[port]:
+                del self.host_ports[port]
+        for resource in task.generic_resources:
+            kind, value = generic(resource)
+            taken = self._generic_taken.setdefault(kind, [])
+            taken.append(value) if step > 0 else taken.remove(value)
+
+    # -- generic resources ----------------------------------------------------------
+    def _generic_free(self, kind: str) -> tuple[list[str], int]:
+        """(free named values, free discrete amount) of a kind on this node."""
+        named, amount = [], 0
+        for resource in self.node.description.at("Resources", "GenericResources", default=()):
+            its_kind, value = generic(resource)
+            if its_kind != kind:
+                continue
+            if isinstance(value, int):
+                amount += value
+            else:
+                named.append(value)
+        taken = self._generic_taken.get(kind, [])
+        free = [value for value in named if value not in taken]
+        return free, amount - sum(v for v in taken if isinstance(v, int))
+
+    def offers(self, wanted: Document) -> bool:
+        """Whether the generic resource (a count of a kind) is free here; a named wish never is."""
+        kind, value = generic(wanted)
+        named, amount = self._generic_free(kind)
+        return isinstance(value, int) and value <= max(len(named), amount)
+
+    def claim(self, task: Task) -> tuple[Document, ...]:
+        """The generic resources that the task would get here: named ones, else an amount."""
+        claimed = []
+        for wanted in task.spec.reserved_generic:
+            kind, count = generic(wanted)
+            named, _ = self._generic_free(kind)
+            assert isinstance(count, int)
+            if named:
+                for value in named[:count]:
+                    spec = Document(Kind=kind, Value=value)
+                    claimed.append(Document(NamedResourceSpec=spec))
+            else:
+                claimed.append(Document(DiscreteResourceSpec=Document(Kind=kind, Value=count)))
+        return tuple(claimed)
+
+    # -- failures ---------------------------------------------------------------------
+    def failed(self, task: Task, now_ns: int) -> None:
+        """A task of this service's version failed or was rejected here."""
+        key = task.service_id, task.spec_version
+        self._failures[key] = [*self._recent(key, now_ns), now_ns]
+
+    def _recent(self, key: tuple[str, int], now_ns: int) -> list[int]:
+        return [at for at in self._failures.get(key, ()) if now_ns - at < FAILURE_WINDOW_NS]
+
+    def failures(self, task: Task, now_ns: int) -> int:
+        """Recent failures of the task's service version on this node."""
+        return len(self._recent((task.service_id, task.spec_version), now_ns))
+
+
+def generic(resource: Document) -> tuple[str, str | int]:
+    """(kind, value) of a generic resource in Docker's JSON: a count, or a name."""
+    for key in ("DiscreteResourceSpec", "NamedResourceSpec"):
+        if key in resource:
+            return resource[key]["Kind"], resource[key]["Value"]
+    return "", 0

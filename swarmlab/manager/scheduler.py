@@ -1,0 +1,316 @@
+"""The scheduler: which node gets which task, and why none can.
+
+It looks at tasks that are PENDING. Those without a node are handled in groups of equal tasks (same
+service, same version of its spec): the nodes that pass every filter are hung into a tree by the
+spread preferences, and the group is shared out over its branches, fewest tasks first. Tasks that
+came with a node (global services) are only checked on it. A decision is never revisited.
+Source: swarmkit manager/scheduler/{scheduler,decision_tree,nodeset}.go.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cmp_to_key
+
+from swarmlab.manager.constraints import label
+from swarmlab.manager.filters import Pipeline
+from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
+from swarmlab.manager.room import Room
+from swarmlab.manager.store import Change, Store, update
+from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
+from swarmlab.simulation import MS, S, Record, Simulation
+
+# Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
+# tasks beats many decisions. Source: swarmkit scheduler.go, Run.
+DEBOUNCE_NS, DEBOUNCE_NS_MAX = 50 * MS, 1 * S
+
+ASSIGNED = "scheduler assigned task to node"
+CONFIRMED = "scheduler confirmed task can run on preassigned node"
+PENDING = "pending task scheduling"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled(Record):
+    """A task got its node. `task` is its name without the id."""
+
+    task: str
+    task_id: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unschedulable(Record):
+    task: str
+    task_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Branch:
+    """A level of the decision tree: the nodes whose label has one value, and what lies below."""
+
+    active_count: int = 0  # tasks of the service on all nodes below, eligible or not
+    branches: dict[str, Branch] = field(default_factory=dict)  # by label value; "" for no label
+    nodes: list[NodeInfo] = field(default_factory=list)  # of a leaf: those that pass the filters
+
+
+def build_tree(
+    nodes: Iterable[NodeInfo], task: Task, pipeline: Pipeline, preferences: tuple[str, ...]
+) -> Branch:
+    """Hang every node into the tree by its labels; unlabelled ones share a branch of their own.
+
+    A preference that is no label descriptor is skipped, as SwarmKit does: that level does not exist.
+    """
+    root = Branch()
+    for info in nodes:
+        branch, count = root, info.tasks_of_service(task.service_id)
+        branch.active_count += count
+        for descriptor in preferences:
+            value = label(info.node, descriptor)
+            if value is None:
+                continue
+            branch = branch.branches.setdefault(value, Branch())
+            branch.active_count += count
+        if pipeline.passes(info):
+            branch.nodes.append(info)
+    return root
+
+
+def compare_nodes(a: NodeInfo, b: NodeInfo, task: Task, now_ns: int) -> int:
+    """Below 0 when `a` is the better node: fewer recent failures when there are many, then fewer
+    active tasks of the service, then fewer active tasks at all; 0 when nothing tells them apart."""
+    failed_a, failed_b = a.failures(task, now_ns), b.failures(task, now_ns)
+    if max(failed_a, failed_b) >= FAILURES_MAX and failed_a != failed_b:
+        return failed_a - failed_b
+    of_service = a.tasks_of_service(task.service_id) - b.tasks_of_service(task.service_id)
+    return of_service or a.active_count - b.active_count
+
+
+class Group:
+    """One pass over a group of equal tasks: takes tasks from the list, gives each a node."""
+
+    def __init__(self, tasks: list[Task], pipeline: Pipeline, now_ns: int, rng: random.Random):
+        self.waiting = list(tasks)
+        self.placed: list[tuple[Task, NodeInfo]] = []
+        self.pipeline = pipeline
+        self.now_ns = now_ns
+        self.rng = rng
+
+    def fill(self, branch: Branch, count: int) -> int:
+        """Place up to `count` tasks below `branch`; how many found a place."""
+        if branch.branches:
+            return self._share_out(branch, count)
+        return self._fill_leaf(branch.nodes, count)
+
+    def _share_out(self, branch: Branch, count: int) -> int:
+        """Level the branches: the emptier ones first, what is left over one by one.
+
+        The counts are those from before this pass; results can be off by a few, as in SwarmKit.
+        """
+        usable = list(branch.branches.values())
+        self.rng.shuffle(usable)
+        counts = {id(b): b.active_count for b in usable}
+        total, left, attempted = sum(counts.values()), count, True
+        while left and usable and attempted:
+            attempted = False
+            target, remainder = divmod(total + left, len(usable))
+            for child in list(usable):
+                has = counts[id(child)]
+                if not (has < target or (has == target and remainder)):
+                    continue
+                attempted = True
+                wanted = min(target - has + (1 if remainder else 0), left)
+                took = self.fill(child, wanted)
+                left -= took
+                if took < wanted:
+                    usable.remove(child)
+                    total -= has
+                elif remainder:
+                    remainder -= 1
+        return count - left
+
+    def _fill_leaf(self, nodes: list[NodeInfo], count: int) -> int:
+        """Best node first; move on when the next has become better, then round and round."""
+        if not nodes:
+            return 0
+        task = self.waiting[-1]
+        candidates = list(nodes)
+        self.rng.shuffle(candidates)  # nodes that compare equal come in any order
+
+        def compare(a: NodeInfo, b: NodeInfo) -> int:
+            return compare_nodes(a, b, task, self.now_ns)
+
+        candidates.sort(key=cmp_to_key(compare))
+        index, placed, full = 0, 0, set[int]()
+        while placed < count:
+            skipped = 0
+            while index % len(candidates) in full or not self.pipeline.passes(
+                candidates[index % len(candidates)]
+            ):
+                full.add(index % len(candidates))
+                index, skipped = index + 1, skipped + 1
+                if skipped >= len(candidates):
+                    return placed
+            info = candidates[index % len(candidates)]
+            self._place(info)
+            placed += 1
+            if index + 1 >= len(candidates):
+                index += 1
+            elif compare(candidates[index + 1], info) < 0:
+                index += 1
+        return placed
+
+    def _place(self, info: NodeInfo) -> None:
+        task = self.waiting.pop()
+        assigned = replace(
+            task,
+            node_id=info.node.id,
+            generic_resources=info.claim(task),
+            status=_status(TaskState.ASSIGNED, ASSIGNED, self.now_ns),
+        )
+        info.add(assigned)
+        self.placed.append((assigned, info))
+
+
+def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskStatus:
+    return TaskStatus(state=state, timestamp_ns=now_ns, message=message, err=err)
+
+
+class Scheduler(Room):
+    """Keeps a picture of every node, and a queue of tasks that want one."""
+
+    debounce_ns, debounce_ns_max = DEBOUNCE_NS, DEBOUNCE_NS_MAX
+
+    def __init__(self, simulation: Simulation, where: str, view: Store) -> None:
+        self.simulation = simulation
+        self.where = where
+        self.nodes = {node.id: NodeInfo(node) for node in view.all(Node)}
+        self.unassigned: dict[str, Task] = {}
+        self.preassigned: dict[str, Task] = {}
+        for task in view.all(Task):
+            if task.state == TaskState.PENDING and task.desired > TaskState.COMPLETE:
+                continue
+            self._track(task)
+
+    # -- what it hears ---------------------------------------------------------------
+    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+        if isinstance(new, Task):
+            return self._track(new)
+        if isinstance(new, Node):
+            if new.id in self.nodes:
+                self.nodes[new.id].set_node(new)
+            else:
+                self.nodes[new.id] = NodeInfo(new)
+            return True
+        if isinstance(old, Task) and new is None:
+            return self._forget(old)
+        if isinstance(old, Node) and new is None:
+            self.nodes.pop(old.id, None)
+        return False
+
+    def _track(self, task: Task) -> bool:
+        """Take over a task; True when a scheduling run is called for."""
+        if task.state < TaskState.PENDING:
+            return False
+        if task.state > TaskState.RUNNING:
+            info = self.nodes.get(task.node_id)
+            held = info is not None and task.id in info.tasks
+            if info is not None and held and task.state in (TaskState.FAILED, TaskState.REJECTED):
+                info.failed(task, self.simulation.now_ns)
+            self._forget(task)
+            return held
+        if not task.node_id:
+            self.unassigned[task.id] = task
+            return True
+        if task.state == TaskState.PENDING:
+            self.preassigned[task.id] = task
+            return True
+        info = self.nodes.get(task.node_id)
+        if info is not None:
+            info.add(task)
+        return False
+
+    def _forget(self, task: Task) -> bool:
+        self.unassigned.pop(task.id, None)
+        self.preassigned.pop(task.id, None)
+        info = self.nodes.get(task.node_id)
+        if info is not None and task.id in info.tasks:
+            info.remove(task)
+            return True
+        return False
+
+    # -- what it decides ---------------------------------------------------------------
+    def decide(self, view: Store) -> list[Change]:
+        changes: list[Change] = []
+        for task in list(self.preassigned.values()):
+            changes += self._check_preassigned(task)
+        groups: dict[tuple[str, int] | str, list[Task]] = {}
+        for task in self.unassigned.values():
+            key = (task.service_id, task.spec_version) if task.service_id else task.id
+            groups.setdefault(key, []).append(task)
+        for tasks in groups.values():
+            changes += self._place_group(tasks, view)
+        return changes
+
+    def _check_preassigned(self, task: Task) -> list[Change]:
+        info = self.nodes.get(task.node_id)
+        if info is None:
+            return []
+        pipeline = Pipeline(task)
+        now_ns = self.simulation.now_ns
+        if pipeline.passes(info):
+            status = _status(TaskState.ASSIGNED, CONFIRMED, now_ns)
+            assigned = replace(task, status=status, generic_resources=info.claim(task))
+            info.add(assigned)
+            del self.preassigned[task.id]
+            self._record(assigned, info)
+            return [update(assigned)]
+        return self._unfit(task, pipeline.explain())
+
+    def _place_group(self, tasks: list[Task], view: Store) -> list[Change]:
+        task = tasks[0]
+        pipeline = Pipeline(task)
+        tree = build_tree(self.nodes.values(), task, pipeline, task.spec.preferences)
+        group = Group(tasks, pipeline, self.simulation.now_ns, self.simulation.rng)
+        group.fill(tree, len(tasks))
+        changes = []
+        for assigned, info in group.placed:
+            del self.unassigned[assigned.id]
+            self._record(assigned, info)
+            changes.append(update(assigned))
+        explanation = pipeline.explain()
+        reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
+        for task in group.waiting:
+            changes += self._no_place(task, view, reason)
+        return changes
+
+    def _no_place(self, task: Task, view: Store, reason: str) -> list[Change]:
+        """An unplaceable task waits on, unless its service has moved on or is gone."""
+        service = view.services.get(task.service_id)
+        if task.service_id and service is None:
+            del self.unassigned[task.id]
+            return []
+        if service is not None and task.spec_version < service.spec_version:
+            del self.unassigned[task.id]
+            if task.desired < TaskState.SHUTDOWN:
+                return []
+            shut = _status(TaskState.SHUTDOWN, task.status.message, self.simulation.now_ns)
+            return [update(replace(task, status=shut))]
+        return self._unfit(task, reason)
+
+    def _unfit(self, task: Task, reason: str) -> list[Change]:
+        if task.status.err == reason and task.status.message == PENDING:
+            return []
+        now_ns = self.simulation.now_ns
+        name = f"{task.service_name}.{task.slot or task.node_id}"
+        self.simulation.trace.add(Unschedulable(now_ns, self.where, name, task.id, reason))
+        return [update(replace(task, status=_status(TaskState.PENDING, PENDING, now_ns, reason)))]
+
+    def _record(self, task: Task, info: NodeInfo) -> None:
+        name = f"{task.service_name}.{task.slot or task.node_id}"
+        now_ns = self.simulation.now_ns
+        self.simulation.trace.add(
+            Scheduled(now_ns, self.where, name, task.id, info.node.hostname or info.node.id)
+        )

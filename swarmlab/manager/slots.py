@@ -1,0 +1,120 @@
+"""Slots, and the questions that all orchestrators ask of tasks and nodes.
+
+A slot is a place of a service: all its tasks with one number (or, for a global service, on one
+node), the live one and the history. A task is never restarted and never moved: it is replaced in
+its slot. Source: swarmkit manager/orchestrator/{task,slot,service}.go, restart/restart.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from swarmlab.manager import constraints
+from swarmlab.model import (
+    Availability,
+    Cluster,
+    Document,
+    Node,
+    NodeState,
+    Service,
+    Task,
+    TaskState,
+    TaskStatus,
+    UpdateState,
+)
+
+
+def new_task(
+    service: Service,
+    id: str,
+    now_ns: int,
+    *,
+    slot: int = 0,
+    node_id: str = "",
+    desired: TaskState = TaskState.RUNNING,
+) -> Task:
+    """A task of the service as its spec is now, NEW."""
+    job = service.spec.mode.endswith("-job")
+    return Task(
+        id=id,
+        service_id=service.id,
+        service_name=service.spec.name,
+        service_labels=service.spec.labels,
+        slot=slot,
+        node_id=node_id,
+        spec=service.spec.task,
+        spec_version=service.spec_version,
+        desired=desired,
+        status=TaskStatus(state=TaskState.NEW, timestamp_ns=now_ns, message="created"),
+        endpoint_spec=service.spec.get("EndpointSpec"),
+        job_iteration=service.job_iteration if job else None,
+    )
+
+
+def wanted(task: Task, desired: TaskState) -> Task:
+    """The task with a later desired state; a desired state never goes back."""
+    assert desired >= task.desired, f"{task.id}: {task.desired} -> {desired} goes back"
+    return replace(task, desired=desired)
+
+
+def is_invalid(node: Node | None) -> bool:
+    """Whether a node can keep no tasks: gone, down or drained. Unknown and paused ones keep theirs."""
+    return (
+        node is None
+        or node.status.state is NodeState.DOWN
+        or node.spec.availability is Availability.DRAIN
+    )
+
+
+def should_restart_ever(task: Task) -> bool:
+    """What the task's own restart condition says of it now that it is over (attempts apart)."""
+    condition = task.spec.restart.condition
+    job = task.job_iteration is not None
+    if condition == "none":
+        return False
+    if condition == "on-failure" or job:
+        return task.state != TaskState.COMPLETE
+    return True
+
+
+def by_slot(tasks: Iterable[Task]) -> dict[int | str, list[Task]]:
+    """The tasks of one service by slot number, or by node where there is no number."""
+    slots: dict[int | str, list[Task]] = {}
+    for task in tasks:
+        slots.setdefault(task.slot or task.node_id, []).append(task)
+    return slots
+
+
+def live(tasks: Iterable[Task]) -> list[Task]:
+    """The tasks that are wanted."""
+    return [task for task in tasks if task.desired <= TaskState.RUNNING]
+
+
+def is_clean(task: Task, service: Service, node: Node | None) -> bool:
+    """Whether the task is what the service asks for now, so that an update may leave it alone.
+
+    Changed placement alone does not replace a task whose node still meets the constraints.
+    """
+    if task.spec_version == service.spec_version:
+        return True
+    mine, theirs = service.spec.task, task.spec
+    if mine != theirs and node is not None:
+        rest_equal = mine.with_(Placement=None) == theirs.with_(Placement=None)
+        met = constraints.satisfied(constraints.parse(mine.constraints), node)
+        if rest_equal and met:
+            return True
+    same_endpoint = (task.endpoint_spec or Document()) == (
+        service.spec.get("EndpointSpec") or Document()
+    )
+    return mine == theirs and same_endpoint
+
+
+def is_rolling_back(service: Service) -> bool:
+    status = service.update_status
+    return status is not None and status.state is UpdateState.ROLLBACK_STARTED
+
+
+def history_limit(cluster: Cluster) -> int:
+    """How many tasks a slot keeps in all, the live one included; below 0: all of them."""
+    return int(cluster.spec.at("Orchestration", "TaskHistoryRetentionLimit", default=0))

@@ -1,0 +1,189 @@
+"""What the swarm knows: one table a kind of object, alike on every manager.
+
+Only committed changes are applied, in the log's order, so that all copies agree. A transaction is
+a tuple of changes in one Raft entry: all of it happens, or nothing. Rooms read the store and never
+write to it. Source: swarmkit manager/state/store/memory.go.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from swarmlab.model import Cluster, Node, Service, StoreObject, Task
+
+TABLES = ("cluster", "node", "service", "task", "network", "secret", "config")
+# The most changes in one Raft entry. Source: swarmkit store/memory.go, MaxChangesPerTransaction.
+TRANSACTION_CHANGES_MAX = 200
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write. For `REMOVE`, `object` is what is taken away."""
+
+    action: Action
+    object: StoreObject
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Change:
+        return self
+
+
+def create(object: StoreObject) -> Change:
+    return Change(Action.CREATE, object)
+
+
+def update(object: StoreObject) -> Change:
+    return Change(Action.UPDATE, object)
+
+
+def remove(object: StoreObject) -> Change:
+    return Change(Action.REMOVE, object)
+
+
+T = TypeVar("T", bound=StoreObject)
+
+
+class Store:
+    def __init__(self, objects: Iterable[StoreObject] = ()) -> None:
+        self.index = 0  # the Raft index of the last entry applied
+        self.tables: dict[str, dict[str, StoreObject]] = {name: {} for name in TABLES}
+        self._tasks_of_service: dict[str, dict[str, Task]] = {}
+        self._tasks_of_node: dict[str, dict[str, Task]] = {}
+        for object in objects:
+            self._put(object)
+
+    # -- reading ------------------------------------------------------------------
+    def get(self, kind: type[T], id: str) -> T | None:
+        """The object of this kind with this id, or None."""
+        found = self.tables[kind.table].get(id)
+        return found if isinstance(found, kind) else None
+
+    def all(self, kind: type[T]) -> list[T]:
+        """Every object of a kind, ordered by id, as SwarmKit lists them."""
+        table = self.tables[kind.table]
+        return [table[id] for id in sorted(table)]  # type: ignore[misc]
+
+    def named(self, kind: type[T], name: str) -> T | None:
+        """The object with this name, upper and lower case alike."""
+        wanted = name.lower()
+        table = self.tables[kind.table].values()
+        return next((o for o in table if o.name.lower() == wanted), None)  # type: ignore[attr-defined]
+
+    @property
+    def cluster(self) -> Cluster:
+        found: Cluster = next(iter(self.tables["cluster"].values()))  # type: ignore[assignment]
+        return found
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        return self.tables["node"]  # type: ignore[return-value]
+
+    @property
+    def services(self) -> dict[str, Service]:
+        return self.tables["service"]  # type: ignore[return-value]
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        return self.tables["task"]  # type: ignore[return-value]
+
+    def tasks_of_service(self, service_id: str) -> list[Task]:
+        """A service's tasks, the history among them, in the order they were first stored."""
+        return list(self._tasks_of_service.get(service_id, {}).values())
+
+    def tasks_of_node(self, node_id: str) -> list[Task]:
+        """The tasks that have this node, in the order they got it."""
+        return list(self._tasks_of_node.get(node_id, {}).values())
+
+    def tasks_of_slot(self, task: Task) -> list[Task]:
+        """All tasks in `task`'s slot: of its service, with its number (or, without one, its node)."""
+        return [
+            other
+            for other in self._tasks_of_service.get(task.service_id, {}).values()
+            if other.slot == task.slot and (task.slot or other.node_id == task.node_id)
+        ]
+
+    # -- writing, by the log alone --------------------------------------------------
+    def apply(self, index: int, changes: Iterable[Change]) -> list[tuple[Change, StoreObject | None]]:
+        """Apply one entry; each change comes back with the object as it was before."""
+        self.index = index
+        done: list[tuple[Change, StoreObject | None]] = []
+        for change in changes:
+            object = change.object
+            before = self.tables[object.table].get(object.id)
+            if change.action is Action.REMOVE:
+                self._take(object.id, object.table)
+            elif change.action is Action.CREATE or before is not None:
+                self._put(object)
+            else:
+                continue  # updated by a write that raced with its removal
+            done.append((change, before))
+        return done
+
+    def _put(self, object: StoreObject) -> None:
+        if isinstance(object, Task):
+            before = self.tasks.get(object.id)
+            if before is not None and before.node_id != object.node_id:
+                self._tasks_of_node.get(before.node_id, {}).pop(object.id, None)
+            self._tasks_of_service.setdefault(object.service_id, {})[object.id] = object
+            if object.node_id:
+                self._tasks_of_node.setdefault(object.node_id, {})[object.id] = object
+        self.tables[object.table][object.id] = object
+
+    def _take(self, id: str, table: str) -> None:
+        object = self.tables[table].pop(id, None)
+        if isinstance(object, Task):
+            for index, key in (
+                (self._tasks_of_service, object.service_id),
+                (self._tasks_of_node, object.node_id),
+            ):
+                bucket = index.get(key, {})
+                bucket.pop(id, None)
+                if not bucket:
+                    index.pop(key, None)
+
+    # -- snapshots ------------------------------------------------------------------
+    def dump(self) -> tuple[StoreObject, ...]:
+        """Everything, as one value for a Raft snapshot."""
+        return tuple(object for table in self.tables.values() for object in table.values())
+
+    @classmethod
+    def restored(cls, objects: Iterable[StoreObject], index: int) -> Store:
+        """The store that `dump` described."""
+        store = cls(objects)
+        store.index = index
+        return store
+
+
+def stamped(change: Change, index: int, now_ns: int) -> Change:
+    """The change with its object's version and times set, as the leader does before proposing it."""
+    object = change.object
+    created_ns = now_ns if change.action is Action.CREATE else object.created_ns
+    dated = replace(object, version=index, created_ns=created_ns, updated_ns=now_ns)
+    return Change(change.action, dated)
+
+
+class Codec:
+    """Store changes and dumps as bytes. Only this package's own records can be read back."""
+
+    def encode(self, data: Any) -> bytes:
+        return pickle.dumps(data, protocol=5)
+
+    def decode(self, data: bytes) -> Any:
+        return _OwnRecords(io.BytesIO(data)).load()
+
+
+class _OwnRecords(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if not module.startswith("swarmlab."):
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in a swarm's log")
+        return super().find_class(module, name)

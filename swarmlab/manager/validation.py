@@ -1,0 +1,207 @@
+"""What a spec must fulfil before a manager stores it, in SwarmKit's order and words.
+
+Source: swarmkit manager/controlapi/{common,service,secret,config}.go, api/validation/secrets.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import combinations
+
+from swarmlab.errors import InvalidArgument, Unimplemented
+from swarmlab.manager import constraints
+from swarmlab.manager.store import Store
+from swarmlab.model import Document, Service, ServiceSpec, TaskSpec, UpdateConfig
+from swarmlab.simulation import MS
+
+SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
+OBJECT_NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
+SERVICE_NAME_LENGTH_MAX, OBJECT_NAME_LENGTH_MAX = 63, 64
+SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # exclusive
+NANO_CPUS_MIN, MEMORY_BYTES_MIN = 1_000_000, 4 * 1024 * 1024
+# Docker's grammar of image references, without the digest's algorithm zoo.
+# Source: distribution/reference/regexp.go.
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+REFERENCE = re.compile(
+    rf"^(?:{_DOMAIN}(?::[0-9]+)?/)?{_PATH}(?:/{_PATH})*"
+    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$"
+)
+
+
+def check_object_name(name: str) -> None:
+    """A secret's or config's name."""
+    if not name:
+        raise InvalidArgument("name must be provided")
+    if len(name) > OBJECT_NAME_LENGTH_MAX or not OBJECT_NAME.match(name):
+        raise InvalidArgument(
+            "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, "
+            "and the start and end character must be [a-zA-Z0-9]"
+        )
+
+
+def check_data(kind: str, data: bytes, bytes_max: int) -> None:
+    """A secret's or config's payload; the limit itself is already too much."""
+    if not 0 < len(data) < bytes_max:
+        raise InvalidArgument(f"{kind} data must be larger than 0 and less than {bytes_max} bytes")
+
+
+def check_service(spec: ServiceSpec) -> None:
+    """Everything that can be said of a service's spec without looking at the store."""
+    if not spec.name:
+        raise InvalidArgument("meta: name must be provided")
+    if not SERVICE_NAME.match(spec.name):
+        raise InvalidArgument("name must be valid as a DNS name component")
+    if len(spec.name) > SERVICE_NAME_LENGTH_MAX:
+        raise InvalidArgument("name must be 63 characters or fewer")
+    task = spec.task
+    for kind in ("Limits", "Reservations"):
+        _check_resources(task.at("Resources", kind, default=Document()))
+    if task.restart.delay_ns < 0:
+        raise InvalidArgument("TaskSpec: restart-delay cannot be negative")
+    if task.restart.window_ns < 0:
+        raise InvalidArgument("TaskSpec: restart-window cannot be negative")
+    constraints.parse(task.constraints)
+    _check_references(task.secrets, "secret", "Secret")
+    _check_references(task.configs, "config", "Config")
+    _check_container(task)
+    _check_mode(spec)
+    _check_endpoint(spec)
+
+
+def _check_resources(resources: Document) -> None:
+    nano_cpus = resources.get("NanoCPUs") or 0
+    if nano_cpus and nano_cpus < NANO_CPUS_MIN:
+        raise InvalidArgument(f"invalid cpu value {nano_cpus / 1e9:g}: Must be at least 0.001")
+    memory_bytes = resources.get("MemoryBytes") or 0
+    if memory_bytes and memory_bytes < MEMORY_BYTES_MIN:
+        raise InvalidArgument(f"invalid memory value {memory_bytes}: Must be at least 4MiB")
+
+
+def _check_references(references: Iterable[Document], kind: str, key: str) -> None:
+    targets: dict[str, str] = {}
+    for reference in references:
+        name = reference.get(f"{key}Name")
+        if not reference.get(f"{key}ID") or not name:
+            raise InvalidArgument(f"malformed {kind} reference")
+        if "File" not in reference:
+            if kind == "config" and "Runtime" in reference:
+                continue
+            raise InvalidArgument(f"malformed {kind} reference, no target provided")
+        target = reference["File"].get("Name")
+        if not target:
+            raise InvalidArgument(
+                f"malformed file {kind} reference, invalid target file name provided"
+            )
+        if target in targets:
+            raise InvalidArgument(
+                f"{kind} references '{targets[target]}' and '{name}' "
+                f"have a conflicting target: '{target}'"
+            )
+        targets[target] = name
+
+
+def _check_container(task: TaskSpec) -> None:
+    if not task.image:
+        raise InvalidArgument("ContainerSpec: image reference must be provided")
+    if not REFERENCE.match(task.image):
+        raise InvalidArgument(f'ContainerSpec: "{task.image}" is not a valid repository/tag')
+    targets = [mount.get("Target", "") for mount in task.container.get("Mounts") or ()]
+    for first, second in combinations(targets, 2):
+        if first == second:
+            raise InvalidArgument(f"ContainerSpec: duplicate mount point: {first}")
+    health = task.container.get("Healthcheck") or {}
+    for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
+        if health.get(key) and health[key] < MS:
+            raise InvalidArgument(f"ContainerSpec: {key} in HealthConfig cannot be less than 1ms")
+    if (health.get("Retries") or 0) < 0:
+        raise InvalidArgument("ContainerSpec: Retries in HealthConfig cannot be negative")
+
+
+def _check_mode(spec: ServiceSpec) -> None:
+    if not -1 < spec.replicas < 2**63:
+        raise InvalidArgument("Number of replicas must be non-negative")
+    job = spec.at("Mode", "ReplicatedJob", default={})
+    if not -1 < job.get("MaxConcurrent", 0) < 2**63:
+        raise InvalidArgument("Maximum concurrent jobs must not be negative")
+    if not -1 < job.get("TotalCompletions", 0) < 2**63:
+        raise InvalidArgument("Total completed jobs must not be negative")
+    if spec.mode.endswith("-job"):
+        if "UpdateConfig" in spec:
+            raise InvalidArgument("Jobs may not have an update config")
+        return
+    _check_update_config(spec.update_config)
+
+
+def _check_update_config(config: UpdateConfig) -> None:
+    if config.delay_ns < 0:
+        raise InvalidArgument("TaskSpec: update-delay cannot be negative")
+    if config.monitor_ns < 0:
+        raise InvalidArgument("TaskSpec: update-monitor cannot be negative")
+    if not 0 <= config.max_failure_ratio <= 1:
+        raise InvalidArgument(
+            "TaskSpec: update-maxfailureratio cannot be less than 0 or bigger than 1"
+        )
+
+
+def _check_endpoint(spec: ServiceSpec) -> None:
+    published: set[tuple[str, int]] = set()
+    for port in spec.ports:
+        ingress = port.get("PublishMode", "ingress") == "ingress"
+        if ingress and spec.endpoint.get("Mode") == "dnsrr":
+            raise InvalidArgument(
+                "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"
+            )
+        number = port.get("PublishedPort")
+        key = port.get("Protocol", "tcp"), number or 0
+        if number and key in published:
+            raise InvalidArgument("EndpointSpec: duplicate published ports provided")
+        published.add(key)
+
+
+def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
+    """No ingress port may meet another service's port; host ports may meet each other."""
+    for mine in spec.ports:
+        number = mine.get("PublishedPort")
+        if not number:
+            continue
+        for service in view.all(Service):
+            theirs = [*service.spec.ports, *(service.endpoint or {}).get("Ports", ())]
+            for port in theirs if service.id != own_id else ():
+                same = port.get("PublishedPort") == number and port.get(
+                    "Protocol", "tcp"
+                ) == mine.get("Protocol", "tcp")
+                mode = port.get("PublishMode", "ingress")
+                if same and "ingress" in (mode, mine.get("PublishMode", "ingress")):
+                    how = "an ingress" if mode == "ingress" else "a host-published"
+                    raise InvalidArgument(
+                        f"port '{number}' is already in use by service "
+                        f"'{service.name}' ({service.id}) as {how} port"
+                    )
+
+
+def check_exist(spec: ServiceSpec, view: Store) -> None:
+    """The secrets and configs that the spec refers to are there, under the names it says."""
+    for kind, key, references in (
+        ("secret", "Secret", spec.task.secrets),
+        ("config", "Config", spec.task.configs),
+    ):
+        table = view.tables[kind]
+        missing = [
+            ref[f"{key}Name"]
+            for ref in references
+            if (found := table.get(ref[f"{key}ID"])) is None
+            or found.name != ref[f"{key}Name"]  # type: ignore[attr-defined]
+        ]
+        if missing:
+            plural = "s" if len(missing) > 1 else ""
+            raise InvalidArgument(f"{kind}{plural} not found: {', '.join(missing)}")
+
+
+def check_update(old: ServiceSpec, new: ServiceSpec) -> None:
+    """What an update of a service may never change."""
+    if old.mode != new.mode:
+        raise Unimplemented("service mode change is not allowed")
+    if old.name != new.name:
+        raise Unimplemented("renaming services is not supported")

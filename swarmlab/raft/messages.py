@@ -1,0 +1,139 @@
+"""What replicas say to each other, what their log holds, and what they must remember.
+
+All records are immutable; replicas, and copies of a whole simulation, share them by reference. A
+payload is opaque here, and stays out of every repr.
+
+Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", figures 2 and
+13; etcd-io/raft raftpb. A heartbeat is an `AppendEntries` without entries, as in the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Self
+
+
+class _Shared:
+    """Never changes, so a deep copy of it is itself."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+class EntryKind(IntEnum):
+    NORMAL = 0  # `data` is the proposer's
+    CHANGE = 1  # `data` is a MembershipChange
+    NOOP = 2  # a new leader's first entry: only it commits what older terms left
+
+
+@dataclass(frozen=True, slots=True)
+class Member(_Shared):
+    raft_id: int  # 63 random bits in SwarmKit; never used twice, 0 is nobody
+    node_id: str
+    address: str  # `ip` or `ip:port`
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange(_Shared):
+    """Adds a voter (or changes its address), or removes one for good."""
+
+    add: bool
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(_Shared):
+    index: int  # 1-based
+    term: int
+    kind: EntryKind
+    data: object = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(_Shared):
+    """The state machine as of `index`; it stands for every entry up to there."""
+
+    index: int
+    term: int  # of the entry at `index`
+    members: tuple[Member, ...]
+    data: object = field(repr=False)
+    removed: tuple[int, ...] = ()  # raft ids that never return
+
+
+@dataclass(frozen=True, slots=True)
+class HardState(_Shared):
+    """What must survive a crash besides the log; `commit` may lag."""
+
+    term: int = 0
+    vote: int = 0  # raft id voted for in `term`; 0 = none
+    commit: int = 0
+
+
+NEW = HardState()  # of a replica that has never run
+
+
+@dataclass(frozen=True, slots=True)
+class _Message(_Shared):
+    source: int  # the sender's raft id
+    term: int  # the sender's term
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVote(_Message):
+    last_index: int
+    last_term: int
+    transfer: bool = False  # the leader asked for this election, so its lease does not count
+
+
+@dataclass(frozen=True, slots=True)
+class VoteReply(_Message):
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppendEntries(_Message):
+    """Entries that follow `prev_index`; without entries, a heartbeat or news of a commit."""
+
+    prev_index: int
+    prev_term: int
+    entries: tuple[Entry, ...]
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendReply(_Message):
+    """`index` is the last entry known to match, or, refused, the `prev_index` that did not."""
+
+    index: int
+    refused: bool = False
+    hint: int = 0  # refused: no match above this index is possible
+    hint_term: int = 0  # refused: the follower's term at `hint`
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSnapshot(_Message):
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutNow(_Message):
+    """Leadership transfer: start an election at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved(_Message):
+    """The answer to whatever a removed member says. Source: swarmkit ErrMemberRemoved."""
+
+
+Message = (
+    RequestVote
+    | VoteReply
+    | AppendEntries
+    | AppendReply
+    | InstallSnapshot
+    | TimeoutNow
+    | MemberRemoved
+)

@@ -1,0 +1,85 @@
+"""What Raft leaves in the trace, and what a view may read of one replica. No payloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlab.raft.core import Raft, Role
+from swarmlab.simulation import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Campaigned(Record):
+    """It votes for itself in `term` and asks the others."""
+
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class VotedFor(Record):
+    term: int
+    candidate: int  # raft id
+
+
+@dataclass(frozen=True, slots=True)
+class BecameLeader(Record):
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class BecameFollower(Record):
+    term: int
+    leader: int  # raft id; 0 = it gave up leading or standing, and knows of no leader
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSent(Record):
+    to: int  # raft id
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRestored(Record):
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChanged(Record):
+    members: tuple[int, ...]  # raft ids
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One replica at one moment."""
+
+    raft_id: int
+    role: Role
+    term: int
+    vote: int  # raft id; 0 = none in this term
+    leader_id: int  # 0 = none known
+    commit_index: int
+    applied_index: int
+    first_index: int  # of the log; greater than `last_index` when it is empty
+    last_index: int
+    last_terms: tuple[int, ...]  # of the last entries, newest last
+    matches: dict[int, int]  # leader: raft id -> last index known to be there
+    votes: dict[int, bool]  # candidate: raft id -> granted
+
+
+def status_of(core: Raft, applied_index: int, *, terms_count: int = 12) -> Status:
+    """What `core` knows now, with the terms of its last `terms_count` entries."""
+    log = core.log
+    return Status(
+        raft_id=core.raft_id,
+        role=core.role,
+        term=core.term,
+        vote=core.vote,
+        leader_id=core.leader_id,
+        commit_index=log.commit,
+        applied_index=applied_index,
+        first_index=log.offset + 1,
+        last_index=log.last_index,
+        last_terms=tuple(entry.term for entry in log.entries[-terms_count:]),
+        matches={to: peer.match for to, peer in core.progress.items()},
+        votes=dict(core.votes),
+    )

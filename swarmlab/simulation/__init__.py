@@ -1,0 +1,34 @@
+"""The world a simulated cluster lives in: time, chance, network, disks, machines, and the trace.
+
+Read `clock`, then `machine`. Nothing here knows of Docker.
+"""
+
+from swarmlab.simulation.clock import EPOCH_NS, HOUR, MINUTE, MS, US, S, Simulation, Timer
+from swarmlab.simulation.disk import Disk
+from swarmlab.simulation.machine import Call, Crashed, Machine, Program, Started, Stopped
+from swarmlab.simulation.network import Healed, Link, Network, Partitioned
+from swarmlab.simulation.trace import Record, Trace
+
+__all__ = [
+    "EPOCH_NS",
+    "HOUR",
+    "MINUTE",
+    "MS",
+    "US",
+    "Call",
+    "Crashed",
+    "Disk",
+    "Healed",
+    "Link",
+    "Machine",
+    "Network",
+    "Partitioned",
+    "Program",
+    "Record",
+    "S",
+    "Simulation",
+    "Started",
+    "Stopped",
+    "Timer",
+    "Trace",
+]

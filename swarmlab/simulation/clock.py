@@ -1,0 +1,110 @@
+"""Virtual time, chance, and the queue of what happens next: the only source of all three.
+
+The queue is a heap of (time, counter, timer). The counter makes equal times first-in-first-out, so
+that order never hangs on object identity. Callbacks are bound methods with plain arguments: a copied
+simulation then drives the copies, and never the originals.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from swarmlab.simulation.trace import Trace
+
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
+MINUTE, HOUR = 60 * S, 3600 * S
+# 2017-10-28T12:00:00Z, the day of the talk: virtual time 0, as nanoseconds since 1970.
+EPOCH_NS = 1_509_192_000 * S
+
+ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Timer:
+    """Something that will happen, unless it is cancelled first."""
+
+    __slots__ = ("args", "callback", "when_ns")
+
+    def __init__(self, when_ns: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.when_ns = when_ns
+        self.callback: Callable[..., None] | None = callback
+        self.args = args
+
+    def cancel(self) -> None:
+        self.callback, self.args = None, ()
+
+
+class Simulation:
+    """One virtual clock (`now_ns`, nanoseconds since the virtual epoch), one seeded generator, one trace."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.now_ns = 0
+        self.rng = random.Random(seed)
+        self.trace = Trace()
+        self._queue: list[tuple[int, int, Timer]] = []
+        self._count = 0
+
+    def at(self, when_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """Call `callback(*args)` at virtual time `when_ns`."""
+        assert when_ns >= self.now_ns, f"{when_ns} ns is over: it is {self.now_ns} ns"
+        timer = Timer(when_ns, callback, args)
+        self._count += 1
+        heappush(self._queue, (when_ns, self._count, timer))
+        return timer
+
+    def after(self, delay_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """Call `callback(*args)` once `delay_ns` have passed."""
+        return self.at(self.now_ns + delay_ns, callback, *args)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next thing happens; None when nothing will."""
+        while self._queue and self._queue[0][2].callback is None:
+            heappop(self._queue)
+        return self._queue[0][0] if self._queue else None
+
+    def step(self) -> bool:
+        """Let the next thing happen; False when nothing is left to happen."""
+        while self._queue:
+            when_ns, _, timer = heappop(self._queue)
+            if timer.callback is not None:
+                self.now_ns = when_ns
+                timer.callback(*timer.args)
+                return True
+        return False
+
+    def run_until(self, when_ns: int) -> None:
+        """Let everything happen that is due at or before `when_ns`; then it is `when_ns`."""
+        queue = self._queue
+        while queue and queue[0][0] <= when_ns:
+            due_ns, _, timer = heappop(queue)
+            if timer.callback is not None:
+                self.now_ns = due_ns
+                timer.callback(*timer.args)
+        self.now_ns = max(self.now_ns, when_ns)
+
+    def run_while(self, waiting: Callable[[], bool], limit_ns: int) -> bool:
+        """Run as long as `waiting()`, at most `limit_ns`; True when the wait ended by itself."""
+        end_ns = self.now_ns + limit_ns
+        while waiting():
+            next_ns = self.next_ns
+            if next_ns is None or next_ns > end_ns:
+                self.now_ns = end_ns
+                return not waiting()
+            self.step()
+        return True
+
+    def new_id(self) -> str:
+        """25 random characters of base 36, as SwarmKit's identity.NewID."""
+        number, digits = self.rng.getrandbits(128), ""
+        while len(digits) < 25:
+            number, digit = divmod(number, 36)
+            digits = ID_ALPHABET[digit] + digits
+        return digits
+
+    def random_bytes(self, count: int) -> bytes:
+        """`count` bytes of seeded chance: they repeat, so they protect nothing."""
+        return self.rng.randbytes(count)

@@ -1,0 +1,233 @@
+"""Machines that run one program, crash, stop and start; and calls from one to another.
+
+A program is made anew at every start, with the machine as its only argument, and finds its past on
+the machine's disk. Timers and calls of a program die with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from swarmlab.errors import DeadlineExceeded, SwarmError
+from swarmlab.simulation.clock import S, Simulation, Timer
+from swarmlab.simulation.disk import Disk
+from swarmlab.simulation.network import Network
+from swarmlab.simulation.trace import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed(Record):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Record):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Record):
+    pass
+
+
+class Call:
+    """Something asked that is answered later: a value, or an error."""
+
+    __slots__ = ("_then", "done", "error", "value")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: SwarmError | None = None
+        self._then: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+
+    @property
+    def waiting(self) -> bool:
+        return not self.done
+
+    def resolve(self, value: Any = None) -> Call:
+        """Answer with `value`; a call is answered once, what comes later is ignored."""
+        if not self.done:
+            self.done, self.value = True, value
+            self._answered()
+        return self
+
+    def fail(self, error: SwarmError) -> Call:
+        """Answer with `error`."""
+        if not self.done:
+            self.done, self.error = True, error
+            self._answered()
+        return self
+
+    def follow(self, other: Call) -> None:
+        """Answer as `other`, which is done, was answered."""
+        if other.error is not None:
+            self.fail(other.error)
+        else:
+            self.resolve(other.value)
+
+    def then(self, callback: Callable[..., None], *args: Any) -> Call:
+        """Call `callback(self, *args)` when the answer is there, at once if it is."""
+        if self.done:
+            callback(self, *args)
+        else:
+            self._then.append((callback, args))
+        return self
+
+    def _answered(self) -> None:
+        waiting, self._then = self._then, []
+        for callback, args in waiting:
+            callback(self, *args)
+
+    def result(self) -> Any:
+        """The value, or the error raised; the call must be done."""
+        assert self.done
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Program(Protocol):
+    """What a machine runs."""
+
+    def receive(self, source: str, message: Any) -> None:
+        """A one-way message from machine `source`."""
+
+    def serve(self, source: str, body: Any) -> Any:
+        """Answer a call: a value, a `Call` that is answered later, or raise a SwarmError."""
+
+    def shutdown(self) -> None:
+        """The machine stops in an orderly way, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    number: int
+    body: Any
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    number: int
+    value: Any
+    error: SwarmError | None
+
+
+class Machine:
+    """One computer: a name, an IP address, a disk, and the program that runs while it is up."""
+
+    def __init__(
+        self, network: Network, name: str, address: str, program: Callable[[Machine], Program]
+    ) -> None:
+        assert name not in network.machines
+        network.machines[name] = self
+        self.network = network
+        self.name = name
+        self.address = address
+        self.disk = Disk()
+        self.process: Program | None = None  # None while the machine is down
+        self.incarnation = 0  # how many times it was started or ended
+        self._program = program
+        self._calls: dict[int, Call] = {}
+        self._call_number = 0
+
+    @property
+    def simulation(self) -> Simulation:
+        return self.network.simulation
+
+    @property
+    def up(self) -> bool:
+        return self.process is not None
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.name} {self.address} {'up' if self.up else 'down'}>"
+
+    # -- life ------------------------------------------------------------------
+    def start(self) -> None:
+        """Power on: the program begins anew from what the disk holds. No effect on a running machine."""
+        if self.process is None:
+            self.incarnation += 1
+            self.record(Started)
+            self.process = self._program(self)
+
+    def crash(self) -> None:
+        """Power fails, now."""
+        if self.process is not None:
+            self._end()
+            self.disk.crash(self.simulation.rng)
+            self.record(Crashed)
+
+    def stop(self) -> None:
+        """An orderly stop: the program puts its things in order first."""
+        if self.process is not None:
+            self.process.shutdown()
+            self._end()
+            self.record(Stopped)
+
+    def _end(self) -> None:
+        self.process = None
+        self.incarnation += 1
+        self._calls.clear()
+
+    def record(self, kind: type[Record], *values: Any) -> None:
+        """Add a record of this machine to the trace."""
+        self.simulation.trace.add(kind(self.simulation.now_ns, self.name, *values))
+
+    # -- time ------------------------------------------------------------------
+    def after(self, delay_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """As `Simulation.after`, but forgotten when this machine crashes or stops first."""
+        return self.simulation.after(delay_ns, self._due, self.incarnation, callback, args)
+
+    def _due(self, incarnation: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if incarnation == self.incarnation:
+            callback(*args)
+
+    # -- messages ----------------------------------------------------------------
+    def peer(self, address: str) -> Machine | None:
+        """The machine that `address` (`ip` or `ip:port`) means from here; loopback is this one."""
+        return self if address.startswith("127.") else self.network.at(address)
+
+    def send(self, target: str, message: Any) -> None:
+        """A one-way message to machine `target`'s program."""
+        self.network.send(self.name, target, message)
+
+    def call(self, target: str, body: Any, *, timeout_ns: int = 5 * S, quiet: bool = False) -> Call:
+        """Ask machine `target`'s program; fails with DeadlineExceeded when no answer comes in time."""
+        self._call_number += 1
+        call = self._calls[self._call_number] = Call()
+        request = _Request(self._call_number, body, quiet)
+        self.network.send(self.name, target, request, quiet=quiet)
+        self.after(timeout_ns, self._give_up, self._call_number)
+        return call
+
+    def _give_up(self, number: int) -> None:
+        call = self._calls.pop(number, None)
+        if call is not None:
+            call.fail(DeadlineExceeded())
+
+    def deliver(self, source: str, message: Any) -> None:
+        """The network brings a message; a machine that is down hears nothing."""
+        if self.process is None:
+            return
+        if isinstance(message, _Request):
+            try:
+                answer = self.process.serve(source, message.body)
+            except SwarmError as error:
+                answer = Call().fail(error)
+            if not isinstance(answer, Call):
+                answer = Call().resolve(answer)
+            answer.then(self._reply, source, message, self.incarnation)
+        elif isinstance(message, _Reply):
+            call = self._calls.pop(message.number, None)
+            if call is not None:
+                call.fail(message.error) if message.error else call.resolve(message.value)
+        else:
+            self.process.receive(source, message)
+
+    def _reply(self, answer: Call, source: str, request: _Request, incarnation: int) -> None:
+        if incarnation == self.incarnation:
+            reply = _Reply(request.number, answer.value, answer.error)
+            self.network.send(self.name, source, reply, quiet=request.quiet)

@@ -1,0 +1,61 @@
+"""What happened, as typed records. Rooms define their own kinds; equal seeds give equal traces.
+
+A record holds names, ids, numbers and words: never a payload, a token or a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that happened, `at_ns` nanoseconds after the virtual epoch, on machine `where`."""
+
+    at_ns: int
+    where: str
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Record:
+        return self
+
+    @property
+    def words(self) -> str:
+        """The rest of the record, for a person: `field value, field value`."""
+        rest = [f.name for f in fields(self) if f.name not in ("at_ns", "where")]
+        return ", ".join(f"{name} {getattr(self, name)}" for name in rest)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Trace:
+    """Everything that was recorded, in order."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The records of one kind, oldest first."""
+        return [record for record in self.records if isinstance(record, kind)]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def digest(self) -> str:
+        """SHA-256 over all records, hexadecimal: equal traces, equal digests."""
+        sha = hashlib.sha256()
+        for record in self.records:
+            sha.update(repr(record).encode())
+        return sha.hexdigest()
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self.records)} records>"

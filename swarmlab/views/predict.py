@@ -1,0 +1,251 @@
+"""A bet before the reveal: one click says what you expect and whether you are sure.
+
+    bet = ask("four_managers")  # show it; nothing waits for the click
+    ...                         # do it, and look
+    bet.reveal()                # what happened, why, and how good your bets are
+
+The questions of the notebooks stand in `questions.yml`, so that no cell gives its answer away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from gettext import gettext as _
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import yaml
+
+from swarmlab.errors import LabError
+
+LETTERS = "ABCDEF"
+
+
+def marked(text: str) -> str:
+    """Plain text as HTML; `code` and line breaks are kept."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace("\n", "<br>")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words with a text and an HTML form."""
+
+    title: str
+    lines: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join((self.title, *self.lines))
+
+    def _repr_html_(self) -> str:
+        rest = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
+        return (
+            "<div role='note' style='border-left:5px solid #0072B2;padding:.3em .9em;"
+            f"font-size:1.15em;line-height:1.45'><b>{marked(self.title)}</b>{rest}</div>"
+        )
+
+
+@dataclass(slots=True)
+class Score:
+    """How good the bets of this session were. A bet made anew replaces the older one."""
+
+    bets: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # question: (right, sure)
+
+    def count(self, sure: bool) -> tuple[int, int]:
+        """(right, all) of the bets made with this confidence."""
+        rights = [right for right, was_sure in self.bets.values() if was_sure is sure]
+        return sum(rights), len(rights)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        if not self.bets:
+            return (_("No bets yet. A bet costs one click, and makes you see more."),)
+        sure_right, sure = self.count(True)
+        guess_right, guesses = self.count(False)
+        lines = [
+            _("{right} of {all} bets right; {a} of {b} when sure, {c} of {d} when guessing.").format(
+                right=sure_right + guess_right, all=sure + guesses,
+                a=sure_right, b=sure, c=guess_right, d=guesses,
+            )
+        ]  # fmt: skip
+        surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
+        if surprises:
+            lines.append(_("Sure, and surprised: worth a second look."))
+            lines += [f"– {question}" for question in surprises]
+        elif guesses and guess_right == guesses:
+            lines.append(_("Every guess was right: you know more than you think."))
+        return tuple(lines)
+
+    def __repr__(self) -> str:
+        return repr(Said(_("Your bets"), self.words))
+
+    def _repr_html_(self) -> str:
+        return Said(_("Your bets"), self.words)._repr_html_()
+
+
+SCORE = Score()
+
+
+class Prediction(ipywidgets.VBox):  # type: ignore[misc]
+    """One question with its buttons. `at_once`: the click itself reveals, as in a recap quiz."""
+
+    def __init__(
+        self,
+        question: str,
+        choices: Mapping[str, str],
+        answer: str,
+        why: str,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        if answer not in choices:
+            raise LabError(f"answer={answer!r} is none of the choices: {', '.join(choices)}")
+        self.question, self.nudges, self.answer, self.why = question, dict(choices), answer, why
+        self.at_once = at_once
+        self.choice: str | None = None
+        self.sure = False
+        self.revealed = False
+        self._buttons: dict[tuple[str, bool], ipywidgets.Button] = {}
+        self._status = ipywidgets.HTML()
+        rows = [self._row(letter, choice) for letter, choice in zip(LETTERS, choices, strict=False)]
+        asked = ipywidgets.HTML(f"<b style='font-size:1.25em'>{marked(question)}</b>")
+        super().__init__([asked, *rows, self._status])
+        SCORE.bets.pop(question, None)
+        self._say(_("Place your bet: one click."))
+
+    def _row(self, letter: str, choice: str) -> ipywidgets.HBox:
+        for sure, word in ((True, _("I am sure")), (False, _("I guess"))):
+            button = ipywidgets.Button(
+                description=f"{letter}: {word}", tooltip=f"{choice} – {word}"
+            )
+            button.layout.width = "8.5em"
+            button.on_click(lambda _button, sure=sure: self.bet(choice, sure=sure))
+            self._buttons[choice, sure] = button
+        text = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
+        words = ipywidgets.HTML(text, layout=ipywidgets.Layout(min_width="16em"))
+        both = [self._buttons[choice, True], self._buttons[choice, False]]
+        layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        return ipywidgets.HBox([*both, words], layout=layout)
+
+    def _say(self, text: str) -> None:
+        self._status.value = f"<span role='status' style='font-size:1.1em'>{marked(text)}</span>"
+
+    def bet(self, choice: str, *, sure: bool = False) -> None:
+        """What a click does. It may be changed until the reveal; after it, nothing counts."""
+        if choice not in self.nudges:
+            raise LabError(f"{choice!r} is none of the choices: {', '.join(self.nudges)}")
+        if self.revealed:
+            self._say(self._verdict(choice) + "\n" + _("(After the reveal: not counted.)"))
+            return
+        self.choice, self.sure = choice, sure
+        for (other, with_sure), button in self._buttons.items():
+            mine = other == choice and with_sure is sure
+            button.icon, button.button_style = ("check", "primary") if mine else ("", "")
+        if self.at_once:
+            self.reveal()
+        else:
+            how = _("sure") if sure else _("a guess")
+            letter = self._letter(choice)
+            self._say(_("✔ Your bet: {letter}, {how}. Now go on.").format(letter=letter, how=how))
+
+    def _letter(self, choice: str) -> str:
+        return LETTERS[list(self.nudges).index(choice)]
+
+    def _verdict(self, choice: str | None) -> str:
+        answer = f"{self._letter(self.answer)}, {self.answer}"
+        if choice is None:
+            return _("No bet this time. The answer is {answer}").format(answer=answer)
+        if choice == self.answer:
+            return _("✔ Right: {answer}").format(answer=answer)
+        nudge = self.nudges[choice]
+        verdict = _("✘ You said {letter}. It is {answer}")
+        return f"{verdict.format(letter=self._letter(choice), answer=answer)}\n{nudge}".rstrip()
+
+    def reveal(self) -> Said:
+        """The answer and why; counts the bet, if there was one."""
+        if self.choice is not None and not self.revealed:
+            SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
+        self.revealed = True
+        title, *nudge = self._verdict(self.choice).splitlines()
+        said = Said(title, (*nudge, self.why, SCORE.words[0]))
+        self._say("\n".join((title, *nudge, *([self.why] if self.at_once else []))))
+        return said
+
+    # -- forms -----------------------------------------------------------------------
+    def __repr__(self) -> str:
+        rows = [f"  {self._letter(choice)}  {choice}" for choice in self.nudges]
+        return "\n".join((self.question, *rows))
+
+    def _repr_html_(self) -> str:
+        """What stands on a page without a kernel: the question, and its answer folded."""
+        rows = "".join(f"<li>{marked(choice)}</li>" for choice in self.nudges)
+        return (
+            f"<p><b>{marked(self.question)}</b></p><ol type='A'>{rows}</ol>"
+            f"<details><summary>{_('Answer')}</summary>{marked(self.answer)}<br>"
+            f"{marked(self.why)}</details>"
+        )
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        forms = super()._repr_mimebundle_(**options)
+        if isinstance(forms, dict):
+            forms |= {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return forms
+
+
+def predict(
+    question: str, choices: Mapping[str, str] | Sequence[str], answer: str, why: str
+) -> Prediction:
+    """Ask for a bet. `choices`: texts, or text -> what to say to those who choose it wrongly.
+
+    >>> bet = predict("How many managers make a quorum of 3?", ["1", "2", "3"], "2", "3 // 2 + 1")
+    >>> bet.reveal()
+    No bet this time. The answer is B, 2
+    3 // 2 + 1
+    No bets yet. A bet costs one click, and makes you see more.
+    """
+    named = choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")
+    return Prediction(question, named, answer, why)
+
+
+@cache
+def questions() -> dict[str, dict[str, Any]]:
+    """The bank: name -> question, choices (each with its nudge), answer, why."""
+    bank = yaml.safe_load(Path(__file__).with_name("questions.yml").read_text("utf-8"))
+    return {name: {**entry, "answer": str(entry["answer"])} for name, entry in bank.items()}
+
+
+def _made(name: str, at_once: bool) -> Prediction:
+    if name not in questions():
+        raise LabError(f"there is no question {name!r}; there are {', '.join(questions())}")
+    entry = questions()[name]
+    choices = {_(str(choice)): _(nudge or "") for choice, nudge in entry["choices"].items()}
+    question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))
+    return Prediction(question, choices, answer, why, at_once=at_once)
+
+
+def ask(name: str) -> Prediction:
+    """A question of the bank, to be revealed later."""
+    return _made(name, at_once=False)
+
+
+class Quiz(ipywidgets.VBox):  # type: ignore[misc]
+    """Several questions, each answered by its click."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(repr(question) for question in self.children)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        forms = super()._repr_mimebundle_(**options)
+        if isinstance(forms, dict):
+            html = "".join(question._repr_html_() for question in self.children)
+            forms |= {"text/plain": repr(self), "text/html": html}
+        return forms
+
+
+def quiz(*names: str) -> Quiz:
+    """A recap: questions of the bank, revealed by the click itself."""
+    return Quiz([_made(name, at_once=True) for name in names])

@@ -1,0 +1,232 @@
+"""The talk's quorum slide (32), computed, and then proven on clusters that are broken on purpose.
+
+`prove` knows nothing of the formula: it crashes leaders until no manager takes a write any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from gettext import gettext as _
+from html import escape
+from typing import Any
+
+import docker
+import requests
+
+Make = Callable[..., Any]  # swarmlab.simulate, or whatever makes a cluster of managers and workers
+
+# Virtual time for an election after a crash: 10 to 19 s a try, and a split vote takes another.
+PATIENCE, PATIENCE_TRIES = "45s", 3
+
+
+def quorum(managers: int) -> int:
+    """How many managers have to agree: more than half of all, those that are down included."""
+    return managers // 2 + 1
+
+
+def tolerated(managers: int) -> int:
+    """How many managers may fail while the others still make a quorum."""
+    return managers - quorum(managers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One try to write, after `crashed` was crashed."""
+
+    crashed: str  # a manager's name, empty before the first crash
+    up: int  # managers that are up
+    error: str  # what the swarm answered, empty when it took the write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of the slide, and what a cluster of that size did."""
+
+    managers: int
+    seed: int
+    quorum: int
+    tolerated: int
+    steps: tuple[Step, ...]
+
+    @property
+    def observed(self) -> int:
+        """How many managers were down when the last write was taken; -1 if none ever was."""
+        return len([step for step in self.steps if not step.error]) - 1
+
+    @property
+    def error(self) -> str:
+        """What the swarm said to the write it refused."""
+        return self.steps[-1].error
+
+    @property
+    def agrees(self) -> bool:
+        return self.observed == self.tolerated
+
+    @property
+    def title(self) -> str:
+        one, many = _("A swarm with 1 manager (seed {seed})"), _("A swarm with {n} managers (seed {seed})")
+        return (one if self.managers == 1 else many).format(n=self.managers, seed=self.seed)
+
+    @property
+    def words(self) -> list[str]:
+        """The play, a line a step."""
+        lines = []
+        for step in self.steps:
+            who = _("{name} crashed, the leader").format(name=step.crashed)
+            up = _("{up} of {all} up").format(up=step.up, all=self.managers)
+            answer = f"✘ {step.error}" if step.error else _("✔ write accepted")
+            lines.append(f"{who if step.crashed else _('all is well')}, {up}: {answer}")
+        line = _("It stood {observed} failure(s). Computed: {computed}.")
+        return [*lines, line.format(observed=self.observed, computed=self.tolerated)]
+
+    def __repr__(self) -> str:
+        return "\n  ".join([self.title, *self.words])
+
+    def _repr_html_(self) -> str:
+        *steps, end = self.words
+        items = "".join(f"<li>{escape(line)}</li>" for line in steps)
+        return (
+            f"<div style='font-size:1.15em;line-height:1.5'><b>{escape(self.title)}</b>"
+            f"<ol>{items}</ol><b>{escape(end)}</b></div>"
+        )
+
+
+def _refusal(client: Any, name: str) -> str:
+    """What this manager answers to a write; empty when it takes it."""
+    try:
+        client.configs.create(name=name, data=b"written")
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    except requests.exceptions.ConnectionError:
+        return _("Cannot connect to the Docker daemon: no manager is up.")
+    return ""
+
+
+def _write(cluster: Any, managers: list[str], name: str) -> str:
+    """Try to write through every manager that is up, with patience; empty as soon as one takes it."""
+    alive = [manager for manager in managers if cluster.is_up(manager)] or managers[:1]
+    error = ""
+    for attempt in range(PATIENCE_TRIES):
+        for manager in alive:
+            error = _refusal(cluster.client(manager), f"{name}-{attempt}-{manager}")
+            if not error:
+                return ""
+        cluster.run(PATIENCE)
+    return error
+
+
+def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
+    """Crash the leader of a new cluster, again and again, until nobody takes a write any more.
+
+    >>> import swarmlab
+    >>> prove(3, make=swarmlab.simulate).observed
+    1
+    """
+    cluster = make(managers=managers, workers=0, seed=seed)
+    names = [name for name in cluster.names if name.startswith("m")]
+    crashed, steps = "", list[Step]()
+    while not steps or not steps[-1].error:
+        error = _write(cluster, names, f"write-{len(steps)}")
+        up = sum(cluster.is_up(name) for name in names)
+        steps.append(Step(crashed=crashed, up=up, error=error))
+        if not error:
+            crashed = cluster.default_node()
+            cluster.crash(crashed)
+            cluster.run(PATIENCE)
+    return Row(
+        managers=managers,
+        seed=seed,
+        quorum=quorum(managers),
+        tolerated=tolerated(managers),
+        steps=tuple(steps),
+    )
+
+
+HEAD = (
+    _("Managers"),
+    _("Quorum"),
+    _("May fail: computed"),
+    _("May fail: seen"),
+    _("Do they agree?"),
+    _("Compared with one manager less"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumTable:
+    """The slide's rows, each with its proof."""
+
+    rows: tuple[Row, ...]
+
+    def gain(self, row: Row) -> str:
+        """What this row buys over the row with one manager less; read from what was seen."""
+        before = next((r for r in self.rows if r.managers == row.managers - 1), None)
+        if before is None:
+            return "–"
+        more = row.observed - before.observed
+        if more > 0:
+            return _("stands {more} failure more").format(more=more)
+        if row.quorum > before.quorum:
+            return _("buys nothing; needs {quorum} alive, not {less}").format(
+                quorum=row.quorum, less=before.quorum
+            )
+        return _("buys nothing")
+
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        agree, differ = _("✔ yes"), _("✘ NO")
+        return [
+            (
+                *map(str, (row.managers, row.quorum, row.tolerated, row.observed)),
+                agree if row.agrees else differ,
+                self.gain(row),
+            )
+            for row in self.rows
+        ]
+
+    @property
+    def errors(self) -> dict[str, list[int]]:
+        """What the swarms said to the first write too many -> the sizes that said it."""
+        said: dict[str, list[int]] = {}
+        for row in self.rows:
+            said.setdefault(row.error, []).append(row.managers)
+        return said
+
+    @property
+    def notes(self) -> list[str]:
+        right = sum(row.agrees for row in self.rows)
+        line = _("{right} of {all} rows: computed and seen agree.")
+        notes = [line.format(right=right, all=len(self.rows))]
+        for error, sizes in self.errors.items():
+            which = ", ".join(map(str, sizes))
+            notes.append(_("One failure more, with {which}: {error}").format(which=which, error=error))
+        return notes
+
+    def __repr__(self) -> str:
+        table = [HEAD, *self.cells]
+        widths = [max(len(line[i]) for line in table) for i in range(len(HEAD))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in table
+        ]
+        return "\n".join([*lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in HEAD)
+        body = ""
+        for row, cells in zip(self.rows, self.cells, strict=True):
+            # Even sizes: a dashed line and the words of the last column, never shade alone.
+            style = "border-bottom:2px dashed #999" if row.managers % 2 == 0 else "border-bottom:0"
+            inner = "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in cells)
+            body += f"<tr style='{style}'>{inner}</tr>"
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return (
+            "<div style='font-size:1.2em'><table style='font-size:1em'>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
+        )
+
+
+def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
+    """Compute the slide's rows and prove each on a fresh cluster of that size."""
+    return QuorumTable(tuple(prove(managers, seed, make=make) for managers in sizes))

@@ -1,0 +1,134 @@
+"""JupyterLab as an attendee starts it, and a notebook in it as a person with a mouse holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+TOKEN = "browser-test"
+START_TIMEOUT_S, CELLS_TIMEOUT_S = 60.0, 120.0
+CHROMIUM_OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Lab:
+    """`swarmlab lab` on copies of the notebooks in `folder`, without this user's settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.log = folder / "lab.log"
+
+    def __enter__(self) -> Lab:
+        port = self.url.rsplit(":", 1)[1]
+        command = [sys.executable, "-m", "swarmlab", "lab", "--folder", str(self.folder)]
+        command += ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+        command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
+        kept = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+        homes = {f"JUPYTER_{name}": str(self.folder / ".jupyter" / name) for name in kept}
+        homes |= {"IPYTHONDIR": str(self.folder / ".ipython"), "PYTHONPATH": str(ROOT)}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **homes}, cwd=ROOT
+            )
+        end = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.__exit__()
+                raise AssertionError(f"JupyterLab did not come up; it said: {self.log.read_text()}")
+            time.sleep(0.1)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def address(self, notebook: str) -> str:
+        return f"{self.url}/lab/tree/{notebook}?token={TOKEN}"
+
+
+class Notebook:
+    """An open notebook. `page` is Playwright's, for whatever this class has no word for."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def run_all(self) -> None:
+        """Run > Run All Cells, and wait until each has run."""
+        self.page.get_by_role("menubar").get_by_text("Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Until the kernel has nothing left to run."""
+        indicator = ".jp-NotebookPanel .jp-Notebook-ExecutionIndicator"
+        self.page.wait_for_function(
+            """([indicator]) => {
+                const prompts = [...document.querySelectorAll(".jp-InputPrompt")];
+                const texts = prompts.map((prompt) => prompt.textContent.trim());
+                const status = document.querySelector(indicator)?.dataset.status;
+                return status === "idle" && texts.some((text) => /^\\[\\d+\\]:$/.test(text))
+                    && !texts.includes("[*]:");
+            }""",
+            arg=[indicator],
+            timeout=CELLS_TIMEOUT_S * 1000,
+        )
+
+    def errors(self) -> list[str]:
+        """Tracebacks, and whatever else cells wrote to their error stream."""
+        written = self.page.locator('.jp-RenderedText[data-mime-type$=".stderr"]')
+        return written.all_inner_texts()
+
+    def dialogs(self) -> list[str]:
+        """Questions and news that stand in the way of a newcomer."""
+        return self.page.locator(".jp-Dialog, .jp-toast-message").all_inner_texts()
+
+    def screenshot(self, path: Path) -> None:
+        self.page.screenshot(path=path)
+
+
+@contextmanager
+def opened(lab: Lab, notebook: str, chromium: str) -> Iterator[Notebook]:
+    """The notebook in a browser of its own, once its cells are there and its kernel answers."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(lab.address(notebook))
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_TIMEOUT_S * 1000)
+        # The indicator beside the kernel's name says "idle" even before there is a kernel.
+        kernel = page.locator("#jp-main-statusbar").get_by_text("| Idle")
+        kernel.wait_for(timeout=START_TIMEOUT_S * 1000)
+        try:
+            yield Notebook(page)
+        finally:
+            browser.close()

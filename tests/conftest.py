@@ -1,0 +1,55 @@
+"""What all tests share: a cluster, a client, a seed; and no silent skips in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# Tests with these marks need a program that a laptop may lack. There they are skipped; in CI
+# (`CI=true`) a skip of theirs is a failure, since then nobody would have run them.
+NEVER_SKIPPED_IN_CI = {"browser", "oracle", "sdk"}
+PROGRAMS = {"browser": ("chromium", "chromium-browser", "google-chrome"), "oracle": ("docker",)}
+
+
+def program(mark: str) -> str | None:
+    """The path of the program that tests with `mark` need; None when it is not installed."""
+    return next(filter(None, map(shutil.which, PROGRAMS[mark])), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark, names in PROGRAMS.items():
+        if item.get_closest_marker(mark) and program(mark) is None:
+            pytest.skip(f"needs {' or '.join(names)}, which is not installed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: Any = yield
+    marked = NEVER_SKIPPED_IN_CI & {mark.name for mark in item.iter_markers()}
+    if os.environ.get("CI") and marked and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and in CI that is a failure: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def seed() -> int:
+    return 7
+
+
+@pytest.fixture
+def cluster(seed: int) -> Any:
+    """Three managers and two workers, simulated."""
+    import swarmlab
+
+    return swarmlab.simulate(managers=3, workers=2, seed=seed)
+
+
+@pytest.fixture
+def client(cluster: Any) -> Any:
+    """The stock docker SDK, in-process, at the first manager."""
+    return cluster.client("m1")

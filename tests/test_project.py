@@ -1,0 +1,98 @@
+"""Claims about the files around the code: names agree, and commands shown are commands run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+# Where a package is imported under another name than it is installed under.
+IMPORTED_AS = {"pyyaml": "yaml"}
+# Brought along by what we name: the docker SDK, JupyterLab, ipywidgets.
+BROUGHT_ALONG = {"IPython", "ipykernel", "requests", "traitlets", "urllib3", "jupyter_client"}
+
+
+def test_environment_yml_names_what_pyproject_names():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert environment["channels"] == ["conda-forge"]
+    assert conda == [f"python{PROJECT['requires-python']}", "pip"]
+    assert pip == {"pip": [*PROJECT["dependencies"], "-e ."]}
+
+
+def test_dependencies_are_sorted_and_each_has_a_lower_bound():
+    names = [re.split(r"[><=]", line)[0] for line in PROJECT["dependencies"]]
+    assert names == sorted(names)
+    assert all(">=" in line for line in PROJECT["dependencies"])
+
+
+def imported_by(path: Path) -> set[str]:
+    """The top-level names of the modules that a file imports anywhere."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level}
+    return {name.split(".")[0] for name in plain | froms}
+
+
+def test_the_package_imports_nothing_that_is_not_declared():
+    names = {re.split(r"[><=]", line)[0] for line in PROJECT["dependencies"]}
+    declared = {IMPORTED_AS.get(name, name) for name in names} | BROUGHT_ALONG | {"swarmlab"}
+    imported = set().union(*(imported_by(p) for p in (ROOT / "swarmlab").rglob("*.py")))
+    assert imported - declared - set(sys.stdlib_module_names) == set()
+
+
+def readme_blocks(language: str) -> list[str]:
+    """What the README shows in a language."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)\n```", text, re.DOTALL)
+
+
+def test_the_readmes_python_example_runs_as_shown():
+    names: dict[str, Any] = {}
+    exec(compile(readme_blocks("python")[0], "README.md", "exec"), names)
+    tasks = names["tasks"]
+    assert [task["Status"]["State"] for task in tasks] == ["running"] * 6
+
+
+def test_the_readmes_two_commands_are_one_line_each_and_do_their_own_set_up():
+    kit, tests = readme_blocks("bash")
+    for command in (kit, tests):
+        assert "\n" not in command
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert kit.endswith("swarmlab lab")
+    assert all(word in tests for word in ("ruff check", "ruff format --check", "mypy", "pytest"))
+
+
+def test_ci_runs_the_readmes_second_command_as_it_stands_there():
+    shown = subprocess.run(
+        ["bash", ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == readme_blocks("bash")[1]
+
+
+def test_the_wheel_carries_notebooks_javascript_and_settings(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("swarmlab-*.whl")
+    carried = set(zipfile.ZipFile(wheel).namelist())
+    ours = {f"swarmlab/_notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")}
+    kept = (".py", ".js", ".json", ".txt", ".css")
+    files = [p for p in (ROOT / "swarmlab").rglob("*") if p.suffix in kept]
+    assert carried >= ours | {str(p.relative_to(ROOT)) for p in files}
+    assert not [name for name in carried if name.startswith(("tests/", "notebooks/"))]
+
+
+def test_the_licence_is_apache_2():
+    text = (ROOT / "LICENSE").read_text()
+    assert PROJECT["license"] == "Apache-2.0"
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text

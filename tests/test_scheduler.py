@@ -1,0 +1,271 @@
+"""Which node gets a task, and what is said when none can. Spec: orchestration.md, section 6."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.errors import Unknown
+from swarmlab.manager import constraints
+from swarmlab.manager.node_info import NodeInfo
+from swarmlab.manager.scheduler import Scheduler, compare_nodes
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import NodeState, TaskState
+from swarmlab.simulation import MINUTE
+from tests.rooms import GIB, Play, node, service, task
+
+PENDING = TaskState.PENDING
+
+
+def play(*objects: Any, seed: int = 1) -> Play:
+    return Play(objects, lambda simulation, view: Scheduler(simulation, "m1", view), seed)
+
+
+def pending(count: int, of: Any, **fields: Any) -> list[Any]:
+    return [task(f"t{i}", of, slot=i + 1, state=PENDING, **fields) for i in range(count)]
+
+
+def placed(game: Play) -> dict[str, int]:
+    game.decide()
+    return dict(Counter(t.node_id for t in game.store.tasks.values() if t.state >= 192))
+
+
+def test_equal_nodes_get_equal_shares():
+    """6.8: fewest tasks of the service, then fewest tasks at all."""
+    web = service(replicas=6)
+    game = play(node("a"), node("b"), node("c"), web, *pending(6, web))
+    assert placed(game) == {"a": 2, "b": 2, "c": 2}
+
+
+def test_tasks_of_the_service_count_before_tasks_at_all():
+    """6.8: a node crowded with other services still is the better one for the service's first."""
+    web, other = service(), service("other")
+    crowd = [task(f"o{i}", other, slot=i, node="a") for i in range(9)]
+    here = task("w0", web, slot=1, node="b")
+    game = play(node("a"), node("b"), web, other, *crowd, here, *pending(1, web))
+    game.decide()
+    assert game.store.tasks["t0"].node_id == "a"
+
+
+def test_five_recent_failures_make_a_node_the_worse_choice():
+    """6.8: only from the fifth failure on, and only for five minutes."""
+    web = service()
+    a, b = NodeInfo(node("a")), NodeInfo(node("b"))
+    b.add(task("x", service("other"), slot=1, node="b"))
+    broken = task("t", web, slot=1)
+    for second in range(4):
+        a.failed(broken, second)
+    assert compare_nodes(a, b, broken, 10) < 0
+    a.failed(broken, 4)
+    assert compare_nodes(a, b, broken, 10) > 0
+    assert compare_nodes(a, b, broken, 5 * MINUTE + 10) < 0
+
+
+@pytest.mark.parametrize("fault", ["down", "drain", "pause", "unknown"])
+def test_only_ready_and_active_nodes_get_tasks(fault: str):
+    """6.3, filter 1."""
+    bad = (
+        node("a", state=NodeState(fault))
+        if fault in ("down", "unknown")
+        else node("a", availability=fault)
+    )
+    web = service()
+    game = play(bad, web, *pending(1, web))
+    game.decide()
+    status = game.store.tasks["t0"].status
+    assert (status.state, status.message) == (PENDING, "pending task scheduling")
+    assert status.err == "no suitable node (1 node not available for new tasks)"
+
+
+def test_the_explanation_orders_by_count_and_names_each_filter_once():
+    """6.4: a node is charged to the first filter that it fails."""
+    web = service(
+        TaskTemplate={
+            "Placement": {"Constraints": ["node.labels.disk==ssd"]},
+            "Resources": {"Reservations": {"MemoryBytes": 16 * GIB}},
+        }
+    )
+    nodes = [node("a", memory_bytes=64 * GIB), node("b"), node("c"), node("d", availability="drain")]
+    game = play(*nodes, web, *pending(1, web))
+    game.decide()
+    assert game.store.tasks["t0"].status.err == (
+        "no suitable node (insufficient resources on 2 nodes; 1 node not available for new tasks; "
+        "scheduling constraints not satisfied on 1 node)"
+    )
+
+
+def test_no_nodes_at_all_give_the_bare_sentence():
+    """6.4."""
+    web = service()
+    game = play(web, *pending(1, web))
+    game.decide()
+    assert game.store.tasks["t0"].status.err == "no suitable node"
+
+
+def test_a_preassigned_task_gets_the_bare_explanation():
+    """6.4 TRAP: global tasks have no `no suitable node (…)` around it."""
+    agent = service(
+        "agent",
+        mode={"Global": {}},
+        TaskTemplate={"Resources": {"Reservations": {"NanoCPUs": 64 * 10**9}}},
+    )
+    game = play(node("a"), agent, task("t", agent, node="a", state=PENDING))
+    game.decide()
+    assert game.store.tasks["t"].status.err == "insufficient resources on 1 node"
+
+
+def test_limits_do_not_matter_and_reservations_that_just_fit_do():
+    """6.3 TRAP: limits are irrelevant; exactly equal reservations fit."""
+    web = service(
+        TaskTemplate={
+            "Resources": {
+                "Limits": {"MemoryBytes": 900 * GIB},
+                "Reservations": {"MemoryBytes": 8 * GIB},
+            }
+        }
+    )
+    game = play(node("a"), web, *pending(2, web))
+    assert placed(game) == {"a": 1}
+
+
+def test_a_stopping_task_still_holds_what_it_reserved():
+    """6.1 TRAP: reservations stay taken until the task is observed to be over."""
+    web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
+    old = task("old", web, slot=1, node="a", desired=TaskState.SHUTDOWN)
+    game = play(node("a"), web, old, *pending(1, web))
+    assert placed(game)["a"] == 1  # the old one only
+    game.report("old", TaskState.SHUTDOWN)
+    game.decide()
+    assert game.store.tasks["t0"].node_id == "a"
+
+
+def test_spread_gives_unlabelled_nodes_one_equal_share():
+    """6.9 TRAP: nodes without the label are a branch of their own."""
+    web = service(
+        TaskTemplate={
+            "Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]}
+        }
+    )
+    nodes = [
+        node("a1", labels={"az": "a"}),
+        node("a2", labels={"az": "a"}),
+        node("b", labels={"az": "b"}),
+        node("n1"),
+        node("n2"),
+    ]
+    counts = placed(play(*nodes, web, *pending(12, web)))
+    assert counts["a1"] + counts["a2"] == counts["b"] == counts["n1"] + counts["n2"] == 4
+
+
+def test_a_preference_for_no_label_is_skipped():
+    """6.9 and the talk's slide: `spread=node.label.az` is accepted and does nothing."""
+    web = service(
+        TaskTemplate={
+            "Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": "node.label.az"}}]}
+        }
+    )
+    nodes = [node("a", labels={"az": "a"}), node("b", labels={"az": "a"}), node("c")]
+    assert placed(play(*nodes, web, *pending(6, web))) == {"a": 2, "b": 2, "c": 2}
+
+
+def test_nested_preferences_spread_inside_each_branch():
+    """6.9: level by level, in the order given."""
+    spreads = [{"Spread": {"SpreadDescriptor": f"node.labels.{key}"}} for key in ("az", "rack")]
+    web = service(TaskTemplate={"Placement": {"Preferences": spreads}})
+    nodes = [
+        node("a1", labels={"az": "a", "rack": "1"}),
+        node("a2", labels={"az": "a", "rack": "2"}),
+        node("a3", labels={"az": "a", "rack": "2"}),
+        node("b", labels={"az": "b", "rack": "1"}),
+    ]
+    counts = placed(play(*nodes, web, *pending(8, web)))
+    assert (counts["b"], counts["a1"], counts["a2"] + counts["a3"]) == (4, 2, 2)
+
+
+def test_max_replicas_per_node_leaves_the_rest_pending():
+    """6.3, filter 7: its sentence has no count."""
+    web = service(TaskTemplate={"Placement": {"MaxReplicas": 1}})
+    game = play(node("a"), node("b"), web, *pending(3, web))
+    assert placed(game) == {"a": 1, "b": 1}
+    game.decide()
+    (waiting,) = [t for t in game.store.tasks.values() if t.state == PENDING]
+    assert waiting.status.err == "no suitable node (max replicas per node limit exceed)"
+
+
+def test_a_host_port_goes_once_to_a_node():
+    """6.3, filter 6."""
+    port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80, "Protocol": "tcp"}
+    web = service(EndpointSpec={"Ports": [port]})
+    game = play(node("a"), node("b"), web, *pending(3, web))
+    assert placed(game) == {"a": 1, "b": 1}
+
+
+def test_a_waiting_task_is_placed_when_a_node_turns_up():
+    """6.2: node events request a run."""
+    web = service()
+    game = play(node("a", availability="drain"), web, *pending(1, web))
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a")))
+    game.decide()
+    assert game.store.tasks["t0"].node_id == "a"
+
+
+def test_a_pending_task_of_an_older_spec_is_dropped_from_the_queue():
+    """6.4 TRAP: it keeps its old error, for ever, even when there is room again."""
+    web = service()
+    game = play(node("a", availability="drain"), web, *pending(1, web))
+    game.decide()
+    game.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
+    game.apply(Change(Action.UPDATE, node("a", availability="pause")))
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a")))
+    game.decide()
+    assert game.store.tasks["t0"].state == PENDING
+
+
+@pytest.mark.parametrize(
+    ("expression", "matches"),
+    [
+        ("node.labels.disk==ssd", True),
+        ("node.labels.disk == SSD", True),  # values in any case
+        ("NODE.LABELS.disk==ssd", True),  # the prefix, too
+        ("node.labels.DISK==ssd", False),  # but not a label's name
+        ("node.labels.disk==s.*", False),  # TRAP: no patterns
+        ("node.labels.zone!=a", True),  # TRAP: a missing label is not "a"
+        ("node.labels.zone==a", False),
+        ("node.role==worker", True),
+        ("node.hostname!=a", False),
+        ("node.id==a", True),
+        ("node.ip==10.77.0.0/24", True),
+        ("node.ip!=10.77.0.9", False),
+        ("node.ip==nonsense", False),
+        ("node.ip!=nonsense", False),  # malformed never matches
+        ("node.platform.arch==x86_64", True),
+        ("node.platform.arch==amd64", False),  # TRAP: not normalised here
+        ("node.nosuch==x", False),  # TRAP: unknown keys never match
+        ("node.nosuch!=x", False),
+    ],
+)
+def test_constraints_match_whole_values(expression: str, matches: bool):
+    """6.6."""
+    a = node("a", labels={"disk": "ssd"})
+    assert constraints.satisfied(constraints.parse([expression]), a) is matches
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("foo", "constraint expected one operator from ==, !="),
+        ("node.labels.x=1", "constraint expected one operator from ==, !="),
+        ("1x==a", "key '1x' is invalid"),
+        ("node.role==", "value '' is invalid"),
+    ],
+)
+def test_a_malformed_constraint_is_refused_in_swarmkits_words(expression: str, words: str):
+    """6.6 and 1.10: code Unknown, so HTTP 500."""
+    with pytest.raises(Unknown) as refusal:
+        constraints.parse([expression])
+    assert str(refusal.value) == f"rpc error: code = Unknown desc = {words}"

@@ -1,0 +1,80 @@
+"""The docker SDK's own integration tests against a served, simulated engine.
+
+They come from the source distribution of docker 7.0.0 (later ones hold no tests) and run with the
+SDK that is installed. The expected counts are what a real engine showed; see `oracle/README.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.served import Served
+
+RELEASE = "docker-7.0.0"
+IMAGES = ["alpine:3.10", "alpine:latest", "busybox:latest"]
+# What a real engine answers; a later issue that widens the engine adds its file here.
+EXPECTED = {
+    "api_swarm_test.py": {"passed": 17, "skipped": 1, "xfailed": 2},
+    "models_nodes_test.py": {"passed": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def sdk_tests(request: pytest.FixtureRequest) -> Path:
+    """The unpacked source distribution, without its own SDK; pytest's cache keeps it."""
+    folder = request.config.cache.mkdir("docker-sdk")
+    unpacked = folder / RELEASE
+    if not (unpacked / "tests").is_dir():
+        download = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "docker"]
+        subprocess.run([*download, "--dest", folder, RELEASE.replace("-", "==")], check=True)
+        with tarfile.open(folder / f"{RELEASE}.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+    shutil.rmtree(unpacked / "docker", ignore_errors=True)  # else it would be imported
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DOCKER_HOST of one engine that is in no swarm and holds the images the tests name."""
+    with Served(tmp_path_factory.mktemp("sdk"), "--engines", "e1") as served:
+        client = docker.DockerClient(served.host("e1"), version="1.41")
+        for image in IMAGES:
+            client.images.pull(image)
+        client.close()
+        yield served.host("e1")
+
+
+def counts(text: str) -> dict[str, int]:
+    """The numbers in pytest's closing line, by outcome."""
+    closing = text.strip().splitlines()[-1]
+    found = re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)", closing)
+    return {outcome: int(number) for number, outcome in found}
+
+
+@pytest.mark.sdk
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_sdks_own_tests_end_as_on_a_real_engine(name, sdk_tests, engine):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "PYTEST_"))}
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    run = subprocess.run(
+        [*pytest_, f"tests/integration/{name}"],
+        cwd=sdk_tests,
+        env={**environment, "DOCKER_HOST": engine, "DOCKER_TEST_API_VERSION": "1.41"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    print(run.stdout)
+    assert counts(run.stdout) == EXPECTED[name], run.stdout[-4000:]

@@ -1,0 +1,204 @@
+"""Claims about `swarmlab serve` and `swarmlab ctl`, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.types import ServiceMode
+
+from tests.served import Served
+
+
+def swarmlab(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "swarmlab", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def ctl(served: Served, *words: str) -> str:
+    done = swarmlab("ctl", "--dir", served.folder, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass in time"
+        time.sleep(0.05)
+
+
+def answers(served: Served, name: str) -> bool:
+    """Whether a node's socket takes connections."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(served.folder / name / "docker.sock")) == 0
+
+
+@pytest.fixture(scope="module")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Three managers and two workers; ten virtual seconds pass in one of ours."""
+    with Served(tmp_path_factory.mktemp("swarm"), "--speed", "10") as served:
+        yield served
+
+
+@pytest.fixture
+def whole(swarm: Served) -> Iterator[Served]:
+    """The swarm with every node up, before and after the test."""
+    yield swarm
+    ctl(swarm, "heal")
+    ctl(swarm, "start", "m1", "m2", "m3", "w1", "w2")
+    ctl(swarm, "run", "30s")
+    until(lambda: all(answers(swarm, name) for name in ("m1", "m2", "m3", "w1", "w2")))
+
+
+def client_of(served: Served, name: str) -> docker.DockerClient:
+    return docker.DockerClient(base_url=served.host(name))
+
+
+def test_one_docker_host_a_node_is_printed_in_order_and_each_answers_the_stock_sdk(swarm):
+    assert swarm.hosts() == [swarm.host(name) for name in ("m1", "m2", "m3", "w1", "w2")]
+    for number, host in enumerate(swarm.hosts()):
+        client = docker.DockerClient(base_url=host)
+        assert client.info()["Swarm"]["NodeAddr"] == f"10.77.0.{number + 2}"
+        client.close()
+
+
+def test_services_run_in_step_with_the_clock(swarm):
+    client = client_of(swarm, "m1")
+    web = client.services.create("nginx", name="paced", mode=ServiceMode("replicated", 5))
+    until(lambda: [t["Status"]["State"] for t in web.tasks()].count("running") == 5)
+    web.remove()
+    client.close()
+
+
+def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(whole):
+    assert ctl(whole, "crash", "w1") == "w1 crashed"
+    until(lambda: not answers(whole, "w1"))
+    assert re.search(r"w1 +10\.77\.0\.5 +down", ctl(whole, "status"))
+    assert answers(whole, "m1")
+    ctl(whole, "start", "w1")
+    until(lambda: answers(whole, "w1"))
+
+
+def test_without_a_majority_nothing_can_be_written_and_after_healing_it_can(whole):
+    ctl(whole, "partition", "m1", "m2,m3,w1,w2")
+    ctl(whole, "run", "30s")
+    client, other = client_of(whole, "m1"), client_of(whole, "m2")
+    with pytest.raises(docker.errors.APIError, match="does not have a leader"):
+        client.services.list()
+    other.services.create("nginx", name="elsewhere").remove()
+    ctl(whole, "heal")
+    ctl(whole, "run", "30s")
+    assert client.services.list() == []
+    client.close()
+    other.close()
+
+
+def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
+    def now_s() -> float:
+        return float(re.match(r"t = (\d+\.\d) s", ctl(swarm, "status"))[1])  # type: ignore[index]
+
+    before_s = now_s()
+    ctl(swarm, "run", "10m")
+    assert 600 <= now_s() - before_s < 640
+    assert ctl(swarm, "speed", "0") == "speed 0"
+    stopped_s = now_s()
+    assert now_s() == stopped_s
+    assert ctl(swarm, "speed", "10") == "speed 10"
+    until(lambda: now_s() > stopped_s)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dance"], "'dance' is not understood; there are crash, start, stop, partition"),
+        (["crash"], "'crash' has too few or too many words"),
+        (["crash", "m9"], "no node 'm9'; there are m1, m2, m3, w1, w2"),
+        (["heal", "m1"], "'heal m1' has too few or too many words"),
+        (["partition", "m1", "m9"], "no machine 'm9'"),
+        (["speed", "fast"], "speed 'fast' does not do; give a number"),
+        (["speed", "nan"], "speed 'nan' does not do"),
+        (["speed", "--", "-1"], "speed '-1' does not do"),
+        (["run", "soon"], "'soon' is no duration"),
+    ],
+)
+def test_ctl_refuses_what_makes_no_sense_and_changes_nothing(swarm, words, said):
+    refused = swarmlab("ctl", "--dir", swarm.folder, *words)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "down" not in ctl(swarm, "status")
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"crash m1\n", b"[]\n", b'{"words": [1]}\n', b"\xff" * 99999]
+)
+def test_nonsense_on_the_control_socket_is_answered_and_harms_nothing(swarm, line):
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(swarm.folder / "ctl.sock"))
+        control.sendall(line)
+        with control.makefile() as lines:
+            assert "not understood" in json.loads(lines.readline())["error"]
+    assert answers(swarm, "m1")
+
+
+def test_a_folder_in_use_is_refused_and_its_server_lives_on(swarm):
+    refused = swarmlab("serve", "--dir", swarm.folder)
+    assert refused.returncode == 1
+    assert f"{swarm.folder} is in use by another server" in refused.stderr
+    assert answers(swarm, "m1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_cleanly_and_takes_its_sockets_along(tmp_path, number):
+    with Served(tmp_path, "--engines", "e1") as served:
+        served.process.send_signal(number)
+        assert served.process.wait(10) == 0
+    assert list(tmp_path.iterdir()) == [served.log]
+    assert served.log.read_text() == f"DOCKER_HOST={served.host('e1')}\n"
+
+
+def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
+    with Served(tmp_path, "--engines", "e1") as served:
+        served.process.kill()
+        served.process.wait()
+    assert (tmp_path / "ctl.sock").is_socket()
+    with Served(tmp_path, "--engines", "e1") as served:
+        assert answers(served, "e1")
+        assert ctl(served, "status")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--managers", "0"], "managers=0 makes no swarm"),
+        (["--workers", "-1"], "workers=-1 makes no swarm"),
+        (["--engines", "m1", "--managers", "3"], "--engines are in no swarm yet"),
+        (["--engines", "../m1"], "'../m1' is no host name"),
+        (["--engines", "m1,"], "'' is no host name"),
+        (["--engines", "m1,m1"], "each name once"),
+        (["--speed", "inf"], "speed 'inf' does not do"),
+    ],
+)
+def test_serve_explains_what_it_cannot_do(tmp_path, words, said):
+    refused = swarmlab("serve", "--dir", tmp_path / "lab", *words)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("folder", ["x" * 100, "a_file/below"])
+def test_a_folder_that_cannot_hold_sockets_is_refused(tmp_path: Path, folder):
+    (tmp_path / "a_file").touch()
+    refused = swarmlab("serve", "--engines", "e1", "--dir", tmp_path / folder)
+    assert refused.returncode == 1
+    assert "choose a" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,193 @@
+"""The tree keeps the house rules of `tidy.py`, and each rule is shown to tell good from bad."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests import tidy
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "swarmlab"
+SOURCES = {str(p.relative_to(PACKAGE)): p.read_text() for p in sorted(PACKAGE.rglob("*.py"))}
+TESTS = {p.name: p.read_text() for p in sorted((ROOT / "tests").glob("*.py"))}
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".yml", ".ipynb", ".js", ".txt", ".json", ".css", ""}
+SKIPPED_FOLDERS = {".git", ".venv", "build", "dist", "node_modules"}
+
+# Lines of Python, folder by folder; raise one only by lowering another, and say why.
+BUDGETS = {
+    ("simulation", "raft"): 1500,
+    ("manager", "model.py", "messages.py"): 2500,
+    ("worker", "engine"): 2000,
+    ("docker_cli",): 1500,
+}
+REST_LINES_MAX, WHOLE_LINES_MAX = 1500, 8999
+
+
+def lines_of(*places: str) -> int:
+    """Lines of all sources in these folders or files of the package."""
+    return sum(len(t.splitlines()) for path, t in SOURCES.items() if path.split("/")[0] in places)
+
+
+@pytest.mark.parametrize(("places", "lines_max"), BUDGETS.items(), ids=lambda value: str(value))
+def test_each_folder_stays_within_its_budget(places, lines_max):
+    assert lines_of(*places) <= lines_max
+
+
+def test_what_is_left_and_the_whole_stay_within_theirs():
+    whole = lines_of(*{path.split("/")[0] for path in SOURCES})
+    rest = whole - sum(lines_of(*places) for places in BUDGETS)
+    assert rest <= REST_LINES_MAX
+    assert whole <= WHOLE_LINES_MAX
+
+
+def offences(sources: dict[str, str], *rules, with_path=()) -> list[str]:
+    said = [(path, rule(text)) for path, text in sources.items() for rule in rules]
+    said += [(path, rule(text, path)) for path, text in sources.items() for rule in with_path]
+    return [f"{path}: {line}" for path, lines in said for line in lines]
+
+
+def test_files_and_functions_are_short():
+    assert offences(SOURCES | TESTS, tidy.functions_too_long) == []
+    assert offences(SOURCES, tidy.files_too_long) == []
+
+
+def test_no_import_points_up_the_rows():
+    assert offences(SOURCES, with_path=[tidy.imports_upwards]) == []
+
+
+def test_time_chance_and_order_come_from_the_simulation_alone():
+    rules = (tidy.hash_order, tidy.lambdas_that_wait)
+    assert offences(SOURCES, *rules, with_path=[tidy.clock_and_dice]) == []
+
+
+def test_no_record_shows_a_secret():
+    records = {path: text for path, text in SOURCES.items() if path in ("model.py", "messages.py")}
+    assert len(records) == 2
+    assert offences(records, tidy.secrets_in_reprs) == []
+
+
+def test_nothing_is_left_to_do():
+    assert offences(SOURCES | TESTS, tidy.leftovers) == []
+
+
+def test_no_file_names_a_registry_or_a_place_on_one_machine():
+    files = [p for p in ROOT.rglob("*") if p.is_file() and p.suffix in TEXT_SUFFIXES]
+    ours = [p for p in files if not skipped(p.relative_to(ROOT))]
+    texts = {str(p.relative_to(ROOT)): p.read_text(errors="replace") for p in ours}
+    assert {"README.md", ".ci/run", "swarmlab/model.py"} <= set(texts)
+    del texts["tests/tidy.py"]  # the rule itself has to
+    assert offences(texts, tidy.places_named) == []
+
+
+def skipped(path: Path) -> bool:
+    """Whether a path lies in a folder that is made, not written."""
+    folders = set(path.parts[:-1])
+    return bool(folders & SKIPPED_FOLDERS) or any(f.endswith(("cache", "cache__")) for f in folders)
+
+
+def test_notebooks_are_kept_without_outputs():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        assert tidy.outputs_kept(json.loads(path.read_text())["cells"]) == [], path.name
+
+
+# -- each rule, on a snippet that keeps it and on one that breaks it --------------
+
+LONG = "def f():\n" + "    pass\n" * 60
+RULES = {
+    "long function": (tidy.functions_too_long, LONG.replace("    pass\n", "", 1), LONG),
+    "long file": (tidy.files_too_long, "x = 1\n" * 400, "x = 1\n" * 401),
+    "raft reads the model": (
+        partial(tidy.imports_upwards, path="raft/core.py"),
+        "from swarmlab.simulation import S\nfrom swarmlab.raft.log import Log",
+        "from swarmlab.model import Task",
+    ),
+    "the simulation reads raft, from swarmlab": (
+        partial(tidy.imports_upwards, path="simulation/clock.py"),
+        "if TYPE_CHECKING:\n    from swarmlab import raft\nelse:\n    import heapq",
+        "from swarmlab import raft",
+    ),
+    "a manager reads the engine inside a function": (
+        partial(tidy.imports_upwards, path="manager/api.py"),
+        "def f():\n    from swarmlab.manager.store import Store",
+        "def f():\n    import swarmlab.engine.wire",
+    ),
+    "one room reads another": (
+        partial(tidy.imports_upwards, path="manager/allocator.py"),
+        "from swarmlab.manager.store import Store",
+        "from swarmlab.manager import scheduler",
+    ),
+    "a view reads the store": (
+        partial(tidy.imports_upwards, path="views/board.py"),
+        "from swarmlab.views.snapshot import rows\nimport docker",
+        "from swarmlab.manager.store import Store",
+    ),
+    "a relative import hides where it points": (
+        partial(tidy.imports_upwards, path="worker/agent.py"),
+        "from swarmlab.worker import shell",
+        "from . import shell",
+    ),
+    "wall clock": (
+        partial(tidy.clock_and_dice, path="manager/restart.py"),
+        "def f(self): return self.simulation.now_ns",
+        "from time import time as now\nnow()",
+    ),
+    "wall date": (
+        partial(tidy.clock_and_dice, path="engine/wire.py"),
+        "from datetime import datetime\ndatetime.fromtimestamp(0)",
+        "from datetime import datetime\ndatetime.now(tz)",
+    ),
+    "real dice": (
+        partial(tidy.clock_and_dice, path="raft/core.py"),
+        "import random\ndef f(rng: random.Random): return rng.random()",
+        "import random\nrandom.Random(1)",
+    ),
+    "system keys": (
+        partial(tidy.clock_and_dice, path="manager/certificate_authority.py"),
+        "ec.derive_private_key(1, ec.SECP256R1())",
+        "ec.generate_private_key(ec.SECP256R1())",
+    ),
+    "a pacer elsewhere": (
+        partial(tidy.clock_and_dice, path="engine/doors.py"),
+        "import time\ntime.monotonic_ns()",
+        "import os\nos.urandom(8)",
+    ),
+    "a walk over a set": (
+        tidy.hash_order,
+        "for x in sorted({1, 2}): f(x)\nif x in {1, 2}: pass",
+        "[f(x) for x in {a, b}]",
+    ),
+    "a hash": (tidy.hash_order, "def __hash__(self): return hash(self.id)", "n = hash(name) % 7"),
+    "a lambda on the queue": (
+        tidy.lambdas_that_wait,
+        "simulation.after(1, self.beat, 3)\nsorted(x, key=lambda y: y)",
+        "simulation.after(1, lambda: self.beat(3))",
+    ),
+    "a secret shown": (
+        tidy.secrets_in_reprs,
+        "class Secret:\n    data: bytes = field(repr=False)\n    key_count: int = 0",
+        "class Secret:\n    data: bytes",
+    ),
+    "a token shown": (
+        tidy.secrets_in_reprs,
+        "class C:\n    worker_token: str = field(default='', repr=False)",
+        "class C:\n    worker_token: str = field(default='')",
+    ),
+    "leftovers": (tidy.leftovers, "# done", "# TO" + "DO: more"),
+    "registry": (tidy.places_named, "pip install docker", "from https://py" + "pi.org/simple"),
+    "outputs": (
+        tidy.outputs_kept,
+        [{"outputs": [], "execution_count": None}, {"cell_type": "markdown"}],
+        [{"outputs": [{"text": "hello"}]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_lets_the_good_pass_and_catches_the_bad(name):
+    rule, good, bad = RULES[name]
+    assert rule(good) == []
+    assert len(rule(bad)) == 1
