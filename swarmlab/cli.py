@@ -108,7 +108,9 @@ def lab(folder: Path | None, options: Sequence[str]) -> int:
     # Settings of ours that spare newcomers JupyterLab's questions; the user's own still win.
     paths = [os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "jupyter")]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
-    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *options])
+    # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
     return 0
 
 

@@ -41,7 +41,7 @@ class Lab:
     def __enter__(self) -> Lab:
         port = self.url.rsplit(":", 1)[1]
         command = [sys.executable, "-m", "swarmlab", "lab", "--folder", str(self.folder)]
-        command += ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+        command += ["--no-browser", "--ServerApp.ip=127.0.0.1"]
         command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
         kept = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
         homes = {f"JUPYTER_{name}": str(self.folder / ".jupyter" / name) for name in kept}

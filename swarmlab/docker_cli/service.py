@@ -227,7 +227,7 @@ def rm(session: Session, arguments: Arguments) -> None:
 
 
 def logs(session: Session, arguments: Arguments) -> None:
-    from swarmlab.docker_cli.logs import service_logs
+    from swarmlab.docker_cli.containers import service_logs
 
     service_logs(session, arguments)
 

@@ -71,7 +71,7 @@ def locked(door: Door, chunks: Iterator[bytes]) -> Iterator[bytes]:
                 return
             yield chunk
     finally:
-        with contextlib.suppress(ValueError):  # it may run in another thread just now
+        with contextlib.suppress(ValueError, AttributeError):  # running just now, or a plain list
             chunks.close()  # type: ignore[attr-defined]
 
 

@@ -133,8 +133,8 @@ class Process:
                 if (self.status == 0) == (jump == "jump if"):
                     frame.counter = target
             case "match", word, patterns, target:
-                text = " ".join(self.expand(word))
-                if not any(fnmatchcase(text, "".join(self.expand(p))) for p in patterns):
+                text = self.joined(word)
+                if not any(fnmatchcase(text, self.joined(p)) for p in patterns):
                     frame.counter = target
             case "each", name, words, target:
                 fields = [field for word in words for field in self.expand(word)]
@@ -195,7 +195,7 @@ class Process:
             if words[0][0].quoted:
                 break
             rest = words[0][0]._replace(text=words[0][0].text[found.end() :])
-            assigned[found[1]] = " ".join(self.expand((rest, *words[0][1:])))
+            assigned[found[1]] = self.joined((rest, *words[0][1:]))
             words = words[1:]
         argv = [field for word in words for field in self.expand(word)]
         self.input = self.variables.pop("|", "").encode() or self.stdin
@@ -212,7 +212,7 @@ class Process:
             self.execute(argv)
 
     def _redirect(self, stream: int, sign: str, word: Word) -> bool:
-        target = "".join(self.expand(word))
+        target = self.joined(word)
         if sign == ">&":
             self.streams[stream] = self.streams.get(int(target), int(target))
             return True
@@ -312,15 +312,21 @@ class Process:
         """The fields that `word` becomes; an unquoted value is split at blanks."""
         fields, exists = [""], False
         for part in word:
-            value = part.text if part.kind == "text" else self._value(part)
+            value = self._value(part)
             exists = exists or part.quoted or bool(value.strip())
             pieces = [value] if part.quoted or part.kind == "text" else value.split() or [""]
             fields[-1] += pieces[0]
             fields += pieces[1:]
         return fields if exists else []
 
+    def joined(self, word: Word) -> str:
+        """What `word` becomes where nothing is split."""
+        return "".join(self._value(part) for part in word)
+
     def _value(self, part: Part) -> str:
         name = part.text
+        if part.kind == "text":
+            return name
         if part.kind == "sum":
             variables = re.sub(r"\$?([A-Za-z_]\w*)", self._number, name)
             return str(

@@ -1,0 +1,64 @@
+"""What a state looks like: a shape, a letter and a colour, so that none of the three is needed alone.
+
+The colours are Okabe and Ito's, which people with any colour vision can tell apart; each belongs to
+one meaning in every view. Source: jfly.uni-koeln.de/color.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BLACK, WHITE = "#000000", "#ffffff"
+ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
+BLUE, VERMILLION, REDDISH_PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+LEADER = REDDISH_PURPLE
+
+# Outlines in a square of 24 by 24, as an SVG path.
+CIRCLE = "M12 1a11 11 0 1 0 0 22a11 11 0 1 0 0-22z"
+SQUARE = "M2 2h20v20H2z"
+DIAMOND = "M12 0L24 12L12 24L0 12z"
+OCTAGON = "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z"
+ARROW_UP = "M12 0L22 9v14H2V9z"
+ARROW_DOWN = "M2 1h20v14L12 24L2 15z"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one kind of task is drawn."""
+
+    letter: str
+    word: str
+    shape: str  # an SVG path
+    colour: str  # empty: an outline alone, dashed
+    ink: str = BLACK  # of the letter; empty: the text's
+
+
+LOOKS = {
+    "running": Look("R", "running", CIRCLE, BLUISH_GREEN),
+    "starting": Look("S", "starting", ARROW_UP, SKY_BLUE),
+    "pending": Look("P", "pending", DIAMOND, YELLOW),
+    "failed": Look("F", "failed", OCTAGON, VERMILLION),
+    "stopping": Look("X", "stopping", ARROW_DOWN, ORANGE),
+    "complete": Look("C", "complete", SQUARE, BLUE, WHITE),
+    "lost": Look("?", "not heard of", CIRCLE, "", ""),
+}
+
+# Docker's task states, in the order of a task's life.
+BEFORE_RUNNING = ("assigned", "accepted", "preparing", "ready", "starting")
+FAILED = ("failed", "rejected", "orphaned")
+ENDED = ("complete", "shutdown", *FAILED, "remove")
+
+
+def kind_of(state: str, *, wanted: bool, node_down: bool) -> str:
+    """The key in `LOOKS` for a task in this state, wanted or not, on a node that is down or not."""
+    if state in FAILED:
+        return "failed"
+    if state in ENDED:
+        return "complete"
+    if state in ("new", "pending"):
+        return "pending"
+    if node_down:
+        return "lost"
+    if not wanted:
+        return "stopping"
+    return "running" if state == "running" else "starting"

@@ -1,0 +1,200 @@
+"""The text twin of every picture: a snapshot in words, and what changed between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from swarmlab.views.palette import LOOKS
+from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow
+
+NO_LEADER = "No leader: the swarm cannot change, running tasks keep running."
+NO_SWARM = "No node is in a swarm yet. Type: %docker swarm init"
+NO_SERVICE = "No services yet. Type: %docker service create --name web --replicas 6 nginx"
+NAMES_MAX, SENTENCES_MAX = 8, 8
+AVAILABILITY = {
+    "drain": "is drained: its tasks move away",
+    "pause": "is paused: it takes no new tasks",
+    "active": "is active again",
+}
+
+
+def listed(names: Iterable[str]) -> str:
+    """`web.1, web.2 and web.3`; of very many only the first."""
+    names = list(names)
+    if len(names) > NAMES_MAX:
+        names[NAMES_MAX - 1 :] = [f"{len(names) - NAMES_MAX + 1} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def leadership(snapshot: Snapshot) -> str:
+    if snapshot.leader:
+        term = "" if snapshot.term is None else f", term {snapshot.term}"
+        return f"{snapshot.leader} leads{term}."
+    return NO_LEADER if any(row.role for row in snapshot.nodes) else NO_SWARM
+
+
+def node_facts(row: NodeRow) -> list[str]:
+    """Role, part in Raft, availability where it is not the usual, and state."""
+    part = row.raft or row.manager
+    term = "" if row.term is None else f"term {row.term}"
+    availability = "" if row.availability == "active" else row.availability
+    return [fact for fact in (row.role, part, term, availability, row.condition) if fact]
+
+
+def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
+    """The tasks that have no node yet, those with equal reasons together; and the reasons."""
+    groups: dict[str, list[TaskRow]] = {}
+    for task in snapshot.pending:
+        reason = task.reason or ("to be scheduled" if snapshot.leader else "for a leader")
+        groups.setdefault(reason, []).append(task)
+    return [(tasks, reason) for reason, tasks in groups.items()]
+
+
+def in_words(snapshot: Snapshot) -> str:
+    """The whole board as text: who leads, a line a node, a line a service, what waits and why."""
+    clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
+    lines = [clock + leadership(snapshot)]
+    for row in snapshot.nodes:
+        tasks: dict[str, list[str]] = {}
+        for task in snapshot.tasks:
+            if task.node == row.key:
+                tasks.setdefault(LOOKS[task.kind].word, []).append(task.name)
+        facts = [*node_facts(row), *(f"{listed(names)} {word}" for word, names in tasks.items())]
+        lines.append(f"{row.name}: {', '.join(facts)}")
+    for service in snapshot.services:
+        update = f", update {service.update}" if service.update else ""
+        count = f"{service.running} of {service.wanted} running"
+        lines.append(f"service {service.name} ({service.image}): {count}{update}")
+    for waiters, reason in waiting(snapshot):
+        lines.append(f"waiting: {listed(task.name for task in waiters)}: {reason}")
+    if not snapshot.services and snapshot.leader:
+        lines.append(NO_SERVICE)
+    return "\n".join(lines)
+
+
+# -- what happened ---------------------------------------------------------------------------------
+def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
+    """One sentence a change: `m1 crashed.` `m2 leads now (term 3).` `web.2 moved from m1 to w2.`"""
+    said = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
+    said += [*_services(before, after), *_tasks(before, after)]
+    if len(said) > SENTENCES_MAX:
+        said[SENTENCES_MAX - 1 :] = [f"And {len(said) - SENTENCES_MAX + 1} more changes."]
+    return said
+
+
+def _machines(before: Snapshot, after: Snapshot) -> list[str]:
+    was = {row.key: row for row in before.nodes}
+    changed = [row for row in after.nodes if row.key in was and was[row.key].up != row.up]
+    crashed = listed(row.name for row in changed if row.up is False)
+    started = listed(row.name for row in changed if row.up)
+    return [f"{n} {verb}." for n, verb in ((crashed, "crashed"), (started, "started")) if n]
+
+
+def _leader(before: Snapshot, after: Snapshot) -> list[str]:
+    if (before.leader, before.term) == (after.leader, after.term):
+        return []
+    if not after.leader:
+        return [NO_LEADER]
+    term = "" if after.term is None else f" (term {after.term})"
+    return [f"{after.leader} leads now{term}."]
+
+
+def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
+    was, said = {row.key: row for row in before.nodes}, []
+    for row in after.nodes:
+        old = was.pop(row.key, None)
+        if old is None:
+            said.append(f"{row.name} joined as a {row.role}." if row.role else f"{row.name} is new.")
+            continue
+        if old.state != row.state and {old.state, row.state} & {"down"}:
+            seen = "down" if row.state == "down" else f"{row.state} again"
+            said.append(f"The swarm sees {row.name} {seen}.")
+        if old.availability != row.availability:
+            said.append(f"{row.name} {AVAILABILITY[row.availability]}.")
+        if old.role != row.role:
+            said.append(f"{row.name} is a {row.role} now.")
+    return said + [f"{row.name} is gone." for row in was.values() if row.role]
+
+
+def _services(before: Snapshot, after: Snapshot) -> list[str]:
+    was, said = {row.name: row for row in before.services}, []
+    for row in after.services:
+        old = was.pop(row.name, None)
+        if old is None:
+            said.append(f"Service {row.name} is new: {row.wanted} wanted.")
+            continue
+        if old.wanted != row.wanted:
+            said.append(f"Service {row.name}: {row.wanted} wanted, before {old.wanted}.")
+        if old.image != row.image:
+            said.append(f"Service {row.name} gets {row.image}.")
+        if old.update != row.update and row.update:
+            said.append(f"Service {row.name}: update {row.update.replace('_', ' ')}.")
+    return said + [f"Service {name} is removed." for name in was]
+
+
+def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
+    """Tasks by what became of them, those with the same fate in one sentence."""
+    was = {task.id: task for task in before.tasks}
+    names = {row.key: row.name for row in after.nodes}
+    fates: dict[str, list[str]] = {}
+    for task in after.tasks:
+        old = was.get(task.id)
+        if old is not None and (old.kind, old.reason) == (task.kind, task.reason):
+            continue
+        fate = _fate(task, names.get(task.node, ""))
+        if fate:
+            fates.setdefault(fate, []).append(task.name)
+    return [f"{listed(tasks)} {fate}." for fate, tasks in fates.items()]
+
+
+def _fate(task: TaskRow, node: str) -> str:
+    match task.kind:
+        case "running":
+            if not task.came_from:
+                return "run now" if False else "running"
+            if task.came_from == node:
+                return f"started again on {node}"
+            return f"moved from {task.came_from} to {node}"
+        case "failed":
+            return f"failed on {node}: {task.reason or task.state}"
+        case "pending" if task.reason:
+            return f"waiting: {task.reason}"
+        case "complete":
+            return f"completed on {node}"
+    return ""
+
+
+# -- tables ----------------------------------------------------------------------------------------
+class NodeRows(tuple[NodeRow, ...]):
+    """The nodes of a cluster, as rows that print as a table."""
+
+    HEADS = ("NAME", "ROLE", "STATE", "AVAILABILITY", "MANAGER STATUS", "TERM", "MACHINE", "TASKS")
+
+    def cells(self) -> list[tuple[str, ...]]:
+        machine = {True: "up", False: "down", None: "not known"}
+        return [
+            (
+                *(row.name, row.role or "in no swarm", row.state, row.availability, row.manager),
+                *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
+            )
+            for row in self
+        ]
+
+    def __repr__(self) -> str:
+        table = [self.HEADS, *self.cells()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in table)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.HEADS, self.cells())
+
+
+def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A plain table that any page can show."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

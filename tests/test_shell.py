@@ -1,0 +1,145 @@
+"""The tiny shell, and the processes that run it, by what they write, return and take of time."""
+
+import pytest
+
+from swarmlab.model import Document
+from swarmlab.simulation import MS, Machine, S, Simulation
+from swarmlab.worker.commands import File
+from swarmlab.worker.shell import Process
+
+
+class Room:
+    """A container as a process sees it, and what the process wrote and returned."""
+
+    hostname, server, server_logs = "box", "nginx", ("ready",)
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.files = {"/etc/hostname": File(b"box\n"), "/run/secrets/pw": File(b"s3", 0o400)}
+        self.output: list[tuple[int, bytes]] = []
+        self.code: int | None = None
+
+    @property
+    def text(self) -> str:
+        return b"".join(data for _, data in self.output).decode()
+
+    def wrote(self, stream: int, data: bytes) -> None:
+        self.output.append((stream, data))
+
+    def ended(self, code: int) -> None:
+        self.code = code
+
+    def run(self, *argv: str, **more: object) -> Process:
+        process = Process(self, self, argv, {"HOME": "/root"}, **more)
+        process.run()
+        return process
+
+
+@pytest.fixture
+def room(machine: Machine) -> Room:
+    return Room(machine)
+
+
+def shell(room: Room, text: str, limit_ns: int = 60 * S) -> tuple[str, int | None]:
+    room.run("sh", "-c", text)
+    room.machine.simulation.run_while(lambda: room.code is None, limit_ns)
+    return room.text, room.code
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "code"),
+    [
+        ("echo hi; exit 3", "hi\n", 3),
+        ("true && echo a || echo b", "a\n", 0),
+        ("false && echo a || echo b; false", "b\n", 1),
+        ("! true; echo $?", "1\n", 0),
+        ("if false; then echo a; elif true; then echo b; else echo c; fi", "b\n", 0),
+        ("case v1.2 in v2*) echo two;; v0|v1*) echo one;; *) echo no;; esac", "one\n", 0),
+        ("for x in a 'b c' $(echo d e); do printf '<%s>' \"$x\"; done", "<a><b c><d><e>", 0),
+        ("i=0; while [ $i -lt 3 ]; do echo $i; i=$((i+1)); done", "0\n1\n2\n", 0),
+        ("x=$(echo one; echo two); echo \"$x\"; echo $x", "one\ntwo\none two\n", 0),
+        ("echo ${A:-x} '$A' \"$HOME\" \\$A", "x $A /root $A\n", 0),
+        ("echo a > /tmp/f; echo b >> /tmp/f; cat /tmp/f | grep b", "b\n", 0),
+        ("echo gone >/dev/null 2>&1; echo $((2 + 3 * 4))", "14\n", 0),
+        ("nosuch; echo $?", "sh: nosuch: not found\n127\n", 0),
+        ("sh -c 'exit 4'; echo $?", "4\n", 0),
+        ("exec echo bye; echo never", "bye\n", 0),
+        ("cat /run/secrets/pw", "s3", 0),
+        ("echo x > /run/secrets/pw", "sh: can't create /run/secrets/pw: Read-only file system\n", 1),
+        ("cat /nosuch", "cat: can't open '/nosuch': No such file or directory\n", 1),
+        ("touch /ok && test -f /ok && rm /ok; [ -e /ok ] || echo removed", "removed\n", 0),
+        ("echo 'open", "sh: syntax error: unterminated quoted string\n", 2),
+        ("if true; then echo", 'sh: syntax error: unexpected end of file (expecting "fi")\n', 2),
+        ("date; hostname", "Sat Oct 28 12:00:00 UTC 2017\nbox\n", 0),
+    ],
+)  # fmt: skip
+def test_a_script_writes_and_returns_what_busybox_does(room, text, output, code):
+    assert shell(room, text) == (output, code)
+
+
+def test_sleep_takes_virtual_time_and_no_other(room):
+    shell(room, "sleep 1.5; sleep 1m; exit 2", limit_ns=100 * S)
+    assert (room.machine.simulation.now_ns, room.code) == (61_500 * MS, 2)
+
+
+def test_an_endless_loop_lets_time_go_on(room):
+    shell(room, "while true; do echo x; done", limit_ns=100 * MS)
+    assert room.code is None
+    assert 50 < len(room.output) < 200
+
+
+def test_process_1_without_a_handler_ignores_term_and_dies_of_kill(room):
+    """Source: signal(7), pid_namespaces(7): what makes `sleep` take the whole stop grace."""
+    process = room.run("sleep", "60", first=True)
+    process.signal("TERM")
+    room.machine.simulation.run_until(10 * S)
+    assert room.code is None
+    process.signal("KILL")
+    assert room.code == 137
+
+
+def test_any_other_process_dies_of_term(room):
+    room.run("sleep", "60").signal("TERM")
+    assert room.code == 143
+
+
+def test_a_trap_waits_for_the_foreground_command(room):
+    """POSIX: a signal for which a trap is set is handled when the present command has ended."""
+    process = room.run("sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 4; echo on", first=True)
+    room.machine.simulation.run_until(1 * S)
+    process.signal("TERM")
+    room.machine.simulation.run_until(3 * S)
+    assert room.code is None
+    room.machine.simulation.run_until(5 * S)
+    assert (room.text, room.code) == ("bye\n", 5)
+
+
+def test_a_trap_interrupts_wait(room):
+    process = room.run("sh", "-c", "trap 'exit 0' TERM; sleep 99 & wait", first=True)
+    room.machine.simulation.run_until(1 * S)
+    process.signal("TERM")
+    assert room.code == 0
+
+
+def test_a_server_logs_its_start_and_ends_well_soon_after_its_stop_signal(room):
+    process = room.run("/docker-entrypoint.sh", "nginx", "-g", "daemon off;", first=True)
+    room.machine.simulation.run_until(1 * S)
+    assert (room.text, room.code) == ("ready\n", None)
+    process.signal("QUIT")
+    room.machine.simulation.run_until(1 * S + 300 * MS)
+    assert room.code == 0
+
+
+def test_a_file_that_is_not_for_the_user_cannot_be_read(room):
+    room.run("cat", "/run/secrets/pw", uid=1000)
+    assert room.text == "cat: can't open '/run/secrets/pw': Permission denied\n"
+
+
+def test_what_is_given_as_input_is_read(room):
+    room.run("sh", stdin=b"echo from $((1+1)) && hostname")
+    assert room.text == "from 2\nbox\n"
+
+
+def test_equal_texts_share_their_compiled_form(room):
+    assert Document() is not None
+    assert isinstance(Simulation(), Simulation)
