@@ -44,21 +44,19 @@ def serve(options: argparse.Namespace) -> int:
     cluster = made(options)
     folder: Path = options.dir.absolute()
     prepare(folder, cluster.names)
-    over, failed = threading.Event(), threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+    # Blocked in every thread and waited for below: no handler can come at a bad moment.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
 
     def give_up(fault: threading.ExceptHookArgs) -> None:
         sys.__excepthook__(fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback)
         if fault.thread is not None and fault.thread.name == "pacer":  # time stands still now
-            failed.set()
-            over.set()
+            os.kill(os.getpid(), signal.SIGUSR1)
 
     threading.excepthook = give_up
     pacer = Pacer(cluster.machine(cluster.names[0]).simulation, options.speed)
     with sockets(cluster, pacer, folder), ctl_socket(Ctl(cluster, pacer), folder):
-        over.wait()
-    return 1 if failed.is_set() else 0
+        ended_by = signal.sigwait({signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
+    return 1 if ended_by == signal.SIGUSR1 else 0
 
 
 def made(options: argparse.Namespace) -> Cluster:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from datetime import UTC, datetime
 
 from swarmlab.engine.doors import InProcessDoor
 from swarmlab.engine.locals import Locals
@@ -30,7 +30,6 @@ from swarmlab.model import (
     Role,
     Secret,
     Service,
-    ServiceSpec,
     SwarmNetwork,
     Task,
     TaskState,
@@ -49,7 +48,9 @@ def root_certificate() -> str:
     key = ec.derive_private_key(7, ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "swarm-ca")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
-    builder = builder.public_key(key.public_key()).not_valid_before(datetime(2017, 1, 1, tzinfo=UTC))
+    builder = builder.public_key(key.public_key()).not_valid_before(
+        datetime(2017, 1, 1, tzinfo=UTC)
+    )
     certificate = builder.not_valid_after(datetime(2037, 1, 1, tzinfo=UTC)).sign(key, SHA256())
     return certificate.public_bytes(Encoding.PEM).decode()
 
@@ -246,5 +247,3 @@ class Lab:
         assert created.status_code == 201, created.text
         found: Service = self.engine.tables["service"][created.json()["ID"]]
         return found
-
-

@@ -221,6 +221,17 @@ def test_a_task_paused_at_ready_starts_at_once():
     assert world.until(task, TaskState.RUNNING) - ordered_ns < 400 * MS
 
 
+def test_an_order_that_goes_back_is_ignored():
+    """Source: swarmkit agent/task.go, run."""
+    world = World()
+    world.run(1 * S)
+    task = make_task()
+    world.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
+    world.dispatcher.push(task)
+    world.run(5 * S)
+    assert world.moves(task) == ["shutdown"]
+
+
 def test_a_failed_step_keeps_the_message_and_tells_the_error():
     """REJECTED before STARTING, FAILED from there on. Source: spec 1.9 TRAP, 7.5, 8.1."""
     world = World()

@@ -1,9 +1,10 @@
 """The tiny shell, and the processes that run it, by what they write, return and take of time."""
 
+import copy
+
 import pytest
 
-from swarmlab.model import Document
-from swarmlab.simulation import MS, Machine, S, Simulation
+from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.commands import File
 from swarmlab.worker.shell import Process
 
@@ -35,8 +36,17 @@ class Room:
         return process
 
 
+READ_ONLY = "Read-only file system\n"
+
+
+class Idle:
+    def __init__(self, machine: Machine) -> None: ...
+
+
 @pytest.fixture
-def room(machine: Machine) -> Room:
+def room() -> Room:
+    machine = Machine(Network(Simulation()), "n1", "10.0.0.1", Idle)
+    machine.start()
     return Room(machine)
 
 
@@ -65,7 +75,7 @@ def shell(room: Room, text: str, limit_ns: int = 60 * S) -> tuple[str, int | Non
         ("sh -c 'exit 4'; echo $?", "4\n", 0),
         ("exec echo bye; echo never", "bye\n", 0),
         ("cat /run/secrets/pw", "s3", 0),
-        ("echo x > /run/secrets/pw", "sh: can't create /run/secrets/pw: Read-only file system\n", 1),
+        ("echo x > /run/secrets/pw", "sh: can't create /run/secrets/pw: " + READ_ONLY, 1),
         ("cat /nosuch", "cat: can't open '/nosuch': No such file or directory\n", 1),
         ("touch /ok && test -f /ok && rm /ok; [ -e /ok ] || echo removed", "removed\n", 0),
         ("echo 'open", "sh: syntax error: unterminated quoted string\n", 2),
@@ -140,6 +150,10 @@ def test_what_is_given_as_input_is_read(room):
     assert room.text == "from 2\nbox\n"
 
 
-def test_equal_texts_share_their_compiled_form(room):
-    assert Document() is not None
-    assert isinstance(Simulation(), Simulation)
+def test_a_copied_process_goes_on_by_itself(room):
+    room.run("sh", "-c", "for x in 1 2; do sleep 1; echo $x; done")
+    twin = copy.deepcopy(room)
+    room.machine.simulation.run_until(5 * S)
+    assert (room.text, twin.text) == ("1\n2\n", "")
+    twin.machine.simulation.run_until(5 * S)
+    assert twin.output == room.output

@@ -138,9 +138,9 @@ def _image_rows(session: Session, one: Json, arguments: Arguments) -> Iterator[J
             "CreatedAt": local_time(one["Created"]),
             "Size": decimal_size(size),
             "Containers": "N/A" if count == -1 else str(count),
-            "SharedSize": "N/A" if shared == -1 else decimal_size(shared),
-            "UniqueSize": "N/A" if shared == -1 else decimal_size(size - shared),
-            "VirtualSize": decimal_size(size),
+            "SharedSize": "N/A" if shared == -1 else decimal_size(shared, 4),
+            "UniqueSize": "N/A" if shared == -1 else decimal_size(size - shared, 4),
+            "VirtualSize": decimal_size(size, 4),
         }
 
 

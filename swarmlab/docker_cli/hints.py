@@ -1,6 +1,72 @@
-"""Hints: what a message does not say and a learner wants to know. One table, first match wins."""
+"""What an engine's text does not say and a learner wants to know: one table, first match wins."""
+
+import re
+
+# Pattern of the command line; pattern of what it was refused with, None where it succeeded; hint.
+# The groups of the two patterns fill the hint.
+HINTS: tuple[tuple[str, str | None, str], ...] = (
+    (
+        r"spread=(node|engine)\.label\.(\S+)",
+        None,
+        "accepted, but nothing reads {0}.label.{1}: did you mean {0}.labels.{1}?",
+    ),
+    (
+        r"(?:==|!=| |=)(node|engine)\.label\.(\w+)",
+        r"",
+        "did you mean {0}.labels.{1}?",
+    ),
+    (
+        r"service create",
+        r"unknown flag: --(\S+)-(add|rm)",
+        "--{0}-{1} belongs to `docker service update`; `docker service create` takes --{0}",
+    ),
+    (
+        r"service update",
+        r"unknown flag: --(secret|config|env|label|mount|network|publish|constraint|placement-pref"
+        r"|container-label|dns|group|host|sysctl|ulimit)\b",
+        "`docker service update` changes what is there: --{0}-add and --{0}-rm",
+    ),
+    (
+        r"service update",
+        r"other flags may not be combined with --rollback",
+        "first store the policy (`docker service update --rollback-parallelism 2 …`), later go back"
+        " with `docker service rollback`; the policy that counts is the one of the spec gone back to",
+    ),
+    (
+        r"node (?:update|inspect|promote|demote|rm|ps)",
+        r"node (\S+) not found",
+        "{0} has to be a node here (`docker node ls` shows them); a service is changed with"
+        " `docker service update`",
+    ),
+    (
+        r"(secret|config) create",
+        r"must be larger than 0 and less than (\d+) bytes",
+        "the limit itself is too much already: at most {1} bytes less one",
+    ),
+    (r"/run/secret/(\S*)", r"", "the folder is /run/secrets (plural): /run/secrets/{0}"),
+    (
+        r"(--[\w-]+) (true|false)\b",
+        r"accepts no arguments|requires",
+        "a switch takes its value with an equals sign: {0}={1}",
+    ),
+    (
+        r"",
+        r"not a swarm manager|not part of a swarm",
+        "managers answer this: `-H NODE` in front of the command asks another node",
+    ),
+)
 
 
 def hint_for(words: list[str], fault: str, stdin: bytes) -> str:
-    """One line for a command line and what it was refused with (`fault` is empty on success)."""
+    """One line for a command line and what it was refused with (empty on success), or nothing."""
+    line = " ".join(words)
+    for command, refusal, hint in HINTS:
+        typed = re.search(command, line)
+        said = re.search(refusal, fault) if refusal is not None else not fault
+        if typed and said:
+            groups = [*typed.groups(), *(said.groups() if isinstance(said, re.Match) else ())]
+            return hint.format(*groups)
+    if not fault and re.search(r"(secret|config) create", line) and stdin.endswith(b"\n"):
+        size = len(stdin)
+        return f"the newline that echo adds is stored too ({size} bytes); `printf` adds none"
     return ""

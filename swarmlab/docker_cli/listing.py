@@ -7,7 +7,7 @@ from typing import Any
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.session import CliError, Json, Session
-from swarmlab.docker_cli.template import Row, Template, TemplateError, to_json
+from swarmlab.docker_cli.template import Row, Template, TemplateError, escape, to_json
 from swarmlab.docker_cli.text import align
 
 
@@ -60,7 +60,7 @@ def _row(listing: Listing, values: Json) -> Row:
 
 
 def join_labels(labels: Mapping[str, str] | None) -> str:
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else ""
+    return ",".join(sorted(f"{key}={value}" for key, value in (labels or {}).items()))
 
 
 def write_inspect(
@@ -90,9 +90,9 @@ def write_inspect(
         session.out.write("".join(lines) or "\n")
         errors += faults
     elif source == "json":
-        session.print(_escape(to_json(found)))
+        session.print(escape(to_json(found)))
     else:
-        text = _escape(json.dumps(found, indent=4, ensure_ascii=False)) if found else "[]"
+        text = escape(json.dumps(found, indent=4, ensure_ascii=False)) if found else "[]"
         session.print(text)
     if errors:
         raise CliError("\n".join(errors))
@@ -113,13 +113,6 @@ def _fill(template: Template, objects: Sequence[Json]) -> tuple[list[str], list[
         except TemplateError as error:
             faults.append(f"template parsing error: {error}")
     return lines, faults
-
-
-def _escape(text: str) -> str:
-    """JSON the way Go writes it: `<`, `>` and `&` are escaped."""
-    for mark in "<>&":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return text
 
 
 def remove_each(session: Session, references: Sequence[str], remove: Callable[[str], object]) -> None:

@@ -102,7 +102,7 @@ def inspect(session: Session, arguments: Arguments) -> None:
     def fetch(reference: str) -> Json:
         verbose = str(arguments["verbose"]).lower()
         query = {"verbose": verbose} if arguments["verbose"] else {}
-        found: Json = session.get(f"/networks/{reference}", scope=arguments["scope"], **query)
+        found: Json = session.get(f"/networks/{reference}", **query)
         return found
 
     write_inspect(session, arguments, fetch)

@@ -112,7 +112,7 @@ def host_of(client: docker.APIClient) -> str:
 
 def _message(reply: requests.Response) -> str:
     try:
-        return str(reply.json()["message"])
+        return str(reply.json()["message"]).strip()
     except (ValueError, LookupError, TypeError):
         return reply.text.strip()
 

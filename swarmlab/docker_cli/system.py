@@ -17,7 +17,7 @@ CLIENT = {
     "GoVersion": "go1.24.3",
     "Os": "linux",
     "Arch": "amd64",
-    "BuildTime": "Fri May 30 12:07:16 2025",
+    "BuildTime": "Fri May 30 12:07:14 2025",
     "Context": "default",
 }
 VERSION_LINES = (

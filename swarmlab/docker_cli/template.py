@@ -45,10 +45,17 @@ class Row(dict[str, Any]):
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON; the columns of a Row in alphabetical order."""
-    return json.dumps(
-        value, separators=(",", ":"), ensure_ascii=False, sort_keys=isinstance(value, Row)
-    )
+    """Compact JSON; of a Row in alphabetical order, and escaped the way Go does."""
+    row = isinstance(value, Row)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=row)
+    return escape(text) if row else text
+
+
+def escape(text: str) -> str:
+    """JSON the way Go writes it: `<`, `>` and `&` are escaped."""
+    for mark in "<>&":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
 
 
 def _join(parts: Sequence[Any], separator: str) -> str:

@@ -117,9 +117,9 @@ def binary_size(size: float) -> str:
     return _size(size, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), 4)
 
 
-def decimal_size(size: float) -> str:
-    """`4.26MB`: powers of 1000, three digits."""
-    return _size(size, 1000, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), 3)
+def decimal_size(size: float, digits: int = 3) -> str:
+    """`4.26MB`: powers of 1000."""
+    return _size(size, 1000, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), digits)
 
 
 def _size(size: float, base: int, units: Sequence[str], digits: int) -> str:
@@ -130,9 +130,9 @@ def _size(size: float, base: int, units: Sequence[str], digits: int) -> str:
 
 
 def natural_key(text: str) -> list[tuple[int, int]]:
-    """Sorts web2 before web10."""
+    """Sorts web2 before web10, and digits before all else."""
     chunks = re.findall(r"\d+|\D", text)
-    return [(48, int(c)) if c.isdecimal() else (ord(c), 0) for c in chunks]
+    return [(-1, int(c)) if c.isdecimal() else (ord(c), 0) for c in chunks]
 
 
 def capitalize(text: str) -> str:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from swarmlab.engine import streams, wire
 from swarmlab.engine.filters import Filters, Test, labelled
 from swarmlab.engine.request import Ask
-from swarmlab.engine.streams import STDERR, STDOUT, Hijack, Receive, frame
+from swarmlab.engine.streams import STDERR, STDOUT, Hijack, Pieces, Receive, frame
 from swarmlab.errors import BadParameter, Conflict, EngineFault, NoSuchObject
 from swarmlab.model import Document, freeze
 from swarmlab.simulation import S
@@ -242,8 +241,8 @@ def kill(ask: Ask, ref: str) -> None:
 def wait(ask: Ask, ref: str) -> Any:
     """Answers when the container has ended; the head goes out at once."""
     container = ask.engine.containers.get(ref)
-    condition = ask.text("condition") or "not-running"
-    exited = container.exited if container.running or condition == "next-exit" else None
+    coming = ask.text("condition") in ("next-exit", "removed")
+    exited = container.exited if container.running or coming else None
 
     def ready() -> bytes | None:
         if exited is not None and exited.waiting:
@@ -299,11 +298,11 @@ def prune(ask: Ask) -> Any:
 
 def attach(ask: Ask, ref: str) -> Any:
     """What it writes from now on (with `logs`, from the beginning) until it ends."""
-    container, tty = ask.engine.containers.get(ref), False
+    container = ask.engine.containers.get(ref)
     tty = bool(container.config.get("Tty"))
     seen = 0 if ask.flag("logs") else container.lines_count
 
-    def talk(receive: Receive) -> Iterator[bytes]:
+    def talk(receive: Receive) -> Pieces:
         count = seen
         exited = container.exited
         while ask.alive() and ask.flag("stream", "1"):
@@ -313,10 +312,9 @@ def attach(ask: Ask, ref: str) -> Any:
             count = container.lines_count
             if ended:
                 return
-            yield b""
-            ask.door.sleep(streams.POLL_NS // 5)
+            yield None
 
-    return Hijack(talk, streams.content_type(tty))
+    return Hijack(talk, streams.content_type(tty), live=True)
 
 
 # -- commands inside ------------------------------------------------------------------------------
@@ -342,7 +340,7 @@ def start_exec(ask: Ask, ref: str) -> Any:
     tty = bool(made.config.get("Tty"))
     wants_input = bool(made.config.get("AttachStdin"))
 
-    def talk(receive: Receive) -> Iterator[bytes]:
+    def talk(receive: Receive) -> Pieces:
         typed = b""
         while wants_input and not tty and ask.alive():
             piece = receive()
@@ -350,8 +348,7 @@ def start_exec(ask: Ask, ref: str) -> Any:
                 break
             typed += piece or b""
             if piece is None:
-                yield b""
-                ask.door.sleep(streams.POLL_NS // 5)
+                yield None
         answer = ask.engine.containers.exec_start(ref, typed)
         count = 0
         while True:
@@ -364,9 +361,8 @@ def start_exec(ask: Ask, ref: str) -> Any:
             if ended:
                 return
             yield b""
-            ask.door.sleep(streams.POLL_NS // 5)
 
-    return Hijack(talk, streams.content_type(tty))
+    return Hijack(talk, streams.content_type(tty), live=wants_input)
 
 
 def inspect_exec(ask: Ask, ref: str) -> Any:

@@ -6,7 +6,6 @@ Source: moby daemon/server/router/{image,distribution}.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from swarmlab.engine import streams
@@ -88,7 +87,7 @@ def _progress(**fields: Any) -> bytes:
     return json.dumps(fields).encode() + b"\r\n"
 
 
-def _pull(ask: Ask, name: str) -> Iterator[bytes]:
+def _pull(ask: Ask, name: str) -> streams.Pieces:
     """A line a step, as a pull tells it; a refusal is the last line, as the status is out."""
     try:
         wanted = Reference.parse(name)

@@ -232,13 +232,13 @@ def create_volume(ask: Ask) -> Any:
     return ask.engine.locals.volumes.setdefault(name, Document(freeze(fields)))
 
 
-def volume(ask: Ask, name: str) -> Any:
-    if name not in ask.engine.locals.volumes:
-        raise NoSuchObject(f"get {name}: no such volume")
-    return ask.engine.locals.volumes[name]
+def volume(ask: Ask, ref: str) -> Any:
+    if ref not in ask.engine.locals.volumes:
+        raise NoSuchObject(f"get {ref}: no such volume")
+    return ask.engine.locals.volumes[ref]
 
 
-def remove_volume(ask: Ask, name: str) -> None:
+def remove_volume(ask: Ask, ref: str) -> None:
     if not ask.flag("force"):
-        volume(ask, name)
-    ask.engine.locals.volumes.pop(name, None)
+        volume(ask, ref)
+    ask.engine.locals.volumes.pop(ref, None)

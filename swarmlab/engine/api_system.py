@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from swarmlab.engine import streams, wire
+from swarmlab.engine import api_containers, api_images, streams, wire
 from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import Ask
 from swarmlab.errors import SwarmError
@@ -138,11 +138,10 @@ def info(ask: Ask) -> Any:
 
 
 def disk_usage(ask: Ask) -> Any:
-    images = ask.engine.images.all()
     return {
-        "LayersSize": sum(image.size_bytes for image in images),
-        "Images": [],
-        "Containers": [],
+        "LayersSize": sum(image.size_bytes for image in ask.engine.images.all()),
+        "Images": api_images.images(ask),
+        "Containers": [{**row, "SizeRw": 0} for row in api_containers.containers(ask)],
         "Volumes": list(ask.engine.locals.volumes.values()),
         "BuildCache": [],
     }
@@ -184,7 +183,7 @@ def events(ask: Ask) -> Any:
     since_ns, until_ns = streams.moment(ask, "since"), streams.moment(ask, "until")
     start_ns = simulation.now_ns + 1 if since_ns is None else since_ns
 
-    def chunks() -> Iterator[bytes]:
+    def pieces() -> streams.Pieces:
         last: Document | None = None
         while ask.alive():
             fresh = list(_after(ask.engine.events, last))
@@ -195,9 +194,8 @@ def events(ask: Ask) -> Any:
             if until_ns is not None and simulation.now_ns >= until_ns:
                 return
             yield b""
-            ask.door.sleep(streams.POLL_NS)
 
-    return streams.stream(chunks(), "application/json")
+    return streams.stream(pieces(), "application/json")
 
 
 def _after(events: Any, last: Document | None) -> Iterator[Document]:

@@ -99,10 +99,9 @@ class Pacer:
         self._wall_ns = time.time_ns() - time.monotonic_ns()  # add it to the monotonic clock
         self._anchor()
 
-    def _anchor(self, lead_ns: int = 0) -> None:
-        """From now on count from here: this wall time is this virtual time, plus `lead_ns`."""
-        self._real_ns = time.monotonic_ns()
-        self._virtual_ns = self.simulation.now_ns + lead_ns
+    def _anchor(self) -> None:
+        """From now on count from here: this wall time is this virtual time."""
+        self._real_ns, self._virtual_ns = time.monotonic_ns(), self.simulation.now_ns
 
     def _due_ns(self, real_ns: int) -> int:
         """What virtual time should be."""
@@ -160,6 +159,8 @@ class Pacer:
         """Let happen what is due, for one slice of wall time at most."""
         simulation, real_ns = self.simulation, time.monotonic_ns()
         due_ns, moved = self._due_ns(real_ns), False
+        if simulation.now_ns > due_ns:  # somebody let time pass at another door
+            self._anchor()
         while (next_ns := simulation.next_ns) is not None and next_ns <= due_ns:
             simulation.step()
             moved = True

@@ -12,7 +12,7 @@ import io
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ from werkzeug.serving import WSGIRequestHandler
 from swarmlab.engine.doors import Door, EngineGone
 from swarmlab.engine.request import BODY_BYTES_MAX, Engine
 from swarmlab.engine.routes import answer
-from swarmlab.engine.streams import Hijack
+from swarmlab.engine.streams import POLL_NS, Hijack, Pieces, Receive
+from swarmlab.simulation import S
 
 if TYPE_CHECKING:
     import docker
@@ -39,8 +40,8 @@ ACCEPT_S = 0.02  # how often a server looks whether its machine is still up
 EngineOf = Callable[[], Engine | None]  # the engine that runs now; None while the machine is down
 
 
-# -- what both share -----------------------------------------------------------------------------
-def head(status: int, headers: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> bytes:
+# -- what both share -------------------------------------------------------------------------------
+def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     reason = "UPGRADED" if status == 101 else HTTPStatus(status).phrase
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{key}: {value}" for key, value in headers), "", ""]
     return "\r\n".join(lines).encode("latin-1")
@@ -48,52 +49,61 @@ def head(status: int, headers: Iterator[tuple[str, str]] | list[tuple[str, str]]
 
 def hijacked_head(request: Request, hijack: Hijack) -> bytes:
     """101 for a client that asked for an upgrade, a plain 200 for one that simply expects it."""
-    upgrade = "upgrade" in request.headers.get("Connection", "").lower()
     headers = [("Content-Type", hijack.content_type)]
-    extra = [("Connection", "Upgrade"), ("Upgrade", "tcp")]
-    return head(101 if upgrade else 200, headers + extra if upgrade else headers)
+    if "upgrade" in request.headers.get("Connection", "").lower():
+        return head(101, [*headers, ("Connection", "Upgrade"), ("Upgrade", "tcp")])
+    return head(200, headers)
 
 
-def chunked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """HTTP's chunks; empty pieces stay empty."""
-    for chunk in chunks:
-        yield b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b""
-    yield b"0\r\n\r\n"
+def locked(door: Door, pieces: Pieces, *, passing: bool = True) -> Iterator[bytes]:
+    """The pieces, made with the door's lock held and handed over without it.
 
-
-def locked(door: Door, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, made with the door's lock held and handed over without it."""
+    After an empty one time passes; after None too, but for `passing=False`.
+    """
     try:
         while True:
             with door.lock:
-                chunk = next(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
+                try:
+                    piece = next(pieces)
+                except StopIteration:
+                    return
+            yield piece or b""
+            if piece == b"" or (piece is None and passing):
+                with door.lock:
+                    door.sleep(POLL_NS)
+            elif piece is None:
+                threading.Event().wait(POLL_NS / S)
     finally:
-        with contextlib.suppress(ValueError, AttributeError):  # running just now, or a plain list
-            chunks.close()  # type: ignore[attr-defined]
+        with contextlib.suppress(ValueError):  # it may run in another thread just now
+            pieces.close()  # type: ignore[attr-defined]
+
+
+def chunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """HTTP's chunks; empty pieces stay empty."""
+    for piece in pieces:
+        yield b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+    yield b"0\r\n\r\n"
 
 
 def read_body(request: Request) -> None:
-    """Take what the client sends before the lock is taken. What is not JSON only has a length."""
+    """Take what the client sends, before the lock is taken. What is not JSON only has a length."""
     if request.mimetype in ("application/json", ""):
         request.max_content_length = BODY_BYTES_MAX
         request.get_data(cache=True)
-    else:
-        left = DISCARD_BYTES_MAX
-        while left > 0 and (piece := request.stream.read(1 << 16)):
-            left -= len(piece)
+        return
+    left_bytes = DISCARD_BYTES_MAX
+    while left_bytes > 0 and (piece := request.stream.read(1 << 16)):
+        left_bytes -= len(piece)
 
 
 def respond(engine: Engine, door: Door, request: Request) -> tuple[bytes, Iterator[bytes]] | Hijack:
-    """What goes over the wire: the head (with the body, when that is small) and what follows."""
+    """What goes over the wire: the head (with the body, unless that grows) and what follows."""
     try:
         read_body(request)
     except HTTPException as error:
         text = b'{"message":"http: request body too large"}\n'
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
-        return head(error.code or 400, [*headers, ("Connection", "close")]) + text, iter(())
+        length, kind = ("Content-Length", str(len(text))), ("Content-Type", "application/json")
+        return head(error.code or 400, [kind, length, ("Connection", "close")]) + text, iter(())
     with door.lock:
         door.begin()
         response = answer(engine, door, request)
@@ -103,47 +113,60 @@ def respond(engine: Engine, door: Door, request: Request) -> tuple[bytes, Iterat
     if not response.is_streamed:
         body = b"" if request.method == "HEAD" else response.get_data()
         return head(response.status_code, headers) + body, iter(())
-    chunks = locked(door, iter(response.response))  # type: ignore[arg-type]
-    return head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")]), chunked(chunks)
+    pieces: Any = iter(response.response)
+    chunks = chunked(locked(door, pieces))
+    return head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")]), chunks
 
 
-# -- in this process -----------------------------------------------------------------------------
+def talk(sock: socket.socket, pieces: Iterator[bytes]) -> None:
+    """Send these, and nothing more."""
+    with contextlib.suppress(OSError), sock:
+        for piece in pieces:
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+
+
+def receiver(sock: socket.socket, received: bytes = b"") -> Receive:
+    """What has come from the client; `received` was already read."""
+    waiting = [received] if received else []
+
+    def receive() -> bytes | None:
+        if waiting:
+            return waiting.pop()
+        return sock.recv(1 << 16) if _readable(sock) else None
+
+    return receive
+
+
+def _readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+# -- in this process -------------------------------------------------------------------------------
 class _Pull(io.RawIOBase):
-    """A response's bytes, made as they are read."""
+    """A response's bytes, made as they are read; what http.client takes for a socket."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest, self._ended = chunks, b"", False
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
         self.sock = self  # where the SDK looks for something to shut down
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while not self._rest and not self._ended:
-            chunk = next(self._chunks, None)
-            self._ended, self._rest = chunk is None, chunk or b""
+        for self._rest in iter(lambda: self._rest or next(self._pieces, None), None):
+            if self._rest:
+                break
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
 
-    def shutdown(self, how: int) -> None:
+    def shutdown(self, how: int = socket.SHUT_RDWR) -> None:
         """As a socket's: the reader finds the end."""
-        self._ended, self._rest = True, b""
-
-    def close(self) -> None:
-        self.shutdown(socket.SHUT_RDWR)
-        if hasattr(self._chunks, "close"):
-            self._chunks.close()
-
-
-class _Bytes:
-    """What http.client takes for a socket."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Pull(self._chunks))
+        self._pieces, self._rest = iter(()), b""
 
 
 class EngineAdapter(HTTPAdapter):
@@ -154,11 +177,10 @@ class EngineAdapter(HTTPAdapter):
         self._engine_of, self._door = engine_of, door
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        engine = self._engine_of()
+        engine, asked = self._engine_of(), Request(_environ(request))
         try:
             if engine is None:
                 raise EngineGone
-            asked = Request(_environ(request))
             answered = respond(engine, self._door, asked)
         except EngineGone:
             refused = ConnectionRefusedError(111, "Connection refused")
@@ -167,13 +189,7 @@ class EngineAdapter(HTTPAdapter):
         if isinstance(answered, Hijack):
             parsed = self._hijacked(asked, answered)
         else:
-            first, rest = answered
-
-            def chunks() -> Iterator[bytes]:
-                yield first
-                yield from rest
-
-            parsed = _parsed(_Bytes(chunks()), asked.method)
+            parsed = _parsed(_Pull(_joined(*answered)), asked.method)
         raw = HTTPResponse(
             body=parsed, headers=dict(parsed.getheaders()), status=parsed.status,
             reason=parsed.reason, preload_content=False, decode_content=False,
@@ -182,40 +198,43 @@ class EngineAdapter(HTTPAdapter):
         return self.build_response(request, raw)
 
     def _hijacked(self, request: Request, hijack: Hijack) -> http.client.HTTPResponse:
-        """A real socket, whose other end a thread serves: the SDK polls it and reads it."""
+        """A real socket, as the SDK polls it; a thread serves its other end.
+
+        What depends on nobody is heard to its end first, so that time passes in a known order.
+        """
         ours, theirs = socket.socketpair()
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle
-        threading.Thread(
-            target=talk, args=(ours, b"", hijack, self._door), name="hijacked", daemon=True
-        ).start()
+        pieces = locked(self._door, hijack.talk(receiver(ours)), passing=False)
+        pieces = pieces if hijack.live else iter([b"".join(pieces)])
+        threading.Thread(target=talk, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
+
+
+def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
 
 
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     """WSGI's view of a prepared request."""
-    url = urlsplit(request.url or "")
-    body: Any = request.body
-    data: Any = body.read() if hasattr(body, "read") else body or b""
-    if not isinstance(data, (bytes, str)):
-        data = b"".join(data)
+    url, body = urlsplit(request.url or ""), request.body or b""
+    data: Any = body.read() if hasattr(body, "read") else body
+    data = data if isinstance(data, (bytes, str)) else b"".join(data)
     data = data.encode() if isinstance(data, str) else data
-    environ = {
+    headers = {f"HTTP_{key.upper().replace('-', '_')}": v for key, v in request.headers.items()}
+    return headers | {
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(len(data)),
         "REQUEST_METHOD": request.method,
         "PATH_INFO": unquote(str(url.path), "latin-1"),
         "QUERY_STRING": url.query,
         "SERVER_NAME": url.hostname,
-        "SERVER_PORT": str(url.port or 80),
+        "SERVER_PORT": str(url.port),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(data),
-    }
-    for key, value in request.headers.items():
-        environ["HTTP_" + key.upper().replace("-", "_")] = value
-    return environ | {
-        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(data)),
     }
 
 
@@ -235,23 +254,7 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
     return client
 
 
-# -- over a socket --------------------------------------------------------------------------------
-def talk(sock: socket.socket, received: bytes, hijack: Hijack, door: Door) -> None:
-    """Serve a connection that was taken over until the talk is over; `received`: already read."""
-    pending = [received] if received else []
-
-    def receive() -> bytes | None:
-        if pending:
-            return pending.pop()
-        readable, _, _ = select.select([sock], [], [], 0)
-        return sock.recv(1 << 16) if readable else None
-
-    with contextlib.suppress(OSError), sock:
-        for chunk in locked(door, hijack.talk(receive)):
-            sock.sendall(chunk)
-        sock.shutdown(socket.SHUT_WR)
-
-
+# -- over a socket -----------------------------------------------------------------------------------
 class _Handler(WSGIRequestHandler):
     """One connection: requests are answered one after the other until somebody hangs up."""
 
@@ -263,27 +266,27 @@ class _Handler(WSGIRequestHandler):
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request = Request(self.make_environ())
+        self.close_connection = True
+        if engine is None:
+            return
         try:
-            answered = respond(engine, door, request) if engine is not None else None
+            answered = respond(engine, door, request)
         except EngineGone:
-            answered = None
-        if answered is None:
-            self.close_connection = True
-        elif isinstance(answered, Hijack):
-            self.close_connection = True
+            return
+        if isinstance(answered, Hijack):
             self.wfile.write(hijacked_head(request, answered))
-            received = self.rfile.peek() if select.select([self.connection], [], [], 0)[0] else b""  # type: ignore[attr-defined]
-            talk(self.connection, received, answered, door)
-        else:
-            first, rest = answered
-            self.close_connection |= b"\r\nConnection: close" in first
-            self.wfile.write(first)
-            for chunk in rest:
-                if chunk:
-                    self.wfile.write(chunk)
-                elif self._hung_up():
-                    self.close_connection = True
-                    break
+            read = self.rfile.peek() if _readable(self.connection) else b""  # type: ignore
+            talk(self.connection, locked(door, answered.talk(receiver(self.connection, read))))
+            return
+        first, rest = answered
+        self.wfile.write(first)
+        for piece in rest:
+            if piece:
+                self.wfile.write(piece)
+            elif self._hung_up():
+                return
+        wanted = request.headers.get("Connection", "").lower()
+        self.close_connection = wanted == "close" or b"\r\nConnection: close" in first
 
     def _hung_up(self) -> bool:
         with contextlib.suppress(BlockingIOError):
@@ -305,12 +308,14 @@ class SocketServer:
     def __init__(self, path: Path | str, engine_of: EngineOf, door: Door) -> None:
         self.path, self.engine_of, self.door = Path(path), engine_of, door
         self._stopping = threading.Event()
+        self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._run, name=f"serve {path}", daemon=True)
 
     def start(self) -> None:
         """The socket is there when this returns, if the machine is up."""
-        self._listener = self._listen() if self.engine_of() is not None else None
+        if self.engine_of() is not None:
+            self._listen()
         self._thread.start()
 
     def stop(self) -> None:
@@ -319,11 +324,11 @@ class SocketServer:
 
     def _listen(self) -> socket.socket:
         self.path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.path))
-        listener.listen(128)
-        listener.settimeout(ACCEPT_S)
-        return listener
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(1024)
+        self._listener.settimeout(ACCEPT_S)
+        return self._listener
 
     def _run(self) -> None:
         served = self.engine_of()
@@ -335,10 +340,9 @@ class SocketServer:
             if engine is None:
                 self._stopping.wait(ACCEPT_S)
                 continue
-            if self._listener is None:
-                self._listener = self._listen()
-            with contextlib.suppress(TimeoutError, OSError):
-                connection, _ = self._listener.accept()
+            listener = self._listener or self._listen()
+            with contextlib.suppress(OSError):  # nobody came
+                connection, _ = listener.accept()
                 self._connections.add(connection)
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
         self._hang_up()

@@ -1,8 +1,8 @@
 """Answers that grow: framed output, followed logs, events, and connections taken over.
 
-A stream is an iterator of bytes that runs with the door's lock held and gives it up between pieces;
-an empty piece says "nothing new, is anybody still listening?". Source: moby pkg/stdcopy,
-daemon/server/httputils/write_log_stream.go.
+A stream is an iterator of pieces that is asked for each with the door's lock held. An empty piece
+says "nothing new: let time pass", and None "nothing new until somebody else does something".
+Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ STDOUT, STDERR = 1, 2
 RAW, MULTIPLEXED = "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"
 POLL_NS = 100 * MS
 
+Pieces = Iterator[bytes | None]
 Receive = Callable[[], bytes | None]  # what the client typed; None: nothing yet, b"": no more
 
 
@@ -31,14 +32,15 @@ Receive = Callable[[], bytes | None]  # what the client typed; None: nothing yet
 class Hijack:
     """The connection stops being HTTP: `talk` hears the client and yields what it is to get."""
 
-    talk: Callable[[Receive], Iterator[bytes]]
+    talk: Callable[[Receive], Pieces]
     content_type: str
+    live: bool  # it depends on what the client does, or never ends
 
 
-def stream(chunks: Iterator[bytes], content_type: str) -> Response:
+def stream(pieces: Pieces, content_type: str) -> Response:
     from werkzeug import Response
 
-    return Response(chunks, content_type=content_type, direct_passthrough=True)
+    return Response(pieces, content_type=content_type, direct_passthrough=True)  # type: ignore
 
 
 def frame(channel: int, data: bytes, *, tty: bool = False) -> bytes:
@@ -124,20 +126,19 @@ def log_stream(
         found.sort(key=lambda row: row[0])
         return [dressed(entry, source) for _, entry, source in found]
 
-    def chunks() -> Iterator[bytes]:
+    def pieces() -> Pieces:
         while True:
             ended = not (ask.flag("follow") and more() and ask.alive())
             yield from lines()
             if ended:
                 return
             yield b""
-            ask.door.sleep(POLL_NS)
 
-    return stream(chunks(), content_type(tty))
+    return stream(pieces(), content_type(tty))
 
 
 # -- things that end ------------------------------------------------------------------------------
-def until(ask: Ask, ready: Callable[[], bytes | None]) -> Iterator[bytes]:
+def until(ask: Ask, ready: Callable[[], bytes | None]) -> Pieces:
     """Wait, as long as this engine lives, for the one piece that `ready` will give."""
     while ask.alive():
         piece = ready()
@@ -145,4 +146,3 @@ def until(ask: Ask, ready: Callable[[], bytes | None]) -> Iterator[bytes]:
             yield piece
             return
         yield b""
-        ask.door.sleep(POLL_NS)

@@ -149,7 +149,7 @@ def service_status(service: Service, tasks: Iterable[Task]) -> Json:
         desired = service.spec.at("Mode", "ReplicatedJob", "MaxConcurrent", default=0)
     else:
         wanted = TaskState.COMPLETE if job else TaskState.RUNNING
-        desired = sum(t.desired == wanted for t in now) - complete
+        desired = sum(t.desired == wanted and t.state != TaskState.COMPLETE for t in now)
     running = sum(t.state == TaskState.RUNNING for t in now)
     return {"RunningTasks": running, "DesiredTasks": desired, "CompletedTasks": complete}
 

@@ -69,7 +69,7 @@ class Gate:
         raft = self.manager.raft
         leader = raft.members.get(raft.leader_id)
         elsewhere = leader is not None and raft.leader_id != raft.raft_id
-        machine = self.machine.network.at(leader.address) if leader and elsewhere else None
+        machine = self.machine.peer(leader.address) if leader and elsewhere else None
         if call.done:
             return
         if raft.is_leader:
@@ -200,7 +200,7 @@ class Gate:
         if node is None or node.role is not Role.MANAGER:
             raise PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")
         call = Call()
-        machine = self.machine.network.at(body.address)
+        machine = self.machine.peer(body.address)
         if machine is None:
             raise Unknown(f"invalid address {body.address} in raft join request")
         self.machine.call(machine.name, Ping()).then(self._dialled, call, body)

@@ -165,10 +165,7 @@ class Raft:
         """One tick passed: heartbeats, elections, and the leader's check of its quorum."""
         self._elapsed += 1
         if self.role is not Role.LEADER:
-            if self._elapsed < self._timeout:
-                return NOTHING
-            self._elapsed = 0
-            return self.campaign()
+            return self.campaign() if self._elapsed >= self._timeout else NOTHING
         if self._elapsed >= self.election_ticks:
             self._elapsed = self.transferee = 0
             alive = 1 + sum(peer.active for peer in self.progress.values())

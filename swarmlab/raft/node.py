@@ -329,7 +329,9 @@ class RaftNode:
             self._take(self.core.step(message))
 
     def _knows(self, raft_id: int) -> bool:
-        return raft_id in self.core.members or raft_id in self._known
+        """Whether this may be a member; one that has no list yet takes everybody for one."""
+        members = self.core.members
+        return not members or raft_id in members or raft_id in self._known
 
     def _leave(self) -> None:
         lost = self.is_leader
@@ -377,7 +379,7 @@ class RaftNode:
         name = self._names.get(to)
         if name is None:
             member = self.core.members.get(to) or self._known.get(to)
-            machine = self.machine.network.at(member.address) if member else None
+            machine = self.machine.peer(member.address) if member else None
             if machine is None:
                 return
             name = self._names[to] = machine.name

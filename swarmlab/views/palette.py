@@ -1,4 +1,4 @@
-"""What a state looks like: a shape, a letter and a colour, so that none of the three is needed alone.
+"""What a state looks like: a shape, a letter and a colour; none of the three is needed alone.
 
 The colours are Okabe and Ito's, which people with any colour vision can tell apart; each belongs to
 one meaning in every view. Source: jfly.uni-koeln.de/color.

@@ -9,12 +9,10 @@ The questions of the notebooks stand in `questions.yml`, so that no cell gives i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from gettext import gettext as _
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +20,9 @@ import ipywidgets
 import yaml
 
 from swarmlab.errors import LabError
+from swarmlab.views.said import Said, marked
 
 LETTERS = "ABCDEF"
-
-
-def marked(text: str) -> str:
-    """Plain text as HTML; `code` and line breaks are kept."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)).replace("\n", "<br>")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Words with a text and an HTML form."""
-
-    title: str
-    lines: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return "\n".join((self.title, *self.lines))
-
-    def _repr_html_(self) -> str:
-        rest = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
-        return (
-            "<div role='note' style='border-left:5px solid #0072B2;padding:.3em .9em;"
-            f"font-size:1.15em;line-height:1.45'><b>{marked(self.title)}</b>{rest}</div>"
-        )
 
 
 @dataclass(slots=True)
@@ -63,15 +39,13 @@ class Score:
     @property
     def words(self) -> tuple[str, ...]:
         if not self.bets:
-            return (_("No bets yet. A bet costs one click, and makes you see more."),)
+            return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        lines = [
-            _("{right} of {all} bets right; {a} of {b} when sure, {c} of {d} when guessing.").format(
-                right=sure_right + guess_right, all=sure + guesses,
-                a=sure_right, b=sure, c=guess_right, d=guesses,
-            )
-        ]  # fmt: skip
+        words = _("{right} of {all} bets right")
+        lines = [words.format(right=sure_right + guess_right, all=sure + guesses)]
+        words = _("; {right} of {sure} when sure, {lucky} of {guesses} when guessing.")
+        lines[0] += words.format(right=sure_right, sure=sure, lucky=guess_right, guesses=guesses)
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))
@@ -81,10 +55,15 @@ class Score:
         return tuple(lines)
 
     def __repr__(self) -> str:
-        return repr(Said(_("Your bets"), self.words))
+        return repr(self._said)
 
     def _repr_html_(self) -> str:
-        return Said(_("Your bets"), self.words)._repr_html_()
+        return self._said._repr_html_()
+
+    @property
+    def _said(self) -> Said:
+        none = (_("None yet. A bet costs one click, and makes you see more."),)
+        return Said(_("Your bets"), self.words or none)
 
 
 SCORE = Score()
@@ -171,7 +150,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
             SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
         self.revealed = True
         title, *nudge = self._verdict(self.choice).splitlines()
-        said = Said(title, (*nudge, self.why, SCORE.words[0]))
+        said = Said(title, (*nudge, self.why, *SCORE.words[:1]))
         self._say("\n".join((title, *nudge, *([self.why] if self.at_once else []))))
         return said
 
@@ -190,10 +169,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        forms = super()._repr_mimebundle_(**options)
-        if isinstance(forms, dict):
-            forms |= {"text/plain": repr(self), "text/html": self._repr_html_()}
-        return forms
+        return _with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def predict(
@@ -205,7 +181,6 @@ def predict(
     >>> bet.reveal()
     No bet this time. The answer is B, 2
     3 // 2 + 1
-    No bets yet. A bet costs one click, and makes you see more.
     """
     named = choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")
     return Prediction(question, named, answer, why)
@@ -227,25 +202,44 @@ def _made(name: str, at_once: bool) -> Prediction:
     return Prediction(question, choices, answer, why, at_once=at_once)
 
 
-def ask(name: str) -> Prediction:
-    """A question of the bank, to be revealed later."""
-    return _made(name, at_once=False)
+class Questions(ipywidgets.VBox):  # type: ignore[misc]
+    """Several questions, one below the other."""
 
-
-class Quiz(ipywidgets.VBox):  # type: ignore[misc]
-    """Several questions, each answered by its click."""
+    def reveal(self) -> Said:
+        """All answers, in one go."""
+        said: list[Said] = [question.reveal() for question in self.children]
+        if len(said) == 1:
+            return said[0]
+        count = SCORE.words[:1]
+        lines = [line for one in said for line in (f"**{one.title}**", *one.lines)]
+        return Said(_("Your bets"), (*(line for line in lines if line not in count), *count))
 
     def __repr__(self) -> str:
         return "\n\n".join(repr(question) for question in self.children)
 
+    def _repr_html_(self) -> str:
+        return "".join(question._repr_html_() for question in self.children)
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        forms = super()._repr_mimebundle_(**options)
-        if isinstance(forms, dict):
-            html = "".join(question._repr_html_() for question in self.children)
-            forms |= {"text/plain": repr(self), "text/html": html}
-        return forms
+        return _with_twins(self, super()._repr_mimebundle_(**options))
 
 
-def quiz(*names: str) -> Quiz:
-    """A recap: questions of the bank, revealed by the click itself."""
-    return Quiz([_made(name, at_once=True) for name in names])
+def _with_twins(widget: Any, forms: Any) -> Any:
+    """A widget's forms, and beside them what text and a page without a kernel show."""
+    twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
+    return forms | twins if isinstance(forms, dict) else forms
+
+
+def ask(*names: str) -> Questions:
+    """Questions of the bank, to be revealed later."""
+    return Questions([_made(name, at_once=False) for name in names])
+
+
+def quiz(*names: str) -> Questions:
+    """A recap: questions of the bank, each revealed by its click."""
+    return Questions([_made(name, at_once=True) for name in names])
+
+
+def score() -> Score:
+    """How good the bets were so far; shown, it is always up to date."""
+    return SCORE

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from gettext import gettext as _
-from html import escape
 from typing import Any
 
 import docker
 import requests
+
+from swarmlab.views.said import Said, big_table, text_table
 
 Make = Callable[..., Any]  # swarmlab.simulate, or whatever makes a cluster of managers and workers
 
@@ -64,32 +65,25 @@ class Row:
         return self.observed == self.tolerated
 
     @property
-    def title(self) -> str:
-        one, many = _("A swarm with 1 manager (seed {seed})"), _("A swarm with {n} managers (seed {seed})")
-        return (one if self.managers == 1 else many).format(n=self.managers, seed=self.seed)
-
-    @property
-    def words(self) -> list[str]:
+    def said(self) -> Said:
         """The play, a line a step."""
         lines = []
         for step in self.steps:
-            who = _("{name} crashed, the leader").format(name=step.crashed)
+            crashed = _("{name}, the leader, crashed").format(name=step.crashed)
             up = _("{up} of {all} up").format(up=step.up, all=self.managers)
             answer = f"✘ {step.error}" if step.error else _("✔ write accepted")
-            lines.append(f"{who if step.crashed else _('all is well')}, {up}: {answer}")
-        line = _("It stood {observed} failure(s). Computed: {computed}.")
-        return [*lines, line.format(observed=self.observed, computed=self.tolerated)]
+            lines.append(f"{crashed if step.crashed else _('all is well')}, {up}: {answer}")
+        end = _("Failures it stood: {observed}. Computed: {managers} − {quorum} = {tolerated}.")
+        words = {"managers": self.managers, "quorum": self.quorum, "tolerated": self.tolerated}
+        lines.append(end.format(observed=self.observed, **words))
+        title = _("Managers: {managers} (seed {seed})")
+        return Said(title.format(managers=self.managers, seed=self.seed), tuple(lines))
 
     def __repr__(self) -> str:
-        return "\n  ".join([self.title, *self.words])
+        return repr(self.said)
 
     def _repr_html_(self) -> str:
-        *steps, end = self.words
-        items = "".join(f"<li>{escape(line)}</li>" for line in steps)
-        return (
-            f"<div style='font-size:1.15em;line-height:1.5'><b>{escape(self.title)}</b>"
-            f"<ol>{items}</ol><b>{escape(end)}</b></div>"
-        )
+        return self.said._repr_html_()
 
 
 def _refusal(client: Any, name: str) -> str:
@@ -104,7 +98,7 @@ def _refusal(client: Any, name: str) -> str:
 
 
 def _write(cluster: Any, managers: list[str], name: str) -> str:
-    """Try to write through every manager that is up, with patience; empty as soon as one takes it."""
+    """Write through any manager that is up, patiently; the refusal, empty once one takes it."""
     alive = [manager for manager in managers if cluster.is_up(manager)] or managers[:1]
     error = ""
     for attempt in range(PATIENCE_TRIES):
@@ -143,14 +137,15 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
     )
 
 
-HEAD = (
-    _("Managers"),
-    _("Quorum"),
-    _("May fail: computed"),
-    _("May fail: seen"),
-    _("Do they agree?"),
-    _("Compared with one manager less"),
-)
+def _heads() -> tuple[str, ...]:
+    return (
+        _("Managers"),
+        _("Quorum"),
+        _("May fail: computed"),
+        _("May fail: seen"),
+        _("Do they agree?"),
+        _("Compared with one manager less"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,31 +195,16 @@ class QuorumTable:
         notes = [line.format(right=right, all=len(self.rows))]
         for error, sizes in self.errors.items():
             which = ", ".join(map(str, sizes))
-            notes.append(_("One failure more, with {which}: {error}").format(which=which, error=error))
+            notes.append(
+                _("One failure more, with {which}: {error}").format(which=which, error=error)
+            )
         return notes
 
     def __repr__(self) -> str:
-        table = [HEAD, *self.cells]
-        widths = [max(len(line[i]) for line in table) for i in range(len(HEAD))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in table
-        ]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([text_table(_heads(), self.cells), *self.notes])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in HEAD)
-        body = ""
-        for row, cells in zip(self.rows, self.cells, strict=True):
-            # Even sizes: a dashed line and the words of the last column, never shade alone.
-            style = "border-bottom:2px dashed #999" if row.managers % 2 == 0 else "border-bottom:0"
-            inner = "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in cells)
-            body += f"<tr style='{style}'>{inner}</tr>"
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return (
-            "<div style='font-size:1.2em'><table style='font-size:1em'>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
-        )
+        return big_table(_heads(), self.cells, self.notes)
 
 
 def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:

@@ -11,14 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import groupby
 from typing import Any
 
-from swarmlab.simulation import S
+from swarmlab.views import inside
+from swarmlab.views.inside import NOT_KNOWN, Json, Machine
 from swarmlab.views.palette import ENDED, FAILED, kind_of
-
-Json = Mapping[str, Any]
-NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +41,9 @@ class NodeRow:
         if not self.role:
             return "in no swarm" if self.up is not False else "crashed"
         if self.up is False and self.state != "down":
-            return "crashed; the swarm has not noticed yet"
+            return "crashed, not noticed yet"
         if self.up and self.state == "down":
-            return "starting; the swarm still believes it down"
+            return "up, still believed down"
         return self.state
 
 
@@ -80,26 +77,22 @@ class Snapshot:
     leader: str = ""  # a node's name; empty: nobody leads
     term: int | None = None  # the leader's; None: not known
     now_s: float | None = None  # virtual time; None on a real cluster
+    index: int = 0  # simulated: the Raft index up to which this is known
 
     @property
     def pending(self) -> tuple[TaskRow, ...]:
         return tuple(task for task in self.tasks if not task.node)
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """What only a simulation knows of one machine."""
-
-    up: bool
-    raft: str
-    term: int | None
-
-
 def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
     """The cluster at this moment; when no manager is up, `last` tells what was known before."""
     if getattr(cluster, "kind", "") == "simulated":
-        with cluster.lock:
-            return _from_inside(cluster, last)
+        seen = inside.read(cluster)
+        if last is not None and not seen.leads and seen.index < last.index:
+            return _remembered(last, seen.machines, seen.now_s)
+        stored = seen.nodes, seen.services, seen.tasks
+        snapshot = picture(*stored, machines=seen.machines, now_s=seen.now_s)
+        return replace(snapshot, index=seen.index)
     client = cluster if hasattr(cluster, "api") else cluster.client()
     return picture(client.api.nodes(), client.api.services(), client.api.tasks())
 
@@ -108,15 +101,15 @@ def picture(
     nodes: Iterable[Json],
     services: Iterable[Json],
     tasks: Iterable[Json],
-    machines: Mapping[str, Inside] | None = None,
+    machines: Mapping[str, Machine] | None = None,
     now_s: float | None = None,
 ) -> Snapshot:
     """Rows from Docker's JSON; `machines`, by name, is what a simulation adds."""
-    inside, rows = dict(machines or {}), []
+    rows = []
     for node in sorted(nodes, key=lambda node: (_natural(_hostname(node)), _created(node))):
         rows.append(_node_row(node))
     newest = {row.name: place for place, row in enumerate(rows)}  # a name may have had a past life
-    for name, known in inside.items():
+    for name, known in (machines or {}).items():
         if name not in newest:
             row = NodeRow(key=name, name=name, role="", state="", availability="")
             newest[name] = len(rows)
@@ -136,6 +129,45 @@ def picture(
         term=leader.term if leader else None,
         now_s=now_s,
     )
+
+
+class NodeRows(tuple[NodeRow, ...]):
+    """The nodes of a cluster, as rows that print as a table."""
+
+    HEADS = ("NAME", "ROLE", "STATE", "AVAILABILITY", "MANAGER STATUS", "TERM", "MACHINE", "TASKS")
+
+    def cells(self) -> list[tuple[str, ...]]:
+        machine = {True: "up", False: "down", None: "not known"}
+        return [
+            (
+                *(row.name, row.role or "in no swarm", row.state, row.availability, row.manager),
+                *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
+            )
+            for row in self
+        ]
+
+    def __repr__(self) -> str:
+        table = [self.HEADS, *self.cells()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in table)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.HEADS, self.cells())
+
+
+def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A plain table that any page can show."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def node_rows(cluster: Any) -> NodeRows:
+    """The nodes of a cluster at this moment."""
+    return NodeRows(look(cluster).nodes)
 
 
 # -- one row each --------------------------------------------------------------------------------
@@ -234,80 +266,18 @@ def _slot_rows(
     return rows
 
 
-# -- a simulation, from inside ----------------------------------------------------------------------
-def _from_inside(cluster: Any, last: Snapshot | None) -> Snapshot:
-    engines = {name: cluster.engine(name) for name in cluster.names}
-    managers = {name: e.manager for name, e in engines.items() if e is not None and e.manager}
-    raft = {name: manager.raft.status() for name, manager in managers.items()}
-    machines = {
-        name: Inside(
-            engine is not None,
-            str(raft[name].role) if name in raft else "",
-            raft[name].term if name in raft else None,
-        )
-        for name, engine in engines.items()
-    }
-    leading = [name for name in raft if raft[name].role == "leader"]
-    leader = max(leading, key=lambda name: raft[name].term, default="")
-    best = leader or max(managers, key=lambda name: managers[name].store.index, default="")
-    now_s = cluster.now_ns / S
-    if best:
-        stored = _stored(managers[best], leads=bool(leader))
-        return picture(*stored, machines=machines, now_s=now_s)
-    if last is None or not last.nodes:
-        return picture((), (), (), machines, now_s)
-    nodes = [
-        replace(row, manager=NOT_KNOWN if row.manager else "", up=machines[row.name].up, raft="")
-        for row in last.nodes
+# -- when nobody who is up can tell ------------------------------------------------
+def _remembered(last: Snapshot, machines: Mapping[str, Machine], now_s: float) -> Snapshot:
+    """What was known, with what is seen of the machines: nobody who is up knows as much."""
+    nodes = []
+    for row in last.nodes:
+        seen = machines.get(row.name, Machine(row.up is True, "", None))
+        manager = NOT_KNOWN if row.manager else ""
+        row = replace(row, manager=manager, up=seen.up, raft=seen.raft, term=seen.term)
+        nodes.append(row)
+    down = {row.key for row in nodes if row.down}
+    tasks = [
+        replace(task, kind="lost") if task.node in down and task.kind != "failed" else task
+        for task in last.tasks
     ]
-    return replace(last, nodes=tuple(nodes), leader="", term=None, now_s=now_s)
-
-
-def _stored(manager: Any, *, leads: bool) -> tuple[list[Json], list[Json], list[Json]]:
-    """Nodes, services and tasks of one manager's store, as far as `picture` reads them."""
-    statuses = {status.node_id: status for status in manager.statuses()}
-    nodes, services, tasks = manager.store.nodes, manager.store.services, manager.store.tasks
-    return (
-        [
-            {
-                "ID": node.id,
-                "CreatedAt": node.created_ns,
-                "Spec": node.spec,
-                "Description": node.description,
-                "Status": {"State": node.status.state},
-                "ManagerStatus": _manager_status(statuses.get(node.id), leads),
-            }
-            for node in nodes.values()
-        ],
-        [
-            {
-                "ID": service.id,
-                "Spec": service.spec,
-                "UpdateStatus": {"State": service.update_status.state}
-                if service.update_status
-                else None,
-            }
-            for service in services.values()
-        ],
-        [
-            {
-                "ID": task.id,
-                "CreatedAt": task.created_ns,
-                "ServiceID": task.service_id,
-                "ServiceName": task.service_name,
-                "Slot": task.slot,
-                "NodeID": task.node_id,
-                "DesiredState": task.desired.name.lower(),
-                "Status": {"State": task.status.state.name.lower(), "Err": task.status.err},
-            }
-            for task in tasks.values()
-        ],
-    )
-
-
-def _manager_status(status: Any, leads: bool) -> Json | None:
-    if status is None:
-        return None
-    if not leads:
-        return {"Reachability": NOT_KNOWN}
-    return {"Leader": status.leader, "Reachability": status.reachability}
+    return replace(last, nodes=tuple(nodes), tasks=tuple(tasks), leader="", term=None, now_s=now_s)

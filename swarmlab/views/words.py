@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow
@@ -105,7 +104,9 @@ def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
     for row in after.nodes:
         old = was.pop(row.key, None)
         if old is None:
-            said.append(f"{row.name} joined as a {row.role}." if row.role else f"{row.name} is new.")
+            said.append(
+                f"{row.name} joined as a {row.role}." if row.role else f"{row.name} is new."
+            )
             continue
         if old.state != row.state and {old.state, row.state} & {"down"}:
             seen = "down" if row.state == "down" else f"{row.state} again"
@@ -137,64 +138,31 @@ def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
     """Tasks by what became of them, those with the same fate in one sentence."""
     was = {task.id: task for task in before.tasks}
     names = {row.key: row.name for row in after.nodes}
-    fates: dict[str, list[str]] = {}
+    fates: dict[tuple[str, str], list[str]] = {}
     for task in after.tasks:
         old = was.get(task.id)
-        if old is not None and (old.kind, old.reason) == (task.kind, task.reason):
-            continue
-        fate = _fate(task, names.get(task.node, ""))
-        if fate:
+        if old is None or (old.kind, old.reason) != (task.kind, task.reason):
+            if old is not None and old.kind == "lost":
+                continue  # its node is back; whether the task runs, its agent has yet to say
+            fate = _fate(task, names.get(task.node, ""))
             fates.setdefault(fate, []).append(task.name)
-    return [f"{listed(tasks)} {fate}." for fate, tasks in fates.items()]
+    told = [(fate, tasks) for fate, tasks in fates.items() if any(fate)]
+    return [f"{begin}{listed(tasks)}{end}." for (begin, end), tasks in told]
 
 
-def _fate(task: TaskRow, node: str) -> str:
+def _fate(task: TaskRow, node: str) -> tuple[str, str]:
+    """What is said before and after the task's name; nothing for what is on its way."""
     match task.kind:
+        case "running" if not task.came_from:
+            return "Running now: ", ""
+        case "running" if task.came_from == node:
+            return "", f" started again on {node}"
         case "running":
-            if not task.came_from:
-                return "run now" if False else "running"
-            if task.came_from == node:
-                return f"started again on {node}"
-            return f"moved from {task.came_from} to {node}"
+            return "", f" moved from {task.came_from} to {node}"
         case "failed":
-            return f"failed on {node}: {task.reason or task.state}"
-        case "pending" if task.reason:
-            return f"waiting: {task.reason}"
+            return "", f" failed on {node}: {task.reason or task.state}"
         case "complete":
-            return f"completed on {node}"
-    return ""
-
-
-# -- tables ----------------------------------------------------------------------------------------
-class NodeRows(tuple[NodeRow, ...]):
-    """The nodes of a cluster, as rows that print as a table."""
-
-    HEADS = ("NAME", "ROLE", "STATE", "AVAILABILITY", "MANAGER STATUS", "TERM", "MACHINE", "TASKS")
-
-    def cells(self) -> list[tuple[str, ...]]:
-        machine = {True: "up", False: "down", None: "not known"}
-        return [
-            (
-                *(row.name, row.role or "in no swarm", row.state, row.availability, row.manager),
-                *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
-            )
-            for row in self
-        ]
-
-    def __repr__(self) -> str:
-        table = [self.HEADS, *self.cells()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in table)
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        return html_table(self.HEADS, self.cells())
-
-
-def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A plain table that any page can show."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            return "", f" completed on {node}"
+        case "pending" if task.reason:
+            return "Waiting: ", f": {task.reason}"
+    return "", ""

@@ -54,6 +54,7 @@ class Agent:
         self.dependencies = Dependencies()
         self.session_id = ""  # empty: no session is open
         self.leader = ""  # the machine the session is with
+        self.stopped = False
         self._attempt = 0  # to open a session; what an older one brings is void
         self._backoff_ns = 0
         self._description: Document | None = None
@@ -75,7 +76,7 @@ class Agent:
     def stop(self) -> None:
         """Close the session and give up; containers and records stay."""
         self._attempt += 1
-        self.session_id = ""
+        self.session_id, self.stopped = "", True
         for manager in self.tasks.values():
             manager.close()
         self.tasks.clear()
@@ -93,20 +94,20 @@ class Agent:
     leave = shutdown
 
     # -- session -----------------------------------------------------------------
-    def _connect(self, address: str = "") -> None:
-        """Ask `address`, or any manager, for a session."""
+    def _connect(self, sent_on: str = "") -> None:
+        """Ask for a session: the leader that another manager `sent_on` to, or any manager."""
         self._attempt += 1
         self.session_id, self._early = "", []
         rng, managers = self.machine.simulation.rng, list(self.host.manager_addresses)
-        address = address or (rng.choice(managers) if managers else "")
-        target = self.machine.network.at(address)
+        address = sent_on or (rng.choice(managers) if managers else "")
+        target = self.machine.peer(address)
         if target is None:
             self._try_again()
             return
         self._description = self.host.description
         register = Register(self.host.node_id, self._description, self.machine.address)
         call = self.machine.call(target.name, register)
-        call.then(self._registered, self._attempt, target.name)
+        call.then(self._registered, self._attempt, target.name, sent_on)
 
     def _try_again(self) -> None:
         self._attempt += 1
@@ -119,14 +120,13 @@ class Agent:
         if attempt == self._attempt:
             self._connect()
 
-    def _registered(self, call: Call, attempt: int, target: str) -> None:
+    def _registered(self, call: Call, attempt: int, target: str, sent_on: str) -> None:
         if attempt != self._attempt:
             return
-        if isinstance(call.error, NotLeader) and call.error.leader_address:
-            self._connect(call.error.leader_address)
-            return
         if call.error:
-            self._try_again()
+            # Two managers that take each other for the leader would send us to and fro.
+            leader = call.error.leader_address if isinstance(call.error, NotLeader) else ""
+            self._connect(leader) if leader and not sent_on else self._try_again()
             return
         session: Session = call.value
         self.session_id, self.leader = session.session_id, target
@@ -153,6 +153,8 @@ class Agent:
             self.machine.after(call.value, self._beat, attempt)
 
     def _refresh(self) -> None:
+        if self.stopped:
+            return
         if self.session_id and self.host.description != self._description:
             self._connect()
         self.machine.after(DESCRIPTION_NS, self._refresh)
@@ -198,8 +200,7 @@ class Agent:
         name = STATUSES + task.id
         if name not in self.machine.disk:
             return task
-        status: TaskStatus = pickle.loads(self.machine.disk.read(name))
-        return replace(task, status=status)
+        return replace(task, status=TaskStatus(**pickle.loads(self.machine.disk.read(name))))
 
     def _manage(self, task: Task) -> None:
         manager = TaskManager(task, self.machine, self, self._controller)
@@ -207,7 +208,8 @@ class Agent:
         manager.run()
 
     def _controller(self, task: Task) -> Controller:
-        return Controller(task, self.host.containers, self.dependencies, self.host.description)
+        node = self._description or self.host.description
+        return Controller(task, self.host.containers, self.dependencies, node)
 
     def _forget(self, id: str) -> None:
         manager = self.tasks.pop(id)
@@ -220,7 +222,8 @@ class Agent:
 
     # -- reports -----------------------------------------------------------------------
     def report(self, task: Task) -> None:
-        self.machine.disk.write(STATUSES + task.id, pickle.dumps(task.status))
+        kept = {name: getattr(task.status, name) for name in TaskStatus.__slots__}
+        self.machine.disk.write(STATUSES + task.id, pickle.dumps(kept))
         self._unsent[task.id] = task.status
         self._send_soon()
 

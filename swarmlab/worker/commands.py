@@ -1,4 +1,4 @@
-"""The commands of the tiny shell that answer at once, as busybox does.
+"""The commands of the tiny shell that answer at once, much as busybox does.
 
 Each takes the process and its arguments and returns a status; None: it waits for ever.
 """
@@ -15,6 +15,10 @@ from swarmlab.simulation import EPOCH_NS, S
 if TYPE_CHECKING:
     from swarmlab.worker.shell import Process
 
+Command = Callable[["Process", list[str]], int | None]
+ROOT = ("bin", "dev", "etc", "home", "lib", "proc", "root", "run", "sys", "tmp", "usr", "var")
+ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "%%": "%"}
+
 
 class File(NamedTuple):
     data: bytes
@@ -22,23 +26,8 @@ class File(NamedTuple):
     uid: int = 0
     gid: int = 0
 
-
-ROOT = (
-    "bin",
-    "dev",
-    "etc",
-    "home",
-    "lib",
-    "proc",
-    "root",
-    "run",
-    "sbin",
-    "sys",
-    "tmp",
-    "usr",
-    "var",
-)
-ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\\\": "\\", "\\0": "\0"}
+    def __repr__(self) -> str:
+        return f"<File of {len(self.data)} bytes, mode {self.mode:o}>"  # it may be a secret
 
 
 def say(process: Process, text: str) -> int:
@@ -47,7 +36,7 @@ def say(process: Process, text: str) -> int:
 
 
 def unescape(text: str) -> str:
-    return re.sub(r"\\[ntr0\\]", lambda found: ESCAPES[found[0]], text)
+    return re.sub(r"\\[nt\\]", lambda found: ESCAPES[found[0]], text)
 
 
 def echo(process: Process, args: list[str]) -> int:
@@ -59,14 +48,15 @@ def echo(process: Process, args: list[str]) -> int:
 
 
 def printf(process: Process, args: list[str]) -> int:
-    values = list(args[1:])
-    text = re.sub(r"%[-0-9]*[sd]", lambda _: values.pop(0) if values else "", unescape(args[0]))
-    return say(process, text.replace("%%", "%"))
+    values = iter(args[1:])
+    pattern = r"%[-0-9]*[sd]"
+    return say(process, re.sub(pattern, lambda _: next(values, ""), unescape(args[0])))
 
 
 def cat(process: Process, args: list[str]) -> int | None:
     if not args:
-        return None if process.interactive else say(process, process.input.decode())
+        waits = process.interactive and not process.input
+        return None if waits else say(process, process.input.decode(errors="surrogateescape"))
     texts = [process.read(name) for name in args]
     say(process, "".join(text for text in texts if text is not None))
     return int(None in texts)
@@ -74,28 +64,25 @@ def cat(process: Process, args: list[str]) -> int | None:
 
 def test(process: Process, args: list[str]) -> int:
     args = args[:-1] if args[-1:] == ["]"] else args
-    if args[:1] == ["!"]:
-        return int(test(process, args[1:]) == 0)
-    files = process.home.files
+    files, true = process.home.files, bool(args and args[0])
     match args:
+        case ["!", *rest]:
+            true = test(process, rest) != 0
         case ["-z", text]:
             true = not text
-        case ["-n" | "-e" | "-f" | "-r" | "-s" | "-x" | "-d" as flag, name]:
+        case ["-n", text]:
+            true = bool(text)
+        case ["-e" | "-f" | "-r" | "-s" | "-x" | "-d" as flag, name]:
             path = process.path(name)
-            folder = any(file.startswith(f"{path}/") for file in files) or path[1:] in ROOT
-            size = len(files[path].data) if path in files else -1
-            true = {"-n": bool(name), "-d": folder, "-s": size > 0}.get(flag, size >= 0)
-            true = true or (folder and flag == "-e")
-        case [left, "=" | "==", right]:
-            true = left == right
-        case [left, "!=", right]:
-            true = left != right
-        case [left, "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" as sign, right]:
+            folder = path[1:] in ROOT or any(file.startswith(f"{path}/") for file in files)
+            file = path in files and (flag != "-s" or bool(files[path].data))
+            true = {"-d": folder, "-e": folder or file}.get(flag, file)
+        case [left, "=" | "==" | "!=" as sign, right]:
+            true = (left == right) != (sign == "!=")
+        case [left, sign, right]:
             a, b = int(left or 0), int(right or 0)
             true = {"-eq": a == b, "-ne": a != b, "-lt": a < b, "-le": a <= b, "-gt": a > b,
                     "-ge": a >= b}[sign]  # fmt: skip
-        case _:
-            true = bool(args and args[0])
     return int(not true)
 
 
@@ -113,36 +100,30 @@ def date(process: Process, args: list[str]) -> int:
 
 
 def ls(process: Process, args: list[str]) -> int:
-    flags = "".join(arg for arg in args if arg.startswith("-"))
-    name = next((arg for arg in args if not arg.startswith("-")), ".")
-    path = process.path("" if name == "." else name)
-    files, prefix = process.home.files, path.rstrip("/") + "/"
+    long = any(arg.startswith("-") and "l" in arg for arg in args)
+    name = next((arg for arg in args if not arg.startswith("-")), "")
+    path, files = process.path(name), process.home.files
+    prefix = path.rstrip("/") + "/"
     names = {file[len(prefix) :].split("/")[0] for file in files if file.startswith(prefix)}
     names |= set(ROOT) if path == "/" else set()
     if path in files:
-        names, prefix = {name}, "" if name.startswith("/") else prefix
+        names, prefix = {path}, ""
     elif not names and path[1:] not in ROOT:
         process.write(2, f"ls: {name}: No such file or directory\n")
         return 1
     for entry in sorted(names):
         file = files.get(prefix + entry)
-        if "l" not in flags:
-            say(process, f"{entry}\n")
-        elif file is None:
-            say(process, f"drwxr-xr-x    1 0        0             4096 {entry}\n")
-        else:
-            bits = "".join(
-                c if file.mode >> (8 - i) & 1 else "-" for i, c in enumerate("rwxrwxrwx")
-            )
-            line = f"-{bits}    1 {file.uid:<8} {file.gid:<8} {len(file.data):>9} {entry}\n"
-            say(process, line)
+        mode = file.mode if file else 0o755
+        bits = "".join(c if mode >> (8 - i) & 1 else "-" for i, c in enumerate("rwxrwxrwx"))
+        uid, gid, size = (file.uid, file.gid, len(file.data)) if file else (0, 0, 4096)
+        row = f"{'-' if file else 'd'}{bits}    1 {uid:<8} {gid:<8} {size:>9} "
+        say(process, f"{row if long else ''}{entry}\n")
     return 0
 
 
 def id_(process: Process, args: list[str]) -> int:
-    name = "root" if process.uid == 0 else str(process.uid)
-    text = f"uid={process.uid}({name}) gid={process.uid}({name})"
-    return say(process, f"{process.uid}\n" if "-u" in args else f"{text}\n")
+    who = f"{process.uid}({'root' if process.uid == 0 else 'user'})"
+    return say(process, f"{process.uid}\n" if "-u" in args else f"uid={who} gid={who}\n")
 
 
 def touch(process: Process, args: list[str]) -> int:
@@ -152,31 +133,26 @@ def touch(process: Process, args: list[str]) -> int:
 
 
 def rm(process: Process, args: list[str]) -> int:
-    missing = 0
-    for name in args:
-        path = process.path(name)
-        if path.startswith("/run/secrets/"):
-            process.write(2, f"rm: can't remove '{name}': Resource busy\n")
-            missing = 1
-        elif process.home.files.pop(path, None) is None and not args[0].startswith("-"):
-            process.write(2, f"rm: can't remove '{name}': No such file or directory\n")
-            missing = 1
-    return missing
+    for name in [arg for arg in args if not arg.startswith("-")]:
+        path, reason = process.path(name), "No such file or directory"
+        busy = path.startswith("/run/secrets/") and path in process.home.files
+        if busy or (process.home.files.pop(path, None) is None and name == args[0]):
+            process.write(2, f"rm: can't remove '{name}': {'Resource busy' if busy else reason}\n")
+            return 1
+    return 0
 
 
 def mount(process: Process, args: list[str]) -> int:
-    say(process, "overlay on / type overlay (rw,relatime)\n")
-    for path in sorted(process.home.files):
-        if path.startswith("/run/secrets/"):
-            say(process, f"tmpfs on {path} type tmpfs (ro,relatime)\n")
-    return 0
+    secrets = sorted(path for path in process.home.files if path.startswith("/run/secrets/"))
+    lines = [f"tmpfs on {path} type tmpfs (ro,relatime)\n" for path in secrets]
+    return say(process, "".join(["overlay on / type overlay (rw,relatime)\n", *lines]))
 
 
 def grep(process: Process, args: list[str]) -> int:
     words = [arg for arg in args if not arg.startswith("-")]
     text = process.input.decode() if len(words) < 2 else process.read(words[1]) or ""
     found = [line for line in text.splitlines() if re.search(words[0], line)]
-    if not any("q" in arg for arg in args if arg.startswith("-")):
+    if "-q" not in args:
         say(process, "".join(f"{line}\n" for line in found))
     return int(not found)
 
@@ -185,26 +161,23 @@ def tail(process: Process, args: list[str]) -> int | None:
     return None if "-f" in args else cat(process, [arg for arg in args if arg.startswith("/")])
 
 
-COMMANDS: dict[str, Callable[[Process, list[str]], int | None]] = {
-    "true": lambda process, args: 0,
-    ":": lambda process, args: 0,
-    "mkdir": lambda process, args: 0,
-    "chmod": lambda process, args: 0,
-    "false": lambda process, args: 1,
-    "hostname": lambda process, args: say(process, f"{process.home.hostname}\n"),
-    "whoami": lambda process, args: say(process, "root\n" if process.uid == 0 else "user\n"),
-    "pwd": lambda process, args: say(process, f"{process.directory}\n"),
-    "uname": lambda process, args: say(process, "Linux\n"),
-    "ps": lambda process, args: say(process, "PID   USER     COMMAND\n    1 root\n"),
-    "curl": lambda process, args: say(process, "ok\n"),
-    "wget": lambda process, args: say(process, "ok\n"),
-    "nc": lambda process, args: 0,
-    "redis-cli": lambda process, args: say(process, "PONG\n"),
-    "pg_isready": lambda process, args: say(process, "accepting connections\n"),
-    "python3": lambda process, args: cat(process, []),
-    "node": lambda process, args: cat(process, []),
-    "hello": lambda process, args: say(process, "\nHello from Docker!\n"),
+def whoami(process: Process, args: list[str]) -> int:
+    return say(process, "root\n" if process.uid == 0 else "user\n")
+
+
+def hostname(process: Process, args: list[str]) -> int:
+    return say(process, f"{process.home.hostname}\n")
+
+
+# What some always say and return.
+ANSWERS: dict[str, tuple[str, int]] = {
+    "true": ("", 0), ":": ("", 0), "false": ("", 1), "mkdir": ("", 0), "chmod": ("", 0),
+    "nc": ("", 0), "pwd": ("/\n", 0), "uname": ("Linux\n", 0), "curl": ("ok\n", 0),
+    "wget": ("ok\n", 0), "redis-cli": ("PONG\n", 0), "pg_isready": ("accepting connections\n", 0),
+    "hello": ("\nHello from Docker!\n\n", 0), "ps": ("PID   USER     COMMAND\n    1 root\n", 0),
+}  # fmt: skip
+COMMANDS: dict[str, Command] = {
+    "node": cat, "python3": cat, "top": tail, "tail": tail, "whoami": whoami, "hostname": hostname,
     "echo": echo, "printf": printf, "cat": cat, "test": test, "[": test, "env": env, "date": date,
     "printenv": env, "ls": ls, "id": id_, "touch": touch, "rm": rm, "mount": mount, "grep": grep,
-    "tail": tail, "top": tail,
 }  # fmt: skip

@@ -1,201 +1,89 @@
 """One engine's containers: their lives, output, published ports, and commands run inside them.
 
-`config` is the very document that `POST /containers/create` takes. What must outlive a power cut
-lies on the disk; a container that was running is then found dead, exit code 255.
+What must outlive a power cut lies on the disk; what was running is then found dead, code 255.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.simulation import MS, Call, Machine, S, Timer
-from swarmlab.worker.commands import File
+from swarmlab.worker.container import LOG_ENTRIES_MAX, Container, Exec, LogEntry, signal_name
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
-from swarmlab.worker.registry import PATH, Image
-from swarmlab.worker.shell import SIGNALS, Process, is_executable
+from swarmlab.worker.registry import Image
+from swarmlab.worker.shell import SIGNALS, exec_refusal, is_executable
 
-START_NS_MIN, START_NS_MAX, EXEC_NS = 250 * MS, 350 * MS, 20 * MS
+__all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
+
+START_NS_MIN, START_NS_MAX = 250 * MS, 350 * MS
 STOP_TIMEOUT_NS = 10 * S
-LOG_ENTRIES_MAX, EXECS_MAX = 5000, 200
+EXECS_MAX = 200
 DYNAMIC_PORT_MIN = 32768
 FOLDER = "docker/containers/"
-
-
-class LogEntry(NamedTuple):
-    at_ns: int
-    stream: str  # stdout, stderr
-    data: bytes
-
-
-class Container:
-    """One container; `state` is created, running, exited or dead."""
-
-    server_logs: tuple[str, ...]
-
-    def __init__(
-        self, containers: Containers, id: str, name: str, config: Document, image: Image
-    ) -> None:
-        self.containers, self.id, self.name, self.config, self.image = (
-            containers, id, name, config, image,
-        )  # fmt: skip
-        self.machine = containers.machine
-        self.created_ns = self.machine.simulation.now_ns
-        self.state, self.exit_code, self.error, self.pid = "created", 0, "", 0
-        self.started_ns: int | None = None
-        self.finished_ns: int | None = None
-        self.files = {"/etc/hostname": File(f"{self.hostname}\n".encode())}
-        self.logs: deque[LogEntry] = deque(maxlen=LOG_ENTRIES_MAX)
-        self.lines_count = 0  # ever written
-        self.process: Process | None = None
-        self.health: Health | None = None
-        self.starting: Call | None = None
-        self.exited = Call()  # answered with the exit code of the present or next run
-        self.ports: dict[str, list[int]] = {}  # `80/tcp` -> host ports, while it runs
-        self.watchers: list[Callable[[str], None]] = []  # told of each event's action
-        self.server, self.server_logs = image.server, image.server_logs or ()
-
-    # -- what it was asked to be -------------------------------------------------
-    @property
-    def running(self) -> bool:
-        return self.state == "running"
-
-    def option(self, key: str) -> Any:
-        """A field of the create request, else of the image."""
-        return self.config.get(key) or self.image.config.get(key)
-
-    @property
-    def hostname(self) -> str:
-        return str(self.config.get("Hostname") or self.id[:12])
-
-    @property
-    def host_config(self) -> Document:
-        found: Document = self.config.get("HostConfig") or Document()
-        return found
-
-    @property
-    def argv(self) -> tuple[str, ...]:
-        """Entry point and command; giving an entry point drops the image's command."""
-        entrypoint, command = self.config.get("Entrypoint"), self.config.get("Cmd")
-        if not entrypoint and not command:
-            command = self.image.config.get("Cmd")
-        if entrypoint is None:
-            entrypoint = self.image.config.get("Entrypoint")
-        return tuple(word for word in (*(entrypoint or ()), *(command or ())) if word)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        lines = [PATH, f"HOSTNAME={self.hostname}", *(self.image.config.get("Env") or ())]
-        pairs = [line.partition("=") for line in (*lines, *(self.config.get("Env") or ()))]
-        return {name: value for name, equals, value in pairs if equals}
-
-    @property
-    def uid(self) -> int:
-        user = str(self.option("User") or "0").partition(":")[0]
-        return int(user) if user.isdigit() else {"root": 0, "nobody": 65534}.get(user, 1000)
-
-    @property
-    def stop_signal(self) -> str:
-        return signal_name(self.option("StopSignal") or "TERM")
-
-    # -- what its process tells ----------------------------------------------------
-    def wrote(self, stream: int, data: bytes) -> None:
-        if self.config.get("Tty"):
-            stream, data = 1, data.replace(b"\n", b"\r\n")
-        self.containers.log(
-            self, LogEntry(self.machine.simulation.now_ns, ("stdout", "stderr")[stream - 1], data)
-        )
-
-    def ended(self, code: int) -> None:
-        self.containers.ended(self, code)
-
-
-class Exec:
-    """One command run in a container by `docker exec`."""
-
-    def __init__(self, container: Container, id: str, config: Document) -> None:
-        self.container, self.id, self.config = container, id, config
-        self.output: list[LogEntry] = []
-        self.process: Process | None = None
-        self.running = False
-        self.exit_code: int | None = None
-        self.answer = Call()
-
-    def wrote(self, stream: int, data: bytes) -> None:
-        now_ns = self.container.machine.simulation.now_ns
-        self.output.append(LogEntry(now_ns, ("stdout", "stderr")[stream - 1], data))
-
-    def ended(self, code: int) -> None:
-        self.running, self.exit_code = False, code
-        self.container.containers.event(
-            self.container, "exec_die", execID=self.id, exitCode=str(code)
-        )
-        self.answer.resolve(code)
+KEPT = ("id", "name", "config", "created_ns", "state", "exit_code", "error", "started_ns",
+        "finished_ns")  # fmt: skip
 
 
 class Containers:
-    """All of one engine; `on_event` and `on_log` hear what happens in them."""
+    """All of one engine; `on_event(action, container, attributes)` hears what happens in them."""
 
     def __init__(self, machine: Machine, images: Images) -> None:
-        self.machine, self.images = machine, images
+        self.machine = machine
+        self.images = images
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
-        self.on_log: Callable[[Container, LogEntry], None] | None = None
+        self.execs: dict[str, Exec] = {}  # the last ones
         self._by_id: dict[str, Container] = {}
         self._id_of: dict[str, str] = {}  # name -> id
         self._port_holders: dict[tuple[int, str], str] = {}  # (host port, protocol) -> id
-        self.execs: dict[str, Exec] = {}
         for name in machine.disk.names(FOLDER):
             if name.endswith(".json"):
                 self._load(freeze(json.loads(machine.disk.read(name))))
 
     # -- disk --------------------------------------------------------------------
     def _save(self, container: Container) -> None:
-        kept = ("id", "name", "config", "created_ns", "state", "exit_code", "error", "started_ns",
-                "finished_ns")  # fmt: skip
-        saved = {key: getattr(container, key) for key in kept}
-        saved["image"] = container.image.id
-        name = f"{FOLDER}{container.id}.json"
-        self.machine.disk.write(name, json.dumps(saved).encode())
+        saved = {key: getattr(container, key) for key in KEPT}
+        data = json.dumps({**saved, "image": container.image.id}).encode()
+        self.machine.disk.write(f"{FOLDER}{container.id}.json", data)
 
     def _load(self, saved: Document) -> None:
         image = self.images.get(saved["image"]) if saved["image"] in self.images else Image(id="")
         container = Container(self, saved["id"], saved["name"], saved["config"], image)
-        for key in ("created_ns", "state", "exit_code", "error", "started_ns", "finished_ns"):
+        for key in KEPT:
             setattr(container, key, saved[key])
-        self._by_id[container.id] = container
-        self._id_of[container.name] = container.id
+        self._add(container)
         log = f"{FOLDER}{container.id}.log"
         lines = self.machine.disk.read(log).split(b"\n")[:-1] if log in self.machine.disk else []
         for at_ns, stream, data in map(json.loads, lines):
             container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
+        container.lines_count = len(lines)
         if container.running:
             container.state, container.exit_code = "exited", 255
             container.finished_ns = self.machine.simulation.now_ns
             self._save(container)
 
     def log(self, container: Container, entry: LogEntry) -> None:
+        """Keep what it wrote, as far as there is room; the disk's file is cut now and then."""
         container.logs.append(entry)
         container.lines_count += 1
-        name = f"{FOLDER}{container.id}.log"
-        new = container.logs if container.lines_count % LOG_ENTRIES_MAX == 0 else [entry]
-        lines = [json.dumps([e.at_ns, e.stream, e.data.decode("latin-1")]) + "\n" for e in new]
-        if len(new) > 1:
-            self.machine.disk.write(name, "".join(lines).encode())
+        disk, name = self.machine.disk, f"{FOLDER}{container.id}.log"
+        if container.lines_count % LOG_ENTRIES_MAX == 0:
+            disk.write(name, b"".join(map(log_line, container.logs)))
         else:
-            self.machine.disk.append(name, lines[0].encode())
-        if self.on_log:
-            self.on_log(container, entry)
+            disk.append(name, log_line(entry))
 
     # -- finding -------------------------------------------------------------------
     def all(self) -> list[Container]:
         """Oldest first."""
         return list(self._by_id.values())
+
+    def find(self, name: str) -> Container | None:
+        """The container of exactly this name."""
+        return self._by_id.get(self._id_of.get(name, ""))
 
     def get(self, reference: str) -> Container:
         """By id, name or unique beginning of an id."""
@@ -209,15 +97,15 @@ class Containers:
             raise NoSuchObject(f"No such container: {reference}")
         return found[0]
 
-    def find(self, name: str) -> Container | None:
-        """The container of exactly this name."""
-        return self._by_id.get(self._id_of.get(name, ""))
+    def _add(self, container: Container) -> None:
+        self._by_id[container.id] = container
+        self._id_of[container.name] = container.id
 
     def event(self, container: Container, action: str, **attributes: str) -> None:
         if self.on_event:
             self.on_event(action, container, attributes)
-        for watcher in list(container.watchers):
-            watcher(action)
+        if container.watcher:
+            container.watcher(action)
 
     # -- life ------------------------------------------------------------------------
     def create(self, name: str, config: Document) -> Container:
@@ -233,12 +121,10 @@ class Containers:
                 f'"{self._id_of[name]}". You have to remove (or rename) that container to be able '
                 "to reuse that name."
             )
-        image = self.images.get(config.get("Image", ""))
-        container = Container(self, id, name, config, image)
+        container = Container(self, id, name, config, self.images.get(config.get("Image", "")))
         if not container.argv:
             raise BadParameter("no command specified")
-        self._by_id[id] = container
-        self._id_of[name] = id
+        self._add(container)
         self._save(container)
         self.event(container, "create")
         return container
@@ -250,101 +136,81 @@ class Containers:
         if container.starting is None:
             container.starting = Call()
             delay_ns = self.machine.simulation.rng.randint(START_NS_MIN, START_NS_MAX)
-            self.machine.after(delay_ns, self._start, container)
+            self.machine.after(delay_ns, self._start, container, container.starting)
         return container.starting
 
-    def _start(self, container: Container) -> None:
-        answer, container.starting = container.starting, None
-        if answer is None or container.id not in self._by_id:
+    def _start(self, container: Container, answer: Call) -> None:
+        container.starting = None
+        if container.id not in self._by_id:
+            answer.fail(NoSuchObject(f"No such container: {container.id}"))
             return
         try:
-            self._check_executable(container)
+            if not is_executable(container, container.argv[0]):
+                raise BadParameter(
+                    "failed to create task for container: failed to create shim task: OCI runtime "
+                    f"create failed: runc create failed: {exec_refusal(container.argv[0])}"
+                )
             self._take_ports(container)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
             container.error = str(error)
             self._save(container)
             answer.fail(error)
-            return
+        else:
+            self._run(container, answer)
+
+    def _run(self, container: Container, answer: Call) -> None:
         simulation = self.machine.simulation
         container.state, container.exit_code, container.error = "running", 0, ""
         container.started_ns, container.finished_ns = simulation.now_ns, None
         container.pid = simulation.rng.randint(1000, 32000)
         container.exited = Call() if container.exited.done else container.exited
-        self._save(container)
-        container.process = self._process(container, container, container.argv, first=True)
-        check = merged_check(
-            container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
+        container.process = container.spawn(
+            container, container.argv, container.config, first=not container.host_config.get("Init")
         )
+        own, images = container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
+        check = merged_check(own, images)
         container.health = Health(container, check) if check else None
+        self._save(container)
         self.event(container, "start")
         answer.resolve()
         container.process.run()
 
-    def _process(
-        self, container: Container, owner: Container | Exec, argv: tuple[str, ...], **more: Any
-    ) -> Process:
-        config, environment = container.config, container.environment
-        if isinstance(owner, Exec):
-            config = owner.config
-            environment.update(line.partition("=")[::2] for line in config.get("Env") or ())
-        more["first"] = more.get("first") and not container.host_config.get("Init")
-        return Process(
-            container,
-            owner,
-            argv,
-            environment,
-            directory=config.get("WorkingDir") or container.option("WorkingDir") or "/",
-            uid=container.uid,
-            interactive=bool(config.get("Tty") or config.get("OpenStdin")),
-            **more,
-        )
-
-    def _check_executable(self, container: Container) -> None:
-        name = container.argv[0]
-        if not is_executable(container, name):
-            reason = "executable file not found in $PATH"
-            if "/" in name:
-                reason = f"stat {name}: no such file or directory"
-            raise BadParameter(
-                "failed to create task for container: failed to create shim task: OCI runtime "
-                "create failed: runc create failed: unable to start container process: "
-                f'exec: "{name}": {reason}: unknown'
-            )
-
     def _take_ports(self, container: Container) -> None:
-        wanted: dict[str, list[int]] = {}
-        taken: dict[tuple[int, str], str] = {}
-        for port, bindings in (container.host_config.get("PortBindings") or {}).items():
+        held = dict(self._port_holders)
+        ports: dict[str, list[int]] = {}
+        for port, bindings in (container.host_config.get("PortBindings") or EMPTY).items():
             protocol = port.partition("/")[2] or "tcp"
             for binding in bindings or (EMPTY,):
-                number = int(binding.get("HostPort") or 0) or DYNAMIC_PORT_MIN
-                if not binding.get("HostPort"):
-                    while (number, protocol) in {**self._port_holders, **taken}:
-                        number += 1
-                if (number, protocol) in self._port_holders:
+                number = int(binding.get("HostPort") or 0)
+                if number and (number, protocol) in held:
                     raise EngineFault(
                         "driver failed programming external connectivity on endpoint "
                         f"{container.name} ({container.id[::-1]}): Bind for 0.0.0.0:{number} "
                         "failed: port is already allocated"
                     )
-                taken[number, protocol] = container.id
-                wanted.setdefault(port, []).append(number)
-        self._port_holders.update(taken)
-        container.ports = wanted
+                if not number:
+                    number = DYNAMIC_PORT_MIN
+                    while (number, protocol) in held:
+                        number += 1
+                held[number, protocol] = container.id
+                ports[port] = [*ports.get(port, ()), number]
+        self._port_holders, container.ports = held, ports
 
     def ended(self, container: Container, code: int) -> None:
-        """Its process has ended."""
+        """Its process has ended, and with it everything that ran beside it."""
         container.state, container.exit_code, container.pid = "exited", code, 0
         container.finished_ns = self.machine.simulation.now_ns
-        container.process, container.ports = None, {}
-        holders = self._port_holders.items()
-        self._port_holders = {port: id for port, id in holders if id != container.id}
+        container.process = None
+        if container.ports:
+            held = self._port_holders.items()
+            self._port_holders = {port: id for port, id in held if id != container.id}
+            container.ports = {}
         if container.health:
             container.health.stop()
-        for running in self.execs.values():
-            if running.container is container and running.process and running.running:
-                running.process.signal("KILL")
+        for made in self.execs.values():
+            if made.container is container and made.process and made.running:
+                made.process.signal("KILL")
         self._save(container)
         self.event(container, "die", exitCode=str(code))
         container.exited.resolve(code)
@@ -360,18 +226,16 @@ class Containers:
         container.process.signal(name)
 
     def stop(self, container: Container, grace_ns: int | None = None) -> Call:
-        """The stop signal, then KILL after the grace; answered when it has stopped."""
-        answer = Call()
+        """The stop signal, then KILL after the grace (below 0: never); answered when it is over."""
+        answer, timer = Call(), None
         if not container.running:
             return answer.resolve()
         if grace_ns is None:
             seconds = container.config.get("StopTimeout")
             grace_ns = STOP_TIMEOUT_NS if seconds is None else seconds * S
-        exited = container.exited
-        timer = (
-            self.machine.after(grace_ns, self._out_of_grace, container) if grace_ns >= 0 else None
-        )
-        exited.then(self._stopped, container, timer, answer)
+        if grace_ns >= 0:
+            timer = self.machine.after(grace_ns, self._out_of_grace, container)
+        container.exited.then(self._stopped, container, timer, answer)
         self.kill(container, container.stop_signal)
         return answer
 
@@ -429,38 +293,13 @@ class Containers:
 
     def exec_start(self, id: str, stdin: bytes = b"") -> Call:
         """Answered with the exit code; what it wrote is in its `output`."""
-        made = self.execs.get(id)
-        if made is None:
+        if id not in self.execs:
             raise NoSuchObject(f"No such exec instance: {id}")
-        if made.running or made.exit_code is not None:
-            raise Conflict(f"exec command {id} has already run")
-        made.running = True
-        argv = tuple(made.config["Cmd"])
-        self.event(made.container, f"exec_start: {' '.join(argv)}", execID=id)
-        made.process = self._process(made.container, made, argv, stdin=stdin)
-        self.machine.after(EXEC_NS, self._exec, made, argv[0])
-        return made.answer
-
-    def _exec(self, made: Exec, name: str) -> None:
-        if made.process and not is_executable(made.container, name):
-            made.wrote(1, (exec_error(name) + "\r\n").encode())
-            made.process.end(127)
-        elif made.process:
-            made.process.run()
+        return self.execs[id].start(stdin)
 
 
-def exec_error(name: str) -> str:
-    reason = f'exec: "{name}": executable file not found in $PATH: unknown'
-    return f"OCI runtime exec failed: exec failed: unable to start container process: {reason}"
-
-
-def signal_name(signal: str) -> str:
-    """`SIGTERM`, `term` or `15` as `TERM`."""
-    name = signal.upper().removeprefix("SIG")
-    name = next((known for known, number in SIGNALS.items() if str(number) == name), name)
-    if name not in SIGNALS:
-        raise BadParameter(f"invalid signal: {signal}")
-    return name
+def log_line(entry: LogEntry) -> bytes:
+    return json.dumps([entry.at_ns, entry.stream, entry.data.decode("latin-1")]).encode() + b"\n"
 
 
 ADJECTIVES = ("agile", "bold", "calm", "deft", "eager", "fair", "glad", "happy", "keen", "lucid",

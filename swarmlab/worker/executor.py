@@ -95,7 +95,7 @@ class Controller:
             if self.containers.find(self.task.name) is None:
                 config = container_config(self.task, self.node)
                 container = self.containers.create(self.task.name, config)
-                container.watchers.append(self._seen)
+                container.watcher = self._seen
             answer.resolve()
         except EngineRefusal as error:
             answer.fail(error)
@@ -123,8 +123,7 @@ class Controller:
         """Answered when it exits with 0; any other code is an error."""
         answer, container = Call(), self.container
         self._watched, self._starting = answer, False
-        if self._seen not in container.watchers:
-            container.watchers.append(self._seen)
+        container.watcher = self._seen
         if container.state == "exited":
             self._exited(container)
         return answer

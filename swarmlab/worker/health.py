@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swarmlab.model import Document
 from swarmlab.simulation import S, Timer
-from swarmlab.worker.shell import Process, is_executable
+from swarmlab.worker.shell import Process, exec_refusal, is_executable
 
 if TYPE_CHECKING:
-    from swarmlab.worker.containers import Container
+    from swarmlab.worker.container import Container
 
 RESULTS_MAX, OUTPUT_BYTES_MAX = 5, 4096
 FIELDS = ("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
@@ -88,15 +88,10 @@ class Health:
     def _begin(self) -> None:
         self._probe = probe = Probe(self)
         if not is_executable(self.container, self.argv[0]):
-            from swarmlab.worker.containers import exec_error
-
-            self.probed(probe, -1, exec_error(self.argv[0]))
+            self.probed(probe, -1, f"OCI runtime exec failed: {exec_refusal(self.argv[0])}")
             return
-        container = self.container
-        probe.process = Process(
-            container, probe, self.argv, container.environment, uid=container.uid
-        )
-        probe.timer = container.machine.after(self.timeout_ns, probe.too_late)
+        probe.process = self.container.spawn(probe, self.argv)
+        probe.timer = self.container.machine.after(self.timeout_ns, probe.too_late)
         probe.process.run()
 
     def probed(self, probe: Probe, code: int, output: str) -> None:

@@ -64,14 +64,14 @@ def one_command(argv: tuple[str, ...]) -> Script:
 
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _PIECE = (
-    rf"\$\((?P<sum>{_NESTED})\)|\$(?P<command>{_NESTED})|`(?P<tick>[^`]*)`"
+    rf"\$\((?P<sum>{_NESTED})\)|\$(?P<command>{_NESTED})"
     r"|\$(?P<name>\d|[A-Za-z_]\w*|[?$#@*!])"
     r"|\$\{(?P<braced>\w+|[?#@*!])(?::?(?P<operator>[-+=])(?P<other>[^}]*))?\}"
 )
-_INSIDE_QUOTES = re.compile(rf'{_PIECE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$`]+|[\\$])', re.S)
+_INSIDE_QUOTES = re.compile(rf'{_PIECE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$]+|[\\$])', re.S)
 _WORD = re.compile(
     rf"{_PIECE}|'(?P<literal>[^']*)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*)\""
-    r"|\\(?P<escaped>.)|(?P<plain>[^\s;&|()<>\"'\\$`]+|\$)",
+    r"|\\(?P<escaped>.)|(?P<plain>[^\s;&|()<>\"'\\$]+|\$)",
     re.S,
 )
 _OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|[012]?(?:>>|>&|>|<)")
@@ -84,10 +84,8 @@ def _parts(pieces: Iterator[re.Match[str]], quoted: bool) -> Iterator[Part]:
         if kind == "quoted":
             inside = tuple(_parts(_INSIDE_QUOTES.finditer(text), quoted=True))
             yield from inside or (Part("text", "", True),)
-        elif kind in ("command", "tick"):
-            yield Part("command", text[1:-1] if kind == "command" else text, quoted)
-        elif kind == "sum":
-            yield Part("sum", text[1:-1], quoted)
+        elif kind in ("command", "sum"):
+            yield Part(kind, text[1:-1], quoted)
         elif kind in ("name", "braced", "other"):
             name = piece["name"] or piece["braced"]
             yield Part("variable", name, quoted, piece["operator"] or "", piece["other"] or "")
@@ -120,7 +118,6 @@ class _Compiler:
     def __init__(self, text: str, code: list[Instruction] | None = None) -> None:
         self.tokens = list(_tokens(text))
         self.code: list[Instruction] = [] if code is None else code
-        self.loops: list[tuple[int, list[int]]] = []  # (start, the `break`s to be aimed)
 
     # -- tokens ----------------------------------------------------------------
     def peek(self) -> str:
@@ -167,9 +164,9 @@ class _Compiler:
         self.code.append(("pass",))
         return len(self.code) - 1
 
-    def aim(self, *holes: int, jump: str = "jump") -> None:
-        for hole in holes:
-            self.code[hole] = (jump, len(self.code))
+    def aim(self, hole: int, jump: str = "jump") -> None:
+        """Make the jump at `hole` lead to here."""
+        self.code[hole] = (jump, len(self.code))
 
     # -- rules -----------------------------------------------------------------
     def block(self, *ends: str) -> None:
@@ -192,7 +189,7 @@ class _Compiler:
             self.accept("\n")
             hole = self.hole()
             self.pipeline()
-            self.aim(hole, jump="jump if" if operator == "||" else "jump unless")
+            self.aim(hole, "jump if" if operator == "||" else "jump unless")
 
     def pipeline(self) -> None:
         negated = self.accept("!")
@@ -207,28 +204,26 @@ class _Compiler:
             self.code.append(("not",))
 
     def command(self) -> None:
-        word = self.peek()
-        if word in ("break", "continue") and self.loops and self.accept(word):
-            start, breaks = self.loops[-1]
-            breaks.append(self.hole()) if word == "break" else self.code.append(("jump", start))
-        elif word in ("{", "(") and self.accept(word):
+        rules = {"if": self.if_, "while": self.while_, "for": self.for_, "case": self.case}
+        word = self.accept("{", "(", *rules)
+        if not word:
+            self.simple()
+        elif word in rules:
+            rules[word]()
+        else:
             closing = "}" if word == "{" else ")"
             self.block(closing)
             self.expect(closing)
-        elif word in ("if", "while", "until", "for", "case") and self.accept(word):
-            {"if": self.if_, "for": self.for_, "case": self.case}.get(word, self.while_)(word)
-        else:
-            self.simple()
 
-    def if_(self, _: str) -> None:
+    def if_(self) -> None:
         self.block("then")
         self.expect("then")
         otherwise = self.hole()
         self.block("elif", "else", "fi")
         done = self.hole()
-        self.aim(otherwise, jump="jump unless")
+        self.aim(otherwise, "jump unless")
         if self.accept("elif"):
-            self.if_("elif")
+            self.if_()
         else:
             if self.accept("else"):
                 self.block("fi")
@@ -237,38 +232,32 @@ class _Compiler:
             self.expect("fi")
         self.aim(done)
 
-    def while_(self, word: str) -> None:
+    def while_(self) -> None:
         start = len(self.code)
         self.block("do")
         leave = self.hole()
         self.body(start)
-        self.aim(leave, jump="jump if" if word == "until" else "jump unless")
-        self.leave()
-
-    def body(self, start: int) -> None:
-        self.accept(";", "\n")
-        self.expect("do")
-        self.loops.append((start, []))
-        self.block("done")
-        self.expect("done")
-        self.code.append(("jump", start))
-
-    def leave(self) -> None:
+        self.aim(leave, "jump unless")
         self.code.append(("status", 0))
-        self.aim(*self.loops.pop()[1])
 
-    def for_(self, _: str) -> None:
+    def for_(self) -> None:
         name = self.word()[0].text
         self.expect("in")
         words = []
         while self.tokens and self.peek() not in (";", "\n", "do"):
             words.append(self.word())
+        self.accept(";", "\n")
         start = self.hole()
         self.body(start)
         self.code[start] = ("each", name, tuple(words), len(self.code))
-        self.leave()
 
-    def case(self, _: str) -> None:
+    def body(self, start: int) -> None:
+        self.expect("do")
+        self.block("done")
+        self.expect("done")
+        self.code.append(("jump", start))
+
+    def case(self) -> None:
         word = self.word()
         self.expect("in")
         done = []
@@ -286,7 +275,8 @@ class _Compiler:
             done.append(self.hole())
             self.code[start] = ("match", word, tuple(patterns), len(self.code))
         self.code.append(("status", 0))
-        self.aim(*done)
+        for hole in done:
+            self.aim(hole)
 
     def simple(self) -> None:
         words: list[Word] = []
@@ -295,10 +285,9 @@ class _Compiler:
             token = self.tokens[0]
             if not isinstance(token, str):
                 words.append(self.word())
-            elif operator := token.lstrip("012").strip(";|()\n") if token != "&" else "":
-                if operator[0] not in "<>":
-                    break
+            elif token[-1] in "<>" or token[-2:] == ">&":
                 del self.tokens[0]
+                operator = token.lstrip("012")
                 stream = int(token[0]) if token[0].isdigit() else int(operator != "<")
                 redirects.append((stream, operator, self.word()))
             else:

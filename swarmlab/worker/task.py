@@ -116,11 +116,15 @@ class TaskManager:
         self._move(TaskState.REJECTED if early else TaskState.FAILED, message, str(error))
 
     def _move(self, state: TaskState, message: str, err: str = "") -> None:
+        acting = self.controller if state >= TaskState.STARTING else None
         status = TaskStatus(
-            state=state, timestamp_ns=self.machine.simulation.now_ns, message=message, err=err
+            state=state,
+            timestamp_ns=self.machine.simulation.now_ns,
+            message=message,
+            err=err,
+            container=acting.status if acting else None,
+            ports=acting.ports if acting else (),
         )
-        if self.controller and state >= TaskState.STARTING:
-            status = replace(status, container=self.controller.status, ports=self.controller.ports)
         self.task = replace(self.task, status=status)
         self.machine.record(TaskStatusChanged, self.task.id, self.task.name, state, message, err)
         self.reporter.report(self.task)

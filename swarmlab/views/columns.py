@@ -1,0 +1,84 @@
+"""What the board shows, as finished rows: JavaScript only draws them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarmlab.views.inside import NOT_KNOWN
+from swarmlab.views.palette import LOOKS
+from swarmlab.views.snapshot import NodeRow, NodeRows, ServiceRow, Snapshot, TaskRow, html_table
+from swarmlab.views.words import NO_SERVICE, leadership, listed, node_facts
+
+KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
+ACTIONS = {"crash": "Crash", "start": "Start", "drain": "Drain", "active": "Activate"}
+ACTIONS |= {"pause": "Pause node"}
+
+
+def settled(snapshot: Snapshot) -> bool:
+    """Whether the swarm has a leader, knows who is up, and runs all that is wanted."""
+    believed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
+    at_work = all(service.running >= service.wanted for service in snapshot.services)
+    moving = any(task.kind in ("pending", "starting", "stopping") for task in snapshot.tasks)
+    return bool(snapshot.leader) and believed and at_work and not moving
+
+
+def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
+    """All that one column shows, ready to be drawn."""
+    facts = node_facts(row)
+    part = row.raft or row.manager.replace(NOT_KNOWN, "")
+    term = "" if row.term is None else f"term {row.term}"
+    tone = "down" if row.down else row.availability.replace("active", "")
+    kinds = [f"{task.name} {LOOKS[task.kind].word}" for task in tasks]
+    return {
+        "name": row.name,
+        "leads": row.manager == "leader",
+        "badge": f"♛ {part}" if part == "leader" else part,
+        "role": row.role,
+        "term": term,
+        "condition": " · ".join(
+            filter(None, [row.availability.replace("active", ""), row.condition])
+        ),
+        "tone": tone,
+        "label": f"{row.name}: {', '.join([*facts, listed(kinds) or 'no tasks'])}",
+        "actions": [
+            [verb, ACTIONS[verb], key] for key, verb in KEYS.items() if _offered(verb, row)
+        ],
+        "tasks": [[task.id, task.kind, task.name, _title(task)] for task in tasks],
+    }
+
+
+def _offered(verb: str, row: NodeRow) -> bool:
+    if verb in ("crash", "start"):
+        return row.up is (verb == "crash")
+    return bool(row.role) and row.availability != verb
+
+
+def _title(task: TaskRow) -> str:
+    reason = f": {task.reason}" if task.reason else ""
+    return f"{task.name} {LOOKS[task.kind].word} ({task.state}, wanted {task.desired}){reason}"
+
+
+def service_line(service: ServiceRow) -> list[str]:
+    update = f" · update {service.update.replace('_', ' ')}" if service.update else ""
+    return [
+        service.name,
+        f"{service.running} of {service.wanted} running · {service.image}{update}",
+    ]
+
+
+def notices(snapshot: Snapshot) -> list[str]:
+    """What stands above the columns: what is amiss, or what to type first."""
+    if not snapshot.leader:
+        return [leadership(snapshot)]
+    return [] if snapshot.services else [NO_SERVICE]
+
+
+def static_html(snapshot: Snapshot) -> str:
+    """The board where no kernel is, as on a web page: tables, and the same in words."""
+    rows = NodeRows(snapshot.nodes)
+    tasks = {row.key: "" for row in rows}
+    for task in snapshot.tasks:
+        if task.node:
+            tasks[task.node] += f"{task.name} {LOOKS[task.kind].word}; "
+    lines = [(*cells, tasks[row.key]) for row, cells in zip(rows, rows.cells(), strict=True)]
+    return html_table((*rows.HEADS[:-1], "RUNNING", "TASKS"), lines)

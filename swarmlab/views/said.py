@@ -1,0 +1,55 @@
+"""Words and tables with two forms: text, and HTML big enough for the last row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from swarmlab.views.palette import BLUE
+from swarmlab.views.snapshot import html_table
+
+
+def marked(text: str) -> str:
+    """Plain text as HTML; `code`, **strong** and line breaks are kept."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text).replace("\n", "<br>")
+
+
+def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    table = [heads, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in table)
+
+
+def big(html: str) -> str:
+    """HTML in type for a projector; tables are as big as the text around them."""
+    html = html.replace("<table>", "<table style='font-size:1em'>")
+    return f"<div style='font-size:1.15em;line-height:1.45'>{html}</div>"
+
+
+def big_table(
+    heads: Iterable[str], rows: Iterable[Iterable[str]], notes: Iterable[str] = ()
+) -> str:
+    left = "style='text-align:left'"
+    table = html_table(heads, rows).replace("<td>", f"<td {left}>").replace("<th ", f"<th {left} ")
+    return big(table + "".join(f"<p>{marked(note)}</p>" for note in notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A few lines under a title."""
+
+    title: str
+    lines: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join((self.title, *self.lines)).replace("**", "")
+
+    def _repr_html_(self) -> str:
+        rest = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
+        title = f"<b>{marked(self.title)}</b>"
+        return big(
+            f"<div style='border-left:5px solid {BLUE};padding:.3em .9em'>{title}{rest}</div>"
+        )

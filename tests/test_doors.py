@@ -1,0 +1,309 @@
+"""Time behind the two doors, and engines behind a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+import requests
+
+from swarmlab.engine.doors import REQUEST_NS, PacedDoor, Pacer
+from swarmlab.engine.serving import SocketServer
+from swarmlab.errors import DeadlineExceeded
+from swarmlab.model import TaskState
+from swarmlab.simulation import EPOCH_NS, HOUR, MS, Call, S, Simulation
+from tests.fake_engine import Lab
+
+
+class Served(Lab):
+    """The lab of one engine, on a socket, paced."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.clients: list[docker.DockerClient] = []
+        self.pacer = Pacer(self.simulation)
+        self.path = folder / "docker.sock"
+        self.server = SocketServer(self.path, self.engine_of, PacedDoor(self.pacer))
+        self.pacer.start()
+        self.server.start()
+
+    def connect(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(5)
+        try:
+            sock.connect(str(self.path))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def raw(self, request: bytes) -> bytes:
+        """What comes back for these bytes until the server hangs up or pauses."""
+        with self.connect() as sock:
+            sock.sendall(request)
+            sock.settimeout(1)
+            answer = b""
+            try:
+                while piece := sock.recv(1 << 16):
+                    answer += piece
+            except (TimeoutError, ConnectionError):
+                pass
+            return answer
+
+    def sdk(self) -> docker.DockerClient:
+        self.clients.append(docker.DockerClient(base_url=f"unix://{self.path}", timeout=10))
+        return self.clients[-1]
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.server.stop()
+        self.pacer.stop()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(tmp_path)
+    yield served
+    served.close()
+
+
+def until(condition, limit_s: float = 5.0) -> bool:
+    end = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+# -- in this process -------------------------------------------------------------------
+def test_each_in_process_request_moves_time_on():
+    """Code that polls a real engine must end here too. design.md, rule 4."""
+    lab = Lab()
+    before_ns = lab.simulation.now_ns
+    lab.client.ping()
+    assert lab.simulation.now_ns - before_ns == REQUEST_NS
+
+
+def test_in_process_a_wait_takes_no_real_time_and_has_a_limit():
+    lab = Lab()
+    call = Call()
+    lab.simulation.after(5 * S, call.resolve, 7)
+    assert lab.door.wait(call) == 7
+    with pytest.raises(DeadlineExceeded):
+        lab.door.wait(Call())
+
+
+def test_in_process_time_is_shown_from_the_day_of_the_talk():
+    lab = Lab()
+    assert lab.door.shown_ns(5) == EPOCH_NS + 5
+    assert lab.door.meant_ns(lab.door.shown_ns(5)) == 5
+    assert lab.client.swarm.attrs["CreatedAt"].startswith("2017-10-28T12:00:00")
+
+
+def test_a_crashed_engine_refuses_in_process_as_over_a_socket():
+    lab = Lab()
+    lab.machine.crash()
+    with pytest.raises(requests.exceptions.ConnectionError, match="Connection refused"):
+        lab.client.ping()
+
+
+def test_an_engine_that_crashes_while_it_is_asked_breaks_the_connection():
+    lab = Lab()
+    lab.simulation.after(REQUEST_NS + 1 * MS, lab.machine.crash)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        lab.client.services.list()
+
+
+# -- paced -----------------------------------------------------------------------------
+def test_at_constant_speed_1_a_time_is_always_shown_alike():
+    """Tests of real programs compare CreatedAt between calls."""
+    pacer = Pacer(Simulation())
+    door = PacedDoor(pacer)
+    pacer.start()
+    shown = set()
+    for _ in range(50):
+        with door.lock:
+            shown.add(door.shown_ns(123))
+        time.sleep(0.001)
+    pacer.stop()
+    assert len(shown) == 1
+
+
+def test_ages_are_virtual_ages():
+    """After an hour run ahead, what was created before is shown an hour older."""
+    pacer = Pacer(Simulation())
+    pacer.start()
+    pacer.run_ahead(1 * HOUR)
+    age_ns = time.time_ns() - PacedDoor(pacer).shown_ns(0)
+    pacer.stop()
+    assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
+
+
+def test_virtual_time_goes_as_fast_as_it_is_told_and_stops_at_0():
+    simulation = Simulation()
+    pacer = Pacer(simulation, speed=100.0)
+    pacer.start()
+    assert until(lambda: simulation.now_ns > 10 * S, 2.0)
+    pacer.set_speed(0)
+    stopped_ns = simulation.now_ns
+    time.sleep(0.1)
+    assert simulation.now_ns == stopped_ns
+    pacer.stop()
+
+
+def test_a_paced_wait_lets_others_in():
+    simulation = Simulation()
+    pacer = Pacer(simulation)
+    door, call = PacedDoor(pacer), Call()
+    pacer.start()
+
+    def wait() -> None:
+        with door.lock:
+            door.wait(call)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    time.sleep(0.05)
+    with door.lock:  # free although somebody waits
+        simulation.after(0, call.resolve, 1)
+    waiter.join(5)
+    pacer.stop()
+    assert call.done
+    assert not waiter.is_alive()
+
+
+# -- over a socket -----------------------------------------------------------------------
+def test_the_stock_sdk_works_over_the_socket(served):
+    client = served.sdk()
+    assert client.version()["Platform"]["Name"].startswith("swarmlab")
+    service = client.services.create("nginx", name="web")
+    assert [s.id for s in client.services.list(filters={"name": "web"})] == [service.id]
+    client.images.pull("busybox")
+    container = client.containers.run("busybox", "sleep 100", detach=True)
+    assert container.exec_run("hostname").output.decode().strip() == container.id[:12]
+    assert container.exec_run("sh -c 'echo a; echo b >&2'", demux=True).output == (b"a\n", b"b\n")
+
+
+def test_connections_are_kept_alive(served):
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = sock = served.connect()
+    for path in ("/_ping", "/nodes", "/nope", "/services"):
+        connection.request("GET", path)
+        connection.getresponse().read()
+        assert connection.sock is sock
+    connection.close()
+
+
+def test_a_machine_that_is_down_refuses_and_one_that_is_back_accepts(served):
+    idle = served.connect()
+    assert served.sdk().ping()
+    with served.pacer.condition:
+        served.machine.crash()
+    assert idle.recv(1) == b""
+    assert until(lambda: not served.path.exists())
+    with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+        served.connect()
+    with served.pacer.condition:
+        served.machine.start()
+    assert until(served.path.exists)
+    assert served.sdk().ping()
+    idle.close()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET\r\n\r\n", b"400"),
+        (b"\x16\x03\x01 nonsense\r\n\r\n", b"400"),
+        (b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"BREW /services HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET /services HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"200"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (
+            b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99999999999\r\n\r\n{",
+            b"413",
+        ),
+    ],
+)
+def test_bad_requests_are_answered_and_do_not_hurt(served, request_bytes, status):
+    assert status in served.raw(request_bytes).split(b"\r\n")[0]
+    assert served.sdk().ping()
+
+
+def test_clients_that_hang_up_do_not_hurt(served):
+    """In the middle of a request, and in the middle of a stream."""
+    for request in (
+        b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{",
+        b"GET /events HTTP/1.1\r\n\r\n",
+    ):
+        sock = served.connect()
+        sock.sendall(request)
+        time.sleep(0.05)
+        sock.close()
+    assert served.sdk().ping()
+    assert until(lambda: not served.server._connections - {None}, 5.0)
+
+
+def test_a_client_that_stalls_in_its_body_stops_nobody(served):
+    """The body is read before the lock is taken."""
+    sock = served.connect()
+    sock.sendall(
+        b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{"
+    )
+    assert served.sdk().ping()
+    sock.close()
+
+
+def test_200_idle_connections_leave_room_for_more(served):
+    idle = [served.connect() for _ in range(200)]
+    assert served.sdk().ping()
+    for sock in idle:
+        sock.close()
+
+
+def test_an_upgrade_is_answered_101_and_then_the_connection_is_raw(served):
+    client = served.sdk()
+    client.images.pull("busybox")
+    container = client.containers.run("busybox", "sleep 100", detach=True)
+    made = client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
+    with served.connect() as sock:
+        body = json.dumps({"Detach": False, "Tty": False}).encode()
+        sock.sendall(
+            b"POST /exec/%s/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (made.encode(), len(body), body)
+        )
+        time.sleep(0.1)
+        sock.sendall(b"typed\n")
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := sock.recv(1000):
+            answer += piece
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 UPGRADED\r\n")
+    assert rest == b"\x01\0\0\0\0\0\0\x06typed\n"
+
+
+def test_100_tasks_come_over_the_socket_in_a_moment(served):
+    """The budget is 5 ms; four times that is allowed here, as the machine may be busy."""
+    service = served.service(Mode={"Replicated": {"Replicas": 100}})
+    with served.pacer.condition:
+        for slot in range(100):
+            served.engine.task(service, slot + 1, TaskState.RUNNING)
+    client, taken_s = served.sdk(), []
+    for _ in range(10):
+        start_s = time.perf_counter()
+        assert len(client.api.tasks()) == 100
+        taken_s.append(time.perf_counter() - start_s)
+    print(f"GET /tasks with 100 tasks: {min(taken_s) * 1000:.1f} ms")
+    assert min(taken_s) < 0.020

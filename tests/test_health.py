@@ -1,0 +1,121 @@
+"""The health monitor. Source: moby daemon/health.go; spec 8.5."""
+
+import pytest
+
+from swarmlab.model import Document, freeze
+from swarmlab.simulation import Machine, Network, S, Simulation
+from swarmlab.worker.commands import File
+from swarmlab.worker.containers import Container, Containers
+from swarmlab.worker.health import go_duration, merged_check
+from swarmlab.worker.images import Images
+from swarmlab.worker.registry import Registry
+
+
+class Idle:
+    def __init__(self, machine: Machine) -> None: ...
+
+
+def checked(test: str, **fields: int) -> Container:
+    """A container, just started, with this check."""
+    simulation = Simulation(1)
+    machine = Machine(Network(simulation), "n1", "10.0.0.1", Idle)
+    machine.start()
+    images = Images(machine, Registry())
+    images.import_image("demo:1", ['CMD ["sleep","3600"]'])
+    containers = Containers(machine, images)
+    check = {"Test": ["CMD-SHELL", test], **fields}
+    config = Document(freeze({"Image": "demo:1", "Healthcheck": check}))
+    container = containers.create("box", config)
+    call = containers.start(container)
+    simulation.run_while(lambda: call.waiting, 1 * S)
+    return container
+
+
+def after(container: Container, duration_ns: int) -> tuple[str, int]:
+    """Status and failing streak, so long after the start."""
+    assert container.started_ns is not None
+    container.machine.simulation.run_until(container.started_ns + duration_ns)
+    assert container.health is not None
+    return container.health.status, container.health.failing_streak
+
+
+def test_with_defaults_three_failures_make_unhealthy_after_ninety_seconds():
+    container = checked("exit 1")
+    assert after(container, 30 * S - 1) == ("starting", 0)
+    assert after(container, 61 * S) == ("starting", 2)
+    assert after(container, 90 * S - 1) == ("starting", 2)
+    assert after(container, 91 * S) == ("unhealthy", 3)
+
+
+def test_one_success_makes_healthy_and_clears_the_streak():
+    container = checked("test -f /ok", Interval=1 * S)
+    assert after(container, 2 * S + 1) == ("starting", 2)
+    container.files["/ok"] = File(b"")
+    assert after(container, 3 * S + 1) == ("healthy", 0)
+
+
+def test_failures_within_the_start_period_do_not_count():
+    """And probes run every start interval as long as it lasts."""
+    fields = {"Interval": 10 * S, "StartPeriod": 6 * S, "StartInterval": 2 * S, "Retries": 1}
+    container = checked("exit 1", **fields)
+    assert after(container, 5 * S) == ("starting", 0)
+    assert container.health is not None
+    assert len(container.health.log) == 2
+    assert after(container, 6 * S) == ("unhealthy", 1)  # this probe began when it was over
+
+
+def test_a_success_ends_the_grace_of_the_start_period():
+    container = checked("test -f /ok", Interval=1 * S, StartPeriod=60 * S, StartInterval=1 * S)
+    container.files["/ok"] = File(b"")
+    assert after(container, 1 * S) == ("healthy", 0)
+    del container.files["/ok"]
+    assert after(container, 3 * S) == ("healthy", 2)
+
+
+def test_a_probe_that_takes_too_long_fails_with_minus_one():
+    container = checked("sleep 9", Interval=1 * S, Timeout=1_500_000_000, Retries=1)
+    assert after(container, 3 * S) == ("unhealthy", 1)
+    assert container.health is not None
+    result = container.health.log[-1]
+    assert (result.exit_code, result.output) == (-1, "Health check exceeded timeout (1.5s)")
+
+
+def test_the_interval_runs_from_the_end_of_a_probe():
+    container = checked("sleep 2; exit 1", Interval=3 * S)
+    after(container, 19 * S)
+    assert container.health is not None
+    begun = [result.started_ns - container.started_ns for result in container.health.log]
+    assert begun == [3 * S, 8 * S, 13 * S]
+
+
+def test_five_results_are_kept_and_long_output_is_cut():
+    container = checked("cat /big", Interval=1 * S)
+    container.files["/big"] = File(b"x" * 5000)
+    after(container, 9 * S)
+    assert container.health is not None
+    assert [len(result.output) for result in container.health.log] == [4096] * 5
+
+
+@pytest.mark.parametrize(
+    ("own", "image", "merged"),
+    [
+        (None, None, None),
+        (None, {"Test": ("CMD", "a"), "Retries": 2}, ("a", None, 2)),
+        ({"Interval": 5}, {"Test": ("CMD", "a"), "Interval": 9, "Retries": 2}, ("a", 5, 2)),
+        ({"Test": ("NONE",)}, {"Test": ("CMD", "a")}, None),
+        ({"Interval": 5}, None, None),
+    ],
+)
+def test_a_field_left_empty_is_the_images(own, image, merged):
+    """Source: moby daemon/commit.go, merge."""
+    check = merged_check(own and Document(own), image and Document(image))
+    found = check and (check["Test"][1], check["Interval"], check["Retries"])
+    assert found == merged
+
+
+@pytest.mark.parametrize(
+    ("duration_ns", "text"),
+    [(30 * S, "30s"), (90 * S, "1m30s"), (500_000_000, "500ms"), (3600 * S, "1h0m0s")],
+)
+def test_durations_are_written_as_go_does(duration_ns, text):
+    assert go_duration(duration_ns) == text

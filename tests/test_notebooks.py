@@ -1,0 +1,125 @@
+"""Every notebook runs from top to bottom without a click, and keeps the form they all share."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from swarmlab.views.predict import questions
+from tests.tidy import outputs_kept
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
+BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.param
+    return found
+
+
+@pytest.fixture
+def notebook(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code_of(notebook: Any) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def texts_of(notebook: Any) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def executed(path: Path, folder: Path) -> Any:
+    """The notebook with its outputs, run in a fresh kernel that sees a page of its own."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=RUN_S_MAX, resources={"metadata": {"path": folder}})
+    return client.execute()
+
+
+def test_there_are_notebooks():
+    assert [path.stem for path in NOTEBOOKS][:1] == ["00_start_here"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_it_runs_headless_within_a_minute_and_leaves_nothing_behind(path: Path, tmp_path: Path):
+    begun = time.monotonic()
+    notebook = executed(path, tmp_path)
+    assert time.monotonic() - begun < RUN_S_MAX
+    outputs = [(c.id, o) for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert [(id, output) for id, output in outputs if output.output_type == "error"] == []
+    assert list(tmp_path.iterdir()) == []
+    shown = [o.data for _id, o in outputs if o.output_type in ("display_data", "execute_result")]
+    rich = [data for data in shown if set(data) != {"text/plain"}]
+    assert [data for data in rich if not data.get("text/plain", "").strip()] == []
+
+
+def test_no_cell_draws_a_bare_figure(notebook: Any):
+    """The views' pictures come with their words."""
+    assert [code for code in code_of(notebook) if ".figure()" in code or "plt." in code] == []
+
+
+def test_it_is_committed_without_outputs_for_the_kernel_that_everybody_has(notebook: Any):
+    assert outputs_kept(notebook.cells) == []
+    assert notebook.metadata.kernelspec.name == "python3"
+    nbformat.validate(notebook)
+
+
+def test_it_begins_with_one_title_a_promise_and_its_slides(notebook: Any):
+    texts = texts_of(notebook)
+    first = texts[0].splitlines()
+    assert notebook.cells[0].cell_type == "markdown"
+    assert first[0].startswith("# ")
+    assert re.fullmatch(r"\*[^*].*\*", first[2])
+    titles = [line for text in texts for line in text.splitlines() if re.match(r"# ", line)]
+    assert len(titles) == 1
+    for word in ("You will be able to", "minutes", "You need", "Slides of the talk"):
+        assert word in texts[0]
+    assert re.search(r"Slides of the talk\*\* \| \d\d", texts[0])
+
+
+def test_its_cells_are_few_and_short(notebook: Any):
+    assert len(notebook.cells) <= CELLS_MAX
+    lengths = {cell.id: len(cell.source.splitlines()) for cell in notebook.cells}
+    code = [cell.id for cell in notebook.cells if cell.cell_type == "code"]
+    assert [id for id in code if lengths[id] > CODE_LINES_MAX] == []
+    assert "class " not in "\n".join(code_of(notebook))
+    assert "def " not in "\n".join(code_of(notebook))
+
+
+def test_headings_go_down_one_level_at_a_time(notebook: Any):
+    lines = [line for text in texts_of(notebook) for line in text.splitlines()]
+    levels = [len(m.group(1)) for line in lines if (m := re.match(r"(#+) ", line))]
+    steps = itertools.pairwise(levels)
+    assert [(upper, lower) for upper, lower in steps if lower > upper + 1] == []
+
+
+def test_it_has_two_exercises_with_folded_answers(notebook: Any):
+    text = "\n".join(texts_of(notebook))
+    assert len(re.findall(r"^\*\*\d\. ", text, flags=re.M)) >= 2
+    assert text.count("<details><summary>Answer</summary>") >= 2
+
+
+def test_each_bet_is_in_the_bank_and_is_placed_before_it_is_revealed(notebook: Any):
+    code = code_of(notebook)
+    names = [name for cell in code for bet in BETS.findall(cell) for name in bet.split(",")]
+    assert [n for n in names if n.strip(" \"'") not in questions()] == []
+    asked = [i for i, cell in enumerate(code) if "ask(" in cell]
+    revealed = [i for i, cell in enumerate(code) if ".reveal()" in cell]
+    assert asked
+    assert len(asked) == len(revealed)
+    assert all(before < after for before, after in zip(asked, revealed, strict=True))
+
+
+def test_every_question_of_the_bank_is_asked_somewhere():
+    code = "\n".join(c for p in NOTEBOOKS for c in code_of(nbformat.read(p, as_version=4)))
+    assert [name for name in questions() if f'"{name}"' not in code] == []

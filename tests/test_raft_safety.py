@@ -1,0 +1,151 @@
+"""Raft's five safety properties hold in random stories, and the checker catches every broken rule.
+
+`RAFT_STORIES=5000 pytest tests/test_raft_safety.py` plays more of them. Raft paper, figure 3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.raft import core, log, node, progress, storage
+from tests.raft_world import Story, Violation
+
+STORIES_COUNT = int(os.environ.get("RAFT_STORIES", "500"))
+STORIES_PER_TEST = 50
+SEEDS_MAX = 1500  # a broken rule that so many stories do not show is not caught
+
+
+@pytest.mark.parametrize("first", range(0, STORIES_COUNT, STORIES_PER_TEST))
+def test_no_story_breaks_a_promise(first):
+    """Election safety, leader append-only, log matching, leader completeness, state machine safety."""
+    for seed in range(first, first + STORIES_PER_TEST):
+        try:
+            Story(seed).play()
+        except Exception as error:
+            error.add_note(f"Story({seed}).play()")
+            raise
+
+
+# -- rules broken on purpose: each function stands in for the method that BROKEN names -----------------
+def votes_without_looking_at_its_vote(self, ask):
+    self.vote = self.leader_id = 0
+    right["votes twice in a term"](self, ask)
+
+
+def without_the_vote(self, hard_state, entries):
+    return right["forgets its vote"](self, replace(hard_state, vote=0), entries)
+
+
+def without_the_term(self, hard_state, entries):
+    return right["forgets its term"](self, replace(hard_state, term=1), entries)
+
+
+def append_that_cuts(self, entries):
+    if entries:
+        del self.entries[entries[0].index - self.offset - 1 :]
+        self.entries.extend(entries)
+    return tuple(entries)
+
+
+def append_that_never_cuts(self, entries):
+    new = tuple(entry for entry in entries if entry.index > self.last_index)
+    self.entries.extend(new)
+    return new
+
+
+def commits_by_counting(self):
+    matches = sorted([self.log.last_index, *(peer.match for peer in self.progress.values())])
+    index = matches[len(matches) - self.quorum]
+    news = index > self.log.commit
+    self.log.commit = max(index, self.log.commit)
+    return news
+
+
+def commits_what_it_has(self, message):
+    right["applies before commit"](self, message)
+    self.log.commit = self.log.last_index
+
+
+def step_without_terms(self, message):
+    if message.term < self.term and self.role is not core.Role.LEADER:
+        message = replace(message, term=self.term)
+    return right["obeys an old leader"](self, message)
+
+
+def matches_everywhere(self, index):
+    return right["takes entries without looking before them"](self, index)
+
+
+def append_without_a_look(self, message):
+    held = self.log.term(message.prev_index)
+    if held is not None:
+        message = replace(message, prev_term=held)
+    right["takes entries without looking before them"](self, message)
+
+
+def says_it_has_all(self, message):
+    before = len(self._messages)
+    right["acknowledges entries it refused"](self, message)
+    for place, (to, reply) in enumerate(self._messages[before:], before):
+        if getattr(reply, "refused", False) and reply.index:
+            self._messages[place] = (to, replace(reply, refused=False))
+
+
+def restart_with_removed(self, snapshot):
+    self.members = {member.raft_id: member for member in snapshot.members[:1]}
+
+
+def nothing(self):
+    pass
+
+
+def yes(self, *_):
+    return True
+
+
+def no(self):
+    return False
+
+
+def minority(self):
+    return max(1, len(self.members) // 2)
+
+
+BROKEN: dict[str, tuple[type, str, Any]] = {
+    "votes twice in a term": (core.Raft, "_on_request_vote", votes_without_looking_at_its_vote),
+    "forgets its vote": (storage.Storage, "_log_record", without_the_vote),
+    "forgets its term": (storage.Storage, "_log_record", without_the_term),
+    "ignores whose log is newer": (log.Log, "is_up_to_date", yes),
+    "cuts its log at every append": (log.Log, "append", append_that_cuts),
+    "never cuts its log": (log.Log, "append", append_that_never_cuts),
+    "takes entries without looking before them": (core.Raft, "_on_append", append_without_a_look),
+    "acknowledges entries it refused": (core.Raft, "_on_append", says_it_has_all),
+    "obeys an old leader": (core.Raft, "step", step_without_terms),
+    "commits old terms by counting": (core.Raft, "_advance_commit", commits_by_counting),
+    "applies before commit": (core.Raft, "_on_append", commits_what_it_has),
+    "acknowledges before sync": (storage.Storage, "sync", nothing),
+    "decides with a minority": (core.Raft, "quorum", property(minority)),
+    "two membership changes at a time": (core.Raft, "change_pending", property(no)),
+}
+right: dict[str, Callable[..., Any]] = {rule: getattr(c, name) for rule, (c, name, _) in BROKEN.items()}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_rule_is_caught(rule, monkeypatch):
+    """The checker is only worth what it catches: one rule broken on purpose each time."""
+    owner, name, broken = BROKEN[rule]
+    monkeypatch.setattr(owner, name, broken)
+    for seed in range(SEEDS_MAX):
+        try:
+            Story(seed).play()
+        except Violation as violation:
+            print(f"{rule}: story {seed}: {violation}")
+            return
+        except AssertionError:
+            continue  # an assert of the code itself was faster than the checker
+    pytest.fail(f"{SEEDS_MAX} stories did not show it")

@@ -1,0 +1,229 @@
+"""The quorum table, its proof, elections told from the trace, and bets."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import time
+from typing import Any
+
+import pytest
+
+import swarmlab
+from swarmlab.errors import LabError
+from swarmlab.raft import Raft
+from swarmlab.views import predict as bets
+from swarmlab.views import quorum as module
+from swarmlab.views.election import election, logs
+from swarmlab.views.quorum import prove, quorum, quorum_table, tolerated
+
+# Slide 32: "Qtde managers, Quorum, Qtde falhas".
+SLIDE = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]
+NO_LEADER = (
+    "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few "
+    "managers are online. Make sure more than half of the managers are online."
+)
+
+
+def table_of(*sizes: int, seed: int = 7) -> Any:
+    return quorum_table(sizes, seed=seed, make=swarmlab.simulate)
+
+
+# -- the table -------------------------------------------------------------------------------------
+def test_the_table_is_the_talks_and_every_row_was_seen_to_be_so():
+    begun = time.monotonic()
+    table = table_of(*range(1, 8))
+    assert time.monotonic() - begun < 10
+    assert [(row.managers, row.quorum, row.tolerated) for row in table.rows] == SLIDE
+    assert [(row.managers, row.observed) for row in table.rows] == [(n, f) for n, _q, f in SLIDE]
+    assert all(row.agrees for row in table.rows)
+    assert {row.error for row in table.rows[1:]} == {NO_LEADER}
+    assert "Cannot connect" in table.rows[0].error
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_another_seed_has_another_story_and_the_same_table(seed: int):
+    rows = table_of(3, 4, seed=seed).rows
+    assert [row.observed for row in rows] == [1, 1]
+
+
+def test_even_sizes_buy_nothing():
+    table = table_of(1, 2, 3, 4)
+    gains = [table.gain(row) for row in table.rows]
+    assert [gain.startswith("buys nothing") for gain in gains] == [False, True, False, True]
+
+
+def test_a_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "quorum", lambda managers: (managers + 1) // 2)  # half is enough
+    table = table_of(3, 4)
+    assert [row.agrees for row in table.rows] == [True, False]
+    assert "✘ NO" in repr(table)
+    assert "1 of 2 rows" in repr(table)
+
+
+def test_a_wrong_swarm_is_found(monkeypatch: pytest.MonkeyPatch):
+    """What is seen comes from the swarm: with Raft's majority broken, it is not the formula's."""
+    half = property(lambda raft: max(1, len(raft.members) // 2))
+    monkeypatch.setattr(Raft, "quorum", half)
+    row = prove(4, make=swarmlab.simulate)
+    assert (row.tolerated, row.agrees) == (1, False)
+    assert row.observed > 1
+
+
+def test_no_row_of_the_table_is_written_down_in_the_module():
+    """No number but what the formula, the bounds and the patience need."""
+    tree = ast.parse(inspect.getsource(module))
+    numbers = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    assert {n for n in numbers if type(n) is int} <= {0, 1, 2, 3, 7, 8}
+    source = inspect.getsource(prove) + inspect.getsource(module._write)
+    assert "tolerated(" not in inspect.getsource(module._write)
+    before_row = source[: source.index("return Row(")]
+    assert "quorum(" not in before_row.replace("make=swarmlab", "")
+
+
+def test_quorum_and_tolerance_hold_for_any_size():
+    for managers in range(1, 100):
+        assert 2 * quorum(managers) > managers >= 2 * (quorum(managers) - 1)
+        assert tolerated(managers) + quorum(managers) == managers
+
+
+def test_a_row_tells_its_play_in_text_and_html():
+    row = prove(3, make=swarmlab.simulate)
+    assert [step.up for step in row.steps] == [3, 2, 1]
+    for form in (repr(row), row._repr_html_()):
+        assert "m1, the leader, crashed" in form
+        assert "too few managers are online" in form
+    assert "computed" in repr(table_of(1)).lower()
+
+
+# -- elections -------------------------------------------------------------------------------------
+@pytest.fixture
+def fallen(cluster: Any) -> Any:
+    """The leader crashed, and another was elected."""
+    cluster.crash("m1")
+    cluster.run("60s")
+    return cluster
+
+
+def test_an_election_is_told_from_the_crash_to_the_new_leader(fallen: Any):
+    story = election(fallen)
+    assert story.rows[0] == ("+0.00 s", "m1", "✖ down; it was the leader")
+    said = [what for _when, _who, what in story.rows]
+    winner = next(who for _when, who, what in story.rows if what.startswith("LEADER"))
+    other = ({"m2", "m3"} - {winner}).pop()
+    assert any(what.startswith("hears no leader") and "2 votes of 3" in what for what in said)
+    assert any(w == other and f"vote for {winner}" in what for _t, w, what in story.rows)
+    seconds = float(story.rows[1][0].split()[0])
+    assert 8 <= seconds <= 40
+    assert "LEADER" in repr(story)
+
+
+def test_the_leader_of_the_cut_off_side_steps_down_and_nobody_there_wins():
+    cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
+    cluster.partition("m1,m2", "m3,m4,m5")
+    cluster.run("60s")
+    rows = election(cluster).rows
+    assert rows[0][2].startswith("the network is cut")
+    assert any(who == "m1" and "no longer hears a majority" in what for _t, who, what in rows)
+    winners = {who for _t, who, what in rows if what.startswith("LEADER")}
+    assert winners
+    assert winners <= {"m3", "m4", "m5"}
+
+
+def test_the_picture_has_a_lane_a_manager_and_its_words(fallen: Any):
+    story = election(fallen)
+    axes = story.figure().axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["m1", "m2", "m3"]
+    letters = {text.get_text().split()[0] for text in axes.texts if text.get_text().strip()}
+    assert {"F", "L", "✖"} <= letters
+    html = story._repr_html_()
+    assert "<img" in html
+    assert "alt='+0.00 s m1" in html
+
+
+def test_the_logs_show_terms_votes_and_what_is_not_committed(fallen: Any):
+    table = logs(fallen)
+    rows = {row[0]: row for row in table.rows}
+    assert rows["m1"][1] == "✖ down"
+    leader = fallen.default_node()
+    assert rows[leader][1:4] == ("leader", "3", leader)
+    assert rows[leader][-1] == "3✔"
+    fallen.crash(({"m2", "m3"} - {leader}).pop())
+    with pytest.raises(Exception, match="lost leader status"):
+        fallen.client(leader).configs.create(name="late", data=b"never")
+    last = {row[0]: row[-1] for row in logs(fallen).rows}
+    assert last[leader] == "3?"
+
+
+def test_a_real_swarm_has_no_trace_to_read():
+    with pytest.raises(LabError, match="simulation's trace"):
+        election(object())
+
+
+# -- bets ------------------------------------------------------------------------------------------
+@pytest.fixture
+def no_bets(monkeypatch: pytest.MonkeyPatch) -> bets.Score:
+    fresh = bets.Score()
+    monkeypatch.setattr(bets, "SCORE", fresh)
+    return fresh
+
+
+def made() -> bets.Prediction:
+    return bets.predict("2 + 2?", {"3": "Count again.", "4": ""}, answer="4", why="It is even.")
+
+
+def test_no_click_is_needed_to_go_on(no_bets: bets.Score):
+    said = made().reveal()
+    assert "No bet this time. The answer is B, 4" in repr(said)
+    assert no_bets.bets == {}
+
+
+def test_one_click_is_the_bet_with_its_confidence(no_bets: bets.Score):
+    bet = made()
+    buttons = [child.children[0] for child in bet.children[1:3]]
+    assert [button.description for button in buttons] == ["A: I am sure", "B: I am sure"]
+    buttons[0].click()
+    assert (bet.choice, bet.sure, bet.revealed) == ("3", True, False)
+    assert "4" not in bet._status.value  # the answer is not told yet
+    assert repr(bet.reveal()).splitlines()[1] == "Count again."
+    assert no_bets.bets == {"2 + 2?": (False, True)}
+    assert "surprised" in repr(no_bets)
+
+
+def test_after_the_reveal_nothing_counts(no_bets: bets.Score):
+    bet = made()
+    bet.reveal()
+    bet.bet("4")
+    assert no_bets.bets == {}
+    assert "not counted" in bet._status.value
+
+
+def test_a_quiz_answers_at_once(no_bets: bets.Score):
+    questions = bets.quiz("reads", "join_heals")
+    questions.children[0].bet("An error")
+    assert "Right" in questions.children[0]._status.value
+    assert no_bets.count(False) == (1, 1)
+
+
+def test_a_bet_shows_itself_without_a_kernel():
+    bundle = bets.ask("partition")._repr_mimebundle_()
+    assert "Who can still change the swarm?" in bundle["text/plain"]
+    assert "<details>" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_every_question_has_its_answer_and_a_nudge_for_every_wrong_choice():
+    for name, entry in bets.questions().items():
+        choices = {str(choice): nudge for choice, nudge in entry["choices"].items()}
+        assert entry["answer"] in choices, name
+        assert [c for c, nudge in choices.items() if bool(nudge) is (c == entry["answer"])] == []
+        assert entry["why"], name
+    places = {list(e["choices"]).index(e["answer"]) for e in bets.questions().values()}
+    assert len(places) > 2  # no letter is always right
+
+
+def test_bad_questions_explain_themselves():
+    with pytest.raises(LabError, match="none of the choices"):
+        bets.predict("?", ["a", "b"], answer="c", why="")
+    with pytest.raises(LabError, match="there is no question 'nope'"):
+        bets.ask("nope")
