@@ -287,11 +287,11 @@ class Cluster:
 
         return node_rows(self)
 
-    def board(self, **options: Any) -> Any:
+    def board(self) -> Any:
         """The live board: a column a node, a box a task; crash nodes with a click."""
-        from swarmlab.views.board import Board
+        from swarmlab.views.board import board_of
 
-        return Board(self, **options)
+        return board_of(self)
 
     def __repr__(self) -> str:
         up = sum(self.is_up(name) for name in self.names)

@@ -107,7 +107,7 @@ class Notebook:
     def errors(self) -> list[str]:
         """Tracebacks, and whatever else cells wrote to their error stream."""
         written = self.page.locator('.jp-RenderedText[data-mime-type$=".stderr"]')
-        return written.all_inner_texts()
+        return written.all_text_contents()
 
     def dialogs(self) -> list[str]:
         """Questions and news that stand in the way of a newcomer."""

@@ -1,4 +1,4 @@
-"""An engine with a dict for a cluster: the routes are tested against it, without managers or Raft."""
+"""An engine with a dict for a cluster, to test the routes without managers or Raft."""
 
 from __future__ import annotations
 

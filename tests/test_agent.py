@@ -41,6 +41,7 @@ class Dispatcher:
     """The manager's end of a session, which does as the test tells it."""
 
     leader = ""  # empty: this one leads
+    hasty = False  # push before the session's welcome is out
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -56,6 +57,8 @@ class Dispatcher:
             if self.leader:
                 raise NotLeader("" if self.leader == "unknown" else self.leader)
             self.session_id, self.number = f"s{len(self.registered)}", 0
+            if self.hasty:
+                self.push(make_task())
             return Session(self.session_id, 5 * S, NODE, MANAGERS)
         if body.session_id != self.session_id:
             raise Unknown("session invalid")
@@ -225,11 +228,12 @@ def test_an_order_that_goes_back_is_ignored():
     """Source: swarmkit agent/task.go, run."""
     world = World()
     world.run(1 * S)
-    task = make_task()
-    world.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
+    task = make_task(Args=["sh", "-c", "sleep 3; exit 3"])
     world.dispatcher.push(task)
+    world.run(2 * S)
+    world.dispatcher.push(replace(task, desired=TaskState.READY))
     world.run(5 * S)
-    assert world.moves(task) == ["shutdown"]
+    assert world.state(task) == TaskState.FAILED
 
 
 def test_a_failed_step_keeps_the_message_and_tells_the_error():
@@ -261,6 +265,7 @@ def test_a_power_cut_fails_the_running_tasks_with_255():
     world.worker.start()
     world.run(3 * S)
     assert world.dispatcher.statuses[task.id].err == "task: non-zero exit (255)"
+    assert world.moves(task).count("accepted") == 1  # it remembered how far it was
 
 
 def test_after_an_orderly_engine_stop_the_container_is_gone():
@@ -350,6 +355,53 @@ def test_a_session_that_the_manager_forgot_is_opened_anew_and_all_is_told_again(
     assert len(world.dispatcher.registered) == 1
     assert world.state(task) == TaskState.RUNNING
     assert len(world.dispatcher.beats) >= 1
+
+
+def test_a_push_that_overtakes_the_welcome_is_kept_for_it():
+    world = World()
+    world.dispatcher.hasty = True
+    world.run(1 * S)
+    assert list(world.engine.agent.tasks) == ["t1"]
+
+
+def test_a_complete_set_of_assignments_replaces_what_was_there():
+    """Source: swarmkit agent/worker.go, Assign."""
+    world = World()
+    world.run(1 * S)
+    secret = Secret(id="x1", spec=Document(Name="password"), data=b"hunter2")
+    world.dispatcher.push(make_task("t1"), secrets=(secret,))
+    world.run(1 * S)
+    world.dispatcher.push(make_task("t2"), complete=True)
+    world.run(1 * S)
+    assert list(world.engine.agent.tasks) == ["t2"]
+    assert world.engine.agent.dependencies.secrets == {}
+
+
+def test_a_report_that_was_lost_is_sent_again_in_the_same_session():
+    world = World()
+    world.run(1 * S)
+    task = make_task(Args=["sh", "-c", "sleep 2; exit 3"])
+    world.dispatcher.push(task)
+    world.run(2 * S)
+    world.m1.network.partition(["m1"], ["worker", "m2"])
+    world.run(1500 * MS)
+    assert world.moves(task)[-1] == "failed"
+    world.m1.network.heal()
+    world.run(9 * S)
+    assert world.state(task) == TaskState.FAILED
+    assert len(world.dispatcher.registered) == 1
+
+
+def test_one_session_beats_once_a_period():
+    world = World()
+    world.run(1 * S)
+    for _ in range(3):
+        world.dispatcher.number += 2  # a gap: the agent opens a session anew
+        world.dispatcher.push()
+        world.run(1 * S)
+    world.dispatcher.beats.clear()
+    world.run(20 * S)
+    assert len(world.dispatcher.beats) == 4
 
 
 def test_a_gap_in_the_assignments_makes_a_new_session():

@@ -10,6 +10,7 @@ an engine that answers `HEAD /_ping` with `Api-Version: 1.50` and `Ostype: linux
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import io
 import json
@@ -29,19 +30,13 @@ import docker
 import pytest
 
 from swarmlab.docker_cli import run
-from tests.docker_cli_world import answer
 from tests.served import Served
+from tests.test_docker_cli_world import SCRIPTED, STORY, answer
 
 pytestmark = pytest.mark.oracle
 
 Result = tuple[int, str, str]
 STOCK = shutil.which("docker") or ""
-FOLDER = Path(__file__).parent
-
-
-def lines_of(name: str) -> list[str]:
-    text = (FOLDER / "docker_cli_lines" / name).read_text()
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 class ScriptedEngine(socketserver.ThreadingUnixStreamServer):
@@ -92,6 +87,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     yield path, engine
     engine.shutdown()
+    engine.server_close()
 
 
 def stock(path: Path, words: list[str], stdin: bytes = b"") -> Result:
@@ -105,11 +101,12 @@ def stock(path: Path, words: list[str], stdin: bytes = b"") -> Result:
 def ours(path: Path, words: list[str], stdin: bytes = b"") -> Result:
     client = docker.APIClient(base_url=f"unix://{path}", version="auto")
     out, err = io.StringIO(), io.StringIO()
-    code = run(words, client, out=out, err=err, stdin=stdin)
+    with contextlib.closing(client):
+        code = run(words, client, out=out, err=err, stdin=stdin)
     return code, out.getvalue(), err.getvalue()
 
 
-@pytest.mark.parametrize("line", lines_of("scripted.txt"))
+@pytest.mark.parametrize("line", SCRIPTED)
 def test_on_the_scripted_engine_both_print_and_write_the_same(scripted, line):
     path, engine = scripted
     words = shlex.split(line)
@@ -159,7 +156,7 @@ def play(path: Path, lines: list[str]) -> list[str]:
 def test_on_a_served_cluster_both_tell_one_story(tmp_path):
     with Served(tmp_path, "--managers", "1", "--workers", "1", "--speed", "5") as served:
         path = served.host("m1").removeprefix("unix://")
-        differing = play(Path(path), lines_of("story.txt"))
+        differing = play(Path(path), STORY)
     assert differing == []
 
 
@@ -171,7 +168,7 @@ def test_on_a_real_engine_both_tell_one_story():
     cluster = RealCluster(["m1", "w1"]).up()
     try:
         cluster.swarm(["m1"], ["w1"])
-        differing = play(cluster.sock("m1"), lines_of("story.txt"))
+        differing = play(cluster.sock("m1"), STORY)
     finally:
         cluster.down()
     assert differing == []

@@ -139,8 +139,10 @@ def test_a_container_that_ran_before_is_not_started_again(containers):
     """The wait then finds out how it ended. Source: controller.go, Start (ErrTaskStarted)."""
     made = up(containers, Args=["sh", "-c", "exit 5"])
     assert outcome(containers, made.start()) == "done"
+    started_ns = made.container.started_ns
     again = Controller(made.task, containers, Dependencies(), NODE)
     assert outcome(containers, again.start()) == "done"
+    assert made.container.started_ns == started_ns
     assert outcome(containers, again.wait()) == "task: non-zero exit (5)"
     assert containers.machine.simulation.now_ns < 2 * S
 

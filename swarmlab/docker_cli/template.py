@@ -1,28 +1,28 @@
 """The part of Go's text/template that docker's `--format` is used with.
 
-Fields (`{{.A.B}}`), `$`, literals, pipes, `if`, `range` and `with`, trimming (`{{-`, `-}}`) and the
-functions of FUNCTIONS. Everything else is refused by name.
+Fields, variables, literals, pipes, `if`, `range`, `with`, trimming and the functions of FUNCTIONS;
+everything else is refused by name.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from swarmlab.docker_cli.text import go_quote, go_value
 
-ACTION = re.compile(r"\{\{(- )?(.*?)( -)?\}\}", re.DOTALL)
 TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)|(?P<number>-?\d+(?:\.\d+)?)"""
-    r"""|(?P<field>\.[A-Za-z_][\w.]*|\.)|(?P<variable>\$\w*(?:\.\w+)*)|(?P<word>[A-Za-z_]\w*)"""
-    r"""|(?P<mark>:=|[|(),=]))"""
+    r"""|(?P<path>\$\w*(?:\.\w+)*|(?:\.\w+)+|\.)|(?P<word>\w+)|(?P<mark>[|()]))"""
 )
-UNSUPPORTED = {"template", "define", "block", "break", "continue"}
+Functions = Mapping[str, Callable[..., Any]]
+Names = dict[str, Any]
+Expression = Callable[[Any, Names], Any]  # of the dot and the variables
+CONSTANTS = {"true": True, "false": False, "nil": None}
 
 
 class TemplateError(Exception):
-    """A template that cannot be read or cannot be filled in; the text is Go's."""
+    """A template that cannot be read or filled in; the text is Go's."""
 
 
 class NoValue:
@@ -39,7 +39,7 @@ NO_VALUE = NoValue()
 
 
 class Row(dict[str, Any]):
-    """A line of a list: its columns by the names that `--format` knows them by."""
+    """A line of a list: its columns by the names that `--format` knows."""
 
     go_type = ""  # Go's name of it, for the error text
 
@@ -53,13 +53,7 @@ def to_json(value: Any) -> str:
 
 def escape(text: str) -> str:
     """JSON the way Go writes it: `<`, `>` and `&` are escaped."""
-    for mark in "<>&":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return text
-
-
-def _join(parts: Sequence[Any], separator: str) -> str:
-    return separator.join(map(str, parts))
+    return re.sub("[<>&]", lambda mark: f"\\u{ord(mark[0]):04x}", text)
 
 
 def _index(value: Any, *keys: Any) -> Any:
@@ -70,20 +64,20 @@ def _index(value: Any, *keys: Any) -> Any:
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json": to_json,
-    "join": _join,
+    "join": lambda parts, separator: separator.join(map(str, parts)),
     "lower": lambda text: str(text).lower(),
     "upper": lambda text: str(text).upper(),
-    "title": lambda text: re.sub(r"\b[a-z]", lambda m: m[0].upper(), str(text)),
+    "title": lambda text: re.sub(r"\b[a-z]", lambda letter: letter[0].upper(), str(text)),
     "split": lambda text, separator: str(text).split(separator),
-    "truncate": lambda text, length: str(text)[: int(length)],
-    "pad": lambda text, left, right: f"{' ' * int(left)}{text}{' ' * int(right)}" if text else "",
+    "truncate": lambda text, length: str(text)[:length],
+    "pad": lambda text, left, right: f"{' ' * left}{text}{' ' * right}" if text else "",
     "println": lambda *values: " ".join(map(go_value, values)) + "\n",
     "print": lambda *values: "".join(map(go_value, values)),
     "len": len,
     "index": _index,
     "not": lambda value: not value,
-    "and": lambda *values: next((v for v in values if not v), values[-1]),
-    "or": lambda *values: next((v for v in values if v), values[-1]),
+    "and": lambda *values: next((value for value in values if not value), values[-1]),
+    "or": lambda *values: next((value for value in values if value), values[-1]),
     "eq": lambda first, *others: first in others,
     "ne": lambda left, right: left != right,
     "gt": lambda left, right: left > right,
@@ -96,35 +90,6 @@ HEADER_FUNCTIONS = FUNCTIONS | {
 }
 
 
-@dataclass
-class Scope:
-    """Where an expression is evaluated: the dot, the variables, the functions."""
-
-    dot: Any
-    variables: dict[str, Any]
-    functions: Mapping[str, Callable[..., Any]]
-
-    def at(self, dot: Any, **variables: Any) -> "Scope":
-        return Scope(dot, {**self.variables, **variables}, self.functions)
-
-
-Expression = Callable[[Scope], Any]
-
-
-@dataclass
-class Block:
-    """`if`, `range` or `with`: its expression, its body and what stands after `else`."""
-
-    kind: str
-    names: list[str]
-    value: Expression
-    body: "list[Part]" = field(default_factory=list)
-    otherwise: "list[Part]" = field(default_factory=list)
-
-
-Part = str | Expression | Block
-
-
 class Template:
     """A parsed template.
 
@@ -132,184 +97,166 @@ class Template:
     'A B '
     """
 
-    def __init__(self, source: str) -> None:
-        self.parts: list[Part] = []
-        self._stack: list[tuple[Block | None, list[Part]]] = [(None, self.parts)]
-        position = 0
-        for action in ACTION.finditer(source):
-            text = source[position : action.start()]
-            self._text(text.rstrip() if action[1] else text, after_trim=position and self._trimmed)
-            self._trimmed = bool(action[3])
-            self._action(action[2], source, action.start(2))
-            position = action.end()
-        if "{{" in source[position:]:
-            raise _parse_error(source, "unclosed action")
-        self._text(source[position:], after_trim=position and self._trimmed)
-        if len(self._stack) > 1:
-            raise _parse_error(source, "unexpected EOF")
+    def __init__(self, source: str, functions: Functions = FUNCTIONS) -> None:
+        source = re.sub(r"\s*\{\{- ", "{{ ", re.sub(r" -\}\}\s*", " }}", source))
+        self._functions = functions
+        self._pieces = re.split(r"\{\{(.*?)\}\}", source, flags=re.DOTALL)
+        self._next, self._source, self._offset = 0, source, 0
+        self._parts, stop = self._body()
+        if stop:
+            raise self._refuse(f"unexpected {{{{{stop}}}}}")
 
-    def _text(self, text: str, *, after_trim: object) -> None:
-        self._stack[-1][1].append(text.lstrip() if after_trim else text)
+    def render(self, dot: Any) -> str:
+        return _render(self._parts, dot, {"$": dot})
 
-    def _action(self, action: str, source: str, offset: int) -> None:
-        word, _, rest = action.strip().partition(" ")
-        block, parts = self._stack[-1]
-        if word.startswith("/*"):
-            return
-        if word in UNSUPPORTED:
-            raise TemplateError(f"template: this kit's docker does not know {{{{{word}}}}}")
-        if word == "end" and block:
-            self._stack.pop()
-            if block.kind == "else if":
-                self._action("end", source, offset)
-        elif word == "else" and block:
-            self._stack[-1] = (block, block.otherwise)
-            if rest.strip().startswith("if "):
-                self._open("else if", rest.strip()[3:], source, offset)
-        elif word in ("if", "range", "with"):
-            self._open(word, rest, source, offset)
-        elif word in ("end", "else"):
-            raise _parse_error(source, f"unexpected {{{{{word}}}}}")
-        else:
-            parts.append(_Reader(action, source, offset).pipeline())
+    def _refuse(self, fault: str) -> TemplateError:
+        return TemplateError(f"template: :{self._source.count(chr(10), 0, self._offset) + 1}: {fault}")
 
-    def _open(self, kind: str, rest: str, source: str, offset: int) -> None:
-        names = []
-        if found := re.match(r"\s*(\$\w+)\s*(?:,\s*(\$\w+))?\s*:=", rest):
-            names, rest = [name for name in found.groups() if name], rest[found.end() :]
-        block = Block(kind, names, _Reader(rest, source, offset).pipeline())
-        self._stack[-1][1].append(block)
-        self._stack.append((block, block.body))
+    def _body(self) -> tuple[list[Any], str]:
+        """What stands before the next `end` or `else` (or the end), and that action."""
+        parts: list[Any] = []
+        while True:
+            text = self._pieces[self._next]
+            parts.append(text)
+            self._offset += len(text) + 2
+            self._next += 2
+            if self._next > len(self._pieces):
+                if "{{" in text:
+                    raise self._refuse("unclosed action")
+                return parts, ""
+            action = self._pieces[self._next - 1]
+            word, _, rest = action.strip().partition(" ")
+            at, self._offset = self._offset, self._offset + len(action) + 2
+            if word in ("end", "else"):
+                return parts, action.strip()
+            if word in ("if", "range", "with"):
+                parts.append(self._block(word, rest, at))
+            elif word in ("template", "define", "block", "break", "continue"):
+                raise self._refuse(f"{{{{{word}}}}} is not known to this docker")
+            else:
+                parts.append(self._expression(action, at))
 
-    def render(self, dot: Any, *, header: bool = False) -> str:
-        scope = Scope(dot, {"$": dot}, HEADER_FUNCTIONS if header else FUNCTIONS)
-        return "".join(_render(self.parts, scope))
+    def _block(self, kind: str, head: str, at: int) -> Callable[[Any, Names], str]:
+        bound = re.match(r"\s*(\$\w+)\s*(?:,\s*(\$\w+))?\s*:=", head)
+        names = [name for name in bound.groups() if name] if bound else []
+        value = self._expression(head[bound.end() if bound else 0 :], at)
+        body, stop = self._body()
+        otherwise: list[Any] = []
+        if stop.startswith("else if "):
+            otherwise = [self._block("if", stop[len("else if ") :], at)]
+        elif stop == "else":
+            otherwise, stop = self._body()
+        if not stop:
+            raise self._refuse("unexpected EOF")
 
+        def render(dot: Any, outer: Names) -> str:
+            found = value(dot, outer)
+            if not found:
+                return _render(otherwise, dot, outer)
+            if kind != "range":
+                inner = dict(zip(names, [found], strict=False))
+                return _render(body, found if kind == "with" else dot, outer | inner)
+            pairs = sorted(found.items()) if isinstance(found, Mapping) else enumerate(found)
+            keep = len(names)
+            return "".join(
+                _render(body, pair[1], outer | dict(zip(names, pair[-keep:], strict=False)))
+                for pair in pairs
+            )
 
-def _parse_error(source: str, fault: str) -> TemplateError:
-    return TemplateError(f"template: :{source.count(chr(10)) + 1}: {fault}")
+        return render
 
-
-def _render(parts: "list[Part]", scope: Scope) -> list[str]:
-    written: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            written.append(part)
-        elif isinstance(part, Block):
-            written += _render_block(part, scope)
-        else:
-            written.append(go_value(part(scope)))
-    return written
-
-
-def _render_block(block: Block, scope: Scope) -> list[str]:
-    value = block.value(scope)
-    if not value:
-        return _render(block.otherwise, scope)
-    if block.kind != "range":
-        bound = scope.at(value if block.kind == "with" else scope.dot)
-        bound.variables.update(zip(block.names, [value], strict=False))
-        return _render(block.body, bound)
-    items = sorted(value.items()) if isinstance(value, Mapping) else list(enumerate(value))
-    written: list[str] = []
-    for key, item in items:
-        names = dict(zip(block.names, (key, item) if len(block.names) == 2 else (item,), strict=False))
-        written += _render(block.body, scope.at(item, **names))
-    return written
+    def _expression(self, text: str, at: int) -> Expression:
+        try:
+            return expression(text, self._functions, at - self._source.rfind("\n", 0, at) - 1)
+        except ValueError as error:
+            raise self._refuse(str(error)) from None
 
 
-class _Reader:
-    """Reads one action: a pipeline of calls, fields and literals."""
+def _render(parts: list[Any], dot: Any, names: Names) -> str:
+    return "".join(p if isinstance(p, str) else go_value(p(dot, names)) for p in parts)
 
-    def __init__(self, action: str, source: str, offset: int) -> None:
-        self.source, self.line = source, source.count("\n", 0, offset) + 1
-        column = offset - (source.rfind("\n", 0, offset) + 1)
-        self.tokens: list[tuple[str, str, int]] = []
-        position = 0
-        while position < len(action.rstrip()):
-            token = TOKEN.match(action, position)
-            if not token:
-                bad = action[position:].strip()[0]
-                raise _parse_error(source, f'unexpected "{bad}" in operand')
-            kind = str(token.lastgroup)
-            self.tokens.append((kind, token[kind], column + token.start(kind)))
-            position = token.end()
-        if not self.tokens:
-            raise _parse_error(source, "missing value for command")
 
-    def pipeline(self) -> Expression:
-        value = self._call(None)
-        while self.tokens and self.tokens[0][1] == "|":
-            self.tokens.pop(0)
-            value = self._call(value)
+def expression(text: str, functions: Functions, column: int = 0) -> Expression:
+    """What stands between two braces: calls and operands, piped; ValueError when it is none."""
+    tokens: list[tuple[str, str, int]] = []
+    position = 0
+    while position < len(text.rstrip()):
+        if not (token := TOKEN.match(text, position)):
+            raise ValueError(f"unexpected {go_quote(text[position:].strip()[0])} in operand")
+        kind = str(token.lastgroup)
+        tokens.append((kind, token[kind], column + token.start(kind)))
+        position = token.end()
+    value = _pipeline(tokens, functions)
+    if tokens:
+        raise ValueError(f"unexpected {go_quote(tokens[0][1])} in command")
+    return value
+
+
+def _pipeline(tokens: list[tuple[str, str, int]], functions: Functions) -> Expression:
+    piped: list[Expression] = []
+    while True:
+        called = ""
+        if tokens and tokens[0][0] == "word" and tokens[0][1] not in CONSTANTS:
+            called = tokens.pop(0)[1]
+            if called not in functions:
+                raise ValueError(f"function {go_quote(called)} not defined")
+        values = []
+        while tokens and tokens[0][1] not in ("|", ")"):
+            values.append(_operand(tokens, functions))
+        if not called and not values:
+            raise ValueError("missing value for command")
+        values += piped
+        piped = [_call(functions[called], called, values) if called else values[0]]
+        if not tokens or tokens[0][1] != "|":
+            return piped[0]
+        tokens.pop(0)
+
+
+def _call(function: Callable[..., Any], name: str, operands: list[Expression]) -> Expression:
+    def call(dot: Any, names: Names) -> Any:
+        values = [operand(dot, names) for operand in operands]
+        try:
+            return function(*values)
+        except (TypeError, LookupError, ValueError) as error:
+            raise TemplateError(f"template: :1: error calling {name}: {error}") from None
+
+    return call
+
+
+def _operand(tokens: list[tuple[str, str, int]], functions: Functions) -> Expression:
+    kind, text, column = tokens.pop(0)
+    if text == "(":
+        inner = _pipeline(tokens, functions)
+        if not tokens:
+            raise ValueError("unclosed left paren")
+        tokens.pop(0)
+        return inner
+    if kind == "path":
+        return _path(text, column)
+    if kind == "string":
+        constant: Any = text[1:-1] if text[0] == "`" else json.loads(text)
+    elif kind == "number":
+        constant = float(text) if "." in text else int(text)
+    elif text in CONSTANTS:
+        constant = CONSTANTS[text]
+    else:
+        raise ValueError(f"function {go_quote(text)} not defined")
+    return lambda dot, names: constant
+
+
+def _path(text: str, column: int) -> Expression:
+    first, *fields = text.split(".")
+    where = f'template: :1:{column}: executing "" at <{text}>: can\'t evaluate field'
+
+    def look_up(dot: Any, names: Names) -> Any:
+        value = names[first] if first else dot
+        for name in filter(None, fields):
+            if isinstance(value, Mapping):
+                if name not in value and isinstance(value, Row):
+                    raise TemplateError(f"{where} {name} in type {value.go_type}")
+                value = value.get(name, NO_VALUE)
+            elif value is not None and not isinstance(value, NoValue):
+                raise TemplateError(f"{where} {name} in type {type(value).__name__}")
         return value
 
-    def _call(self, piped: Expression | None) -> Expression:
-        function = self.tokens[0][1] if self.tokens and self.tokens[0][0] == "word" else ""
-        if function in ("true", "false", "nil"):
-            function = ""
-        elif function:
-            self.tokens.pop(0)
-            if function not in FUNCTIONS:
-                raise _parse_error(self.source, f"function {go_quote(function)} not defined")
-        arguments = []
-        while self.tokens and self.tokens[0][1] not in ("|", ")"):
-            arguments.append(self._operand())
-        if piped:
-            arguments.append(piped)
-        return self._apply(function, arguments) if function else arguments[0]
-
-    def _apply(self, function: str, arguments: list[Expression]) -> Expression:
-        def apply(scope: Scope) -> Any:
-            values = [argument(scope) for argument in arguments]
-            try:
-                return scope.functions[function](*values)
-            except (TypeError, LookupError, ValueError) as error:
-                raise TemplateError(f"template: :{self.line}: error calling {function}: {error}") from None
-
-        return apply
-
-    def _operand(self) -> Expression:
-        kind, text, column = self.tokens.pop(0)
-        match kind:
-            case "string":
-                literal = text[1:-1] if text[0] == "`" else json.loads(text)
-                return lambda scope: literal
-            case "number":
-                number = float(text) if "." in text else int(text)
-                return lambda scope: number
-            case "word":
-                constant = {"true": True, "false": False, "nil": None}[text]
-                return lambda scope: constant
-            case "field":
-                return self._path("", text, column)
-            case "variable":
-                name, dot, rest = text.partition(".")
-                return self._path(name, dot + rest, column)
-        if text == "(":
-            inner = self.pipeline()
-            self.tokens.pop(0)
-            return inner
-        raise _parse_error(self.source, f"unexpected {go_quote(text)} in operand")
-
-    def _path(self, variable: str, path: str, column: int) -> Expression:
-        names = [name for name in path.split(".") if name]
-
-        def look_up(scope: Scope) -> Any:
-            value = scope.variables[variable] if variable else scope.dot
-            for name in names:
-                value = self._field(value, name, path, column)
-            return value
-
-        return look_up
-
-    def _field(self, value: Any, name: str, path: str, column: int) -> Any:
-        where = f'template: :{self.line}:{column}: executing "" at <{path}>:'
-        if isinstance(value, Mapping):
-            if name not in value and isinstance(value, Row):
-                kind = value.go_type
-                raise TemplateError(f"{where} can't evaluate field {name} in type {kind}")
-            return value.get(name, NO_VALUE)
-        if value is None or isinstance(value, NoValue):
-            raise TemplateError(f"{where} nil pointer evaluating field {name}")
-        raise TemplateError(f"{where} can't evaluate field {name} in type {type(value).__name__}")
+    return look_up

@@ -5,19 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-NS_PER_UNIT = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-SIZE_UNITS = "bkmgtp"
-
+NS_PER_UNIT = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
+NS_PER_UNIT["h"] = 60 * NS_PER_UNIT["m"]
+STAMP = re.compile(r"([^.Z+]+)(\.\d+)?.*")
 # Upper bound in hours (not included), hours a unit, its name. Source: docker/go-units duration.go.
-_LONG_AGES = (
+LONG_AGES = (
     (48, 1, "hours"),
     (24 * 14, 24, "days"),
     (24 * 60, 24 * 7, "weeks"),
@@ -27,7 +19,7 @@ _LONG_AGES = (
 
 
 def human_duration(seconds: float) -> str:
-    """How long, roughly: `5 seconds`, `About a minute`, `3 months`.
+    """How long, roughly.
 
     >>> [human_duration(s) for s in (0.2, 1, 90, 3600, 7776000)]
     ['Less than a second', '1 second', 'About a minute', 'About an hour', '3 months']
@@ -41,23 +33,27 @@ def human_duration(seconds: float) -> str:
         return "About a minute" if minutes == 1 else f"{minutes} minutes"
     if hours == 1:
         return "About an hour"
-    _, size, unit = next(row for row in _LONG_AGES if hours < row[0])
+    _, size, unit = next(row for row in LONG_AGES if hours < row[0])
     return f"{hours // size} {unit}"
+
+
+def _stamp(text: str) -> tuple[str, str]:
+    head, fraction = STAMP.fullmatch(text).groups()  # type: ignore[union-attr]  # API times match
+    return head, fraction or ""
 
 
 def seconds_of(stamp: str | float) -> float:
     """Unix seconds of an API time: RFC 3339 with up to nine decimals, or already a number."""
     if isinstance(stamp, int | float):
         return float(stamp)
-    head, fraction = re.fullmatch(r"([^.Z+]+)(\.\d+)?.*", stamp).groups()  # type: ignore[union-attr]  # every API time matches
-    when = datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp()
-    return when + float(fraction or 0)
+    head, fraction = _stamp(stamp)
+    return datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp() + float(fraction or 0)
 
 
 def go_time(stamp: str) -> str:
     """An API time as Go prints it: `2017-10-28 12:00:00.5 +0000 UTC`."""
-    head, fraction = re.fullmatch(r"([^.Z+]+)(\.\d+)?.*", stamp).groups()  # type: ignore[union-attr]  # as above
-    return f"{head.replace('T', ' ')}{(fraction or '').rstrip('0').rstrip('.')} +0000 UTC"
+    head, fraction = _stamp(stamp)
+    return f"{head.replace('T', ' ')}{fraction.rstrip('0').rstrip('.')} +0000 UTC"
 
 
 def local_time(seconds: float) -> str:
@@ -67,49 +63,43 @@ def local_time(seconds: float) -> str:
 
 def parse_duration(text: str) -> int:
     """Nanoseconds of a Go duration such as `1h30m` or `1.5s`; ValueError in Go's words."""
-    quoted = go_quote(text)
-    parts = re.findall(r"(\d+\.?\d*|\.\d+)([^\d.+-]*)", text)
-    sign, body = ("-", text[1:]) if text.startswith("-") else ("", text.removeprefix("+"))
+    body = text.lstrip("+-")
+    parts = re.findall(r"(\d+\.?\d*|\.\d+)([^\d.]*)", body)
     if body == "0":
         return 0
     if not parts or "".join(number + unit for number, unit in parts) != body:
-        raise ValueError(f"time: invalid duration {quoted}")
-    for _, unit in parts:
-        if not unit:
-            raise ValueError(f"time: missing unit in duration {quoted}")
-        if unit not in NS_PER_UNIT:
-            raise ValueError(f"time: unknown unit {go_quote(unit)} in duration {quoted}")
+        raise ValueError(f"time: invalid duration {go_quote(text)}")
+    if odd := next((unit for _, unit in parts if unit not in NS_PER_UNIT), None) or "":
+        raise ValueError(f"time: unknown unit {go_quote(odd)} in duration {go_quote(text)}")
+    if not all(unit for _, unit in parts):
+        raise ValueError(f"time: missing unit in duration {go_quote(text)}")
     total = sum(round(float(number) * NS_PER_UNIT[unit]) for number, unit in parts)
-    return -total if sign else total
+    return -total if text.startswith("-") else total
 
 
-def go_duration(ns: int) -> str:
-    """Nanoseconds as Go prints them: `5s`, `1m0s`, `2160h0m0s`, `1.5ms`."""
-    if ns < 10**9:
-        unit = next((u for u in ("ms", "µs") if ns >= NS_PER_UNIT[u]), "ns")
-        return "0s" if ns == 0 else f"{_trim(ns / NS_PER_UNIT[unit])}{unit}"
-    minutes, rest = divmod(ns, NS_PER_UNIT["m"])
-    seconds = f"{_trim(rest / 10**9)}s"
-    hours, minutes_left = divmod(minutes, 60)
-    return f"{hours}h{minutes_left}m{seconds}" if hours else f"{minutes}m{seconds}" * bool(
-        minutes
-    ) or seconds
+def go_duration(ns: float) -> str:
+    """Nanoseconds as Go prints them.
 
-
-def _trim(number: float) -> str:
-    return f"{number:.9f}".rstrip("0").rstrip(".")
+    >>> [go_duration(ns) for ns in (0, 15e5, 5e9, 90e9, 7776e12)]
+    ['0s', '1.5ms', '5s', '1m30s', '2160h0m0s']
+    """
+    if 0 < ns < 10**9:
+        unit = next(u for u in ("ms", "µs", "ns") if ns >= NS_PER_UNIT[u])
+        return f"{ns / NS_PER_UNIT[unit]:.10g}{unit}"
+    minutes, seconds = divmod(ns / 10**9, 60)
+    hours, rest = divmod(int(minutes), 60)
+    text = f"{seconds:.10g}s"
+    return f"{hours}h{rest}m{text}" if hours else f"{rest}m{text}" if rest else text
 
 
 def parse_bytes(text: str) -> int:
     """Bytes of a size such as `64m` or `1.5GiB` (1 k is 1024); ValueError in docker's words."""
     number, suffix = re.fullmatch(r"([\d.]*) ?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # matches all
-    try:
-        value = float(number)
-    except ValueError:
-        raise ValueError(f"invalid size: '{text}'") from None
+    if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number):
+        raise ValueError(f"invalid size: '{text}'")
     if not re.fullmatch(r"|b|[kmgtp](i?b)?", suffix.lower()):
         raise ValueError(f"invalid suffix: '{suffix}'")
-    return int(value * 1024 ** SIZE_UNITS.index(suffix.lower()[:1] or "b"))
+    return int(float(number) * 1024 ** "bkmgtp".index(suffix.lower()[:1] or "b"))
 
 
 def binary_size(size: float) -> str:
@@ -136,7 +126,7 @@ def natural_key(text: str) -> list[tuple[int, int]]:
 
 
 def capitalize(text: str) -> str:
-    """First letter large, all others small, as `node ls` shows states (one letter alone stays small)."""
+    """First letter large, all others small; a letter alone stays small, as in docker."""
     return text.capitalize() if len(text) > 1 else text.lower()
 
 
@@ -151,24 +141,21 @@ def short_id(text: str) -> str:
 
 
 def image_name(image: str) -> str:
-    """An image reference as docker shows it: without digest and without `docker.io/library/`."""
+    """A tagged image as docker shows it: without digest and without `docker.io/library/`."""
     name = image.partition("@")[0]
-    if ":" not in name.rpartition("/")[2]:
-        return image  # only a tagged name is shortened
-    return name.removeprefix("docker.io/").removeprefix("library/")
+    tagged = ":" in name.rpartition("/")[2]
+    return name.removeprefix("docker.io/").removeprefix("library/") if tagged else image
 
 
-def align(lines: Sequence[str], minimum: int = 10, padding: int = 3) -> str:
-    """Lines of tab-separated cells set under each other; the last cell of a line is not padded."""
-    rows = [line.split("\t") for line in lines]
+def align(text: str, minimum: int = 10, padding: int = 3) -> str:
+    """Lines of tab-separated cells set under each other; a line's last cell is not padded."""
+    rows = [line.split("\t") for line in text.split("\n")]
     widths: dict[int, int] = {}
     for row in rows:
         for column, cell in enumerate(row[:-1]):
             widths[column] = max(widths.get(column, minimum), len(cell) + padding)
-    return "".join(
-        "".join(cell.ljust(widths[i]) for i, cell in enumerate(row[:-1])) + row[-1] + "\n"
-        for row in rows
-    )
+    padded = [[c.ljust(widths[i]) for i, c in enumerate(row[:-1])] + row[-1:] for row in rows]
+    return "\n".join(map("".join, padded))
 
 
 def go_quote(text: str) -> str:
@@ -184,11 +171,10 @@ def go_value(value: Any) -> str:
             return "<nil>"
         case bool():
             return str(value).lower()
-        case float() if value.is_integer():
-            return str(int(value))
+        case float():
+            return f"{value:.10g}"
         case list():
             return f"[{' '.join(map(go_value, value))}]"
         case dict():
             return f"map[{' '.join(f'{k}:{go_value(value[k])}' for k in sorted(value))}]"
-        case _:
-            return str(value)
+    return str(value)

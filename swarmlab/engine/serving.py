@@ -157,9 +157,11 @@ class _Pull(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        for self._rest in iter(lambda: self._rest or next(self._pieces, None), None):
-            if self._rest:
-                break
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
@@ -254,7 +256,7 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
     return client
 
 
-# -- over a socket -----------------------------------------------------------------------------------
+# -- over a socket ---------------------------------------------------------------------------------
 class _Handler(WSGIRequestHandler):
     """One connection: requests are answered one after the other until somebody hangs up."""
 

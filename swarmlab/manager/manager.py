@@ -20,6 +20,7 @@ from swarmlab.manager.constraint_enforcer import ConstraintEnforcer
 from swarmlab.manager.control_api import ControlApi
 from swarmlab.manager.dispatcher import Dispatcher
 from swarmlab.manager.global_services import GlobalOrchestrator
+from swarmlab.manager.jobs import JobOrchestrator
 from swarmlab.manager.reaper import Reaper
 from swarmlab.manager.replicated import ReplicatedOrchestrator
 from swarmlab.manager.role_manager import RoleManager, is_safe_to_remove
@@ -140,6 +141,7 @@ class Manager:
         self.rooms = [
             ReplicatedOrchestrator(simulation, view),
             GlobalOrchestrator(simulation, view),
+            JobOrchestrator(simulation, view),
             Allocator(simulation, view),
             Scheduler(simulation, self.machine.name, view),
             self.dispatcher,

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
 
+from swarmlab.manager.allocator import PENDING
 from swarmlab.manager.constraints import label
 from swarmlab.manager.filters import Pipeline
 from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
@@ -28,7 +29,7 @@ DEBOUNCE_NS, DEBOUNCE_NS_MAX = 50 * MS, 1 * S
 
 ASSIGNED = "scheduler assigned task to node"
 CONFIRMED = "scheduler confirmed task can run on preassigned node"
-PENDING = "pending task scheduling"
+
 
 
 @dataclass(frozen=True, slots=True)

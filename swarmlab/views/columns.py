@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from swarmlab.views.inside import NOT_KNOWN
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import NodeRow, NodeRows, ServiceRow, Snapshot, TaskRow, html_table
-from swarmlab.views.words import NO_SERVICE, leadership, listed, node_facts
+from swarmlab.views.words import NO_SERVICE, leadership, listed, node_facts, swarm_in_words
 
 KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
 ACTIONS = {"crash": "Crash", "start": "Start", "drain": "Drain", "active": "Activate"}
@@ -74,11 +75,14 @@ def notices(snapshot: Snapshot) -> list[str]:
 
 
 def static_html(snapshot: Snapshot) -> str:
-    """The board where no kernel is, as on a web page: tables, and the same in words."""
+    """The board where no kernel is, as on a web page: the nodes as a table, the rest in words."""
     rows = NodeRows(snapshot.nodes)
-    tasks = {row.key: "" for row in rows}
+    tasks: dict[str, list[str]] = {}
     for task in snapshot.tasks:
-        if task.node:
-            tasks[task.node] += f"{task.name} {LOOKS[task.kind].word}; "
-    lines = [(*cells, tasks[row.key]) for row, cells in zip(rows, rows.cells(), strict=True)]
-    return html_table((*rows.HEADS[:-1], "RUNNING", "TASKS"), lines)
+        tasks.setdefault(task.node, []).append(f"{task.name} {LOOKS[task.kind].word}")
+    lines = [
+        (*cells, ", ".join(tasks.get(row.key, [])))
+        for row, cells in zip(rows, rows.cells(), strict=True)
+    ]
+    words = "".join(f"<p>{escape(line)}</p>" for line in swarm_in_words(snapshot))
+    return html_table((*rows.HEADS[:-1], "RUNNING", "TASKS"), lines) + words

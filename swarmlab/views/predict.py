@@ -151,7 +151,10 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         self.revealed = True
         title, *nudge = self._verdict(self.choice).splitlines()
         said = Said(title, (*nudge, self.why, *SCORE.words[:1]))
-        self._say("\n".join((title, *nudge, *([self.why] if self.at_once else []))))
+        if self.at_once:
+            self._say("\n".join((title, *nudge, self.why)))
+        else:
+            self._say(title if self.choice else _("Revealed below. It was a bet you did not make."))
         return said
 
     # -- forms -----------------------------------------------------------------------

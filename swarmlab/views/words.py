@@ -50,17 +50,10 @@ def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
     return [(tasks, reason) for reason, tasks in groups.items()]
 
 
-def in_words(snapshot: Snapshot) -> str:
-    """The whole board as text: who leads, a line a node, a line a service, what waits and why."""
+def swarm_in_words(snapshot: Snapshot) -> list[str]:
+    """Who leads; a line a service; what waits, and why."""
     clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
     lines = [clock + leadership(snapshot)]
-    for row in snapshot.nodes:
-        tasks: dict[str, list[str]] = {}
-        for task in snapshot.tasks:
-            if task.node == row.key:
-                tasks.setdefault(LOOKS[task.kind].word, []).append(task.name)
-        facts = [*node_facts(row), *(f"{listed(names)} {word}" for word, names in tasks.items())]
-        lines.append(f"{row.name}: {', '.join(facts)}")
     for service in snapshot.services:
         update = f", update {service.update}" if service.update else ""
         count = f"{service.running} of {service.wanted} running"
@@ -69,7 +62,22 @@ def in_words(snapshot: Snapshot) -> str:
         lines.append(f"waiting: {listed(task.name for task in waiters)}: {reason}")
     if not snapshot.services and snapshot.leader:
         lines.append(NO_SERVICE)
-    return "\n".join(lines)
+    return lines
+
+
+def in_words(snapshot: Snapshot) -> str:
+    """The whole board as text: who leads, then a line a node, then services and what waits."""
+    tasks: dict[str, dict[str, list[str]]] = {}
+    for task in snapshot.tasks:
+        word = LOOKS[task.kind].word
+        tasks.setdefault(task.node, {}).setdefault(word, []).append(task.name)
+    nodes = []
+    for row in snapshot.nodes:
+        kinds = tasks.get(row.key, {}).items()
+        facts = [*node_facts(row), *(f"{listed(names)} {word}" for word, names in kinds)]
+        nodes.append(f"{row.name}: {', '.join(facts)}")
+    first, *rest = swarm_in_words(snapshot)
+    return "\n".join([first, *nodes, *rest])
 
 
 # -- what happened ---------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""Subnets, addresses and ports, as the allocator hands them out: serially, not lowest first.
+
+Source: swarmkit manager/allocator/{network,portallocator}.go, internal/idm/idm.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Interface, IPv4Network
+
+PORT_MIN, DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX, PORT_MAX = 1, 30_000, 32_767, 65_535
+
+
+class Serial:
+    """Numbers from `first` to `last`, each time the next free one after the last one given."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last = first, last
+        self._taken: set[int] = set()
+        self._given = first - 1
+
+    def take(self, number: int) -> bool:
+        """Reserve this very number; False when it is taken. One outside the range is nobody's."""
+        if number in self._taken:
+            return False
+        if self.first <= number <= self.last:
+            self._taken.add(number)
+        return True
+
+    def next(self) -> int | None:
+        """The next free number, wrapping around; None when all are taken."""
+        size = self.last - self.first + 1
+        if len(self._taken) >= size:
+            return None
+        number = self._given
+        while True:
+            number = self.first + (number + 1 - self.first) % size
+            if number not in self._taken:
+                self._taken.add(number)
+                self._given = number
+                return number
+
+    def free(self, number: int) -> None:
+        self._taken.discard(number)
+
+
+class Subnet:
+    """One network's addresses; the gateway has the first."""
+
+    def __init__(self, subnet: str, gateway: str = "") -> None:
+        self.network = IPv4Network(subnet, strict=False)
+        low = int(self.network.network_address)
+        self._hosts = Serial(low + 1, low + self.network.num_addresses - 2)
+        if gateway:
+            self._hosts.take(int(IPv4Interface(gateway).ip))
+            self.gateway = gateway
+        else:
+            self.gateway = self._text(self._hosts.next() or low + 1).partition("/")[0]
+
+    def _text(self, number: int) -> str:
+        return f"{IPv4Interface(number).ip}/{self.network.prefixlen}"
+
+    def next(self) -> str | None:
+        """The next free address, `10.0.1.5/24`; None when there is none left."""
+        number = self._hosts.next()
+        return None if number is None else self._text(number)
+
+    def take(self, address: str) -> None:
+        self._hosts.take(int(IPv4Interface(address).ip))
+
+    def free(self, address: str) -> None:
+        self._hosts.free(int(IPv4Interface(address).ip))
+
+
+def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IPv4Network]) -> str:
+    """The first subnet of the pools that meets no other network; "" when there is none."""
+    used = list(taken)
+    for pool in pools:
+        for subnet in IPv4Network(pool, strict=False).subnets(new_prefix=prefix_length):
+            if not any(subnet.overlaps(other) for other in used):
+                return str(subnet)
+    return ""
+
+
+class Ports:
+    """The published ports of one protocol, over the whole swarm."""
+
+    def __init__(self) -> None:
+        self._all = Serial(PORT_MIN, PORT_MAX)
+        self._dynamic = Serial(DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX)
+
+    def take(self, port: int) -> bool:
+        """Reserve a port that somebody chose; False when it is taken."""
+        if not self._all.take(port):
+            return False
+        self._dynamic.take(port)
+        return True
+
+    def next(self) -> int | None:
+        """The next dynamic port, 30000 for the first service."""
+        port = self._dynamic.next()
+        if port is not None:
+            self._all.take(port)
+        return port
+
+    def free(self, port: int) -> None:
+        self._all.free(port)
+        self._dynamic.free(port)

@@ -1,0 +1,427 @@
+"""The Engine API, route by route, through the stock SDK or bare HTTP, against a fake cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import docker
+import pytest
+
+from swarmlab.engine.routes import ROUTES
+from swarmlab.model import SwarmNetwork, TaskState
+from tests.fake_engine import Lab
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture
+def alone() -> Lab:
+    """An engine in no swarm."""
+    return Lab(swarm=False)
+
+
+def refused(response) -> tuple[int, str]:
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.text.endswith("\n")
+    return response.status_code, response.json()["message"]
+
+
+# -- the table ---------------------------------------------------------------------------
+def test_every_route_is_there_once_and_has_a_handler():
+    pairs = [(method, template) for method, template, _, _ in ROUTES]
+    assert len(set(pairs)) == len(pairs)
+    assert all(callable(handler) for _, _, handler, _ in ROUTES)
+
+
+def test_all_answers_carry_dockers_headers(lab):
+    """Spec 7.1."""
+    for path in ("/_ping", "/nodes", "/nope"):
+        headers = lab.ask("GET", path).headers
+        assert headers["Api-Version"] == "1.50"
+        assert headers["Ostype"] == "linux"
+        assert headers["Docker-Experimental"] == "false"
+        assert headers["Server"].startswith("Docker/")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/v1.99/nodes", "client version 1.99 is too new. Maximum supported API version is 1.50"),
+        (
+            "/v1.12/nodes",
+            "client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade"
+            " your client to a newer version",
+        ),
+    ],
+)
+def test_versions_out_of_range_are_refused(lab, path, text):
+    assert refused(lab.ask("GET", path)) == (400, text)
+    assert lab.ask("GET", "/v1.41/nodes").status_code == 200
+
+
+def test_unknown_paths_and_methods_are_not_found(lab):
+    for method, path in (("GET", "/nope"), ("PUT", "/nodes"), ("GET", "/"), ("GET", "/v1.41")):
+        assert refused(lab.ask(method, path)) == (404, "page not found")
+
+
+@pytest.mark.parametrize(
+    ("headers", "data", "text"),
+    [
+        (
+            {"Content-Type": "text/plain"},
+            b"{}",
+            "unsupported Content-Type header (text/plain): must be 'application/json'",
+        ),
+        ({}, b"", "invalid JSON: got EOF while reading request body"),
+        ({"Content-Type": "application/json"}, b"{", "invalid JSON: "),
+        ({"Content-Type": "application/json"}, b"[]", "invalid JSON: "),
+        ({"Content-Type": "application/json"}, b"[" * 100_000, "invalid JSON: "),
+    ],
+)
+def test_bad_bodies_are_refused(lab, headers, data, text):
+    response = lab.ask("POST", "/services/create", headers=headers, data=data)
+    status, message = refused(response)
+    assert (status, message[: len(text)]) == (400, text)
+
+
+def test_booleans_are_lenient_except_where_go_parses_them(lab):
+    """Spec 7.1."""
+    service = lab.service()
+    for word in ("yes", "2", "TRUE"):
+        assert lab.ask("GET", f"/containers/json?all={word}").status_code == 200
+    assert lab.ask("GET", f"/services/{service.id}?insertDefaults=T").status_code == 200
+    assert refused(lab.ask("GET", f"/services/{service.id}?insertDefaults=yes")) == (
+        400, "invalid value for insertDefaults: yes"
+    )  # fmt: skip
+
+
+def test_a_mistake_of_our_own_is_a_500_and_not_the_end(lab, caplog):
+    lab.engine.tables["service"]["broken"] = object()
+    assert lab.ask("GET", "/services").status_code == 500
+    assert "Traceback" in caplog.text
+    assert lab.client.ping()
+
+
+# -- the swarm -----------------------------------------------------------------------------
+def test_off_a_manager_the_refusal_says_why(alone):
+    """Spec 1.8."""
+    status, text = refused(alone.ask("GET", "/services"))
+    assert status == 503
+    assert 'Use "docker swarm init"' in text
+    alone.engine.swarm_state = "active"
+    assert "Worker nodes can't be used" in refused(alone.ask("GET", "/nodes"))[1]
+    alone.engine.swarm_state = "locked"
+    assert "needs to be unlocked" in refused(alone.ask("GET", "/swarm"))[1]
+    assert alone.client.info()["Swarm"]["LocalNodeState"] == "locked"
+
+
+def test_the_clis_init_body_is_filled_with_defaults(alone):
+    """Spec 7.14: availability is empty, Labels null, and only typed flags are in Spec."""
+    body = {
+        "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "", "Availability": "", "SubnetSize": 24,
+        "DataPathPort": 0, "ForceNewCluster": False, "DefaultAddrPool": [],
+        "Spec": {"Labels": None, "Orchestration": {}, "Raft": {"ElectionTick": 0}},
+    }  # fmt: skip
+    assert alone.ask("POST", "/swarm/init", json=body).json() == alone.engine.node_id
+    swarm = alone.client.api.inspect_swarm()
+    assert swarm["Spec"]["Raft"]["ElectionTick"] == 10
+    assert swarm["DefaultAddrPool"] == ["10.0.0.0/8"]
+    assert (swarm["SubnetSize"], swarm["DataPathPort"]) == (24, 4789)
+    assert set(swarm["JoinTokens"]) == {"Worker", "Manager"}
+    assert base64.b64decode(swarm["TLSInfo"]["CertIssuerSubject"]).endswith(b"swarm-ca")
+    assert alone.engine.asked[0][1]["Availability"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"Availability": "x"}, 400, 'invalid Availability: "x"'),
+        (
+            {"ListenAddr": "nowhere"},
+            400,
+            "listen address must be an IP address or network interface (with optional port number)",
+        ),
+        (
+            {"AdvertiseAddr": "0.0.0.0"},
+            400,
+            "advertise address must be a non-zero IP address or network interface (with optional"
+            " port number)",
+        ),
+        ({"SubnetSize": 30}, 500, "subnet size is out of range: 30"),
+        (
+            {"DefaultAddrPool": ["10.0.0.0/26"]},
+            500,
+            'invalid CIDR: "10.0.0.0/26". Subnet size is too small for pool: 24',
+        ),
+        (
+            {"DataPathPort": 80},
+            500,
+            "Datapath port number is not in valid range (1024-49151) : 80",
+        ),
+        ({"Spec": {"Name": "x"}}, 400, 'swarm spec must be named "default"'),
+    ],
+)
+def test_bad_init_parameters_are_refused(alone, body, status, text):
+    """Spec 6.10: some of them with status 500."""
+    assert refused(alone.ask("POST", "/swarm/init", json=body)) == (status, text)
+
+
+def test_join_needs_a_remote_and_a_free_node(lab, alone):
+    assert refused(alone.ask("POST", "/swarm/join", json={})) == (
+        400, "at least 1 RemoteAddr is required to join"
+    )  # fmt: skip
+    alone.client.swarm.join(remote_addrs=["10.77.0.9"], join_token="t")
+    assert alone.engine.asked[0][1]["RemoteAddrs"] == ("10.77.0.9:2377",)
+    with pytest.raises(docker.errors.APIError, match="This node is already part of a swarm"):
+        lab.client.swarm.join(remote_addrs=["10.77.0.9"], join_token="t")
+
+
+def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
+    swarm = lab.client.swarm
+    swarm.update(rotate_worker_token=True, snapshot_interval=5000)
+    assert lab.engine.asked[-1] == ("update_cluster", [True, False, False])
+    assert swarm.attrs["Spec"]["Orchestration"] == {"TaskHistoryRetentionLimit": 0}
+    assert refused(lab.ask("POST", "/swarm/update", json={})) == (
+        400, "invalid swarm version '': strconv.ParseUint: parsing \"\": invalid syntax"
+    )  # fmt: skip
+
+
+def test_info_counts_and_tells_no_tokens(lab):
+    swarm = lab.client.info()["Swarm"]
+    assert (swarm["Nodes"], swarm["Managers"], swarm["ControlAvailable"]) == (1, 1, True)
+    assert "JoinTokens" not in swarm["Cluster"]
+
+
+# -- nodes -----------------------------------------------------------------------------------
+def test_nodes_are_found_by_id_hostname_and_beginning_of_an_id(lab):
+    (node,) = lab.client.nodes.list()
+    assert node.attrs["ManagerStatus"]["Leader"] is True
+    for ref in (node.id, "m1", node.id[:4]):
+        assert lab.client.nodes.get(ref).attrs == node.attrs
+    assert refused(lab.ask("GET", "/nodes/self")) == (404, "node self not found")
+
+
+def test_label_means_the_engines_label_and_node_label_the_nodes(lab):
+    """Spec 7.4 TRAP."""
+    assert len(lab.client.nodes.list(filters={"label": "disk=ssd"})) == 1
+    assert lab.client.nodes.list(filters={"node.label": "disk=ssd"}) == []
+    assert lab.client.nodes.list(filters={"role": "worker"}) == []
+    with pytest.raises(docker.errors.APIError) as refusal:
+        lab.client.nodes.list(filters={"role": "boss"})
+    assert refusal.value.status_code == 500
+
+
+def test_a_nodes_spec_goes_round_exactly(lab):
+    (node,) = lab.client.nodes.list()
+    before = node.attrs["Spec"]
+    node.update({**before, "Labels": {"az": "a"}})
+    node.reload()
+    assert node.attrs["Spec"]["Labels"] == {"az": "a"}
+    node.update(before)
+    node.reload()
+    assert node.attrs["Spec"] == before
+
+
+# -- services and tasks ------------------------------------------------------------------------
+def test_a_service_goes_round_with_the_sdk(lab):
+    """docker-py, api_service_test: what was sent is found again, by equality."""
+    created = lab.client.services.create(
+        "alpine:3.10", ["sleep", "1"], name="x", resources={"Limits": {"NanoCPUs": 4_000_000}},
+        restart_policy={"Condition": "any", "Delay": 5, "MaxAttempts": 5, "Window": 0},
+        mode=docker.types.ServiceMode("replicated", 5),
+    )  # fmt: skip
+    spec = lab.client.services.get("x").attrs["Spec"]
+    assert spec["Mode"] == {"Replicated": {"Replicas": 5}}
+    assert spec["TaskTemplate"]["RestartPolicy"]["Window"] == 0
+    assert spec["TaskTemplate"]["ForceUpdate"] == 0
+    assert created.force_update()
+    assert lab.client.services.get("x").attrs["Spec"]["TaskTemplate"]["ForceUpdate"] == 1
+    created.remove()
+    assert lab.client.services.list() == []
+
+
+def test_a_stale_version_is_a_500(lab):
+    """Spec 2.2 TRAP."""
+    service = lab.service()
+    body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
+    assert refused(lab.ask("POST", f"/services/{service.id}/update?version=1", json=body)) == (
+        500, "rpc error: code = Unknown desc = update out of sequence"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "text"),
+    [
+        ("version=x", 400, "invalid service version 'x': strconv.ParseUint: parsing \"x\": invalid"
+                           " syntax"),
+        ("version=1&rollback=x", 500, "unrecognized rollback option x"),
+        ("version=1&registryAuthFrom=x", 400, "invalid registryAuthFrom 'x'"),
+    ],
+)  # fmt: skip
+def test_bad_update_parameters_are_refused(lab, query, status, text):
+    service = lab.service()
+    body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
+    path = f"/services/{service.id}/update?{query}"
+    assert refused(lab.ask("POST", path, json=body)) == (status, text)
+
+
+def test_networks_of_a_service_are_resolved_or_refused(lab):
+    """Spec 6.3, step 1."""
+    network = lab.client.networks.create("back", driver="overlay")
+    spec = {"TaskTemplate": {"ContainerSpec": {"Image": "n"}, "Networks": [{"Target": "back"}]}}
+    assert lab.service(**spec).spec.task["Networks"] == ({"Target": network.id},)
+    lab.client.networks.create("mine")
+    for target, status, text in (("nope", 500, "network nope not found"), ("mine", 403, "The net")):
+        spec["TaskTemplate"]["Networks"] = [{"Target": target}]
+        answer = refused(lab.ask("POST", "/services/create", json=spec))
+        assert (answer[0], answer[1][: len(text)]) == (status, text)
+
+
+def test_the_status_of_services_is_told_only_when_asked(lab):
+    service = lab.service(Mode={"Replicated": {"Replicas": 2}})
+    lab.engine.task(service, 1, TaskState.RUNNING)
+    (plain,) = lab.client.services.list()
+    assert "ServiceStatus" not in plain.attrs
+    (full,) = lab.client.services.list(status=True)
+    assert full.attrs["ServiceStatus"] == {
+        "RunningTasks": 1, "DesiredTasks": 2, "CompletedTasks": 0
+    }  # fmt: skip
+
+
+def test_tasks_are_filtered_by_service_node_state_and_being_up_to_date(lab):
+    service = lab.service()
+    task = lab.engine.task(service, 1, TaskState.RUNNING, spec_version=0)
+    old = lab.engine.task(
+        service, 2, TaskState.RUNNING, desired=TaskState.SHUTDOWN, spec_version=9,
+        spec=lab.service("other", TaskTemplate={"ContainerSpec": {"Image": "x"}}).spec.task,
+    )  # fmt: skip
+    ids = lambda filters: [t["ID"] for t in lab.client.api.tasks(filters)]  # noqa: E731
+    assert set(ids({"service": "web", "node": "m1"})) == {task.id, old.id}
+    assert ids({"name": "web.2"}) == ids({"desired-state": "Shutdown"}) == [old.id]
+    assert ids({"_up-to-date": "true", "service": "web"}) == [task.id]
+    with pytest.raises(docker.errors.NotFound, match="service nope not found"):
+        ids({"service": "nope"})
+
+
+def test_a_rollback_keeps_its_word(lab):
+    service = lab.service()
+    body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
+    path = f"/services/web/update?version={service.version}&rollback=previous"
+    assert lab.ask("POST", path, json=body).json() == {"Warnings": None}
+    assert lab.engine.asked[-1] == ("update_service", [True])
+
+
+# -- secrets and configs -------------------------------------------------------------------------
+def test_secrets_keep_quiet_and_configs_tell(lab):
+    secret = lab.client.secrets.create(name="s", data=b"hunter2", labels={"a": "b"})
+    config = lab.client.configs.create(name="c", data=b"open")
+    assert lab.engine.tables["secret"][secret.id].data == b"hunter2"
+    assert "Data" not in lab.client.secrets.get("s").attrs["Spec"]
+    spec = lab.client.configs.get(config.id).attrs["Spec"]
+    assert base64.b64decode(spec["Data"]) == b"open"
+    assert lab.client.secrets.list(filters={"names": ["s"]})[0].id == secret.id
+    with pytest.raises(docker.errors.APIError, match="invalid filter 'names'"):
+        lab.client.configs.list(filters={"names": ["c"]})
+    assert lab.ask("DELETE", f"/secrets/{secret.id}").status_code == 204
+
+
+def test_data_that_is_not_base64_is_refused(lab):
+    body = {"Name": "s", "Data": "not base64!"}
+    assert refused(lab.ask("POST", "/secrets/create", json=body))[0] == 400
+
+
+# -- networks and volumes --------------------------------------------------------------------------
+def test_swarm_and_local_networks_are_one_list(lab):
+    names = {n.name: n.attrs["Scope"] for n in lab.client.networks.list()}
+    assert names == {"ingress": "swarm", "bridge": "local", "host": "local", "none": "local"}
+    assert lab.ask("GET", "/networks/ingress?scope=local").status_code == 404
+    assert lab.ask("GET", "/networks/ingress").json()["Ingress"] is True
+
+
+def test_predefined_and_taken_names_are_refused(lab):
+    """Spec 6.8."""
+    made = lab.client.networks.create("back", driver="overlay", attachable=True)
+    assert made.attrs["Attachable"] is True
+    for name, status, text in (
+        ("host", 403, "host is a pre-defined network and cannot be created"),
+        ("back", 409, "network with name back already exists"),
+    ):
+        body = {"Name": name, "Driver": "overlay"}
+        assert refused(lab.ask("POST", "/networks/create", json=body)) == (status, text)
+    body = {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.1.0.1"}]}}
+    assert refused(lab.ask("POST", "/networks/create", json=body)) == (
+        400, "ipam configuration: subnet 10.0.0.0/24 does not contain gateway 10.1.0.1"
+    )  # fmt: skip
+    made.remove()
+    assert refused(lab.ask("DELETE", f"/networks/{made.id}"))[0] == 404
+
+
+def test_an_ambiguous_name_is_a_400(lab):
+    for id in ("n1", "n2"):
+        twin = SwarmNetwork(id=id, spec=lab.engine.tables["network"]["ingress1"].spec)
+        lab.engine.put(replace(twin, spec=twin.spec.with_(Name="twin")))
+    assert refused(lab.ask("GET", "/networks/twin")) == (
+        400, "2 matches found based on name: network twin is ambiguous"
+    )  # fmt: skip
+
+
+def test_off_a_manager_an_overlay_is_forbidden_but_a_bridge_is_not(alone):
+    assert refused(alone.ask("POST", "/networks/create", json={"Name": "o", "Driver": "overlay"}))[
+        0
+    ] == 403  # fmt: skip
+    assert alone.client.networks.create("b").attrs["Scope"] == "local"
+
+
+def test_volumes_are_names(lab):
+    assert lab.client.volumes.create("v").name == "v"
+    assert [v.name for v in lab.client.volumes.list()] == ["v"]
+    lab.client.volumes.get("v").remove()
+    assert lab.ask("GET", "/volumes/v").status_code == 404
+
+
+# -- images and containers -----------------------------------------------------------------------
+def test_images_are_pulled_imported_tagged_and_removed(lab):
+    image = lab.client.images.pull("redis", tag="latest")
+    assert image.tags == ["redis:latest"]
+    changes = ['CMD ["sleep","3600"]', "LABEL v=1"]
+    lab.client.api.import_image_from_data(b"", repository="demo", tag="1", changes=changes)
+    demo = lab.client.images.get("demo:1")
+    assert demo.attrs["Config"]["Cmd"] == ["sleep", "3600"]
+    assert demo.tag("a/b", "2")
+    assert set(lab.client.images.get("a/b:2").tags) == {"demo:1", "a/b:2"}
+    lab.client.images.remove("redis")
+    with pytest.raises(docker.errors.ImageNotFound):
+        lab.client.images.get("redis")
+    platforms = lab.ask("GET", "/distribution/nginx:latest/json").json()["Platforms"]
+    assert {"architecture": "amd64", "os": "linux"} in platforms
+
+
+def test_a_container_lives_as_the_sdk_tells_it(lab):
+    containers = lab.client.containers
+    assert containers.run("busybox", "echo hi", remove=True) == b"hi\n"
+    one = containers.run("busybox", ["sleep", "100"], detach=True, name="one", labels={"a": "b"})
+    assert [c.name for c in containers.list(filters={"label": "a=b", "name": "on"})] == ["one"]
+    one.stop(timeout=1)
+    assert one.wait() == {"StatusCode": 137}
+    assert containers.list() == []
+    assert containers.list(all=True)[0].status == "exited"
+    one.restart()
+    one.reload()
+    assert one.status == "running"
+    with pytest.raises(docker.errors.APIError, match="container is running"):
+        one.remove()
+    one.kill()
+    one.remove()
+    with pytest.raises(docker.errors.NotFound):
+        containers.get("one")
+
+
+def test_json_that_goes_out_is_json(lab):
+    lab.service()
+    for path in ("/info", "/version", "/services", "/system/df", "/networks", "/volumes", "/swarm"):
+        assert json.loads(lab.ask("GET", path).text) is not None

@@ -1,0 +1,162 @@
+"""Logs, events, waits and commands inside containers: what grows while it is read."""
+
+from __future__ import annotations
+
+import threading
+
+import docker
+import pytest
+
+from swarmlab.engine.streams import frame
+from swarmlab.model import TaskState
+from swarmlab.simulation import S
+from tests.fake_engine import Lab
+
+CHATTY = ["sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; sleep 1; done"]
+
+
+@pytest.fixture
+def lab() -> Lab:
+    lab = Lab()
+    lab.client.images.pull("busybox")
+    return lab
+
+
+def ended(lab: Lab, command: list[str], **more: object):
+    container = lab.client.containers.run("busybox", command, detach=True, **more)
+    container.wait()
+    return container
+
+
+def test_a_frame_says_its_channel_and_length():
+    """Source: moby pkg/stdcopy."""
+    assert frame(2, b"oops") == b"\x02\0\0\0\0\0\0\x04oops"
+    assert frame(1, b"hi", tty=True) == b"hi"
+
+
+def test_logs_choose_channels_and_the_last_lines(lab):
+    container = ended(lab, CHATTY)
+    assert container.logs(stderr=False) == b"out 1\nout 2\nout 3\n"
+    assert container.logs(stdout=False, tail=1) == b"err 3\n"
+    assert container.logs(tail=0) == b""
+    assert list(container.logs(stream=True, stdout=False)) == [b"err 1\n", b"err 2\n", b"err 3\n"]
+    lines = container.logs(timestamps=True).decode().splitlines()
+    assert lines[0].startswith("2017-10-28T12:00:")
+    assert len(lines[0].split()[0]) == len("2017-10-28T12:00:00.000000000Z")
+
+
+def test_logs_of_nothing_are_refused(lab):
+    container = ended(lab, ["true"])
+    for path in (f"/containers/{container.id}/logs", f"/services/{lab.service().id}/logs"):
+        assert lab.ask("GET", path).status_code == 400
+    path = f"/containers/{container.id}/logs?stdout=1&tail=x"
+    assert lab.ask("GET", path).status_code == 500
+
+
+def test_followed_logs_come_as_time_passes_and_end_with_the_container(lab):
+    container = lab.client.containers.run("busybox", CHATTY, detach=True)
+    begun_ns = lab.simulation.now_ns
+    lines = list(container.logs(stream=True, follow=True, stderr=False))
+    assert lines == [b"out 1\n", b"out 2\n", b"out 3\n"]
+    assert lab.simulation.now_ns - begun_ns >= 2 * S
+
+
+def test_followed_logs_end_when_the_machine_does(lab):
+    container = lab.client.containers.run("busybox", ["sleep", "1000"], detach=True)
+    lab.simulation.after(5 * S, lab.machine.crash)
+    assert list(container.logs(stream=True, follow=True)) == []
+
+
+def test_a_services_logs_say_where_each_line_is_from(lab):
+    """Spec 7.9: the CLI makes its prefix of the details."""
+    service = lab.service()
+    task = lab.engine.task(service, 1, TaskState.RUNNING)
+    ended(lab, ["echo", "hello"], name=task.name)
+    assert b"".join(lab.client.services.get(service.id).logs(stdout=True)) == b"hello\n"
+    query = "?stdout=1&details=1"
+    for path in (f"/services/web/logs{query}", f"/tasks/{task.id}/logs{query}"):
+        text = lab.ask("GET", path).content[8:].decode()
+        assert text == (
+            f"com.docker.swarm.node.id={lab.engine.node_id},"
+            f"com.docker.swarm.service.id={service.id},com.docker.swarm.task.id={task.id} hello\n"
+        )
+
+
+def test_events_since_and_until_end_by_themselves(lab):
+    start_s = lab.door.shown_ns(lab.simulation.now_ns) // S
+    ended(lab, ["true"], name="short")
+    lab.client.secrets.create(name="s", data=b"x")
+    end_s = lab.door.shown_ns(lab.simulation.now_ns) // S + 1
+    found = list(lab.client.events(decode=True, since=start_s, until=end_s))
+    actions = [(event["Type"], event["Action"]) for event in found]
+    assert actions[:3] == [("container", "create"), ("container", "start"), ("container", "die")]
+    assert actions[-1] == ("secret", "create")
+    assert found[-1]["scope"] == "swarm"
+    only = {"type": "container", "event": "die", "container": "short"}
+    (death,) = lab.client.events(decode=True, since=start_s, until=end_s, filters=only)
+    assert death["Actor"]["Attributes"]["exitCode"] == "0"
+
+
+def test_events_to_come_can_be_cancelled(lab):
+    stream = lab.client.events(decode=True)
+    lab.simulation.after(3 * S, lab.machine.process.containers.create, "later", _config("busybox"))
+    assert next(stream)["Action"] == "create"
+    stream.close()
+    assert list(stream) == []
+
+
+def _config(image: str):
+    from swarmlab.model import Document
+
+    return Document(Image=image)
+
+
+def test_a_wait_answers_when_the_container_ends(lab):
+    container = lab.client.containers.run("busybox", ["sh", "-c", "sleep 5; exit 3"], detach=True)
+    begun_ns = lab.simulation.now_ns
+    assert container.wait() == {"StatusCode": 3}
+    assert lab.simulation.now_ns - begun_ns >= 4 * S
+
+
+# -- commands inside -------------------------------------------------------------------------
+@pytest.fixture
+def container(lab):
+    return lab.client.containers.run("busybox", ["sleep", "10000"], detach=True)
+
+
+def test_a_command_gives_its_output_and_its_code(container):
+    assert container.exec_run(["sh", "-c", "echo a; echo b >&2; exit 4"]) == (4, b"a\nb\n")
+    assert container.exec_run("sh -c 'echo a; echo b >&2'", demux=True).output == (b"a\n", b"b\n")
+    assert list(container.exec_run("echo hi", stream=True).output) == [b"hi\n"]
+    assert container.exec_run("echo hi", tty=True).output == b"hi\r\n"
+    assert container.exec_run("nonsense").exit_code == 127
+
+
+def test_a_command_takes_virtual_time_in_a_known_order(lab, container):
+    begun_ns = lab.simulation.now_ns
+    container.exec_run("sleep 7")
+    assert 7 * S <= lab.simulation.now_ns - begun_ns < 9 * S
+
+
+def test_a_command_can_be_fed_through_a_real_socket(lab, container):
+    made = lab.client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
+    stream = lab.client.api.exec_start(made, socket=True)
+    stream._sock.sendall(b"typed\n")
+    stream._sock.shutdown(1)
+    assert stream.read(14) == frame(1, b"typed\n")
+    stream.close()
+
+    for thread in threading.enumerate():
+        if thread.name == "hijacked":
+            thread.join(5)
+    assert lab.client.api.exec_inspect(made)["ExitCode"] == 0
+
+
+def test_a_command_runs_once_and_only_in_a_running_container(lab, container):
+    made = lab.client.api.exec_create(container.id, ["true"])["Id"]
+    lab.client.api.exec_start(made)
+    with pytest.raises(docker.errors.APIError, match="has already run"):
+        lab.client.api.exec_start(made)
+    container.kill()
+    with pytest.raises(docker.errors.APIError, match="is not running"):
+        container.exec_run("true")
