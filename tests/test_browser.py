@@ -7,9 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.browser import Lab, opened
+from playwright.sync_api import Locator
+
+from tests.browser import Lab, Notebook, opened
 from tests.conftest import program
 
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 COUNTER = """
 import anywidget, traitlets
 
@@ -73,3 +76,74 @@ def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
         assert notebook.dialogs() == []
         notebook.screenshot(tmp_path / "counter.png")
         assert (tmp_path / "counter.png").stat().st_size > 10_000
+
+
+class Board:
+    """The first board on a page, as somebody sees it who has only eyes, a mouse and a keyboard."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self.root = notebook.page.locator("section.swarmlab-board").first
+        self.root.scroll_into_view_if_needed()
+
+    def column(self, name: str) -> Locator:
+        return self.root.locator(f'.column[data-name="{name}"]')
+
+    def leader(self) -> str:
+        """The one column whose badge says that it leads; "" when there is none."""
+        leading = self.root.locator(".column:has(.badge.leads)")
+        names = leading.evaluate_all("columns => columns.map((column) => column.dataset.name)")
+        assert len(names) <= 1, names
+        return names[0] if names else ""
+
+    def words(self) -> str:
+        """The text twin."""
+        return self.root.locator("details.words pre").text_content() or ""
+
+    def step_until_another_leads(self, former: str) -> str:
+        """Let time pass, 10 s a click, until the board shows another leader; its name."""
+        for _ in range(12):
+            self.root.locator("button.step").click()
+            self.root.page.wait_for_timeout(200)
+            if self.leader() not in ("", former):
+                return self.leader()
+        raise AssertionError(f"nobody follows {former}; in words: {self.words()}")
+
+
+@pytest.mark.browser
+def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
+    lab: Lab, chromium: str, tmp_path: Path
+):
+    with opened(lab, "00_start_here.ipynb", chromium) as notebook:
+        notebook.run_all()
+        assert notebook.errors() == []
+        assert notebook.dialogs() == []
+        board = Board(notebook)
+        first = board.leader()
+        board.column(first).locator(".head").click()
+        board.column(first).locator('.menu button[data-do="crash"]').click()
+        board.column(first).get_by_text("down").first.wait_for()
+        second = board.step_until_another_leads(first)
+        assert f"{second} leads" in board.words()
+
+        board.column(first).locator(".head").click()
+        board.column(first).locator('.menu button[data-do="start"]').click()
+        for _ in range(3):
+            board.root.locator("button.step").click()
+        board.column(second).locator(".head").press("c")
+        board.column(second).get_by_text("down").first.wait_for()
+        third = board.step_until_another_leads(second)
+        assert f"{third} leads" in board.words()
+        assert third != second
+        notebook.screenshot(tmp_path / "board.png")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", [n.name for n in NOTEBOOKS])
+def test_a_notebook_runs_from_top_to_bottom_in_the_browser(
+    lab: Lab, chromium: str, tmp_path: Path, name: str
+):
+    with opened(lab, name, chromium) as notebook:
+        notebook.run_all()
+        assert notebook.errors() == []
+        assert notebook.dialogs() == []
+        notebook.screenshot(tmp_path / "notebook.png")

@@ -164,6 +164,9 @@ def test_after_a_power_cut_the_running_are_found_dead_with_their_logs(engine):
     assert found == {"up": ("exited", 255), "done": ("exited", 3)}
     assert again.get("done").id == done.id
     assert len(again.get("up").logs) <= 2  # what the disk had not yet written is lost
+    once_more = Containers(engine.machine, engine.containers.images)
+    assert once_more.get("up").logs == again.get("up").logs
+    assert [c.name for c in once_more.all()] == ["up", "done"]  # oldest first
 
 
 def test_a_terminal_joins_the_streams_and_ends_lines_as_terminals_do(engine):

@@ -17,10 +17,11 @@ from swarmlab.model import (
 )
 from swarmlab.simulation import MS, Call, Machine, Network, S, Simulation
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.executor import Controller, Dependencies
+from swarmlab.worker.executor import Controller
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 from swarmlab.worker.task import next_step
+from swarmlab.worker.task_container import Dependencies
 
 NODE = Document(freeze({"Hostname": "w1", "Platform": {"OS": "linux", "Architecture": "x86_64"}}))
 
@@ -215,6 +216,22 @@ def test_templates_in_env_and_hostname_are_filled_in(containers):
     made = up(containers, Env=[line], Hostname="{{.Service.Name}}-{{.Task.Slot}}")
     assert made.container.environment["W"] == "web.2 w1 node1 web.2.t1"
     assert made.container.hostname == "web-2"
+
+
+def test_a_config_with_a_template_driver_is_expanded_on_the_node(containers):
+    """By environment, secret and the task's own facts. Source: spec api-security 5.5."""
+    text = b'{{.Service.Name}} {{env "A"}} {{secret "pw"}}'
+    templating = freeze({"Name": "b", "Templating": {"Name": "golang"}})
+    made = up(
+        containers,
+        Env=["A=1"],
+        Secrets=[{"SecretID": "x", "SecretName": "a", "File": {"Name": "pw"}}],
+        Configs=[{"ConfigID": "y", "ConfigName": "b", "File": {"Name": "b"}}],
+    )
+    made.dependencies.secrets["x"] = Secret(id="x", spec=Document(Name="a"), data=b"s")
+    made.dependencies.configs["y"] = Config(id="y", spec=templating, data=text)
+    outcome(containers, made.start())
+    assert made.container.files["/b"].data == b"web 1 s"
 
 
 def test_secrets_and_configs_become_files_of_their_owner(containers):

@@ -185,6 +185,7 @@ def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
     swarm = lab.client.swarm
     swarm.update(rotate_worker_token=True, snapshot_interval=5000)
     assert lab.engine.asked[-1] == ("update_cluster", [True, False, False])
+    swarm.reload()
     assert swarm.attrs["Spec"]["Orchestration"] == {"TaskHistoryRetentionLimit": 0}
     assert refused(lab.ask("POST", "/swarm/update", json={})) == (
         400, "invalid swarm version '': strconv.ParseUint: parsing \"\": invalid syntax"

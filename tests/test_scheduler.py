@@ -11,7 +11,7 @@ import pytest
 from swarmlab.errors import Unknown
 from swarmlab.manager import constraints
 from swarmlab.manager.node_info import NodeInfo
-from swarmlab.manager.scheduler import Scheduler, compare_nodes
+from swarmlab.manager.scheduler import Scheduler, rank
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState
 from swarmlab.simulation import MINUTE
@@ -58,10 +58,10 @@ def test_five_recent_failures_make_a_node_the_worse_choice():
     broken = task("t", web, slot=1)
     for second in range(4):
         a.failed(broken, second)
-    assert compare_nodes(a, b, broken, 10) < 0
+    assert rank(a, broken, 10) < rank(b, broken, 10)
     a.failed(broken, 4)
-    assert compare_nodes(a, b, broken, 10) > 0
-    assert compare_nodes(a, b, broken, 5 * MINUTE + 10) < 0
+    assert rank(a, broken, 10) > rank(b, broken, 10)
+    assert rank(a, broken, 5 * MINUTE + 10) < rank(b, broken, 5 * MINUTE + 10)
 
 
 @pytest.mark.parametrize("fault", ["down", "drain", "pause", "unknown"])

@@ -76,7 +76,7 @@ def create(ask: Ask) -> Any:
         tag, repo = ask.text("tag"), ask.text("repo")
         name = f"{repo}:{tag}" if tag else repo
         made = ask.engine.images.import_image(name, ask.request.args.getlist("changes"))
-        return streams.stream(iter([_progress(status=made.id)]), "application/json")
+        return streams.stream((_progress(status=id) for id in [made.id]), "application/json")
     name, tag = ask.text("fromImage"), ask.text("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import os
 import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -148,7 +150,8 @@ class _Pull(io.RawIOBase):
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._rest = pieces, b""
-        self.sock = self  # where the SDK looks for something to shut down
+        # Where the SDK looks for a socket to end the stream from another thread.
+        self.sock = SimpleNamespace(shutdown=self._shut, close=lambda: None)
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -166,9 +169,16 @@ class _Pull(io.RawIOBase):
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
 
-    def shutdown(self, how: int = socket.SHUT_RDWR) -> None:
-        """As a socket's: the reader finds the end."""
+    def _shut(self, how: int) -> None:
         self._pieces, self._rest = iter(()), b""
+
+
+class _Socket(socket.socket):
+    """The SDK leaves it to the garbage collector to close some of its sockets: so be it."""
+
+    def __del__(self) -> None:
+        if self.fileno() >= 0:
+            os.close(self.detach())
 
 
 class EngineAdapter(HTTPAdapter):
@@ -204,7 +214,7 @@ class EngineAdapter(HTTPAdapter):
 
         What depends on nobody is heard to its end first, so that time passes in a known order.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = (_Socket(fileno=end.detach()) for end in socket.socketpair())
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle

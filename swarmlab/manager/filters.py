@@ -186,12 +186,17 @@ FILTERS = (
 )
 
 
+SHIFTING = ("resources", "host port", "max replicas")
+
+
 class Pipeline:
     """The filters that concern one group of equal tasks, and how many nodes each has refused."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.filters = tuple(f for f in FILTERS if f.concerns(task))
+        # Those whose answer for a node may change with every task that is placed on it.
+        self.shifting = any(f.name in SHIFTING for f in self.filters)
         self._refused: dict[str, int] = {}
 
     def first_refusal(self, info: NodeInfo) -> Filter | None:

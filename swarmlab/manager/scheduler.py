@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cmp_to_key
+from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from swarmlab.manager.allocator import PENDING
 from swarmlab.manager.constraints import label
@@ -20,7 +20,7 @@ from swarmlab.manager.filters import Pipeline
 from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.room import Room
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
+from swarmlab.model import Node, StoreObject, Task, TaskSpec, TaskState, TaskStatus
 from swarmlab.simulation import MS, S, Record, Simulation
 
 # Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
@@ -34,11 +34,10 @@ CONFIRMED = "scheduler confirmed task can run on preassigned node"
 
 @dataclass(frozen=True, slots=True)
 class Scheduled(Record):
-    """A task got its node. `task` is its name without the id."""
+    """One decision: tasks of a service got nodes. Each placement is (slot, task id, host name)."""
 
-    task: str
-    task_id: str
-    node: str
+    service: str
+    placements: tuple[tuple[int, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,15 @@ def build_tree(
     return root
 
 
-def compare_nodes(a: NodeInfo, b: NodeInfo, task: Task, now_ns: int) -> int:
-    """Below 0 when `a` is the better node: fewer recent failures when there are many, then fewer
-    active tasks of the service, then fewer active tasks at all; 0 when nothing tells them apart."""
-    failed_a, failed_b = a.failures(task, now_ns), b.failures(task, now_ns)
-    if max(failed_a, failed_b) >= FAILURES_MAX and failed_a != failed_b:
-        return failed_a - failed_b
-    of_service = a.tasks_of_service(task.service_id) - b.tasks_of_service(task.service_id)
-    return of_service or a.active_count - b.active_count
+Rank = tuple[int, int, int]
+
+
+def rank(info: NodeInfo, task: Task, now_ns: int) -> Rank:
+    """The smaller, the better a node: fewer recent failures when they are many, then fewer active
+    tasks of the service, then fewer active tasks at all. Nodes of equal rank come in any order."""
+    failed = info.failures(task, now_ns)
+    of_service = info.tasks_of_service(task.service_id)
+    return (failed if failed >= FAILURES_MAX else 0), of_service, info.active_count
 
 
 class Group:
@@ -98,6 +98,7 @@ class Group:
         self.pipeline = pipeline
         self.now_ns = now_ns
         self.rng = rng
+        self.assigned = _status(TaskState.ASSIGNED, ASSIGNED, now_ns)
 
     def fill(self, branch: Branch, count: int) -> int:
         """Place up to `count` tasks below `branch`; how many found a place."""
@@ -136,40 +137,32 @@ class Group:
         """Best node first; move on when the next has become better, then round and round."""
         if not nodes:
             return 0
-        task = self.waiting[-1]
-        candidates = list(nodes)
-        self.rng.shuffle(candidates)  # nodes that compare equal come in any order
-
-        def compare(a: NodeInfo, b: NodeInfo) -> int:
-            return compare_nodes(a, b, task, self.now_ns)
-
-        candidates.sort(key=cmp_to_key(compare))
+        task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
+        best = nsmallest(count, ((rank(i, task, now_ns), chance(), k, i) for k, i in enumerate(nodes)))
+        candidates = [info for *_, info in best]
+        last = len(candidates) - 1
         index, placed, full = 0, 0, set[int]()
         while placed < count:
-            skipped = 0
-            while index % len(candidates) in full or not self.pipeline.passes(
-                candidates[index % len(candidates)]
-            ):
-                full.add(index % len(candidates))
-                index, skipped = index + 1, skipped + 1
-                if skipped >= len(candidates):
+            at = index % (last + 1)
+            info = candidates[at]
+            if at in full or (self.pipeline.shifting and not self.pipeline.passes(info)):
+                full.add(at)
+                if len(full) > last:
                     return placed
-            info = candidates[index % len(candidates)]
+                index += 1
+                continue
             self._place(info)
             placed += 1
-            if index + 1 >= len(candidates):
-                index += 1
-            elif compare(candidates[index + 1], info) < 0:
+            if index >= last or rank(candidates[index + 1], task, now_ns) < rank(info, task, now_ns):
                 index += 1
         return placed
 
     def _place(self, info: NodeInfo) -> None:
         task = self.waiting.pop()
-        assigned = replace(
-            task,
+        assigned = task.with_(
             node_id=info.node.id,
-            generic_resources=info.claim(task),
-            status=_status(TaskState.ASSIGNED, ASSIGNED, self.now_ns),
+            generic_resources=info.claim(task) if task.spec.reserved_generic else (),
+            status=self.assigned,
         )
         info.add(assigned)
         self.placed.append((assigned, info))
@@ -247,9 +240,10 @@ class Scheduler(Room):
         changes: list[Change] = []
         for task in list(self.preassigned.values()):
             changes += self._check_preassigned(task)
-        groups: dict[tuple[str, int] | str, list[Task]] = {}
+        groups: dict[tuple[str, int] | TaskSpec, list[Task]] = {}
         for task in self.unassigned.values():
-            key = (task.service_id, task.spec_version) if task.service_id else task.id
+            # Tasks of no service are alike when their specs are.
+            key = (task.service_id, task.spec_version) if task.service_id else task.spec
             groups.setdefault(key, []).append(task)
         for tasks in groups.values():
             changes += self._place_group(tasks, view)
@@ -260,27 +254,24 @@ class Scheduler(Room):
         if info is None:
             return []
         pipeline = Pipeline(task)
-        now_ns = self.simulation.now_ns
-        if pipeline.passes(info):
-            status = _status(TaskState.ASSIGNED, CONFIRMED, now_ns)
-            assigned = replace(task, status=status, generic_resources=info.claim(task))
-            info.add(assigned)
-            del self.preassigned[task.id]
-            self._record(assigned, info)
-            return [update(assigned)]
-        return self._unfit(task, pipeline.explain())
+        if not pipeline.passes(info):
+            return self._unfit(task, pipeline.explain())
+        status = _status(TaskState.ASSIGNED, CONFIRMED, self.simulation.now_ns)
+        assigned = task.with_(status=status, generic_resources=info.claim(task))
+        info.add(assigned)
+        del self.preassigned[task.id]
+        self._record([(assigned, info)])
+        return [update(assigned)]
 
     def _place_group(self, tasks: list[Task], view: Store) -> list[Change]:
-        task = tasks[0]
-        pipeline = Pipeline(task)
-        tree = build_tree(self.nodes.values(), task, pipeline, task.spec.preferences)
+        pipeline = Pipeline(tasks[0])
+        tree = build_tree(self.nodes.values(), tasks[0], pipeline, tasks[0].spec.preferences)
         group = Group(tasks, pipeline, self.simulation.now_ns, self.simulation.rng)
         group.fill(tree, len(tasks))
-        changes = []
-        for assigned, info in group.placed:
+        for assigned, _ in group.placed:
             del self.unassigned[assigned.id]
-            self._record(assigned, info)
-            changes.append(update(assigned))
+        self._record(group.placed)
+        changes = [update(assigned) for assigned, _ in group.placed]
         explanation = pipeline.explain()
         reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
         for task in group.waiting:
@@ -298,7 +289,7 @@ class Scheduler(Room):
             if task.desired < TaskState.SHUTDOWN:
                 return []
             shut = _status(TaskState.SHUTDOWN, task.status.message, self.simulation.now_ns)
-            return [update(replace(task, status=shut))]
+            return [update(task.with_(status=shut))]
         return self._unfit(task, reason)
 
     def _unfit(self, task: Task, reason: str) -> list[Change]:
@@ -307,11 +298,10 @@ class Scheduler(Room):
         now_ns = self.simulation.now_ns
         name = f"{task.service_name}.{task.slot or task.node_id}"
         self.simulation.trace.add(Unschedulable(now_ns, self.where, name, task.id, reason))
-        return [update(replace(task, status=_status(TaskState.PENDING, PENDING, now_ns, reason)))]
+        return [update(task.with_(status=_status(TaskState.PENDING, PENDING, now_ns, reason)))]
 
-    def _record(self, task: Task, info: NodeInfo) -> None:
-        name = f"{task.service_name}.{task.slot or task.node_id}"
-        now_ns = self.simulation.now_ns
-        self.simulation.trace.add(
-            Scheduled(now_ns, self.where, name, task.id, info.node.hostname or info.node.id)
-        )
+    def _record(self, placed: list[tuple[Task, NodeInfo]]) -> None:
+        if placed:
+            where = tuple((task.slot, task.id, info.node.hostname) for task, info in placed)
+            now_ns, service = self.simulation.now_ns, placed[0][0].service_name
+            self.simulation.trace.add(Scheduled(now_ns, self.where, service, where))

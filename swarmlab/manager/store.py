@@ -10,9 +10,8 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from swarmlab.model import Cluster, Node, Service, StoreObject, Task
 
@@ -27,15 +26,11 @@ class Action(StrEnum):
     REMOVE = "remove"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One write. For `REMOVE`, `object` is what is taken away."""
 
     action: Action
     object: StoreObject
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Change:
-        return self
 
 
 def create(object: StoreObject) -> Change:
@@ -168,7 +163,7 @@ def stamped(change: Change, index: int, now_ns: int) -> Change:
     """The change with its object's version and times set, as the leader does before proposing it."""
     object = change.object
     created_ns = now_ns if change.action is Action.CREATE else object.created_ns
-    dated = replace(object, version=index, created_ns=created_ns, updated_ns=now_ns)
+    dated = object.with_(version=index, created_ns=created_ns, updated_ns=now_ns)
     return Change(change.action, dated)
 
 

@@ -21,8 +21,9 @@ from swarmlab.messages import (
 from swarmlab.model import Document, Node, Task, TaskStatus
 from swarmlab.simulation import MS, Call, Machine, S, Timer
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.executor import Controller, Dependencies
+from swarmlab.worker.executor import Controller
 from swarmlab.worker.task import TaskManager
+from swarmlab.worker.task_container import Dependencies
 
 BACKOFF_STEP_NS, BACKOFF_NS_MAX = 100 * MS, 8 * S
 REPORT_NS = 100 * MS  # how long statuses are gathered before they are sent

@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.simulation import EPOCH_NS, HOUR, MINUTE, Machine, S
+from swarmlab.worker.registry import WRAPPERS
 
 if TYPE_CHECKING:
     from swarmlab.worker.shell import Process
 
 Command = Callable[["Process", list[str]], int | None]
 ROOT = ("bin", "dev", "etc", "home", "lib", "proc", "root", "run", "sys", "tmp", "usr", "var")
+SHELLS = ("sh", "bash", "ash", "dash")
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "%%": "%"}
 
 
@@ -28,6 +30,18 @@ class File(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<File of {len(self.data)} bytes, mode {self.mode:o}>"  # it may be a secret
+
+
+class Home(Protocol):
+    """What a process finds around it: its container."""
+
+    machine: Machine
+    files: dict[str, File]
+    server: str  # the image's executable that serves; empty: it has none
+    server_logs: tuple[str, ...]
+
+    @property
+    def hostname(self) -> str: ...
 
 
 def say(process: Process, text: str) -> int:
@@ -181,3 +195,26 @@ COMMANDS: dict[str, Command] = {
     "echo": echo, "printf": printf, "cat": cat, "test": test, "[": test, "env": env, "date": date,
     "printenv": env, "ls": ls, "id": id_, "touch": touch, "rm": rm, "mount": mount, "grep": grep,
 }  # fmt: skip
+
+
+def is_executable(home: Home, name: str) -> bool:
+    """Whether a container can be started with this as its first word."""
+    folder, _, base = name.rpartition("/")
+    known = base == "sleep" or any(base in names for names in (ANSWERS, COMMANDS, WRAPPERS, SHELLS))
+    inside = known and (not folder or folder.endswith("bin") or base in WRAPPERS)
+    return name in home.files or base == home.server or inside
+
+
+def exec_refusal(name: str) -> str:
+    """How runc says that there is no such executable."""
+    reason = "executable file not found in $PATH"
+    if "/" in name:
+        reason = f"stat {name}: no such file or directory"
+    return f'unable to start container process: exec: "{name}": {reason}: unknown'
+
+
+def sleep_ns(args: list[str]) -> int:
+    """`1.5`, `2m`; several are added up. Anything else, such as `infinity`: for ever."""
+    units = {"": S, "s": S, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
+    found = [re.fullmatch(r"([0-9.]+)([smhd]?)", arg) for arg in args]
+    return sum(int(float(f[1]) * units[f[2]]) if f else 10**6 * HOUR for f in found)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call
-from swarmlab.worker.commands import File
+from swarmlab.worker.commands import File, exec_refusal, is_executable
 from swarmlab.worker.health import Health
 from swarmlab.worker.registry import PATH, Image
-from swarmlab.worker.shell import SIGNALS, Owner, Process, exec_refusal, is_executable
+from swarmlab.worker.shell import SIGNALS, Owner, Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.containers import Containers
@@ -177,3 +177,9 @@ def signal_name(signal: str) -> str:
     if name not in SIGNALS:
         raise BadParameter(f"invalid signal: {signal}")
     return name
+
+
+ADJECTIVES = ("agile", "bold", "calm", "deft", "eager", "fair", "glad", "happy", "keen", "lucid",
+              "merry", "noble", "proud", "quick", "sharp", "wise")  # fmt: skip
+PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper", "joliot", "knuth",
+          "lamport", "lovelace", "meitner", "noether", "ongaro", "ramanujan", "turing")  # fmt: skip

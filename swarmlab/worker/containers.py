@@ -8,22 +8,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from operator import itemgetter
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.simulation import MS, Call, Machine, S, Timer
-from swarmlab.worker.container import LOG_ENTRIES_MAX, Container, Exec, LogEntry, signal_name
+from swarmlab.worker.commands import exec_refusal, is_executable
+from swarmlab.worker.container import (
+    ADJECTIVES,
+    LOG_ENTRIES_MAX,
+    PEOPLE,
+    Container,
+    Exec,
+    LogEntry,
+    signal_name,
+)
 from swarmlab.worker.health import Health, merged_check
+from swarmlab.worker.host_ports import HostPorts
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Image
-from swarmlab.worker.shell import SIGNALS, exec_refusal, is_executable
+from swarmlab.worker.shell import SIGNALS
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
 
 START_NS_MIN, START_NS_MAX = 250 * MS, 350 * MS
 STOP_TIMEOUT_NS = 10 * S
 EXECS_MAX = 200
-DYNAMIC_PORT_MIN = 32768
 FOLDER = "docker/containers/"
 KEPT = ("id", "name", "config", "created_ns", "state", "exit_code", "error", "started_ns",
         "finished_ns")  # fmt: skip
@@ -39,10 +49,11 @@ class Containers:
         self.execs: dict[str, Exec] = {}  # the last ones
         self._by_id: dict[str, Container] = {}
         self._id_of: dict[str, str] = {}  # name -> id
-        self._port_holders: dict[tuple[int, str], str] = {}  # (host port, protocol) -> id
-        for name in machine.disk.names(FOLDER):
-            if name.endswith(".json"):
-                self._load(freeze(json.loads(machine.disk.read(name))))
+        self.ports = HostPorts()
+        names = [name for name in machine.disk.names(FOLDER) if name.endswith(".json")]
+        saved = [freeze(json.loads(machine.disk.read(name))) for name in names]
+        for container in sorted(saved, key=itemgetter("created_ns", "id")):
+            self._load(container)
 
     # -- disk --------------------------------------------------------------------
     def _save(self, container: Container) -> None:
@@ -56,11 +67,13 @@ class Containers:
         for key in KEPT:
             setattr(container, key, saved[key])
         self._add(container)
-        log = f"{FOLDER}{container.id}.log"
-        lines = self.machine.disk.read(log).split(b"\n")[:-1] if log in self.machine.disk else []
-        for at_ns, stream, data in map(json.loads, lines):
-            container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
-        container.lines_count = len(lines)
+        disk, name = self.machine.disk, f"{FOLDER}{container.id}.log"
+        if name in disk:
+            whole, _, _ = disk.read(name).rpartition(b"\n")  # the power cut may have torn a line
+            for at_ns, stream, data in map(json.loads, whole.splitlines()):
+                container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
+            container.lines_count = len(container.logs)
+            disk.write(name, b"".join(map(log_line, container.logs)))
         if container.running:
             container.state, container.exit_code = "exited", 255
             container.finished_ns = self.machine.simulation.now_ns
@@ -150,7 +163,8 @@ class Containers:
                     "failed to create task for container: failed to create shim task: OCI runtime "
                     f"create failed: runc create failed: {exec_refusal(container.argv[0])}"
                 )
-            self._take_ports(container)
+            bindings = container.host_config.get("PortBindings") or EMPTY
+            container.ports = self.ports.take(container.id, container.name, bindings)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
             container.error = str(error)
@@ -165,47 +179,24 @@ class Containers:
         container.started_ns, container.finished_ns = simulation.now_ns, None
         container.pid = simulation.rng.randint(1000, 32000)
         container.exited = Call() if container.exited.done else container.exited
-        container.process = container.spawn(
-            container, container.argv, container.config, first=not container.host_config.get("Init")
-        )
+        first = not container.host_config.get("Init")
+        process = container.spawn(container, container.argv, container.config, first=first)
+        container.process = process
         own, images = container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
         check = merged_check(own, images)
         container.health = Health(container, check) if check else None
         self._save(container)
         self.event(container, "start")
         answer.resolve()
-        container.process.run()
-
-    def _take_ports(self, container: Container) -> None:
-        held = dict(self._port_holders)
-        ports: dict[str, list[int]] = {}
-        for port, bindings in (container.host_config.get("PortBindings") or EMPTY).items():
-            protocol = port.partition("/")[2] or "tcp"
-            for binding in bindings or (EMPTY,):
-                number = int(binding.get("HostPort") or 0)
-                if number and (number, protocol) in held:
-                    raise EngineFault(
-                        "driver failed programming external connectivity on endpoint "
-                        f"{container.name} ({container.id[::-1]}): Bind for 0.0.0.0:{number} "
-                        "failed: port is already allocated"
-                    )
-                if not number:
-                    number = DYNAMIC_PORT_MIN
-                    while (number, protocol) in held:
-                        number += 1
-                held[number, protocol] = container.id
-                ports[port] = [*ports.get(port, ()), number]
-        self._port_holders, container.ports = held, ports
+        process.run()
 
     def ended(self, container: Container, code: int) -> None:
         """Its process has ended, and with it everything that ran beside it."""
         container.state, container.exit_code, container.pid = "exited", code, 0
         container.finished_ns = self.machine.simulation.now_ns
         container.process = None
-        if container.ports:
-            held = self._port_holders.items()
-            self._port_holders = {port: id for port, id in held if id != container.id}
-            container.ports = {}
+        self.ports.release(container.id)
+        container.ports = {}
         if container.health:
             container.health.stop()
         for made in self.execs.values():
@@ -300,9 +291,3 @@ class Containers:
 
 def log_line(entry: LogEntry) -> bytes:
     return json.dumps([entry.at_ns, entry.stream, entry.data.decode("latin-1")]).encode() + b"\n"
-
-
-ADJECTIVES = ("agile", "bold", "calm", "deft", "eager", "fair", "glad", "happy", "keen", "lucid",
-              "merry", "noble", "proud", "quick", "sharp", "wise")  # fmt: skip
-PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper", "joliot", "knuth",
-          "lamport", "lovelace", "meitner", "noether", "ongaro", "ramanujan", "turing")  # fmt: skip

@@ -1,32 +1,22 @@
 """What the steps of a task's life do with a container: SwarmKit's controller for one task.
 
-Source: moby daemon/cluster/executor/container/{controller,adapter,container,validate}.go.
+Source: moby daemon/cluster/executor/container/{controller,adapter}.go.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from swarmlab.errors import BadParameter, EngineFault, EngineRefusal, NoSuchObject
-from swarmlab.model import EMPTY, Config, Document, Secret, Task, freeze
+from swarmlab.errors import EngineFault, EngineRefusal, NoSuchObject
+from swarmlab.model import Document, Task
 from swarmlab.simulation import Call, S
-from swarmlab.worker.commands import ROOT, File
 from swarmlab.worker.containers import Container, Containers
-from swarmlab.worker.registry import Reference
+from swarmlab.worker.task_container import (
+    Dependencies,
+    check_task,
+    container_config,
+    dependency_files,
+)
 
 GOSSIP_NS = 2 * S  # between leaving the load balancer and the stop signal
-TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
-
-
-@dataclass
-class Dependencies:
-    """The secrets and configs that the manager sent to this node; in memory, nowhere else."""
-
-    secrets: dict[str, Secret] = field(default_factory=dict, repr=False)
-    configs: dict[str, Config] = field(default_factory=dict, repr=False)
 
 
 class Controller:
@@ -106,7 +96,7 @@ class Controller:
         if container.state != "created":  # it was started in an earlier life of the agent
             return answer.resolve()
         try:
-            container.files.update(dependency_files(self.task, self.dependencies))
+            container.files.update(dependency_files(self.task, self.dependencies, self.node))
         except EngineRefusal as error:
             return answer.fail(EngineFault(f"starting container failed: {error}"))
         self._watched, self._starting = answer, True
@@ -179,114 +169,3 @@ class Controller:
     def _remove(self, _: Call) -> None:
         if found := self.containers.find(self.task.name):
             self.containers.remove(found, force=True)
-
-
-# -- from a task to a container ------------------------------------------------------------------
-def check_task(task: Task) -> None:
-    """What makes SwarmKit say `resolving controller failed`."""
-    if not task.spec.get("ContainerSpec"):
-        raise BadParameter("exec: unsupported runtime")
-    if not task.spec.image:
-        raise BadParameter("dockerexec: image required")
-    for mount in task.spec.container.at("Mounts", default=()):
-        source, target = mount.get("Source") or "", mount.get("Target") or ""
-        if not target.startswith("/"):
-            raise BadParameter(f"invalid mount target, must be an absolute path: {target}")
-        match mount.get("Type"), source.startswith("/"):
-            case "bind", False:
-                text = "invalid bind mount source, must be an absolute path"
-                raise BadParameter(f"{text}: {source}")
-            case "volume", True:
-                text = "invalid volume mount source, must not be an absolute path"
-                raise BadParameter(f"{text}: {source}")
-            case "tmpfs", _ if source:
-                raise BadParameter("invalid tmpfs source, source must be empty")
-
-
-def expand(text: str, task: Task, node: Document, more: Mapping[str, str] | None = None) -> str:
-    """The Go templates that Swarm allows. Source: swarmkit template/context.go."""
-    known = {
-        ".Service.ID": task.service_id, ".Service.Name": task.service_name,
-        ".Node.ID": task.node_id, ".Node.Hostname": node.get("Hostname", ""),
-        ".Node.Platform.Architecture": node.at("Platform", "Architecture", default=""),
-        ".Node.Platform.OS": node.at("Platform", "OS", default=""),
-        ".Task.ID": task.id, ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id),
-        **{f'index .Service.Labels "{key}"': value for key, value in task.service_labels.items()},
-        **(more or {}),
-    }  # fmt: skip
-    return TEMPLATE.sub(lambda found: str(known.get(found[1], "")), text)
-
-
-def container_config(task: Task, node: Document) -> Document:
-    """The body of `POST /containers/create` for a task."""
-    spec, prefix = task.spec.container, "com.docker.swarm"
-    for mount in spec.at("Mounts", default=()):
-        source = mount.get("Source", "")
-        known = source.split("/")[1:2] in [[name] for name in ("", *ROOT, "mnt", "opt", "srv")]
-        if mount.get("Type") == "bind" and not known:
-            text = (
-                f'invalid mount config for type "bind": bind source path does not exist: {source}'
-            )
-            raise BadParameter(text)
-    labels = {f"{prefix}.node.id": task.node_id, f"{prefix}.service.id": task.service_id,
-              f"{prefix}.service.name": task.service_name, f"{prefix}.task": "",
-              f"{prefix}.task.id": task.id, f"{prefix}.task.name": task.name}  # fmt: skip
-    image = spec["Image"]
-    if not image.startswith("sha256:"):
-        image = Reference.parse(image).familiar
-    bindings: dict[str, list[dict[str, str]]] = {}
-    for port in (task.endpoint_spec or EMPTY).at("Ports", default=()):
-        if port.get("PublishMode") == "host":
-            key = f"{port['TargetPort']}/{port.get('Protocol') or 'tcp'}"
-            number = str(port.get("PublishedPort") or "")
-            bindings.setdefault(key, []).append({"HostPort": number})
-    limits = task.spec.at("Resources", "Limits", default=EMPTY)
-    command, env = spec.get("Command"), spec.get("Env") or ()
-    config: dict[str, Any] = {
-        "Image": image, "Entrypoint": command or None, "Cmd": spec.get("Args"),
-        "Env": [expand(line, task, node) for line in env],
-        "Hostname": expand(spec.get("Hostname") or "", task, node),
-        "User": spec.get("User"), "WorkingDir": spec.get("Dir"), "Tty": spec.get("TTY"),
-        "OpenStdin": spec.get("OpenStdin"), "StopSignal": spec.get("StopSignal"),
-        "Healthcheck": spec.get("Healthcheck"),
-        "Labels": {**(spec.get("Labels") or {}), **labels},
-        "HostConfig": {
-            "Init": spec.get("Init"), "Mounts": spec.get("Mounts"), "PortBindings": bindings,
-            "NanoCpus": limits.get("NanoCPUs"), "Memory": limits.get("MemoryBytes"),
-            "ReadonlyRootfs": spec.get("ReadOnly"), "ExtraHosts": spec.get("Hosts"),
-        },
-        "NetworkingConfig": {
-            "EndpointsConfig": {
-                network.at("Network", "Spec", "Name", default=""): network
-                for network in task.networks
-            }
-        },
-    }  # fmt: skip
-    return Document(freeze({key: value for key, value in config.items() if value is not None}))
-
-
-def dependency_files(task: Task, dependencies: Dependencies) -> dict[str, File]:
-    """The secrets and configs that a task's spec names, as files; only those."""
-    files: dict[str, File] = {}
-    kinds: list[tuple[str, tuple[Document, ...], Mapping[str, Secret | Config]]] = [
-        ("secret", task.spec.secrets, dependencies.secrets),
-        ("config", task.spec.configs, dependencies.configs),
-    ]
-    for kind, references, held in kinds:
-        for reference in references:
-            id, target = reference.get(f"{kind.capitalize()}ID", ""), reference.get("File")
-            if target is None:
-                continue  # a credential spec: no file
-            if id not in held:
-                text = f"unable to get {kind} from {kind} store: {kind} {id} not found"
-                raise EngineFault(text)
-            folder = "/run/secrets/" if kind == "secret" else "/"
-            path = target["Name"] if target["Name"].startswith("/") else folder + target["Name"]
-            for number in (target.get("UID") or "0", target.get("GID") or "0"):
-                if not str(number).isdigit():
-                    raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
-            files[path] = File(
-                held[id].data, target.get("Mode") or 0o444,
-                int(target.get("UID") or 0), int(target.get("GID") or 0),
-            )  # fmt: skip
-    return files

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from swarmlab.model import Document
 from swarmlab.simulation import S, Timer
-from swarmlab.worker.shell import Process, exec_refusal, is_executable
+from swarmlab.worker.commands import exec_refusal, is_executable
+from swarmlab.worker.shell import Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.container import Container

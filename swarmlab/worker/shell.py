@@ -10,8 +10,8 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from swarmlab.simulation import HOUR, MINUTE, MS, Machine, S, Timer
-from swarmlab.worker.commands import ANSWERS, COMMANDS, File
+from swarmlab.simulation import MS, Timer
+from swarmlab.worker.commands import ANSWERS, COMMANDS, SHELLS, File, Home, sleep_ns
 from swarmlab.worker.registry import WRAPPERS
 from swarmlab.worker.scope import Scope
 from swarmlab.worker.script import Script, ScriptError, Word, compile_script, one_command
@@ -25,19 +25,6 @@ SERVER_STOPS, STOP_NS_MIN, STOP_NS_MAX = (
     300 * MS,
 )
 ROUND_NS = 1 * MS  # one turn of a loop: an endless one lets time go on
-SHELLS = ("sh", "bash", "ash", "dash")
-
-
-class Home(Protocol):
-    """What a process finds around it: its container."""
-
-    machine: Machine
-    files: dict[str, File]
-    server: str  # the image's executable that serves; empty: it has none
-    server_logs: tuple[str, ...]
-
-    @property
-    def hostname(self) -> str: ...
 
 
 class Owner(Protocol):
@@ -312,26 +299,3 @@ class Process(Scope):
 
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
-
-
-def is_executable(home: Home, name: str) -> bool:
-    """Whether a container can be started with this as its first word."""
-    folder, _, base = name.rpartition("/")
-    known = base == "sleep" or any(base in names for names in (ANSWERS, COMMANDS, WRAPPERS, SHELLS))
-    inside = known and (not folder or folder.endswith("bin") or base in WRAPPERS)
-    return name in home.files or base == home.server or inside
-
-
-def exec_refusal(name: str) -> str:
-    """How runc says that there is no such executable."""
-    reason = "executable file not found in $PATH"
-    if "/" in name:
-        reason = f"stat {name}: no such file or directory"
-    return f'unable to start container process: exec: "{name}": {reason}: unknown'
-
-
-def sleep_ns(args: list[str]) -> int:
-    """`1.5`, `2m`; several are added up. Anything else, such as `infinity`: for ever."""
-    units = {"": S, "s": S, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
-    found = [re.fullmatch(r"([0-9.]+)([smhd]?)", arg) for arg in args]
-    return sum(int(float(f[1]) * units[f[2]]) if f else 10**6 * HOUR for f in found)

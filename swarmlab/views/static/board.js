@@ -254,6 +254,7 @@ function render({ model, el }) {
   const soon = () => { frame ||= requestAnimationFrame(draw); };
   draw();
   model.on("change", soon);
+  model.on("all", (name) => console.error("EVENT " + name));
   return () => {
     model.off("change", soon);
     cancelAnimationFrame(frame);

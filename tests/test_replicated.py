@@ -1,0 +1,246 @@
+"""Replicated services: slots, scaling, restarts. Spec: orchestration.md, sections 2 and 3."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.replicated import ReplicatedOrchestrator, kept_first
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import NodeState, TaskState, UpdateState, UpdateStatus
+from tests.rooms import Play, node, service, task
+
+RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
+FAILED, COMPLETE = TaskState.FAILED, TaskState.COMPLETE
+
+
+def play(*objects: Any) -> Play:
+    return Play(objects, ReplicatedOrchestrator)
+
+
+def restart_policy(**policy: Any) -> dict[str, Any]:
+    return {"TaskTemplate": {"RestartPolicy": policy}}
+
+
+def test_missing_replicas_take_the_lowest_free_slots():
+    """2.3: holes are filled first; no update parallelism applies."""
+    web = service(replicas=4)
+    game = play(node("a"), web, task("t2", web, slot=2, node="a"))
+    game.decide()
+    assert [t.slot for t in game.tasks()] == [1, 2, 3, 4]
+    new = [t for t in game.tasks() if t.id != "t2"]
+    assert {(t.state, t.status.message, t.desired) for t in new} == {(0, "created", RUNNING)}
+
+
+def test_scale_down_keeps_one_of_each_node_before_seconds():
+    """2.3, the worked example of the upstream test: 6 -> 4 removes 5 and 6, 4 -> 2 keeps 2 and 4."""
+    web = service()
+    slots = {
+        n: [task(f"t{n}", web, slot=n, node=where, state=state)]
+        for n, where, state in [
+            (1, "n1", TaskState.STARTING),
+            (2, "n2", RUNNING),
+            (3, "n2", RUNNING),
+            (4, "n3", RUNNING),
+            (5, "n3", RUNNING),
+            (6, "n3", RUNNING),
+        ]
+    }
+    assert set(kept_first(slots)[:4]) == {1, 2, 3, 4}
+    left = {n: slots[n] for n in (1, 2, 3, 4)}
+    assert set(kept_first(left)[:2]) == {2, 4}
+
+
+def test_surplus_slots_are_removed_and_keep_no_history():
+    """2.3: desired REMOVE, not SHUTDOWN."""
+    web = service(replicas=1)
+    tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2, 3)]
+    game = play(node("a"), web, *tasks)
+    game.decide()
+    assert [t.id for t in game.tasks()] == ["t1"]
+    assert game.store.tasks["t2"].desired == game.store.tasks["t3"].desired == REMOVE
+
+
+def test_a_failed_task_is_replaced_after_the_delay():
+    """3.2: the replacement stands in the slot with desired READY, and starts 5 s later."""
+    web = service()
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    game.report("t1", FAILED)
+    game.decide()
+    assert game.store.tasks["t1"].desired == SHUTDOWN
+    (new,) = game.tasks()
+    assert (new.slot, new.desired) == (1, TaskState.READY)
+    game.later(4.9)
+    assert game.tasks()[0].desired == TaskState.READY
+    game.later(0.2)
+    assert game.tasks()[0].desired == RUNNING
+
+
+def test_a_task_that_fails_during_its_own_delay_does_not_shorten_the_cycle():
+    """3.2, step 1."""
+    web = service()
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.report("t1", FAILED)
+    game.decide()
+    (second,) = game.tasks()
+    game.later(1)
+    game.report(second.id, TaskState.REJECTED)
+    game.decide()
+    assert [t.id for t in game.tasks()] == [second.id]
+    game.later(4.1)
+    third = next(t for t in game.tasks() if t.id not in ("t1", second.id))
+    assert third.desired == TaskState.READY
+
+
+@pytest.mark.parametrize(
+    ("condition", "end", "replaced"),
+    [
+        ("any", COMPLETE, True),
+        ("any", FAILED, True),
+        ("on-failure", COMPLETE, False),
+        ("on-failure", FAILED, True),
+        ("none", FAILED, False),
+    ],
+)
+def test_the_restart_condition_decides_on_the_end(condition: str, end: TaskState, replaced: bool):
+    """3.3."""
+    web = service(**restart_policy(Condition=condition))
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    game.report("t1", end)
+    game.decide()
+    assert bool(game.tasks()) is replaced
+
+
+def test_a_finished_slot_that_stays_finished_counts_as_a_replica():
+    """2.2 TRAP, rule 3: nothing is created for it."""
+    web = service(replicas=1, **restart_policy(Condition="none"))
+    game = play(node("a"), web, task("t1", web, slot=1, node="a", state=COMPLETE, desired=SHUTDOWN))
+    assert game.decide() == []
+
+
+def test_three_attempts_mean_four_tasks():
+    """3.3: MaxAttempts restarts for each slot and spec version."""
+    web = service(**restart_policy(Condition="any", MaxAttempts=3, Delay=0))
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    for _ in range(6):
+        for live in game.tasks():
+            game.report(live.id, FAILED)
+        game.later(1)
+    assert len(game.store.tasks) == 4
+    assert game.tasks() == []
+
+
+@pytest.mark.parametrize(("updated", "tasks_in_all"), [(False, 3), (True, 4)])
+def test_an_update_resets_the_attempts_at_the_next_restart(updated: bool, tasks_in_all: int):
+    """3.4 TRAP: any update, a label's too, changes the spec version and with it the count."""
+    web = service(**restart_policy(Condition="any", MaxAttempts=2, Delay=0))
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.report("t1", FAILED)
+    game.later(1)
+    if updated:
+        game.apply(Change(Action.UPDATE, replace(web, spec_version=9)))
+    for _ in range(5):
+        for live in game.tasks():
+            game.report(live.id, FAILED)
+        game.later(1)
+    assert len(game.store.tasks) == tasks_in_all
+
+
+def test_a_drained_nodes_tasks_move_without_delay_once_the_old_ones_stop():
+    """3.2 and 12: all at once; update parallelism has no say."""
+    web = service(replicas=2)
+    tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2)]
+    game = play(node("a"), node("b"), web, *tasks)
+    game.apply(Change(Action.UPDATE, node("a", availability="drain")))
+    game.decide()
+    assert [t.desired for t in game.tasks()] == [TaskState.READY] * 2
+    game.report("t1", SHUTDOWN)
+    game.decide()
+    assert [t.desired for t in game.tasks()] == [RUNNING, TaskState.READY]
+    game.later(60)
+    assert [t.desired for t in game.tasks()] == [RUNNING] * 2
+
+
+def test_a_down_nodes_tasks_are_replaced_after_the_delay_and_stay_listed():
+    """3.2: no waiting for an old task that nobody can stop."""
+    web = service()
+    game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
+    game.apply(Change(Action.UPDATE, node("a", state=NodeState.DOWN)))
+    game.decide()
+    assert game.store.tasks["t1"].state == RUNNING
+    game.later(5)
+    assert game.tasks()[0].desired == RUNNING
+
+
+@pytest.mark.parametrize("change", ["unknown", "pause"])
+def test_unknown_and_paused_nodes_keep_their_tasks(change: str):
+    """1.3 and 2.4."""
+    web = service()
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    changed = (
+        node("a", state=NodeState.UNKNOWN)
+        if change == "unknown"
+        else node("a", availability="pause")
+    )
+    game.apply(Change(Action.UPDATE, changed))
+    assert game.decide() == []
+
+
+def test_with_condition_none_a_drained_task_is_not_replaced_anywhere():
+    """2.4 TRAP."""
+    web = service(**restart_policy(Condition="none"))
+    game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
+    game.apply(Change(Action.UPDATE, node("a", availability="drain")))
+    game.decide()
+    assert game.tasks() == []
+
+
+def test_a_node_that_comes_back_moves_nothing():
+    """2.4 TRAP: no rebalancing."""
+    web = service(replicas=2)
+    tasks = [task(f"t{n}", web, slot=n, node="b") for n in (1, 2)]
+    game = play(node("a", availability="drain"), node("b"), web, *tasks)
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a")))
+    assert game.decide() == []
+
+
+def test_a_removed_service_takes_all_its_tasks_along():
+    """2.9: whatever their age."""
+    web = service()
+    old = task("t0", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN)
+    game = play(node("a"), web, old, task("t1", web, slot=1, node="a"))
+    game.decide()
+    game.apply(Change(Action.REMOVE, web))
+    game.decide()
+    assert {t.desired for t in game.store.tasks.values()} == {REMOVE}
+
+
+def test_the_replacement_of_a_crashed_task_has_the_current_spec():
+    """3.2 TRAP: while an update is paused, a crash brings the new spec, outside the updater."""
+    paused = UpdateStatus(state=UpdateState.PAUSED, message="", started_ns=0)
+    old = service()
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
+    new = service(replicas=2, version=5, TaskTemplate={"ContainerSpec": {"Image": "nginx:2"}})
+    game = play(node("a"), replace(new, update_status=paused), *tasks)
+    assert game.decide() == []
+    game.report("t1", FAILED)
+    game.decide()
+    assert sorted(t.spec.image for t in game.tasks()) == ["nginx", "nginx:2"]
+
+
+def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
+    """2.11."""
+    web = service()
+    old = task("t1", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN, at_s=0)
+    waiting = task("t2", web, slot=1, state=TaskState.READY, desired=TaskState.READY, at_s=0)
+    game = Play([node("a"), web, old, waiting], ReplicatedOrchestrator)
+    game.later(4)
+    assert game.store.tasks["t2"].desired == TaskState.READY
+    game.later(1.1)
+    assert game.store.tasks["t2"].desired == RUNNING
