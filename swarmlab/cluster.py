@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from swarmlab.engine.daemon import Engine
     from swarmlab.engine.doors import Pacer
+    from swarmlab.manager.explanation import Explanation
     from swarmlab.worker.registry import Registry
 
 NODES_MAX = 5000
@@ -279,6 +280,52 @@ class Cluster:
         with_body = client.api.get_adapter(url).send(prepared, stream=False)
         assert with_body is not None
 
+    # -- why ---------------------------------------------------------------------------
+    def explain(self, task: str) -> Explanation:
+        """Why a task is where it is, or why it is nowhere: `explain("web.3")`, or a task's id.
+
+        A decision of the past is looked at where it was made: the story so far is lived again, up
+        to the moment before.
+        """
+        from swarmlab.manager.explanation import explain
+        from swarmlab.manager.scheduler import Scheduled
+
+        found = self._find_task(task)
+        for record in self.trace.of(Scheduled):
+            for _, task_id, node in record.placements:
+                if task_id == found.id:
+                    before = _relive(self._make_up, self._journal, record.at_ns - 1)
+                    scheduler = before._scheduler()
+                    waiting = scheduler.unassigned | scheduler.preassigned
+                    asked = waiting.get(task_id, found)
+                    return explain(scheduler, asked, at_ns=record.at_ns, chosen=node)
+        return explain(self._scheduler(), found, at_ns=self.now_ns, chosen="")
+
+    def _leader(self) -> Any:
+        for name in self.names:
+            manager = self._manager(name)
+            if manager is not None and manager.raft.is_leader:
+                return manager
+        raise LabError("there is no leader now, so nobody decides where tasks go")
+
+    def _scheduler(self) -> Any:
+        from swarmlab.manager.scheduler import Scheduler
+
+        return next(room for room in self._leader().rooms if isinstance(room, Scheduler))
+
+    def _find_task(self, wanted: str) -> Any:
+        """The task that `web.3` or an id means: the newest in that slot."""
+        store = self._leader().store
+        tasks = sorted(store.tasks.values(), key=lambda t: (t.created_ns, t.id))
+        for task in reversed(tasks):
+            node = store.nodes.get(task.node_id)
+            names = (f"{task.service_name}.{task.slot}", task.id, task.name)
+            here = f"{task.service_name}.{node.hostname}" if node is not None else ""
+            if wanted in names or (not task.slot and wanted == here):
+                return task
+        known = sorted({f"{t.service_name}.{t.slot}" for t in tasks if t.slot})
+        raise LabError(f"there is no task {wanted!r}; there are {', '.join(known) or 'none'}")
+
     # -- showing -----------------------------------------------------------------------
     @property
     def nodes(self) -> Any:
@@ -376,6 +423,21 @@ def _form_swarm(cluster: Cluster, managers: int) -> None:
     cluster._journal.clear()
 
 
+def _relive(make_up: dict[str, Any], journal: list[Entry], until_ns: int) -> Cluster:
+    """The cluster's story again, up to a moment."""
+    cluster = _build(make_up)
+    simulation = cluster._world.simulation
+    for entry in journal:
+        if entry.at_ns > until_ns:
+            break
+        simulation.run_until(max(simulation.now_ns, entry.at_ns))
+        cluster._act(entry.verb, entry.args)
+        if entry.verb != "request":  # a request notes itself
+            cluster._journal.append(entry)
+    simulation.run_until(max(simulation.now_ns, until_ns))
+    return cluster
+
+
 def load(path: str | Path) -> Cluster:
     """Live a saved cluster's story again; refused when it does not end as it did then."""
     try:
@@ -386,14 +448,7 @@ def load(path: str | Path) -> Cluster:
         raise LabError(f"{path} is no saved cluster: {error}") from None
     if version != FILE_VERSION:
         raise LabError(f"{path} has format {version}; this swarmlab reads format {FILE_VERSION}")
-    cluster = _build(make_up)
-    simulation = cluster._world.simulation
-    for entry in journal:
-        simulation.run_until(max(simulation.now_ns, entry.at_ns))
-        cluster._act(entry.verb, entry.args)
-        if entry.verb != "request":  # a request notes itself
-            cluster._journal.append(entry)
-    simulation.run_until(max(simulation.now_ns, now_ns))
+    cluster = _relive(make_up, journal, now_ns)
     if cluster.trace.digest() != digest:
         raise LabError(
             f"{path} was saved by another version of swarmlab: its story ends differently here"

@@ -30,8 +30,8 @@ def ended(lab: Lab, command: list[str], **more: object):
 
 def test_a_frame_says_its_channel_and_length():
     """Source: moby pkg/stdcopy."""
-    assert frame(2, b"oops") == b"\x02\0\0\0\0\0\0\x04oops"
-    assert frame(1, b"hi", tty=True) == b"hi"
+    assert frame("stderr", b"oops") == b"\x02\0\0\0\0\0\0\x04oops"
+    assert frame("stdout", b"hi", tty=True) == b"hi"
 
 
 def test_logs_choose_channels_and_the_last_lines(lab):
@@ -143,7 +143,7 @@ def test_a_command_can_be_fed_through_a_real_socket(lab, container):
     stream = lab.client.api.exec_start(made, socket=True)
     stream._sock.sendall(b"typed\n")
     stream._sock.shutdown(1)
-    assert stream.read(14) == frame(1, b"typed\n")
+    assert stream.read(14) == frame("stdout", b"typed\n")
     stream.close()
 
     for thread in threading.enumerate():

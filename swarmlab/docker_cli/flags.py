@@ -13,12 +13,10 @@ from typing import Any
 import click
 
 from swarmlab.docker_cli.kinds import BY_KIND, BY_NAME, MULTIPLE
-from swarmlab.docker_cli.publish import parse_mount, parse_port
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
-CONVERTERS = BY_KIND | {"port": parse_port, "mount": parse_mount}
 # After the first argument of these, everything belongs to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec"}
 
@@ -35,8 +33,9 @@ class Flag:
 
     def value(self, text: str) -> Any:
         """What `text` means; CliError (exit code 125 comes from the caller) when it means nothing."""
+        name = self.name.removesuffix("-add")
         try:
-            return BY_NAME.get(self.name, CONVERTERS.get(self.kind, str))(text)
+            return BY_NAME.get(name, BY_KIND.get(self.kind, str))(text)
         except ValueError as error:
             shown = f"-{self.shorthand}, --{self.name}" if self.shorthand else f"--{self.name}"
             fault = f"invalid argument {go_quote(text)} for {go_quote(shown)} flag: {error}"

@@ -4,38 +4,35 @@ import csv
 import ipaddress
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from swarmlab.docker_cli.ports import PROTOCOLS, parse_ports, port
 from swarmlab.docker_cli.text import go_quote, parse_bytes, parse_duration
 
-TRUE, FALSE = {"1", "t", "T", "TRUE", "true", "True"}, {"0", "f", "F", "FALSE", "false", "False"}
 Json = dict[str, Any]
+Convert = Callable[[str], Any]
+TRUE, FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 
 
-def go_number(function: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
+def go_number(function: str, convert: Convert) -> Convert:
     """A converter that refuses as Go's strconv does."""
 
     def parse(text: str) -> Any:
         try:
             return convert(text)
-        except (ValueError, InvalidOperation):
+        except (ValueError, LookupError):
             fault = f"parsing {go_quote(text)}: invalid syntax"
             raise ValueError(f"strconv.{function}: {fault}") from None
 
     return parse
 
 
-def _bool(text: str) -> bool:
-    if text not in TRUE | FALSE:
-        raise ValueError(text)
-    return text in TRUE
-
-
 def _natural(text: str) -> int:
-    if not re.fullmatch(r"[0-9a-fA-FxXoObB_]+", text):
+    if not re.fullmatch(r"\w+", text):
         raise ValueError(text)
     return int(text, 8 if re.fullmatch(r"0\d+", text) else 0)
 
@@ -45,7 +42,7 @@ def _integer(text: str) -> int:
 
 
 parse_natural = go_number("ParseUint", _natural)
-parse_bool = go_number("ParseBool", _bool)
+parse_bool = go_number("ParseBool", lambda text: (FALSE + TRUE).index(text) >= len(FALSE))
 
 
 def parse_cpus(text: str) -> int:
@@ -78,10 +75,6 @@ def parse_filter(text: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
-def _fields(text: str) -> list[str]:
-    return next(csv.reader([text]), [])
-
-
 def parse_preference(text: str) -> Json:
     strategy, equals, argument = text.partition("=")
     if not equals or not strategy:
@@ -90,67 +83,6 @@ def parse_preference(text: str) -> Json:
         fault = f"unsupported placement preference {strategy}"
         raise ValueError(f"{fault} (only spread is supported)")
     return {"Spread": {"SpreadDescriptor": argument}}
-
-
-def parse_reference(kind: str) -> Callable[[str], Json]:
-    """`NAME` or `source=…,target=…,uid=…,gid=…,mode=…` of a secret or config."""
-
-    def parse(text: str) -> Json:
-        file: Json = {"Name": "", "UID": "0", "GID": "0", "Mode": 0o444}
-        reference = {"File": file, f"{kind.capitalize()}Name": ""}
-        name = f"{kind.capitalize()}Name"
-        fields = _fields(text)
-        if len(fields) == 1 and "=" not in fields[0]:
-            fields = [f"source={fields[0]}"]
-        for part in fields:
-            key, equals, value = part.partition("=")
-            if not equals or not key:
-                raise ValueError(f"invalid field '{part}' must be a key=value pair")
-            match key.lower():
-                case "source" | "src":
-                    reference[name] = value
-                case "target":
-                    file["Name"] = value
-                case "uid" | "gid":
-                    file[key.upper()] = value
-                case "mode":
-                    file["Mode"] = _file_mode(value)
-                case _:
-                    raise ValueError(f"invalid field in {kind} request: {key}")
-        if not reference[name]:
-            raise ValueError("source is required")
-        file["Name"] = file["Name"] or reference[name]
-        return reference
-
-    return parse
-
-
-def _file_mode(text: str) -> int:
-    try:
-        return int(parse_natural(text))
-    except ValueError as error:
-        raise ValueError(f"invalid mode specified: {error}") from None
-
-
-def parse_network(text: str) -> Json:
-    if not re.search(r"\w+=\w+(,\w+=\w+)*", text):
-        return {"Target": text}
-    attachment: Json = {"Target": "", "Aliases": [], "DriverOpts": {}}
-    for part in _fields(text):
-        key, equals, value = part.lower().partition("=")
-        match key.strip(), value.strip():
-            case "name", name:
-                attachment["Target"] = name
-            case "alias", alias:
-                attachment["Aliases"].append(alias)
-            case "driver-opt", option:
-                option_key, _, option_value = option.partition("=")
-                attachment["DriverOpts"][option_key] = option_value
-            case _:
-                raise ValueError(f"invalid field key {key}" if equals else f"invalid field {part}")
-    if not attachment["Target"]:
-        raise ValueError("network name/id is not specified")
-    return {k: v for k, v in attachment.items() if v}
 
 
 def parse_ulimit(text: str) -> Json:
@@ -183,22 +115,18 @@ def parse_env(text: str) -> str:
     return text
 
 
-def parse_address(text: str) -> str:
+def parse_address(text: str, refusal: str = "IP address is not correctly formatted: {}") -> str:
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:
-        raise ValueError(f"IP address is not correctly formatted: {text}") from None
+        raise ValueError(refusal.format(text)) from None
 
 
 def parse_host(text: str) -> str:
     name, colon, address = text.partition(":")
     if not name or not colon or not address:
         raise ValueError(f"bad format for add-host: {go_quote(text)}")
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        raise ValueError(f"invalid IP address in add-host: {go_quote(address)}") from None
-    return f"{address} {name}"
+    return f"{parse_address(address, 'invalid IP address in add-host: "{}"')} {name}"
 
 
 def parse_credential(text: str) -> Json:
@@ -206,12 +134,13 @@ def parse_credential(text: str) -> Json:
     if text and scheme not in ("config", "file", "registry"):
         prefixes = 'value must be prefixed with "config://", "file://", or "registry://"'
         raise ValueError(f"invalid credential spec: {prefixes}")
-    return {scheme.capitalize(): value} if text else {}
+    found = {"Config": "", "File": "", "Registry": ""}
+    return found | {scheme.capitalize(): value} if text else {}
 
 
 def parse_listen(text: str) -> str:
-    host, _, port = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "2377")
-    return f"{host or '0.0.0.0'}:{port}"
+    host, _, number = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "2377")
+    return f"{host or '0.0.0.0'}:{number}"
 
 
 def parse_subnet(text: str) -> str:
@@ -219,19 +148,6 @@ def parse_subnet(text: str) -> str:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         raise ValueError(f"invalid string being converted to CIDR: {text}") from None
-
-
-def parse_authority(text: str) -> Json:
-    fields = [part.partition("=") for part in _fields(text)]
-    if bad := next((key for key, equals, _ in fields if not equals), None):
-        raise ValueError(f"invalid field '{bad}' must be a key=value pair")
-    authority = {key.lower(): value for key, _, value in fields}
-    for needed in ("protocol", "url"):
-        if needed not in authority:
-            raise ValueError(f"the external-ca option needs a {needed}= parameter")
-    if authority["protocol"].lower() != "cfssl":
-        raise ValueError(f"unrecognized external CA protocol {authority['protocol']}")
-    return {"Protocol": "cfssl", "URL": authority["url"]}
 
 
 def read_pem(text: str) -> str:
@@ -244,11 +160,167 @@ def read_pem(text: str) -> str:
     return content
 
 
+def put(target: Json, path: str, value: Any) -> None:
+    """Sets the field at `path`; to a list it is appended, into a mapping it is merged."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    if path.endswith("[]"):
+        target.setdefault(last[:-2], []).append(value)
+    elif isinstance(value, dict):
+        target.setdefault(last, {}).update(value)
+    else:
+        target[last] = value
+
+
+def _keyed(
+    text: str, fields: Mapping[str, tuple[str, Convert]], found: Json, no_value: str, unknown: str
+) -> Json:
+    """`KEY=VALUE,…` read by a table of the keys; the last two word the refusals."""
+    for part in next(csv.reader([text]), []):
+        key, equals, value = part.partition("=")
+        path, convert = fields.get(key.strip().lower(), ("", str))
+        if not equals and convert is parse_bool:
+            equals, value = "=", "true"
+        if not equals or not key:
+            raise ValueError(no_value.format(part))
+        if not path:
+            raise ValueError(unknown.format(key, part))
+        put(found, path, convert(value))
+    return found
+
+
+def _pair(text: str) -> dict[str, str]:
+    key, _, value = text.partition("=")
+    return {key: value} if key else {}
+
+
+def _file_mode(text: str) -> int:
+    try:
+        return int(parse_natural(text))
+    except ValueError as error:
+        raise ValueError(f"invalid mode specified: {error}") from None
+
+
+NOT_A_PAIR = "invalid field '{}' must be a key=value pair"
+FILE = {"uid": ("File.UID", str), "gid": ("File.GID", str), "mode": ("File.Mode", _file_mode)}
+
+
+def parse_reference(text: str, kind: str) -> Json:
+    """`NAME` or `source=…,target=…,uid=…,gid=…,mode=…` of a secret or config."""
+    name = f"{kind.capitalize()}Name"
+    fields = FILE | {"source": (name, str), "src": (name, str), "target": ("File.Name", str)}
+    file: Json = {"Name": "", "UID": "0", "GID": "0", "Mode": 0o444}
+    plain = "=" not in text and "," not in text
+    unknown = f"invalid field in {kind} request: {{}}"
+    found = {"File": file, name: ""}
+    found = _keyed(f"source={text}" if plain else text, fields, found, NOT_A_PAIR, unknown)
+    if not found[name]:
+        raise ValueError("source is required")
+    file["Name"] = file["Name"] or found[name]
+    return found
+
+
+def _port_number(kind: str, text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    why = "value out of range" if text.isdecimal() else "invalid syntax"
+    raise ValueError(f"invalid {kind} port ({text}): value must be an integer: {why}")
+
+
+def _one_of(refusal: str, words: tuple[str, ...], text: str) -> str:
+    if text.lower() not in words:
+        raise ValueError(refusal.format(text))
+    return text.lower()
+
+
+MODE_REFUSAL = "invalid publish mode value ({}): must be either 'ingress' or 'host'"
+PORT_FIELDS: dict[str, tuple[str, Convert]] = {
+    "protocol": ("protocol", partial(_one_of, "invalid protocol value '{}'", PROTOCOLS)),
+    "mode": ("mode", partial(_one_of, MODE_REFUSAL, ("ingress", "host"))),
+    "target": ("target", partial(_port_number, "target")),
+    "published": ("published", partial(_port_number, "published")),
+}
+
+
+def parse_port(text: str) -> list[Json]:
+    """`published=…,target=…,protocol=…,mode=…`, or the short form."""
+    if not re.search(r"\w+=\w+", text):
+        return parse_ports(text)
+    refusals = ("invalid field: {}", "invalid field key: {}")
+    found = _keyed(text.lower(), PORT_FIELDS, {"protocol": "tcp", "mode": "ingress"}, *refusals)
+    if not found.get("target"):
+        raise ValueError("missing mandatory field 'target'")
+    return [port(found["protocol"], found["target"], found.get("published", 0), found["mode"])]
+
+
+NETWORK_FIELDS: dict[str, tuple[str, Convert]] = {
+    "name": ("Target", str),
+    "alias": ("Aliases[]", str),
+    "driver-opt": ("DriverOpts", _pair),
+}
+
+
+def parse_network(text: str) -> Json:
+    if not re.search(r"\w+=\w+", text):
+        return {"Target": text}
+    refusals = ("invalid field {}", "invalid field key {}")
+    found = _keyed(text.lower(), NETWORK_FIELDS, {}, *refusals)
+    if not found.get("Target"):
+        raise ValueError("network name/id is not specified")
+    return found
+
+
+MOUNT_FIELDS: dict[str, tuple[str, Convert]] = {
+    "type": ("Type", str.lower),
+    **dict.fromkeys(("source", "src"), ("Source", str)),
+    **dict.fromkeys(("target", "dst", "destination"), ("Target", str)),
+    **dict.fromkeys(("readonly", "ro"), ("ReadOnly", parse_bool)),
+    "consistency": ("Consistency", str.lower),
+    "bind-propagation": ("BindOptions.Propagation", str.lower),
+    "bind-nonrecursive": ("BindOptions.NonRecursive", parse_bool),
+    "volume-subpath": ("VolumeOptions.Subpath", str),
+    "volume-nocopy": ("VolumeOptions.NoCopy", parse_bool),
+    "volume-label": ("VolumeOptions.Labels", _pair),
+    "volume-driver": ("VolumeOptions.DriverConfig.Name", str),
+    "volume-opt": ("VolumeOptions.DriverConfig.Options", _pair),
+    "image-subpath": ("ImageOptions.Subpath", str),
+    "tmpfs-size": ("TmpfsOptions.SizeBytes", parse_bytes),
+    "tmpfs-mode": ("TmpfsOptions.Mode", lambda text: int(text, 8)),
+}
+
+
+def parse_mount(text: str) -> Json:
+    """`type=volume,source=data,target=/data,…`"""
+    unexpected = "unexpected key '{}' in '{}'"
+    mount = _keyed(text, MOUNT_FIELDS, {"Type": "volume"}, NOT_A_PAIR, unexpected)
+    if not mount.get("Target"):
+        raise ValueError("target is required")
+    for kind in ("volume", "image", "bind", "tmpfs"):
+        if f"{kind.capitalize()}Options" in mount and mount["Type"] != kind:
+            raise ValueError(f"cannot mix '{kind}-*' options with mount type '{mount['Type']}'")
+    if "VolumeOptions" in mount:
+        mount["VolumeOptions"].setdefault("DriverConfig", {})
+    return mount
+
+
+AUTHORITY_FIELDS = {"protocol": ("Protocol", str), "url": ("URL", str), "cacert": ("CACert", str)}
+
+
+def parse_authority(text: str) -> Json:
+    found = _keyed(text, AUTHORITY_FIELDS, {}, NOT_A_PAIR, "unexpected key '{}'")
+    for needed in ("Protocol", "URL"):
+        if needed not in found:
+            raise ValueError(f"the external-ca option needs a {needed.lower()}= parameter")
+    if found["Protocol"] != "cfssl":
+        raise ValueError(f"unrecognized external CA protocol {found['Protocol']}")
+    return found
+
+
 # The kind of a flag, as the help shows it, to its converter; those not named take any text.
-BY_KIND: dict[str, Callable[[str], Any]] = {
+BY_KIND: dict[str, Convert] = {
     "bool": parse_bool,
-    "uint": parse_natural,
-    "uint32": parse_natural,
+    **dict.fromkeys(("uint", "uint32"), parse_natural),
     "int": go_number("ParseInt", _integer),
     "float": go_number("ParseFloat", float),
     "duration": parse_duration,
@@ -257,36 +329,27 @@ BY_KIND: dict[str, Callable[[str], Any]] = {
     "command": parse_words,
     "filter": parse_filter,
     "pref": parse_preference,
-    "secret": parse_reference("secret"),
-    "config": parse_reference("config"),
+    "secret": partial(parse_reference, kind="secret"),
+    "config": partial(parse_reference, kind="config"),
     "network": parse_network,
     "ulimit": parse_ulimit,
+    "port": parse_port,
+    "mount": parse_mount,
     "credential-spec": parse_credential,
     "node-addr": parse_listen,
     "ipNetSlice": parse_subnet,
     "external-ca": parse_authority,
     "pem-file": read_pem,
 }
-# Flags whose kind (`list`, `duration`) says less than their name.
-BY_NAME: dict[str, Callable[[str], Any]] = {
-    "label": parse_label,
-    "label-add": parse_label,
-    "container-label": parse_label,
-    "container-label-add": parse_label,
+MULTIPLE = {"list", "strings", "map", "filter", "pref", "secret", "config", "network", "ulimit"}
+MULTIPLE |= {"port", "mount", "ipNetSlice", "external-ca"}
+# Flags, also with `-add`, whose kind (`list`, `duration`) says less than their name.
+BY_NAME: dict[str, Convert] = {
+    **dict.fromkeys(("label", "container-label"), parse_label),
     "env": parse_env,
-    "env-add": parse_env,
     "dns": parse_address,
-    "dns-add": parse_address,
     "host": parse_host,
-    "host-add": parse_host,
     "generic-resource": parse_resource,
-    "generic-resource-add": parse_resource,
-    "sysctl": str,
-    "health-interval": positive_duration,
-    "health-timeout": positive_duration,
-    "health-start-period": positive_duration,
-    "health-start-interval": positive_duration,
-}
-MULTIPLE = {"list", "strings", "map", "filter", "port", "mount", "secret", "config", "network"} | {
-    "pref", "ulimit", "ipNetSlice", "external-ca",
+    **{f"health-{name}": positive_duration for name in ("interval", "timeout")},
+    **{f"health-start-{name}": positive_duration for name in ("period", "interval")},
 }

@@ -3,7 +3,7 @@
 import json
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -98,6 +98,34 @@ class Session:
         if reply.status_code >= 400:
             raise ApiError(_message(reply), reply.status_code)
         return cast(requests.Response, reply)
+
+    def collect(
+        self, references: Iterable[Any], fetch: Callable[[Any], list[Any]]
+    ) -> tuple[list[Any], list[str]]:
+        """What `fetch` gives for each reference, and the errors of those it refused."""
+        found: list[Any] = []
+        errors: list[str] = []
+        for reference in references:
+            try:
+                found += fetch(reference)
+            except CliError as error:
+                errors.append(str(error))
+        return found, errors
+
+    def end(self, errors: list[str]) -> None:
+        """CliError where there are errors."""
+        if errors:
+            raise CliError("\n".join(errors))
+
+    def each(self, references: list[str], method: str, path: str, **query: Any) -> None:
+        """A request for each reference, which is printed where it went well; errors come last."""
+
+        def act(reference: str) -> list[Any]:
+            self.call(method, path.format(reference), **query)
+            self.print(reference)
+            return []
+
+        self.end(self.collect(references, act)[1])
 
 
 def unreachable(host: str) -> str:

@@ -12,39 +12,35 @@ from typing import Any
 from swarmlab.engine import streams, wire
 from swarmlab.engine.filters import Filters, Test, labelled
 from swarmlab.engine.request import Ask
-from swarmlab.engine.streams import STDERR, STDOUT, Hijack, Pieces, Receive, frame
-from swarmlab.errors import BadParameter, Conflict, EngineFault, NoSuchObject
+from swarmlab.errors import BadParameter, Conflict
 from swarmlab.model import Document, freeze
 from swarmlab.simulation import S
-from swarmlab.worker.containers import Container, Exec, LogEntry
+from swarmlab.worker.containers import Container
 
 Json = dict[str, Any]
-CHANNELS = {"stdout": STDOUT, "stderr": STDERR}
 STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
 
 
 # -- the list -------------------------------------------------------------------------------------
 def _labels(container: Container) -> Json:
-    return {
-        **(container.image.config.get("Labels") or {}),
-        **(container.config.get("Labels") or {}),
-    }
+    return (container.image.config.get("Labels") or {}) | (container.config.get("Labels") or {})
+
+
+# How long each unit is, and up to how many of it are counted. Source: docker/go-units duration.go.
+UNITS = (
+    (1, 60, "second"), (60, 60, "minute"), (3600, 48, "hour"), (86400, 14, "day"),
+    (7 * 86400, 9, "week"), (30 * 86400, 24, "month"), (365 * 86400, 1 << 30, "year"),
+)  # fmt: skip
+ONE = {"0 seconds": "Less than a second", "1 seconds": "1 second", "1 minutes": "About a minute",
+       "1 hours": "About an hour"}  # fmt: skip
 
 
 def _age(ns: int) -> str:
-    """As `docker ps` says it. Source: docker/go-units duration.go, HumanDuration."""
+    """As `docker ps` says it."""
     seconds = ns // S
-    for limit, unit, name in (
-        (60, 1, "second"), (3600, 60, "minute"), (48 * 3600, 3600, "hour"),
-        (14 * 86400, 86400, "day"), (60 * 86400, 7 * 86400, "week"),
-        (2 * 365 * 86400, 30 * 86400, "month"), (10**12, 365 * 86400, "year"),
-    ):  # fmt: skip
-        if seconds < limit:
-            count = seconds // unit
-            about = {"minute": "About a minute", "hour": "About an hour"}.get(name)
-            one = about or f"1 {name}"
-            return "Less than a second" if not count else one if count == 1 else f"{count} {name}s"
-    return "ages"
+    unit, name = next((unit, name) for unit, most, name in UNITS if seconds < unit * most)
+    text = f"{seconds // unit} {name}s"
+    return ONE.get(text, text)
 
 
 def _status(ask: Ask, container: Container) -> str:
@@ -253,10 +249,6 @@ def wait(ask: Ask, ref: str) -> Any:
     return streams.stream(streams.until(ask, ready), "application/json")
 
 
-def rename(ask: Ask, ref: str) -> None:
-    raise EngineFault("renaming containers is not simulated")
-
-
 def resize(ask: Ask, ref: str) -> None:
     """Terminals here have no size."""
 
@@ -294,95 +286,3 @@ def prune(ask: Ask) -> Any:
     for container in old:
         ask.engine.containers.remove(container)
     return {"ContainersDeleted": [container.id for container in old], "SpaceReclaimed": 0}
-
-
-def attach(ask: Ask, ref: str) -> Any:
-    """What it writes from now on (with `logs`, from the beginning) until it ends."""
-    container = ask.engine.containers.get(ref)
-    tty = bool(container.config.get("Tty"))
-    seen = 0 if ask.flag("logs") else container.lines_count
-
-    def talk(receive: Receive) -> Pieces:
-        count = seen
-        exited = container.exited
-        while ask.alive() and ask.flag("stream", "1"):
-            ended = exited.done
-            for entry in streams.fresh(container, count):
-                yield frame(CHANNELS[entry.stream], entry.data, tty=tty)
-            count = container.lines_count
-            if ended:
-                return
-            yield None
-
-    return Hijack(talk, streams.content_type(tty), live=True)
-
-
-# -- commands inside ------------------------------------------------------------------------------
-def create_exec(ask: Ask, ref: str) -> Any:
-    container = ask.engine.containers.get(ref)
-    return {"Id": ask.engine.containers.exec_create(container, freeze(ask.body()).with_()).id}
-
-
-def _exec(ask: Ask, ref: str) -> Exec:
-    found: Exec | None = ask.engine.containers.execs.get(ref)
-    if found is None:
-        raise NoSuchObject(f"No such exec instance: {ref}")
-    return found
-
-
-def start_exec(ask: Ask, ref: str) -> Any:
-    made, body = _exec(ask, ref), ask.body(optional=True)
-    if made.running or made.exit_code is not None:
-        raise Conflict(f"exec command {ref} has already run")
-    if body.get("Detach"):
-        ask.engine.containers.exec_start(ref)
-        return None
-    tty = bool(made.config.get("Tty"))
-    wants_input = bool(made.config.get("AttachStdin"))
-
-    def talk(receive: Receive) -> Pieces:
-        typed = b""
-        while wants_input and not tty and ask.alive():
-            piece = receive()
-            if piece == b"":
-                break
-            typed += piece or b""
-            if piece is None:
-                yield None
-        answer = ask.engine.containers.exec_start(ref, typed)
-        count = 0
-        while True:
-            ended = answer.done or not ask.alive()
-            entries: list[LogEntry] = made.output[count:]
-            count += len(entries)
-            for entry in entries:
-                data = entry.data.replace(b"\n", b"\r\n") if tty else entry.data
-                yield frame(CHANNELS[entry.stream], data, tty=tty)
-            if ended:
-                return
-            yield b""
-
-    return Hijack(talk, streams.content_type(tty), live=wants_input)
-
-
-def inspect_exec(ask: Ask, ref: str) -> Any:
-    made = _exec(ask, ref)
-    words = list(made.config.get("Cmd") or [""])
-    return {
-        "ID": made.id,
-        "Running": made.running,
-        "ExitCode": made.exit_code,
-        "ProcessConfig": {
-            "tty": bool(made.config.get("Tty")),
-            "entrypoint": words[0],
-            "arguments": words[1:],
-            "privileged": bool(made.config.get("Privileged")),
-        },
-        **{
-            f"Open{name}": bool(made.config.get(f"Attach{name}"))
-            for name in ("Stdin", "Stdout", "Stderr")
-        },
-        "CanRemove": False,
-        "ContainerID": made.container.id,
-        "Pid": 0,
-    }

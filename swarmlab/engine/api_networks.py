@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmlab.engine import locals as own
-from swarmlab.engine import specs, wire
+from swarmlab.engine import schemas, wire
 from swarmlab.engine.filters import Filters, Test, labelled
 from swarmlab.engine.request import NOT_IN_SWARM, Ask
 from swarmlab.errors import (
@@ -27,11 +27,11 @@ from swarmlab.model import EMPTY, Document, freeze
 Json = dict[str, Any]
 PREDEFINED = "com.docker.swarm.predefined"
 NETWORK = {
-    **dict.fromkeys(("Name", "Driver", "Scope"), specs.TEXT),
-    **dict.fromkeys(("Internal", "Attachable", "Ingress", "ConfigOnly"), specs.FLAG),
-    **dict.fromkeys(("EnableIPv4", "EnableIPv6"), specs.FLAG_KEPT),
-    **dict.fromkeys(("Options", "Labels"), specs.WORDS),
-    "IPAM": {"Driver": specs.TEXT, "Options": specs.WORDS, "Config": [specs.WORDS]},
+    **dict.fromkeys(("Name", "Driver", "Scope"), schemas.TEXT),
+    **dict.fromkeys(("Internal", "Attachable", "Ingress", "ConfigOnly"), schemas.FLAG),
+    **dict.fromkeys(("EnableIPv4", "EnableIPv6"), schemas.FLAG_KEPT),
+    **dict.fromkeys(("Options", "Labels"), schemas.WORDS),
+    "IPAM": {"Driver": schemas.TEXT, "Options": schemas.WORDS, "Config": [schemas.WORDS]},
 }
 
 
@@ -132,7 +132,7 @@ def network(ask: Ask, ref: str) -> Any:
 
 def create(ask: Ask) -> Any:
     body = ask.body()
-    spec: Json = {"Driver": "bridge", **specs.pruned(body, NETWORK, "NetworkCreate")}
+    spec: Json = {"Driver": "bridge", **schemas.pruned(body, NETWORK, "NetworkCreate")}
     name, engine = spec.get("Name", ""), ask.engine
     swarm = "overlay" in (spec["Driver"],) or spec.get("Scope") == "swarm"
     _check(spec, name)

@@ -166,7 +166,7 @@ class DataApi:
     def __init__(self, kind: str, tests: dict[str, filters.Test]) -> None:
         self.kind = kind
         self.tests = tests
-        self.wire = {"secret": wire.secret, "config": wire.config}[kind]
+        self.wire: Callable[..., Any] = {"secret": wire.secret, "config": wire.config}[kind]
 
     def _find(self, ask: Ask, ref: str) -> Any:
         (objects,) = ask.read(self.kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from swarmlab.engine import filters, specs, wire
+from swarmlab.engine import filters, schemas, specs, wire
 from swarmlab.engine.request import Ask, find, must_be_free
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.model import Cluster, Document, Node, freeze
@@ -81,7 +81,7 @@ def init(ask: Ask) -> str:
     sent = body.get("Spec") or {}
     spec = specs.swarm_spec(sent, merge=True)
     if forced:  # what was given is merged into the spec that there is
-        spec = freeze(specs.pruned(sent, specs.SWARM, "Spec"))
+        spec = freeze(schemas.pruned(sent, schemas.SWARM, "Spec"))
     elif body.get("AutoLockManagers"):
         spec = spec.with_(EncryptionConfig={"AutoLockManagers": True})
     fields = {**_addresses(ask, body), **_pools(body), "ForceNewCluster": forced, "Spec": spec}

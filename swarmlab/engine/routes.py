@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.engine import api_containers as containers
+from swarmlab.engine import api_exec as execs
 from swarmlab.engine import api_images as images
 from swarmlab.engine import api_networks as networks
 from swarmlab.engine import api_services as services
@@ -102,16 +103,15 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("POST", "/containers/<ref>/restart", containers.restart, 204),
     ("POST", "/containers/<ref>/kill", containers.kill, 204),
     ("POST", "/containers/<ref>/wait", containers.wait, 200),
-    ("POST", "/containers/<ref>/rename", containers.rename, 204),
     ("POST", "/containers/<ref>/resize", containers.resize, 200),
-    ("POST", "/containers/<ref>/attach", containers.attach, 200),
+    ("POST", "/containers/<ref>/attach", execs.attach, 200),
     ("GET", "/containers/<ref>/logs", containers.logs, 200),
     ("GET", "/containers/<ref>/top", containers.top, 200),
     ("DELETE", "/containers/<ref>", containers.remove, 204),
-    ("POST", "/containers/<ref>/exec", containers.create_exec, 201),
-    ("POST", "/exec/<ref>/start", containers.start_exec, 200),
+    ("POST", "/containers/<ref>/exec", execs.create, 201),
+    ("POST", "/exec/<ref>/start", execs.start, 200),
     ("POST", "/exec/<ref>/resize", containers.resize, 201),
-    ("GET", "/exec/<ref>/json", containers.inspect_exec, 200),
+    ("GET", "/exec/<ref>/json", execs.inspect, 200),
 )
 
 

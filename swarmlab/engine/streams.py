@@ -7,6 +7,7 @@ Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from swarmlab.engine.request import Ask
     from swarmlab.worker.containers import Container, LogEntry
 
-STDOUT, STDERR = 1, 2
+CHANNELS = {"stdout": 1, "stderr": 2}
 RAW, MULTIPLEXED = "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"
 POLL_NS = 100 * MS
 
@@ -43,9 +44,9 @@ def stream(pieces: Pieces, content_type: str) -> Response:
     return Response(pieces, content_type=content_type, direct_passthrough=True)  # type: ignore
 
 
-def frame(channel: int, data: bytes, *, tty: bool = False) -> bytes:
+def frame(channel: str, data: bytes, *, tty: bool = False) -> bytes:
     """One piece of output; without a terminal, with the header that says which channel it is."""
-    return data if tty else bytes((channel, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+    return data if tty else struct.pack(">BxxxL", CHANNELS[channel], len(data)) + data
 
 
 def content_type(tty: bool) -> str:
@@ -88,7 +89,7 @@ def log_stream(
     refusal: str,
 ) -> Response:
     """The lines that were asked for; with `follow`, also those to come, as long as `more`."""
-    channels = {name: ask.flag(name) for name in ("stdout", "stderr")}
+    channels = {name: ask.flag(name) for name in CHANNELS}
     if not any(channels.values()):
         raise BadParameter(refusal)
     tail = ask.text("tail", "all") or "all"
@@ -102,9 +103,10 @@ def log_stream(
     def dressed(entry: LogEntry, source: Source) -> bytes:
         stamp = f"{ask.stamp(entry.at_ns)} " if times else ""
         what = f"{source.details} " if details and source.details else ""
-        channel = STDOUT if entry.stream == "stdout" else STDERR
         lines = entry.data.splitlines(keepends=True)
-        return b"".join(frame(channel, (stamp + what).encode() + line, tty=tty) for line in lines)
+        return b"".join(
+            frame(entry.stream, (stamp + what).encode() + line, tty=tty) for line in lines
+        )
 
     def lines() -> list[bytes]:
         found = []

@@ -171,16 +171,17 @@ class Board(anywidget.AnyWidget):
 
     # -- doing -------------------------------------------------------------------------
     def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        """A click or key: {"do": verb, "node": key, "speed": number}."""
-        self._error = ""
+        """A click or key: {"do": verb, "node": key, "speed": number}; every one is answered."""
+        self._error, verb = "", message["do"]
         try:
-            if message["do"] in ACTIONS:
-                self._act(message["do"], message["node"])
-            else:
-                self._turn_clock(message["do"], message.get("speed", self._speed))
+            if verb in ACTIONS:
+                self._act(verb, message["node"])
+            elif verb != "look":
+                self._turn_clock(verb, message.get("speed", self._speed))
         except (SwarmError, OSError, DockerException) as error:
             self._error = explained(error)
         self.refresh()
+        self.send({"did": verb})
 
     def _turn_clock(self, verb: str, speed: float) -> None:
         self._settling_s = None

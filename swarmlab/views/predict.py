@@ -213,8 +213,9 @@ class Questions(ipywidgets.VBox):  # type: ignore[misc]
         said: list[Said] = [question.reveal() for question in self.children]
         if len(said) == 1:
             return said[0]
-        count = SCORE.words[:1]
-        lines = [line for one in said for line in (f"**{one.title}**", *one.lines)]
+        count, lines = SCORE.words[:1], list[str]()
+        for question, one in zip(self.children, said, strict=True):
+            lines += [f"**{question.question}**", one.title, *one.lines]
         return Said(_("Your bets"), (*(line for line in lines if line not in count), *count))
 
     def __repr__(self) -> str:

@@ -196,7 +196,9 @@ class QuorumTable:
         for error, sizes in self.errors.items():
             which = ", ".join(map(str, sizes))
             notes.append(
-                _("One failure more, with {which}: {error}").format(which=which, error=error)
+                _("One failure too many, managers: {which}. {error}").format(
+                    which=which, error=error
+                )
             )
         return notes
 

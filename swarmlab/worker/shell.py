@@ -24,7 +24,7 @@ SERVER_STOPS, STOP_NS_MIN, STOP_NS_MAX = (
     100 * MS,
     300 * MS,
 )
-ROUND_NS = 1 * MS  # one turn of a loop: an endless one lets time go on
+ROUND_NS = 1 * MS  # one turn of a loop, so that an endless one lets time go on
 
 
 class Owner(Protocol):

@@ -1,6 +1,9 @@
 // Draws the board. Python decides: every word, order and state comes in finished rows.
 
 const SVG = "http://www.w3.org/2000/svg";
+const PATIENCE_MS = 5000;
+const GONE = "The kernel does not answer: it is busy, or was restarted. If it was, "
+  + "press Run on the cell above to rebuild the board.";
 
 function make(tag, className, parent, text = "") {
   const element = document.createElement(tag);
@@ -73,9 +76,16 @@ function render({ model, el }) {
   let open = ""; // the column whose menu is open
   let frame = 0;
   let drawnOnce = false;
-  const send = (verb, more = {}) => model.send({ do: verb, ...more });
-
-  make("p", "gone", root, "The kernel was restarted: press Run on the cell above to rebuild the board.");
+  let patience = 0;
+  const gone = make("p", "gone", root, GONE);
+  const lost = () => { gone.hidden = false; };
+  const heard = () => { clearTimeout(patience); gone.hidden = true; };
+  const send = (verb, more = {}) => {
+    clearTimeout(patience);
+    patience = setTimeout(lost, PATIENCE_MS);
+    model.send({ do: verb, ...more });
+  };
+  gone.hidden = true;
 
   // -- the bar: the clock, and who leads -------------------------------------------
   const bar = make("div", "bar", root);
@@ -251,13 +261,15 @@ function render({ model, el }) {
     drawnOnce = true;
   }
 
-  const soon = () => { frame ||= requestAnimationFrame(draw); };
+  const soon = () => { heard(); frame ||= requestAnimationFrame(draw); };
+  const events = { "change": soon, "msg:custom": heard, "comm_live_update": lost };
   draw();
-  model.on("change", soon);
-  model.on("all", (name) => console.error("EVENT " + name));
+  for (const [name, then] of Object.entries(events)) model.on(name, then);
+  send("look"); // a picture that was saved with the notebook gets no answer
   return () => {
-    model.off("change", soon);
+    for (const [name, then] of Object.entries(events)) model.off(name, then);
     cancelAnimationFrame(frame);
+    clearTimeout(patience);
     root.remove();
   };
 }

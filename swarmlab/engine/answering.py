@@ -1,0 +1,123 @@
+"""One request to one engine, answered in bytes: the same for a socket and without one."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from werkzeug import Request
+from werkzeug.exceptions import HTTPException
+
+from swarmlab.engine.doors import Door
+from swarmlab.engine.request import BODY_BYTES_MAX, Engine
+from swarmlab.engine.routes import answer
+from swarmlab.engine.streams import POLL_NS, Hijack, Pieces, Receive
+from swarmlab.simulation import S
+
+DISCARD_BYTES_MAX = 1 << 30
+
+
+def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
+    reason = "UPGRADED" if status == 101 else HTTPStatus(status).phrase
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{key}: {value}" for key, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def hijacked_head(request: Request, hijack: Hijack) -> bytes:
+    """101 for a client that asked for an upgrade, a plain 200 for one that simply expects it."""
+    headers = [("Content-Type", hijack.content_type)]
+    if "upgrade" in request.headers.get("Connection", "").lower():
+        return head(101, [*headers, ("Connection", "Upgrade"), ("Upgrade", "tcp")])
+    return head(200, headers)
+
+
+def locked(door: Door, pieces: Pieces, *, passing: bool = True) -> Iterator[bytes]:
+    """The pieces, made with the door's lock held and handed over without it.
+
+    After an empty one time passes; after None too, but for `passing=False`.
+    """
+    try:
+        while True:
+            with door.lock:
+                try:
+                    piece = next(pieces)
+                except StopIteration:
+                    return
+            yield piece or b""
+            if piece == b"" or (piece is None and passing):
+                with door.lock:
+                    door.sleep(POLL_NS)
+            elif piece is None:
+                threading.Event().wait(POLL_NS / S)
+    finally:
+        with contextlib.suppress(ValueError):  # it may run in another thread just now
+            pieces.close()  # type: ignore[attr-defined]
+
+
+def chunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """HTTP's chunks; empty pieces stay empty."""
+    for piece in pieces:
+        yield b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+    yield b"0\r\n\r\n"
+
+
+def read_body(request: Request) -> None:
+    """Take what the client sends, before the lock is taken. What is not JSON only has a length."""
+    if request.mimetype in ("application/json", ""):
+        request.max_content_length = BODY_BYTES_MAX
+        request.get_data(cache=True)
+        return
+    left_bytes = DISCARD_BYTES_MAX
+    while left_bytes > 0 and (piece := request.stream.read(1 << 16)):
+        left_bytes -= len(piece)
+
+
+def respond(engine: Engine, door: Door, request: Request) -> tuple[bytes, Iterator[bytes]] | Hijack:
+    """What goes over the wire: the head (with the body, unless that grows) and what follows."""
+    try:
+        read_body(request)
+    except HTTPException as error:
+        text = b'{"message":"http: request body too large"}\n'
+        length, kind = ("Content-Length", str(len(text))), ("Content-Type", "application/json")
+        return head(error.code or 400, [kind, length, ("Connection", "close")]) + text, iter(())
+    with door.lock:
+        door.begin()
+        response = answer(engine, door, request)
+    if isinstance(response, Hijack):
+        return response
+    headers = list(response.headers.items())
+    if not response.is_streamed:
+        body = b"" if request.method == "HEAD" else response.get_data()
+        return head(response.status_code, headers) + body, iter(())
+    pieces: Any = iter(response.response)
+    chunks = chunked(locked(door, pieces))
+    return head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")]), chunks
+
+
+def talk(sock: socket.socket, pieces: Iterator[bytes]) -> None:
+    """Send these, and nothing more."""
+    with contextlib.suppress(OSError), sock:
+        for piece in pieces:
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+
+
+def receiver(sock: socket.socket, received: bytes = b"") -> Receive:
+    """What has come from the client; `received` was already read."""
+    waiting = [received] if received else []
+
+    def receive() -> bytes | None:
+        if waiting:
+            return waiting.pop()
+        return sock.recv(1 << 16) if readable(sock) else None
+
+    return receive
+
+
+def readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
