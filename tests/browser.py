@@ -74,7 +74,8 @@ class Lab:
             self.process.wait()
 
     def address(self, notebook: str) -> str:
-        return f"{self.url}/lab/tree/{notebook}?token={TOKEN}"
+        """Where the notebook is, alone: `reset` forgets what another test left open."""
+        return f"{self.url}/lab/tree/{notebook}?reset&token={TOKEN}"
 
 
 class Notebook:
@@ -104,10 +105,10 @@ class Notebook:
             timeout=CELLS_TIMEOUT_S * 1000,
         )
 
-    def errors(self) -> list[str]:
-        """Tracebacks, and whatever else cells wrote to their error stream."""
+    def tracebacks(self) -> list[str]:
+        """How cells failed; what a command refuses, on the error stream, is no failure."""
         written = self.page.locator('.jp-RenderedText[data-mime-type$=".stderr"]')
-        return written.all_text_contents()
+        return [text for text in written.all_text_contents() if "Traceback" in text]
 
     def dialogs(self) -> list[str]:
         """Questions and news that stand in the way of a newcomer."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
 from playwright.sync_api import Locator
 
 from tests.browser import Lab, Notebook, opened
@@ -72,7 +71,7 @@ def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
         button.get_by_text("count 42").wait_for()
         button.press("Enter")
         button.get_by_text("count 43").wait_for()
-        assert ["ZeroDivisionError" in error for error in notebook.errors()] == [True]
+        assert ["ZeroDivisionError" in text for text in notebook.tracebacks()] == [True]
         assert notebook.dialogs() == []
         notebook.screenshot(tmp_path / "counter.png")
         assert (tmp_path / "counter.png").stat().st_size > 10_000
@@ -115,7 +114,7 @@ def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
 ):
     with opened(lab, "00_start_here.ipynb", chromium) as notebook:
         notebook.run_all()
-        assert notebook.errors() == []
+        assert notebook.tracebacks() == []
         assert notebook.dialogs() == []
         board = Board(notebook)
         first = board.leader()
@@ -144,6 +143,6 @@ def test_a_notebook_runs_from_top_to_bottom_in_the_browser(
 ):
     with opened(lab, name, chromium) as notebook:
         notebook.run_all()
-        assert notebook.errors() == []
+        assert notebook.tracebacks() == []
         assert notebook.dialogs() == []
         notebook.screenshot(tmp_path / "notebook.png")

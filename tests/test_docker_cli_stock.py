@@ -64,7 +64,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.written.append((self.command, path, query, sent))
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.send_response(status)
-        for name, value in (("Api-Version", "1.50"), ("Ostype", "linux"), ("Swarm", "active/manager")):
+        for name, value in (
+            ("Api-Version", "1.50"),
+            ("Ostype", "linux"),
+            ("Swarm", "active/manager"),
+        ):
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
@@ -129,7 +133,10 @@ SAME = (
     (r"(?:Less than a|About a|\d+) (?:second|minute)s?", "<AGE>"),
     (r"\d{4}-\d\d-\d\d[T ][\d:.]+", "<TIME>"),
     (r"-----BEGIN CERT[^#]*?CERTIFICATE-----", "<CERT>"),
-    (r"(?m)^(?:\S+ progress|active tasks|verify|\d+/\d+|  rotated \S+ .*|desired root .*): (?!Service).*\n", ""),
+    (
+        r"(?m)^(?:\S+ progress|active tasks|verify|\d+/\d+|  rotated \S+ .*|desired root .*): (?!Service).*\n",
+        "",
+    ),
     (r"(?m)^(.*)\n(?:\1\n)+", r"\1\n"),
 )
 

@@ -147,7 +147,9 @@ def service(letter: str, name: str, mode: Json, task: Json | None = None, **more
     if task:
         spec["RollbackConfig"] = UPDATE
     running = {"ServiceStatus": {"RunningTasks": 2, "DesiredTasks": 2, "CompletedTasks": 1}}
-    endpoint = {"Endpoint": {"Spec": spec["EndpointSpec"], "Ports": PORTS} if task else {"Spec": {}}}
+    endpoint = {
+        "Endpoint": {"Spec": spec["EndpointSpec"], "Ports": PORTS} if task else {"Spec": {}}
+    }
     found = {"ID": an_id(letter), **made(7200, 300), "Spec": spec}
     return found | endpoint | {"ServiceStatus": running["ServiceStatus"]} | more
 
@@ -180,7 +182,9 @@ SERVICES = [
 ]
 
 
-def task(letter: str, owner: str, slot: int, where: str, state: str, age_s: float, **more: Any) -> Json:
+def task(
+    letter: str, owner: str, slot: int, where: str, state: str, age_s: float, **more: Any
+) -> Json:
     status = {"Timestamp": stamp(age_s), "State": state, "Message": "m"} | more.pop("status", {})
     container = {"Image": "demo:1@sha256:" + "1" * 64, "Init": False}
     found: Json = {"ID": an_id(letter), **made(age_s)}
@@ -207,7 +211,11 @@ TASKS = [
     task("y", "p", 1, "a", "running", 10),
 ]
 SECRETS = [
-    {"ID": an_id("s"), **made(600, 400), "Spec": {"Name": "senha-db", "Labels": {"k": "v", "e": ""}}},
+    {
+        "ID": an_id("s"),
+        **made(600, 400),
+        "Spec": {"Name": "senha-db", "Labels": {"k": "v", "e": ""}},
+    },
     {
         "ID": an_id("t"),
         **made(86400 * 60),
@@ -391,7 +399,9 @@ LISTS = {
     "networks": (NETWORKS, lambda one: one["Name"], "network {} not found"),
 }
 DETAILS = "com.docker.swarm.{}.id={}"
-CONTEXT = ",".join(DETAILS.format(k, an_id(v)) for k, v in (("node", "a"), ("service", "w"), ("task", "1")))
+CONTEXT = ",".join(
+    DETAILS.format(k, an_id(v)) for k, v in (("node", "a"), ("service", "w"), ("task", "1"))
+)
 FIXED: dict[str, Any] = {
     "/info": INFO,
     "/version": VERSION,
@@ -401,7 +411,10 @@ FIXED: dict[str, Any] = {
     "/images/json": IMAGES,
     "/distribution/nginx:1.25/json": {
         "Descriptor": {"digest": "sha256:" + "9" * 64},
-        "Platforms": [{"architecture": "amd64", "os": "linux"}, {"architecture": "arm", "os": "linux"}],
+        "Platforms": [
+            {"architecture": "amd64", "os": "linux"},
+            {"architecture": "arm", "os": "linux"},
+        ],
     },
 }
 

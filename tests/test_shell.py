@@ -59,6 +59,7 @@ def shell(room: Room, text: str, limit_ns: int = 60 * S) -> tuple[str, int | Non
 @pytest.mark.parametrize(
     ("text", "output", "code"),
     [
+        ("echo a >> /c; echo b >> /c; test `cat /c | wc -l` -ge 2 && echo two", "two\n", 0),
         ("echo hi; exit 3", "hi\n", 3),
         ("true && echo a || echo b", "a\n", 0),
         ("false && echo a || echo b; false", "b\n", 1),

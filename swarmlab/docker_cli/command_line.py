@@ -14,16 +14,8 @@ VERSION = "Docker version 28.2.2, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
 
 # First word of a command to the module whose HANDLERS has it; the others stand in `containers`.
-MODULES = {
-    "swarm": "swarm",
-    "node": "node",
-    "service": "service",
-    "secret": "secret",
-    "config": "secret",
-    "network": "network",
-    "info": "system",
-    "version": "system",
-}
+MODULES = {"swarm": "swarm", "node": "node", "service": "service"}
+MODULES |= dict.fromkeys(("secret", "config", "network", "info", "version"), "objects")
 
 
 def run(
@@ -51,7 +43,7 @@ def run(
         client=client, out=out, err=err, stdin=stdin, tty=tty, width=width, host=host,
         sleep=sleep, clock=clock, progress=progress,
     )  # fmt: skip
-    words = [word for word in argv]
+    words = list(argv)
     try:
         _dispatch(session, words[1:] if words[:1] == ["docker"] else words)
         fault, code = "", 0
@@ -75,11 +67,10 @@ def _dispatch(session: Session, words: list[str]) -> None:
     if arguments["help"] or command.is_group:
         if "-h" in rest:
             session.print("Flag shorthand -h has been deprecated, use --help")
-        session.out.write(command.help)
+        (session.out if arguments["help"] else session.err).write(command.help)
         return
     handler = _handler(command.path)
-    if command.path != "service scale":
-        check_count(arguments)
+    check_count(arguments)
     handler(session, arguments)
 
 

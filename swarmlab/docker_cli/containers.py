@@ -8,164 +8,88 @@ from datetime import UTC, datetime
 from typing import Any
 
 from swarmlab.docker_cli.flags import Arguments
-from swarmlab.docker_cli.listing import Listing, dig, join_labels, remove_each, write_list
-from swarmlab.docker_cli.publish import show_container_ports
+from swarmlab.docker_cli.listing import dig, listings, write_list
+from swarmlab.docker_cli.node import Names
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frames
-from swarmlab.docker_cli.tasks import Names
 from swarmlab.docker_cli.text import (
     decimal_size,
     ellipsis,
     go_quote,
-    human_duration,
-    image_name,
-    local_time,
     parse_duration,
     short_id,
 )
 
-CONTAINERS = Listing(
-    go_type="*formatter.ContainerContext",
-    titles={
-        "ID": "CONTAINER ID",
-        "Image": "IMAGE",
-        "Command": "COMMAND",
-        "CreatedAt": "CREATED AT",
-        "RunningFor": "CREATED",
-        "Status": "STATUS",
-        "State": "STATE",
-        "Ports": "PORTS",
-        "Names": "NAMES",
-        "Size": "SIZE",
-        "Labels": "LABELS",
-        "Mounts": "MOUNTS",
-        "LocalVolumes": "LOCAL VOLUMES",
-        "Networks": "NETWORKS",
-        "Platform": "PLATFORM",
-    },
-    shown="ID Image Command RunningFor Status Ports Names",
-)
-IMAGES = Listing(
-    go_type="*formatter.imageContext",
-    titles={
-        "Repository": "REPOSITORY",
-        "Tag": "TAG",
-        "Digest": "DIGEST",
-        "ID": "IMAGE ID",
-        "CreatedSince": "CREATED",
-        "CreatedAt": "CREATED AT",
-        "Size": "SIZE",
-        "Containers": "CONTAINERS",
-        "SharedSize": "SHARED SIZE",
-        "UniqueSize": "UNIQUE SIZE",
-        "VirtualSize": "SIZE",
-    },
-    shown="Repository Tag ID CreatedSince Size",
-)
-
 
 def ps(session: Session, arguments: Arguments) -> None:
-    latest = 1 if arguments["latest"] else arguments["last"] or -1
-    size = arguments["size"] or ".Size" in (arguments["format"] or "")
+    limit = 1 if arguments["latest"] else arguments["last"] or -1
     found = session.get(
         "/containers/json",
-        all=arguments["all"] or latest > 0,
-        limit=latest if latest > 0 else None,
-        size=size,
+        all=arguments["all"] or limit > 0,
+        limit=limit if limit > 0 else None,
+        size=arguments["size"] or ".Size" in (arguments["format"] or ""),
         filters=arguments.filters(),
     )
-    rows = (_container_row(session, one, whole=arguments["no-trunc"]) for one in found or [])
-    template = CONTAINERS.template() + ("\t{{.Size}}" if arguments["size"] else "")
-    write_list(session, arguments, CONTAINERS, rows, shown=template)
+    whole = arguments["no-trunc"]
+    shown = listings()["ps"].shown + "\t{{.Size}}" if arguments["size"] else ""
+    rows = [_container(one, whole=whole) for one in found or []]
+    write_list(session, arguments, "ps", rows, shown=shown)
 
 
-def _container_row(session: Session, one: Json, *, whole: bool) -> Json:
+def _container(one: Json, *, whole: bool) -> Json:
+    """`one` with what the list shows and no expression says."""
     names = [name.removeprefix("/") for name in one.get("Names") or []]
-    image, image_id = one.get("Image", ""), one.get("ImageID", "")
-    if not whole:
-        names = next(([name] for name in names if "/" not in name), names)
-        same = short_id(image_id) == short_id(image)
-        image = short_id(image) if same and image_id else image_name(image)
-    command = one["Command"] if whole else ellipsis(one["Command"], 20)
     mounts = one.get("Mounts") or []
     volumes = [mount.get("Name") or mount.get("Source", "") for mount in mounts]
-    written = decimal_size(one.get("SizeRw", 0))
-    total = one.get("SizeRootFs", 0)
-    return {
-        "ID": one["Id"] if whole else short_id(one["Id"]),
-        "Image": image or "<no image>",
-        "Command": go_quote(command),
-        "CreatedAt": local_time(one["Created"]),
-        "RunningFor": f"{human_duration(session.clock() - one['Created'])} ago",
-        "Status": one["Status"],
-        "State": one["State"],
-        "Ports": show_container_ports(one.get("Ports") or []),
-        "Names": ",".join(names),
-        "Size": f"{written} (virtual {decimal_size(total)})" if total else written,
-        "Labels": join_labels(one.get("Labels")),
-        "Mounts": ",".join(v if whole else ellipsis(v, 15) for v in volumes),
-        "LocalVolumes": str(sum(mount.get("Driver") == "local" for mount in mounts)),
-        "Networks": ",".join(dig(one, "NetworkSettings.Networks", {})),
-        "Platform": None,
+    written, total = decimal_size(one.get("SizeRw", 0)), one.get("SizeRootFs", 0)
+    unnamed = short_id(one.get("ImageID", "")) == short_id(one["Image"])
+    return one | {
+        "Image": short_id(one["Image"]) if unnamed and not whole else one["Image"] or "<no image>",
+        "names": ",".join(names if whole else [n for n in names if "/" not in n][:1] or names),
+        "size": f"{written} (virtual {decimal_size(total)})" if total else written,
+        "mounts": ",".join(name if whole else ellipsis(name, 15) for name in volumes),
+        "volumes": str(sum(mount.get("Driver") == "local" for mount in mounts)),
+        "networks": ",".join(dig(one, "NetworkSettings.Networks", {})),
     }
 
 
 def images(session: Session, arguments: Arguments) -> None:
-    filters = arguments.filters()
-    if arguments.words:
-        filters["reference"] = arguments.words
-    found = session.get("/images/json", all=arguments["all"], filters=filters)
-    digests = arguments["digests"]
-    rows = (row for one in found or [] for row in _image_rows(session, one, arguments))
-    digest = "Repository Tag Digest ID CreatedSince Size"
-    shown = Listing(go_type="", titles={}, shown=digest).template() if digests else ""
-    write_list(session, arguments, IMAGES, rows, shown=shown)
+    filters = arguments.filters() | ({"reference": arguments.words} if arguments.words else {})
+    found = session.get("/images/json", all=arguments["all"], filters=filters) or []
+    digests, shown = arguments["digests"], listings()["images"].shown
+    wanted = digests or "{{.Digest}}" in (arguments["format"] or "")
+    rows = [row for one in found for row in _tags(one, digests=wanted)]
+    shown = shown.replace("{{.Tag}}", "{{.Tag}}\t{{.Digest}}") if digests else ""
+    write_list(session, arguments, "images", rows, shown=shown)
 
 
-def _image_rows(session: Session, one: Json, arguments: Arguments) -> Iterator[Json]:
-    wanted = arguments["digests"] or "{{.Digest}}" in (arguments["format"] or "")
-    digests = dict(text.rpartition("@")[::2] for text in one.get("RepoDigests") or [])
-    tagged = [text.rpartition(":")[::2] for text in one.get("RepoTags") or []]
-    tagged = tagged or [(name, "<none>") for name in digests] or [("<none>", "<none>")]
-    for repository, tag in tagged:
-        size, shared = one["Size"], one.get("SharedSize", -1)
-        count = one.get("Containers", -1)
-        yield {
-            "Repository": repository,
-            "Tag": tag,
-            "Digest": digests.get(repository, "<none>") if wanted else "<none>",
-            "ID": one["Id"] if arguments["no-trunc"] else short_id(one["Id"]),
-            "CreatedSince": f"{human_duration(session.clock() - one['Created'])} ago",
-            "CreatedAt": local_time(one["Created"]),
-            "Size": decimal_size(size),
-            "Containers": "N/A" if count == -1 else str(count),
-            "SharedSize": "N/A" if shared == -1 else decimal_size(shared, 4),
-            "UniqueSize": "N/A" if shared == -1 else decimal_size(size - shared, 4),
-            "VirtualSize": decimal_size(size, 4),
-        }
+def _tags(one: Json, *, digests: bool) -> Iterator[Json]:
+    known = dict(text.rpartition("@")[::2] for text in one.get("RepoDigests") or [])
+    tagged = [(*text.rpartition(":")[::2], "<none>") for text in one.get("RepoTags") or []]
+    tagged = tagged or [(name, "<none>", "") for name in known] or [("<none>", "<none>", "<none>")]
+    for repository, tag, digest in tagged:
+        shown = {"repository": repository, "tag": tag, "unique": one.get("SharedSize", -1)}
+        yield one | shown | {"digest": known.get(repository, "<none>") if digests else digest}
 
 
 def pull(session: Session, arguments: Arguments) -> None:
-    name, _, digest = arguments.words[0].partition("@")
-    repository, colon, tag = name.rpartition(":")
-    if "/" in tag or not colon:
-        repository, tag = name, "" if arguments["all-tags"] else digest or "latest"
-    every = arguments["all-tags"]
-    if not digest and not colon and not every and not arguments["quiet"]:
+    name, at, digest = arguments.words[0].partition("@")
+    tag = "" if "/" in name.rpartition(":")[2] else name.partition(":")[2]
+    domain, slash, _ = name.partition("/")
+    if not slash or not re.search("[.:]|^localhost$", domain):
+        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+    repository = name.removesuffix(f":{tag}") if tag else name
+    every, quiet = arguments["all-tags"], arguments["quiet"]
+    if not (tag or digest or every or quiet):
         session.print("Using default tag: latest")
+    tag = digest or tag or ("" if every else "latest")
     query = {"fromImage": repository, "tag": tag, "platform": arguments["platform"]}
-    reply = session.open("POST", "/images/create", stream=True, **query)
-    for line in reply.iter_lines():
+    for line in session.open("POST", "/images/create", stream=True, **query).iter_lines():
         note = json.loads(line)
         if "error" in note:
             raise CliError(note["error"])
-        if not arguments["quiet"] and not note.get("progressDetail"):
-            name = f"{note['id']}: " if note.get("id") else ""
-            session.print(f"{name}{note.get('status', '')}")
-    shown = f"{repository}@{digest}" if digest else f"{repository}:{tag}".rstrip(":")
-    first = repository.partition("/")[0]
-    official = "docker.io/" + ("" if "/" in repository else "library/")
-    prefix = "" if "." in first or ":" in first else official
-    session.print(prefix + shown)
+        if not quiet and not note.get("progressDetail"):
+            session.print(f"{note['id']}: {note['status']}" if "id" in note else note["status"])
+    session.print(f"{repository}{at or ':'}{tag}" if tag else repository)
 
 
 def execute(session: Session, arguments: Arguments) -> None:
@@ -202,7 +126,9 @@ def logs(session: Session, arguments: Arguments) -> None:
     found = session.get(f"/containers/{arguments.words[0]}/json")
     query = _log_query(session, arguments) | {"until": _moment(session, arguments["until"])}
     path = f"/containers/{found['Id']}/logs"
-    _print_logs(session, session.open("GET", path, stream=True, **query), tty=found["Config"]["Tty"])
+    _print_logs(
+        session, session.open("GET", path, stream=True, **query), tty=found["Config"]["Tty"]
+    )
 
 
 def _log_query(session: Session, arguments: Arguments) -> Json:
@@ -228,7 +154,8 @@ def _moment(session: Session, text: str | None) -> str:
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise CliError(f'invalid value for "since": failed to parse value as time or duration: {go_quote(text)}') from None
+        fault = f"failed to parse value as time or duration: {go_quote(text)}"
+        raise CliError(f'invalid value for "since": {fault}') from None
     return f"{(when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp():.9f}"
 
 
@@ -299,23 +226,28 @@ def _log_line(line: str, arguments: Arguments, prefix: Callable[[Json], str]) ->
     written, _, text = rest.partition(" ")
     details = dict(pair.partition("=")[::2] for pair in written.split(",") if pair)
     who = prefix(details)
-    shown = ",".join(f"{k}={details[k]}" for k in sorted(details)) + " " if arguments["details"] else ""
+    shown = (
+        ",".join(f"{k}={details[k]}" for k in sorted(details)) + " " if arguments["details"] else ""
+    )
     return f"{stamp + ' ' if stamp else ''}{who}    | {shown}{text}"
 
 
-def _each(method: str, path: str, **flags: str) -> Callable[[Session, Arguments], None]:
-    """A command that does one request for each container; `flags`: parameter to flag."""
+def kill(session: Session, arguments: Arguments) -> None:
+    session.each(arguments.words, "POST", "/containers/{}/kill", signal=arguments["signal"])
 
-    def command(session: Session, arguments: Arguments) -> None:
-        query = {name: arguments.given.get(flag) for name, flag in flags.items()}
-        query = {name: str(v) if v is not True and v is not None else v for name, v in query.items()}
 
-        def act(reference: str) -> None:
-            session.call(method, path.format(reference), **query)
+def stop(session: Session, arguments: Arguments) -> None:
+    timeout = arguments["timeout"]
+    query = {"signal": arguments["signal"], "t": None if timeout is None else str(timeout)}
+    session.each(arguments.words, "POST", "/containers/{}/stop", **query)
 
-        remove_each(session, arguments.words, act)
 
-    return command
+def rm(session: Session, arguments: Arguments) -> None:
+    query = {"force": arguments["force"], "v": arguments["volumes"], "link": arguments["link"]}
+    errors = session.attempt(arguments.words, "DELETE", "/containers/{}", **query)
+    if not arguments["force"] or not all("No such container" in error for error in errors):
+        session.end(errors)
+    session.warn(*errors)
 
 
 HANDLERS = {
@@ -324,7 +256,7 @@ HANDLERS = {
     "pull": pull,
     "exec": execute,
     "logs": logs,
-    "kill": _each("POST", "/containers/{}/kill", signal="signal"),
-    "stop": _each("POST", "/containers/{}/stop", signal="signal", t="timeout"),
-    "rm": _each("DELETE", "/containers/{}", force="force", v="volumes", link="link"),
+    "kill": kill,
+    "stop": stop,
+    "rm": rm,
 }

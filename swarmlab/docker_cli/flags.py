@@ -32,7 +32,7 @@ class Flag:
         return self.kind in MULTIPLE
 
     def value(self, text: str) -> Any:
-        """What `text` means; CliError (exit code 125 comes from the caller) when it means nothing."""
+        """What `text` means; CliError when it means nothing."""
         name = self.name.removesuffix("-add")
         try:
             return BY_NAME.get(name, BY_KIND.get(self.kind, str))(text)
@@ -74,7 +74,7 @@ class Arguments:
     """A parsed command line: the flags that were given, and the rest."""
 
     command: Command
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
@@ -139,12 +139,20 @@ def parse(command: Command, words: list[str]) -> Arguments:
     switches = {flag.name for flag in command.flags.values() if flag.kind == "bool"}
     end = words.index("--") if "--" in words else len(words)
     # Click's switches take no value; docker's do (`--autolock=false`): a second name takes it.
-    spelled = [re.sub(r"^--([\w-]+)=", r"--\1:=", word) if _name(word) in switches else word
-               for word in words[:end]] + words[end:]
-    context = click.Context(click.Command("docker"), allow_interspersed_args=command.path not in STOPS_AT_ARGUMENT)
-    options = [option for flag in command.flags.values() for option in _options(flag)]
+    spelled = [
+        re.sub(r"^--([\w-]+)=", r"--\1:=", word) if _name(word) in switches else word
+        for word in words[:end]
+    ] + words[end:]
+    context = click.Context(
+        click.Command("docker"), allow_interspersed_args=command.path not in STOPS_AT_ARGUMENT
+    )
+    options: list[click.Parameter] = [option for flag in command.flags.values() for option in _options(flag)]
     try:
-        parsed, rest, order = click.Command("docker", params=options, add_help_option=False).make_parser(context).parse_args(spelled)
+        parsed, rest, order = (
+            click.Command("docker", params=options, add_help_option=False)
+            .make_parser(context)
+            .parse_args(spelled)
+        )
     except click.NoSuchOption as error:
         raise command.refuse(_unknown(error.option_name, words), 125) from None
     except click.BadOptionUsage as error:
@@ -166,7 +174,9 @@ def _options(flag: Flag) -> Iterator[click.Option]:
     yield click.Option([flag.name.replace("-", "_"), *names], multiple=True)
 
 
-def _given(command: Command, parsed: Mapping[str, Any], order: list[click.Parameter]) -> dict[str, Any]:
+def _given(
+    command: Command, parsed: Mapping[str, Any], order: list[click.Parameter]
+) -> dict[str, Any]:
     given: dict[str, Any] = {}
     taken: dict[str, int] = {}
     for option in order:
@@ -190,7 +200,7 @@ def _unknown(name: str, words: list[str]) -> str:
         return f"unknown flag: {name}"
     letter = name[1]
     group = next(w for w in words if re.match(r"-[^-]", w) and letter in w)
-    return f"unknown shorthand flag: '{letter}' in -{group[group.index(letter):]}"
+    return f"unknown shorthand flag: '{letter}' in -{group[group.index(letter) :]}"
 
 
 def check_count(arguments: Arguments) -> None:

@@ -30,7 +30,7 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
         r"service update",
         r"other flags may not be combined with --rollback",
         "first store the policy (`docker service update --rollback-parallelism 2 …`), later go back"
-        " with `docker service rollback`; the policy that counts is the one of the spec gone back to",
+        " with `docker service rollback`; what counts is the policy of the spec gone back to",
     ),
     (
         r"node (?:update|inspect|promote|demote|rm|ps)",

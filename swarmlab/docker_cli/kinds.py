@@ -122,11 +122,14 @@ def parse_address(text: str, refusal: str = "IP address is not correctly formatt
         raise ValueError(refusal.format(text)) from None
 
 
+ADD_HOST = 'invalid IP address in add-host: "{}"'
+
+
 def parse_host(text: str) -> str:
     name, colon, address = text.partition(":")
     if not name or not colon or not address:
         raise ValueError(f"bad format for add-host: {go_quote(text)}")
-    return f"{parse_address(address, 'invalid IP address in add-host: "{}"')} {name}"
+    return f"{parse_address(address, ADD_HOST)} {name}"
 
 
 def parse_credential(text: str) -> Json:
@@ -134,8 +137,9 @@ def parse_credential(text: str) -> Json:
     if text and scheme not in ("config", "file", "registry"):
         prefixes = 'value must be prefixed with "config://", "file://", or "registry://"'
         raise ValueError(f"invalid credential spec: {prefixes}")
-    found = {"Config": "", "File": "", "Registry": ""}
-    return found | {scheme.capitalize(): value} if text else {}
+    spec = {"Config": "", "File": "", "Registry": ""} | {scheme.capitalize(): value}
+    rest = {"SELinuxContext": None, "NoNewPrivileges": False}
+    return {"CredentialSpec": spec} | rest if text else {}
 
 
 def parse_listen(text: str) -> str:
@@ -203,13 +207,13 @@ def _file_mode(text: str) -> int:
 
 
 NOT_A_PAIR = "invalid field '{}' must be a key=value pair"
-FILE = {"uid": ("File.UID", str), "gid": ("File.GID", str), "mode": ("File.Mode", _file_mode)}
+FILE: dict[str, tuple[str, Convert]] = {"uid": ("File.UID", str), "gid": ("File.GID", str), "mode": ("File.Mode", _file_mode)}
 
 
 def parse_reference(text: str, kind: str) -> Json:
     """`NAME` or `source=…,target=…,uid=…,gid=…,mode=…` of a secret or config."""
     name = f"{kind.capitalize()}Name"
-    fields = FILE | {"source": (name, str), "src": (name, str), "target": ("File.Name", str)}
+    fields: dict[str, tuple[str, Convert]] = FILE | {"source": (name, str), "src": (name, str), "target": ("File.Name", str)}
     file: Json = {"Name": "", "UID": "0", "GID": "0", "Mode": 0o444}
     plain = "=" not in text and "," not in text
     unknown = f"invalid field in {kind} request: {{}}"
@@ -304,11 +308,11 @@ def parse_mount(text: str) -> Json:
     return mount
 
 
-AUTHORITY_FIELDS = {"protocol": ("Protocol", str), "url": ("URL", str), "cacert": ("CACert", str)}
+AUTHORITY_FIELDS: dict[str, tuple[str, Convert]] = {"protocol": ("Protocol", str), "url": ("URL", str), "cacert": ("CACert", str)}
 
 
 def parse_authority(text: str) -> Json:
-    found = _keyed(text, AUTHORITY_FIELDS, {}, NOT_A_PAIR, "unexpected key '{}'")
+    found = _keyed(text, AUTHORITY_FIELDS, {"CACert": ""}, NOT_A_PAIR, "unexpected key '{}'")
     for needed in ("Protocol", "URL"):
         if needed not in found:
             raise ValueError(f"the external-ca option needs a {needed.lower()}= parameter")

@@ -78,6 +78,7 @@ def functions(session: Session, *, whole: bool) -> dict[str, Callable[..., Any]]
         "id": lambda found: found if whole else text.short_id(found),
         "image": lambda name: name if whole else text.image_name(str(name or "")),
         "localtime": text.local_time,
+        "marked": lambda line: f'"{line}"' if line else "",
         "memory": lambda size: text.binary_size(size) if size else "",
         "number": lambda value: value or 0,
         "pairs": lambda found: ",".join(sorted(f"{k}={v}" for k, v in (found or {}).items())),
@@ -137,7 +138,9 @@ def write_list(
 
 def _row(listing: Listing, columns: Mapping[str, Any], one: Json) -> Row:
     values = {name: value(one, {}) for name, value in columns.items()}
-    row = Row({k: v if v is None or isinstance(v, bool) else str(v or "") for k, v in values.items()})
+    row = Row(
+        {k: v if v is None or isinstance(v, bool) else str(v or "") for k, v in values.items()}
+    )
     row.go_type = listing.go_type
     return row
 

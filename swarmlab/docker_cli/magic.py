@@ -1,6 +1,6 @@
 """`%docker …` and `%%docker`: the command line in a notebook, at any node of the cluster.
 
-Lines are read as a shell would: quotes, `#`, a backslash at the end, `echo … | docker …` and `$(docker …)`.
+Lines are read as a shell would: quotes, `#`, a backslash at the end, `echo … | docker …`, `$(…)`.
 """
 
 import codecs
@@ -144,8 +144,11 @@ def _docker(words: list[str], stdin: bytes, out: Any, err: Any, *, node: str, pr
     err.write(said.getvalue())
     if cluster is not None and unreachable(host_of(client)) in said.getvalue():
         up = [name for name in cluster.names if cluster.is_up(name)]
-        err.write(f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`\n" if up
-                  else "hint: all nodes are down: `cluster.start(…)`\n")
+        err.write(
+            f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`\n"
+            if up
+            else "hint: all nodes are down: `cluster.start(…)`\n"
+        )
     return code
 
 
@@ -155,7 +158,11 @@ def complete(line: str) -> list[str]:
     words = words[1:] if words[:1] == ["docker"] else words
     if words[-1:] in (["-H"], ["--host"]):
         return [name for name in getattr(target(), "names", []) if name.startswith(last)]
-    node, words = _host(words, "") if words[:1] and len(words) > 2 and words[0].startswith("-") else ("", words)
+    node, words = (
+        _host(words, "")
+        if words[:1] and len(words) > 2 and words[0].startswith("-")
+        else ("", words)
+    )
     return sorted({word for word in _candidates(words, last, node) if word.startswith(last)})
 
 
@@ -197,7 +204,10 @@ def load_ipython_extension(ipython: Any) -> None:
                 found = complete(re.sub(r"^\s*%docker\s+", "", line))
             except Exception:  # a completion that fails is none
                 found = []
-        return {"completions": [SimpleCompletion(text=one) for one in found], "suppress": bool(found)}
+        return {
+            "completions": [SimpleCompletion(text=one) for one in found],
+            "suppress": bool(found),
+        }
 
     ipython.register_magic_function(magic, "line_cell", "docker")
     ipython.Completer.custom_matchers.append(matcher)

@@ -76,10 +76,11 @@ def write_tasks(session: Session, arguments: Arguments, tasks: list[Json]) -> No
     tasks.sort(key=lambda task: natural_key(task["title"]))
     indent = r" \_ " if (arguments["format"] or "table").startswith("table") else ""
     before = [None, *(task["title"] for task in tasks)]
-    rows = [
-        task | {"name": indent * (task["title"] == last) + task["title"]}
+    shown = {
+        task["ID"]: indent * (task["title"] == last) + task["title"]
         for task, last in zip(tasks, before, strict=False)
-    ]
+    }
+    rows = [task | {"name": shown[task["ID"]]} for task in tasks]
     write_list(session, arguments, "tasks", rows)
 
 

@@ -1,6 +1,5 @@
 """Published ports: how they are written on a command line and shown in tables."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 

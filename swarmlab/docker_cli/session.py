@@ -119,13 +119,17 @@ class Session:
 
     def each(self, references: list[str], method: str, path: str, **query: Any) -> None:
         """A request for each reference, which is printed where it went well; errors come last."""
+        self.end(self.attempt(references, method, path, **query))
+
+    def attempt(self, references: list[str], method: str, path: str, **query: Any) -> list[str]:
+        """As `each`, but the errors are given back."""
 
         def act(reference: str) -> list[Any]:
             self.call(method, path.format(reference), **query)
             self.print(reference)
             return []
 
-        self.end(self.collect(references, act)[1])
+        return self.collect(references, act)[1]
 
 
 def unreachable(host: str) -> str:

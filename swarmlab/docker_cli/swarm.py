@@ -93,7 +93,10 @@ def init(session: Session, arguments: Arguments) -> None:
         node_id = session.post("/swarm/init", body)
     except CliError as error:
         text = str(error)
-        if "could not choose an IP address to advertise" in text or "could not find the system's IP" in text:
+        if (
+            "could not choose an IP address to advertise" in text
+            or "could not find the system's IP" in text
+        ):
             raise CliError(f"{text} - specify one with --advertise-addr") from None
         raise
     session.print(f"Swarm initialized: current node ({node_id}) is now a manager.", "")
@@ -154,7 +157,7 @@ def update(session: Session, arguments: Arguments) -> None:
     locked_before = swarm["Spec"].get("EncryptionConfig", {}).get("AutoLockManagers")
     _merge(swarm["Spec"], arguments.given)
     for authority in arguments["external-ca"]:
-        authority.setdefault("CACert", swarm["TLSInfo"]["TrustRoot"])
+        authority["CACert"] = authority["CACert"] or swarm["TLSInfo"]["TrustRoot"]
     _update(session, swarm)
     session.print("Swarm updated.")
     if arguments["autolock"] and not locked_before:
@@ -200,7 +203,9 @@ def authority(session: Session, arguments: Arguments) -> None:
         if arguments["quiet"]:
             return
         swarm = session.get("/swarm")
-    elif flag := next((f for f in ("ca-cert", "ca-key", "cert-expiry", "external-ca") if f in given), ""):
+    elif flag := next(
+        (f for f in ("ca-cert", "ca-key", "cert-expiry", "external-ca") if f in given), ""
+    ):
         raise CliError(f"`--{flag}` flag requires the `--rotate` flag to update the CA")
     if not (root := swarm.get("TLSInfo", {}).get("TrustRoot", "")):
         raise CliError("No CA information available")
@@ -221,9 +226,11 @@ def _rotate_root(session: Session, arguments: Arguments, swarm: Json) -> None:
             " provided as well"
         )
     for one in arguments["external-ca"]:
-        one["CACert"] = cert
+        one["CACert"] = one["CACert"] or cert
     settings = _merge(swarm["Spec"], arguments.given).setdefault("CAConfig", {})
-    settings |= {name: text for name, text in (("SigningCACert", cert), ("SigningCAKey", key)) if text}
+    settings |= {
+        name: text for name, text in (("SigningCACert", cert), ("SigningCAKey", key)) if text
+    }
     if not cert and not key:
         settings["ForceRotate"] = settings.get("ForceRotate", 0) + 1
     _update(session, swarm)

@@ -110,7 +110,9 @@ class Template:
         return _render(self._parts, dot, {"$": dot})
 
     def _refuse(self, fault: str) -> TemplateError:
-        return TemplateError(f"template: :{self._source.count(chr(10), 0, self._offset) + 1}: {fault}")
+        return TemplateError(
+            f"template: :{self._source.count(chr(10), 0, self._offset) + 1}: {fault}"
+        )
 
     def _body(self) -> tuple[list[Any], str]:
         """What stands before the next `end` or `else` (or the end), and that action."""

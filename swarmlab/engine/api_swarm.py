@@ -21,7 +21,7 @@ AVAILABILITIES = ("", "active", "pause", "drain")
 def _address(ask: Ask, text: str, refusal: str, *, unspecified: bool = False) -> str:
     """`text` with an interface's name replaced by its address; refused when it is neither."""
     host, colon, port = text.partition(":") if text.count(":") < 2 else (text, "", "")
-    host = {"lo": "127.0.0.1", "eth0": ask.engine.machine.address}.get(host, host)
+    host = "127.0.0.1" if host == "lo" else host
     try:
         valid = unspecified or not ipaddress.ip_address(host.strip("[]")).is_unspecified
         ipaddress.ip_address(host.strip("[]"))

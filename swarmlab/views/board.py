@@ -184,13 +184,12 @@ class Board(anywidget.AnyWidget):
         self.send({"did": verb})
 
     def _turn_clock(self, verb: str, speed: float) -> None:
-        self._settling_s = None
         match verb:
             case "play":
-                self._halted = False
+                self._halted, self._settling_s = False, None
                 self.cluster.play(self._speed)
             case "halt":
-                self._halted = True
+                self._halted, self._settling_s = True, None
                 self.cluster.pause()
             case "speed":
                 self._speed = speed

@@ -175,6 +175,18 @@ def tail(process: Process, args: list[str]) -> int | None:
     return None if "-f" in args else cat(process, [arg for arg in args if arg.startswith("/")])
 
 
+def top(process: Process, args: list[str]) -> int | None:
+    return None
+
+
+def wc(process: Process, args: list[str]) -> int:
+    names = [arg for arg in args if not arg.startswith("-")]
+    text = process.read(names[0]) or "" if names else process.input.decode()
+    counts = {"-l": text.count("\n"), "-w": len(text.split()), "-c": len(text.encode())}
+    wanted = [str(count) for flag, count in counts.items() if flag in args or not args]
+    return say(process, " ".join(wanted + names) + "\n")
+
+
 def whoami(process: Process, args: list[str]) -> int:
     return say(process, "root\n" if process.uid == 0 else "user\n")
 
@@ -191,7 +203,8 @@ ANSWERS: dict[str, tuple[str, int]] = {
     "hello": ("\nHello from Docker!\n\n", 0), "ps": ("PID   USER     COMMAND\n    1 root\n", 0),
 }  # fmt: skip
 COMMANDS: dict[str, Command] = {
-    "node": cat, "python3": cat, "top": tail, "tail": tail, "whoami": whoami, "hostname": hostname,
+    "node": cat, "python3": cat, "top": top, "tail": tail, "wc": wc, "whoami": whoami,
+    "hostname": hostname,
     "echo": echo, "printf": printf, "cat": cat, "test": test, "[": test, "env": env, "date": date,
     "printenv": env, "ls": ls, "id": id_, "touch": touch, "rm": rm, "mount": mount, "grep": grep,
 }  # fmt: skip

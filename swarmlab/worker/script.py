@@ -75,6 +75,7 @@ _WORD = re.compile(
     re.S,
 )
 _OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|[012]?(?:>>|>&|>|<)")
+_BACKTICKS = re.compile(r"`([^`]*)`")  # the old way to write $(…)
 _BLANK = re.compile(r"(?:[ \t\r]|\\\n)+|#[^\n]*")
 
 
@@ -116,7 +117,7 @@ class _Compiler:
     """Recursive descent: each rule of the grammar appends its instructions to `code`."""
 
     def __init__(self, text: str, code: list[Instruction] | None = None) -> None:
-        self.tokens = list(_tokens(text))
+        self.tokens = list(_tokens(_BACKTICKS.sub(r"$(\1)", text)))
         self.code: list[Instruction] = [] if code is None else code
 
     # -- tokens ----------------------------------------------------------------

@@ -1,0 +1,191 @@
+"""`docker secret`, `docker config`, `docker network`, and what an engine says of itself."""
+
+import base64
+import ipaddress
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from swarmlab.docker_cli.flags import Arguments
+from swarmlab.docker_cli.listing import (
+    fill,
+    labels,
+    parse_format,
+    pretty,
+    write_inspect,
+    write_list,
+)
+from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
+from swarmlab.docker_cli.template import Template, to_json
+from swarmlab.docker_cli.text import align, go_quote, natural_key
+
+READ_LIMIT = {"secret": 2 * 500 * 1024, "config": 2 * 1000 * 1024}
+CLIENT = {
+    "Version": "28.2.2",
+    "ApiVersion": "1.50",
+    "DefaultAPIVersion": "1.50",
+    "GitCommit": "e6534b4",
+    "GoVersion": "go1.24.3",
+    "Os": "linux",
+    "Arch": "amd64",
+    "BuildTime": "Fri May 30 12:07:14 2025",
+    "Context": "default",
+}
+INGRESS = """\
+WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the\
+ same docker engine version. Otherwise, removal may not be effective and functionality of newly\
+ create ingress networks will be impaired.
+Are you sure you want to continue? [y/N] """
+
+
+def create(session: Session, arguments: Arguments, kind: str) -> None:
+    name, *files = arguments.words
+    driver = arguments.given.get("driver")
+    if driver and files:
+        raise CliError("When using secret driver secret data must be empty")
+    try:
+        data = b"" if driver else _read(session, kind, files[0] if files else "")
+    except CliError as error:
+        before = f"Error reading content from {go_quote(files[0])}: " if kind == "config" else ""
+        raise CliError(f"{before}{error}") from None
+    body: Json = {"Name": name, "Labels": labels(arguments["label"])}
+    if data:
+        body["Data"] = base64.b64encode(data).decode()
+    for field, driver_name in (("Driver", driver), ("Templating", arguments["template-driver"])):
+        if driver_name:
+            body[field] = {"Name": driver_name}
+    session.print(session.post(f"/{kind}s/create", body)["ID"])
+
+
+def _read(session: Session, kind: str, file: str) -> bytes:
+    if not file:
+        raise CliError(f"{kind} file is required")
+    try:
+        data = session.stdin if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        fault = f"open {file}: {str(error.strerror).lower()}"
+        raise CliError(f"error reading from {file}: {fault}") from None
+    if not data:
+        raise CliError(f"error reading from {'STDIN' if file == '-' else file}: data is empty")
+    return data[: READ_LIMIT[kind]]
+
+
+def ls(session: Session, arguments: Arguments, kind: str) -> None:
+    found = session.get(f"/{kind}s", filters=arguments.filters()) or []
+    found.sort(key=lambda one: natural_key(one["Name"] if "Name" in one else one["Spec"]["Name"]))
+    write_list(session, arguments, f"{kind} ls", found)
+
+
+def inspect(session: Session, arguments: Arguments, kind: str) -> None:
+    verbose = "true" if arguments.given.get("verbose") else ""
+    path = f"/{kind}s/{{}}"
+    fetch: Callable[[str], Json] = lambda one: session.get(path.format(one), verbose=verbose)  # noqa: E731
+    write_inspect(session, arguments, fetch, escaped=kind != "network")
+
+
+def rm(session: Session, arguments: Arguments, kind: str) -> None:
+    session.each(arguments.words, "DELETE", f"/{kind}s/{{}}")
+
+
+def network_create(session: Session, arguments: Arguments) -> None:
+    given = arguments.given
+    body: Json = {
+        "Name": arguments.words[0],
+        "Driver": given.get("driver", "bridge"),
+        "Scope": given.get("scope", ""),
+        "IPAM": _address_management(arguments),
+        "Internal": arguments["internal"],
+        "Attachable": arguments["attachable"],
+        "Ingress": arguments["ingress"],
+        "ConfigOnly": arguments["config-only"],
+        "ConfigFrom": {"Network": given["config-from"]} if "config-from" in given else None,
+        "Options": labels(arguments["opt"]),
+        "Labels": labels(arguments["label"]),
+    }
+    fields = {"EnableIPv4": "ipv4", "EnableIPv6": "ipv6"}
+    body |= {field: given[flag] for field, flag in fields.items() if flag in given}
+    session.print(session.post("/networks/create", body)["Id"])
+
+
+def _address_management(arguments: Arguments) -> Json:
+    split = {f: ",".join(arguments[f]).split(",") for f in ("subnet", "ip-range", "gateway")}
+    subnets, ranges, gateways = ([one for one in split[f] if one] for f in split)
+    if len(subnets) < max(len(ranges), len(gateways)):
+        raise CliError("every ip-range or gateway must have a corresponding subnet")
+    pools: dict[str, Json] = {subnet: {"Subnet": subnet} for subnet in subnets}
+
+    def pool(address: str, kind: str) -> Json:
+        wanted = ipaddress.ip_interface(address).ip
+        for subnet, found in pools.items():
+            if wanted in ipaddress.ip_network(subnet, strict=False):
+                return found
+        raise CliError(f"no matching subnet for {kind} {address}")
+
+    try:
+        for address in ranges:
+            pool(address, "range")["IPRange"] = address
+        for address in gateways:
+            pool(address, "gateway")["Gateway"] = address
+        for name, address in labels(arguments["aux-address"]).items():
+            pool(address, "aux-address").setdefault("AuxiliaryAddresses", {})[name] = address
+    except ValueError as error:
+        raise CliError(f"invalid CIDR address: {str(error).split(chr(39))[1]}") from None
+    driver, options = arguments["ipam-driver"] or "default", labels(arguments["ipam-opt"])
+    return {"Driver": driver, "Options": options, "Config": list(pools.values())}
+
+
+def network_rm(session: Session, arguments: Arguments) -> None:
+    failed = False
+    for reference in arguments.words:
+        found, _ = session.collect([f"/networks/{reference}"], lambda path: [session.get(path)])
+        if found and found[0].get("Ingress"):
+            session.out.write(INGRESS)
+            if session.stdin.strip().lower() != b"y":
+                continue
+        try:
+            session.call("DELETE", f"/networks/{reference}")
+            session.print(reference)
+        except ApiError as error:
+            if not (arguments["force"] and error.status == 404):
+                session.warn(str(error))
+                failed = True
+    if failed:
+        raise CliError("exit status 1")
+
+
+def info(session: Session, arguments: Arguments) -> None:
+    found = session.get("/info")
+    if source := arguments["format"]:
+        client: Json = CLIENT | {"Debug": False, "Plugins": [], "Warnings": None}
+        _formatted(session, source, found | {"ClientInfo": client})
+        return
+    session.out.write(pretty(session, "info", found) + "\n")
+    session.warn(*(found.get("Warnings") or []))
+
+
+def _formatted(session: Session, source: str, value: Json) -> None:
+    template: Template | None = parse_format(source)
+    session.out.write(fill(template, value) if template else to_json(value) + "\n")
+
+
+def version(session: Session, arguments: Arguments) -> None:
+    found, errors = session.collect(["/version"], lambda path: [session.get(path)])
+    client = CLIENT | {"ApiVersion": str(session.client._version)}
+    shown = {"Client": client, "Server": found[0] if found else None}
+    if source := arguments["format"]:
+        _formatted(session, source, shown)
+    else:
+        session.out.write(align(pretty(session, "version", shown), minimum=20, padding=1))
+    session.end(errors)
+
+
+HANDLERS = {
+    f"{kind} {verb}": partial(do, kind=kind)
+    for kind in ("secret", "config", "network")
+    for verb, do in (("create", create), ("ls", ls), ("inspect", inspect), ("rm", rm))
+} | {
+    "network create": network_create,
+    "network rm": network_rm,
+    "info": info,
+    "version": version,
+}
