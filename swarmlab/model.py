@@ -12,10 +12,9 @@ api/defaults/service.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from functools import cache
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 from swarmlab.simulation import S
 
@@ -154,10 +153,18 @@ class UpdateConfig:
         )
 
 
+class Reserved(NamedTuple):
+    """What a task keeps from others on its node."""
+
+    nano_cpus: int
+    memory_bytes: int
+    generic: tuple[Document, ...]
+
+
 class TaskSpec(Document):
     """What one task runs: Docker's `TaskTemplate`."""
 
-    __slots__ = ()
+    __slots__ = ("_reserved",)
 
     @property
     def container(self) -> Document:
@@ -188,16 +195,18 @@ class TaskSpec(Document):
         return int(self.at("Placement", "MaxReplicas", default=0))
 
     @property
-    def reserved_nano_cpus(self) -> int:
-        return int(self.at("Resources", "Reservations", "NanoCPUs", default=0))
-
-    @property
-    def reserved_memory_bytes(self) -> int:
-        return int(self.at("Resources", "Reservations", "MemoryBytes", default=0))
-
-    @property
-    def reserved_generic(self) -> tuple[Document, ...]:
-        return tuple(self.at("Resources", "Reservations", "GenericResources", default=()))
+    def reserved(self) -> Reserved:
+        """Read once a spec: the scheduler asks for it a hundred thousand times a second."""
+        try:
+            return self._reserved
+        except AttributeError:
+            asked = self.at("Resources", "Reservations", default=EMPTY)
+            self._reserved = Reserved(
+                int(asked.at("NanoCPUs", default=0)),
+                int(asked.at("MemoryBytes", default=0)),
+                tuple(asked.at("GenericResources", default=())),
+            )
+            return self._reserved
 
     @property
     def networks(self) -> tuple[Document, ...]:
@@ -302,7 +311,7 @@ class NodeSpec(Document):
 
 
 # -- objects in the store ------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreObject:
     """What every object in the store has. `version` is the Raft index at its last write's start."""
 
@@ -316,18 +325,13 @@ class StoreObject:
         return self
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some fields changed; as `dataclasses.replace`, and three times as fast."""
-        cls = type(self)
-        copy = object.__new__(cls)
-        for name in _field_names(cls):
-            value = changes[name] if name in changes else getattr(self, name)
-            object.__setattr__(copy, name, value)
+        """A copy with some fields changed: `dataclasses.replace`, ten times as fast.
+
+        Every write of the swarm makes such a copy. That is why these records have no slots.
+        """
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **changes)
         return copy
-
-
-@cache
-def _field_names(cls: type[StoreObject]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cls))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,7 +342,7 @@ class UpdateStatus:
     completed_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Service(StoreObject):
     table = "service"
     spec: ServiceSpec
@@ -368,7 +372,7 @@ class TaskStatus:
     applied_ns: int | None = None  # when the dispatcher took the agent's report; None: not an agent's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task(StoreObject):
     table = "task"
     service_id: str
@@ -409,7 +413,7 @@ class NodeStatus:
     addr: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Node(StoreObject):
     table = "node"
     spec: NodeSpec
@@ -422,7 +426,7 @@ class Node(StoreObject):
         return str(self.description.get("Hostname", ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Secret(StoreObject):
     table = "secret"
     spec: Document  # Name, Labels, Driver, Templating; never the data
@@ -433,7 +437,7 @@ class Secret(StoreObject):
         return str(self.spec.get("Name", ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Config(StoreObject):
     table = "config"
     spec: Document
@@ -444,7 +448,7 @@ class Config(StoreObject):
         return str(self.spec.get("Name", ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SwarmNetwork(StoreObject):
     table = "network"
     spec: Document  # as POSTed to /networks/create, Name and Driver filled in
@@ -455,7 +459,7 @@ class SwarmNetwork(StoreObject):
         return str(self.spec.get("Name", ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cluster(StoreObject):
     """The one object that describes the swarm itself."""
 

@@ -309,7 +309,9 @@ class Story:
         faults += [self.power_cut, self.partition, self.weather]
         # Each story has its own mix: all faults at once hardly ever let a story get far.
         faults = self.rng.sample(faults, pick([1, 2, 3, 6]))
-        changes = self.rng.sample([self.transfer, self.add, self.remove, self.retune], pick([0, 1, 4]))
+        changes = self.rng.sample(
+            [self.transfer, self.add, self.remove, self.retune], pick([0, 1, 4])
+        )
         calm = [self.write, self.write, self.burst, self.start, self.heal]
         self.events = calm * pick([2, 4]) + faults * pick([1, 3]) + changes
 

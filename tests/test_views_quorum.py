@@ -165,6 +165,7 @@ def test_a_real_swarm_has_no_trace_to_read():
 def no_bets(monkeypatch: pytest.MonkeyPatch) -> bets.Score:
     fresh = bets.Score()
     monkeypatch.setattr(bets, "SCORE", fresh)
+    monkeypatch.setattr(bets, "LATEST", {})
     return fresh
 
 
@@ -188,6 +189,15 @@ def test_one_click_is_the_bet_with_its_confidence(no_bets: bets.Score):
     assert repr(bet.reveal()).splitlines()[1] == "Count again."
     assert no_bets.bets == {"2 + 2?": (False, True)}
     assert "surprised" in repr(no_bets)
+
+
+def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(no_bets: bets.Score):
+    made().bet("3", sure=True)
+    again = made()
+    assert (again.choice, again.sure) == ("3", True)
+    again.reveal()
+    assert made().choice is None  # a new round
+    assert no_bets.bets == {"2 + 2?": (False, True)}
 
 
 def test_after_the_reveal_nothing_counts(no_bets: bets.Score):

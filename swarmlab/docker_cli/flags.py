@@ -12,11 +12,13 @@ from typing import Any
 
 import click
 
+from swarmlab.docker_cli import keyed
 from swarmlab.docker_cli.kinds import BY_KIND, BY_NAME, MULTIPLE
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
+CONVERTERS = BY_KIND | keyed.BY_KIND
 # After the first argument of these, everything belongs to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec"}
 
@@ -35,7 +37,7 @@ class Flag:
         """What `text` means; CliError when it means nothing."""
         name = self.name.removesuffix("-add")
         try:
-            return BY_NAME.get(name, BY_KIND.get(self.kind, str))(text)
+            return BY_NAME.get(name, CONVERTERS.get(self.kind, str))(text)
         except ValueError as error:
             shown = f"-{self.shorthand}, --{self.name}" if self.shorthand else f"--{self.name}"
             fault = f"invalid argument {go_quote(text)} for {go_quote(shown)} flag: {error}"
@@ -146,7 +148,9 @@ def parse(command: Command, words: list[str]) -> Arguments:
     context = click.Context(
         click.Command("docker"), allow_interspersed_args=command.path not in STOPS_AT_ARGUMENT
     )
-    options: list[click.Parameter] = [option for flag in command.flags.values() for option in _options(flag)]
+    options: list[click.Parameter] = [
+        option for flag in command.flags.values() for option in _options(flag)
+    ]
     try:
         parsed, rest, order = (
             click.Command("docker", params=options, add_help_option=False)

@@ -195,7 +195,7 @@ def load_ipython_extension(ipython: Any) -> None:
             code = shell(text, sys.stdout, sys.stderr, node=node, progress=bar)
         ipython.user_ns["_exit_code"] = code
 
-    @context_matcher()
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython has no types here
     def matcher(context: Any) -> Any:
         found: list[str] = []
         line = context.line_with_cursor[: context.cursor_position]
@@ -226,9 +226,10 @@ class Bar:
         from IPython.display import Pretty, display
 
         filled = 30 * done // total if total else 30
-        shown = Pretty(f"[{'=' * filled}{' ' * (30 - filled)}] {text}")
+        text = f"[{'=' * filled}{' ' * (30 - filled)}] {text}"
+        shown: Any = Pretty(text)  # type: ignore[no-untyped-call]  # IPython has no types here
         if self.handle is None:
-            self.handle = display(shown, display_id=True)
+            self.handle = display(shown, display_id=True)  # type: ignore[no-untyped-call]  # as above
         else:
             self.handle.update(shown)
 
@@ -236,4 +237,4 @@ class Bar:
         from IPython.display import Pretty
 
         if self.handle is not None:
-            self.handle.update(Pretty(""))
+            self.handle.update(Pretty(""))  # type: ignore[no-untyped-call]  # as above

@@ -1,4 +1,4 @@
-"""Waiting until a service has converged or a root certificate is rotated, and telling how far it is.
+"""Waiting until a service has converged, or a root certificate is rotated, and telling of it.
 
 A non-terminal gets a line a poll, as from docker; a notebook sees a bar, then the last state.
 """
@@ -16,8 +16,8 @@ POLL_S = 0.2
 MONITOR_S = 5.0
 BARS_MAX = 20
 BAR_WIDTH_MIN = 110  # narrower terminals show no bars
-STATES = "new allocated pending assigned accepted preparing ready starting running".split()
-STATES += ["complete", "shutdown", "failed", "rejected"]
+STATES = ["new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting"]
+STATES += ["running", "complete", "shutdown", "failed", "rejected"]
 RUNNING, COMPLETE = 9, 10
 
 

@@ -14,13 +14,12 @@ from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels
 from swarmlab.docker_cli.session import CliError, Json, Session
 
-S = 10**9
-POLICY = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * S, "MaxFailureRatio": 0}
+POLICY = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * 10**9, "MaxFailureRatio": 0}
 # Groups that one flag calls into being begin with these.
 GROUPS: dict[str, Json] = {
     "UpdateConfig": POLICY | {"Order": "stop-first"},
     "RollbackConfig": POLICY | {"Order": "stop-first"},
-    "RestartPolicy": {"Condition": "any", "Delay": 5 * S, "MaxAttempts": 0},
+    "RestartPolicy": {"Condition": "any", "Delay": 5 * 10**9, "MaxAttempts": 0},
     "Resources": {"Limits": {}, "Reservations": {}},
 }
 CONTAINER = "TaskTemplate.ContainerSpec."
@@ -173,8 +172,14 @@ def _edit_list(
         return list(dict.fromkeys(_without_hosts(found, removed) + added))
     gone = [_keys(one, key) if isinstance(one, dict) or key in "-=" else (one,) for one in removed]
     if "one" in options:
-        new = {_keys(one, key): one for one in reversed(added)}
-        found, added = [one for one in found if _keys(one, key) not in new], [*reversed(new.values())]
+        new: dict[Any, Any] = {}
+        for one in added:
+            new.pop(_keys(one, key), None)
+            new[_keys(one, key)] = one
+        found, added = (
+            [one for one in found if _keys(one, key) not in new],
+            list(new.values()),
+        )
     kept = [one for one in found if _keys(one, key) not in gone or key == "-"]
     kept += [one for one in added if one not in found or isinstance(one, str)]
     if key == "-":

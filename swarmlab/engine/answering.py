@@ -100,10 +100,14 @@ def respond(engine: Engine, door: Door, request: Request) -> tuple[bytes, Iterat
 
 
 def talk(sock: socket.socket, pieces: Iterator[bytes]) -> None:
-    """Send these, and nothing more."""
-    with contextlib.suppress(OSError), sock:
+    """Send these, and nothing more; stop when nobody is there any more."""
+    poll = select.poll()
+    poll.register(sock, 0)
+    with contextlib.suppress(OSError), sock, contextlib.closing(pieces):  # type: ignore
         for piece in pieces:
             sock.sendall(piece)
+            if not piece and poll.poll(0):
+                return
         sock.shutdown(socket.SHUT_WR)
 
 

@@ -41,6 +41,9 @@ def create(ask: Ask, ref: str) -> Any:
     return {"Id": ask.engine.containers.exec_create(container, freeze(ask.body()).with_()).id}
 
 
+END = frozenset(b"\x03\x04")  # what Ctrl-C and Ctrl-D send: nothing else is read from a terminal
+
+
 def _exec(ask: Ask, ref: str) -> Exec:
     found: Exec | None = ask.engine.containers.execs.get(ref)
     if found is None:
@@ -55,12 +58,13 @@ def start(ask: Ask, ref: str) -> Any:
     if body.get("Detach"):
         ask.engine.containers.exec_start(ref)
         return None
-    tty = bool(made.config.get("Tty"))
+    # The terminal is made as `create` said; whether there are frames is for `start` to say.
+    terminal, raw = bool(made.config.get("Tty")), bool(body.get("Tty"))
     wants_input = bool(made.config.get("AttachStdin"))
 
     def talk(receive: Receive) -> Pieces:
         typed = b""
-        while wants_input and not tty and ask.alive():
+        while wants_input and not terminal and ask.alive():
             piece = receive()
             if piece == b"":
                 break
@@ -71,16 +75,18 @@ def start(ask: Ask, ref: str) -> Any:
         count = 0
         while True:
             ended = answer.done or not ask.alive()
+            if terminal and not ended and (typed := receive() or b"") and END & set(typed):
+                made.process.signal("KILL")
             entries = made.output[count:]
             count += len(entries)
             for entry in entries:
-                data = entry.data.replace(b"\n", b"\r\n") if tty else entry.data
-                yield streams.frame(entry.stream, data, tty=tty)
+                data = entry.data.replace(b"\n", b"\r\n") if terminal else entry.data
+                yield streams.frame("stdout" if terminal else entry.stream, data, tty=raw)
             if ended:
                 return
             yield b""
 
-    return Hijack(talk, streams.content_type(tty), live=wants_input)
+    return Hijack(talk, streams.content_type(raw), live=wants_input)
 
 
 def inspect(ask: Ask, ref: str) -> Any:

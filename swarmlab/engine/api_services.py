@@ -59,7 +59,9 @@ def _spec(ask: Ask) -> ServiceSpec:
     def invent_name() -> str:
         return f"{rng.choice(ADJECTIVES)}_{rng.choice(PEOPLE)}"
 
-    return specs.service_spec(ask.body(), network_resolver(ask), invent_name)
+    return specs.service_spec(
+        ask.body(), network_resolver(ask), invent_name, old_networks=ask.before(44)
+    )
 
 
 def create_service(ask: Ask) -> Any:

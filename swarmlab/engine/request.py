@@ -90,6 +90,10 @@ class Ask:
         """What `call` is answered; EngineGone when the machine goes down first."""
         return self.door.wait(call, self.alive)
 
+    def before(self, minor: int) -> bool:
+        """Whether the client speaks an API version before 1.`minor`."""
+        return int(self.version.partition(".")[2]) < minor
+
     # -- parameters ----------------------------------------------------------------
     def text(self, name: str, default: str = "") -> str:
         """A query parameter as it stands."""

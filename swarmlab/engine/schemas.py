@@ -96,6 +96,7 @@ SERVICE = {
         "ReplicatedJob": JOB,
         "GlobalJob": {},
     },
+    "Networks": NETWORKS,  # where they stood before API 1.25
     "UpdateConfig": UPDATE,
     "RollbackConfig": UPDATE,
     "EndpointSpec": {"Mode": TEXT, "Ports": [PORT]},

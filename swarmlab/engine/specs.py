@@ -51,13 +51,24 @@ def _fill_words(spec: Json) -> None:
 
 
 def service_spec(
-    body: Mapping[str, Any], resolve: Callable[[str], str], invent_name: Callable[[], str]
+    body: Mapping[str, Any],
+    resolve: Callable[[str], str],
+    invent_name: Callable[[], str],
+    *,
+    old_networks: bool = False,
 ) -> ServiceSpec:
-    """The stored form of a submitted ServiceSpec; `resolve` finds a network's id."""
+    """The stored form of a submitted ServiceSpec; `resolve` finds a network's id.
+
+    `old_networks`: those outside the task's template count too, as in API versions before 1.44.
+    """
     spec: Json = {"Labels": {}, "TaskTemplate": {}, **pruned(body, SERVICE, "ServiceSpec")}
     task: Json = spec["TaskTemplate"]
-    for network in task.get("Networks", ()):
+    networks = spec.pop("Networks", ())
+    for network in (*networks, *task.get("Networks", ())):
         network["Target"] = resolve(network.get("Target", ""))
+    if networks and old_networks:
+        spec["Networks"] = networks
+        task.setdefault("Networks", networks)
     modes = spec.setdefault("Mode", {})
     if len(modes) > 1:
         raise BadParameter("must specify only one service mode")

@@ -31,7 +31,7 @@ def turned_out(view: Store, node: Node) -> list[Task]:
             continue
         service = view.services.get(task.service_id)
         wanted = (service.spec.task if service is not None else task.spec).constraints
-        memory_bytes, nano_cpus = task.spec.reserved_memory_bytes, task.spec.reserved_nano_cpus
+        nano_cpus, memory_bytes, _ = task.spec.reserved
         if (
             not constraints.satisfied(constraints.parse(wanted), node)
             or memory_bytes > free_memory_bytes

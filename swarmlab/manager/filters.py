@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from swarmlab.manager import constraints
 from swarmlab.manager.node_info import NodeInfo, host_ports
-from swarmlab.model import Availability, Document, NodeState, Task
+from swarmlab.model import Document, Task
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -40,23 +40,19 @@ def _always(task: Task) -> bool:
 
 
 def _ready(task: Task, info: NodeInfo) -> bool:
-    node = info.node
-    return (
-        node.status.state is NodeState.READY and node.spec.availability is Availability.ACTIVE
-    )
+    return info.ready
 
 
 def _reserves(task: Task) -> bool:
-    spec = task.spec
-    return bool(spec.reserved_nano_cpus or spec.reserved_memory_bytes or spec.reserved_generic)
+    return any(task.spec.reserved)
 
 
 def _resources(task: Task, info: NodeInfo) -> bool:
-    spec = task.spec
+    wanted = task.spec.reserved
     return (
-        spec.reserved_nano_cpus <= info.free_nano_cpus
-        and spec.reserved_memory_bytes <= info.free_memory_bytes
-        and all(info.offers(resource) for resource in spec.reserved_generic)
+        wanted.nano_cpus <= info.free_nano_cpus
+        and wanted.memory_bytes <= info.free_memory_bytes
+        and all(info.offers(resource) for resource in wanted.generic)
     )
 
 
@@ -201,7 +197,10 @@ class Pipeline:
 
     def first_refusal(self, info: NodeInfo) -> Filter | None:
         """The first filter that says no to the node, or None; nothing is counted."""
-        return next((f for f in self.filters if not f.passes(self.task, info)), None)
+        for its in self.filters:
+            if not its.passes(self.task, info):
+                return its
+        return None
 
     def passes(self, info: NodeInfo) -> bool:
         """Whether every filter says yes. A yes clears the counts, as in SwarmKit."""

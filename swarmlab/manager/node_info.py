@@ -5,7 +5,7 @@ Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
 
 from __future__ import annotations
 
-from swarmlab.model import Document, Node, Task, TaskState
+from swarmlab.model import Availability, Document, Node, NodeState, Task, TaskState
 from swarmlab.simulation import MINUTE
 
 # Five failures of a service's version within five minutes make a node a worse choice for it.
@@ -19,7 +19,9 @@ def is_active(task: Task) -> bool:
 
 def host_ports(task: Task) -> list[tuple[str, int]]:
     """(protocol, published port) of the ports the task takes on its node itself."""
-    ports = (task.endpoint_spec or {}).get("Ports", ())
+    if not task.endpoint_spec:
+        return []
+    ports = task.endpoint_spec.get("Ports", ())
     return [
         (port.get("Protocol", "tcp"), port["PublishedPort"])
         for port in ports
@@ -29,7 +31,6 @@ def host_ports(task: Task) -> list[tuple[str, int]]:
 
 class NodeInfo:
     def __init__(self, node: Node) -> None:
-        self.node = node
         self.tasks: dict[str, Task] = {}  # those that hold something on the node
         self.active_count = 0
         self.free_nano_cpus = self.free_memory_bytes = 0
@@ -42,13 +43,13 @@ class NodeInfo:
     def set_node(self, node: Node) -> None:
         """Take over a changed node object; what its tasks hold stays held."""
         self.node = node
+        active = node.spec.availability is Availability.ACTIVE
+        self.ready = active and node.status.state is NodeState.READY
         resources = node.description.get("Resources") or {}
-        held = list(self.tasks.values())
-        self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(
-            t.spec.reserved_nano_cpus for t in held
-        )
+        held = [task.spec.reserved for task in self.tasks.values()]
+        self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(h.nano_cpus for h in held)
         self.free_memory_bytes = resources.get("MemoryBytes", 0) - sum(
-            t.spec.reserved_memory_bytes for t in held
+            h.memory_bytes for h in held
         )
 
     def tasks_of_service(self, service_id: str) -> int:
@@ -59,10 +60,12 @@ class NodeInfo:
     def add(self, task: Task) -> None:
         """The task holds its reservations and ports here; it counts while it is wanted."""
         before = self.tasks.get(task.id)
+        self.tasks[task.id] = task
         if before is None:
             self._hold(task, +1)
-        self._count(task, is_active(task) - (before is not None and is_active(before)))
-        self.tasks[task.id] = task
+            self._count(task, int(is_active(task)))
+        else:
+            self._count(task, is_active(task) - is_active(before))
 
     def remove(self, task: Task) -> None:
         """The task is over, or was deleted: it holds nothing any more."""
@@ -72,6 +75,8 @@ class NodeInfo:
             self._count(before, -is_active(before))
 
     def _count(self, task: Task, step: int) -> None:
+        if not step:
+            return
         self.active_count += step
         count = self._service_counts.get(task.service_id, 0) + step
         if count:
@@ -80,8 +85,11 @@ class NodeInfo:
             self._service_counts.pop(task.service_id, None)
 
     def _hold(self, task: Task, step: int) -> None:
-        self.free_nano_cpus -= step * task.spec.reserved_nano_cpus
-        self.free_memory_bytes -= step * task.spec.reserved_memory_bytes
+        reserved = task.spec.reserved
+        if not any(reserved) and not task.endpoint_spec:
+            return
+        self.free_nano_cpus -= step * reserved.nano_cpus
+        self.free_memory_bytes -= step * reserved.memory_bytes
         for port in host_ports(task):
             self.host_ports[port] = self.host_ports.get(port, 0) + step
             if not self.host_ports[port]:
@@ -116,7 +124,7 @@ class NodeInfo:
     def claim(self, task: Task) -> tuple[Document, ...]:
         """The generic resources that the task would get here: named ones, else an amount."""
         claimed = []
-        for wanted in task.spec.reserved_generic:
+        for wanted in task.spec.reserved.generic:
             kind, count = generic(wanted)
             named, _ = self._generic_free(kind)
             assert isinstance(count, int)
@@ -139,6 +147,8 @@ class NodeInfo:
 
     def failures(self, task: Task, now_ns: int) -> int:
         """Recent failures of the task's service version on this node."""
+        if not self._failures:
+            return 0
         return len(self._recent((task.service_id, task.spec_version), now_ns))
 
 

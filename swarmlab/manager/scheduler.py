@@ -138,22 +138,25 @@ class Group:
         if not nodes:
             return 0
         task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
-        best = nsmallest(count, ((rank(i, task, now_ns), chance(), k, i) for k, i in enumerate(nodes)))
-        candidates = [info for *_, info in best]
-        last = len(candidates) - 1
+        ranked = [(rank(info, task, now_ns), chance(), k) for k, info in enumerate(nodes)]
+        best = nsmallest(count, ranked)
+        candidates = [nodes[k] for _, _, k in best]
+        ranks = [its_rank for its_rank, _, _ in best]
+        size, shifting = len(candidates), self.pipeline.shifting
         index, placed, full = 0, 0, set[int]()
         while placed < count:
-            at = index % (last + 1)
-            info = candidates[at]
-            if at in full or (self.pipeline.shifting and not self.pipeline.passes(info)):
+            at = index % size
+            if shifting and (at in full or not self.pipeline.passes(candidates[at])):
                 full.add(at)
-                if len(full) > last:
+                if len(full) == size:
                     return placed
                 index += 1
                 continue
-            self._place(info)
+            self._place(candidates[at])
+            failures, of_service, active = ranks[at]
+            ranks[at] = failures, of_service + 1, active + 1
             placed += 1
-            if index >= last or rank(candidates[index + 1], task, now_ns) < rank(info, task, now_ns):
+            if index >= size - 1 or ranks[index + 1] < ranks[at]:
                 index += 1
         return placed
 
@@ -161,7 +164,7 @@ class Group:
         task = self.waiting.pop()
         assigned = task.with_(
             node_id=info.node.id,
-            generic_resources=info.claim(task) if task.spec.reserved_generic else (),
+            generic_resources=info.claim(task) if task.spec.reserved.generic else (),
             status=self.assigned,
         )
         info.add(assigned)

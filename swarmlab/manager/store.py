@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections import defaultdict
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
@@ -52,8 +53,8 @@ class Store:
     def __init__(self, objects: Iterable[StoreObject] = ()) -> None:
         self.index = 0  # the Raft index of the last entry applied
         self.tables: dict[str, dict[str, StoreObject]] = {name: {} for name in TABLES}
-        self._tasks_of_service: dict[str, dict[str, Task]] = {}
-        self._tasks_of_node: dict[str, dict[str, Task]] = {}
+        self._tasks_of_service: defaultdict[str, dict[str, Task]] = defaultdict(dict)
+        self._tasks_of_node: defaultdict[str, dict[str, Task]] = defaultdict(dict)
         for object in objects:
             self._put(object)
 
@@ -125,14 +126,16 @@ class Store:
         return done
 
     def _put(self, object: StoreObject) -> None:
+        table = self.tables[object.table]
         if isinstance(object, Task):
-            before = self.tasks.get(object.id)
-            if before is not None and before.node_id != object.node_id:
-                self._tasks_of_node.get(before.node_id, {}).pop(object.id, None)
-            self._tasks_of_service.setdefault(object.service_id, {})[object.id] = object
-            if object.node_id:
-                self._tasks_of_node.setdefault(object.node_id, {})[object.id] = object
-        self.tables[object.table][object.id] = object
+            before = table.get(object.id)
+            node_id = object.node_id
+            if isinstance(before, Task) and before.node_id != node_id and before.node_id:
+                self._tasks_of_node[before.node_id].pop(object.id, None)
+            self._tasks_of_service[object.service_id][object.id] = object
+            if node_id:
+                self._tasks_of_node[node_id][object.id] = object
+        table[object.id] = object
 
     def _take(self, id: str, table: str) -> None:
         object = self.tables[table].pop(id, None)

@@ -51,8 +51,9 @@ class Board(anywidget.AnyWidget):
     m1: manager, leader, term 2, ready
     """
 
-    _esm = STATIC / "board.js"
-    _css = STATIC / "board.css"
+    # As text: a path would make anywidget remember every board, to reload it when the file changes.
+    _esm = (STATIC / "board.js").read_text()
+    _css = (STATIC / "board.css").read_text()
     columns: traitlets.List[Any] = traitlets.List(
         help="node keys in order; trait `node:<key>` has the rest"
     ).tag(sync=True)
@@ -160,6 +161,7 @@ class Board(anywidget.AnyWidget):
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -200,10 +202,13 @@ class Board(anywidget.AnyWidget):
 
     def _act(self, verb: str, key: str) -> None:
         """Do `verb` to a node, then let time show what follows."""
-        assert self._snapshot is not None
-        row = next(row for row in self._snapshot.nodes if row.key == key)
+        seen = look(self.cluster, self._snapshot)
+        row = next(row for row in seen.nodes if row.key == key)
         if verb not in ("crash", "start"):
-            self._set_availability(row, verb)
+            if not seen.leader:
+                raise LabError(NO_LEADER)
+            node = self.cluster.client().nodes.get(key)
+            node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
             raise LabError(f"{verb}: this works on a simulated machine, not on a real one")
         elif row.up is not (verb == "crash"):
@@ -215,16 +220,10 @@ class Board(anywidget.AnyWidget):
         if self._halted or running_loop() is None:
             self._notes.append("Time stands still: press Play to see what follows.")
         else:
-            self._settling_s = self._snapshot.now_s
+            self._settling_s = seen.now_s
             speed = f"{SETTLE_SPEED:g} times as fast"
             self._notes.append(f"Time runs {speed} until the swarm has settled.")
             self.cluster.play(SETTLE_SPEED)
-
-    def _set_availability(self, row: NodeRow, availability: str) -> None:
-        if self._snapshot is not None and not self._snapshot.leader:
-            raise LabError(NO_LEADER)
-        node = self.cluster.client().nodes.get(row.key)
-        node.update({**node.attrs["Spec"], "Availability": availability})
 
 
 def trait_name(key: str) -> str:

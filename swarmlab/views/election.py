@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
-from swarmlab.views.said import big, big_table, text_table
+from swarmlab.views.said import big_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -208,12 +208,13 @@ class Story:
         self.figure().savefig(file, format="svg")
         picture = base64.b64encode(file.getvalue()).decode()
         words = escape("; ".join(" ".join(row) for row in self.rows))
-        look = "max-width:100%;background:white"
-        image = f"<img style='{look}' alt='{words}' src='data:image/svg+xml;base64,{picture}'>"
+        look = f"alt='{words}' style='max-width:100%;background:white'"
+        image = f"<img {look} src='data:image/svg+xml;base64,{picture}'>"
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             told = _("The same in words: {count} lines").format(count=len(self.rows))
-            table = f"<details><summary>{big(told)}</summary>{table}</details>"
+            style = "style='font-size:1.15em'"
+            table = f"<details><summary {style}>{told}</summary>{table}</details>"
         return image + table
 
 

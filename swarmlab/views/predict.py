@@ -67,6 +67,7 @@ class Score:
 
 
 SCORE = Score()
+LATEST: dict[str, Prediction] = {}  # question -> its widget that was made last
 
 
 class Prediction(ipywidgets.VBox):  # type: ignore[misc]
@@ -93,8 +94,15 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         rows = [self._row(letter, choice) for letter, choice in zip(LETTERS, choices, strict=False)]
         asked = ipywidgets.HTML(f"<b style='font-size:1.25em'>{marked(question)}</b>")
         super().__init__([asked, *rows, self._status])
-        SCORE.bets.pop(question, None)
         self._say(_("Place your bet: one click."))
+        self._keep_former()
+
+    def _keep_former(self) -> None:
+        """A click selects the cell and Shift+Enter runs it again: a bet not yet revealed stands."""
+        former = LATEST.get(self.question)
+        LATEST[self.question] = self
+        if former is not None and former.choice in self.nudges and not former.revealed:
+            self.bet(former.choice, sure=former.sure)
 
     def _row(self, letter: str, choice: str) -> ipywidgets.HBox:
         for sure, word in ((True, _("I am sure")), (False, _("I guess"))):

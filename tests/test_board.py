@@ -1,0 +1,305 @@
+"""The board: what it syncs, what a click does, how little it sends, and that it leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+import time
+import weakref
+
+import docker
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import swarmlab
+from swarmlab.views import board as module
+from swarmlab.views.board import Board, board_of, trait_name
+from swarmlab.views.columns import settled
+from swarmlab.views.inside import Machine
+from swarmlab.views.snapshot import look
+from swarmlab.views.words import NO_LEADER, NO_SERVICE
+from tests.test_snapshot import NODES, WEB, node, picture, task
+
+CHANGE_BYTES_MAX, CHANGE_S_MAX = 10_000, 0.005
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def board(cluster):
+    made = board_of(cluster)
+    yield made
+    made.close()
+    cluster.pause()
+
+
+def column(board: Board, name: str) -> dict:
+    """What the column of this name shows."""
+    found = [getattr(board, trait_name(key)) for key in board.columns]
+    return next(one for one in found if one["name"] == name)
+
+
+def click(board: Board, verb: str, name: str = "", **more: object) -> None:
+    """What the browser sends for a click or key."""
+    keys = {getattr(board, trait_name(key))["name"]: key for key in board.columns}
+    message = {"do": verb, "node": keys.get(name, ""), **more}
+    board._handle_msg(
+        {"content": {"data": {"method": "custom", "content": message}}, "buffers": []}
+    )
+
+
+def create(cluster, replicas: int) -> None:
+    mode = docker.types.ServiceMode("replicated", replicas)
+    cluster.client().services.create("nginx", name="web", mode=mode)
+
+
+def told(board: Board) -> list[str]:
+    return [sentence for _, _, sentence in board.news]
+
+
+# -- what it shows ---------------------------------------------------------------------------------
+def test_an_empty_board_says_what_to_type(board):
+    assert board.status["notices"] == [NO_SERVICE]
+    assert [column(board, n)["name"] for n in ("m1", "m2", "m3", "w1", "w2")]
+    assert column(board, "m1")["badge"] == "♛ leader"
+    assert column(board, "w1")["label"] == "w1: worker, ready, no tasks"
+
+
+def test_a_service_fills_the_columns(board, cluster):
+    create(cluster, 6)
+    cluster.run("20s")
+    board.refresh()
+    tasks = [task for n in cluster.names for task in column(board, n)["tasks"]]
+    assert sorted((name, kind) for _, kind, name, _ in tasks) == [
+        (f"web.{n}", "running") for n in range(1, 7)
+    ]
+    assert board.services == [["web", "6 of 6 running · nginx"]]
+    assert board.status["notices"] == []
+    assert "service web (nginx): 6 of 6 running" in board.words
+
+
+def test_what_waits_is_shown_with_its_reason(board, cluster):
+    cluster.client().services.create("nginx", name="web", constraints=["node.labels.disk==ssd"])
+    cluster.run("5s")
+    board.refresh()
+    assert board.waiting == [
+        ["web.1", "no suitable node (scheduling constraints not satisfied on 5 nodes)"]
+    ]
+
+
+def test_all_that_is_synced_is_plain_data(board, cluster):
+    create(cluster, 3)
+    cluster.run("10s")
+    board.refresh()
+    json.dumps({name: value for name, value in board.get_state().items() if name != "layout"})
+
+
+def test_without_a_widget_a_table_and_words_are_shown(board, cluster):
+    create(cluster, 2)
+    cluster.run("10s")
+    board.refresh()
+    data = board._repr_mimebundle_()[0]
+    assert data["text/plain"] == board.words
+    assert data["text/html"].startswith("<table>")
+    assert "web.1 running" in data["text/html"]
+    assert "<p>service web (nginx): 2 of 2 running</p>" in data["text/html"]
+
+
+# -- what a click does -----------------------------------------------------------------------------
+def test_a_click_crashes_the_leader_and_time_has_to_pass_to_see_what_follows(board, cluster):
+    click(board, "crash", "m1")
+    assert not cluster.is_up("m1")
+    assert column(board, "m1")["condition"] == "crashed, not noticed yet"
+    assert column(board, "m1")["tone"] == "down"
+    assert board.status["notices"] == [NO_LEADER]
+    assert told(board) == [
+        "Time stands still: press Play to see what follows.",
+        NO_LEADER,
+        "m1 crashed.",
+    ]
+    for _ in range(6):
+        click(board, "step")
+    leader = look(cluster).leader
+    assert leader in ("m2", "m3")
+    assert column(board, leader)["leads"]
+    assert f"{leader} leads" in board.words
+    assert any(sentence.startswith(f"{leader} leads now (term ") for sentence in told(board))
+
+
+def test_start_drain_pause_and_activate(board, cluster):
+    client = cluster.client()
+    wanted = {"drain": "drain", "pause": "pause", "active": "active"}
+    for verb, availability in wanted.items():
+        click(board, verb, "w1")
+        assert client.nodes.get("w1").attrs["Spec"]["Availability"] == availability
+        assert verb not in [action[0] for action in column(board, "w1")["actions"]]
+    click(board, "crash", "w1")
+    assert [action[0] for action in column(board, "w1")["actions"]] == ["start", "drain", "pause"]
+    click(board, "start", "w1")
+    assert cluster.is_up("w1")
+    assert board.status["error"] == ""
+
+
+def test_a_refusal_is_one_line_and_is_gone_after_the_next_click(board, cluster):
+    click(board, "start", "w1")
+    assert board.status["error"] == "start: w1 is up already"
+    click(board, "step")
+    assert board.status["error"] == ""
+    cluster.crash("m1", "m2")
+    before_ns = cluster.now_ns
+    click(board, "drain", "w1")
+    assert board.status["error"] == NO_LEADER
+    assert cluster.now_ns == before_ns  # nobody waited for an answer that cannot come
+
+
+def test_the_clock_is_played_paused_and_set(board, cluster):
+    click(board, "speed", speed=10)
+    assert (cluster.speed, board.status["playing"], board.status["speed"]) == (0, False, 10)
+    click(board, "play")
+    assert (cluster.speed, board.status["playing"]) == (10, True)
+    click(board, "speed", speed=2)
+    assert cluster.speed == 2
+    click(board, "halt")
+    assert (cluster.speed, board.status["playing"]) == (0, False)
+
+
+async def click_and_wait(board: Board, *clicks: tuple[str, str], sentence: str) -> None:
+    """In a loop, as in a kernel: click, then wait until the board says `sentence`."""
+    for click_ in clicks:
+        click(board, *click_)
+    end = time.monotonic() + WAIT_S
+    while not any(sentence in one for one in told(board)):
+        assert time.monotonic() < end, told(board)
+        await asyncio.sleep(0.05)
+
+
+def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cluster):
+    create(cluster, 6)
+    cluster.run("20s")
+    asyncio.run(click_and_wait(board, ("crash", "w1"), sentence="The swarm has settled after"))
+    assert cluster.speed == 0
+    assert settled(look(cluster))
+    assert board.services == [["web", "6 of 6 running · nginx"]]
+    assert board._timer is None
+
+
+def test_time_does_not_play_for_who_has_paused_it(board, cluster):
+    sentence = "Time stands still: press Play"
+    asyncio.run(click_and_wait(board, ("halt", ""), ("crash", "w1"), sentence=sentence))
+    assert cluster.speed == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "tasks", "machines", "expected"),
+    [
+        (NODES[2:], [task("a", 1, "m1", "running"), task("b", 2, "m1", "running")], {}, True),
+        (NODES[2:], [task("a", 1, "m1", "running")], {}, False),
+        ([node("m1", "manager")], [], {}, False),
+        (NODES[2:], [task("a", n, "m1", "running") for n in (1, 2)], {"m1": False}, False),
+    ],
+    ids=["all runs", "one is missing", "no leader", "a crash not noticed"],
+)
+def test_settled_means_led_at_work_and_nobody_mistaken(nodes, tasks, machines, expected):
+    seen = {name: Machine(up, "", None) for name, up in machines.items()}
+    assert settled(picture(nodes, [WEB], tasks, machines=seen)) is expected
+
+
+# -- what it costs ---------------------------------------------------------------------------------
+def test_a_change_is_small_and_quick_on_57_nodes_with_500_tasks(monkeypatch):
+    cluster = swarmlab.simulate(managers=7, workers=50, seed=7)
+    board = board_of(cluster)
+    create(cluster, 500)
+    cluster.run("60s")
+    board.refresh()
+    assert board.services == [["web", "500 of 500 running · nginx"]]
+    sent: list[dict] = []
+    monkeypatch.setattr(
+        type(board), "send_state", lambda self, key=None: sent.append(self.get_state(key))
+    )
+    times_s = []
+    for name in ("w1", "w2", "w3", "w4", "w5"):
+        cluster.crash(name)
+        begun = time.process_time()
+        board.refresh()
+        times_s.append(time.process_time() - begun)
+    sizes = [len(json.dumps(state)) for state in sent]
+    print(f"{min(times_s) * 1000:.1f} ms, {max(sizes)} bytes")
+    assert len(sent) == 5
+    assert max(sizes) < CHANGE_BYTES_MAX
+    assert min(times_s) < CHANGE_S_MAX
+    board.close()
+
+
+def test_nothing_is_sent_when_nothing_has_changed(board, monkeypatch):
+    sent: list[object] = []
+    monkeypatch.setattr(type(board), "send_state", lambda self, key=None: sent.extend(key))
+    board.refresh()
+    assert sent == []
+
+
+# -- what it leaves --------------------------------------------------------------------------------
+async def rerun(cluster, times: int) -> tuple[Board, int]:
+    """Run a cell with a playing board so many times; the board, and the timers it left waiting."""
+    cluster.play(1)
+    boards = {id(board_of(cluster)): board_of(cluster) for _ in range(times)}
+    loop = asyncio.get_running_loop()
+    timers = [t for t in loop._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
+    cluster.pause()
+    assert len(boards) == 1
+    return next(iter(boards.values())), len(timers)
+
+
+def test_fifty_runs_of_a_cell_leave_one_board_one_timer_and_no_thread(cluster):
+    threads = threading.active_count()
+    board, timers = asyncio.run(rerun(cluster, 50))
+    assert timers == 1
+    assert threading.active_count() == threads
+    board.close()
+    assert board._timer is None
+    assert board_of(cluster) is not board
+
+
+class Shell(InteractiveShell):
+    """A shell that knows which cell is run, as a kernel's does."""
+
+    parent_header: dict
+
+
+def test_a_cell_that_makes_a_new_cluster_each_time_keeps_no_old_one(monkeypatch):
+    shell = Shell()
+    monkeypatch.setattr(module, "get_ipython", lambda: shell)
+    clusters = []
+    for run in range(50):
+        shell.parent_header = {"metadata": {"cellId": "one"}, "header": {"msg_id": str(run)}}
+        cluster = swarmlab.simulate(managers=1, workers=0)
+        clusters.append(weakref.ref(cluster))
+        board_of(cluster)
+    gc.collect()
+    assert sum(reference() is not None for reference in clusters) == 1
+    assert shell.events.callbacks["post_run_cell"].count(module._after_cell) == 1
+
+
+def test_two_boards_of_one_run_live_and_a_board_shown_elsewhere_lives_on(monkeypatch, cluster):
+    shell = Shell()
+    monkeypatch.setattr(module, "get_ipython", lambda: shell)
+
+    def run(cell: str, number: str, *clusters) -> list[Board]:
+        shell.parent_header = {"metadata": {"cellId": cell}, "header": {"msg_id": number}}
+        return [board_of(one) for one in clusters]
+
+    left, right = run("one", "1", cluster, cluster.fork())
+    assert left.comm is not None
+    assert right.comm is not None
+    run("two", "2", cluster)
+    (third,) = run("one", "3", cluster.fork())
+    assert left.comm is not None  # cell two shows it
+    assert right.comm is None
+    assert third.comm is not None
+
+
+def test_after_every_cell_the_board_is_looked_at_again(board, cluster):
+    cluster.crash("w1")
+    assert column(board, "w1")["tone"] == ""
+    module._after_cell()
+    assert column(board, "w1")["tone"] == "down"
