@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.cluster import Cluster, engines, latest, load, simulate
+from swarmlab.cluster import Cluster
 from swarmlab.errors import LabError, SwarmError
+from swarmlab.story import engines, latest, load, simulate
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

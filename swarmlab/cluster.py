@@ -8,7 +8,6 @@ the whole world, or save it as a small file.
 from __future__ import annotations
 
 import copy
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.duration import Duration, nanoseconds
 from swarmlab.errors import LabError
-from swarmlab.journal import Entry, from_json, masked, parsed, to_json, unmasked, unparsed
-from swarmlab.simulation import MS, Link, Machine, Network, S, Simulation, Trace
+from swarmlab.journal import Entry, masked, parsed, unmasked, unparsed
+from swarmlab.simulation import Link, Machine, S, Trace
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -25,26 +24,10 @@ if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
     from swarmlab.engine.doors import Pacer
     from swarmlab.manager.explanation import Explanation
+    from swarmlab.story import World
     from swarmlab.worker.registry import Registry
 
-NODES_MAX = 5000
-FILE_VERSION = 1
 WAIT_LIMIT = "10m"
-
-
-class World:
-    """All that is simulated; a copy of it lives on by itself."""
-
-    def __init__(self, names: list[str], seed: int) -> None:
-        from swarmlab.engine.daemon import EngineProgram
-        from swarmlab.worker.registry import Registry
-
-        self.simulation = Simulation(seed)
-        self.network = Network(self.simulation)
-        self.registry = Registry()
-        program = EngineProgram(self.registry)
-        for i, name in enumerate(names):
-            Machine(self.network, name, f"10.77.{(i + 2) // 256}.{(i + 2) % 256}", program).start()
 
 
 class Cluster:
@@ -104,7 +87,7 @@ class Cluster:
         return self.machine(name).up
 
     def default_node(self) -> str:
-        """The node that `%docker` speaks to: the leader if there is one, else the first that is up."""
+        """The node that `%docker` speaks to: the leader, else the first manager that is up."""
         up = [name for name in self.names if self.is_up(name)]
         leading = [name for name in up if (m := self._manager(name)) and m.raft.is_leader]
         managing = [name for name in up if self._manager(name)]
@@ -145,7 +128,7 @@ class Cluster:
             self._do("start", name)
 
     def partition(self, *groups: list[str] | str) -> None:
-        """Cut the network into groups that do not hear each other: `partition("m1,w1", "m2,m3")`."""
+        """Cut the network into groups deaf to each other: `partition("m1,w1", "m2,m3")`."""
         sides = [side.split(",") if isinstance(side, str) else list(side) for side in groups]
         self._do("partition", *sides)
 
@@ -154,7 +137,7 @@ class Cluster:
         self._do("heal")
 
     def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
-        """Slow the link between two nodes, both ways; `delay` 0 and no loss make it normal again."""
+        """Slow the link between two nodes, both ways; delay 0 without loss is normal."""
         if not 0 <= loss <= 1:
             raise LabError(f"loss={loss} is no probability; it has to lie between 0 and 1")
         self._do("slow", source, target, nanoseconds(delay), loss)
@@ -232,19 +215,10 @@ class Cluster:
 
     def save(self, path: str | Path) -> Path:
         """Write the cluster's story to a small JSON file, which `swarmlab.load` lives again."""
+        from swarmlab.story import save
+
         with self._lock:
-            story = {
-                "swarmlab": FILE_VERSION,
-                "make_up": self._make_up,
-                "now_ns": self.now_ns,
-                "digest": self.trace.digest(),
-                "journal": to_json(self._journal),
-            }
-        path = Path(path)
-        aside = path.with_name(path.name + ".new")
-        aside.write_text(json.dumps(story, indent=1) + "\n")
-        aside.replace(path)
-        return path
+            return save(Path(path), self._make_up, self._journal, self.now_ns, self.trace.digest())
 
     # -- the journal --------------------------------------------------------------------
     def _words(self) -> dict[str, str]:
@@ -289,12 +263,13 @@ class Cluster:
         """
         from swarmlab.manager.explanation import explain
         from swarmlab.manager.scheduler import Scheduled
+        from swarmlab.story import relive
 
         found = self._find_task(task)
         for record in self.trace.of(Scheduled):
             for _, task_id, node in record.placements:
                 if task_id == found.id:
-                    before = _relive(self._make_up, self._journal, record.at_ns - 1)
+                    before = relive(self._make_up, self._journal, record.at_ns - 1)
                     scheduler = before._scheduler()
                     waiting = scheduler.unassigned | scheduler.preassigned
                     asked = waiting.get(task_id, found)
@@ -356,101 +331,7 @@ def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
                 cluster._note_request(name, request.method, request.path_url, request.body)
                 return super().send(request, *args, **options)
 
-    return JournalAdapter(lambda: cluster.engine(name), door)
+    def engine() -> Any:
+        return cluster.engine(name)
 
-
-_latest: Cluster | None = None
-
-
-def latest() -> Cluster | None:
-    """The cluster that was made last; `%docker` speaks to it."""
-    return _latest
-
-
-def _made(cluster: Cluster) -> Cluster:
-    global _latest
-    _latest = cluster
-    return cluster
-
-
-def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
-    """A simulated swarm, ready for work: managers m1, m2, …, workers w1, w2, …
-
-    Equal seeds give equal runs. Nothing has to be installed, and no network is used.
-
-    >>> simulate(managers=3, workers=2, seed=7)
-    <Cluster simulated, 5 of 5 nodes up, t = 6.4 s>
-    """
-    for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
-        if not isinstance(count, int) or isinstance(count, bool) or count < least:
-            raise LabError(
-                f"{word}={count!r} makes no swarm; give a whole number of at least {least}"
-                + (": someone has to lead" if least else "")
-            )
-    if managers + workers > NODES_MAX:
-        raise LabError(f"{managers + workers} nodes are too many; at most {NODES_MAX}")
-    make_up = {"managers": managers, "workers": workers, "seed": seed}
-    return _made(_build(make_up))
-
-
-def engines(names: list[str], *, seed: int = 0) -> Cluster:
-    """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
-    if not names or len(set(names)) != len(names):
-        raise LabError(f"engines={names!r}: give at least one name, and each name once")
-    return _made(_build({"engines": names, "seed": seed}))
-
-
-def _build(make_up: dict[str, Any]) -> Cluster:
-    names = make_up.get("engines") or [
-        *(f"m{i + 1}" for i in range(make_up["managers"])),
-        *(f"w{i + 1}" for i in range(make_up["workers"])),
-    ]
-    cluster = Cluster(World(names, make_up["seed"]), make_up, [])
-    if "engines" not in make_up:
-        _form_swarm(cluster, make_up["managers"])
-    return cluster
-
-
-def _form_swarm(cluster: Cluster, managers: int) -> None:
-    """`docker swarm init` on the first node, `docker swarm join` on the others."""
-    first = cluster.names[0]
-    address = f"{cluster.machine(first).address}:2377"
-    cluster.client(first).swarm.init(advertise_addr=cluster.machine(first).address)
-    tokens = cluster.client(first).swarm.attrs["JoinTokens"]
-    for i, name in enumerate(cluster.names[1:], start=1):
-        token = tokens["Manager" if i < managers else "Worker"]
-        cluster.client(name).swarm.join(remote_addrs=[address], join_token=token)
-    cluster._journal.clear()
-
-
-def _relive(make_up: dict[str, Any], journal: list[Entry], until_ns: int) -> Cluster:
-    """The cluster's story again, up to a moment."""
-    cluster = _build(make_up)
-    simulation = cluster._world.simulation
-    for entry in journal:
-        if entry.at_ns > until_ns:
-            break
-        simulation.run_until(max(simulation.now_ns, entry.at_ns))
-        cluster._act(entry.verb, entry.args)
-        if entry.verb != "request":  # a request notes itself
-            cluster._journal.append(entry)
-    simulation.run_until(max(simulation.now_ns, until_ns))
-    return cluster
-
-
-def load(path: str | Path) -> Cluster:
-    """Live a saved cluster's story again; refused when it does not end as it did then."""
-    try:
-        story = json.loads(Path(path).read_text())
-        make_up, journal = story["make_up"], from_json(story["journal"])
-        version, now_ns, digest = story["swarmlab"], story["now_ns"], story["digest"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{path} is no saved cluster: {error}") from None
-    if version != FILE_VERSION:
-        raise LabError(f"{path} has format {version}; this swarmlab reads format {FILE_VERSION}")
-    cluster = _relive(make_up, journal, now_ns)
-    if cluster.trace.digest() != digest:
-        raise LabError(
-            f"{path} was saved by another version of swarmlab: its story ends differently here"
-        )
-    return _made(cluster)
+    return JournalAdapter(engine, door)

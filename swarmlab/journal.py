@@ -20,7 +20,7 @@ KEYS = {"/swarm/join": "JoinToken", "/swarm/unlock": "UnlockKey"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was done, `at_ns` after the virtual epoch: a verb and its arguments, as JSON."""
+    """One thing that was done, `at_ns` after the virtual epoch: a verb and its arguments."""
 
     at_ns: int
     verb: str

@@ -83,7 +83,7 @@ class Assignments(Message):
     removed_config_ids: tuple[str, ...] = ()
 
 
-# -- node -> certificate authority, Raft ------------------------------------------------------------
+# -- node -> certificate authority, Raft ---------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class GetRootCertificate(Message):
     """Call: answered with the cluster's root certificate, PEM. Needs no identity."""
@@ -128,7 +128,7 @@ class Joined(Message):
     members: tuple[Any, ...]  # raft.Member
 
 
-# -- manager -> leader -------------------------------------------------------------------------------
+# -- manager -> leader ----------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Control(Message):
     """Call: a Control API call passed on to the leader; `method` names a method of ControlApi."""

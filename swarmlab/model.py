@@ -28,8 +28,8 @@ class Document(dict[str, Any]):
     def _frozen(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(f"{type(self).__name__} is frozen; make another with .with_()")
 
-    __setitem__ = __delitem__ = __ior__ = _frozen  # type: ignore[assignment]
-    update = pop = popitem = clear = setdefault = _frozen  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _frozen
+    update = pop = popitem = clear = setdefault = _frozen
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self))
@@ -46,7 +46,9 @@ class Document(dict[str, Any]):
     def with_(self, **changes: Any) -> Self:
         """A copy with some keys changed; a key set to None is left out."""
         merged = {**self, **changes}
-        return type(self)({key: freeze(value) for key, value in merged.items() if value is not None})
+        return type(self)(
+            {key: freeze(value) for key, value in merged.items() if value is not None}
+        )
 
     def at(self, *path: str, default: Any = None) -> Any:
         """The value at the end of `path`, or `default` where the path breaks off or holds null."""
@@ -165,6 +167,7 @@ class TaskSpec(Document):
     """What one task runs: Docker's `TaskTemplate`."""
 
     __slots__ = ("_reserved",)
+    _reserved: Reserved
 
     @property
     def container(self) -> Document:
@@ -267,7 +270,9 @@ class ServiceSpec(Document):
         """`replicated`, `global`, `replicated-job` or `global-job`."""
         mode = self.get("Mode") or {}
         known = {"Global": "global", "ReplicatedJob": "replicated-job", "GlobalJob": "global-job"}
-        return next((name for key, name in known.items() if mode.get(key) is not None), "replicated")
+        return next(
+            (name for key, name in known.items() if mode.get(key) is not None), "replicated"
+        )
 
     @property
     def replicas(self) -> int:
@@ -369,7 +374,9 @@ class TaskStatus:
     err: str = ""
     container: Document | None = None  # Docker's ContainerStatus: ContainerID, PID, ExitCode
     ports: tuple[Document, ...] = ()  # host-mode ports in use
-    applied_ns: int | None = None  # when the dispatcher took the agent's report; None: not an agent's
+    applied_ns: int | None = (
+        None  # when the dispatcher took the agent's report; None: not an agent's
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -401,7 +408,7 @@ class Task(StoreObject):
 
     @property
     def stamp_ns(self) -> int:
-        """The task's timestamp for ordering history: when a report was applied, else the status's."""
+        """For ordering history: when a report was applied, else the status's own time."""
         applied_ns = self.status.applied_ns
         return self.status.timestamp_ns if applied_ns is None else applied_ns
 

@@ -61,7 +61,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def made(options: argparse.Namespace) -> Cluster:
     """The cluster that the options of the command line ask for."""
-    from swarmlab.cluster import engines, simulate
+    from swarmlab.story import engines, simulate
 
     speed_of(str(options.speed))
     if options.engines is None:

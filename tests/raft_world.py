@@ -56,7 +56,7 @@ class Echoing(Network):
 
 
 class Replica:
-    """The program of a machine: one RaftNode, and a list of what was applied as its state machine."""
+    """The program of a machine: a RaftNode; its state machine lists what was applied."""
 
     def __init__(self, machine: Machine, world: World, raft_id: int) -> None:
         self.machine, self.world = machine, world
@@ -118,7 +118,7 @@ class World:
         self.machines: dict[int, Machine] = {}
         self.checker = Checker(self)
         self.events_count = 0
-        for raft_id in self.founders:
+        for _ in self.founders:
             self.new_machine()
         for raft_id in self.founders:
             self.machines[raft_id].start()
@@ -209,7 +209,7 @@ class World:
 
 
 class Checker:
-    """Election safety, leader append-only, log matching, leader completeness, state machine safety."""
+    """The five properties, and that acknowledged values are remembered."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -290,7 +290,7 @@ class Checker:
 
 
 class Story:
-    """Random events for `seconds`, then peace; `play` raises Violation when Raft broke a promise."""
+    """Random events for `seconds`, then peace; `play` raises Violation when a promise breaks."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(f"story {seed}")
@@ -452,7 +452,7 @@ class Story:
 
     def remove(self) -> None:
         leader = self.some_leader()
-        # Of two none must go: if it leads, and nobody hears of the commit, the other waits for ever.
+        # Of two none must go: if a leader's commit of its own removal is lost, the other waits.
         if leader and len(leader.members) > 2:
             victim = self.rng.choice(list(leader.members.values()))
             leader.propose_change(MembershipChange(False, victim))

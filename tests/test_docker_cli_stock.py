@@ -20,6 +20,7 @@ import shlex
 import shutil
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import product
@@ -181,7 +182,8 @@ def test_on_a_served_cluster_both_tell_one_story(tmp_path):
 def test_on_a_real_engine_both_tell_one_story():
     if os.geteuid() != 0 or not shutil.which("dockerd") or "DOCKER_CLI_REAL" not in os.environ:
         pytest.skip("needs root, dockerd and DOCKER_CLI_REAL=1 to start a real engine")
-    from tests.oracle.realswarm import RealCluster
+    sys.path.insert(0, str(Path(__file__).parent / "oracle"))
+    from realswarm import RealCluster
 
     cluster = RealCluster(["m1", "w1"]).up()
     try:

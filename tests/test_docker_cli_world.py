@@ -892,8 +892,6 @@ swarm join-token worker
 swarm join-token --rotate -q manager
 swarm unlock
 swarm unlock-key
-swarm update --autolock
-swarm unlock-key -q
 swarm update --autolock=false
 swarm update --task-history-limit 4
 swarm ca

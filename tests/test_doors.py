@@ -295,6 +295,23 @@ def test_an_upgrade_is_answered_101_and_then_the_connection_is_raw(served):
     assert rest == b"\x01\0\0\0\0\0\0\x06typed\n"
 
 
+def test_a_client_that_leaves_a_command_lets_its_thread_go(served):
+    client = served.sdk()
+    client.images.pull("busybox")
+    container = client.containers.run("busybox", "sleep 100", detach=True)
+    made = client.api.exec_create(container.id, ["sleep", "100"])["Id"]
+    body = b'{"Detach":false,"Tty":false}'
+    sock = served.connect()
+    sock.sendall(
+        b"POST /exec/%s/start HTTP/1.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (made.encode(), len(body), body)
+    )
+    assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    open_count = len(served.server._connections)
+    sock.close()
+    assert until(lambda: len(served.server._connections) == open_count - 1)
+
+
 def test_100_tasks_come_over_the_socket_in_a_moment(served):
     """The budget is 5 ms; four times that is allowed here, as the machine may be busy."""
     service = served.service(Mode={"Replicated": {"Replicas": 100}})

@@ -35,7 +35,7 @@ def test_missing_replicas_take_the_lowest_free_slots():
 
 
 def test_scale_down_keeps_one_of_each_node_before_seconds():
-    """2.3, the worked example of the upstream test: 6 -> 4 removes 5 and 6, 4 -> 2 keeps 2 and 4."""
+    """2.3, the upstream test's example: 6 -> 4 removes 5 and 6, 4 -> 2 keeps 2 and 4."""
     web = service()
     slots = {
         n: [task(f"t{n}", web, slot=n, node=where, state=state)]

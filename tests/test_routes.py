@@ -407,6 +407,9 @@ def test_a_container_lives_as_the_sdk_tells_it(lab):
     assert containers.run("busybox", "echo hi", remove=True) == b"hi\n"
     one = containers.run("busybox", ["sleep", "100"], detach=True, name="one", labels={"a": "b"})
     assert [c.name for c in containers.list(filters={"label": "a=b", "name": "on"})] == ["one"]
+    two = containers.run("busybox", ["sleep", "100"], detach=True, name="two")
+    assert [c.name for c in containers.list()] == ["two", "one"]
+    two.remove(force=True)
     one.stop(timeout=1)
     assert one.wait() == {"StatusCode": 137}
     assert containers.list() == []

@@ -88,7 +88,12 @@ def test_the_explanation_orders_by_count_and_names_each_filter_once():
             "Resources": {"Reservations": {"MemoryBytes": 16 * GIB}},
         }
     )
-    nodes = [node("a", memory_bytes=64 * GIB), node("b"), node("c"), node("d", availability="drain")]
+    nodes = [
+        node("a", memory_bytes=64 * GIB),
+        node("b"),
+        node("c"),
+        node("d", availability="drain"),
+    ]
     game = play(*nodes, web, *pending(1, web))
     game.decide()
     assert game.store.tasks["t0"].status.err == (

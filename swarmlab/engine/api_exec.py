@@ -75,8 +75,8 @@ def start(ask: Ask, ref: str) -> Any:
         count = 0
         while True:
             ended = answer.done or not ask.alive()
-            if terminal and not ended and (typed := receive() or b"") and END & set(typed):
-                made.process.signal("KILL")
+            if terminal and made.process and END & set(receive() or b""):
+                made.process.end(130)
             entries = made.output[count:]
             count += len(entries)
             for entry in entries:

@@ -168,7 +168,8 @@ class DataApi:
     def __init__(self, kind: str, tests: dict[str, filters.Test]) -> None:
         self.kind = kind
         self.tests = tests
-        self.wire: Callable[..., Any] = {"secret": wire.secret, "config": wire.config}[kind]
+        wires: dict[str, Callable[..., Any]] = {"secret": wire.secret, "config": wire.config}
+        self.wire = wires[kind]
 
     def _find(self, ask: Ask, ref: str) -> Any:
         (objects,) = ask.read(self.kind)

@@ -13,6 +13,7 @@ from swarmlab.manager.addresses import Ports, Subnet, next_subnet
 from swarmlab.manager.room import Room
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import (
+    EMPTY,
     Document,
     Service,
     ServiceSpec,
@@ -56,10 +57,10 @@ class Allocator(Room):
             self._subnets[network.id] = Subnet(config["Subnet"], config["Gateway"])
 
     def _take_over_endpoint(self, endpoint: Document | None) -> None:
-        for port in (endpoint or {}).get("Ports", ()):
+        for port in (endpoint or EMPTY).get("Ports", ()):
             if is_ingress(port):
                 self._protocol(port).take(port["PublishedPort"])
-        for ip in (endpoint or {}).get("VirtualIPs", ()):
+        for ip in (endpoint or EMPTY).get("VirtualIPs", ()):
             if ip["NetworkID"] in self._subnets:
                 self._subnets[ip["NetworkID"]].take(ip["Addr"])
 
@@ -78,9 +79,9 @@ class Allocator(Room):
         for port in _ingress(old):
             if (port.get("Protocol", "tcp"), port["PublishedPort"]) not in ports:
                 self._protocol(port).free(port["PublishedPort"])
-        for ip in (old or {}).get("VirtualIPs", ()):
+        for ip in (old or EMPTY).get("VirtualIPs", ()):
             subnet = self._subnets.get(ip["NetworkID"])
-            if subnet is not None and ip not in (kept or {}).get("VirtualIPs", ()):
+            if subnet is not None and ip not in (kept or EMPTY).get("VirtualIPs", ()):
                 subnet.free(ip["Addr"])
 
     # -- what it hears ---------------------------------------------------------------
@@ -211,7 +212,7 @@ class Allocator(Room):
         if service is None or service.id in self._waiting["service"]:
             return None
         ids = [n.get("Target", "") for n in task.spec.networks]
-        if any(is_ingress(port) for port in (task.endpoint_spec or {}).get("Ports", ())):
+        if any(is_ingress(port) for port in (task.endpoint_spec or EMPTY).get("Ports", ())):
             ids = [*self._ingress_ids(view), *ids]
         attachments: list[Document] = []
         for id in ids:
@@ -229,7 +230,7 @@ class Allocator(Room):
 
 
 def _ingress(endpoint: Document | None) -> list[Document]:
-    return [port for port in (endpoint or {}).get("Ports", ()) if is_ingress(port)]
+    return [port for port in (endpoint or EMPTY).get("Ports", ()) if is_ingress(port)]
 
 
 def _same(had: Document, wanted: Document) -> bool:

@@ -22,7 +22,10 @@ def turned_out(view: Store, node: Node) -> list[Task]:
     if node.spec.availability is not Availability.ACTIVE:
         return []
     resources = node.description.get("Resources") or {}
-    free_memory_bytes, free_nano_cpus = resources.get("MemoryBytes", 0), resources.get("NanoCPUs", 0)
+    free_memory_bytes, free_nano_cpus = (
+        resources.get("MemoryBytes", 0),
+        resources.get("NanoCPUs", 0),
+    )
     out = []
     for task in view.tasks_of_node(node.id):
         if not TaskState.ASSIGNED <= task.desired <= TaskState.COMPLETE:

@@ -14,7 +14,14 @@ from typing import Any
 from swarmlab.errors import Unknown
 from swarmlab.manager.room import Room
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.messages import Assignments, Heartbeat, Register, ReportStatus, Session, SessionChanged
+from swarmlab.messages import (
+    Assignments,
+    Heartbeat,
+    Register,
+    ReportStatus,
+    Session,
+    SessionChanged,
+)
 from swarmlab.model import (
     Config,
     Node,
@@ -189,7 +196,9 @@ class Dispatcher(Room):
             description = node.description if body is None else body.description
             if (status, description) != (node.status, node.description):
                 changes.append(update(replace(node, status=status, description=description)))
-                self.machine.record(NodeStateChanged, node.hostname, str(status.state), status.message)
+                self.machine.record(
+                    NodeStateChanged, node.hostname, str(status.state), status.message
+                )
         self._node_writes = {}
         if self._flush is not None and self._flush.when_ns <= self.machine.simulation.now_ns:
             changes += self._store_reports(view)
@@ -235,9 +244,7 @@ class Dispatcher(Room):
             if session is not None and new is None:
                 self._forget_session(object.id)
             elif session is not None and isinstance(new, Node):
-                self.machine.send(
-                    session.machine, SessionChanged(session.id, new, self.managers())
-                )
+                self.machine.send(session.machine, SessionChanged(session.id, new, self.managers()))
         return False
 
     def managers_changed(self) -> None:

@@ -1,4 +1,4 @@
-""""Why here?": the scheduler's own questions, asked again about one task, and every answer kept.
+""" "Why here?": the scheduler's own questions, asked again about one task, and every answer kept.
 
 One row a node: the first filter that refused it, or its rank; then the preference tree with its
 counts. Nothing is recorded while the scheduler works: the table is made from the scheduler's
@@ -21,7 +21,7 @@ YES, NO, UNASKED = "yes", "NO", "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeAnswer:
-    """What one node had to say. `filters`: yes, NO, or - where an earlier NO ended the questions."""
+    """What one node said. `filters`: yes, NO, or - where an earlier NO ended the questions."""
 
     node: str
     filters: tuple[str, ...]
@@ -63,7 +63,10 @@ class Explanation:
     def __str__(self) -> str:
         table = [self._head, *self._cells()]
         widths = [max(len(row[i]) for row in table) for i in range(len(self._head))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        lines = [
+            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+            for row in table
+        ]
         tree = [f"{'  ' * depth}{what}: {count} tasks" for depth, what, count in self.tree]
         return "\n".join([self.sentence, "", *lines, *([""] if tree else []), *tree])
 
@@ -139,15 +142,15 @@ def _sentence(
     fit = [row for row in rows if not row.refused_by]
     if not chosen:
         counts = {f.name: sum(r.refused_by == f.name for r in rows) for f in FILTERS}
-        why = "; ".join(
-            f.explain(counts[f.name]) for f in FILTERS if counts[f.name]
-        )
+        why = "; ".join(f.explain(counts[f.name]) for f in FILTERS if counts[f.name])
         return f"{when}: no node. {why or 'Every node could take it; it waits for its turn'}."
     best = min((row.rank for row in fit), default=(0, 0, 0))
     equal = [row.node for row in fit if row.rank == best]
     where = f"{when}: {chosen}, one of {len(fit)} nodes of {len(rows)} that pass every filter."
     if spread:
-        return f"{where} The spread preference shares tasks out branch by branch, the emptier first."
+        return (
+            f"{where} The spread preference shares tasks out branch by branch, the emptier first."
+        )
     if chosen in equal and len(equal) > 1:
         return f"{where} {len(equal)} were equally good ({', '.join(equal)}): chance decided."
     return f"{where} Fewest tasks of the service wins, then fewest tasks at all."

@@ -212,9 +212,8 @@ class Pipeline:
         return False
 
     def explain(self) -> str:
-        """`insufficient resources on 2 nodes; 1 node not available for new tasks`; "" for no count."""
+        """`insufficient resources on 2 nodes; missing plugin on 1 node`; "" without a count."""
         order = [f.name for f in FILTERS]
         found = sorted(self._refused.items(), key=lambda item: (-item[1], order.index(item[0])))
         sentences = {f.name: f.explain for f in FILTERS}
         return "; ".join(sentences[name](count) for name, count in found)
-

@@ -26,8 +26,8 @@ from swarmlab.messages import (
     Control,
     GetRootCertificate,
     Heartbeat,
-    Issued,
     IssueCertificate,
+    Issued,
     Joined,
     JoinRaft,
     Message,
@@ -181,9 +181,7 @@ class Gate:
 
     def _renew(self, body: RenewCertificate) -> Issued:
         if body.node_id in self.manager.store.cluster.removed_node_ids:
-            raise PermissionDenied(
-                f"Permission denied: node {body.node_id} was removed from swarm"
-            )
+            raise PermissionDenied(f"Permission denied: node {body.node_id} was removed from swarm")
         if body.node_id not in self.manager.store.nodes:
             raise Unknown(f"node {body.node_id} not found when attempting to renew certificate")
         return self._issued(body.node_id)
@@ -195,7 +193,7 @@ class Gate:
 
     # -- new managers ------------------------------------------------------------------
     def _join(self, body: JoinRaft) -> Call:
-        """Dial the newcomer back, then make it a voter; a member that comes again keeps its seat."""
+        """Dial the newcomer back, then make it a voter; a member that returns keeps its seat."""
         node = self.manager.store.nodes.get(body.node_id)
         if node is None or node.role is not Role.MANAGER:
             raise PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")

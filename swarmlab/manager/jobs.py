@@ -62,7 +62,8 @@ class JobOrchestrator(Room):
         return changes
 
     def _reconcile(self, view: Store, service: Service) -> list[Change]:
-        now, old = [], []
+        now: list[Task] = []
+        old: list[Task] = []
         for task in view.tasks_of_service(service.id):
             (now if task.job_iteration == service.job_iteration else old).append(task)
         changes = [
@@ -90,9 +91,7 @@ class JobOrchestrator(Room):
         under_way = [
             t for t in tasks if t.state != TaskState.COMPLETE and t.desired <= TaskState.COMPLETE
         ]
-        missing = min(
-            concurrent_max - len(under_way), total - len(complete) - len(under_way)
-        )
+        missing = min(concurrent_max - len(under_way), total - len(complete) - len(under_way))
         used = {task.slot for task in (*complete, *under_way)}
         free = (slot for slot in count() if slot not in used)
         slots = list(islice(free, max(0, missing)))

@@ -35,8 +35,10 @@ from swarmlab.simulation import Call, Machine, Timer
 class ManagerHost(Protocol):
     """The engine that a manager is part of."""
 
-    machine: Machine
-    node_id: str
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def node_id(self) -> str: ...
 
     def changed(self, change: Change, before: StoreObject | None) -> None:
         """Something was committed."""
@@ -55,7 +57,7 @@ class Job:
 
 
 class Manager:
-    """`raft` has to be set before anything else happens; `first_objects` on a swarm's first node."""
+    """`raft` has to be set before anything happens; `first_objects` on a swarm's first node."""
 
     raft: RaftNode
 
@@ -76,8 +78,8 @@ class Manager:
         self._waking: dict[int, tuple[Timer, int]] = {}  # debounced rooms: (timer, latest time)
 
     # -- Raft's state machine --------------------------------------------------------
-    def apply(self, index: int, data: tuple[Change, ...]) -> None:
-        """A committed transaction: into the store, then past every room."""
+    def apply(self, index: int, data: Any) -> None:
+        """A committed transaction, a tuple of changes: into the store, then past every room."""
         done = self.store.apply(index, data)
         for change, before in done:
             self.host.changed(change, before)
@@ -97,11 +99,11 @@ class Manager:
     def restore(self, data: Any, index: int) -> None:
         self.store = Store.restored(data, index)
 
-    def leadership(self, leads: bool) -> None:
+    def leadership(self, leader: bool) -> None:
         """Raft made this node the leader, or it no longer is."""
         self._reign += 1
         self._drop_work()
-        if not leads:
+        if not leader:
             return
         if self.store.tables["cluster"]:
             self._open_rooms()
@@ -288,7 +290,7 @@ class Manager:
         )
 
     def _remove_member(self, node_id: str) -> None:
-        """Take a demoted node out of Raft, if what is left keeps a quorum; the leader steps down first."""
+        """Take a demoted node out of Raft, if the rest keeps a quorum; a leader steps down first."""
         if node_id == self.host.node_id:
             self.raft.transfer_leadership(None)
         elif is_safe_to_remove(self.reachable_ids(), len(self.raft.members), node_id):

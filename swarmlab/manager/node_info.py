@@ -48,9 +48,7 @@ class NodeInfo:
         resources = node.description.get("Resources") or {}
         held = [task.spec.reserved for task in self.tasks.values()]
         self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(h.nano_cpus for h in held)
-        self.free_memory_bytes = resources.get("MemoryBytes", 0) - sum(
-            h.memory_bytes for h in held
-        )
+        self.free_memory_bytes = resources.get("MemoryBytes", 0) - sum(h.memory_bytes for h in held)
 
     def tasks_of_service(self, service_id: str) -> int:
         """How many active tasks of the service the node has."""

@@ -46,8 +46,9 @@ class ReplicatedOrchestrator(Orchestrator):
                 self._services[old.service_id] = None
                 return True
             return False
-        placed = old is None or old.node_id != new.node_id
-        if new.slot and new.desired <= TaskState.RUNNING < new.state or (new.node_id and placed):
+        over = bool(new.slot) and new.desired <= TaskState.RUNNING < new.state
+        placed = bool(new.node_id) and (old is None or old.node_id != new.node_id)
+        if over or placed:
             self._suspects[new.id] = None
             return True
         return False

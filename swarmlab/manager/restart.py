@@ -25,7 +25,9 @@ class DelayedStart:
     at_ns: int  # not before this
     awaited_id: str = ""  # the old task that has to stop first; empty: none
     deadline_ns: int = 0  # start then, even if the old task still runs
-    failed_meanwhile: bool = False  # the waiting task itself is over: restart it when the delay ends
+    failed_meanwhile: bool = (
+        False  # the waiting task itself is over: restart it when the delay ends
+    )
 
 
 @dataclass(slots=True)
@@ -73,7 +75,9 @@ class RestartSupervisor:
         A second call for the same task replaces the first.
         """
         self.delayed[task_id] = DelayedStart(
-            at_ns=now_ns + delay_ns, awaited_id=awaited_id, deadline_ns=now_ns + OLD_TASK_STOP_NS_MAX
+            at_ns=now_ns + delay_ns,
+            awaited_id=awaited_id,
+            deadline_ns=now_ns + OLD_TASK_STOP_NS_MAX,
         )
 
     def should_restart(self, task: Task, service: Service) -> bool:
@@ -126,7 +130,9 @@ class RestartSupervisor:
                 if start.failed_meanwhile and service is not None:
                     changes += self.restart(view, task, service, now_ns)
                     continue
-                running = TaskState.COMPLETE if task.job_iteration is not None else TaskState.RUNNING
+                running = (
+                    TaskState.COMPLETE if task.job_iteration is not None else TaskState.RUNNING
+                )
                 if task.desired < running:
                     changes.append(update(wanted(task, running)))
         return changes

@@ -26,7 +26,7 @@ class Room(ABC):
     def decide(self, view: Store) -> list[Change]:
         """What to change, given the store as it is now."""
 
-    def committed(self) -> None:
+    def committed(self) -> None:  # noqa: B027  most rooms need not hear of it
         """What `decide` returned is stored, or it returned nothing."""
 
     def alarm_ns(self) -> int | None:

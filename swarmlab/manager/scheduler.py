@@ -21,7 +21,7 @@ from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.room import Room
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, StoreObject, Task, TaskSpec, TaskState, TaskStatus
-from swarmlab.simulation import MS, S, Record, Simulation
+from swarmlab.simulation import MS, Record, S, Simulation
 
 # Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
 # tasks beats many decisions. Source: swarmkit scheduler.go, Run.
@@ -29,7 +29,6 @@ DEBOUNCE_NS, DEBOUNCE_NS_MAX = 50 * MS, 1 * S
 
 ASSIGNED = "scheduler assigned task to node"
 CONFIRMED = "scheduler confirmed task can run on preassigned node"
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def build_tree(
 ) -> Branch:
     """Hang every node into the tree by its labels; unlabelled ones share a branch of their own.
 
-    A preference that is no label descriptor is skipped, as SwarmKit does: that level does not exist.
+    A preference that is no label descriptor is skipped: that level does not exist.
     """
     root = Branch()
     for info in nodes:

@@ -59,7 +59,7 @@ def wanted(task: Task, desired: TaskState) -> Task:
 
 
 def is_invalid(node: Node | None) -> bool:
-    """Whether a node can keep no tasks: gone, down or drained. Unknown and paused ones keep theirs."""
+    """Whether a node can keep no tasks: gone, down or drained; not unknown, not paused."""
     return (
         node is None
         or node.status.state is NodeState.DOWN

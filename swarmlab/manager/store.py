@@ -72,8 +72,8 @@ class Store:
     def named(self, kind: type[T], name: str) -> T | None:
         """The object with this name, upper and lower case alike."""
         wanted = name.lower()
-        table = self.tables[kind.table].values()
-        return next((o for o in table if o.name.lower() == wanted), None)  # type: ignore[attr-defined]
+        table: Iterable[Any] = self.tables[kind.table].values()
+        return next((found for found in table if found.name.lower() == wanted), None)
 
     @property
     def cluster(self) -> Cluster:
@@ -101,7 +101,7 @@ class Store:
         return list(self._tasks_of_node.get(node_id, {}).values())
 
     def tasks_of_slot(self, task: Task) -> list[Task]:
-        """All tasks in `task`'s slot: of its service, with its number (or, without one, its node)."""
+        """All tasks in `task`'s slot: of its service, with its number or else its node."""
         return [
             other
             for other in self._tasks_of_service.get(task.service_id, {}).values()
@@ -109,7 +109,9 @@ class Store:
         ]
 
     # -- writing, by the log alone --------------------------------------------------
-    def apply(self, index: int, changes: Iterable[Change]) -> list[tuple[Change, StoreObject | None]]:
+    def apply(
+        self, index: int, changes: Iterable[Change]
+    ) -> list[tuple[Change, StoreObject | None]]:
         """Apply one entry; each change comes back with the object as it was before."""
         self.index = index
         done: list[tuple[Change, StoreObject | None]] = []
@@ -163,7 +165,7 @@ class Store:
 
 
 def stamped(change: Change, index: int, now_ns: int) -> Change:
-    """The change with its object's version and times set, as the leader does before proposing it."""
+    """The change with its object's version and times set, ready to be proposed."""
     object = change.object
     created_ns = now_ns if change.action is Action.CREATE else object.created_ns
     dated = object.with_(version=index, created_ns=created_ns, updated_ns=now_ns)

@@ -248,7 +248,9 @@ class Updates:
             message = f"update paused {cause}"  # a paused rollback says "update", too
         else:
             message = f"rollback paused {cause}"  # and yet it goes on, and ends as completed
-        return [update(replace(service, update_status=replace(before, state=state, message=message)))]
+        return [
+            update(replace(service, update_status=replace(before, state=state, message=message)))
+        ]
 
     def next_ns(self) -> int | None:
         """When `step` is worth asking again."""
@@ -258,7 +260,9 @@ class Updates:
             for worker in run.workers
             if worker.rest_until_ns is not None
         ]
-        times += [r.monitor_until_ns for r in self.running.values() if r.monitor_until_ns is not None]
+        times += [
+            r.monitor_until_ns for r in self.running.values() if r.monitor_until_ns is not None
+        ]
         return min(times, default=None)
 
 

@@ -12,7 +12,7 @@ from itertools import combinations
 from swarmlab.errors import InvalidArgument, Unimplemented
 from swarmlab.manager import constraints
 from swarmlab.manager.store import Store
-from swarmlab.model import Document, Service, ServiceSpec, TaskSpec, UpdateConfig
+from swarmlab.model import EMPTY, Document, Service, ServiceSpec, TaskSpec, UpdateConfig
 from swarmlab.simulation import MS
 
 SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
@@ -22,7 +22,9 @@ SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # exclusive
 NANO_CPUS_MIN, MEMORY_BYTES_MIN = 1_000_000, 4 * 1024 * 1024
 # Docker's grammar of image references, without the digest's algorithm zoo.
 # Source: distribution/reference/regexp.go.
-_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+_DOMAIN = (
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
+)
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
     rf"^(?:{_DOMAIN}(?::[0-9]+)?/)?{_PATH}(?:/{_PATH})*"
@@ -167,7 +169,7 @@ def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
         if not number:
             continue
         for service in view.all(Service):
-            theirs = [*service.spec.ports, *(service.endpoint or {}).get("Ports", ())]
+            theirs = [*service.spec.ports, *(service.endpoint or EMPTY).get("Ports", ())]
             for port in theirs if service.id != own_id else ():
                 same = port.get("PublishedPort") == number and port.get(
                     "Protocol", "tcp"
@@ -191,8 +193,7 @@ def check_exist(spec: ServiceSpec, view: Store) -> None:
         missing = [
             ref[f"{key}Name"]
             for ref in references
-            if (found := table.get(ref[f"{key}ID"])) is None
-            or found.name != ref[f"{key}Name"]  # type: ignore[attr-defined]
+            if (found := table.get(ref[f"{key}ID"])) is None or found.name != ref[f"{key}Name"]  # type: ignore[attr-defined]
         ]
         if missing:
             plural = "s" if len(missing) > 1 else ""

@@ -397,6 +397,7 @@ class RaftNode:
         state, waiting, normal = self._state, self._waiting, EntryKind.NORMAL
         for entry in entries:
             self.applied_index = entry.index
+            call = waiting.pop(entry.index, None) if waiting else None
             if entry.kind is normal:
                 state.apply(entry.index, entry.data)
             elif entry.kind is EntryKind.CHANGE:
@@ -405,7 +406,7 @@ class RaftNode:
             elif entry.term == self.core.term and self.core.role is Role.LEADER:
                 self.is_leader = True
                 state.leadership(True)
-            if waiting and (call := waiting.pop(entry.index, None)):
+            if call is not None:
                 call.resolve(entry.index)
             if self._stopped:
                 return

@@ -1,8 +1,8 @@
 """Virtual time, chance, and the queue of what happens next: the only source of all three.
 
 The queue is a heap of (time, counter, timer). The counter makes equal times first-in-first-out, so
-that order never hangs on object identity. Callbacks are bound methods with plain arguments: a copied
-simulation then drives the copies, and never the originals.
+that order never hangs on object identity. Callbacks are bound methods with plain arguments: a
+copied simulation then drives the copies, and never the originals.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ class Timer:
 
     __slots__ = ("args", "callback", "when_ns")
 
-    def __init__(self, when_ns: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, when_ns: int, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
         self.when_ns = when_ns
-        self.callback: Callable[..., None] | None = callback
+        self.callback: Callable[..., object] | None = callback
         self.args = args
 
     def cancel(self) -> None:
@@ -37,7 +39,7 @@ class Timer:
 
 
 class Simulation:
-    """One virtual clock (`now_ns`, nanoseconds since the virtual epoch), one seeded generator, one trace."""
+    """One clock (`now_ns`, nanoseconds since the virtual epoch), one generator, one trace."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -47,7 +49,7 @@ class Simulation:
         self._queue: list[tuple[int, int, Timer]] = []
         self._count = 0
 
-    def at(self, when_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+    def at(self, when_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """Call `callback(*args)` at virtual time `when_ns`."""
         assert when_ns >= self.now_ns, f"{when_ns} ns is over: it is {self.now_ns} ns"
         timer = Timer(when_ns, callback, args)
@@ -55,7 +57,7 @@ class Simulation:
         heappush(self._queue, (when_ns, self._count, timer))
         return timer
 
-    def after(self, delay_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+    def after(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """Call `callback(*args)` once `delay_ns` have passed."""
         return self.at(self.now_ns + delay_ns, callback, *args)
 

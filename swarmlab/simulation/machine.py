@@ -41,7 +41,7 @@ class Call:
         self.done = False
         self.value: Any = None
         self.error: SwarmError | None = None
-        self._then: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._then: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
     @property
     def waiting(self) -> bool:
@@ -68,7 +68,7 @@ class Call:
         else:
             self.resolve(other.value)
 
-    def then(self, callback: Callable[..., None], *args: Any) -> Call:
+    def then(self, callback: Callable[..., object], *args: Any) -> Call:
         """Call `callback(self, *args)` when the answer is there, at once if it is."""
         if self.done:
             callback(self, *args)
@@ -147,7 +147,7 @@ class Machine:
 
     # -- life ------------------------------------------------------------------
     def start(self) -> None:
-        """Power on: the program begins anew from what the disk holds. No effect on a running machine."""
+        """Power on: the program begins anew from what the disk holds; a running one goes on."""
         if self.process is None:
             self.incarnation += 1
             self.record(Started)
@@ -177,11 +177,13 @@ class Machine:
         self.simulation.trace.add(kind(self.simulation.now_ns, self.name, *values))
 
     # -- time ------------------------------------------------------------------
-    def after(self, delay_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
+    def after(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """As `Simulation.after`, but forgotten when this machine crashes or stops first."""
         return self.simulation.after(delay_ns, self._due, self.incarnation, callback, args)
 
-    def _due(self, incarnation: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _due(
+        self, incarnation: int, callback: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
         if incarnation == self.incarnation:
             callback(*args)
 
@@ -195,7 +197,7 @@ class Machine:
         self.network.send(self.name, target, message)
 
     def call(self, target: str, body: Any, *, timeout_ns: int = 5 * S, quiet: bool = False) -> Call:
-        """Ask machine `target`'s program; fails with DeadlineExceeded when no answer comes in time."""
+        """Ask machine `target`'s program; fails with DeadlineExceeded without a timely answer."""
         self._call_number += 1
         call = self._calls[self._call_number] = Call()
         request = _Request(self._call_number, body, quiet)

@@ -95,7 +95,9 @@ class Network:
                 known = ", ".join(self.machines)
                 raise LabError(f"partition: there is no machine {name!r}; there are {known}")
             if named.count(name) > 1:
-                raise LabError(f"partition: {name!r} stands in two groups; it can be on one side only")
+                raise LabError(
+                    f"partition: {name!r} stands in two groups; it can be on one side only"
+                )
         self._group = {name: i for i, group in enumerate(groups) for name in group}
         sides = tuple(tuple(sorted(group)) for group in groups)
         self.simulation.trace.add(Partitioned(self.simulation.now_ns, "", sides))

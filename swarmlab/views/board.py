@@ -30,7 +30,7 @@ from swarmlab.views.columns import (
     static_html,
 )
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow, look
+from swarmlab.views.snapshot import Snapshot, TaskRow, look
 from swarmlab.views.words import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
 
 STATIC = Path(__file__).parent / "static"
@@ -85,6 +85,7 @@ class Board(anywidget.AnyWidget):
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._heard)
         self.refresh()
+        _show_in_cell(self)
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
@@ -236,29 +237,29 @@ def explained(error: Exception) -> str:
 
 
 # -- one board a cluster -------------------------------------------------------------------------
-_boards: weakref.WeakKeyDictionary[Any, weakref.ref[Board]] = weakref.WeakKeyDictionary()
-_cells: dict[str, tuple[str, list[Board]]] = {}  # cell id -> (its last run, the boards that made)
+_boards: weakref.WeakSet[Board] = weakref.WeakSet()
+_cells: dict[str, tuple[str, list[Board]]] = {}  # cell id -> (its last run, the boards it showed)
 
 
 def board_of(cluster: Any) -> Board:
     """The board of this cluster: there is one, and all its views stay in step."""
-    former = _boards[cluster]() if cluster in _boards else None
-    if former is not None and former.comm is not None:
-        former.refresh()
-        board = former
-    else:
-        board = Board(cluster)
-        _boards[cluster] = weakref.ref(board)
+    for board in _boards:
+        if board.cluster is cluster and board.comm is not None:
+            board.refresh()
+            _show_in_cell(board)
+            return board
+    return Board(cluster)
+
+
+def _show_in_cell(board: Board) -> None:
+    """Refresh it after every cell; close what this cell showed before and no other cell does."""
+    _boards.add(board)
     shell = get_ipython()
-    if shell is not None:
-        if _after_cell not in shell.events.callbacks["post_run_cell"]:
-            shell.events.register("post_run_cell", _after_cell)
-        _claim_cell(board, getattr(shell, "parent_header", {}))
-    return board
-
-
-def _claim_cell(board: Board, request: dict[str, Any]) -> None:
-    """Close the boards of this cell's earlier run, unless they are shown elsewhere too."""
+    if shell is None:
+        return
+    if _after_cell not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", _after_cell)
+    request = getattr(shell, "parent_header", {})
     cell = request.get("metadata", {}).get("cellId")
     if cell is None:
         return
@@ -275,8 +276,8 @@ def _claim_cell(board: Board, request: dict[str, Any]) -> None:
 
 
 def _after_cell(*_: Any) -> None:
-    for reference in list(_boards.values()):
-        if (board := reference()) is not None and board.comm is not None:
+    for board in list(_boards):
+        if board.comm is not None:
             board.refresh()
 
 

@@ -56,7 +56,7 @@ def _offered(verb: str, row: NodeRow) -> bool:
 
 def _title(task: TaskRow) -> str:
     reason = f": {task.reason}" if task.reason else ""
-    return f"{task.name} {LOOKS[task.kind].word} ({task.state}, wanted {task.desired}){reason}"
+    return f"{task.state}, wanted {task.desired}{reason}"
 
 
 def service_line(service: ServiceRow) -> list[str]:

@@ -109,11 +109,11 @@ class Teller:
     def _say(self, record: Record, what: str) -> None:
         """A line of the story; the same said by another at the same moment joins its line."""
         who = (record.where,) if record.where else ()
-        for i, event in enumerate(self.events):
-            if record.at_ns - event.at_ns < MOMENT_NS and event.what == what:
-                self.events[i] = replace(event, who=event.who + who)
-                return
-        self.events.append(Event(record.at_ns, who, what))
+        soon = [e for e in self.events if record.at_ns - e.at_ns < MOMENT_NS and e.what == what]
+        if soon:
+            self.events[self.events.index(soon[0])] = replace(soon[0], who=soon[0].who + who)
+        else:
+            self.events.append(Event(record.at_ns, who, what))
 
     def _tell(self, record: Record) -> None:
         if isinstance(record, FAULTS) and record.where in ("", *self.managers):
@@ -153,8 +153,8 @@ class Teller:
     def _candidacy(self, name: str, term: int) -> str:
         """Why it stands, and what comes of it."""
         seats = self.seats.get(name, len(self.managers))
-        mine = [v for v in self.votes if (v.term, v.candidate) == (term, name)]
-        got, need = len(mine), seats // 2 + 1
+        got = len([v for v in self.votes if (v.term, v.candidate) == (term, name)])
+        need = seats // 2 + 1
         line = _("hears no leader, stands for election in term {term}: ")
         enough = _("{got} votes of {seats}, {need} needed")
         line += enough if got >= need else _("only {got} of the {need} votes it needs")
@@ -213,8 +213,7 @@ class Story:
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             told = _("The same in words: {count} lines").format(count=len(self.rows))
-            style = "style='font-size:1.15em'"
-            table = f"<details><summary {style}>{told}</summary>{table}</details>"
+            table = f"<details><summary style='font-size:1.15em'>{told}</summary>{table}</details>"
         return image + table
 
 
@@ -263,20 +262,18 @@ class Logs:
 
     @property
     def indexes(self) -> range:
-        last = max((status.last_index for status in self.statuses.values()), default=0)
-        return range(max(1, last - COLUMNS_MAX + 1), last + 1)
+        end = 1 + max((status.last_index for status in self.statuses.values()), default=0)
+        return range(max(1, end - COLUMNS_MAX), end)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """`3✔`: an entry of term 3, committed; `3?`: not committed, it may yet be lost."""
         rows = []
         for name in self.managers:
-            status = self.statuses.get(name)
-            if status is None:
+            if (status := self.statuses.get(name)) is None:
                 rows.append((name, _("✖ down"), *["" for _cell in self.head[2:]]))
                 continue
-            role = _(str(status.role))
-            vote = self.names.get(status.vote, "?") or "–"
+            role, vote = _(str(status.role)), self.names.get(status.vote, "?") or "–"
             fixed = (name, role, str(status.term), vote, f"#{status.commit_index}")
             rows.append((*fixed, *(self._cell(status, index) for index in self.indexes)))
         return rows
@@ -298,6 +295,6 @@ class Logs:
 
 def logs(cluster: Any) -> Logs:
     """Term, vote and log of every manager, as each has them now."""
-    rafts = {name: _raft(cluster, name) for name in cluster.names}
-    statuses = {name: raft.status() for name, raft in rafts.items() if raft is not None}
+    rafts = [(name, _raft(cluster, name)) for name in cluster.names]
+    statuses = {name: raft.status() for name, raft in rafts if raft is not None}
     return Logs(tuple(Teller(cluster).managers), statuses, _raft_names(cluster))

@@ -19,7 +19,7 @@ NOT_KNOWN = "not known"
 class Machine:
     """What only a simulation knows of one machine."""
 
-    up: bool
+    up: bool | None  # None: not known
     raft: str  # leader, follower, candidate; empty: no manager runs there
     term: int | None
 
@@ -110,8 +110,19 @@ def _tasks(store: Any) -> list[Json]:
             "ServiceName": task.service_name,
             "Slot": task.slot,
             "NodeID": task.node_id,
-            "DesiredState": str(task.desired),
-            "Status": {"State": str(task.status.state), "Err": task.status.err},
+            "DesiredState": _word(task.desired),
+            "Status": {"State": _word(task.status.state), "Err": task.status.err},
         }
         for task in store.tasks.values()
     ]
+
+
+_words: dict[int, str] = {}
+
+
+def _word(state: int) -> str:
+    """The name of a task's state; an enum takes its time to tell it, and there are many tasks."""
+    number = int(state)
+    if number not in _words:
+        _words[number] = str(state)
+    return _words[number]

@@ -46,6 +46,7 @@ LOOKS = {
 # Docker's task states, in the order of a task's life.
 BEFORE_RUNNING = ("assigned", "accepted", "preparing", "ready", "starting")
 FAILED = ("failed", "rejected", "orphaned")
+UNWANTED = ("shutdown", "remove")  # as a desired state
 ENDED = ("complete", "shutdown", *FAILED, "remove")
 
 

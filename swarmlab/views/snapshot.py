@@ -8,14 +8,16 @@ what no API tells: which machines are up, and each manager's Raft role and term.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from typing import Any
 
 from swarmlab.views import inside
 from swarmlab.views.inside import NOT_KNOWN, Json, Machine
-from swarmlab.views.palette import ENDED, FAILED, kind_of
+from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,24 +107,20 @@ def picture(
     now_s: float | None = None,
 ) -> Snapshot:
     """Rows from Docker's JSON; `machines`, by name, is what a simulation adds."""
-    rows = []
-    for node in sorted(nodes, key=lambda node: (_natural(_hostname(node)), _created(node))):
-        rows.append(_node_row(node))
-    newest = {row.name: place for place, row in enumerate(rows)}  # a name may have had a past life
-    for name, known in (machines or {}).items():
-        if name not in newest:
-            row = NodeRow(key=name, name=name, role="", state="", availability="")
-            newest[name] = len(rows)
-            rows.append(row)
-        row = rows[newest[name]]
-        rows[newest[name]] = replace(row, up=known.up, raft=known.raft, term=known.term)
+    seen = machines or {}
+    nodes = sorted(nodes, key=_created)
+    newest = {_hostname(node): node["ID"] for node in nodes}  # a name may have had a past life
+    rows = [
+        _node_row(node, seen if newest[_hostname(node)] == node["ID"] else {}) for node in nodes
+    ]
+    rows += [_engine_row(name, seen[name]) for name in seen if name not in newest]
     rows.sort(key=lambda row: _natural(row.name))
     services = sorted(services, key=lambda service: service["Spec"]["Name"])
     task_rows = _task_rows(tasks, {s["ID"]: s["Spec"]["Name"] for s in services}, rows)
-    counts = _counted(task.node for task in task_rows if task.kind == "running")
+    counts = Counter(task.node for task in task_rows if task.kind == "running")
     leader = next((row for row in rows if row.manager == "leader"), None)
     return Snapshot(
-        nodes=tuple(replace(row, running=counts.get(row.key, 0)) for row in rows),
+        nodes=tuple(replace(row, running=counts[row.key]) for row in rows),
         services=tuple(_service_row(service, task_rows) for service in services),
         tasks=tuple(task_rows),
         leader=leader.name if leader else "",
@@ -171,6 +169,7 @@ def node_rows(cluster: Any) -> NodeRows:
 
 
 # -- one row each --------------------------------------------------------------------------------
+@lru_cache(maxsize=10_000)
 def _natural(name: str) -> list[tuple[int, str]]:
     """m2 comes before m10."""
     return [(int(p) if p.isdigit() else -1, p) for p in re.split(r"(\d+)", name) if p]
@@ -185,23 +184,25 @@ def _created(object: Json) -> Any:
     return created.rstrip("Z") if isinstance(created, str) else created
 
 
-def _counted(words: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    return counts
-
-
-def _node_row(node: Json) -> NodeRow:
-    manager = node.get("ManagerStatus") or {}
+def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
+    manager, name = node.get("ManagerStatus") or {}, _hostname(node)
+    machine = machines.get(name, Machine(None, "", None))
     return NodeRow(
         key=node["ID"],
-        name=_hostname(node),
+        name=name,
         role=node["Spec"]["Role"],
         state=node["Status"]["State"],
         availability=node["Spec"]["Availability"],
         manager="leader" if manager.get("Leader") else manager.get("Reachability", ""),
+        up=machine.up,
+        raft=machine.raft,
+        term=machine.term,
     )
+
+
+def _engine_row(name: str, machine: Machine) -> NodeRow:
+    """An engine that belongs to no swarm."""
+    return NodeRow(key=name, name=name, role="", state="", availability="", up=machine.up)
 
 
 def _service_row(service: Json, tasks: Iterable[TaskRow]) -> ServiceRow:
@@ -228,11 +229,16 @@ def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list
     rows = []
     for (service_id, place), history in slots.items():
         service = names.get(service_id) or history[-1].get("ServiceName") or service_id[:8]
-        history.sort(key=_created)
+        if len(history) > 1:
+            history.sort(key=_created)
         label = known[place].name if place in known else place
         rows += _slot_rows(service, f"{service}.{label}", history, known)
     rows.sort(key=lambda row: _natural(row.name))
     return rows
+
+
+# From one look to the next most rows stay as they are.
+_task_row = lru_cache(maxsize=10_000)(TaskRow)
 
 
 def _slot_rows(
@@ -243,23 +249,25 @@ def _slot_rows(
     came_from, failed = "", None
     for task in history:
         status, desired, key = task["Status"], task["DesiredState"], task.get("NodeID", "")
-        state, wanted = status["State"], desired not in ("shutdown", "remove")
-        if key and key not in known:
+        node = known.get(key)
+        if key and node is None:
             continue  # its node was removed
-        row = TaskRow(
+        state, down = status["State"], node is not None and node.down
+        row = _task_row(
             id=task["ID"],
             name=name,
             service=service,
             node=key,
             state=state,
             desired=desired,
-            kind=kind_of(state, wanted=wanted, node_down=bool(key) and known[key].down),
+            kind=kind_of(state, wanted=desired not in UNWANTED, node_down=down),
             reason=status.get("Err") or "",
             came_from=came_from,
         )
-        came_from = known[key].name if key else came_from
-        failed = row if state in FAILED else failed
-        if wanted or state not in ENDED:
+        came_from = node.name if node else came_from
+        if state in FAILED:
+            failed = row
+        if state not in ENDED or desired not in UNWANTED:
             rows.append(row)
     if failed and failed not in rows and not any(row.kind == "running" for row in rows):
         rows.insert(0, failed)
@@ -271,7 +279,7 @@ def _remembered(last: Snapshot, machines: Mapping[str, Machine], now_s: float) -
     """What was known, with what is seen of the machines: nobody who is up knows as much."""
     nodes = []
     for row in last.nodes:
-        seen = machines.get(row.name, Machine(row.up is True, "", None))
+        seen = machines.get(row.name, Machine(row.up, "", None))
         manager = NOT_KNOWN if row.manager else ""
         row = replace(row, manager=manager, up=seen.up, raft=seen.raft, term=seen.term)
         nodes.append(row)

@@ -34,11 +34,14 @@ TASKS, STATUSES = "swarm/worker/tasks/", "swarm/worker/statuses/"
 class AgentHost(Protocol):
     """What an agent finds on its node."""
 
-    machine: Machine
-    node_id: str
-    manager_addresses: tuple[str, ...]
     containers: Containers
 
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def node_id(self) -> str: ...
+    @property
+    def manager_addresses(self) -> tuple[str, ...]: ...
     @property
     def description(self) -> Document:
         """Docker's node description, as it is now."""

@@ -1,0 +1,148 @@
+"""How a cluster comes to be: made anew, or from a saved story that is lived again.
+
+A saved cluster is its make-up, its journal, and the digest of its trace, which has to come out the
+same: equal seeds, equal traces.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from swarmlab.cluster import Cluster
+from swarmlab.errors import LabError
+from swarmlab.journal import Entry, from_json, to_json
+from swarmlab.simulation import Machine, Network, Simulation
+
+NODES_MAX = 5000
+FILE_VERSION = 1
+
+
+class World:
+    """All that is simulated; a copy of it lives on by itself."""
+
+    def __init__(self, names: list[str], seed: int) -> None:
+        from swarmlab.engine.daemon import EngineProgram
+        from swarmlab.worker.registry import Registry
+
+        self.simulation = Simulation(seed)
+        self.network = Network(self.simulation)
+        self.registry = Registry()
+        program = EngineProgram(self.registry)
+        for i, name in enumerate(names):
+            Machine(self.network, name, f"10.77.{(i + 2) // 256}.{(i + 2) % 256}", program).start()
+
+
+_latest: Cluster | None = None
+
+
+def latest() -> Cluster | None:
+    """The cluster that was made last; `%docker` speaks to it."""
+    return _latest
+
+
+def _made(cluster: Cluster) -> Cluster:
+    global _latest
+    _latest = cluster
+    return cluster
+
+
+def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
+    """A simulated swarm, ready for work: managers m1, m2, …, workers w1, w2, …
+
+    Equal seeds give equal runs. Nothing has to be installed, and no network is used.
+
+    >>> simulate(managers=3, workers=2, seed=7)
+    <Cluster simulated, 5 of 5 nodes up, t = 6.4 s>
+    """
+    for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < least:
+            raise LabError(
+                f"{word}={count!r} makes no swarm; give a whole number of at least {least}"
+                + (": someone has to lead" if least else "")
+            )
+    if managers + workers > NODES_MAX:
+        raise LabError(f"{managers + workers} nodes are too many; at most {NODES_MAX}")
+    make_up = {"managers": managers, "workers": workers, "seed": seed}
+    return _made(_build(make_up))
+
+
+def engines(names: list[str], *, seed: int = 0) -> Cluster:
+    """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
+    if not names or len(set(names)) != len(names):
+        raise LabError(f"engines={names!r}: give at least one name, and each name once")
+    return _made(_build({"engines": names, "seed": seed}))
+
+
+def _build(make_up: dict[str, Any]) -> Cluster:
+    names = make_up.get("engines") or [
+        *(f"m{i + 1}" for i in range(make_up["managers"])),
+        *(f"w{i + 1}" for i in range(make_up["workers"])),
+    ]
+    cluster = Cluster(World(names, make_up["seed"]), make_up, [])
+    if "engines" not in make_up:
+        _form_swarm(cluster, make_up["managers"])
+    return cluster
+
+
+def _form_swarm(cluster: Cluster, managers: int) -> None:
+    """`docker swarm init` on the first node, `docker swarm join` on the others."""
+    first = cluster.names[0]
+    address = f"{cluster.machine(first).address}:2377"
+    cluster.client(first).swarm.init(advertise_addr=cluster.machine(first).address)
+    tokens = cluster.client(first).swarm.attrs["JoinTokens"]
+    for i, name in enumerate(cluster.names[1:], start=1):
+        token = tokens["Manager" if i < managers else "Worker"]
+        cluster.client(name).swarm.join(remote_addrs=[address], join_token=token)
+    cluster._journal.clear()
+
+
+def relive(make_up: dict[str, Any], journal: list[Entry], until_ns: int) -> Cluster:
+    """The cluster's story again, up to a moment."""
+    cluster = _build(make_up)
+    simulation = cluster._world.simulation
+    for entry in journal:
+        if entry.at_ns > until_ns:
+            break
+        simulation.run_until(max(simulation.now_ns, entry.at_ns))
+        cluster._act(entry.verb, entry.args)
+        if entry.verb != "request":  # a request notes itself
+            cluster._journal.append(entry)
+    simulation.run_until(max(simulation.now_ns, until_ns))
+    return cluster
+
+
+def load(path: str | Path) -> Cluster:
+    """Live a saved cluster's story again; refused when it does not end as it did then."""
+    try:
+        story = json.loads(Path(path).read_text())
+        make_up, journal = story["make_up"], from_json(story["journal"])
+        version, now_ns, digest = story["swarmlab"], story["now_ns"], story["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{path} is no saved cluster: {error}") from None
+    if version != FILE_VERSION:
+        raise LabError(f"{path} has format {version}; this swarmlab reads format {FILE_VERSION}")
+    cluster = relive(make_up, journal, now_ns)
+    if cluster.trace.digest() != digest:
+        raise LabError(
+            f"{path} was saved by another version of swarmlab: its story ends differently here"
+        )
+    return _made(cluster)
+
+
+def save(
+    path: Path, make_up: dict[str, Any], journal: list[Entry], now_ns: int, digest: str
+) -> Path:
+    """Write the story: whole, or not at all."""
+    story = {
+        "swarmlab": FILE_VERSION,
+        "make_up": make_up,
+        "now_ns": now_ns,
+        "digest": digest,
+        "journal": to_json(journal),
+    }
+    aside = path.with_name(path.name + ".new")
+    aside.write_text(json.dumps(story, indent=1) + "\n")
+    aside.replace(path)
+    return path
