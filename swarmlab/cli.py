@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             from swarmlab.serve import serve
 
             return serve(options)
+        if options.command == "bench":
+            from swarmlab import bench
+
+            print(bench.scheduler())
+            return 0
         print(ask(options.dir, options.words))
     except LabError as refusal:
         print(f"swarmlab {options.command}: {refusal}", file=sys.stderr)
@@ -84,6 +89,8 @@ def command_line() -> argparse.ArgumentParser:
     )
     ctl.add_argument("--dir", type=Path, default=default_dir(), help="as given to `swarmlab serve`")
     ctl.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
+    bench = commands.add_parser("bench", help="measure; compare with SwarmKit's own benchmarks")
+    bench.add_argument("what", choices=["scheduler"], help="what to measure")
     return parser
 
 

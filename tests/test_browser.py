@@ -146,3 +146,25 @@ def test_a_notebook_runs_from_top_to_bottom_in_the_browser(
         assert notebook.tracebacks() == []
         assert notebook.dialogs() == []
         notebook.screenshot(tmp_path / "notebook.png")
+
+
+@pytest.mark.browser
+def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, chromium: str):
+    """JupyterLab's own `d` `d` deletes the cell."""
+    with opened(lab, "00_start_here.ipynb", chromium) as notebook:
+        notebook.run_all()
+        board, page = Board(notebook), notebook.page
+        cells = page.locator(".jp-Notebook .jp-Cell")
+        cells_count = cells.count()
+        head = board.column("w1").locator(".head")
+        head.press("d")
+        head.press("d")
+        board.column("w1").get_by_text("drain · ready").wait_for()
+        head.press("ArrowRight")
+        assert page.locator(":focus").get_attribute("aria-label").startswith("w2: ")
+        assert cells.count() == cells_count
+
+        page.get_by_role("menubar").get_by_text("Kernel", exact=True).click()
+        page.locator(".lm-Menu").get_by_text("Restart Kernel").first.click()
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        board.root.get_by_text("press Run on the cell above").wait_for()

@@ -290,7 +290,7 @@ class Manager:
         )
 
     def _remove_member(self, node_id: str) -> None:
-        """Take a demoted node out of Raft, if the rest keeps a quorum; a leader steps down first."""
+        """Take a demoted node out of Raft if the rest keeps a quorum; a leader steps down first."""
         if node_id == self.host.node_id:
             self.raft.transfer_leadership(None)
         elif is_safe_to_remove(self.reachable_ids(), len(self.raft.members), node_id):

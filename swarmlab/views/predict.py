@@ -43,9 +43,10 @@ class Score:
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
         words = _("{right} of {all} bets right")
-        lines = [words.format(right=sure_right + guess_right, all=sure + guesses)]
-        words = _("; {right} of {sure} when sure, {lucky} of {guesses} when guessing.")
-        lines[0] += words.format(right=sure_right, sure=sure, lucky=guess_right, guesses=guesses)
+        line = words.format(right=sure_right + guess_right, all=sure + guesses)
+        when = ((sure_right, sure, _("when sure")), (guess_right, guesses, _("when guessing")))
+        each = [f"{right} / {count} {how}" for right, count, how in when if count]
+        lines = [f"{line} ({', '.join(each)})."]
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))

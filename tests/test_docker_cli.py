@@ -1,0 +1,393 @@
+"""The parts of our `docker` that need no stock one beside them: words, templates, flags, hints, magic."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import docker
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarmlab.docker_cli import magic, run, text
+from swarmlab.docker_cli.flags import commands, find, parse
+from swarmlab.docker_cli.hints import hint_for
+from swarmlab.docker_cli.session import CliError
+from swarmlab.docker_cli.template import Row, Template, TemplateError
+from tests.test_docker_cli_world import SERVICES, answer
+
+
+class Scripted(requests.adapters.HTTPAdapter):
+    """Answers the SDK from the scripted world, without a socket; None means nobody is there."""
+
+    def __init__(self, reply: Any = answer) -> None:
+        super().__init__()
+        self.reply = reply
+        self.asked: list[str] = []
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> Any:
+        url = requests.utils.urlparse(request.url)
+        path = url.path.split("/v1.50")[-1]
+        self.asked.append(f"{request.method} {path}")
+        if self.reply is None:
+            raise requests.exceptions.ConnectionError
+        query = dict(part.partition("=")[::2] for part in url.query.split("&"))
+        query["filters"] = requests.utils.unquote(query.get("filters", "{}"))
+        response = requests.Response()
+        response.status_code, body = self.reply(request.method, path, query)
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response.raw, response.request = io.BytesIO(data), request
+        return response
+
+
+def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, str, str]:
+    client = docker.APIClient(base_url="http://m1:2375", version="1.50")
+    client.mount("http://", Scripted(reply))
+    out, err = io.StringIO(), io.StringIO()
+    code = run(line.split(), client, out=out, err=err, **options)
+    client.close()
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "Less than a second"),
+        (59.9, "59 seconds"),
+        (60, "About a minute"),
+        (3599, "59 minutes"),
+        (5399, "About an hour"),
+        (5400, "2 hours"),
+        (86400 * 2, "2 days"),
+        (86400 * 13, "13 days"),
+        (86400 * 14, "2 weeks"),
+        (86400 * 61, "2 months"),
+        (86400 * 731, "2 years"),
+    ],
+)
+def test_ages_are_those_of_go_units(seconds, words):
+    """Source: docker/go-units duration.go, HumanDuration."""
+    assert text.human_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "binary", "decimal"),
+    [(0, "0B", "0B"), (1023, "1023B", "1.02kB"), (8272683008, "7.704GiB", "8.27GB")],
+)
+def test_sizes_have_four_binary_or_three_decimal_digits(size, binary, decimal):
+    assert (text.binary_size(size), text.decimal_size(size)) == (binary, decimal)
+
+
+@given(st.integers(0, 10**17))
+def test_a_printed_duration_reads_back_as_itself(microseconds):
+    ns = microseconds // 1000 * 1000
+    assert abs(text.parse_duration(text.go_duration(ns)) - ns) <= ns // 10**9
+
+
+@pytest.mark.parametrize("word", ["", "5", "x", "5y", "1h5", "--1s", "1..5s"])
+def test_what_is_no_duration_is_refused(word):
+    with pytest.raises(ValueError, match="^time: "):
+        text.parse_duration(word)
+
+
+def test_names_sort_as_people_count():
+    names = ["web10", "web2", "web", "web.1", "web2a", "Web"]
+    assert sorted(names, key=text.natural_key) == ["Web", "web", "web2", "web2a", "web10", "web.1"]
+
+
+DATA = {"A": {"B": 3}, "Tags": ["x", "y"], "Labels": {"b": "2", "a": "1"}, "On": True, "No": None}
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("{{.A.B}} {{.On}} {{.No}} {{.Gone}}", "3 true <nil> <no value>"),
+        ("{{json .}}", json.dumps(DATA, separators=(",", ":"))),
+        ('{{join .Tags ", "}}{{println .A.B}}', "x, y3\n"),
+        ('{{"aB" | upper}}{{lower "AB"}}{{title "ab cd"}}', "ABabAb Cd"),
+        ("{{.Tags}} {{.Labels}}", "[x y] map[a:1 b:2]"),
+        ("{{range $k, $v := .Labels}}{{$k}}={{$v}} {{end}}", "a=1 b=2 "),
+        ("{{range $i, $t := .Tags}}{{$i}}{{$t}}{{end}}", "0x1y"),
+        ("{{range .Gone}}x{{else}}none{{end}}", "none"),
+        ("{{if .Gone}}a{{else if .On}}b{{else}}c{{end}}", "b"),
+        ("{{with .A}}{{.B}}{{$.On}}{{end}}", "3true"),
+        ("a {{- 1 -}} b{{/* no */}}", "a1b"),
+        ("{{(index .Tags 1) | printf}}", None),
+        ("{{if and .On (not .No)}}yes{{end}}", "yes"),
+        ("{{len .Tags}}{{eq .A.B 3}}", "2true"),
+    ],
+)
+def test_templates_are_filled_in_as_go_does(source, shown):
+    if shown is None:
+        with pytest.raises(TemplateError, match='function "printf" not defined'):
+            Template(source)
+    else:
+        assert Template(source).render(DATA) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("{{.A", "unclosed action"),
+        ("{{end}}", "unexpected {{end}}"),
+        ("{{if .A}}x", "unexpected EOF"),
+        ("{{}}", "missing value for command"),
+        ("{{.A | nope}}", 'function "nope" not defined'),
+        ('{{template "x"}}', "template"),
+        ("{{define}}", "define"),
+        ("{{(.A}}", "unclosed left paren"),
+        ("{{.A ? 1}}", "unexpected"),
+    ],
+)
+def test_what_is_not_known_of_templates_is_refused_by_name(source, fault):
+    with pytest.raises(TemplateError) as refused:
+        Template(source)
+    assert fault in str(refused.value)
+
+
+def test_a_column_that_a_list_does_not_have_is_named():
+    row = Row(ID="1")
+    row.go_type = "*node.nodeContext"
+    with pytest.raises(TemplateError, match=r"can't evaluate field X in type \*node.nodeContext"):
+        Template("{{.X}}").render(row)
+
+
+def test_every_command_of_the_help_has_its_flags():
+    assert {"env", "mode", "replicas"} <= set(commands()["service create"].flags)
+    assert commands()["service create"].flags["publish"].shorthand == "p"
+    assert commands()["service list"] is commands()["service ls"]
+    assert commands()["container ls"] is commands()["ps"]
+    assert [c.limits() for c in map(commands().get, ["node ps", "config create"])] == [
+        (0, float("inf")),
+        (2, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "flags", "words"),
+    [
+        ("service ls -qf name=a", {"quiet": True, "filter": [("name", "a")]}, []),
+        ("service ls --quiet=false", {"quiet": False}, []),
+        ("swarm update --autolock=0", {"autolock": False}, []),
+        ("service update x --force", {"force": True}, ["x"]),
+        ("service create -d nginx --force", {"detach": True}, ["nginx", "--force"]),
+        ("exec -it c sh -c ls", {"interactive": True, "tty": True}, ["c", "sh", "-c", "ls"]),
+        ("node rm -- -f", {}, ["-f"]),
+        ("service logs -n5 x", {"tail": "5"}, ["x"]),
+    ],
+)
+def test_flags_are_cut_as_pflag_cuts_them(line, flags, words):
+    found = parse(*find(line.split()))
+    assert (dict(found.given), found.words) == (flags, words)
+
+
+def test_a_refused_flag_ends_with_125_and_a_refused_count_with_1():
+    assert docker_run("service ls --x")[0] == 125
+    assert docker_run("service ls x")[0] == 1
+    with pytest.raises(CliError) as refused:
+        parse(*find(["node", "ls", "-f"]))
+    assert refused.value.code == 125
+
+
+def test_progress_moves_a_bar_and_leaves_the_closing_lines():
+    """The scripted service runs already; its monitor period is over at once."""
+    seen: list[tuple[int, int, str]] = []
+    code, out, _ = docker_run("service update web", progress=lambda *one: seen.append(one))
+    assert (code, seen[-1]) == (0, (2, 2, "2 out of 2 tasks"))
+    assert out.splitlines()[0] == "web"
+    assert out.splitlines()[1].rstrip() == "overall progress: 2 out of 2 tasks"
+    assert out.splitlines()[-1].rstrip() == "verify: Service web converged"
+
+
+def test_convergence_waits_on_the_clock_it_is_given():
+    """Five seconds of the default monitor pass without one of ours."""
+    now, slept = [0.0], []
+
+    def slowly(method: str, path: str, query: Any) -> Any:
+        now[0] += 0.2
+        status, body = answer(method, path, query)
+        if path == "/services/web":
+            body = json.loads(json.dumps(body))
+            del body["Spec"]["UpdateConfig"]
+        return status, body
+
+    code, out, _ = docker_run(
+        "service update web", reply=slowly, clock=lambda: now[0], sleep=slept.append
+    )
+    assert code == 0
+    assert "Waiting 5 seconds" in out
+    assert "Waiting 1 seconds" in out
+    assert set(slept) == {0.2}
+
+
+def test_interrupting_leaves_the_operation_to_the_background():
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    def starting(method: str, path: str, query: Any) -> Any:
+        status, body = answer(method, path, query)
+        return status, [] if path == "/tasks" else body
+
+    code, out, _ = docker_run("service update web", reply=starting, sleep=interrupt)
+    assert code == 0
+    assert out.splitlines()[-2:] == [
+        "Operation continuing in background.",
+        "Use `docker service ps web` to check progress.",
+    ]
+
+
+def test_nobody_there_is_one_line():
+    code, out, err = docker_run("service ls", reply=None)
+    fault = "Cannot connect to the Docker daemon at tcp://m1:2375. Is the docker daemon running?\n"
+    assert (code, out, err) == (1, "", fault)
+
+
+def test_a_command_that_is_not_ours_yet_says_so():
+    code, _, err = docker_run("stack ls")
+    assert (code, err) == (
+        1,
+        "docker stack ls is not part of this kit yet: use the docker command itself\n",
+    )
+
+
+def test_an_update_posts_back_what_it_does_not_know():
+    written: list[Any] = []
+    service = json.loads(json.dumps(SERVICES[0]))
+    service["Spec"]["TaskTemplate"]["Strange"] = {"kept": [1]}
+
+    def strange(method: str, path: str, query: Any) -> Any:
+        written.append((method, path))
+        return answer(method, path, query) if method == "POST" else (200, service)
+
+    assert docker_run("service update -d --force web", reply=strange)[0] == 0
+    assert written[-1] == ("POST", f"/services/{service['ID']}/update")
+
+
+HINTS = {
+    "service create --placement-pref spread=node.label.az demo": ("", "node.labels.az"),
+    "service create --secret-add=s demo": ("unknown flag: --secret-add", "takes --secret"),
+    "service create --config-add=c demo": ("unknown flag: --config-add", "takes --config"),
+    "service update --secret s demo": ("unknown flag: --secret", "--secret-add and --secret-rm"),
+    "service update --rollback --rollback-parallelism 2 demo": (
+        "other flags may not be combined with --rollback",
+        "docker service rollback",
+    ),
+    "node update --label-add az=x demo": ("node demo not found", "has to be a node"),
+    "swarm update --autolock true": ("accepts no arguments", "--autolock=true"),
+    "secret create big x": ("must be larger than 0 and less than 512000 bytes", "512000"),
+    "exec c cat /run/secret/senha-db": ("", "/run/secrets/senha-db"),
+    "exec c cat /run/secrets/senha-db": ("", ""),
+    "service create --constraint node.role==worker demo": ("", ""),
+}
+
+
+@pytest.mark.parametrize("line", HINTS)
+def test_slips_of_the_talk_get_a_hint(line):
+    fault, taught = HINTS[line]
+    hint = hint_for(line.split(), fault, b"")
+    assert taught in hint
+    assert bool(hint) == bool(taught)
+
+
+def test_the_newline_of_echo_is_pointed_out_and_that_of_printf_is_not_there():
+    words = ["secret", "create", "senha-db", "-"]
+    assert "6 bytes" in hint_for(words, "", b"senha\n")
+    assert hint_for(words, "", b"senha") == ""
+
+
+class OneNode:
+    """A cluster of one scripted node, for the magic."""
+
+    names = ("m1", "m2")
+
+    def default_node(self) -> str:
+        return "m1"
+
+    def is_up(self, name: str) -> bool:
+        return name == "m2"
+
+    def client(self, name: str) -> Any:
+        client = docker.DockerClient(base_url=f"http://{name}:2375", version="1.50")
+        client.api.mount("http://", Scripted(None if name == "m1" and self.down else answer))
+        return client
+
+    down = False
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
+    magic.set_target(OneNode())
+    monkeypatch.setattr(OneNode, "down", False)
+    yield
+    magic.set_target(None)
+
+
+def shell(line: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return magic.shell(line, out, err), out.getvalue(), err.getvalue()
+
+
+def test_a_cell_has_lines_comments_continuations_pipes_and_substitutions(cluster):
+    code, out, err = shell(
+        """# first the service
+docker service create -d \\
+    nginx:1.25   # a comment
+docker node ls -q
+echo "senha" | docker secret create senha-db -
+service rm $(docker service ls -q --filter name=web)
+"""
+    )
+    lines = out.splitlines()
+    assert (code, lines[0], lines[-1]) == (0, "w" * 25, "w" * 12)
+    assert "newline" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ls | docker secret create x -", "only echo, printf and cat"),
+        ("-H m9 node ls", "there is no node m9; there are m1, m2"),
+        ('service ls "', "No closing quotation"),
+        ("cat /nowhere | docker secret create x -", "No such file"),
+    ],
+)
+def test_what_the_magic_cannot_read_is_one_line(cluster, line, said):
+    code, out, err = shell(line)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert said in err
+
+
+def test_a_node_that_is_down_is_said_with_those_that_are_up(cluster, monkeypatch):
+    monkeypatch.setattr(OneNode, "down", True)
+    code, _, err = shell("node ls")
+    assert code == 1
+    assert err.splitlines()[0].startswith("Cannot connect to the Docker daemon at tcp://m1:2375.")
+    assert err.splitlines()[1] == "hint: that node is down; up are m2: `%docker -H m2 …`"
+    assert shell("-H m2")[0] == 0  # from here on m2 is asked
+    assert shell("node ls -q")[0] == 0
+
+
+def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(magic, "target", lambda: None)
+    code, _, err = shell("node ls")
+    assert (code, err) == (1, magic.NOBODY + "\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("serv", ["service"]),
+        ("docker service up", ["update"]),
+        ("service update --rollback-p", ["--rollback-parallelism"]),
+        ("node inspect w", ["w1", "w2"]),
+        ("secret rm ", ["driven", "senha-db"]),
+        ("-H ", ["m1", "m2"]),
+        ("-H m2 node p", ["promote", "ps"]),
+    ],
+)
+def test_commands_flags_and_live_names_are_completed(cluster, typed, offered):
+    assert magic.complete(typed) == offered
