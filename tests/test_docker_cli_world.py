@@ -449,12 +449,17 @@ def _listed(method: str, kind: str, rest: list[str], query: dict[str, str]) -> t
     if not rest:
         filters = json.loads(query.get("filters", "{}"))
         return 200, [one for one in found if _passes(kind, one, name(one), filters)]
-    one = next((o for o in found if rest[0] in (o.get("ID", o.get("Id")), name(o))), None)
+    one = next((o for o in found if rest[0] in _references(o, name(o))), None)
     if one is None:
         return 404, {"message": missing.format(rest[0])}
     if method == "GET":
         return 200, one
     return 200, {"Warnings": None} if rest[-1] == "update" and kind == "services" else b""
+
+
+def _references(one: Json, name: str) -> tuple[str, str, str]:
+    whole = one.get("ID") or one["Id"]
+    return whole, whole[:12], name
 
 
 def _passes(kind: str, one: Json, name: str, filters: Json) -> bool:

@@ -207,6 +207,22 @@ def test_a_new_task_has_its_sentence_once_there_is_something_to_say(
     assert changes_in_words(before, after) == sentences
 
 
+def test_a_task_whose_node_is_back_is_not_said_to_run_before_its_agent_says_so():
+    before = Snapshot(nodes=(ROW,), tasks=(replace(TASK, kind="lost"),), leader="m1")
+    assert changes_in_words(before, replace(before, tasks=(TASK,))) == []
+
+
+def test_a_manager_that_woke_up_behind_does_not_rewrite_what_was_known(cluster, client):
+    cluster.crash("m3")
+    client.services.create("nginx", name="web")
+    cluster.run("20s")
+    last = look(cluster)
+    cluster.crash("m1", "m2")
+    cluster.start("m3")
+    assert look(cluster, last).services == last.services
+    assert look(cluster).services == ()
+
+
 def test_a_list_of_names_stays_short():
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"

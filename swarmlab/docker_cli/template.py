@@ -135,7 +135,7 @@ class Template:
                 parts.append(self._block(word, rest, at))
             elif word in ("template", "define", "block", "break", "continue"):
                 raise self._refuse(f"{{{{{word}}}}} is not known to this docker")
-            else:
+            elif not word.startswith("/*"):
                 parts.append(self._expression(action, at))
 
     def _block(self, kind: str, head: str, at: int) -> Callable[[Any, Names], str]:

@@ -175,7 +175,8 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         """What stands on a page without a kernel: the question, and its answer folded."""
         rows = "".join(f"<li>{marked(choice)}</li>" for choice in self.nudges)
         return (
-            f"<p><b>{marked(self.question)}</b></p><ol type='A'>{rows}</ol>"
+            f"<p><b>{marked(self.question)}</b></p>"
+            f"<ol style='list-style-type:upper-alpha'>{rows}</ol>"
             f"<details><summary>{_('Answer')}</summary>{marked(self.answer)}<br>"
             f"{marked(self.why)}</details>"
         )
