@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.autoscale import autoscale
 from swarmlab.cluster import Cluster
 from swarmlab.errors import LabError, SwarmError
 from swarmlab.story import engines, latest, load, simulate
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __version__ = "0.1.0"
-__all__ = ["Cluster", "LabError", "SwarmError", "engines", "latest", "load", "simulate"]
+__all__ = [
+    "Cluster",
+    "LabError",
+    "SwarmError",
+    "autoscale",
+    "engines",
+    "latest",
+    "load",
+    "simulate",
+]
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

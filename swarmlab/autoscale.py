@@ -1,7 +1,7 @@
 """Automatic scaling, which Docker Swarm itself does not have: a control loop on the API alone.
 
-The talk lists it among the effects that orchestration is for; Swarm leaves it to whoever can measure
-the load. This is all it takes: measure, divide, scale, wait. It works on any swarm.
+The talk lists it among the effects that orchestration is for; Swarm leaves it to whoever can
+measure the load. This is all it takes: measure, divide, scale, wait. It works on any swarm.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from swarmlab.duration import Duration, nanoseconds
 from swarmlab.errors import LabError
@@ -38,6 +38,19 @@ def wanted_replicas(load: float, target: float, at_least: int, at_most: int) -> 
     return min(max(math.ceil(load / target), at_least), at_most)
 
 
+def scale(client: DockerClient, service: dict[str, Any], replicas: int) -> None:
+    """`docker service scale`: the spec goes back as it came, but for the number.
+
+    The SDK's own `Service.scale` fills defaults in, which Swarm takes for a change of the tasks:
+    it would replace every one of them.
+    """
+    api = client.api
+    spec = {**service["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}}
+    url = api._url("/services/{0}/update", service["ID"])
+    version = {"version": service["Version"]["Index"]}
+    api._raise_for_status(api._post_json(url, data=spec, params=version))
+
+
 def autoscale(
     client: DockerClient,
     service: str,
@@ -53,9 +66,9 @@ def autoscale(
 ) -> list[Scaling]:
     """Keep a replicated service at `target` load a task, for `rounds` rounds; what each one did.
 
-    `load()` is your own measure: requests a second, queue length, anything. After a change the loop
-    waits for `cool_down` before it *removes* tasks; more of them are added at once. `sleep(seconds)`
-    lets time pass: `cluster.run` for a simulated cluster, `time.sleep` for a real one.
+    `load()` is your own measure: requests a second, queue length, anything. Tasks are added at once,
+    and removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:
+    `cluster.run` for a simulated cluster, `time.sleep` for a real one.
 
     Docker Swarm has no such loop of its own: `docker service scale` is all it offers.
     """
@@ -75,7 +88,7 @@ def autoscale(
         wanted = wanted_replicas(measured, target, at_least, at_most)
         scales = wanted > now or (wanted < now and quiet_ns >= calm_ns)
         if scales:
-            found.scale(wanted)
+            scale(client, found.attrs, wanted)
             quiet_ns = 0
         story.append(Scaling(load=measured, replicas=now, wanted=wanted, scaled=scales))
         sleep(every_ns / S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class Cluster:
         self._world = world
         self._make_up = make_up
         self._journal = journal
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # held by whoever touches the simulation
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
 
@@ -106,7 +107,7 @@ class Cluster:
         name = name or self.default_node()
         self.machine(name)
         if name not in self._clients:
-            door = InProcessDoor(self._world.simulation, self._lock)
+            door = InProcessDoor(self._world.simulation, self.lock)
             adapter = _adapter(self, name, door)
             self._clients[name] = in_process_client(name, adapter)
         return self._clients[name]
@@ -143,7 +144,7 @@ class Cluster:
         self._do("slow", source, target, nanoseconds(delay), loss)
 
     def _do(self, verb: str, *args: Any) -> None:
-        with self._lock:
+        with self.lock:
             self._act(verb, args)
             self._journal.append(Entry(self.now_ns, verb, args))
 
@@ -170,9 +171,11 @@ class Cluster:
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
         """Let virtual time pass: `run("30s")`."""
-        with self._lock:
+        with self.lock:
             simulation = self._world.simulation
             simulation.run_until(simulation.now_ns + nanoseconds(duration))
+            if self._pacer is not None:
+                self._pacer.set_speed(self._pacer.speed)  # go on from here
 
     def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
         """Let time pass, 200 ms at a time, until `condition()` holds; how many seconds it took."""
@@ -190,8 +193,9 @@ class Cluster:
         if not speed > 0:
             raise LabError(f"speed={speed} does not move time; give a number above 0, or pause()")
         if self._pacer is None:
-            self._pacer = Pacer(self._world.simulation, speed, self._lock)
+            self._pacer = Pacer(self._world.simulation, speed, self.lock)
             self._pacer.start()
+            weakref.finalize(self, self._pacer.stop)
         else:
             self._pacer.set_speed(speed)
 
@@ -209,7 +213,7 @@ class Cluster:
     # -- copies ------------------------------------------------------------------------
     def fork(self) -> Cluster:
         """The whole cluster once more, as it is now; the two go on independently."""
-        with self._lock:
+        with self.lock:
             world = copy.deepcopy(self._world)
             return Cluster(world, dict(self._make_up), list(self._journal))
 
@@ -217,7 +221,7 @@ class Cluster:
         """Write the cluster's story to a small JSON file, which `swarmlab.load` lives again."""
         from swarmlab.story import save
 
-        with self._lock:
+        with self.lock:
             return save(Path(path), self._make_up, self._journal, self.now_ns, self.trace.digest())
 
     # -- the journal --------------------------------------------------------------------
@@ -327,7 +331,7 @@ def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
 
     class JournalAdapter(EngineAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            with cluster._lock:
+            with cluster.lock:
                 cluster._note_request(name, request.method, request.path_url, request.body)
                 return super().send(request, *args, **options)
 

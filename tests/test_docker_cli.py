@@ -1,4 +1,4 @@
-"""The parts of our `docker` that need no stock one beside them: words, templates, flags, hints, magic."""
+"""What our `docker` does without a stock one beside it: words, templates, flags, hints, magic."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_printed_duration_reads_back_as_itself(microseconds):
 
 @pytest.mark.parametrize("word", ["", "5", "x", "5y", "1h5", "1-s", "1..5s"])
 def test_what_is_no_duration_is_refused(word):
-    with pytest.raises(ValueError, match="^time: "):
+    with pytest.raises(ValueError, match=r"^time: "):
         text.parse_duration(word)
 
 

@@ -118,7 +118,10 @@ def settled(value: Any, name: str = "") -> Any:
         return {key: settled(one, key) for key, one in value.items()}
     if isinstance(value, list | tuple):
         items = [settled(one) for one in value]
-        return sorted(items, key=str) if name in ("Env", "Ports", "Secrets", "Configs") else items
+        unordered = name in ("Env", "Ports", "Secrets", "Configs")
+        return (
+            sorted(items, key=lambda one: json.dumps(one, sort_keys=True)) if unordered else items
+        )
     return value
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from swarmlab.manager.addresses import Ports, Subnet, next_subnet
 from swarmlab.manager.room import Room
+from swarmlab.manager.slots import PENDING
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import (
     EMPTY,
@@ -25,8 +26,6 @@ from swarmlab.model import (
     freeze,
 )
 from swarmlab.simulation import Simulation
-
-PENDING = "pending task scheduling"
 
 
 def is_ingress(port: Document) -> bool:

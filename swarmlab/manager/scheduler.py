@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
-from swarmlab.manager.allocator import PENDING
 from swarmlab.manager.constraints import label
 from swarmlab.manager.filters import Pipeline
 from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.room import Room
+from swarmlab.manager.slots import PENDING
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, StoreObject, Task, TaskSpec, TaskState, TaskStatus
 from swarmlab.simulation import MS, Record, S, Simulation

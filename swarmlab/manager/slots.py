@@ -24,6 +24,8 @@ from swarmlab.model import (
     UpdateState,
 )
 
+PENDING = "pending task scheduling"  # the message of a task that waits for a node
+
 
 def new_task(
     service: Service,

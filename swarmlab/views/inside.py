@@ -39,7 +39,7 @@ class Inside:
 
 def read(cluster: Any) -> Inside:
     """The cluster at this moment."""
-    with cluster._lock:
+    with cluster.lock:
         engines = {name: cluster.engine(name) for name in cluster.names}
         managers = {name: e.manager for name, e in engines.items() if e is not None and e.manager}
         raft = {name: manager.raft.status() for name, manager in managers.items()}
