@@ -36,6 +36,7 @@ class Session(Message):
     period_ns: int  # send the next heartbeat after this much
     node: Node
     managers: tuple[str, ...]  # addresses, `10.77.0.2:2377`
+    root_certificate: str = field(default="", repr=False)  # whom to trust, PEM
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,12 @@ class ReportStatus(Message):
 # -- dispatcher -> agent -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class SessionChanged(Message):
-    """Push: the node object (role, availability, …) or the list of managers changed."""
+    """Push: the node object (role, availability, …), the managers or the root changed."""
 
     session_id: str
     node: Node
     managers: tuple[str, ...]
+    root_certificate: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class IssueCertificate(Message):
     availability: str
     hostname: str
     address: str
+    public_key: str = field(default="", repr=False)  # PEM; all that is taken from the newcomer
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ class RenewCertificate(Message):
     """Call: a node asks for a certificate for its present role; answered with `Issued`."""
 
     node_id: str
+    public_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Issued(Message):
     role: str
     cluster_id: str
     managers: tuple[str, ...]
+    certificate: str = field(default="", repr=False)  # the chain, PEM
 
 
 @dataclass(frozen=True, slots=True)

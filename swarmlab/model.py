@@ -427,6 +427,7 @@ class Node(StoreObject):
     role: Role  # in force; follows spec.role once Raft membership has changed
     status: NodeStatus = NodeStatus()
     description: Document = EMPTY  # Docker's: Hostname, Platform, Resources, Engine, TLSInfo
+    certificate_state: str = "issued"  # "rotate": the node is to get a new certificate
 
     @property
     def hostname(self) -> str:
@@ -466,6 +467,15 @@ class SwarmNetwork(StoreObject):
         return str(self.spec.get("Name", ""))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """A new root on its way in: nodes get certificates of it, cross-signed by the old one."""
+
+    certificate: str = field(repr=False)
+    key: str = field(repr=False)
+    cross_signed: str = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster(StoreObject):
     """The one object that describes the swarm itself."""
@@ -476,6 +486,7 @@ class Cluster(StoreObject):
     manager_token: str = field(repr=False)
     root_certificate: str = field(repr=False)  # PEM
     root_key: str = field(repr=False)  # PEM; it lies in Raft, and nowhere else
+    rotation: Rotation | None = None  # a root rotation that is under way
     unlock_key: str = field(default="", repr=False)  # empty: autolock is off
     default_address_pool: tuple[str, ...] = ("10.0.0.0/8",)
     subnet_size: int = 24

@@ -99,7 +99,7 @@ class Engine:
     def description(self) -> Document:
         return Document(freeze({"Hostname": "worker", "Engine": {"Labels": self.labels}}))
 
-    def session_changed(self, node: Node, managers: tuple[str, ...]) -> None:
+    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate) -> None:
         self.told.append((node, managers))
 
     def receive(self, source: str, message: Any) -> None:

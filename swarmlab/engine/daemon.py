@@ -10,7 +10,7 @@ from swarmlab.engine.locals import Locals
 from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.engine.wire import swarm_event, tls_info
 from swarmlab.manager.store import Action, Change
-from swarmlab.model import Document, StoreObject, freeze
+from swarmlab.model import Cluster, Document, StoreObject, freeze
 from swarmlab.simulation import Machine
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
@@ -75,7 +75,8 @@ class Engine(SwarmNode):
             "Engine": engine,
         }
         if self.identity is not None:
-            description["TLSInfo"] = tls_info(self.identity.root_certificate)
+            issuer_key = self.credentials.own().issuer_key if self.machine.presents else b""
+            description["TLSInfo"] = tls_info(self.identity.root_certificate, issuer_key)
         document: Document = freeze(description)
         return document
 
@@ -89,6 +90,8 @@ class Engine(SwarmNode):
     def changed(self, change: Change, before: StoreObject | None) -> None:
         """Something was committed: tell whoever listens to this manager's events."""
         after = None if change.action is Action.REMOVE else change.object
+        if isinstance(after, Cluster):
+            self.follow_autolock(after)
         event = swarm_event(change.action, before, after)
         if event is not None:
             self.events.append(event.with_(time_ns=self.machine.simulation.now_ns))

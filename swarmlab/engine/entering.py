@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from swarmlab.engine.credentials import Credentials
 from swarmlab.errors import EngineFault, NotAvailable, SwarmError, Unavailable
 from swarmlab.manager.certificate_authority import (
     digest_of,
@@ -36,6 +37,8 @@ class Identity:
     cluster_id: str
     address: str  # `ip:port`, where the others reach it
     root_certificate: str
+    certificate: str = ""  # the node's own, with what leads from it to the root, PEM
+    public_key: str = ""
     managers: tuple[str, ...] = ()
     raft_id: int = 0  # 0: no seat in Raft
 
@@ -83,6 +86,7 @@ class Newcomer(Protocol):
     machine: Machine
     name: str
     entering: Call | None
+    credentials: Credentials
 
     def admitted(self, identity: Identity, remote: str) -> None: ...
     def entered(self, error: SwarmError | None) -> None: ...
@@ -103,6 +107,7 @@ class Joining:
 
     def begin(self) -> None:
         assert self.node.entering is not None
+        self.node.credentials.create()
         self.machine.after(JOIN_LIMIT_NS, self._too_slow, self.node.entering)
         self._look_up_root()
 
@@ -130,6 +135,7 @@ class Joining:
                 (self.request.get("Availability") or "active").lower(),
                 self.node.name,
                 advertised(self.request, self.machine).rsplit(":", 1)[0],
+                self.node.credentials.public_key,
             )
             issued = self.machine.call(machine, body, timeout_ns=JOIN_LIMIT_NS)
             issued.then(self._issued, answer.value)
@@ -152,6 +158,8 @@ class Joining:
             cluster_id=issued.cluster_id,
             address=advertised(self.request, self.machine),
             root_certificate=root_certificate,
+            certificate=issued.certificate,
+            public_key=self.node.credentials.public_key,
             managers=issued.managers,
         )
         self.node.admitted(identity, self.remote)

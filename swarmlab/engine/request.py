@@ -148,9 +148,9 @@ class Ask:
         return self.wait(self.engine.control(method, *args))
 
     def must_be_manager(self) -> None:
-        refusal = {"inactive": NOT_IN_SWARM, "locked": LOCKED}.get(self.engine.swarm_state, WORKER)
-        if refusal is not WORKER or not self.engine.is_manager:
-            raise NotAvailable(refusal)
+        refusal = NOT_IN_SWARM if self.engine.swarm_state == "inactive" else self.engine.swarm_error
+        if refusal or not self.engine.is_manager:
+            raise NotAvailable(refusal or WORKER)
 
     def read(self, *tables: str) -> tuple[tuple[Any, ...], ...]:
         """The objects of some tables, sorted by id."""

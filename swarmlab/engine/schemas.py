@@ -110,7 +110,11 @@ SWARM = {
         **dict.fromkeys(("KeepOldSnapshots", "ElectionTick", "HeartbeatTick"), COUNT_KEPT),
     },
     "Dispatcher": {"HeartbeatPeriod": COUNT},
-    "CAConfig": {"NodeCertExpiry": COUNT, "ExternalCAs": [ANY], "ForceRotate": COUNT},
+    "CAConfig": {
+        **dict.fromkeys(("NodeCertExpiry", "ForceRotate"), COUNT),
+        **dict.fromkeys(("SigningCACert", "SigningCAKey"), TEXT),
+        "ExternalCAs": [ANY],
+    },
     "TaskDefaults": {"LogDriver": NAMES},
     "EncryptionConfig": {"AutoLockManagers": FLAG_KEPT},
 }

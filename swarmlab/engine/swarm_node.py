@@ -13,15 +13,20 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from typing import Any
 
+from swarmlab.engine.credentials import Credentials
 from swarmlab.engine.entering import Identity, Joining, advertised, first_objects
-from swarmlab.engine.request import NOT_IN_SWARM
-from swarmlab.errors import Conflict, NotAvailable, NotLeader, SwarmError
+from swarmlab.engine.request import LOCKED, NOT_IN_SWARM
+from swarmlab.errors import Conflict, NotAvailable, NotLeader, PermissionDenied, SwarmError
+from swarmlab.manager.certificate_authority import issue
+from swarmlab.manager.data_keys import unlock_key_bytes
 from swarmlab.manager.gate import Gate
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.store import Change, Codec, Store, update
 from swarmlab.messages import (
     Assignments,
     Control,
+    GetRootCertificate,
+    IssueCertificate,
     Joined,
     JoinRaft,
     Message,
@@ -30,21 +35,26 @@ from swarmlab.messages import (
     SessionChanged,
 )
 from swarmlab.model import (
+    Cluster,
     Document,
     Node,
     Role,
     StoreObject,
 )
 from swarmlab.raft import Member, RaftNode, Storage
-from swarmlab.simulation import MS, Call, Machine, S
+from swarmlab.simulation import MS, Call, Machine, S, Timer
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
 
 STATE_FILE, RAFT_FILES, SWARM_FILES = "swarm/state.json", "swarm/raft/", "swarm/"
-RENEW_DELAY_NS = 500 * MS
+RENEW_DELAY_NS, RENEW_FACTOR, RENEW_FAILURES_MAX = 500 * MS, 2, 12  # at most about half an hour
 LEAVING_MANAGER = (
     "You are attempting to leave the swarm on a node that is participating as a manager. "
 )
+LOCKED_LEAVE = (
+    "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message."
+)
+EXPIRED = "Swarm certificates have expired. To replace them, leave the swarm and join again."
 LAST_MANAGER = (
     "Removing the last manager erases all current state of the swarm. "
     "Use `--force` to ignore this message. "
@@ -68,7 +78,9 @@ class SwarmNode(ABC):
         self.manager: Manager | None = None
         self.gate: Gate | None = None
         self.entering: Call | None = None  # an init or join that is under way
+        self.credentials = Credentials(machine)
         self._promoting = False
+        self._renewal: Timer | None = None
 
     @property
     @abstractmethod
@@ -82,14 +94,18 @@ class SwarmNode(ABC):
     # -- what it shows ---------------------------------------------------------------
     @property
     def swarm_state(self) -> str:
-        """inactive, pending or active."""
+        """inactive, pending, active, locked, or error: its certificate has expired."""
         if self.entering is not None:
             return "pending"
-        return "inactive" if self.identity is None else "active"
+        if self.identity is None:
+            return "inactive"
+        if self.agent is None:
+            return "locked" if self.credentials.locked else "error"
+        return "active"
 
     @property
     def swarm_error(self) -> str:
-        return ""
+        return {"locked": LOCKED, "error": EXPIRED}.get(self.swarm_state, "")
 
     @property
     def node_id(self) -> str:
@@ -122,16 +138,29 @@ class SwarmNode(ABC):
             return
         state = json.loads(self.machine.disk.read(STATE_FILE))
         self.identity = Identity(**{**state, "managers": tuple(state["managers"])})
-        if self.identity.raft_id:
+        if not self.credentials.locked:
+            self._resume("")
+
+    def _resume(self, unlock_key: str) -> None:
+        """Take up the part in the swarm that the disk tells of, if the certificate still holds."""
+        identity = self.identity
+        assert identity is not None
+        self.credentials.load(identity.public_key, unlock_key)
+        self.credentials.show(identity.certificate, identity.root_certificate)
+        try:
+            self.credentials.own()
+        except PermissionDenied:
+            return
+        if identity.raft_id:
             manager = Manager(self)
             manager.raft = RaftNode.restart(
-                self.machine, self._storage(), manager, raft_id=self.identity.raft_id
+                self.machine, self._storage(), manager, raft_id=identity.raft_id
             )
             self._run_manager(manager)
         self._run_agent()
 
     def _storage(self) -> Storage:
-        return Storage(self.machine.disk, Codec())
+        return Storage(self.machine.disk, Codec(), self.credentials.seal())
 
     def _save(self) -> None:
         assert self.identity is not None
@@ -143,6 +172,7 @@ class SwarmNode(ABC):
     def _run_agent(self) -> None:
         self.agent = Agent(self)
         self.agent.start()
+        self._plan_renewal()
 
     def _end_manager(self) -> None:
         """No manager any more: its log and its snapshots are erased."""
@@ -156,6 +186,10 @@ class SwarmNode(ABC):
 
     # -- messages ----------------------------------------------------------------------
     def receive(self, source: str, message: Any) -> None:
+        try:
+            self.credentials.admit(source, None, self._removed_ids())
+        except PermissionDenied:
+            return
         if isinstance(message, SessionChanged | Assignments):
             if self.agent is not None:
                 self.agent.receive(message)
@@ -167,7 +201,16 @@ class SwarmNode(ABC):
             return True
         if self.gate is None:
             raise NotLeader
+        if not isinstance(body, GetRootCertificate | IssueCertificate):
+            self.credentials.admit(source, body, self._removed_ids())
         return self.gate.serve(source, body)
+
+    def _removed_ids(self) -> tuple[str, ...]:
+        """Nodes whose certificates are no longer good, though they would verify."""
+        manager = self.manager
+        if manager is None or not manager.store.tables["cluster"]:
+            return ()
+        return manager.store.cluster.removed_node_ids
 
     def control(self, method: str, *args: Any) -> Call:
         """Ask the swarm's Control API; this node has to be a manager."""
@@ -185,15 +228,20 @@ class SwarmNode(ABC):
         address = advertised(request, self.machine)
         objects = first_objects(self.machine.simulation, request, self.description, address)
         cluster, node, _ = objects
+        self.credentials.create()
+        simulation, public_key = self.machine.simulation, self.credentials.public_key
         identity = self.identity = Identity(
             node_id=node.id,
             role=Role.MANAGER.value,
             cluster_id=cluster.id,
             address=address,
             root_certificate=cluster.root_certificate,
+            certificate=issue(cluster, node.id, Role.MANAGER, public_key, simulation),
+            public_key=public_key,
             managers=(address,),
-            raft_id=self.machine.simulation.rng.getrandbits(62) + 1,
+            raft_id=simulation.rng.getrandbits(62) + 1,
         )
+        self.credentials.show(identity.certificate, identity.root_certificate)
         manager = Manager(self, objects)
         member = Member(identity.raft_id, identity.node_id, address)
         manager.raft = RaftNode.first(self.machine, self._storage(), manager, member=member)
@@ -239,6 +287,7 @@ class SwarmNode(ABC):
     def admitted(self, identity: Identity, remote: str) -> None:
         """A manager has let this node in; a manager still needs its seat in Raft."""
         self.identity = identity
+        self.credentials.show(identity.certificate, identity.root_certificate)
         self._save()
         if identity.role == Role.MANAGER:
             self._ask_for_seat(remote)
@@ -288,52 +337,86 @@ class SwarmNode(ABC):
         call, self.entering = self.entering, None
         if call is not None and error is not None:
             self.identity = None
+            self.credentials.forget()
             self.machine.disk.delete(SWARM_FILES)
             call.fail(error)
         elif call is not None:
             call.resolve(self.node_id)
 
     # -- living in a swarm ---------------------------------------------------------------
-    def session_changed(self, node: Node, managers: tuple[str, ...]) -> None:
-        """The dispatcher told the agent what its node is now, and who the managers are."""
-        assert self.identity is not None
-        if managers and managers != self.identity.managers:
-            self.identity.managers = managers
+    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
+        """The dispatcher told what the node is now, who the managers are, which root to trust."""
+        identity = self.identity
+        assert identity is not None
+        told = managers or identity.managers, root_certificate or identity.root_certificate
+        if told != (identity.managers, identity.root_certificate):
+            identity.managers, identity.root_certificate = told
+            self.credentials.show(identity.certificate, identity.root_certificate)
             self._save()
         if self.entering is not None:
             self.entered(None)
-        if node.role is Role.MANAGER and self.manager is None and not self._promoting:
-            self._promoting = True
-            self.machine.after(RENEW_DELAY_NS, self._renew)
-        elif node.role is Role.WORKER and self.manager is not None:
+        promoted = node.role is Role.MANAGER and self.manager is None
+        if node.role is Role.WORKER and self.manager is not None:
             self._end_manager()
+        if (promoted or node.certificate_state == "rotate") and not self._promoting:
+            self._promoting = True
+            self.machine.after(RENEW_DELAY_NS, self._renew, 0)
 
-    def _renew(self) -> None:
-        """Get a certificate for the new role, then the seat that goes with it."""
-        if self.identity is None:
+    def _plan_renewal(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+        self._renewal = self.machine.after(self.credentials.renewal_ns(), self._renew, 0)
+
+    def _renew(self, failures: int) -> None:
+        """Get a certificate for the role that the node has now; ask again later when that fails."""
+        identity = self.identity
+        if identity is None:
             return
-        remote = self.machine.simulation.rng.choice(self.identity.managers)
+        remote = self.machine.simulation.rng.choice(identity.managers)
         machine = self.machine.peer(remote)
-        body = RenewCertificate(self.identity.node_id)
-        if machine is None or machine is self.machine:
-            self.machine.after(RENEW_DELAY_NS, self._renew)
-        else:
-            self.machine.call(machine.name, body).then(self._renewed, remote)
+        answer = Call().fail(NotLeader())
+        if machine is not None and (machine is not self.machine or self.manager is not None):
+            body = RenewCertificate(identity.node_id, self.credentials.public_key)
+            answer = self.machine.call(machine.name, body)
+        answer.then(self._renewed, remote, failures)
 
-    def _renewed(self, answer: Call, remote: str) -> None:
+    def _renewed(self, answer: Call, remote: str, failures: int) -> None:
+        identity = self.identity
+        if identity is None:
+            return
         if answer.error is not None:
-            self.machine.after(RENEW_DELAY_NS, self._renew)
-        elif answer.value.role == Role.MANAGER:
+            delay_ns = RENEW_DELAY_NS * RENEW_FACTOR ** min(failures, RENEW_FAILURES_MAX)
+            self.machine.after(delay_ns, self._renew, failures + 1)
+            return
+        identity.certificate = answer.value.certificate
+        self.credentials.show(identity.certificate, identity.root_certificate)
+        self._save()
+        self._plan_renewal()
+        if answer.value.role == Role.MANAGER and self.manager is None:
             self._ask_for_seat(remote)
         else:
             self._promoting = False
+
+    def follow_autolock(self, cluster: Cluster) -> None:
+        """The unlock key was set, changed or dropped: seal the keys with it, or with none."""
+        if self.manager is None or cluster.unlock_key == self.credentials.unlock_key:
+            return
+        if self.credentials.relock(cluster.unlock_key):
+            self.machine.after(0, self.manager.raft.reseal, self.credentials.seal())
 
     def seat_lost(self) -> None:
         """Raft took this manager out; the agent goes on."""
         self.machine.after(0, self._end_manager)
 
     def swarm_unlock(self, key: str) -> Call:
-        raise Conflict("swarm is not locked")
+        """Read the keys with the unlock key, and go on; answered once the manager runs."""
+        unlock_key_bytes(key)
+        if self.identity is None:
+            raise NotAvailable(NOT_IN_SWARM)
+        if self.swarm_state != "locked":
+            raise Conflict("swarm is not locked")
+        self._resume(key.strip())
+        return Call().resolve()
 
     # -- leaving a swarm -----------------------------------------------------------------
     def swarm_leave(self, force: bool) -> Call:
@@ -341,6 +424,8 @@ class SwarmNode(ABC):
         if self.identity is None and self.entering is None:
             raise NotAvailable("This node is not part of a swarm")
         call = Call()
+        if self.swarm_state == "locked" and not force:
+            raise NotAvailable(LOCKED_LEAVE)
         if self.manager is None or force:
             self._leave()
             return call.resolve()
@@ -373,4 +458,5 @@ class SwarmNode(ABC):
             self.manager.stop()
         self.agent = self.manager = self.gate = self.identity = None
         self.entering, self._promoting = None, False
+        self.credentials.forget()
         self.machine.disk.delete(SWARM_FILES)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from swarmlab.manager.certificate_authority import public_key_of
 from swarmlab.model import (
     EMPTY,
     Cluster,
@@ -56,8 +57,9 @@ def envelope(object: StoreObject, at: Time) -> Json:
 
 # -- cluster -------------------------------------------------------------------------------------
 @lru_cache(maxsize=8)
-def tls_info(root_certificate: str) -> Document:
-    """What Docker tells of a root certificate: itself, its issuer, and its issuer's public key."""
+def tls_info(root_certificate: str, issuer_key: bytes = b"") -> Document:
+    """What Docker tells of trust: the root, and name and public key (DER) of who signs; if that is
+    not the root itself, a rotation is under way."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -66,17 +68,19 @@ def tls_info(root_certificate: str) -> Document:
     return Document(
         TrustRoot=root_certificate,
         CertIssuerSubject=base64.b64encode(root.issuer.public_bytes()).decode(),
-        CertIssuerPublicKey=base64.b64encode(key).decode(),
+        CertIssuerPublicKey=base64.b64encode(issuer_key or key).decode(),
     )
 
 
 def cluster_info(cluster: Cluster, at: Time) -> Json:
     """As in /info: all but the join tokens."""
+    rotation = cluster.rotation
+    issuer = public_key_of(rotation.certificate) if rotation is not None else b""
     return {
         **envelope(cluster, at),
         "Spec": cluster.spec,
-        "TLSInfo": tls_info(cluster.root_certificate),
-        "RootRotationInProgress": False,
+        "TLSInfo": tls_info(cluster.root_certificate, issuer),
+        "RootRotationInProgress": cluster.rotation is not None,
         "DefaultAddrPool": cluster.default_address_pool,
         "SubnetSize": cluster.subnet_size,
         "DataPathPort": cluster.data_path_port,

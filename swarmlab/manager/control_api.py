@@ -12,16 +12,25 @@ from typing import Protocol, TypeVar
 
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
 from swarmlab.manager import validation
-from swarmlab.manager.certificate_authority import new_token, new_unlock_key
+from swarmlab.manager.certificate_authority import (
+    check_new_root,
+    cross_signed,
+    new_root,
+    new_token,
+    new_unlock_key,
+)
 from swarmlab.manager.role_manager import is_safe_to_remove
 from swarmlab.manager.store import Change, Store, create, remove, update
 from swarmlab.model import (
+    EMPTY,
+    Cluster,
     Config,
     Document,
     Node,
     NodeSpec,
     NodeState,
     Role,
+    Rotation,
     Secret,
     Service,
     ServiceSpec,
@@ -288,7 +297,7 @@ class ControlApi:
         if spec.at("Dispatcher", "HeartbeatPeriod", default=0) < 0:
             raise InvalidArgument("heartbeat time period cannot be a negative duration")
         self._check_version(cluster, version)
-        changed = replace(cluster, spec=spec)
+        changed = self._rotated(cluster, cluster.with_(spec=_public(spec)), spec)
         root, simulation = cluster.root_certificate, self.simulation
         if rotate_worker_token:
             changed = replace(changed, worker_token=new_token(root, simulation))
@@ -299,6 +308,35 @@ class ControlApi:
         elif rotate_unlock_key or not changed.unlock_key:
             changed = replace(changed, unlock_key=new_unlock_key(simulation))
         return [update(changed)]
+
+    def _rotated(self, cluster: Cluster, changed: Cluster, spec: Document) -> Cluster:
+        """With a root rotation begun, where the spec asks for one."""
+        wanted, before = spec.get("CAConfig") or EMPTY, cluster.spec.get("CAConfig") or EMPTY
+        if wanted.get("ExternalCAs"):
+            raise InvalidArgument("external certificate authorities are not simulated")
+        certificate, key = wanted.get("SigningCACert", ""), wanted.get("SigningCAKey", "")
+        if key and not certificate:
+            raise InvalidArgument(
+                "if a signing CA key is provided, the signing CA cert must also be provided"
+            )
+        if certificate:
+            check_new_root(certificate, key, cluster, self.simulation.now_ns)
+        elif wanted.get("ForceRotate", 0) == before.get("ForceRotate", 0):
+            return changed
+        else:
+            certificate, key = new_root(self.simulation)
+        old, old_key = cluster.root_certificate, cluster.root_key
+        signed = cross_signed(old, old_key, certificate, self.simulation)
+        rotation = Rotation(certificate=certificate, key=key, cross_signed=signed)
+        return changed.with_(rotation=rotation)
+
+
+def _public(spec: Document) -> Document:
+    """The spec as it may be read back: without the keys that came with it."""
+    authority = spec.get("CAConfig")
+    if authority is None:
+        return spec
+    return spec.with_(CAConfig=authority.with_(SigningCACert=None, SigningCAKey=None))
 
 
 # What a follower may pass on, and a client may ask for: each method above, and reading.

@@ -23,6 +23,7 @@ from swarmlab.messages import (
     SessionChanged,
 )
 from swarmlab.model import (
+    Cluster,
     Config,
     Node,
     NodeState,
@@ -129,7 +130,8 @@ class Dispatcher(Room):
         session = AgentSession(self.machine.simulation.new_id(), node_id, source)
         self.sessions[node_id] = session
         period_ns = self._heard(session)
-        call.resolve(Session(session.id, period_ns, node, self.managers()))
+        root = self.view.cluster.root_certificate
+        call.resolve(Session(session.id, period_ns, node, self.managers(), root))
         self._push(session, complete=True)
 
     def heartbeat(self, body: Heartbeat) -> int:
@@ -244,17 +246,23 @@ class Dispatcher(Room):
             if session is not None and new is None:
                 self._forget_session(object.id)
             elif session is not None and isinstance(new, Node):
-                self.machine.send(session.machine, SessionChanged(session.id, new, self.managers()))
+                self._tell(session, new)
+        elif isinstance(old, Cluster) and isinstance(new, Cluster):
+            if old.root_certificate != new.root_certificate:
+                self.managers_changed()
         return False
 
     def managers_changed(self) -> None:
-        """Tell every agent which managers there are now."""
+        """Tell every agent who the managers are now, and which root to trust."""
         for session in self.sessions.values():
             node = self.view.nodes.get(session.node_id)
             if node is not None:
-                self.machine.send(
-                    session.machine, SessionChanged(session.id, node, self.managers())
-                )
+                self._tell(session, node)
+
+    def _tell(self, session: AgentSession, node: Node) -> None:
+        root = self.view.cluster.root_certificate
+        news = SessionChanged(session.id, node, self.managers(), root)
+        self.machine.send(session.machine, news)
 
     def _touch(self, session: AgentSession, task_id: str) -> None:
         session.dirty[task_id] = None
@@ -275,7 +283,7 @@ class Dispatcher(Room):
         session.dirty = {}
         tasks = [mine[id] for id in looked_at if id in mine and _is_news(mine[id], session.sent)]
         removed = [id for id in looked_at if id not in mine and id in session.sent]
-        needed = [t for t in mine.values() if max(t.state, t.desired) <= TaskState.RUNNING]
+        needed = [t for t in mine.values() if t.state <= TaskState.RUNNING]
         secrets = _referenced(needed, "Secrets", "SecretID", self.view.tables["secret"])
         configs = _referenced(needed, "Configs", "ConfigID", self.view.tables["config"])
         gone_secrets = tuple(id for id in session.sent_secrets if id not in secrets)

@@ -19,6 +19,7 @@ from swarmlab.errors import (
     SwarmError,
     Unknown,
 )
+from swarmlab.manager.certificate_authority import issue
 from swarmlab.manager.control_api import METHODS
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.store import Change, Store, create
@@ -167,29 +168,29 @@ class Gate:
             description=Document(Hostname=body.hostname),
         )
         call = Call()
-        self.manager.write(self._admit, node).then(self._admitted, call, node.id)
+        self.manager.write(self._admit, node).then(self._admitted, call, node.id, body.public_key)
         return call
 
     def _admit(self, view: Store, node: Node) -> list[Change]:
         return [create(node)]
 
-    def _admitted(self, written: Call, call: Call, node_id: str) -> None:
+    def _admitted(self, written: Call, call: Call, node_id: str, public_key: str) -> None:
         if written.error is not None:
             call.fail(written.error)
         else:
-            call.resolve(self._issued(node_id))
+            call.resolve(self._issued(node_id, public_key))
 
     def _renew(self, body: RenewCertificate) -> Issued:
-        if body.node_id in self.manager.store.cluster.removed_node_ids:
-            raise PermissionDenied(f"Permission denied: node {body.node_id} was removed from swarm")
         if body.node_id not in self.manager.store.nodes:
             raise Unknown(f"node {body.node_id} not found when attempting to renew certificate")
-        return self._issued(body.node_id)
+        return self._issued(body.node_id, body.public_key)
 
-    def _issued(self, node_id: str) -> Issued:
+    def _issued(self, node_id: str, public_key: str) -> Issued:
+        """A certificate for the role the node has now, whatever it may have asked for."""
         store = self.manager.store
-        role = store.nodes[node_id].role.value
-        return Issued(node_id, role, store.cluster.id, self.manager.addresses())
+        role, cluster = store.nodes[node_id].role, store.cluster
+        certificate = issue(cluster, node_id, role, public_key, self.machine.simulation)
+        return Issued(node_id, role.value, cluster.id, self.manager.addresses(), certificate)
 
     # -- new managers ------------------------------------------------------------------
     def _join(self, body: JoinRaft) -> Call:

@@ -25,6 +25,7 @@ from swarmlab.manager.reaper import Reaper
 from swarmlab.manager.replicated import ReplicatedOrchestrator
 from swarmlab.manager.role_manager import RoleManager, is_safe_to_remove
 from swarmlab.manager.room import Room
+from swarmlab.manager.root_rotation import RootRotation
 from swarmlab.manager.scheduler import Scheduler
 from swarmlab.manager.store import TRANSACTION_CHANGES_MAX, Change, Store, create, stamped
 from swarmlab.model import ManagerStatus, StoreObject
@@ -149,6 +150,7 @@ class Manager:
             self.dispatcher,
             ConstraintEnforcer(simulation, view),
             Reaper(view),
+            RootRotation(simulation, view),
             self._role_manager,
         ]
         for room in self.rooms:

@@ -35,7 +35,7 @@ from swarmlab.raft.records import (
     VotedFor,
     status_of,
 )
-from swarmlab.raft.storage import Storage
+from swarmlab.raft.storage import Sealer, Storage
 from swarmlab.simulation import US, Call, Machine, S
 
 TICK_NS = 1 * S
@@ -414,6 +414,11 @@ class RaftNode:
         last = self.core.snapshot.index if self.core.snapshot else 0
         if 0 < self.snapshot_interval <= self.applied_index - last:
             self._compact()
+
+    def reseal(self, sealer: Sealer) -> None:
+        """Seal everything on the disk anew: a snapshot of now, and the entries after it."""
+        self._storage.sealer = sealer
+        self._compact()
 
     def _compact(self) -> None:
         core, index = self.core, self.applied_index

@@ -129,6 +129,8 @@ class Machine:
         self.address = address
         self.disk = Disk()
         self.process: Program | None = None  # None while the machine is down
+        # The certificate chain that it shows to whom it speaks, and the roots it trusts, PEM.
+        self.presents = self.trusts = ""
         self.incarnation = 0  # how many times it was started or ended
         self._program = program
         self._calls: dict[int, Call] = {}
@@ -169,6 +171,7 @@ class Machine:
 
     def _end(self) -> None:
         self.process = None
+        self.presents = self.trusts = ""
         self.incarnation += 1
         self._calls.clear()
 

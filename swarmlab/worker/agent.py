@@ -46,8 +46,8 @@ class AgentHost(Protocol):
     def description(self) -> Document:
         """Docker's node description, as it is now."""
 
-    def session_changed(self, node: Node, managers: tuple[str, ...]) -> None:
-        """What the manager says of this node and of the managers."""
+    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
+        """What the manager says of this node, of the managers, and of the root to trust."""
 
 
 class Agent:
@@ -135,7 +135,7 @@ class Agent:
         session: Session = call.value
         self.session_id, self.leader = session.session_id, target
         self._backoff_ns = self._number = 0
-        self.host.session_changed(session.node, session.managers)
+        self.host.session_changed(session.node, session.managers, session.root_certificate)
         self._unsent = {id: manager.task.status for id, manager in self.tasks.items()}
         self._send_soon()
         self._beat(attempt)
@@ -170,7 +170,8 @@ class Agent:
             self._early.append(message)
         elif message.session_id == self.session_id:
             if isinstance(message, SessionChanged):
-                self.host.session_changed(message.node, message.managers)
+                news = message.node, message.managers, message.root_certificate
+                self.host.session_changed(*news)
             elif message.number == self._number + 1:
                 self._number += 1
                 self._assign(message)
