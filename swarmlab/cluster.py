@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from swarmlab.engine.doors import Pacer
     from swarmlab.manager.explanation import Explanation
     from swarmlab.story import World
+    from swarmlab.views.tables import Table
     from swarmlab.worker.registry import Registry
 
 WAIT_LIMIT = "10m"
@@ -304,6 +305,25 @@ class Cluster:
                 return task
         known = sorted({f"{t.service_name}.{t.slot}" for t in tasks if t.slot})
         raise LabError(f"there is no task {wanted!r}; there are {', '.join(known) or 'none'}")
+
+    # -- looking inside ------------------------------------------------------------------
+    def disk(self, name: str) -> Table:
+        """The files on one node's disk, and what seals them."""
+        from swarmlab import inspectors
+
+        return inspectors.disk(self, name)
+
+    def trust(self) -> Table:
+        """Who trusts which root, who shows which certificate, and until when."""
+        from swarmlab import inspectors
+
+        return inspectors.trust(self)
+
+    def who_can_read(self, secret: str) -> Table:
+        """Where the bytes of a secret are now, and why."""
+        from swarmlab import inspectors
+
+        return inspectors.who_can_read(self, secret)
 
     # -- showing -----------------------------------------------------------------------
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from swarmlab.engine.locals import Locals
 from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.engine.wire import swarm_event, tls_info
+from swarmlab.manager.certificate_authority import issuer_key_of
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Cluster, Document, StoreObject, freeze
 from swarmlab.simulation import Machine
@@ -75,7 +76,7 @@ class Engine(SwarmNode):
             "Engine": engine,
         }
         if self.identity is not None:
-            issuer_key = self.credentials.own().issuer_key if self.machine.presents else b""
+            issuer_key = issuer_key_of(self.identity.certificate, self.identity.root_certificate)
             description["TLSInfo"] = tls_info(self.identity.root_certificate, issuer_key)
         document: Document = freeze(description)
         return document

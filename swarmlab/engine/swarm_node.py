@@ -18,7 +18,7 @@ from swarmlab.engine.entering import Identity, Joining, advertised, first_object
 from swarmlab.engine.request import LOCKED, NOT_IN_SWARM
 from swarmlab.errors import Conflict, NotAvailable, NotLeader, PermissionDenied, SwarmError
 from swarmlab.manager.certificate_authority import issue
-from swarmlab.manager.data_keys import unlock_key_bytes
+from swarmlab.manager.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.gate import Gate
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.store import Change, Codec, Store, update
@@ -41,7 +41,7 @@ from swarmlab.model import (
     Role,
     StoreObject,
 )
-from swarmlab.raft import Member, RaftNode, Storage
+from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import MS, Call, Machine, S, Timer
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
@@ -79,6 +79,7 @@ class SwarmNode(ABC):
         self.gate: Gate | None = None
         self.entering: Call | None = None  # an init or join that is under way
         self.credentials = Credentials(machine)
+        self._fault = ""  # why the node's part in the swarm could not be taken up
         self._promoting = False
         self._renewal: Timer | None = None
 
@@ -94,7 +95,7 @@ class SwarmNode(ABC):
     # -- what it shows ---------------------------------------------------------------
     @property
     def swarm_state(self) -> str:
-        """inactive, pending, active, locked, or error: its certificate has expired."""
+        """inactive, pending, active, locked, or error: `swarm_error` says which."""
         if self.entering is not None:
             return "pending"
         if self.identity is None:
@@ -105,7 +106,7 @@ class SwarmNode(ABC):
 
     @property
     def swarm_error(self) -> str:
-        return {"locked": LOCKED, "error": EXPIRED}.get(self.swarm_state, "")
+        return {"locked": LOCKED, "error": self._fault}.get(self.swarm_state, "")
 
     @property
     def node_id(self) -> str:
@@ -149,15 +150,18 @@ class SwarmNode(ABC):
         self.credentials.show(identity.certificate, identity.root_certificate)
         try:
             self.credentials.own()
+            if identity.raft_id:
+                manager = Manager(self)
+                manager.raft = RaftNode.restart(
+                    self.machine, self._storage(), manager, raft_id=identity.raft_id
+                )
+                self._run_manager(manager)
         except PermissionDenied:
-            return
-        if identity.raft_id:
-            manager = Manager(self)
-            manager.raft = RaftNode.restart(
-                self.machine, self._storage(), manager, raft_id=identity.raft_id
-            )
-            self._run_manager(manager)
-        self._run_agent()
+            self._fault = EXPIRED
+        except (DamagedFile, WrongKey) as damage:
+            self._fault = f"swarm component could not be started: {damage}"
+        else:
+            self._run_agent()
 
     def _storage(self) -> Storage:
         return Storage(self.machine.disk, Codec(), self.credentials.seal())
@@ -457,6 +461,6 @@ class SwarmNode(ABC):
         if self.manager is not None:
             self.manager.stop()
         self.agent = self.manager = self.gate = self.identity = None
-        self.entering, self._promoting = None, False
+        self.entering, self._promoting, self._fault = None, False, ""
         self.credentials.forget()
         self.machine.disk.delete(SWARM_FILES)

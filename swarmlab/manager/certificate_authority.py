@@ -275,6 +275,12 @@ def verify(chain: str, root: str, now_ns: int) -> Peer:
     return found
 
 
+def issuer_key_of(chain: str, root: str) -> bytes:
+    """The public key, DER, of who signed the chain's leaf; empty when it leads to another root."""
+    found = _identified(chain, root)
+    return found.issuer_key if isinstance(found, Peer) else b""
+
+
 def check_new_root(certificate: str, key: str, cluster: Cluster, now_ns: int) -> None:
     """Whether a root that the user brings will do. Source: swarmkit controlapi/ca_rotation.go."""
     if len(_split(certificate)) > 1:

@@ -1,0 +1,103 @@
+"""Looks inside that only a simulation allows: disks, who trusts whom, who can read a secret.
+
+None of them prints a secret, a key or a token.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.errors import LabError, PermissionDenied
+from swarmlab.manager.certificate_authority import digest_of, verify
+from swarmlab.manager.data_keys import KEY_FILE
+from swarmlab.model import Secret
+from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.views.tables import Table
+
+if TYPE_CHECKING:
+    from swarmlab.cluster import Cluster
+
+HEX_BYTES = 16
+LOCKED_NOTE = "Autolock is on: the data key is sealed with the unlock key, which is on no disk."
+OPEN_NOTE = (
+    "Autolock is off: the key that sealed the log lies beside it in clear, so the seal protects "
+    "nothing against whoever has this disk."
+)
+
+
+def _sealing(name: str, data: bytes) -> str:
+    if name.startswith("swarm/raft/"):
+        return "with the data key"
+    if name == KEY_FILE:
+        return "with the unlock key" if json.loads(data)["sealed"] else "no"
+    return "no"
+
+
+def disk(cluster: Cluster, name: str) -> Table:
+    """The files of one node: how long, sealed with what, and how they begin.
+
+    The beginning of the file of keys is not shown.
+    """
+    files = cluster.machine(name).disk
+    rows = []
+    for path in files.names():
+        data = files.read(path)
+        start = "(keys)" if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
+        rows.append((path, f"{len(data):,}", _sealing(path, data), start))
+    sealed = any(row[2] == "with the unlock key" for row in rows)
+    notes = (LOCKED_NOTE if sealed else OPEN_NOTE,) if "swarm/raft/wal" in files else ()
+    return Table(f"{name}'s disk", ("file", "bytes", "sealed", "begins with"), tuple(rows), notes)
+
+
+def trust(cluster: Cluster) -> Table:
+    """Which root each node trusts, and the certificate that it shows: role, and until when."""
+    rows = []
+    for name in cluster.names:
+        machine = cluster.machine(name)
+        if not machine.trusts:
+            rows.append((name, "-", "-", "-", "in no swarm" if machine.up else "down"))
+            continue
+        try:
+            peer = verify(machine.presents, machine.trusts, cluster.now_ns)
+        except PermissionDenied as refusal:
+            rows.append((name, digest_of(machine.trusts)[:12], "-", "-", str(refusal.args[0])))
+            continue
+        until = datetime.fromtimestamp((EPOCH_NS + peer.not_after_ns) // S, UTC)
+        root = digest_of(machine.trusts)[:12]
+        rows.append((name, root, peer.role.value, f"{until:%Y-%m-%d %H:%M}", "valid"))
+    heads = ("node", "trusts root", "certificate says", "valid until", "now")
+    return Table("Who trusts whom", heads, tuple(rows))
+
+
+def who_can_read(cluster: Cluster, name: str) -> Table:
+    """Where the bytes of a secret are now, and why."""
+    rows: list[tuple[str, str, str]] = []
+    secret: Secret | None = None
+    for node in cluster.names:
+        engine = cluster.engine(node)
+        found = engine.manager.store.named(Secret, name) if engine and engine.manager else None
+        if found is not None:
+            secret = found
+            rows.append((node, "Raft's log, on disk", "a manager keeps everything; sealed"))
+            rows.append((node, "the manager's memory", "a manager knows every secret"))
+    if secret is None:
+        raise LabError(f"there is no secret {name!r} on any manager that is up")
+    for node in cluster.names:
+        rows += _on_worker(node, cluster.engine(node), secret)
+    return Table(f"Where {name} is", ("node", "place", "why"), tuple(rows))
+
+
+def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, str]]:
+    """What a node's agent and containers hold of a secret."""
+    if engine is None or engine.agent is None:
+        return []
+    rows = []
+    if secret.id in engine.agent.dependencies.secrets:
+        rows.append((node, "the agent's memory", "a task here refers to it"))
+    for container in engine.containers.all():
+        for path, file in sorted(container.files.items()):
+            if path.startswith("/run/secrets/") and file.data == secret.data:
+                rows.append((node, f"{container.name}:{path}", "mounted from memory (tmpfs)"))
+    return rows

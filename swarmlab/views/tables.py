@@ -1,0 +1,21 @@
+"""A titled table with a text form, an HTML form, and its rows as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlab.views.said import big_table, text_table
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n".join([self.title, text_table(self.heads, self.rows), *self.notes])
+
+    def _repr_html_(self) -> str:
+        return big_table(self.heads, self.rows, (self.title, *self.notes))

@@ -1,0 +1,400 @@
+"""Who may join, who may speak, who can read. Spec: api-security.md, sections 3 to 5."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from typing import Any
+
+import docker
+import pytest
+from docker.types import SecretReference, ServiceMode
+
+import swarmlab
+from swarmlab.engine.credentials import SessionRefused
+from swarmlab.errors import PermissionDenied, Unauthorized
+from swarmlab.manager import certificate_authority as ca
+from swarmlab.manager.data_keys import KEY_FILE, KeyFile, Seal
+from swarmlab.messages import Control
+from swarmlab.model import EMPTY, Cluster, Document, Role, freeze
+from swarmlab.simulation import EPOCH_NS, HOUR, Disk, S, Simulation
+
+MARKER = b"marker-7f3a9c51d2e84b06"
+
+
+def explanation(refused: Any) -> str:
+    return str(refused.value.explanation)
+
+
+def update_swarm(client: Any, change: dict[str, Any], **query: bool) -> None:
+    """`docker swarm update`: read the spec, change a part of it, send all of it back."""
+    client.swarm.reload()
+    spec = {**client.swarm.attrs["Spec"], **change}
+    url = client.api._url("/swarm/update")
+    version = {"version": client.swarm.version, **query}
+    client.api._raise_for_status(client.api._post_json(url, data=spec, params=version))
+
+
+def unlock(cluster: Any, name: str, key: str) -> None:
+    api = cluster.client(name).api
+    api._raise_for_status(api._post_json(api._url("/swarm/unlock"), data={"UnlockKey": key}))
+
+
+def autolock(client: Any, on: bool = True) -> str:
+    update_swarm(client, {"EncryptionConfig": {"AutoLockManagers": on}})
+    return str(client.api.get_unlock_key()["UnlockKey"])
+
+
+@pytest.fixture
+def newcomer() -> Any:
+    """m1 leads a swarm of its own; e1 is in none."""
+    cluster = swarmlab.engines(["m1", "e1"], seed=3)
+    cluster.client("m1").swarm.init(advertise_addr=cluster.machine("m1").address)
+    return cluster
+
+
+# -- tokens ------------------------------------------------------------------------------------
+def join(cluster: Any, token: str) -> None:
+    cluster.client("e1").swarm.join(remote_addrs=["10.77.0.2:2377"], join_token=token)
+
+
+def test_a_workers_token_makes_a_worker(newcomer):
+    """3.4: nothing in the string says which it is; the authority knows."""
+    tokens = newcomer.client("m1").swarm.attrs["JoinTokens"]
+    join(newcomer, tokens["Worker"])
+    node = newcomer.client("m1").nodes.get("e1")
+    assert (node.attrs["Spec"]["Role"], "ManagerStatus" in node.attrs) == ("worker", False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda token: token[:-3], "invalid join token"),
+        (lambda token: "SWMTKN-1-" + "0" * 50 + token[59:], "remote CA does not match fingerprint"),
+        (lambda token: token[:-4] + "0000", "A valid join token is necessary to join this cluster"),
+    ],
+    ids=["truncated", "another root", "another secret"],
+)
+def test_a_wrong_token_lets_nobody_in(newcomer, spoil, words):
+    """3.4; the newcomer is as free as before."""
+    token = newcomer.client("m1").swarm.attrs["JoinTokens"]["Worker"]
+    with pytest.raises(docker.errors.APIError) as refused:
+        join(newcomer, spoil(token))
+    assert words in explanation(refused)
+    assert newcomer.client("e1").info()["Swarm"]["LocalNodeState"] == "inactive"
+
+
+def test_a_rotated_token_is_worth_nothing(newcomer):
+    """3.4: rotation changes that token's secret, and nobody else's."""
+    client = newcomer.client("m1")
+    old = client.swarm.attrs["JoinTokens"]
+    update_swarm(client, {}, rotateWorkerToken=True)
+    client.swarm.reload()
+    new = client.swarm.attrs["JoinTokens"]
+    assert (new["Worker"] != old["Worker"], new["Manager"] == old["Manager"]) == (True, True)
+    with pytest.raises(docker.errors.APIError, match="A valid join token is necessary"):
+        join(newcomer, old["Worker"])
+    join(newcomer, new["Worker"])
+
+
+# -- sessions ----------------------------------------------------------------------------------
+def test_a_worker_may_not_use_the_managers_api(cluster):
+    """3.7: the role stands in the certificate, which the worker cannot write."""
+    call = cluster.machine("w1").call("m1", Control("remove_node", ("x", True)))
+    cluster.until(lambda: call.done, "10s")
+    assert isinstance(call.error, PermissionDenied)
+    (refused,) = [r for r in cluster.trace.of(SessionRefused) if r.peer == "w1"]
+    assert "unauthorized peer role" in refused.why
+
+
+def test_a_stolen_certificate_is_refused_once_its_node_was_removed(cluster, client):
+    """1.5: the certificate still verifies, but its name is on the list."""
+    cluster.crash("w1")
+    cluster.until(lambda: client.nodes.get("w1").attrs["Status"]["State"] == "down")
+    client.api.remove_node(client.nodes.get("w1").id)
+    cluster.start("w1")
+    cluster.run("30s")
+    assert [n.attrs["Description"]["Hostname"] for n in client.nodes.list()].count("w1") == 0
+    assert any("was removed from swarm" in r.why for r in cluster.trace.of(SessionRefused))
+
+
+def test_a_foreign_swarms_certificate_opens_no_session(cluster):
+    """3.7: another root."""
+    other = swarmlab.simulate(managers=1, workers=0, seed=99)
+    stolen = other.machine("m1")
+    cluster.machine("w1").presents = stolen.presents
+    call = cluster.machine("w1").call("m1", Control("read", ("node",)))
+    cluster.until(lambda: call.done, "10s")
+    assert "signed by unknown authority" in str(call.error)
+
+
+def test_who_was_away_for_longer_than_its_certificate_cannot_come_back():
+    """3.3: others renew in time; the one that was off is told to leave and join again."""
+    cluster = swarmlab.engines(["m1", "w1"], seed=5)
+    client = cluster.client("m1")
+    client.api.init_swarm(
+        advertise_addr="10.77.0.2",
+        swarm_spec=client.api.create_swarm_spec(node_cert_expiry=HOUR),
+    )
+    client.swarm.reload()
+    token = client.swarm.attrs["JoinTokens"]["Worker"]
+    cluster.client("w1").swarm.join(remote_addrs=["10.77.0.2:2377"], join_token=token)
+    cluster.crash("w1")
+    cluster.run("2h")
+    cluster.start("w1")
+    info = cluster.client("w1").info()["Swarm"]
+    assert info["LocalNodeState"] == "error"
+    assert info["Error"].startswith("Swarm certificates have expired.")
+    assert client.nodes.get("m1").attrs["Status"]["State"] == "ready"
+
+
+# -- the root ----------------------------------------------------------------------------------
+def rotate_root(client: Any, number: int = 1) -> None:
+    client.swarm.reload()
+    authority = {**client.swarm.attrs["Spec"]["CAConfig"], "ForceRotate": number}
+    update_swarm(client, {"CAConfig": authority})
+
+
+def rotating(client: Any) -> bool:
+    client.swarm.reload()
+    return bool(client.swarm.attrs["RootRotationInProgress"])
+
+
+def test_a_rotation_waits_for_a_node_that_is_down_until_it_is_removed(cluster, client):
+    """3.8 TRAP; 3.4: both tokens change when it ends, not before."""
+    old = client.swarm.attrs["JoinTokens"]
+    cluster.crash("w2")
+    rotate_root(client)
+    cluster.run("2m")
+    assert rotating(client)
+    assert client.swarm.attrs["JoinTokens"] == old
+    assert client.nodes.get("w1").attrs["Status"]["State"] == "ready"
+    client.api.remove_node(client.nodes.get("w2").id)
+    cluster.until(lambda: not rotating(client), "2m")
+    new = client.swarm.attrs["JoinTokens"]
+    assert new["Worker"] != old["Worker"]
+    assert new["Manager"] != old["Manager"]
+    assert {n.attrs["Status"]["State"] for n in client.nodes.list()} == {"ready"}
+
+
+def test_a_root_of_ones_own(cluster, client):
+    """3.8: the root that the user brings becomes the swarm's; its key is never shown."""
+    certificate, key = ca.new_root(Simulation(42))
+    authority = {**client.swarm.attrs["Spec"]["CAConfig"], "ForceRotate": 1}
+    update_swarm(
+        client, {"CAConfig": {**authority, "SigningCACert": certificate, "SigningCAKey": key}}
+    )
+    cluster.until(lambda: not rotating(client), "2m")
+    assert client.swarm.attrs["TLSInfo"]["TrustRoot"] == certificate
+    assert "SigningCAKey" not in client.swarm.attrs["Spec"]["CAConfig"]
+
+
+def test_certificates_verify_with_openssl_at_the_virtual_date(cluster, tmp_path):
+    openssl = shutil.which("openssl")
+    assert openssl, "install openssl"
+    machine = cluster.machine("m1")
+    (tmp_path / "root.pem").write_text(machine.trusts)
+    (tmp_path / "node.pem").write_text(machine.presents)
+    at = str((EPOCH_NS + cluster.now_ns) // S)
+
+    def check(when: str) -> int:
+        words = ["verify", "-attime", when, "-CAfile", "root.pem", "node.pem"]
+        return subprocess.run([openssl, *words], cwd=tmp_path, check=False).returncode
+
+    assert check(at) == 0
+    assert check(str(int(at) + 91 * 24 * 3600)) != 0
+
+
+def test_a_thousand_identities_are_quick_to_make():
+    simulation = Simulation(1)
+    root, key = ca.new_root(simulation)
+    cluster = Cluster(
+        id="c",
+        spec=EMPTY,
+        worker_token="",
+        manager_token="",
+        root_certificate=root,
+        root_key=key,
+    )
+    begun = time.process_time()
+    for i in range(1000):
+        _, public = ca.new_key(simulation)
+        chain = ca.issue(cluster, f"node{i}", Role.WORKER, public, simulation)
+    assert ca.verify(chain, root, 0).node_id == "node999"
+    assert time.process_time() - begun < 3
+
+
+# -- data at rest ------------------------------------------------------------------------------
+def test_autolock_locks_nothing_until_a_manager_starts_again(cluster, client):
+    """4.2 TRAP, and 4.3: what a locked manager answers."""
+    key = autolock(client)
+    assert client.nodes.list()
+    cluster.crash("m3")
+    cluster.start("m3")
+    locked = cluster.client("m3")
+    assert locked.info()["Swarm"]["LocalNodeState"] == "locked"
+    with pytest.raises(docker.errors.APIError, match="Swarm is encrypted and needs to be unlocked"):
+        locked.nodes.list()
+    with pytest.raises(docker.errors.APIError, match="invalid key string"):
+        unlock(cluster, "m3", "nonsense")
+    unlock(cluster, "m3", key)
+    cluster.run("15s")
+    status = client.nodes.get("m3").attrs["ManagerStatus"]
+    assert status["Reachability"] == "reachable"
+    with pytest.raises(docker.errors.APIError, match="swarm is not locked"):
+        unlock(cluster, "m3", key)
+
+
+def test_a_manager_that_was_down_during_a_rotation_needs_the_old_key(cluster, client):
+    """4.2 TRAP: afterwards it picks up the new one."""
+    old = autolock(client)
+    cluster.run("1s")
+    cluster.crash("m3")
+    client.swarm.reload()
+    update_swarm(client, {}, rotateManagerUnlockKey=True)
+    new = client.api.get_unlock_key()["UnlockKey"]
+    cluster.start("m3")
+    with pytest.raises(docker.errors.APIError, match="invalid key provided"):
+        unlock(cluster, "m3", new)
+    unlock(cluster, "m3", old)
+    cluster.run("20s")
+    cluster.crash("m3")
+    cluster.start("m3")
+    unlock(cluster, "m3", new)
+
+
+def test_a_thousand_wrong_keys_open_nothing():
+    simulation, disk = Simulation(1), Disk()
+    right, file = ca.new_unlock_key(simulation), KeyFile(disk, simulation)
+    file.write("private", b"d" * 32, right)
+    for _ in range(1000):
+        with pytest.raises(Unauthorized):
+            file.read(ca.new_unlock_key(simulation))
+    assert file.read(right) == ("private", b"d" * 32)
+
+
+@pytest.mark.parametrize("file", ["swarm/raft/wal", "swarm/raft/snapshot"])
+def test_a_flipped_bit_stops_that_manager_and_no_other(file: str):
+    """It says which file; after leave and join it catches up from a snapshot."""
+    cluster = swarmlab.simulate(managers=3, workers=0, seed=11)
+    client = cluster.client("m1")
+    authority = {**client.swarm.attrs["Spec"]["Raft"], "SnapshotInterval": 5}
+    update_swarm(client, {"Raft": authority})
+    for i in range(20):
+        client.configs.create(name=f"c{i}", data=b"x")
+    autolock(client)
+    autolock(client, on=False)  # a new data key, so a snapshot was written
+    cluster.run("2s")
+    cluster.crash("m3")
+    disk = cluster.machine("m3").disk
+    spoilt = bytearray(disk.read(file))
+    spoilt[len(spoilt) // 2] ^= 1
+    disk.write(file, bytes(spoilt))
+    cluster.start("m3")
+    info = cluster.client("m3").info()["Swarm"]
+    assert info["LocalNodeState"] == "error"
+    assert file in info["Error"]
+    client.configs.create(name="still-works", data=b"x")
+    cluster.client("m3").swarm.leave(force=True)
+    token = client.swarm.attrs["JoinTokens"]["Manager"]
+    cluster.client("m3").swarm.join(remote_addrs=["10.77.0.2:2377"], join_token=token)
+    cluster.run("10s")
+    names = {c.name for c in cluster.client("m3").configs.list()}
+    assert "still-works" in names
+
+
+class Unsealed:
+    """Sealing switched off, to see that the search below would find what it looks for."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def seal(self, data: bytes) -> bytes:
+        return data
+
+    def open(self, data: bytes) -> bytes:
+        return data
+
+
+def where_the_marker_is(seed: int, path: Any) -> set[str]:
+    """Play a story around a secret, then look for its bytes in all that must not hold them."""
+    cluster = swarmlab.simulate(managers=3, workers=2, seed=seed)
+    client = cluster.client("m1")
+    secret = client.secrets.create(name="senha-db", data=MARKER)
+    reference = SecretReference(secret.id, "senha-db")
+    web = client.services.create(
+        "nginx", name="db", secrets=[reference], mode=ServiceMode("replicated", 4)
+    )
+    cluster.run("5s")
+    answers = [str(client.secrets.get("senha-db").attrs), str(web.tasks()), str(client.events)]
+    autolock(client)
+    cluster.run("2s")
+    autolock(client, on=False)
+    rotate_root(client)
+    cluster.run("1m")
+    cluster.crash("m3", "w1")
+    cluster.run("40s")
+    cluster.start("m3", "w1")
+    cluster.run("30s")
+    client.services.get("db").remove()
+    cluster.run("15s")
+    client.secrets.get("senha-db").remove()
+    cluster.save(path)
+    found = {"save file"} if MARKER in path.read_bytes() else set()
+    for name in cluster.names:
+        disk = cluster.machine(name).disk
+        found |= {f"disk {file}" for file in disk.names() if MARKER in disk.read(file)}
+        agent = cluster.engine(name).agent
+        found |= {"agent"} if MARKER in repr(vars(agent.dependencies)).encode() else set()
+    texts = [*map(repr, cluster.trace), *answers, repr(cluster), repr(cluster.disk("m1"))]
+    found |= {"text"} if any(MARKER.decode() in text for text in texts) else set()
+    return found
+
+
+def test_a_secret_is_found_nowhere_it_must_not_be(tmp_path, monkeypatch):
+    """Crashes, snapshots, both rotations, removals: no disk, trace, answer, repr or save file."""
+    assert where_the_marker_is(7, tmp_path / "story.json") == set()
+    monkeypatch.setattr("swarmlab.engine.credentials.Seal", Unsealed)
+    assert "disk swarm/raft/wal" in where_the_marker_is(7, tmp_path / "story.json")
+
+
+def test_only_a_task_that_needs_it_reads_a_secret_and_only_from_memory(cluster, client):
+    """5.4: under /run/secrets, on the nodes that need it, and gone with the last task."""
+    secret = client.secrets.create(name="senha-db", data=MARKER)
+    reference = SecretReference(secret.id, "senha-db")
+    client.services.create("nginx", name="db", secrets=[reference])
+    cluster.run("5s")
+    rows = cluster.who_can_read("senha-db").rows
+    (holder,) = {node for node, place, _ in rows if place == "the agent's memory"}
+    (container,) = cluster.client(holder).containers.list(filters={"name": "db"})
+    assert container.exec_run(["cat", "/run/secrets/senha-db"]).output == MARKER
+    client.services.get("db").remove()
+    cluster.run("20s")
+    places = {place for _, place, _ in cluster.who_can_read("senha-db").rows}
+    assert places == {"Raft's log, on disk", "the manager's memory"}
+
+
+def test_sealed_bytes_open_with_their_own_key_alone():
+    simulation = Simulation(1)
+    mine, other = Seal(b"a" * 32, simulation), Seal(b"b" * 32, simulation)
+    sealed = mine.seal(b"hello")
+    assert mine.open(sealed) == b"hello"
+    with pytest.raises(ValueError, match="another key, or damaged"):
+        other.open(sealed)
+
+
+def test_keys_are_in_no_repr():
+    simulation = Simulation(1)
+    root, key = ca.new_root(simulation)
+    cluster = Cluster(
+        id="c",
+        spec=freeze({}),
+        worker_token="SWMTKN-x",
+        manager_token="SWMTKN-y",
+        root_certificate=root,
+        root_key=key,
+        unlock_key="SWMKEY-z",
+    )
+    assert not any(word in repr(cluster) for word in ("SWMTKN", "SWMKEY", "PRIVATE"))
+    assert KEY_FILE.startswith("swarm/certificates/")
+    assert Document() == EMPTY
