@@ -72,6 +72,8 @@ def shell(text: str, out: Any, err: Any, *, node: str = "", progress: Any = None
         except (CliError, ValueError, OSError) as error:
             err.write(f"{error}\n")
             code = 1
+        except KeyboardInterrupt:
+            return 130
     return code
 
 

@@ -95,6 +95,8 @@ class Session:
             )
         except requests.exceptions.ConnectionError:
             raise CliError(unreachable(self.host or host_of(self.client))) from None
+        except requests.exceptions.RequestException as error:
+            raise CliError(str(error)) from None
         if reply.status_code >= 400:
             raise ApiError(_message(reply), reply.status_code)
         return cast(requests.Response, reply)
