@@ -163,6 +163,9 @@ class Reserved(NamedTuple):
     generic: tuple[Document, ...]
 
 
+NOTHING = Reserved(0, 0, ())
+
+
 class TaskSpec(Document):
     """What one task runs: Docker's `TaskTemplate`."""
 
@@ -204,11 +207,12 @@ class TaskSpec(Document):
             return self._reserved
         except AttributeError:
             asked = self.at("Resources", "Reservations", default=EMPTY)
-            self._reserved = Reserved(
+            found = Reserved(
                 int(asked.at("NanoCPUs", default=0)),
                 int(asked.at("MemoryBytes", default=0)),
                 tuple(asked.at("GenericResources", default=())),
             )
+            self._reserved = found if any(found) else NOTHING
             return self._reserved
 
     @property
@@ -335,7 +339,9 @@ class StoreObject:
         Every write of the swarm makes such a copy. That is why these records have no slots.
         """
         copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__, **changes)
+        fields = copy.__dict__
+        fields.update(self.__dict__)
+        fields.update(changes)
         return copy
 
 

@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -226,7 +227,7 @@ def _identified(chain: str, root: str) -> Peer | str:
         if not own:
             return "x509: certificate signed by unknown authority"
         certificates = own  # the intermediate is of no use to who trusts the new root already
-    for lower, upper in zip(certificates, certificates[1:], strict=False):
+    for lower, upper in pairwise(certificates):
         if not _signed_by(lower, upper):
             return "x509: certificate signed by unknown authority"
     leaf = certificates[0]

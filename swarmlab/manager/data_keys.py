@@ -1,4 +1,4 @@
-"""What seals a manager's log and snapshots: its data key, and the unlock key that may seal that one.
+"""What seals a manager's log and snapshots: its data key, and the unlock key that may seal it.
 
 The log is always sealed. Without autolock the data key lies beside it in clear, so that protects
 nothing; with autolock the data key, and the node's own key with it, is sealed with the unlock key,

@@ -247,8 +247,9 @@ class Dispatcher(Room):
                 self._forget_session(object.id)
             elif session is not None and isinstance(new, Node):
                 self._tell(session, new)
-        elif isinstance(old, Cluster) and isinstance(new, Cluster):
-            if old.root_certificate != new.root_certificate:
+        elif isinstance(new, Cluster) and isinstance(old, Cluster):
+            new_root = old.root_certificate != new.root_certificate
+            if new_root:
                 self.managers_changed()
         return False
 

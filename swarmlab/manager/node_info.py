@@ -5,7 +5,7 @@ Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
 
 from __future__ import annotations
 
-from swarmlab.model import Availability, Document, Node, NodeState, Task, TaskState
+from swarmlab.model import NOTHING, Availability, Document, Node, NodeState, Task, TaskState
 from swarmlab.simulation import MINUTE
 
 # Five failures of a service's version within five minutes make a node a worse choice for it.
@@ -45,6 +45,7 @@ class NodeInfo:
         self.node = node
         active = node.spec.availability is Availability.ACTIVE
         self.ready = active and node.status.state is NodeState.READY
+        self.name = node.hostname or node.id
         resources = node.description.get("Resources") or {}
         held = [task.spec.reserved for task in self.tasks.values()]
         self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(h.nano_cpus for h in held)
@@ -65,6 +66,15 @@ class NodeInfo:
         else:
             self._count(task, is_active(task) - is_active(before))
 
+    def place(self, task: Task) -> None:
+        """A task that has just got this node, and was nowhere before."""
+        self.tasks[task.id] = task
+        self.active_count += 1
+        counts = self._service_counts
+        counts[task.service_id] = counts.get(task.service_id, 0) + 1
+        if task.endpoint_spec or task.spec.reserved is not NOTHING:
+            self._hold(task, +1)
+
     def remove(self, task: Task) -> None:
         """The task is over, or was deleted: it holds nothing any more."""
         before = self.tasks.pop(task.id, None)
@@ -84,8 +94,6 @@ class NodeInfo:
 
     def _hold(self, task: Task, step: int) -> None:
         reserved = task.spec.reserved
-        if not any(reserved) and not task.endpoint_spec:
-            return
         self.free_nano_cpus -= step * reserved.nano_cpus
         self.free_memory_bytes -= step * reserved.memory_bytes
         for port in host_ports(task):

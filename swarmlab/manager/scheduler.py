@@ -19,8 +19,8 @@ from swarmlab.manager.filters import Pipeline
 from swarmlab.manager.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.room import Room
 from swarmlab.manager.slots import PENDING
-from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Node, StoreObject, Task, TaskSpec, TaskState, TaskStatus
+from swarmlab.manager.store import Action, Change, Store, update
+from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
 from swarmlab.simulation import MS, Record, S, Simulation
 
 # Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
@@ -142,6 +142,7 @@ class Group:
         candidates = [nodes[k] for _, _, k in best]
         ranks = [its_rank for its_rank, _, _ in best]
         size, shifting = len(candidates), self.pipeline.shifting
+        claims = bool(task.spec.reserved.generic)
         index, placed, full = 0, 0, set[int]()
         while placed < count:
             at = index % size
@@ -151,22 +152,23 @@ class Group:
                     return placed
                 index += 1
                 continue
-            self._place(candidates[at])
+            self._place(candidates[at], claims)
+            placed += 1
+            if index >= size - 1:
+                index += 1
+                continue
             failures, of_service, active = ranks[at]
             ranks[at] = failures, of_service + 1, active + 1
-            placed += 1
-            if index >= size - 1 or ranks[index + 1] < ranks[at]:
+            if ranks[index + 1] < ranks[at]:
                 index += 1
         return placed
 
-    def _place(self, info: NodeInfo) -> None:
+    def _place(self, info: NodeInfo, claims: bool) -> None:
         task = self.waiting.pop()
-        assigned = task.with_(
-            node_id=info.node.id,
-            generic_resources=info.claim(task) if task.spec.reserved.generic else (),
-            status=self.assigned,
-        )
-        info.add(assigned)
+        assigned = task.with_(node_id=info.node.id, status=self.assigned)
+        if claims:
+            assigned = assigned.with_(generic_resources=info.claim(task))
+        info.place(assigned)
         self.placed.append((assigned, info))
 
 
@@ -208,19 +210,20 @@ class Scheduler(Room):
 
     def _track(self, task: Task) -> bool:
         """Take over a task; True when a scheduling run is called for."""
-        if task.state < TaskState.PENDING:
+        state = task.status.state
+        if state < TaskState.PENDING:
             return False
-        if task.state > TaskState.RUNNING:
+        if state > TaskState.RUNNING:
             info = self.nodes.get(task.node_id)
             held = info is not None and task.id in info.tasks
-            if info is not None and held and task.state in (TaskState.FAILED, TaskState.REJECTED):
+            if info is not None and held and state in (TaskState.FAILED, TaskState.REJECTED):
                 info.failed(task, self.simulation.now_ns)
             self._forget(task)
             return held
         if not task.node_id:
             self.unassigned[task.id] = task
             return True
-        if task.state == TaskState.PENDING:
+        if state == TaskState.PENDING:
             self.preassigned[task.id] = task
             return True
         info = self.nodes.get(task.node_id)
@@ -242,10 +245,10 @@ class Scheduler(Room):
         changes: list[Change] = []
         for task in list(self.preassigned.values()):
             changes += self._check_preassigned(task)
-        groups: dict[tuple[str, int] | TaskSpec, list[Task]] = {}
+        groups: dict[tuple[str, int], list[Task]] = {}
         for task in self.unassigned.values():
-            # Tasks of no service are alike when their specs are.
-            key = (task.service_id, task.spec_version) if task.service_id else task.spec
+            # Tasks of no service are alike when they have one and the same spec.
+            key = (task.service_id, task.spec_version if task.service_id else id(task.spec))
             groups.setdefault(key, []).append(task)
         for tasks in groups.values():
             changes += self._place_group(tasks, view)
@@ -270,10 +273,11 @@ class Scheduler(Room):
         tree = build_tree(self.nodes.values(), tasks[0], pipeline, tasks[0].spec.preferences)
         group = Group(tasks, pipeline, self.simulation.now_ns, self.simulation.rng)
         group.fill(tree, len(tasks))
-        for assigned, _ in group.placed:
-            del self.unassigned[assigned.id]
         self._record(group.placed)
-        changes = [update(assigned) for assigned, _ in group.placed]
+        unassigned, changes = self.unassigned, []
+        for assigned, _ in group.placed:
+            del unassigned[assigned.id]
+            changes.append(Change(Action.UPDATE, assigned))
         explanation = pipeline.explain()
         reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
         for task in group.waiting:
@@ -304,6 +308,6 @@ class Scheduler(Room):
 
     def _record(self, placed: list[tuple[Task, NodeInfo]]) -> None:
         if placed:
-            where = tuple((task.slot, task.id, info.node.hostname) for task, info in placed)
+            where = tuple([(task.slot, task.id, info.name) for task, info in placed])
             now_ns, service = self.simulation.now_ns, placed[0][0].service_name
             self.simulation.trace.add(Scheduled(now_ns, self.where, service, where))

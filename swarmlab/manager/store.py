@@ -115,29 +115,29 @@ class Store:
         """Apply one entry; each change comes back with the object as it was before."""
         self.index = index
         done: list[tuple[Change, StoreObject | None]] = []
+        tables, put = self.tables, self._put
         for change in changes:
-            object = change.object
-            before = self.tables[object.table].get(object.id)
-            if change.action is Action.REMOVE:
+            action, object = change
+            before = tables[object.table].get(object.id)
+            if action is Action.REMOVE:
                 self._take(object.id, object.table)
-            elif change.action is Action.CREATE or before is not None:
-                self._put(object)
+            elif before is not None or action is Action.CREATE:
+                put(object, before)
             else:
                 continue  # updated by a write that raced with its removal
             done.append((change, before))
         return done
 
-    def _put(self, object: StoreObject) -> None:
-        table = self.tables[object.table]
+    def _put(self, object: StoreObject, before: StoreObject | None = None) -> None:
+        id = object.id
+        self.tables[object.table][id] = object
         if isinstance(object, Task):
-            before = table.get(object.id)
             node_id = object.node_id
-            if isinstance(before, Task) and before.node_id != node_id and before.node_id:
-                self._tasks_of_node[before.node_id].pop(object.id, None)
-            self._tasks_of_service[object.service_id][object.id] = object
+            self._tasks_of_service[object.service_id][id] = object
             if node_id:
-                self._tasks_of_node[node_id][object.id] = object
-        table[object.id] = object
+                self._tasks_of_node[node_id][id] = object
+            if isinstance(before, Task) and before.node_id != node_id and before.node_id:
+                self._tasks_of_node[before.node_id].pop(id, None)
 
     def _take(self, id: str, table: str) -> None:
         object = self.tables[table].pop(id, None)
