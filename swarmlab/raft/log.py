@@ -48,19 +48,6 @@ class Log:
         """Whether a log that ends so is at least as new as this one. Paper, section 5.4.1."""
         return (last_term, last_index) >= (self.last_term, self.last_index)
 
-    def last_at_most(self, index: int, term: int) -> int:
-        """The last index, from `index` down, whose term is at most `term` or not known here.
-
-        Terms never fall along a log, so where two logs differ no match lies above it: one message
-        skips a whole term. Source: etcd log.go, findConflictByTerm.
-        """
-        while index > 0:
-            ours = self.term(index)
-            if ours is None or ours <= term:
-                break
-            index -= 1
-        return index
-
     def append(self, entries: Sequence[Entry]) -> tuple[Entry, ...]:
         """Take a leader's entries, which follow one that matches; returns those new here.
 

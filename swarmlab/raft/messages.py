@@ -1,10 +1,8 @@
 """What replicas say to each other, what their log holds, and what they must remember.
 
-All records are immutable; replicas, and copies of a whole simulation, share them by reference. A
-payload is opaque here, and stays out of every repr.
-
-Source: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", figures 2 and
-13; etcd-io/raft raftpb. A heartbeat is an `AppendEntries` without entries, as in the paper.
+All of it is immutable: replicas, and copies of a whole simulation, share it by reference. A payload
+is opaque here and stays out of every repr. A heartbeat is an `AppendEntries` without entries.
+Source: Raft paper (Ongaro and Ousterhout), figures 2 and 13; etcd-io/raft raftpb.
 """
 
 from __future__ import annotations
@@ -15,8 +13,6 @@ from typing import Any, Self
 
 
 class _Shared:
-    """Never changes, so a deep copy of it is itself."""
-
     __slots__ = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -38,9 +34,7 @@ class Member(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange(_Shared):
-    """Adds a voter (or changes its address), or removes one for good."""
-
-    add: bool
+    add: bool  # a voter, or an old one's new address; False removes it for good
     member: Member
 
 
@@ -72,13 +66,10 @@ class HardState(_Shared):
     commit: int = 0
 
 
-NEW = HardState()  # of a replica that has never run
-
-
 @dataclass(frozen=True, slots=True)
 class _Message(_Shared):
     source: int  # the sender's raft id
-    term: int  # the sender's term
+    term: int  # the sender's
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +86,7 @@ class VoteReply(_Message):
 
 @dataclass(frozen=True, slots=True)
 class AppendEntries(_Message):
-    """Entries that follow `prev_index`; without entries, a heartbeat or news of a commit."""
-
-    prev_index: int
+    prev_index: int  # of the entry before `entries`
     prev_term: int
     entries: tuple[Entry, ...]
     commit: int
@@ -105,12 +94,9 @@ class AppendEntries(_Message):
 
 @dataclass(frozen=True, slots=True)
 class AppendReply(_Message):
-    """`index` is the last entry known to match, or, refused, the `prev_index` that did not."""
-
-    index: int
+    index: int  # all matches up to here; refused: nothing matches at this `prev_index`
     refused: bool = False
-    hint: int = 0  # refused: no match above this index is possible
-    hint_term: int = 0  # refused: the follower's term at `hint`
+    hint: int = 0  # refused: ask here next
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +114,4 @@ class MemberRemoved(_Message):
     """The answer to whatever a removed member says. Source: swarmkit ErrMemberRemoved."""
 
 
-Message = (
-    RequestVote
-    | VoteReply
-    | AppendEntries
-    | AppendReply
-    | InstallSnapshot
-    | TimeoutNow
-    | MemberRemoved
-)
+Message = RequestVote | VoteReply | AppendEntries | AppendReply | InstallSnapshot | TimeoutNow

@@ -1,4 +1,4 @@
-"""One replica on one machine: it does what the pure core says, in time, on disk and on the network.
+"""One replica on one machine: it does what the pure core says, in time, on disk, on the network.
 
 Every `Ready` is persisted at once, is safe `sync_ns` later, and only then are its messages sent and
 its entries applied; one after another. Source: swarmkit manager/state/raft/raft.go.
@@ -11,36 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, SwarmError, Unknown
+from swarmlab.raft import messages as say
+from swarmlab.raft import records
 from swarmlab.raft.core import NOTHING, Raft, Ready, Role
-from swarmlab.raft.messages import (
-    Entry,
-    EntryKind,
-    HardState,
-    InstallSnapshot,
-    Member,
-    MemberRemoved,
-    MembershipChange,
-    Message,
-    RequestVote,
-    Snapshot,
-)
-from swarmlab.raft.records import (
-    BecameFollower,
-    BecameLeader,
-    Campaigned,
-    MembershipChanged,
-    SnapshotRestored,
-    SnapshotSent,
-    Status,
-    VotedFor,
-    status_of,
-)
+from swarmlab.raft.messages import Entry, EntryKind, HardState, Member, MembershipChange, Snapshot
 from swarmlab.raft.storage import Sealer, Storage
 from swarmlab.simulation import US, Call, Machine, S
 
 TICK_NS = 1 * S
-# A heartbeat interval and SwarmKit's send timeout: who answered within it is reachable.
-REACHABLE_NS = TICK_NS + 2 * S
+REACHABLE_NS = TICK_NS + 2 * S  # a heartbeat interval and SwarmKit's send timeout
 TRANSFER_NS_MAX = 25 * S  # SwarmKit: 5 s and two election timeouts
 
 NOT_LEADER = "raft: failed to process the request: node lost leader status"
@@ -51,9 +30,7 @@ DROPPED = "raft proposal dropped"  # etcd's words while leadership is being tran
 class StateMachine(Protocol):
     """What the log drives; equal on all replicas that applied the same entries."""
 
-    def apply(self, index: int, data: object) -> None:
-        """A committed payload."""
-
+    def apply(self, index: int, data: object) -> None: ...
     def snapshot(self) -> object:
         """Everything applied so far, as one immutable value."""
 
@@ -65,11 +42,11 @@ class StateMachine(Protocol):
 
     def members_changed(self) -> None: ...
     def removed(self) -> None:
-        """This replica is out of the group, for good; it is stopped."""
+        """This replica is out of the group for good, and stopped."""
 
 
 class RaftNode:
-    """One member. `snapshot_interval` (0 = never), `entries_for_slow_followers` may be changed live."""
+    """One member of the group. `snapshot_interval` and the entries kept may be changed live."""
 
     def __init__(
         self,
@@ -89,21 +66,15 @@ class RaftNode:
         Nothing is applied before the current event ends. Raises DamagedFile.
         """
         stored = storage.load()
+        self.core = Raft(raft_id, machine.simulation.rng, *stored, election_ticks)
         self.machine = machine
-        self.snapshot_interval = snapshot_interval
+        self.raft_id = raft_id
+        self.snapshot_interval = snapshot_interval  # in entries applied; 0 = never
         self.entries_for_slow_followers = entries_for_slow_followers
         self.sync_ns = sync_ns
         self.is_leader = False  # and has applied everything from before its term
         self.applied_index = 0
         self.ticks_without_leader = 0
-        self.core = Raft(
-            raft_id,
-            machine.simulation.rng,
-            hard_state=stored.hard_state,
-            snapshot=stored.snapshot,
-            entries=stored.entries,
-            election_ticks=election_ticks,
-        )
         self._storage = storage
         self._state = machine_state
         self._known = {member.raft_id: member for member in members}
@@ -114,28 +85,20 @@ class RaftNode:
         self._proposals: list[tuple[object, Call]] = []  # of this instant, not yet in the log
         self._waiting: dict[int, Call] = {}  # index -> who waits until it is applied
         self._transfers: list[Call] = []
-        # Readies in order, each with the number of syncs that must be done before it.
-        self._queue: deque[tuple[int, Ready]] = deque()
         self._writes_count = self._syncs_count = 0
-        self._acting = False
-        start = self.core.start()
-        self._queue.append((0, Ready(snapshot=stored.snapshot, committed=start.committed)))
+        # Readies in order, each with the number of writes that must be safe before it is done.
+        restart = Ready(snapshot=stored.snapshot, committed=self.core.ready().committed)
+        self._queue: deque[tuple[int, Ready]] = deque([(0, restart)])
+        self._busy = False  # doing a Ready
         machine.after(0, self._begin)
 
-    # -- beginnings ----------------------------------------------------------------
     @classmethod
     def first(
-        cls,
-        machine: Machine,
-        storage: Storage,
-        state: StateMachine,
-        *,
-        member: Member,
-        **options: int,
+        cls, machine: Machine, storage: Storage, state: StateMachine, *, member: Member
     ) -> Self:
         """The founder of a group."""
         storage.bootstrap([member])
-        return cls(machine, storage, state, raft_id=member.raft_id, members=(), **options)
+        return cls(machine, storage, state, raft_id=member.raft_id)
 
     @classmethod
     def joining(
@@ -148,7 +111,7 @@ class RaftNode:
         members: Iterable[Member],
         **options: int,
     ) -> Self:
-        """A new member, which the leader has added; its log is empty until the leader fills it."""
+        """A new member, whom the leader has added and whose log it will fill."""
         storage.erase()
         return cls(machine, storage, state, raft_id=raft_id, members=members, **options)
 
@@ -172,22 +135,16 @@ class RaftNode:
         if self._stopped:
             return
         self._drain()
-        first_ns = int(self.machine.simulation.rng.random() * TICK_NS)
-        self.machine.after(first_ns, self._tick)
+        self.machine.after(int(self.machine.simulation.rng.random() * TICK_NS), self._tick)
         if list(self.core.members) == [self.raft_id]:  # nobody to wait for
             self._take(self.core.campaign())
 
     def stop(self) -> None:
         """Say, hear and apply nothing any more; the disk keeps what is there."""
-        if not self._stopped:
-            self._stopped, self.is_leader = True, False
-            self._fail_calls(Unknown(STOPPED))
+        self._stopped, self.is_leader = True, False
+        self._fail_calls(Unknown(STOPPED))
 
     # -- what others may ask ---------------------------------------------------------
-    @property
-    def raft_id(self) -> int:
-        return self.core.raft_id
-
     @property
     def leader_id(self) -> int:
         """The leader's raft id as far as is known here; 0 = none."""
@@ -208,141 +165,104 @@ class RaftNode:
 
     def reachable(self, raft_id: int) -> bool:
         """On the leader: whether this member answered within 3 s; it always hears itself."""
-        heard_ns = self._heard_ns.get(raft_id)
-        now_ns = self.machine.simulation.now_ns
-        return raft_id == self.raft_id or (
-            heard_ns is not None and now_ns - heard_ns <= REACHABLE_NS
-        )
+        since_ns = self.machine.simulation.now_ns - REACHABLE_NS
+        return raft_id == self.raft_id or self._heard_ns.get(raft_id, since_ns - 1) >= since_ns
 
-    def status(self) -> Status:
-        return status_of(self.core, self.applied_index)
+    def status(self) -> records.Status:
+        """This replica at this moment."""
+        return records.status_of(self.core, self.applied_index)
 
-    # -- requests ------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------
     def propose(self, data: object) -> Call:
         """Have `data`, immutable, applied everywhere; answers with its index once applied here.
 
         All proposals of one instant travel together. Fails at once with Unknown when this is not
         the leader, later with LostLeadership: it may then still be applied.
         """
-        call = Call()
-        if not self._may_propose(call):
-            return call
-        if not self._proposals:
-            self.machine.after(0, self._flush)
-        self._proposals.append((data, call))
+        call = self._request()
+        if not call.done:
+            if not self._proposals:
+                self.machine.after(0, self._flush)
+            self._proposals.append((data, call))
         return call
 
     def propose_change(self, change: MembershipChange) -> Call:
         """Add or remove one member; answers, and fails, as `propose` does."""
-        call = Call()
-        if not self._may_propose(call):
-            return call
-        self._flush()
-        refusal = self._refusal(change)
-        if refusal:
+        call, refusal = self._request(), self.core.refusal(change)
+        if call.done or refusal:
             return call.fail(Unknown(refusal))
+        self._flush()
         self._waiting[self.core.log.last_index + 1] = call
         self._take(self.core.propose_change(change))
         return call
 
     def transfer_leadership(self, raft_id: int | None = None) -> Call:
-        """Let another member lead: `raft_id`, or the active one whose log is longest.
+        """Let another member lead: `raft_id`, or the reachable one whose log is longest.
 
         Answers once another leader is known here; fails with DeadlineExceeded after 25 s.
         """
-        call, core = Call(), self.core
-        if not self._may_propose(call):
-            return call
-        peers = [to for to in core.progress if self.reachable(to)]
-        if raft_id is None and peers:
-            raft_id = max(peers, key=self._match)
-        if raft_id not in core.progress:
+        call, peers = self._request(), self.core.progress
+        if raft_id is None:
+            longest = [(peer.match, -to) for to, peer in peers.items() if self.reachable(to)]
+            raft_id = -max(longest, default=(0, 0))[1]
+        if call.done or raft_id not in peers:
             return call.fail(Unknown("failed to get longest-active member: not found"))
         self._flush()
         self._transfers.append(call)
-        self.machine.after(TRANSFER_NS_MAX, self._give_up, call)
-        self._take(core.transfer_leadership(raft_id))
+        self.machine.after(TRANSFER_NS_MAX, call.fail, DeadlineExceeded())
+        self._take(self.core.transfer_leadership(raft_id))
         return call
 
-    def _may_propose(self, call: Call) -> bool:
+    def _request(self) -> Call:
+        """A call, failed already when this replica takes no requests."""
+        call = Call()
         if not self.is_leader:
             call.fail(Unknown(STOPPED if self._stopped else NOT_LEADER))
         elif self.core.transferee:
             call.fail(Unknown(DROPPED))
-        return not call.done
-
-    def _refusal(self, change: MembershipChange) -> str:
-        """Why a change cannot be, in SwarmKit's words; empty when it can."""
-        core, member = self.core, change.member
-        seat = core.members.get(member.raft_id)
-        if core.change_pending:
-            return "raft: propose configuration change refused"
-        if member.raft_id in core.removed:
-            return "membership: node was removed during cluster lifetime"
-        if not change.add and seat is None:
-            return "membership: member not found in cluster list"
-        if change.add and seat is not None and seat.node_id != member.node_id:
-            return "membership: can't add node to cluster, node id is a duplicate"
-        return ""
-
-    def _match(self, raft_id: int) -> int:
-        return self.core.progress[raft_id].match
-
-    @staticmethod
-    def _give_up(call: Call) -> None:
-        call.fail(DeadlineExceeded())
+        return call
 
     def _flush(self) -> None:
         proposals, self._proposals = self._proposals, []
-        if not proposals or self._stopped:
-            return
-        if self.core.transferee:
-            for _, call in proposals:
-                call.fail(Unknown(DROPPED))
-            return
-        first = self.core.log.last_index + 1
-        self._waiting.update((first + i, call) for i, (_, call) in enumerate(proposals))
-        self._take(self.core.propose([data for data, _ in proposals]))
+        if proposals:
+            first = self.core.log.last_index + 1
+            self._waiting.update((first + i, call) for i, (_, call) in enumerate(proposals))
+            self._take(self.core.propose([data for data, _ in proposals]))
 
-    # -- events ------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------
     def _tick(self) -> None:
-        if self._stopped:
-            return
-        self.machine.after(TICK_NS, self._tick)
-        self.ticks_without_leader = 0 if self.core.leader_id else self.ticks_without_leader + 1
-        self._take(self.core.tick())
+        if not self._stopped:
+            self.machine.after(TICK_NS, self._tick)
+            self.ticks_without_leader = 0 if self.leader_id else self.ticks_without_leader + 1
+            self._take(self.core.tick())
 
-    def receive(self, source_machine: str, message: Message) -> None:
+    def receive(self, source_machine: str, message: say.Message | say.MemberRemoved) -> None:
         """Another replica's message. Source: swarmkit raft.go, ProcessRaftMessage."""
+        source, core = message.source, self.core
         if self._stopped:
             return
-        source = message.source
-        if isinstance(message, MemberRemoved):
+        if isinstance(message, say.MemberRemoved):
             self._leave()
-        elif source in self.core.removed:
-            self.machine.send(source_machine, MemberRemoved(self.raft_id, self.core.term))
-        elif isinstance(message, RequestVote) and not self._knows(source):
-            return  # a stranger disturbs no election
-        else:
+        elif source in core.removed:
+            self.machine.send(source_machine, say.MemberRemoved(self.raft_id, core.term))
+        elif not (isinstance(message, say.RequestVote) and self._is_stranger(source)):
             self._names[source] = source_machine
             self._heard_ns[source] = self.machine.simulation.now_ns
-            self._take(self.core.step(message))
+            self._take(core.step(message))
 
-    def _knows(self, raft_id: int) -> bool:
-        """Whether this may be a member; one that has no list yet takes everybody for one."""
+    def _is_stranger(self, raft_id: int) -> bool:
+        """No member, as far as is known here: it must not disturb an election."""
         members = self.core.members
-        return not members or raft_id in members or raft_id in self._known
+        return bool(members) and raft_id not in members and raft_id not in self._known
 
     def _leave(self) -> None:
-        lost = self.is_leader
+        self._lose_leadership()
         self.stop()
-        if lost:
-            self._state.leadership(False)
         self._state.removed()
 
-    # -- what the core asks for ------------------------------------------------------------------
+    # -- what the core asks for --------------------------------------------------------
     def _take(self, ready: Ready) -> None:
-        """Persist, then do the rest when it is safe and everything before it is done."""
+        """Persist, and do the rest when it is safe and everything before it is done."""
         if ready is not NOTHING:
             if ready.snapshot is not None:
                 self._save(ready.snapshot)
@@ -358,40 +278,36 @@ class RaftNode:
     def _synced(self, count: int) -> None:
         if not self._stopped:
             self._storage.sync()
-            self._syncs_count = count
+            self._syncs_count = max(self._syncs_count, count)
             self._drain()
 
     def _drain(self) -> None:
-        if self._acting:
+        if self._busy:
             return
-        self._acting = True
+        self._busy = True
         while self._queue and self._queue[0][0] <= self._syncs_count and not self._stopped:
             _, ready = self._queue.popleft()
             for to, message in ready.messages:
                 self._send(to, message)
             if ready.snapshot is not None:
-                self._restore(ready.snapshot)
+                self.applied_index = ready.snapshot.index
+                self._state.restore(ready.snapshot.data, ready.snapshot.index)
+                self._members_changed()
             if ready.committed:
                 self._apply(ready.committed)
-        self._acting = False
+        self._busy = False
 
-    def _send(self, to: int, message: Message) -> None:
+    def _send(self, to: int, message: say.Message) -> None:
         name = self._names.get(to)
         if name is None:
             member = self.core.members.get(to) or self._known.get(to)
-            machine = self.machine.peer(member.address) if member else None
+            machine = self.machine.network.at(member.address) if member else None
             if machine is None:
                 return
             name = self._names[to] = machine.name
-        if isinstance(message, InstallSnapshot):
-            self.machine.record(SnapshotSent, to, message.snapshot.index)
+        if isinstance(message, say.InstallSnapshot):
+            self.machine.record(records.SnapshotSent, to, message.snapshot.index)
         self.machine.send(name, message)
-
-    def _restore(self, snapshot: Snapshot) -> None:
-        self.applied_index = snapshot.index
-        self._state.restore(snapshot.data, snapshot.index)
-        self.machine.record(SnapshotRestored, snapshot.index)
-        self._members_changed()
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         state, waiting, normal = self._state, self._waiting, EntryKind.NORMAL
@@ -416,16 +332,18 @@ class RaftNode:
             self._compact()
 
     def reseal(self, sealer: Sealer) -> None:
-        """Seal everything on the disk anew: a snapshot of now, and the entries after it."""
-        self._storage.sealer = sealer
-        self._compact()
+        """Write all anew, sealed by `sealer`: a snapshot of now, and the entries after it."""
+        if not self._stopped:
+            self._storage.sealer = sealer
+            self._compact()
 
     def _compact(self) -> None:
         core, index = self.core, self.applied_index
-        term, members, removed = core.log.term(index), core.members.values(), core.removed
-        assert term is not None
-        data = self._state.snapshot()
-        snapshot = Snapshot(index, term, tuple(members), data, tuple(sorted(removed)))
+        snapshot, term = core.snapshot, core.log.term(index)
+        if term is not None:  # else a newer snapshot is about to be restored
+            members, removed = tuple(core.members.values()), tuple(sorted(core.removed))
+            snapshot = Snapshot(index, term, members, self._state.snapshot(), removed)
+        assert snapshot is not None
         self._save(snapshot)
         core.compact(snapshot, self.entries_for_slow_followers)
 
@@ -433,39 +351,37 @@ class RaftNode:
         core = self.core
         hard_state = HardState(core.term, core.vote, core.log.commit)
         entries = core.log.slice(snapshot.index + 1, core.log.last_index)
-        self._storage.save(snapshot, hard_state, entries)
+        self._storage.save(hard_state, snapshot, entries)
 
+    # -- telling others ----------------------------------------------------------------
     def _members_changed(self) -> None:
-        core = self.core
         self._names = {}
-        self.machine.record(MembershipChanged, tuple(core.members))
-        if self.raft_id in core.removed:
+        self.machine.record(records.MembershipChanged, tuple(self.core.members))
+        if self.raft_id in self.core.removed:
             self._leave()
         else:
             self._state.members_changed()
 
     def _notice(self) -> None:
         """Tell the trace, the state machine and those who wait what changed in the core."""
-        core, before = self.core, self._seen
+        core, before, record = self.core, self._seen, self.machine.record
         self._seen = (core.term, core.vote, core.role, core.leader_id)
         if self._seen == before:
             return
         term, vote, role, leader_id = before
-        record = self.machine.record
-        if core.vote and (core.term, core.vote) != (term, vote):
-            if core.vote == core.raft_id:
-                record(Campaigned, core.term)
-            else:
-                record(VotedFor, core.term, core.vote)
-        if core.role is Role.LEADER and role is not Role.LEADER:
-            record(BecameLeader, core.term)
+        if core.vote == core.raft_id and core.term != term:
+            record(records.Campaigned, core.term)
+        elif core.vote and (core.term, core.vote) != (term, vote):
+            record(records.VotedFor, core.term, core.vote)
+        if core.role is Role.LEADER:
+            record(records.BecameLeader, core.term)
         elif core.role is Role.FOLLOWER and (role, leader_id) != (core.role, core.leader_id):
-            record(BecameFollower, core.term, core.leader_id)
+            record(records.BecameFollower, core.term, core.leader_id)
         if core.leader_id not in (0, core.raft_id):
             transfers, self._transfers = self._transfers, []
             for call in transfers:
                 call.resolve()
-        if role is Role.LEADER and core.role is not Role.LEADER:
+        if core.role is not Role.LEADER:
             self._lose_leadership()
 
     def _lose_leadership(self) -> None:

@@ -52,7 +52,7 @@ class Progress:
         return news
 
     def refused(self, index: int, hint: int) -> bool:
-        """It has no match at `index`, nor above `hint`; False when this is an old answer."""
+        """It has no match at `index`, perhaps at `hint`; False when this is an old answer."""
         if self.flow is Flow.REPLICATE:
             if index <= self.match:
                 return False

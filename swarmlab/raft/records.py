@@ -1,4 +1,4 @@
-"""What Raft leaves in the trace, and what a view may read of one replica. No payloads."""
+"""What Raft leaves in the trace, and one replica at a glance. No payloads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from swarmlab.raft.core import Raft, Role
 from swarmlab.simulation import Record
 
+TERMS_COUNT = 12  # how many of the last entries a status shows
+
 
 @dataclass(frozen=True, slots=True)
 class Campaigned(Record):
-    """It votes for itself in `term` and asks the others."""
-
-    term: int
+    term: int  # in which it votes for itself and asks the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,12 @@ class SnapshotSent(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotRestored(Record):
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
 class MembershipChanged(Record):
     members: tuple[int, ...]  # raft ids
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One replica at one moment."""
-
     raft_id: int
     role: Role
     term: int
@@ -63,11 +56,10 @@ class Status:
     last_index: int
     last_terms: tuple[int, ...]  # of the last entries, newest last
     matches: dict[int, int]  # leader: raft id -> last index known to be there
-    votes: dict[int, bool]  # candidate: raft id -> granted
+    votes: dict[int, bool]  # of the last election it stood for: raft id -> granted
 
 
-def status_of(core: Raft, applied_index: int, *, terms_count: int = 12) -> Status:
-    """What `core` knows now, with the terms of its last `terms_count` entries."""
+def status_of(core: Raft, applied_index: int) -> Status:
     log = core.log
     return Status(
         raft_id=core.raft_id,
@@ -79,7 +71,7 @@ def status_of(core: Raft, applied_index: int, *, terms_count: int = 12) -> Statu
         applied_index=applied_index,
         first_index=log.offset + 1,
         last_index=log.last_index,
-        last_terms=tuple(entry.term for entry in log.entries[-terms_count:]),
+        last_terms=tuple(entry.term for entry in log.entries[-TERMS_COUNT:]),
         matches={to: peer.match for to, peer in core.progress.items()},
         votes=dict(core.votes),
     )
