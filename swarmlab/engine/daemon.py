@@ -56,6 +56,18 @@ class Engine(SwarmNode):
         self.boot()
 
     @property
+    def is_manager(self) -> bool:
+        """Whether its manager component is up."""
+        return self.manager is not None
+
+    @property
+    def managers(self) -> tuple[tuple[str, str], ...]:
+        """(node id, address) of every manager this node knows of; a worker knows no ids."""
+        if self.manager is not None:
+            return tuple((m.node_id, m.address) for m in self.manager.raft.members.values())
+        return tuple(("", address) for address in self.manager_addresses)
+
+    @property
     def description(self) -> Document:
         """Docker's node description. Source: moby daemon/cluster/executor/container/executor.go."""
         hardware = self.hardware

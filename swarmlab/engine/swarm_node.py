@@ -15,6 +15,8 @@ from typing import Any
 
 from swarmlab.engine.credentials import Credentials
 from swarmlab.engine.entering import Identity, Joining, advertised, first_objects
+from swarmlab.engine.leaving import LOCKED_LEAVE, refuse_to_leave
+from swarmlab.engine.renewer import Renewer
 from swarmlab.engine.request import LOCKED, NOT_IN_SWARM
 from swarmlab.errors import Conflict, NotAvailable, NotLeader, PermissionDenied, SwarmError
 from swarmlab.manager.certificate_authority import issue
@@ -27,11 +29,11 @@ from swarmlab.messages import (
     Control,
     GetRootCertificate,
     IssueCertificate,
+    Issued,
     Joined,
     JoinRaft,
     Message,
     Ping,
-    RenewCertificate,
     SessionChanged,
 )
 from swarmlab.model import (
@@ -42,27 +44,12 @@ from swarmlab.model import (
     StoreObject,
 )
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
-from swarmlab.simulation import MS, Call, Machine, S, Timer
+from swarmlab.simulation import Call, Machine, S
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
 
 STATE_FILE, RAFT_FILES, SWARM_FILES = "swarm/state.json", "swarm/raft/", "swarm/"
-RENEW_DELAY_NS, RENEW_FACTOR, RENEW_FAILURES_MAX = 500 * MS, 2, 12  # at most about half an hour
-LEAVING_MANAGER = (
-    "You are attempting to leave the swarm on a node that is participating as a manager. "
-)
-LOCKED_LEAVE = (
-    "Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message."
-)
 EXPIRED = "Swarm certificates have expired. To replace them, leave the swarm and join again."
-LAST_MANAGER = (
-    "Removing the last manager erases all current state of the swarm. "
-    "Use `--force` to ignore this message. "
-)
-LOST_CONSENSUS = (
-    "The only way to restore a swarm that has lost consensus is to reinitialize it with "
-    "`--force-new-cluster`. Use `--force` to suppress this message."
-)
 
 
 class SwarmNode(ABC):
@@ -80,8 +67,8 @@ class SwarmNode(ABC):
         self.entering: Call | None = None  # an init or join that is under way
         self.credentials = Credentials(machine)
         self._fault = ""  # why the node's part in the swarm could not be taken up
+        self.renewer = Renewer(self)
         self._promoting = False
-        self._renewal: Timer | None = None
 
     @property
     @abstractmethod
@@ -117,20 +104,9 @@ class SwarmNode(ABC):
         return self.identity.address.rsplit(":", 1)[0] if self.identity else ""
 
     @property
-    def is_manager(self) -> bool:
-        return self.manager is not None
-
-    @property
     def manager_addresses(self) -> tuple[str, ...]:
         """Where the managers are, as far as this node knows."""
         return self.identity.managers if self.identity else ()
-
-    @property
-    def managers(self) -> tuple[tuple[str, str], ...]:
-        """(node id, address) of every manager this node knows of; a worker knows no ids."""
-        if self.manager is not None:
-            return tuple((m.node_id, m.address) for m in self.manager.raft.members.values())
-        return tuple(("", address) for address in self.manager_addresses)
 
     # -- starting ------------------------------------------------------------------------
     def boot(self) -> None:
@@ -176,7 +152,7 @@ class SwarmNode(ABC):
     def _run_agent(self) -> None:
         self.agent = Agent(self)
         self.agent.start()
-        self._plan_renewal()
+        self.renewer.plan()
 
     def _end_manager(self) -> None:
         """No manager any more: its log and its snapshots are erased."""
@@ -364,39 +340,15 @@ class SwarmNode(ABC):
             self._end_manager()
         if (promoted or node.certificate_state == "rotate") and not self._promoting:
             self._promoting = True
-            self.machine.after(RENEW_DELAY_NS, self._renew, 0)
+            self.renewer.soon()
 
-    def _plan_renewal(self) -> None:
-        if self._renewal is not None:
-            self._renewal.cancel()
-        self._renewal = self.machine.after(self.credentials.renewal_ns(), self._renew, 0)
-
-    def _renew(self, failures: int) -> None:
-        """Get a certificate for the role that the node has now; ask again later when that fails."""
-        identity = self.identity
-        if identity is None:
-            return
-        remote = self.machine.simulation.rng.choice(identity.managers)
-        machine = self.machine.peer(remote)
-        answer = Call().fail(NotLeader())
-        if machine is not None and (machine is not self.machine or self.manager is not None):
-            body = RenewCertificate(identity.node_id, self.credentials.public_key)
-            answer = self.machine.call(machine.name, body)
-        answer.then(self._renewed, remote, failures)
-
-    def _renewed(self, answer: Call, remote: str, failures: int) -> None:
-        identity = self.identity
-        if identity is None:
-            return
-        if answer.error is not None:
-            delay_ns = RENEW_DELAY_NS * RENEW_FACTOR ** min(failures, RENEW_FAILURES_MAX)
-            self.machine.after(delay_ns, self._renew, failures + 1)
-            return
-        identity.certificate = answer.value.certificate
-        self.credentials.show(identity.certificate, identity.root_certificate)
+    def certified(self, issued: Issued, remote: str) -> None:
+        """A new certificate came; one for a manager's role leads to a seat in Raft."""
+        assert self.identity is not None
+        self.identity.certificate = issued.certificate
+        self.credentials.show(issued.certificate, self.identity.root_certificate)
         self._save()
-        self._plan_renewal()
-        if answer.value.role == Role.MANAGER and self.manager is None:
+        if issued.role == Role.MANAGER and self.manager is None:
             self._ask_for_seat(remote)
         else:
             self._promoting = False
@@ -434,26 +386,8 @@ class SwarmNode(ABC):
             self._leave()
             return call.resolve()
         assert self.gate is not None
-        self.gate.ask(Control("read", ("manager",))).then(self._refuse_to_leave, call)
+        self.gate.ask(Control("read", ("manager",))).then(refuse_to_leave, call)
         return call
-
-    def _refuse_to_leave(self, answer: Call, call: Call) -> None:
-        middle = ""
-        if answer.error is not None:
-            middle = "Doing so may lose the consensus of your cluster. "
-        else:
-            managers = answer.value["manager"]
-            reachable = sum(m.reachability == "reachable" for m in managers)
-            unreachable = len(managers) - reachable
-            if len(managers) == 1:
-                call.fail(NotAvailable((LEAVING_MANAGER + LAST_MANAGER).rstrip()))
-                return
-            if reachable - 2 <= unreachable:
-                middle = (
-                    f"Removing this node leaves {reachable - 1} managers out of {len(managers)}. "
-                    "Without a Raft quorum your swarm will be inaccessible. "
-                )
-        call.fail(NotAvailable(LEAVING_MANAGER + middle + LOST_CONSENSUS))
 
     def _leave(self) -> None:
         if self.agent is not None:

@@ -1,0 +1,276 @@
+"""Specs: what a user asked for, as the very JSON document that was sent, frozen.
+
+In Swarm presence counts: an explicit default is a change, an absent one is not. So a spec is kept
+as it came, and what the orchestrator needs is read through properties that fill in the defaults.
+Source: swarmkit api/specs.proto, api/defaults/service.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, NoReturn, Self
+
+from swarmlab.simulation import S
+
+
+# -- documents ---------------------------------------------------------------------------------
+class Document(dict[str, Any]):
+    """A JSON object that cannot change; compare it with `==`, copy it for free."""
+
+    __slots__ = ()
+
+    def _frozen(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is frozen; make another with .with_()")
+
+    __setitem__ = __delitem__ = __ior__ = _frozen
+    update = pop = popitem = clear = setdefault = _frozen
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some keys changed; a key set to None is left out."""
+        merged = {**self, **changes}
+        return type(self)(
+            {key: freeze(value) for key, value in merged.items() if value is not None}
+        )
+
+    def at(self, *path: str, default: Any = None) -> Any:
+        """The value at the end of `path`, or `default` where the path breaks off or holds null."""
+        value: Any = self
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return default if value is None else value
+
+
+def freeze(value: Any) -> Any:
+    """`value` (JSON) with every object a Document and every array a tuple."""
+    if isinstance(value, Document):
+        return value
+    if isinstance(value, Mapping):
+        return Document({key: freeze(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return tuple(freeze(item) for item in value)
+    return value
+
+
+EMPTY = Document()
+
+
+class Role(StrEnum):
+    WORKER = "worker"
+    MANAGER = "manager"
+
+
+class Availability(StrEnum):
+    ACTIVE = "active"
+    PAUSE = "pause"
+    DRAIN = "drain"
+
+
+# -- specs -------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    condition: str = "any"  # none, on-failure, any
+    delay_ns: int = 5 * S
+    max_attempts: int = 0  # 0: no limit
+    window_ns: int = 0  # 0: unbounded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfig:
+    parallelism: int = 1  # 0: all at once
+    delay_ns: int = 0
+    failure_action: str = "pause"  # pause, continue, rollback
+    monitor_ns: int = 5 * S
+    max_failure_ratio: float = 0.0
+    order: str = "stop-first"  # stop-first, start-first
+
+    @classmethod
+    def of(cls, document: Document | None) -> UpdateConfig:
+        """As the user wrote it; an object without Parallelism means 0, no object at all means 1."""
+        if document is None:
+            return cls()
+        return cls(
+            parallelism=document.at("Parallelism", default=0),
+            delay_ns=document.at("Delay", default=0),
+            failure_action=document.get("FailureAction") or "pause",
+            monitor_ns=document.get("Monitor") or 5 * S,
+            max_failure_ratio=document.at("MaxFailureRatio", default=0.0),
+            order=document.get("Order") or "stop-first",
+        )
+
+
+class Reserved(NamedTuple):
+    """What a task keeps from others on its node."""
+
+    nano_cpus: int
+    memory_bytes: int
+    generic: tuple[Document, ...]
+
+
+NOTHING = Reserved(0, 0, ())
+
+
+class TaskSpec(Document):
+    """What one task runs: Docker's `TaskTemplate`."""
+
+    __slots__ = ("_reserved",)
+    _reserved: Reserved
+
+    @property
+    def container(self) -> Document:
+        document: Document = self.get("ContainerSpec") or EMPTY
+        return document
+
+    @property
+    def image(self) -> str:
+        return str(self.container.get("Image", ""))
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        return tuple(self.at("Placement", "Constraints", default=()))
+
+    @property
+    def preferences(self) -> tuple[str, ...]:
+        """The descriptors to spread over, outermost first, such as `node.labels.az`."""
+        wanted = self.at("Placement", "Preferences", default=())
+        return tuple(p.at("Spread", "SpreadDescriptor", default="") for p in wanted)
+
+    @property
+    def platforms(self) -> tuple[Document, ...]:
+        return tuple(self.at("Placement", "Platforms", default=()))
+
+    @property
+    def max_replicas(self) -> int:
+        """Most tasks of the service on one node; 0: no limit."""
+        return int(self.at("Placement", "MaxReplicas", default=0))
+
+    @property
+    def reserved(self) -> Reserved:
+        """Read once a spec: the scheduler asks for it a hundred thousand times a second."""
+        try:
+            return self._reserved
+        except AttributeError:
+            asked = self.at("Resources", "Reservations", default=EMPTY)
+            found = Reserved(
+                int(asked.at("NanoCPUs", default=0)),
+                int(asked.at("MemoryBytes", default=0)),
+                tuple(asked.at("GenericResources", default=())),
+            )
+            self._reserved = found if any(found) else NOTHING
+            return self._reserved
+
+    @property
+    def networks(self) -> tuple[Document, ...]:
+        return tuple(self.at("Networks", default=()))
+
+    @property
+    def secrets(self) -> tuple[Document, ...]:
+        return tuple(self.container.at("Secrets", default=()))
+
+    @property
+    def configs(self) -> tuple[Document, ...]:
+        return tuple(self.container.at("Configs", default=()))
+
+    @property
+    def restart(self) -> RestartPolicy:
+        document: Document | None = self.get("RestartPolicy")
+        if document is None:
+            return RestartPolicy()
+        return RestartPolicy(
+            condition=document.get("Condition") or "any",
+            delay_ns=document.at("Delay", default=5 * S),
+            max_attempts=document.at("MaxAttempts", default=0),
+            window_ns=document.at("Window", default=0),
+        )
+
+    @property
+    def stop_grace_ns(self) -> int:
+        """Whole seconds, as the executor truncates it; absent means 10 s."""
+        grace_ns = self.container.get("StopGracePeriod")
+        return 10 * S if grace_ns is None else int(grace_ns) // S * S
+
+
+class ServiceSpec(Document):
+    """What the user asked of a service."""
+
+    __slots__ = ()
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        template = TaskSpec(freeze(document.get("TaskTemplate") or {}))
+        super().__init__({**{k: freeze(v) for k, v in document.items()}, "TaskTemplate": template})
+
+    @property
+    def name(self) -> str:
+        return str(self.get("Name", ""))
+
+    @property
+    def labels(self) -> Document:
+        document: Document = self.get("Labels") or EMPTY
+        return document
+
+    @property
+    def task(self) -> TaskSpec:
+        template: TaskSpec = self["TaskTemplate"]
+        return template
+
+    @property
+    def mode(self) -> str:
+        """`replicated`, `global`, `replicated-job` or `global-job`."""
+        mode = self.get("Mode") or {}
+        known = {"Global": "global", "ReplicatedJob": "replicated-job", "GlobalJob": "global-job"}
+        return next(
+            (name for key, name in known.items() if mode.get(key) is not None), "replicated"
+        )
+
+    @property
+    def replicas(self) -> int:
+        return int(self.at("Mode", "Replicated", "Replicas", default=1))
+
+    @property
+    def update_config(self) -> UpdateConfig:
+        return UpdateConfig.of(self.get("UpdateConfig"))
+
+    @property
+    def rollback_config(self) -> UpdateConfig:
+        return UpdateConfig.of(self.get("RollbackConfig"))
+
+    @property
+    def endpoint(self) -> Document:
+        document: Document = self.get("EndpointSpec") or EMPTY
+        return document
+
+    @property
+    def ports(self) -> tuple[Document, ...]:
+        return tuple(self.endpoint.at("Ports", default=()))
+
+
+class NodeSpec(Document):
+    """What the user wants of a node: Name, Labels, Role, Availability."""
+
+    __slots__ = ()
+
+    @property
+    def role(self) -> Role:
+        return Role(self["Role"])
+
+    @property
+    def availability(self) -> Availability:
+        return Availability(self["Availability"])
+
+    @property
+    def labels(self) -> Document:
+        document: Document = self.get("Labels") or EMPTY
+        return document
