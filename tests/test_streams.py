@@ -12,7 +12,7 @@ from swarmlab.model import TaskState
 from swarmlab.simulation import S
 from tests.fake_engine import Lab
 
-CHATTY = ["sh", "-c", "for i in 1 2 3; do echo out $i; echo err $i >&2; sleep 1; done"]
+CHATTY = ["sh", "-c", "".join(f"echo out {i}; echo err {i} >&2; sleep 1; " for i in (1, 2, 3))]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A node's other half: the engine's images and containers, and the agent that runs tasks in them.
 
 Read `agent` (a session with a manager), `task` (one task's state machine), `executor` (what its
-steps do) with `task_container`; then `containers`, `container`, `host_ports`, `health`; then what
-runs inside: `shell`, `script`, `scope`, `commands`; last `images` and `registry`.
+steps do) with `task_container`; then `containers`, `container`, `health`; then what runs inside:
+`shell`, `script`, `commands`; last `images` and `registry`.
 """

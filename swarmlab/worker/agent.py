@@ -6,7 +6,6 @@ Source: swarmkit agent/{agent,session,worker,reporter}.go.
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from typing import Protocol
 
 from swarmlab.errors import NotLeader
@@ -28,7 +27,7 @@ from swarmlab.worker.task_container import Dependencies
 BACKOFF_STEP_NS, BACKOFF_NS_MAX = 100 * MS, 8 * S
 REPORT_NS = 100 * MS  # how long statuses are gathered before they are sent
 DESCRIPTION_NS = 20 * S
-TASKS, STATUSES = "swarm/worker/tasks/", "swarm/worker/statuses/"
+TASKS = "swarm/worker/tasks/"
 
 
 class AgentHost(Protocol):
@@ -70,10 +69,8 @@ class Agent:
     # -- life ------------------------------------------------------------------
     def start(self) -> None:
         """Take up the tasks that the disk knows, and look for a manager."""
-        disk = self.machine.disk
-        for name in disk.names(TASKS):
-            task: Task = pickle.loads(disk.read(name))
-            self._manage(self._with_status(task))
+        for name in self.machine.disk.names(TASKS):
+            self._manage(pickle.loads(self.machine.disk.read(name)))
         self._connect()
         self.machine.after(DESCRIPTION_NS, self._refresh)
 
@@ -192,23 +189,20 @@ class Agent:
         for id in message.removed_config_ids:
             held.configs.pop(id, None)
         for task in message.tasks:
-            self.machine.disk.write(TASKS + task.id, pickle.dumps(task))
             if task.id in self.tasks:
                 self.tasks[task.id].update(task)
+                self._save(self.tasks[task.id].task)
             else:
-                self._manage(self._with_status(task))
+                self._save(task)
+                self._manage(task)
         for id in sorted(removed & set(self.tasks)):
             self._forget(id)
 
-    def _with_status(self, task: Task) -> Task:
-        """The task with the status that this node remembers of it."""
-        name = STATUSES + task.id
-        if name not in self.machine.disk:
-            return task
-        return replace(task, status=TaskStatus(**pickle.loads(self.machine.disk.read(name))))
+    def _save(self, task: Task) -> None:
+        self.machine.disk.write(TASKS + task.id, pickle.dumps(task))
 
     def _manage(self, task: Task) -> None:
-        manager = TaskManager(task, self.machine, self, self._controller)
+        manager = TaskManager(task, self.machine, self.report, self._controller)
         self.tasks[task.id] = manager
         manager.run()
 
@@ -223,12 +217,10 @@ class Agent:
             manager.controller.remove()
         self._unsent.pop(id, None)
         self.machine.disk.delete(TASKS + id)
-        self.machine.disk.delete(STATUSES + id)
 
     # -- reports -----------------------------------------------------------------------
     def report(self, task: Task) -> None:
-        kept = {name: getattr(task.status, name) for name in TaskStatus.__slots__}
-        self.machine.disk.write(STATUSES + task.id, pickle.dumps(kept))
+        self._save(task)
         self._unsent[task.id] = task.status
         self._send_soon()
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call
 from swarmlab.worker.commands import File, exec_refusal, is_executable
-from swarmlab.worker.health import Health
 from swarmlab.worker.registry import PATH, Image
 from swarmlab.worker.shell import SIGNALS, Owner, Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.containers import Containers
+    from swarmlab.worker.health import Health
 
 LOG_ENTRIES_MAX = 5000
 EXEC_NS = 20 * MS  # what `docker exec` takes to start a command
 STREAMS = ("stdin", "stdout", "stderr")
+FOLDER = "docker/containers/"
+KEPT = ("id", "name", "config", "image", "created_ns", "state", "exit_code", "error", "started_ns",
+        "finished_ns")  # fmt: skip
 
 
 class LogEntry(NamedTuple):
@@ -27,20 +33,24 @@ class LogEntry(NamedTuple):
     stream: str  # stdout, stderr
     data: bytes
 
+    def line(self) -> bytes:
+        """As it lies on the disk."""
+        return json.dumps([self.at_ns, self.stream, self.data.decode("latin-1")]).encode() + b"\n"
 
+
+@dataclass(eq=False, repr=False)
 class Container:
     """`config` is the document that `POST /containers/create` took; all else follows from it."""
 
-    def __init__(
-        self, containers: Containers, id: str, name: str, config: Document, image: Image
-    ) -> None:
-        self.containers = containers
-        self.machine = containers.machine
-        self.id = id
-        self.name = name
-        self.config = config
-        self.image = image
-        self.server, self.server_logs = image.server, image.server_logs or ()
+    containers: Containers
+    id: str
+    name: str
+    config: Document
+    image: Image
+
+    def __post_init__(self) -> None:
+        self.machine = self.containers.machine
+        self.server, self.server_logs = self.image.server, self.image.server_logs or ()
         self.created_ns = self.machine.simulation.now_ns
         self.state = "created"  # then running, exited
         self.exit_code = 0
@@ -91,10 +101,6 @@ class Container:
         pairs = [line.partition("=") for line in (PATH, f"HOSTNAME={self.hostname}", *images, *own)]
         return {name: value for name, equals, value in pairs if equals}
 
-    @property
-    def stop_signal(self) -> str:
-        return signal_name(self.option("StopSignal") or "TERM")
-
     def spawn(
         self, owner: Owner, argv: tuple[str, ...], config: Document = EMPTY, **more: Any
     ) -> Process:
@@ -111,39 +117,74 @@ class Container:
             **more,
         )
 
+    # -- disk --------------------------------------------------------------------
+    def save(self) -> None:
+        saved = {key: getattr(self, key) for key in KEPT}
+        self.machine.disk.write(f"{FOLDER}{self.id}", pickle.dumps(saved))
+
+    @classmethod
+    def load(cls, containers: Containers, saved: dict[str, Any]) -> Container:
+        """As a power cut left it."""
+        container = cls(containers, *(saved[key] for key in KEPT[:4]))
+        vars(container).update(saved)
+        disk, file = container.machine.disk, f"{FOLDER}{container.id}.log"
+        if file in disk:
+            whole = disk.read(file)
+            disk.write(file, whole := whole[: whole.rfind(b"\n") + 1])  # a line may be torn
+            for at_ns, stream, data in map(json.loads, whole.splitlines()):
+                container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
+            container.lines_count = len(container.logs)
+        if container.running:
+            container.state, container.exit_code = "exited", 255
+            container.finished_ns = container.machine.simulation.now_ns
+            container.save()
+        return container
+
     # -- what its process tells ----------------------------------------------------
     def wrote(self, stream: int, data: bytes) -> None:
         if self.config.get("Tty"):
             stream, data = 1, data.replace(b"\n", b"\r\n")
         entry = LogEntry(self.machine.simulation.now_ns, STREAMS[stream], data)
-        self.containers.log(self, entry)
+        self.logs.append(entry)
+        self.lines_count += 1
+        disk, file = self.machine.disk, f"{FOLDER}{self.id}.log"
+        if self.lines_count % LOG_ENTRIES_MAX:
+            disk.append(file, entry.line())
+        else:  # so that the file does not grow for ever
+            disk.write(file, b"".join(entry.line() for entry in self.logs))
 
     def ended(self, code: int) -> None:
         self.containers.ended(self, code)
 
 
+@dataclass(eq=False, repr=False)
 class Exec:
-    """One command run in a container by `docker exec`."""
+    """One command run in a container: by `docker exec`, or by the health monitor (no `id`)."""
 
-    def __init__(self, container: Container, id: str, config: Document) -> None:
-        self.container = container
-        self.id = id
-        self.config = config
+    container: Container
+    id: str
+    config: Document
+
+    def __post_init__(self) -> None:
         self.output: list[LogEntry] = []
         self.process: Process | None = None
         self.running = False
         self.exit_code: int | None = None  # None until it has ended
         self.answer = Call()
 
-    def start(self, stdin: bytes) -> Call:
+    def start(self, stdin: bytes = b"") -> Call:
         """Answered with the exit code; what it wrote is in `output`."""
         argv = tuple(self.config["Cmd"])
         self.running = True
         self.process = self.container.spawn(self, argv, self.config, stdin=stdin)
-        told = f"exec_start: {' '.join(argv)}"
-        self.container.containers.event(self.container, told, execID=self.id)
-        self.container.machine.after(EXEC_NS, self._run, self.process, argv[0])
+        self._tell(f"exec_start: {' '.join(argv)}")
+        delay_ns = EXEC_NS if self.id else 0
+        self.container.machine.after(delay_ns, self._run, self.process, argv[0])
         return self.answer
+
+    def _tell(self, action: str, **attributes: str) -> None:
+        if self.id:
+            self.container.containers.event(self.container, action, execID=self.id, **attributes)
 
     def _run(self, process: Process, name: str) -> None:
         if is_executable(self.container, name):
@@ -151,7 +192,7 @@ class Exec:
         else:
             refusal = f"OCI runtime exec failed: exec failed: {exec_refusal(name)}\r\n"
             self.wrote(1, refusal.encode())
-            process.end(127)
+            process.end(127 if self.id else -1)
 
     def wrote(self, stream: int, data: bytes) -> None:
         now_ns = self.container.machine.simulation.now_ns
@@ -159,8 +200,7 @@ class Exec:
 
     def ended(self, code: int) -> None:
         self.running, self.exit_code = False, code
-        told = {"execID": self.id, "exitCode": str(code)}
-        self.container.containers.event(self.container, "exec_die", **told)
+        self._tell("exec_die", exitCode=str(code))
         self.answer.resolve(code)
 
 
@@ -177,9 +217,3 @@ def signal_name(signal: str) -> str:
     if name not in SIGNALS:
         raise BadParameter(f"invalid signal: {signal}")
     return name
-
-
-ADJECTIVES = ("agile", "bold", "calm", "deft", "eager", "fair", "glad", "happy", "keen", "lucid",
-              "merry", "noble", "proud", "quick", "sharp", "wise")  # fmt: skip
-PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper", "joliot", "knuth",
-          "lamport", "lovelace", "meitner", "noether", "ongaro", "ramanujan", "turing")  # fmt: skip

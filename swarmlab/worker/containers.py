@@ -5,28 +5,18 @@ What must outlive a power cut lies on the disk; what was running is then found d
 
 from __future__ import annotations
 
-import json
+import pickle
 import re
 from collections.abc import Callable
-from operator import itemgetter
+from operator import attrgetter
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
-from swarmlab.model import EMPTY, Document, freeze
-from swarmlab.simulation import MS, Call, Machine, S, Timer
+from swarmlab.model import EMPTY, Document
+from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.commands import exec_refusal, is_executable
-from swarmlab.worker.container import (
-    ADJECTIVES,
-    LOG_ENTRIES_MAX,
-    PEOPLE,
-    Container,
-    Exec,
-    LogEntry,
-    signal_name,
-)
+from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry, signal_name
 from swarmlab.worker.health import Health, merged_check
-from swarmlab.worker.host_ports import HostPorts
 from swarmlab.worker.images import Images
-from swarmlab.worker.registry import Image
 from swarmlab.worker.shell import SIGNALS
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
@@ -34,9 +24,11 @@ __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"
 START_NS_MIN, START_NS_MAX = 250 * MS, 350 * MS
 STOP_TIMEOUT_NS = 10 * S
 EXECS_MAX = 200
-FOLDER = "docker/containers/"
-KEPT = ("id", "name", "config", "created_ns", "state", "exit_code", "error", "started_ns",
-        "finished_ns")  # fmt: skip
+DYNAMIC_PORT_MIN = 32768
+ADJECTIVES = ("agile", "bold", "calm", "deft", "eager", "fair", "glad", "happy", "keen", "lucid",
+              "merry", "noble", "proud", "quick", "sharp", "wise")  # fmt: skip
+PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper", "joliot", "knuth",
+          "lamport", "lovelace", "meitner", "noether", "ongaro", "ramanujan", "turing")  # fmt: skip
 
 
 class Containers:
@@ -48,46 +40,10 @@ class Containers:
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
         self.execs: dict[str, Exec] = {}  # the last ones
         self._by_id: dict[str, Container] = {}
-        self._id_of: dict[str, str] = {}  # name -> id
-        self.ports = HostPorts()
-        names = [name for name in machine.disk.names(FOLDER) if name.endswith(".json")]
-        saved = [freeze(json.loads(machine.disk.read(name))) for name in names]
-        for container in sorted(saved, key=itemgetter("created_ns", "id")):
-            self._load(container)
-
-    # -- disk --------------------------------------------------------------------
-    def _save(self, container: Container) -> None:
-        saved = {key: getattr(container, key) for key in KEPT}
-        data = json.dumps({**saved, "image": container.image.id}).encode()
-        self.machine.disk.write(f"{FOLDER}{container.id}.json", data)
-
-    def _load(self, saved: Document) -> None:
-        image = self.images.get(saved["image"]) if saved["image"] in self.images else Image(id="")
-        container = Container(self, saved["id"], saved["name"], saved["config"], image)
-        for key in KEPT:
-            setattr(container, key, saved[key])
-        self._add(container)
-        disk, name = self.machine.disk, f"{FOLDER}{container.id}.log"
-        if name in disk:
-            whole, _, _ = disk.read(name).rpartition(b"\n")  # the power cut may have torn a line
-            for at_ns, stream, data in map(json.loads, whole.splitlines()):
-                container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
-            container.lines_count = len(container.logs)
-            disk.write(name, b"".join(map(log_line, container.logs)))
-        if container.running:
-            container.state, container.exit_code = "exited", 255
-            container.finished_ns = self.machine.simulation.now_ns
-            self._save(container)
-
-    def log(self, container: Container, entry: LogEntry) -> None:
-        """Keep what it wrote, as far as there is room; the disk's file is cut now and then."""
-        container.logs.append(entry)
-        container.lines_count += 1
-        disk, name = self.machine.disk, f"{FOLDER}{container.id}.log"
-        if container.lines_count % LOG_ENTRIES_MAX == 0:
-            disk.write(name, b"".join(map(log_line, container.logs)))
-        else:
-            disk.append(name, log_line(entry))
+        names = [name for name in machine.disk.names(FOLDER) if not name.endswith(".log")]
+        found = [Container.load(self, pickle.loads(machine.disk.read(name))) for name in names]
+        for container in sorted(found, key=attrgetter("created_ns", "id")):
+            self._by_id[container.id] = container
 
     # -- finding -------------------------------------------------------------------
     def all(self) -> list[Container]:
@@ -96,23 +52,19 @@ class Containers:
 
     def find(self, name: str) -> Container | None:
         """The container of exactly this name."""
-        return self._by_id.get(self._id_of.get(name, ""))
+        return next((each for each in self._by_id.values() if each.name == name), None)
 
     def get(self, reference: str) -> Container:
         """By id, name or unique beginning of an id."""
-        id = self._id_of.get(reference.removeprefix("/"), reference)
-        if id in self._by_id:
-            return self._by_id[id]
+        exact = self._by_id.get(reference) or self.find(reference.removeprefix("/"))
+        if exact:
+            return exact
         found = [c for key, c in self._by_id.items() if reference and key.startswith(reference)]
         if len(found) > 1:
             raise EngineFault(f"multiple IDs found with provided prefix: {reference}")
         if not found:
             raise NoSuchObject(f"No such container: {reference}")
         return found[0]
-
-    def _add(self, container: Container) -> None:
-        self._by_id[container.id] = container
-        self._id_of[container.name] = container.id
 
     def event(self, container: Container, action: str, **attributes: str) -> None:
         if self.on_event:
@@ -128,17 +80,17 @@ class Containers:
         if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
             allowed = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             raise BadParameter(f"Invalid container name ({name}), {allowed}")
-        if name in self._id_of:
+        if other := self.find(name):
             raise Conflict(
                 f'Conflict. The container name "/{name}" is already in use by container '
-                f'"{self._id_of[name]}". You have to remove (or rename) that container to be able '
+                f'"{other.id}". You have to remove (or rename) that container to be able '
                 "to reuse that name."
             )
         container = Container(self, id, name, config, self.images.get(config.get("Image", "")))
         if not container.argv:
             raise BadParameter("no command specified")
-        self._add(container)
-        self._save(container)
+        self._by_id[id] = container
+        container.save()
         self.event(container, "create")
         return container
 
@@ -163,15 +115,37 @@ class Containers:
                     "failed to create task for container: failed to create shim task: OCI runtime "
                     f"create failed: runc create failed: {exec_refusal(container.argv[0])}"
                 )
-            bindings = container.host_config.get("PortBindings") or EMPTY
-            container.ports = self.ports.take(container.id, container.name, bindings)
+            container.ports = self._host_ports(container)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
             container.error = str(error)
-            self._save(container)
+            container.save()
             answer.fail(error)
         else:
             self._run(container, answer)
+
+    def _host_ports(self, container: Container) -> dict[str, list[int]]:
+        """The host ports of each container port; without a wish the next free one."""
+        held = {(number, port.partition("/")[2] or "tcp") for other in self._by_id.values()
+                for port, numbers in other.ports.items() for number in numbers}  # fmt: skip
+        found: dict[str, list[int]] = {}
+        for port, wishes in (container.host_config.get("PortBindings") or EMPTY).items():
+            protocol = port.partition("/")[2] or "tcp"
+            for wish in wishes or (EMPTY,):
+                number = int(wish.get("HostPort") or 0)
+                if number and (number, protocol) in held:
+                    raise EngineFault(
+                        "driver failed programming external connectivity on endpoint "
+                        f"{container.name} ({container.id[::-1]}): Bind for 0.0.0.0:{number} "
+                        "failed: port is already allocated"
+                    )
+                if not number:
+                    number = DYNAMIC_PORT_MIN
+                    while (number, protocol) in held:
+                        number += 1
+                held.add((number, protocol))
+                found[port] = [*found.get(port, ()), number]
+        return found
 
     def _run(self, container: Container, answer: Call) -> None:
         simulation = self.machine.simulation
@@ -185,7 +159,7 @@ class Containers:
         own, images = container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
         check = merged_check(own, images)
         container.health = Health(container, check) if check else None
-        self._save(container)
+        container.save()
         self.event(container, "start")
         answer.resolve()
         process.run()
@@ -194,15 +168,13 @@ class Containers:
         """Its process has ended, and with it everything that ran beside it."""
         container.state, container.exit_code, container.pid = "exited", code, 0
         container.finished_ns = self.machine.simulation.now_ns
-        container.process = None
-        self.ports.release(container.id)
-        container.ports = {}
+        container.process, container.ports = None, {}
         if container.health:
             container.health.stop()
         for made in self.execs.values():
             if made.container is container and made.process and made.running:
                 made.process.signal("KILL")
-        self._save(container)
+        container.save()
         self.event(container, "die", exitCode=str(code))
         container.exited.resolve(code)
         if container.host_config.get("AutoRemove"):
@@ -218,25 +190,23 @@ class Containers:
 
     def stop(self, container: Container, grace_ns: int | None = None) -> Call:
         """The stop signal, then KILL after the grace (below 0: never); answered when it is over."""
-        answer, timer = Call(), None
+        answer, exited = Call(), container.exited
         if not container.running:
             return answer.resolve()
         if grace_ns is None:
             seconds = container.config.get("StopTimeout")
             grace_ns = STOP_TIMEOUT_NS if seconds is None else seconds * S
         if grace_ns >= 0:
-            timer = self.machine.after(grace_ns, self._out_of_grace, container)
-        container.exited.then(self._stopped, container, timer, answer)
-        self.kill(container, container.stop_signal)
+            self.machine.after(grace_ns, self._out_of_grace, container, exited)
+        exited.then(self._stopped, container, answer)
+        self.kill(container, container.option("StopSignal") or "TERM")
         return answer
 
-    def _out_of_grace(self, container: Container) -> None:
-        if container.running:
+    def _out_of_grace(self, container: Container, exited: Call) -> None:
+        if exited.waiting:
             self.kill(container)
 
-    def _stopped(self, _: Call, container: Container, timer: Timer | None, answer: Call) -> None:
-        if timer:
-            timer.cancel()
+    def _stopped(self, _: Call, container: Container, answer: Call) -> None:
         self.event(container, "stop")
         answer.resolve()
 
@@ -259,7 +229,6 @@ class Containers:
         if container.process:
             self.kill(container)
         if self._by_id.pop(container.id, None):
-            del self._id_of[container.name]
             self.machine.disk.delete(f"{FOLDER}{container.id}")
             self.event(container, "destroy")
 
@@ -287,7 +256,3 @@ class Containers:
         if id not in self.execs:
             raise NoSuchObject(f"No such exec instance: {id}")
         return self.execs[id].start(stdin)
-
-
-def log_line(entry: LogEntry) -> bytes:
-    return json.dumps([entry.at_ns, entry.stream, entry.data.decode("latin-1")]).encode() + b"\n"

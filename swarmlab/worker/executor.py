@@ -5,6 +5,8 @@ Source: moby daemon/cluster/executor/container/{controller,adapter}.go.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from swarmlab.errors import EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import Document, Task
 from swarmlab.simulation import Call, S
@@ -19,47 +21,48 @@ from swarmlab.worker.task_container import (
 GOSSIP_NS = 2 * S  # between leaving the load balancer and the stop signal
 
 
+@dataclass(eq=False, repr=False)
 class Controller:
     """Every step answers with a Call; none after `cancel`."""
 
-    def __init__(
-        self, task: Task, containers: Containers, dependencies: Dependencies, node: Document
-    ) -> None:
-        self.task = task
-        self.containers = containers
-        self.dependencies = dependencies
-        self.node = node  # its description
+    task: Task
+    containers: Containers
+    dependencies: Dependencies
+    node: Document  # its description
+
+    def __post_init__(self) -> None:
         self.unhealthy = False
         self._watched: Call | None = None  # start, until healthy, or wait, until it exits
         self._starting = False
         self._attempt = 0
-        check_task(task)
+        check_task(self.task)
+
+    @property
+    def found(self) -> Container | None:
+        return self.containers.find(self.task.name)
 
     @property
     def container(self) -> Container:
-        found = self.containers.find(self.task.name)
-        if found is None:
-            raise NoSuchObject(f"No such container: {self.task.name}")
-        return found
+        if found := self.found:
+            return found
+        raise NoSuchObject(f"No such container: {self.task.name}")
 
     @property
     def status(self) -> Document | None:
         """Docker's ContainerStatus."""
-        found = self.containers.find(self.task.name)
-        if found is None:
-            return None
-        return Document(ContainerID=found.id, PID=found.pid, ExitCode=found.exit_code)
+        if found := self.found:
+            return Document(ContainerID=found.id, PID=found.pid, ExitCode=found.exit_code)
+        return None
 
     @property
     def ports(self) -> tuple[Document, ...]:
         """The host-mode ports in use."""
-        found = self.containers.find(self.task.name)
-        rows = [
-            Document(Protocol=port.partition("/")[2], TargetPort=int(port.partition("/")[0]),
-                     PublishedPort=number, PublishMode="host")
-            for port, numbers in (found.ports.items() if found else ())
-            for number in numbers
-        ]  # fmt: skip
+        found = self.found
+        rows = []
+        for port, numbers in found.ports.items() if found else ():
+            target, _, protocol = port.partition("/")
+            row = Document(Protocol=protocol, TargetPort=int(target), PublishMode="host")
+            rows += [row.with_(PublishedPort=number) for number in numbers]
         return tuple(rows)
 
     def cancel(self) -> None:
@@ -72,20 +75,17 @@ class Controller:
         answer, image = Call(), self.task.spec.image
         images = self.containers.images
         by_content = "@" in image or image.startswith("sha256:")
-        if by_content and image in images:
-            self._create(Call().resolve(), answer, self._attempt)
-        else:
-            images.pull(image).then(self._create, answer, self._attempt)
+        pulled = Call().resolve() if by_content and image in images else images.pull(image)
+        pulled.then(self._create, answer, self._attempt)
         return answer
 
     def _create(self, _: Call, answer: Call, attempt: int) -> None:
         if attempt != self._attempt:
             return
         try:
-            if self.containers.find(self.task.name) is None:
+            if self.found is None:
                 config = container_config(self.task, self.node)
-                container = self.containers.create(self.task.name, config)
-                container.watcher = self._seen
+                self.containers.create(self.task.name, config).watcher = self._seen
             answer.resolve()
         except EngineRefusal as error:
             answer.fail(error)
@@ -115,7 +115,7 @@ class Controller:
         self._watched, self._starting = answer, False
         container.watcher = self._seen
         if container.state == "exited":
-            self._exited(container)
+            self._exited(container, answer)
         return answer
 
     def _seen(self, action: str) -> None:
@@ -123,7 +123,7 @@ class Controller:
         if self._watched is None:
             return
         if action == "die":
-            self._exited(self.container)
+            self._exited(self.container, self._watched)
         elif action == "destroy":
             self._watched.fail(EngineFault("dockerexec: container destroyed"))
         elif action == "health_status: healthy" and self._starting:
@@ -132,14 +132,13 @@ class Controller:
             self.unhealthy = True
             self.shutdown()
 
-    def _exited(self, container: Container) -> None:
-        assert self._watched is not None
+    def _exited(self, container: Container, answer: Call) -> None:
         if container.exit_code == 0:  # even of an unhealthy one: Docker's rule
-            self._watched.resolve()
+            answer.resolve()
             return
         reason = "dockerexec: unhealthy container" if self.unhealthy else container.error
         text = f"task: non-zero exit ({container.exit_code})"
-        self._watched.fail(EngineFault(f"{text}: {reason}" if reason else text))
+        answer.fail(EngineFault(f"{text}: {reason}" if reason else text))
 
     def shutdown(self) -> Call:
         """Leave the load balancer, let that be known, then stop within the grace."""
@@ -152,14 +151,10 @@ class Controller:
         return answer
 
     def _stop(self, answer: Call) -> None:
-        found = self.containers.find(self.task.name)
-        if found is None:
-            answer.resolve()
+        if found := self.found:
+            self.containers.stop(found, self.task.spec.stop_grace_ns).then(answer.follow)
         else:
-            self.containers.stop(found, self.task.spec.stop_grace_ns).then(self._stopped, answer)
-
-    def _stopped(self, stopped: Call, answer: Call) -> None:
-        answer.follow(stopped)
+            answer.resolve()
 
     def remove(self) -> None:
         """Stop and remove the container, in the background."""
@@ -167,5 +162,5 @@ class Controller:
         self.shutdown().then(self._remove)
 
     def _remove(self, _: Call) -> None:
-        if found := self.containers.find(self.task.name):
+        if found := self.found:
             self.containers.remove(found, force=True)

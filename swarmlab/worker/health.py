@@ -5,15 +5,11 @@ Source: moby daemon/health.go, daemon/commit.go (merge).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from swarmlab.model import Document
-from swarmlab.simulation import S, Timer
-from swarmlab.worker.commands import exec_refusal, is_executable
-from swarmlab.worker.shell import Process
-
-if TYPE_CHECKING:
-    from swarmlab.worker.container import Container
+from swarmlab.simulation import Call, S
+from swarmlab.worker.container import Container, Exec
 
 RESULTS_MAX, OUTPUT_BYTES_MAX = 5, 4096
 FIELDS = ("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries")
@@ -35,81 +31,57 @@ class Result(NamedTuple):
     output: str
 
 
-class Probe:
-    """One probe under way."""
-
-    def __init__(self, health: Health) -> None:
-        self.health = health
-        self.started_ns = health.now_ns
-        self.output = bytearray()
-        self.timer: Timer | None = None
-        self.process: Process | None = None
-
-    def wrote(self, stream: int, data: bytes) -> None:
-        self.output += data[: OUTPUT_BYTES_MAX - len(self.output)]
-
-    def ended(self, code: int) -> None:
-        self.health.probed(self, code, self.output.decode(errors="replace"))
-
-    def too_late(self) -> None:
-        self.health.probed(
-            self, -1, f"Health check exceeded timeout ({go_duration(self.health.timeout_ns)})"
-        )
-
-
 class Health:
     """A container's health while it runs: `status` is starting, healthy or unhealthy."""
 
     def __init__(self, container: Container, check: Document) -> None:
         self.container = container
+        self.machine = container.machine
         kind, *words = check["Test"]
         self.argv = tuple(words) if kind == "CMD" else ("/bin/sh", "-c", " ".join(words))
         self.interval_ns = check["Interval"] or 30 * S
         self.timeout_ns = check["Timeout"] or 30 * S
-        self.start_period_ns = check["StartPeriod"] or 0
         self.start_interval_ns = check["StartInterval"] or 5 * S
         self.retries = check["Retries"] or 3
         self.status, self.failing_streak = "starting", 0
         self.log: list[Result] = []  # the last five
-        self._started_ns = self.now_ns
-        self._probe: Probe | None = None
-        self._timer: Timer | None = None
+        self._grace_until_ns = self.now_ns + (check["StartPeriod"] or 0)
+        self._probe: Exec | None = None  # the one under way, and since when
+        self._begun_ns = 0
         self._wait()
 
     @property
     def now_ns(self) -> int:
-        return self.container.machine.simulation.now_ns
+        return self.machine.simulation.now_ns
 
     def _wait(self) -> None:
-        early = self.now_ns - self._started_ns < self.start_period_ns
-        hurry = self.status == "starting" and early
+        hurry = self.status == "starting" and self.now_ns < self._grace_until_ns
         delay_ns = self.start_interval_ns if hurry else self.interval_ns
-        self._timer = self.container.machine.after(delay_ns, self._begin)
+        self._timer = self.machine.after(delay_ns, self._begin)
 
     def _begin(self) -> None:
-        self._probe = probe = Probe(self)
-        if not is_executable(self.container, self.argv[0]):
-            self.probed(probe, -1, f"OCI runtime exec failed: {exec_refusal(self.argv[0])}")
-            return
-        probe.process = self.container.spawn(probe, self.argv)
-        probe.timer = self.container.machine.after(self.timeout_ns, probe.too_late)
-        probe.process.run()
+        self._begun_ns = self.now_ns
+        self._probe = Exec(self.container, "", Document(Cmd=self.argv))
+        self._timer = self.machine.after(self.timeout_ns, self._too_late)
+        self._probe.start().then(self._ended, self._probe)
 
-    def probed(self, probe: Probe, code: int, output: str) -> None:
+    def _ended(self, answer: Call, probe: Exec) -> None:
+        if probe is self._probe:
+            output = b"".join(entry.data for entry in probe.output)[:OUTPUT_BYTES_MAX]
+            self._probed(answer.value, output.decode(errors="replace"))
+
+    def _too_late(self) -> None:
+        self._probed(-1, f"Health check exceeded timeout ({go_duration(self.timeout_ns)})")
+
+    def _probed(self, code: int, output: str) -> None:
         """One probe is over."""
-        if probe is not self._probe:
-            return
-        self._probe = None
-        if probe.timer:
-            probe.timer.cancel()
-        if probe.process:
-            probe.process.signal("KILL")
-        result = Result(probe.started_ns, self.now_ns, code, output)
+        self.stop()
+        result = Result(self._begun_ns, self.now_ns, code, output)
         self.log = [*self.log, result][-RESULTS_MAX:]
         before = self.status
         if code == 0:
             self.status, self.failing_streak = "healthy", 0
-        elif self.status != "starting" or not self._in_grace(probe):
+        elif self.status != "starting" or self._begun_ns >= self._grace_until_ns:
             self.failing_streak += 1
             if self.failing_streak >= self.retries:
                 self.status = "unhealthy"
@@ -117,14 +89,9 @@ class Health:
         if self.status != before:
             self.container.containers.event(self.container, f"health_status: {self.status}")
 
-    def _in_grace(self, probe: Probe) -> bool:
-        return probe.started_ns - self._started_ns < self.start_period_ns
-
     def stop(self) -> None:
         probe, self._probe = self._probe, None
-        for timer in (self._timer, probe.timer if probe else None):
-            if timer:
-                timer.cancel()
+        self._timer.cancel()
         if probe and probe.process:
             probe.process.signal("KILL")
 

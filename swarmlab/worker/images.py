@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmlab.errors import BadParameter, EngineRefusal, NoSuchObject
@@ -21,7 +21,7 @@ UNITS_NS = {"ns": 1, "us": US, "ms": MS, "s": S, "m": MINUTE, "h": HOUR}
 class Images:
     """An engine's images, by id; `tags` names them. They lie on the machine's disk."""
 
-    FILE = "docker/images.json"
+    FILE = "docker/images"
 
     def __init__(self, machine: Machine, registry: Registry) -> None:
         self.machine = machine
@@ -29,13 +29,10 @@ class Images:
         self._images: dict[str, Image] = {}
         self.tags: dict[str, str] = {}  # `nginx:latest`, `nginx@sha256:…` -> id
         if self.FILE in machine.disk:
-            saved = freeze(json.loads(machine.disk.read(self.FILE)))
-            self._images = {fields["id"]: Image(**fields) for fields in saved["images"]}
-            self.tags = dict(saved["tags"])
+            self._images, self.tags = pickle.loads(machine.disk.read(self.FILE))
 
     def _save(self) -> None:
-        saved = {"images": [asdict(i) for i in self._images.values()], "tags": self.tags}
-        self.machine.disk.write(self.FILE, json.dumps(saved).encode())
+        self.machine.disk.write(self.FILE, pickle.dumps((self._images, self.tags)))
 
     def all(self) -> list[Image]:
         return list(self._images.values())
@@ -82,7 +79,7 @@ class Images:
             wanted = Reference.parse(reference)
             image = self.registry.find(wanted)
         except EngineRefusal as error:
-            self.machine.after(PULL_NS, self._not_pulled, answer, error)
+            self.machine.after(PULL_NS, answer.fail, error)
         else:
             missing_bytes = 0 if image.id in self._images else image.size_bytes
             delay_ns = PULL_NS + missing_bytes * S // PULL_BYTES_PER_S
@@ -92,9 +89,6 @@ class Images:
     def _pulled(self, answer: Call, wanted: Reference, image: Image) -> None:
         tag = () if wanted.digest else (wanted.familiar,)
         answer.resolve(self.add(image, *tag, f"{wanted.repository}@{image.digest}"))
-
-    def _not_pulled(self, answer: Call, error: EngineRefusal) -> None:
-        answer.fail(error)
 
     def remove(self, reference: str) -> list[dict[str, str]]:
         """Untag, and delete what then has no tag left; the rows that `docker rmi` shows."""
@@ -136,7 +130,7 @@ def apply_change(config: dict[str, Any], change: str) -> None:
     rest = rest.strip()
     match word.upper():
         case "CMD" | "ENTRYPOINT":
-            config[word.capitalize()] = exec_form(rest)
+            config[word.capitalize()] = exec_form(rest, ["/bin/sh", "-c", rest])
         case "ENV":
             config["Env"] = [*config.get("Env", []), *map("=".join, pairs(rest))]
         case "LABEL":
@@ -144,9 +138,12 @@ def apply_change(config: dict[str, Any], change: str) -> None:
         case "EXPOSE":
             ports: dict[str, Any] = {p if "/" in p else f"{p}/tcp": {} for p in rest.split()}
             config["ExposedPorts"] = {**config.get("ExposedPorts", {}), **ports}
-        case "USER" | "WORKDIR" | "STOPSIGNAL":
-            names = {"USER": "User", "WORKDIR": "WorkingDir", "STOPSIGNAL": "StopSignal"}
-            config[names[word.upper()]] = rest
+        case "USER":
+            config["User"] = rest
+        case "WORKDIR":
+            config["WorkingDir"] = rest
+        case "STOPSIGNAL":
+            config["StopSignal"] = rest
         case "HEALTHCHECK":
             config["Healthcheck"] = healthcheck(rest)
         case "VOLUME" | "ONBUILD":
@@ -155,35 +152,34 @@ def apply_change(config: dict[str, Any], change: str) -> None:
             raise BadParameter(f"{word} is not a valid change command")
 
 
-def exec_form(text: str, shell: Sequence[str] = ("/bin/sh", "-c")) -> list[str]:
+def exec_form(text: str, otherwise: list[str]) -> list[str]:
     """A JSON array as it stands; anything else is for the shell."""
     try:
         words = json.loads(text)
     except ValueError:
-        words = None
-    return words if isinstance(words, list) else [*shell, text]
+        return otherwise
+    return words if isinstance(words, list) else otherwise
 
 
-def pairs(text: str) -> list[tuple[str, str]]:
+def pairs(text: str) -> Iterator[tuple[str, str]]:
     """`A=1 B="two words"`, or the old form `A the rest`."""
-    if "=" not in text.split(" ", 1)[0]:
-        name, _, value = text.partition(" ")
-        return [(name, value)]
-    return [(word.partition("=")[0], word.partition("=")[2]) for word in shlex.split(text)]
+    new = "=" in text.split(" ", 1)[0]
+    for word in shlex.split(text) if new else [text]:
+        name, _, value = word.partition("=" if new else " ")
+        yield name, value
 
 
 def healthcheck(text: str) -> dict[str, Any]:
     """`--interval=5s --retries=2 CMD …` or `NONE`."""
     found: dict[str, Any] = {}
     while option := re.match(r"--([a-z-]+)=(\S+)\s+", text):
-        name = "".join(part.capitalize() for part in option[1].split("-"))
+        name = option[1].title().replace("-", "")
         found[name] = int(option[2]) if name == "Retries" else duration_ns(option[2])
         text = text[option.end() :]
     kind, _, command = text.partition(" ")
-    if kind.upper() == "NONE":
-        return {"Test": ["NONE"]}
-    test = exec_form(command.strip(), shell=())
-    return {**found, "Test": [("CMD" if command.strip().startswith("[") else "CMD-SHELL"), *test]}
+    shell = ["CMD-SHELL", command.strip()]
+    test = ["CMD", *words] if (words := exec_form(command, [])) else shell
+    return {**found, "Test": ["NONE"] if kind.upper() == "NONE" else test}
 
 
 def duration_ns(text: str) -> int:

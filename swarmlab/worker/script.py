@@ -1,23 +1,47 @@
-"""The tiny shell's language: a text becomes a list of instructions with jumps.
+"""The tiny shell's language: a text becomes a tree of plain tuples, which `shell` walks.
 
-Nothing nests at run time, so a run is a counter and some variables: plain data, which a copied
-simulation carries along. `$(…)` and pipes collect output in a hidden variable. Instructions:
+    ("run", words, redirects)       a simple command, its words as they were written
+    ("list", node, …)               one after the other
+    ("if", condition, yes, no)      `&&`, `||` and `!` are this, too
+    ("while", condition, body)
+    ("case", word, ((patterns, body), …))
+    ("shell", node)                 `exit` leaves this, and no more
+    ("capture", variable, node)     a pipe or `$(…)`: what it writes becomes a variable
+    ("status", value)               set `$?`
 
-    ("run", words, redirects, background)   a simple command
-    ("jump", target)                        also "jump if", "jump unless" the last status is 0
-    ("match", word, patterns, target)       `case`: go on if a pattern fits, else to target
-    ("each", name, words, target)           `for`: bind the next word, or leave for target
-    ("begin",), ("end", variable)           collect what is written between them
-    ("status", value), ("not",)             set the last status, or turn it round
+There is no `for`, `&`, `<` or `$((…))`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
+
+Node = tuple[Any, ...]
+KEEP: Node = ("list",)  # does nothing: `$?` stays
+# Words that begin no simple command.
+RESERVED = ("for", "until", "do", "done", "then", "elif", "else", "fi", "in", "esac", "}")
+
+_NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|(?P<stream>[12]?)(?P<sign>>>|>&|>)")
+_TOKEN = re.compile(
+    rf"(?P<blank>(?:[ \t\r]|\\\n)+|#[^\n]*)|{_OPERATOR.pattern}"
+    rf"|(?:[^\s;&|()<>\"'\\$]|\\.|'[^']*'|\"(?:\\.|\${_NESTED}|[^\"\\])*\""
+    rf"|\$(?:{_NESTED}|\{{[^}}]*\}})?)+|(?P<wrong>.)",
+    re.S,
+)
+_VALUE = (
+    rf"\$(?P<command>{_NESTED})"
+    r"|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*|[?$])(?(brace)(?::-(?P<default>[^}]*))?\})"
+)
+_PIECE = re.compile(
+    rf"{_VALUE}|'(?P<literal>[^']*)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*)\""
+    r"|\\(?P<escaped>.)|(?P<plain>[^\"'\\$]+|\$)",
+    re.S,
+)
+_IN_QUOTES = re.compile(rf'{_VALUE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$]+|[\\$])', re.S)
 
 
 class ScriptError(Exception):
@@ -25,274 +49,159 @@ class ScriptError(Exception):
 
 
 class Part(NamedTuple):
-    """A piece of a word: its text, or the name of the `variable`, or the `sum` to work out."""
+    """A piece of a word: its text, or a variable's name; that of `$(date)` is `(date)`."""
 
-    kind: str
     text: str
     quoted: bool
-    operator: str = ""  # of ${text:-other}: - + or =
-    other: str = ""
+    variable: bool = False
+    default: str = ""  # of ${name:-default}
 
 
-Word = tuple[Part, ...]
-Instruction = tuple[Any, ...]
+def parts(word: str, pieces: re.Pattern[str] = _PIECE) -> Iterator[Part]:
+    for found in pieces.finditer(word):
+        kind, quoted = str(found.lastgroup), pieces is _IN_QUOTES
+        if name := found["command"] or found["name"]:
+            yield Part(name, quoted, True, found["default"] or "")
+        elif kind == "quoted":
+            yield Part("", True)
+            yield from parts(found[kind], _IN_QUOTES)
+        else:
+            yield Part(found[kind], quoted or kind != "plain")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    instructions: tuple[Instruction, ...]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Script:
-        return self
+def one_command(argv: tuple[str, ...]) -> Node:
+    """A script that runs `argv` as it stands."""
+    return "run", tuple("'" + word.replace("'", r"'\''") + "'" for word in argv), ()
 
 
 @lru_cache(maxsize=4096)
-def compile_script(text: str) -> Script:
+def parse_script(text: str) -> Node:
     """Raises ScriptError with the shell's own words."""
-    compiler = _Compiler(text)
-    compiler.block()
-    if compiler.tokens:
-        compiler.unexpected()
-    return Script(tuple(compiler.code))
+    parser = _Parser(re.sub(r"`([^`]*)`", r"$(\1)", text))  # the old way to write it
+    node = parser.block()
+    if parser.tokens:
+        parser.unexpected()
+    return node
 
 
-def one_command(argv: tuple[str, ...]) -> Script:
-    """A script that runs `argv` as it stands."""
-    words = tuple((Part("text", word, True),) for word in argv)
-    return Script((("run", words, (), False),))
+def _capturing(node: Node, *words: str) -> Node:
+    """`node`, after the `$(…)` in its words."""
+    names = [part.text for word in words for part in parts(word) if part.variable]
+    found = [("capture", name, parse_script(name[1:-1])) for name in names if name[0] == "("]
+    return "list", *found, node
 
 
-_NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
-_PIECE = (
-    rf"\$\((?P<sum>{_NESTED})\)|\$(?P<command>{_NESTED})"
-    r"|\$(?P<name>\d|[A-Za-z_]\w*|[?$#@*!])"
-    r"|\$\{(?P<braced>\w+|[?#@*!])(?::?(?P<operator>[-+=])(?P<other>[^}]*))?\}"
-)
-_INSIDE_QUOTES = re.compile(rf'{_PIECE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$]+|[\\$])', re.S)
-_WORD = re.compile(
-    rf"{_PIECE}|'(?P<literal>[^']*)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*)\""
-    r"|\\(?P<escaped>.)|(?P<plain>[^\s;&|()<>\"'\\$]+|\$)",
-    re.S,
-)
-_OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|[012]?(?:>>|>&|>|<)")
-_BACKTICKS = re.compile(r"`([^`]*)`")  # the old way to write $(…)
-_BLANK = re.compile(r"(?:[ \t\r]|\\\n)+|#[^\n]*")
+class _Parser:
+    """Recursive descent: each rule of the grammar takes its tokens and gives its tree."""
 
-
-def _parts(pieces: Iterator[re.Match[str]], quoted: bool) -> Iterator[Part]:
-    for piece in pieces:
-        kind, text = str(piece.lastgroup), piece[str(piece.lastgroup)]
-        if kind == "quoted":
-            inside = tuple(_parts(_INSIDE_QUOTES.finditer(text), quoted=True))
-            yield from inside or (Part("text", "", True),)
-        elif kind in ("command", "sum"):
-            yield Part(kind, text[1:-1], quoted)
-        elif kind in ("name", "braced", "other"):
-            name = piece["name"] or piece["braced"]
-            yield Part("variable", name, quoted, piece["operator"] or "", piece["other"] or "")
-        else:
-            yield Part("text", text, quoted or kind != "plain")
-
-
-def _tokens(text: str) -> Iterator[str | Word]:
-    """Operators as text, words as their parts."""
-    at = 0
-    while at < len(text):
-        if found := _BLANK.match(text, at):
-            at = found.end()
-        elif found := _OPERATOR.match(text, at):
-            yield found[0]
-            at = found.end()
-        else:
-            pieces = []
-            while found := _WORD.match(text, at):
-                pieces.append(found)
-                at = found.end()
-            if not pieces:
-                raise ScriptError("syntax error: unterminated quoted string")
-            yield tuple(_parts(iter(pieces), quoted=False))
-
-
-class _Compiler:
-    """Recursive descent: each rule of the grammar appends its instructions to `code`."""
-
-    def __init__(self, text: str, code: list[Instruction] | None = None) -> None:
-        self.tokens = list(_tokens(_BACKTICKS.sub(r"$(\1)", text)))
-        self.code: list[Instruction] = [] if code is None else code
+    def __init__(self, text: str) -> None:
+        found = list(_TOKEN.finditer(text))
+        if any(token["wrong"] for token in found):
+            raise ScriptError("syntax error: unterminated quoted string")
+        self.tokens = [token[0] for token in found if not token["blank"]]
 
     # -- tokens ----------------------------------------------------------------
-    def peek(self) -> str:
-        """The next token if it is an operator or may be a keyword; else empty."""
-        token = self.tokens[0] if self.tokens else "end of file"
-        if isinstance(token, str):
-            return token
-        return token[0].text if len(token) == 1 and not token[0].quoted else ""
-
     def accept(self, *wanted: str) -> str:
         """Take the next token if it is one of `wanted`."""
-        found = self.peek()
-        if not self.tokens or found not in wanted:
-            return ""
-        del self.tokens[0]
-        return found
+        return self.tokens.pop(0) if self.tokens and self.tokens[0] in wanted else ""
 
     def expect(self, wanted: str) -> None:
         if not self.accept(wanted):
             self.unexpected(f' (expecting "{wanted}")')
 
     def unexpected(self, hint: str = "") -> NoReturn:
-        found = self.peek() if not self.tokens else f'"{self.peek() or "word"}"'
+        found = f'"{self.tokens[0]}"' if self.tokens else "end of file"
         raise ScriptError(f"syntax error: unexpected {found}{hint}")
 
-    def word(self) -> Word:
-        """Take a word; its `$(…)` are run first, each into a hidden variable."""
-        if not self.tokens or isinstance(self.tokens[0], str):
+    def word(self) -> str:
+        if not self.tokens or _OPERATOR.fullmatch(self.tokens[0]):
             self.unexpected()
-        return tuple(self.hoisted(part) for part in self.tokens.pop(0) if isinstance(part, Part))
-
-    def hoisted(self, part: Part) -> Part:
-        if part.kind != "command":
-            return part
-        name = f"#{len(self.code)}"
-        self.code.append(("begin",))
-        _Compiler(part.text, self.code).block()
-        self.code.append(("end", name))
-        return Part("variable", name, part.quoted)
-
-    # -- jumps -----------------------------------------------------------------
-    def hole(self) -> int:
-        """Room for a jump whose target is not known yet; until then it does nothing."""
-        self.code.append(("pass",))
-        return len(self.code) - 1
-
-    def aim(self, hole: int, jump: str = "jump") -> None:
-        """Make the jump at `hole` lead to here."""
-        self.code[hole] = (jump, len(self.code))
+        return self.tokens.pop(0)
 
     # -- rules -----------------------------------------------------------------
-    def block(self, *ends: str) -> None:
+    def block(self, *ends: str) -> Node:
         """Commands up to one of `ends`, which stays."""
+        nodes: list[Node] = []
         while True:
             while self.accept(";", "\n"):
                 pass
-            if not self.tokens or self.peek() in ends:
-                return
-            self.and_or()
-            if self.accept("&"):
-                name, *rest = self.code[-1]
-                self.code[-1] = (name, *rest[:-1], True) if name == "run" else (name, *rest)
-            elif self.tokens and self.peek() not in (";", "\n", *ends):
+            if not self.tokens or self.tokens[0] in ends:
+                return "list", *nodes
+            nodes.append(self.and_or())
+            if self.tokens and self.tokens[0] not in (";", "\n", *ends):
                 self.unexpected()
 
-    def and_or(self) -> None:
-        self.pipeline()
-        while operator := self.accept("&&", "||"):
+    def up_to(self, end: str) -> Node:
+        """Commands up to `end`, which is taken."""
+        node = self.block(end)
+        self.expect(end)
+        return node
+
+    def and_or(self) -> Node:
+        node = self.pipeline()
+        while sign := self.accept("&&", "||"):
             self.accept("\n")
-            hole = self.hole()
-            self.pipeline()
-            self.aim(hole, "jump if" if operator == "||" else "jump unless")
+            right = self.pipeline()
+            node = ("if", node, *((right, KEEP) if sign == "&&" else (KEEP, right)))
+        return node
 
-    def pipeline(self) -> None:
+    def pipeline(self) -> Node:
         negated = self.accept("!")
-        start = self.hole()
-        self.command()
+        node = self.command()
         while self.accept("|"):
-            self.code[start] = ("begin",)
-            self.code.append(("end", "|"))
-            start = self.hole()
-            self.command()
-        if negated:
-            self.code.append(("not",))
+            node = ("list", ("capture", "|", node), self.command())
+        return ("if", node, ("status", 1), ("status", 0)) if negated else node
 
-    def command(self) -> None:
-        rules = {"if": self.if_, "while": self.while_, "for": self.for_, "case": self.case}
-        word = self.accept("{", "(", *rules)
-        if not word:
-            self.simple()
-        elif word in rules:
-            rules[word]()
-        else:
-            closing = "}" if word == "{" else ")"
-            self.block(closing)
-            self.expect(closing)
+    def command(self) -> Node:
+        match self.accept("{", "(", "if", "while", "case"):
+            case "{":
+                return self.up_to("}")
+            case "(":
+                return "shell", self.up_to(")")
+            case "if":
+                return self.if_()
+            case "while":
+                return "while", self.up_to("do"), self.up_to("done")
+            case "case":
+                return self.case()
+        return self.simple()
 
-    def if_(self) -> None:
-        self.block("then")
-        self.expect("then")
-        otherwise = self.hole()
-        self.block("elif", "else", "fi")
-        done = self.hole()
-        self.aim(otherwise, "jump unless")
+    def if_(self) -> Node:
+        condition, yes = self.up_to("then"), self.block("elif", "else", "fi")
         if self.accept("elif"):
-            self.if_()
-        else:
-            if self.accept("else"):
-                self.block("fi")
-            else:
-                self.code.append(("status", 0))
-            self.expect("fi")
-        self.aim(done)
+            return "if", condition, yes, self.if_()
+        no = self.block("fi") if self.accept("else") else ("status", 0)
+        self.expect("fi")
+        return "if", condition, yes, no
 
-    def while_(self) -> None:
-        start = len(self.code)
-        self.block("do")
-        leave = self.hole()
-        self.body(start)
-        self.aim(leave, "jump unless")
-        self.code.append(("status", 0))
-
-    def for_(self) -> None:
-        name = self.word()[0].text
+    def case(self) -> Node:
+        word, arms = self.word(), []
         self.expect("in")
-        words = []
-        while self.tokens and self.peek() not in (";", "\n", "do"):
-            words.append(self.word())
-        self.accept(";", "\n")
-        start = self.hole()
-        self.body(start)
-        self.code[start] = ("each", name, tuple(words), len(self.code))
-
-    def body(self, start: int) -> None:
-        self.expect("do")
-        self.block("done")
-        self.expect("done")
-        self.code.append(("jump", start))
-
-    def case(self) -> None:
-        word = self.word()
-        self.expect("in")
-        done = []
-        while self.accept("\n") or not self.accept("esac"):
-            if self.peek() in ("\n", "esac"):
+        while not self.accept("esac"):
+            if self.accept("\n"):
                 continue
             self.accept("(")
             patterns = [self.word()]
             while self.accept("|"):
                 patterns.append(self.word())
             self.expect(")")
-            start = self.hole()
-            self.block(";;", "esac")
+            arms.append((tuple(patterns), self.block(";;", "esac")))
             self.accept(";;")
-            done.append(self.hole())
-            self.code[start] = ("match", word, tuple(patterns), len(self.code))
-        self.code.append(("status", 0))
-        for hole in done:
-            self.aim(hole)
+        return _capturing(("case", word, tuple(arms)), word)
 
-    def simple(self) -> None:
-        words: list[Word] = []
-        redirects: list[tuple[int, str, Word]] = []
+    def simple(self) -> Node:
+        words: list[str] = []
+        redirects: list[tuple[int, str, str]] = []
+        if not self.tokens or self.tokens[0] in (*RESERVED, *"&|)", "&&", "||", ";;"):
+            self.unexpected()
         while self.tokens:
-            token = self.tokens[0]
-            if not isinstance(token, str):
+            operator = _OPERATOR.fullmatch(self.tokens[0])
+            if operator is None:
                 words.append(self.word())
-            elif token[-1] in "<>" or token[-2:] == ">&":
+            elif operator["sign"]:
                 del self.tokens[0]
-                operator = token.lstrip("012")
-                stream = int(token[0]) if token[0].isdigit() else int(operator != "<")
-                redirects.append((stream, operator, self.word()))
+                redirects.append((int(operator["stream"] or 1), operator["sign"], self.word()))
             else:
                 break
-        if not words and not redirects:
-            self.unexpected()
-        self.code.append(("run", tuple(words), tuple(redirects), False))
+        node = "run", tuple(words), tuple(redirects)
+        return _capturing(node, *words, *(word for *_, word in redirects))

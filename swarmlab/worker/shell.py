@@ -1,30 +1,29 @@
 """A process in a container: the tiny shell at work, or a server, in virtual time.
 
-Its state is a stack of (script, counter) and some variables. As on Linux, process 1 of a container
-ignores a signal it has no handler for; a shell runs a trap after its foreground command.
+Its state is a stack of what is still to do and some variables: plain data, which a copied
+simulation carries along. As on Linux, process 1 of a container ignores a signal it has no handler
+for; a shell runs a trap after its foreground command.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import KW_ONLY, dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Protocol
 
 from swarmlab.simulation import MS, Timer
-from swarmlab.worker.commands import ANSWERS, COMMANDS, SHELLS, File, Home, sleep_ns
+from swarmlab.worker.commands import BUILTINS, COMMANDS, SHELLS, File, Home
 from swarmlab.worker.registry import WRAPPERS
-from swarmlab.worker.scope import Scope
-from swarmlab.worker.script import Script, ScriptError, Word, compile_script, one_command
+from swarmlab.worker.script import Node, Part, ScriptError, one_command, parse_script, parts
 
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15,
            "WINCH": 28}  # fmt: skip
 # A server ends well on each of these, so long after; of the others it takes no notice.
-SERVER_STOPS, STOP_NS_MIN, STOP_NS_MAX = (
-    ("TERM", "INT", "QUIT", "WINCH", "USR1"),
-    100 * MS,
-    300 * MS,
-)
+SERVER_STOPS = ("TERM", "INT", "QUIT", "WINCH", "USR1")
+STOP_NS_MIN, STOP_NS_MAX = 100 * MS, 300 * MS
 ROUND_NS = 1 * MS  # one turn of a loop, so that an endless one lets time go on
+ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 
 
 class Owner(Protocol):
@@ -35,105 +34,73 @@ class Owner(Protocol):
     def ended(self, code: int) -> None: ...
 
 
-class Frame:
-    """A script being run; leaving a `shell` is what `exit` does."""
+@dataclass(eq=False, repr=False)
+class Process:
+    home: Home
+    owner: Owner
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    _: KW_ONLY
+    directory: str = "/"
+    uid: int = 0
+    stdin: bytes = b""
+    interactive: bool = False  # more input may come: what reads it waits for ever
+    first: bool = False  # process 1: no signal but KILL ends it by default
 
-    __slots__ = ("counter", "script", "shell")
-
-    def __init__(self, script: Script, *, shell: bool) -> None:
-        self.script, self.counter, self.shell = script, 0, shell
-
-
-class Process(Scope):
-    def __init__(
-        self,
-        home: Home,
-        owner: Owner,
-        argv: tuple[str, ...],
-        environment: dict[str, str],
-        *,
-        directory: str = "/",
-        uid: int = 0,
-        stdin: bytes = b"",
-        interactive: bool = False,
-        first: bool = False,
-    ) -> None:
-        super().__init__(environment)
-        self.home = home
-        self.owner = owner
-        self.directory: str = directory
-        self.uid: int = uid
-        self.stdin = stdin
-        self.interactive = interactive  # more input may come: what reads it waits for ever
-        self.first = first  # process 1: no signal but KILL ends it by default
-        self.frames = [Frame(one_command(argv), shell=True)]
-        self.rounds: dict[int, int] = {}  # where a `for` stands -> its next word
-        self.collected: list[bytearray] = []
+    def __post_init__(self) -> None:
+        self.todo: list[Node] = [one_command(self.argv)]  # what comes next is last
+        self.variables: dict[str, str] = {}  # `|` is what a pipe carries
+        self.status = 0  # $?
+        self.collected: list[bytearray] = []  # what pipes and `$(…)` have taken so far
         self.streams: dict[int, int | str] = {}  # redirected to another stream, or a file
         self.input = b""  # of the present command
-        self.traps: dict[str, str] = {}
-        self.pending: list[str] = []  # traps that wait for the foreground command
+        self.traps: dict[str, Node] = {}
         self.timer: Timer | None = None
-        self.job_ns = 0  # when the `sleep &` in the background ends
-        self.blocked = self.serving = self.waiting = self.ended = False
-
-    @property
-    def now_ns(self) -> int:
-        return self.home.machine.simulation.now_ns
+        self.blocked = self.serving = self.ended = False
 
     # -- running ---------------------------------------------------------------
     def run(self) -> None:
         """Go on until something must be waited for, or the end."""
         while not (self.timer or self.blocked or self.ended):
-            if self.pending:
-                self.frames.append(Frame(compile_script(self.pending.pop(0)), shell=False))
-            frame = self.frames[-1]
-            if frame.counter < len(frame.script.instructions):
-                frame.counter += 1
-                self._step(frame, *frame.script.instructions[frame.counter - 1])
+            if self.todo:
+                self._step(self.todo.pop())
             else:
-                self.frames.pop()
-                if not self.frames:
-                    self.end(self.status)
+                self.end(self.status)
 
-    def _step(self, frame: Frame, *instruction: Any) -> None:
-        match instruction:
-            case "run", words, redirects, background:
-                self._simple(words, redirects, background)
-            case "jump", target:
-                if target < frame.counter:
-                    self._pause(ROUND_NS)
-                frame.counter = target
-            case "jump if" | "jump unless" as jump, target:
-                if (self.status == 0) == (jump == "jump if"):
-                    frame.counter = target
-            case "match", word, patterns, target:
+    def _step(self, node: Node) -> None:
+        match node:
+            case "run", words, redirects:
+                self._simple(words, redirects)
+            case "list", *nodes:
+                self.todo += reversed(nodes)
+            case "if", condition, yes, no:
+                self.todo += [("choose", yes, no), condition]
+            case "choose", yes, no:
+                self.todo.append(no if self.status else yes)
+            case "while", condition, body:
+                self.todo += [("choose", ("list", body, node), ("status", 0)), condition]
+                self.pause(ROUND_NS)
+            case "case", word, arms:
                 text = self.joined(word)
-                if not any(fnmatchcase(text, self.joined(pattern)) for pattern in patterns):
-                    frame.counter = target
-            case "each", name, words, target:
-                fields = [field for word in words for field in self.expand(word)]
-                turn = self.rounds.pop(frame.counter, 0)
-                if turn < len(fields):
-                    self.rounds[frame.counter] = turn + 1
-                    self.variables[name] = fields[turn]
-                else:
-                    frame.counter = target
-            case ("begin",):
+                fitting = [body for patterns, body in arms
+                           if any(fnmatchcase(text, self.joined(p)) for p in patterns)]  # fmt: skip
+                self.todo += [*fitting[:1], ("status", 0)]
+            case "shell", body:
+                self.todo += [("end", ""), body]
+            case "capture", name, body:
                 self.collected.append(bytearray())
-            case "end", name:
+                self.todo += [("end", name), body]
+            case "end", name if name:
                 output = self.collected.pop().decode(errors="replace")
                 self.variables[name] = output if name == "|" else output.rstrip("\n")
             case "status", value:
                 self.status = value
-            case ("not",):
-                self.status = int(self.status == 0)
 
-    def _pause(self, delay_ns: int) -> None:
+    def pause(self, delay_ns: int) -> None:
         self.timer = self.home.machine.after(delay_ns, self._wake)
 
     def _wake(self) -> None:
-        self.timer, self.waiting = None, False
+        self.timer = None
         self.run()
 
     def end(self, code: int) -> None:
@@ -155,40 +122,49 @@ class Process(Scope):
                 delay_ns = machine.simulation.rng.randint(STOP_NS_MIN, STOP_NS_MAX)
                 self.timer = machine.after(delay_ns, self.end, 0)
         elif name in self.traps:
-            self.pending.append(self.traps[name])
-            if self.waiting and self.timer:
-                self.timer.cancel()
-                self._wake()
+            self.todo.append(self.traps[name])
         elif not self.first and name != "WINCH":
             self.end(128 + SIGNALS[name])
 
+    # -- words -------------------------------------------------------------------
+    def expand(self, word: str) -> list[str]:
+        """The fields that `word` becomes; an unquoted value is split at blanks."""
+        fields, exists = [""], False
+        for part in parts(word):
+            value = self._value(part)
+            exists = exists or part.quoted or bool(value.strip())
+            whole = part.quoted or not part.variable
+            first, *more = [value] if whole else value.split() or [""]
+            fields[-1] += first
+            fields += more
+        return fields if exists else []
+
+    def joined(self, word: str) -> str:
+        """What `word` becomes where nothing is split."""
+        return "".join(self._value(part) for part in parts(word))
+
+    def _value(self, part: Part) -> str:
+        known = {**self.environment, **self.variables, "?": str(self.status), "$": "1"}
+        return known.get(part.text) or part.default if part.variable else part.text
+
     # -- simple commands -----------------------------------------------------------
-    def _simple(self, words: tuple[Word, ...], redirects: Any, background: bool) -> None:
-        assigned = {}
-        while words and (found := ASSIGNMENT.match(words[0][0].text)) and not words[0][0].quoted:
-            rest = words[0][0]._replace(text=words[0][0].text[found.end() :])
-            assigned[found[1]] = self.joined((rest, *words[0][1:]))
-            words = words[1:]
-        argv = [field for word in words for field in self.expand(word)]
-        self.variables.update(assigned)
+    def _simple(self, words: tuple[str, ...], redirects: tuple[tuple[int, str, str], ...]) -> None:
         self.input = self.variables.pop("|", "").encode() or self.stdin
         self.streams = {}
+        while words and (found := ASSIGNMENT.fullmatch(words[0])):
+            self.variables[found[1]], words = self.joined(found[2]), words[1:]
+        argv = [field for word in words for field in self.expand(word)]
         if not all(self._redirect(*redirect) for redirect in redirects):
             self.status = 1
-        elif background and argv[:1] == ["sleep"]:
-            self.job_ns = self.now_ns + sleep_ns(argv[1:])
         elif argv:
             self.execute(argv)
 
-    def _redirect(self, stream: int, sign: str, word: Word) -> bool:
+    def _redirect(self, stream: int, sign: str, word: str) -> bool:
         target = self.joined(word)
         path = self.path(target)
         if sign == ">&":
-            self.streams[stream] = self.streams.get(int(target), int(target))
-        elif sign == "<":
-            text = self.read(target)
-            self.input = (text or "").encode(errors="surrogateescape")
-            return text is not None
+            number = 2 if target == "2" else 1
+            self.streams[stream] = self.streams.get(number, number)
         elif path.startswith("/run/secrets/"):
             self.complain(f"can't create {target}: Read-only file system")
             return False
@@ -208,66 +184,34 @@ class Process(Scope):
             self.execute(argv[1:])
         elif name in SHELLS or self.path(argv[0]) in self.home.files:
             self._shell(argv[1:] if name in SHELLS else argv)
-        elif name in ANSWERS:
-            text, self.status = ANSWERS[name]
-            self.write(1, text)
-        elif name in COMMANDS:
-            status = COMMANDS[name](self, argv[1:])
+        elif command := COMMANDS.get(name) or BUILTINS.get(name):
+            try:
+                status = command(self, argv[1:])
+            except (ArithmeticError, LookupError, ValueError, re.error):
+                self.complain(f"{name}: bad arguments")
+                status = 2
             self.blocked, self.status = status is None, status or 0
-        elif builtin := getattr(self, f"do_{name}", None):
-            self.status = 0 if name != "exit" else self.status
-            builtin(argv[1:])
         else:
             self.complain(f"{argv[0]}: not found")
             self.status = 127
 
     def _shell(self, args: list[str]) -> None:
-        flag = args[0] if args and args[0].startswith("-") else ""
-        rest = args[1:] if flag else args
-        text = self.input.decode(errors="replace")
-        if flag.endswith("c"):
-            text, self.args = (rest or [""])[0], rest[1:]
-        elif rest:
-            text, self.args = self.read(rest[0]) or "", rest
+        text, self.status = self.input.decode(errors="replace"), 0
+        match args:
+            case [flag, script, *_] if re.fullmatch("-[a-z]*c", flag):
+                text = script
+            case [file, *_] if not file.startswith("-"):
+                text = self.read(file) or ""
         self.blocked = self.interactive and not text
+        self.todo.append(("shell", self.parsed(text)))
+
+    def parsed(self, text: str) -> Node:
+        """The script; if it is none, a complaint."""
         try:
-            self.frames.append(Frame(compile_script(text), shell=True))
-            self.status = 0
+            return parse_script(text)
         except ScriptError as error:
             self.complain(str(error))
-            self.status = 2
-
-    def do_sleep(self, args: list[str]) -> None:
-        self._pause(sleep_ns(args))
-
-    def do_wait(self, _: list[str]) -> None:
-        self.waiting = True
-        self._pause(max(0, self.job_ns - self.now_ns))
-
-    def do_exit(self, args: list[str]) -> None:
-        self.status = int(args[0]) & 255 if args else self.status
-        while not self.frames.pop().shell:
-            pass
-        if not self.frames:
-            self.end(self.status)
-
-    def do_exec(self, args: list[str]) -> None:
-        self.traps.clear()
-        self.frames = [Frame(one_command(tuple(args)), shell=True)]
-
-    def do_trap(self, args: list[str]) -> None:
-        for signal in args[1:]:
-            self.traps[signal.removeprefix("SIG")] = args[0]
-
-    def do_cd(self, args: list[str]) -> None:
-        self.directory = self.path(args[0] if args else "/root")
-
-    def do_export(self, args: list[str]) -> None:
-        for name, equals, value in (arg.partition("=") for arg in args):
-            self.environment[name] = value if equals else self.variables.get(name, "")
-
-    def do_set(self, args: list[str]) -> None:
-        """`set -e` and its like are taken, and change nothing."""
+            return "status", 2
 
     # -- files -----------------------------------------------------------------
     def path(self, name: str) -> str:
@@ -296,6 +240,3 @@ class Process(Scope):
 
     def complain(self, text: str) -> None:
         self.write(2, f"sh: {text}\n")
-
-
-ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")

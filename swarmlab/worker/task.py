@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from swarmlab.errors import SwarmError
 from swarmlab.model import Task, TaskState, TaskStatus
@@ -29,6 +28,14 @@ class TaskStatusChanged(Record):
 
 
 Step = tuple[str, TaskState, str]  # what to do, then the state it leads to and its message
+STEPS: dict[TaskState, Step] = {
+    TaskState.ASSIGNED: ("", TaskState.ACCEPTED, "accepted"),
+    TaskState.ACCEPTED: ("", TaskState.PREPARING, "preparing"),
+    TaskState.PREPARING: ("prepare", TaskState.READY, "prepared"),
+    TaskState.READY: ("", TaskState.STARTING, "starting"),
+    TaskState.STARTING: ("start", TaskState.RUNNING, "started"),
+    TaskState.RUNNING: ("wait", TaskState.COMPLETE, "finished"),
+}
 
 
 def next_step(state: TaskState, desired: TaskState) -> Step | None:
@@ -36,58 +43,33 @@ def next_step(state: TaskState, desired: TaskState) -> Step | None:
     if desired >= TaskState.SHUTDOWN:
         done = state >= TaskState.COMPLETE
         return None if done else ("shutdown", TaskState.SHUTDOWN, "shutdown")
-    if state > desired:
-        return None
-    match state:
-        case TaskState.PREPARING:
-            return "prepare", TaskState.READY, "prepared"
-        case TaskState.STARTING:
-            return "start", TaskState.RUNNING, "started"
-        case TaskState.RUNNING:
-            return "wait", TaskState.COMPLETE, "finished"
-    if state >= desired:
-        return None
-    match state:
-        case TaskState.ACCEPTED:
-            return "", TaskState.PREPARING, "preparing"
-        case TaskState.READY:
-            return "", TaskState.STARTING, "starting"
-        case TaskState.NEW | TaskState.PENDING | TaskState.ASSIGNED:
-            return "", TaskState.ACCEPTED, "accepted"
-    return None
+    step = STEPS.get(state)
+    # What is being done is done to its end; a next state is entered only if it is wanted.
+    return step if step and (state < desired or (state == desired and step[0])) else None
 
 
-class Reporter(Protocol):
-    def report(self, task: Task) -> None:
-        """A task's status has changed."""
-
-
+@dataclass(eq=False, repr=False)
 class TaskManager:
     """Drives one task, step by step, as long as it is assigned to this node."""
 
-    def __init__(
-        self,
-        task: Task,
-        machine: Machine,
-        reporter: Reporter,
-        controller: Callable[[Task], Controller],
-    ) -> None:
-        self.task = task
-        self.machine = machine
-        self.reporter = reporter
+    task: Task
+    machine: Machine
+    report: Callable[[Task], None]  # hears of each new status
+    make_controller: Callable[[Task], Controller]
+
+    def __post_init__(self) -> None:
         self.controller: Controller | None = None
         self._operation = 0  # the number of the running one; what is older was given up
         self._busy = False
         self._retry: Timer | None = None
         try:
-            self.controller = controller(task)
+            self.controller = self.make_controller(self.task)
         except SwarmError as error:
-            if task.state <= TaskState.RUNNING:
+            if self.task.state <= TaskState.RUNNING:
                 self._fail(error, "resolving controller failed")
 
     def run(self) -> None:
         """Do what comes next, and on until something must be waited for."""
-        self._retry = None
         while not self._busy and (step := next_step(self.task.state, self.task.desired)):
             action, state, message = step
             if not action:
@@ -127,7 +109,7 @@ class TaskManager:
         )
         self.task = replace(self.task, status=status)
         self.machine.record(TaskStatusChanged, self.task.id, self.task.name, state, message, err)
-        self.reporter.report(self.task)
+        self.report(self.task)
 
     def update(self, task: Task) -> None:
         """The manager changed the task: whatever is going on is given up, and looked at again."""
@@ -140,12 +122,10 @@ class TaskManager:
         if self.controller is None:
             return
         self.controller.task = task
-        if self._retry:
-            self._retry.cancel()
-        if self._busy:
-            self._operation += 1
-            self._busy = False
-            self.controller.cancel()
+        busy = self._busy
+        self.close()
+        self._busy = False
+        if busy:
             # A step that was given up is tried again after a second: so long a running task
             # goes on before its stop begins.
             self._retry = self.machine.after(RETRY_NS, self.run)

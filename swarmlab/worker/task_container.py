@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from swarmlab.errors import BadParameter, EngineFault
-from swarmlab.model import EMPTY, Config, Document, Secret, Task, freeze
+from swarmlab.model import EMPTY, Config, Document, Secret, Task
 from swarmlab.worker.commands import ROOT, File
 from swarmlab.worker.registry import Reference
 
-TEMPLATE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+FOLDERS_OF_HOST = ("", *ROOT, "mnt", "opt", "srv")  # what a bind mount may begin with
 
 
 @dataclass
@@ -33,40 +32,32 @@ def check_task(task: Task) -> None:
     if not task.spec.image:
         raise BadParameter("dockerexec: image required")
     for mount in task.spec.container.at("Mounts", default=()):
-        source, target = mount.get("Source") or "", mount.get("Target") or ""
+        kind, source, target = (mount.get(key) or "" for key in ("Type", "Source", "Target"))
         if not target.startswith("/"):
             raise BadParameter(f"invalid mount target, must be an absolute path: {target}")
-        match mount.get("Type"), source.startswith("/"):
-            case "bind", False:
-                text = "invalid bind mount source, must be an absolute path"
-                raise BadParameter(f"{text}: {source}")
-            case "volume", True:
-                text = "invalid volume mount source, must not be an absolute path"
-                raise BadParameter(f"{text}: {source}")
-            case "tmpfs", _ if source:
-                raise BadParameter("invalid tmpfs source, source must be empty")
+        if kind == "tmpfs" and source:
+            raise BadParameter("invalid tmpfs source, source must be empty")
+        if kind in ("bind", "volume") and source.startswith("/") != (kind == "bind"):
+            must = "must be" if kind == "bind" else "must not be"
+            raise BadParameter(f"invalid {kind} mount source, {must} an absolute path: {source}")
 
 
-class Expansion:
-    """The Go templates that Swarm allows, for one task. Source: swarmkit template/context.go."""
-
-    def __init__(self, task: Task, node: Document, more: Mapping[str, str] = EMPTY) -> None:
-        labels = {f'index .Service.Labels "{k}"': v for k, v in task.service_labels.items()}
-        self.known: dict[str, str] = {
-            ".Service.ID": task.service_id, ".Service.Name": task.service_name,
-            ".Node.ID": task.node_id, ".Node.Hostname": node.get("Hostname", ""),
-            ".Node.Platform.Architecture": node.at("Platform", "Architecture", default=""),
-            ".Node.Platform.OS": node.at("Platform", "OS", default=""), ".Task.ID": task.id,
-            ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **labels, **more,
-        }  # fmt: skip
-
-    def of(self, text: str) -> str:
-        return TEMPLATE.sub(self._value, text) if "{{" in text else text
-
-    def _value(self, found: re.Match[str]) -> str:
-        if found[1] not in self.known:
-            raise BadParameter(f"template: expansion: cannot evaluate {found[0]}")
-        return self.known[found[1]]
+def expand(text: str, task: Task, node: Document, more: Mapping[str, str] = EMPTY) -> str:
+    """Fill in the Go templates that Swarm allows. Source: swarmkit template/context.go."""
+    known: dict[str, str] = {
+        ".Service.ID": task.service_id, ".Service.Name": task.service_name,
+        ".Node.ID": task.node_id, ".Node.Hostname": node.get("Hostname", ""),
+        ".Node.Platform.Architecture": node.at("Platform", "Architecture", default=""),
+        ".Node.Platform.OS": node.at("Platform", "OS", default=""), ".Task.ID": task.id,
+        ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **more,
+        **{f'index .Service.Labels "{key}"': v for key, v in task.service_labels.items()},
+    }  # fmt: skip
+    literal, *found = re.split(r"\{\{\s*(.*?)\s*\}\}", text)
+    for name, rest in zip(found[::2], found[1::2], strict=True):
+        if name not in known:
+            raise BadParameter(f"template: expansion: cannot evaluate {{{{{name}}}}}")
+        literal += known[name] + rest
+    return literal
 
 
 def container_config(task: Task, node: Document) -> Document:
@@ -74,15 +65,9 @@ def container_config(task: Task, node: Document) -> Document:
     spec, prefix = task.spec.container, "com.docker.swarm"
     for mount in spec.at("Mounts", default=()):
         source = mount.get("Source", "")
-        known = source.split("/")[1:2] in [[name] for name in ("", *ROOT, "mnt", "opt", "srv")]
-        if mount.get("Type") == "bind" and not known:
-            text = (
-                f'invalid mount config for type "bind": bind source path does not exist: {source}'
-            )
-            raise BadParameter(text)
-    labels = {f"{prefix}.node.id": task.node_id, f"{prefix}.service.id": task.service_id,
-              f"{prefix}.service.name": task.service_name, f"{prefix}.task": "",
-              f"{prefix}.task.id": task.id, f"{prefix}.task.name": task.name}  # fmt: skip
+        if mount.get("Type") == "bind" and source.split("/")[1] not in FOLDERS_OF_HOST:
+            reason = f"bind source path does not exist: {source}"
+            raise BadParameter(f'invalid mount config for type "bind": {reason}')
     image = spec["Image"]
     if not image.startswith("sha256:"):
         image = Reference.parse(image).familiar
@@ -93,27 +78,30 @@ def container_config(task: Task, node: Document) -> Document:
             number = str(port.get("PublishedPort") or "")
             bindings.setdefault(key, []).append({"HostPort": number})
     limits = task.spec.at("Resources", "Limits", default=EMPTY)
-    command, env, expand = spec.get("Command"), spec.get("Env") or (), Expansion(task, node).of
-    config: dict[str, Any] = {
-        "Image": image, "Entrypoint": command or None, "Cmd": spec.get("Args"),
-        "Env": [expand(line) for line in env], "Hostname": expand(spec.get("Hostname") or ""),
-        "User": spec.get("User"), "WorkingDir": spec.get("Dir"), "Tty": spec.get("TTY"),
-        "OpenStdin": spec.get("OpenStdin"), "StopSignal": spec.get("StopSignal"),
-        "Healthcheck": spec.get("Healthcheck"),
-        "Labels": {**(spec.get("Labels") or {}), **labels},
-        "HostConfig": {
+    return Document().with_(
+        **{key: spec.get(key) for key in ("User", "OpenStdin", "StopSignal", "Healthcheck")},
+        Image=image,
+        Entrypoint=spec.get("Command") or None,
+        Cmd=spec.get("Args"),
+        Env=[expand(line, task, node) for line in spec.get("Env") or ()],
+        Hostname=expand(spec.get("Hostname") or "", task, node),
+        WorkingDir=spec.get("Dir"),
+        Tty=spec.get("TTY"),
+        Labels={
+            **(spec.get("Labels") or {}),
+            f"{prefix}.node.id": task.node_id,
+            f"{prefix}.service.id": task.service_id,
+            f"{prefix}.service.name": task.service_name,
+            f"{prefix}.task": "",
+            f"{prefix}.task.id": task.id,
+            f"{prefix}.task.name": task.name,
+        },
+        HostConfig={
             "Init": spec.get("Init"), "Mounts": spec.get("Mounts"), "PortBindings": bindings,
             "NanoCpus": limits.get("NanoCPUs"), "Memory": limits.get("MemoryBytes"),
             "ReadonlyRootfs": spec.get("ReadOnly"), "ExtraHosts": spec.get("Hosts"),
         },
-        "NetworkingConfig": {
-            "EndpointsConfig": {
-                network.at("Network", "Spec", "Name", default=""): network
-                for network in task.networks
-            }
-        },
-    }  # fmt: skip
-    return Document(freeze({key: value for key, value in config.items() if value is not None}))
+    )  # fmt: skip
 
 
 def dependency_files(task: Task, held: Dependencies, node: Document) -> dict[str, File]:
@@ -134,13 +122,12 @@ def dependency_files(task: Task, held: Dependencies, node: Document) -> dict[str
             if driver := objects[id].spec.at("Templating", "Name"):
                 if driver != "golang":
                     raise EngineFault("unrecognized template type")
-                data = Expansion(task, node, more).of(data.decode()).encode()
+                data = expand(data.decode(), task, node, more).encode()
             more[f'{kind} "{name}"'] = data.decode(errors="replace")
-            folder = "/run/secrets/" if kind == "secret" else "/"
-            uid, gid = (str(target.get(key) or "0") for key in ("UID", "GID"))
-            for number in (uid, gid):
+            owner = [str(target.get(key) or "0") for key in ("UID", "GID")]
+            for number in owner:
                 if not number.isdigit():
                     raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
-            path = name if name.startswith("/") else folder + name
-            files[path] = File(data, target.get("Mode") or 0o444, int(uid), int(gid))
+            folder = "" if name[0] == "/" else "/run/secrets/" if kind == "secret" else "/"
+            files[folder + name] = File(data, target.get("Mode") or 0o444, *map(int, owner))
     return files
