@@ -35,7 +35,8 @@ WAIT_LIMIT = "10m"
 class Cluster:
     """A simulated cluster of Docker engines.
 
-    >>> cluster = simulate(managers=3, workers=2, seed=7)
+    >>> import swarmlab
+    >>> cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
     >>> cluster.client("m1").services.create("nginx", name="web").name
     'web'
     >>> cluster.crash("m1")

@@ -184,6 +184,7 @@ def test_on_a_served_cluster_both_tell_one_story(tmp_path):
     assert not differing, "\n".join(differing)
 
 
+@pytest.mark.by_hand
 @pytest.mark.filterwarnings("ignore")  # the oracle's starter leaves logs open
 def test_on_a_real_engine_both_tell_one_story():
     if os.geteuid() != 0 or not shutil.which("dockerd") or "DOCKER_CLI_REAL" not in os.environ:

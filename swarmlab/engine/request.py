@@ -148,7 +148,8 @@ class Ask:
         return self.wait(self.engine.control(method, *args))
 
     def must_be_manager(self) -> None:
-        refusal = NOT_IN_SWARM if self.engine.swarm_state == "inactive" else self.engine.swarm_error
+        state, error = self.engine.swarm_state, self.engine.swarm_error
+        refusal = {"inactive": NOT_IN_SWARM, "locked": LOCKED, "error": error}.get(state, "")
         if refusal or not self.engine.is_manager:
             raise NotAvailable(refusal or WORKER)
 
