@@ -124,6 +124,21 @@ def test_an_unhealthy_container_that_stops_with_code_0_counts_as_started(contain
     assert outcome(containers, made.wait()) == "done"
 
 
+def test_one_that_turns_unhealthy_while_it_runs_and_stops_with_code_0_has_finished(containers):
+    """COMPLETE, so with condition on-failure it is not restarted. Source: spec 8.3 TRAP."""
+    containers.images.pull("nginx")
+    containers.machine.simulation.run_until(5 * S)
+    check = {"Test": ["CMD-SHELL", "test -f /ok"], "Interval": 1 * S, "Retries": 2}
+    made = up(containers, Image="nginx", Healthcheck=check)
+    made.container.files["/ok"] = made.container.files["/etc/hostname"]
+    assert outcome(containers, made.start()) == "done"
+    wait = made.wait()
+    assert outcome(containers, wait, 5 * S) == "waiting"
+    del made.container.files["/ok"]
+    assert outcome(containers, wait) == "done"
+    assert made.container.state == "exited"
+
+
 def test_a_container_that_dies_while_it_starts_fails_the_start(containers):
     made = up(containers, Healthcheck=CHECK, Args=["sh", "-c", "sleep 1; exit 4"])
     assert outcome(containers, made.start()) == "task: non-zero exit (4)"

@@ -10,6 +10,7 @@ import pytest
 from swarmlab.manager.replicated import ReplicatedOrchestrator, kept_first
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState, UpdateState, UpdateStatus
+from swarmlab.simulation import S
 from tests.rooms import Play, node, service, task
 
 RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
@@ -244,3 +245,142 @@ def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
     assert game.store.tasks["t2"].desired == TaskState.READY
     game.later(1.1)
     assert game.store.tasks["t2"].desired == RUNNING
+
+
+@pytest.mark.parametrize(("condition", "deleted"), [("any", True), ("none", False)])
+def test_a_slot_that_is_scaled_down_is_deleted_at_the_next_look(condition: str, deleted: bool):
+    """2.3 TRAP [run]: while its task still stops, if its policy would allow a restart."""
+    web = service(replicas=1, **restart_policy(Condition=condition))
+    tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2)]
+    game = play(node("a"), web, *tasks)
+    game.decide()
+    assert game.store.tasks["t2"].desired == REMOVE
+    game.apply(Change(Action.UPDATE, replace(web, job_started_ns=1)))
+    game.decide()
+    assert ("t2" not in game.store.tasks) is deleted
+
+
+@pytest.mark.parametrize(("condition", "wanted"), [("any", [1, 2, 3]), ("none", [1, 2])])
+def test_scaling_down_and_up_again_at_once_may_leave_one_too_few(condition: str, wanted: list[int]):
+    """2.3 TRAP [run]: with condition none the slot that goes still counts as a replica."""
+    policy = restart_policy(Condition=condition)
+    three, two = service(replicas=3, **policy), service(replicas=2, version=1, **policy)
+    tasks = [task(f"t{n}", three, slot=n, node="a") for n in (1, 2, 3)]
+    game = play(node("a"), three, *tasks)
+    game.decide()
+    game.apply(Change(Action.UPDATE, two))
+    game.decide()
+    game.apply(Change(Action.UPDATE, replace(three, spec_version=2)))
+    game.decide()
+    assert [t.slot for t in game.tasks()] == wanted
+
+
+def test_an_old_spec_that_crashes_in_the_middle_of_an_update_comes_back_new():
+    """3.2 TRAP [run]: outside the updater, with the restart policy of the crashed task."""
+    quick = {"RestartPolicy": {"Condition": "any", "Delay": 1 * S}}
+    slow = {"RestartPolicy": {"Condition": "any", "Delay": 60 * S}}
+    old = service(replicas=2, TaskTemplate=quick)
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
+    game = play(node("a"), old, *tasks)
+    game.decide()
+    game.apply(Change(Action.UPDATE, service(replicas=2, version=7, TaskTemplate=slow)))
+    game.decide()
+    crashed = next(t for t in game.tasks() if t.spec_version == 0)
+    game.report(crashed.id, FAILED)
+    game.decide()
+    (back,) = [t for t in game.tasks() if t.slot == crashed.slot]
+    assert (back.spec_version, back.desired) == (7, TaskState.READY)
+    game.later(1.1)
+    assert game.store.tasks[back.id].desired == RUNNING
+
+
+def test_after_a_rollback_a_crashing_new_task_comes_back_old():
+    """3.2 TRAP [run]: the replacement is what the service says now."""
+    old, new = service(), service(version=7, TaskTemplate={"ContainerSpec": {"Image": "nginx:2"}})
+    status = UpdateStatus(state=UpdateState.ROLLBACK_PAUSED, message="", started_ns=0)
+    game = play(node("a"), replace(old, update_status=status), task("t1", new, slot=1, node="a"))
+    game.decide()
+    game.report("t1", FAILED)
+    game.decide()
+    assert [t.spec.image for t in game.tasks()] == ["nginx"]
+
+
+@pytest.mark.parametrize(("old", "replaced"), [("none", False), ("any", True)])
+def test_whether_to_restart_is_read_from_the_old_tasks_own_spec(old: str, replaced: bool):
+    """3.2 TRAP: not from the service's, although that is what the replacement runs."""
+    before = service(**restart_policy(Condition=old))
+    now = service(version=7, **restart_policy(Condition="any" if old == "none" else "none"))
+    paused = UpdateStatus(state=UpdateState.PAUSED, message="", started_ns=0)
+    game = play(node("a"), replace(now, update_status=paused), task("t1", before, slot=1, node="a"))
+    game.decide()
+    game.report("t1", FAILED)
+    game.decide()
+    assert bool(game.tasks()) is replaced
+
+
+@pytest.mark.parametrize("cause", ["drain", "down", "rejected"])
+def test_evictions_count_as_attempts(cause: str):
+    """3.2 TRAP ([run] for drain): drain, node down and the constraint enforcer."""
+    web = service(**restart_policy(Condition="any", MaxAttempts=1, Delay=0))
+    game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    if cause == "rejected":
+        game.report("t1", TaskState.REJECTED)
+    else:
+        state = NodeState.DOWN if cause == "down" else NodeState.READY
+        availability = "drain" if cause == "drain" else "active"
+        game.apply(Change(Action.UPDATE, node("a", state=state, availability=availability)))
+    game.decide()
+    game.later(61)
+    (second,) = game.tasks()
+    game.report(second.id, FAILED)
+    game.later(1)
+    assert game.tasks() == []
+
+
+def test_the_windows_reference_is_when_an_evicted_task_became_running():
+    """3.3 TRAP: not now. So restarts of long ago count, and restarts since then do not."""
+    policy = restart_policy(Condition="any", MaxAttempts=1, Window=100 * S, Delay=0)
+    web = service(**policy)
+    game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    game.later(10)
+    game.report("t1", FAILED)
+    game.later(0)
+    (second,) = game.tasks()
+    game.apply(Change(Action.UPDATE, replace(game.store.tasks[second.id], node_id="a")))
+    game.later(1)
+    game.report(second.id, RUNNING)  # at 11 s; the restart was at 10 s, within the window
+    game.later(10_000)
+    game.apply(Change(Action.UPDATE, node("a", availability="drain")))
+    game.decide()
+    assert game.tasks() == []
+
+
+def test_restarts_outside_the_window_are_forgotten():
+    """3.3: at or before the reference minus the window."""
+    web = service(**restart_policy(Condition="any", MaxAttempts=1, Window=5 * S, Delay=0))
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    for _ in range(4):
+        game.later(6)
+        for live in game.tasks():
+            game.report(live.id, FAILED)
+        game.decide()
+    assert len(game.tasks()) == 1
+    game.later(1)
+    game.report(game.tasks()[0].id, FAILED)
+    game.later(1)
+    assert game.tasks() == []
+
+
+def test_a_removed_service_leaves_nothing_that_starts_later():
+    """2.9 and 1.8: a desired state never goes back, not when a delay ends in that moment."""
+    web = service()
+    game = play(node("a"), web, task("t1", web, slot=1, node="a"))
+    game.decide()
+    game.report("t1", FAILED)
+    game.decide()
+    game.simulation.now_ns += 5 * S
+    game.apply(Change(Action.REMOVE, web))
+    game.decide()
+    assert {t.desired for t in game.store.tasks.values()} == {REMOVE}

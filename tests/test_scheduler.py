@@ -10,8 +10,9 @@ import pytest
 
 from swarmlab.errors import Unknown
 from swarmlab.manager import constraints
+from swarmlab.manager.filters import Pipeline
 from swarmlab.manager.node_info import NodeInfo
-from swarmlab.manager.scheduler import Scheduler, rank
+from swarmlab.manager.scheduler import Scheduler, build_tree, rank
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState
 from swarmlab.simulation import MINUTE
@@ -274,3 +275,143 @@ def test_a_malformed_constraint_is_refused_in_swarmkits_words(expression: str, w
     with pytest.raises(Unknown) as refusal:
         constraints.parse([expression])
     assert str(refusal.value) == f"rpc error: code = Unknown desc = {words}"
+
+
+def test_two_full_nodes_and_a_drained_one_are_explained_in_two_steps():
+    """6.4 [run]: a yes clears the counts, so the whole picture comes with the next run."""
+    web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
+    nodes = [node("a"), node("b"), node("c", availability="drain")]
+    game = play(*nodes, web, *pending(3, web))
+    game.apply(*game.room.decide(game.store))
+    (waiting,) = [t for t in game.store.tasks.values() if t.state == PENDING]
+    both = "insufficient resources on 2 nodes"
+    assert waiting.status.err == f"no suitable node ({both})"
+    game.decide()
+    said = game.store.tasks[waiting.id].status.err
+    assert said == f"no suitable node ({both}; 1 node not available for new tasks)"
+
+
+@pytest.mark.parametrize("what", ["memory", "host port"])
+def test_a_replacement_waits_for_what_the_old_task_still_holds(what: str):
+    """6.2 TRAP: it is placed while the old one stops, elsewhere or not yet."""
+    port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80, "Protocol": "tcp"}
+    spec: dict[str, Any] = {"EndpointSpec": {"Ports": [port]}}
+    words = "host-mode port already in use on 1 node"
+    if what == "memory":
+        spec = {"TaskTemplate": {"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}}}
+        words = "insufficient resources on 1 node"
+    web = service(**spec)
+    old = task("old", web, slot=1, node="a", desired=TaskState.SHUTDOWN)
+    game = play(node("a"), web, old, *pending(1, web, desired=TaskState.READY))
+    game.decide()
+    assert game.store.tasks["t0"].status.err == f"no suitable node ({words})"
+    game.apply(Change(Action.CREATE, node("b")))
+    game.decide()
+    assert game.store.tasks["t0"].node_id == "b"
+
+
+def test_load_and_free_room_play_no_part_in_the_ranking():
+    """6.8 TRAP: no bin-packing; one big task and one small one weigh the same."""
+    hungry = service("big", TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 7 * GIB}}})
+    small, web = service("small"), service()
+    for seed in range(9):
+        big = task("big", hungry, slot=1, node="a")
+        two = [task(f"s{n}", small, slot=n, node="b") for n in (1, 2)]
+        game = play(
+            node("a"), node("b"), web, hungry, small, big, *two, *pending(1, web), seed=seed
+        )
+        game.decide()
+        assert game.store.tasks["t0"].node_id == "a"
+
+
+def test_ineligible_nodes_still_make_branches_and_count():
+    """6.9 TRAP: a drained node's label value is a branch, with the tasks it still has."""
+    preferences = [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]
+    web = service(TaskTemplate={"Placement": {"Preferences": preferences}})
+    nodes = [
+        *(node(f"a{n}", labels={"az": "a"}) for n in (1, 2, 3)),
+        node("b", labels={"az": "b"}),
+        node("none"),
+        node("d", labels={"az": "d"}, availability="drain"),
+    ]
+    there = task("there", web, slot=99, node="d")
+    game = play(*nodes, web, there, *pending(10, web))
+    (waiting,) = pending(1, web)
+    pipeline = Pipeline(waiting)
+    tree = build_tree(game.room.nodes.values(), waiting, pipeline, ("node.labels.az",))
+    assert {az: len(b.nodes) for az, b in tree.branches.items()} == {"a": 3, "b": 1, "": 1, "d": 0}
+    assert tree.branches["d"].active_count == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_full_branch_may_leave_the_others_off_by_a_few(seed: int):
+    """6.9 [run]: a: 3 or 4, b: 2 to 4, none: 2 to 4; never the drained one."""
+    preferences = [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]
+    web = service(TaskTemplate={"Placement": {"Preferences": preferences}})
+    nodes = [
+        *(node(f"a{n}", labels={"az": "a"}) for n in (1, 2, 3)),
+        node("b", labels={"az": "b"}),
+        node("none"),
+        node("d", labels={"az": "d"}, availability="drain"),
+    ]
+    counts = placed(play(*nodes, web, *pending(10, web), seed=seed))
+    per_branch = (sum(counts.get(f"a{n}", 0) for n in (1, 2, 3)), counts["b"], counts["none"])
+    assert sum(per_branch) == 10
+    assert all(2 <= count <= 4 for count in per_branch)
+
+
+def test_a_named_generic_resource_never_schedules():
+    """6.5 and 1.10 TRAP: although the node has that very one."""
+    wish = {"NamedResourceSpec": {"Kind": "gpu", "Value": "u1"}}
+    template = {"Resources": {"Reservations": {"GenericResources": [wish]}}}
+    web = service(TaskTemplate=template)
+    a = node("a")
+    offered = a.description["Resources"].with_(GenericResources=[wish])
+    a = replace(a, description=a.description.with_(Resources=offered))
+    game = play(a, web, *pending(1, web))
+    game.decide()
+    err = game.store.tasks["t0"].status.err
+    assert err == "no suitable node (insufficient resources on 1 node)"
+
+
+def test_a_count_of_a_generic_resource_claims_the_first_free_names():
+    """6.5."""
+    named = [{"NamedResourceSpec": {"Kind": "gpu", "Value": f"u{n}"}} for n in (1, 2, 3)]
+    wish = {"DiscreteResourceSpec": {"Kind": "gpu", "Value": 2}}
+    web = service(TaskTemplate={"Resources": {"Reservations": {"GenericResources": [wish]}}})
+    a = node("a")
+    offered = a.description["Resources"].with_(GenericResources=named)
+    a = replace(a, description=a.description.with_(Resources=offered))
+    game = play(a, web, *pending(2, web))
+    game.decide()
+    (got,) = [t for t in game.store.tasks.values() if t.node_id]
+    assert [r["NamedResourceSpec"]["Value"] for r in got.generic_resources] == ["u1", "u2"]
+
+
+def test_an_obsolete_task_that_cannot_be_placed_and_is_to_stop_is_shut_down():
+    """6.4: state SHUTDOWN, with no error."""
+    web = service()
+    game = play(node("a", availability="drain"), web, *pending(1, web))
+    game.decide()
+    game.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
+    waiting = game.store.tasks["t0"]
+    game.apply(Change(Action.UPDATE, replace(waiting, desired=TaskState.SHUTDOWN)))
+    game.decide()
+    status = game.store.tasks["t0"].status
+    assert (status.state, status.err) == (TaskState.SHUTDOWN, "")
+
+
+def test_the_old_pending_task_stays_while_the_new_one_is_placed():
+    """6.4 TRAP [run]: scaled up while short of room, then there is room."""
+    template = {"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}}
+    web = service(TaskTemplate=template)
+    game = play(node("a", memory_bytes=4 * GIB), web, *pending(1, web))
+    game.decide()
+    scaled = replace(web, spec=service(replicas=2, TaskTemplate=template).spec, spec_version=7)
+    new = task("new", scaled, slot=2, state=PENDING)
+    game.apply(Change(Action.UPDATE, scaled), Change(Action.CREATE, new))
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a", memory_bytes=64 * GIB)))
+    game.decide()
+    assert (game.store.tasks["new"].node_id, game.store.tasks["t0"].node_id) == ("a", "")
+    assert game.store.tasks["t0"].status.err.startswith("no suitable node")

@@ -188,27 +188,61 @@ def test_rollback_restores_the_old_spec_and_forgets_the_previous_one():
     assert {t.spec.image for t in game.tasks()} == {"nginx"}
 
 
+class Rollback(Rollout):
+    """An update that failed and is being rolled back, slot by slot; so far it has made one task."""
+
+    def __init__(self, failure_action: str) -> None:
+        super().__init__(
+            UpdateConfig={"FailureAction": "rollback", "Parallelism": 1},
+            RollbackConfig={"Parallelism": 1, "FailureAction": failure_action},
+        )
+        for _ in range(5):
+            self.obey()
+        newest = self.made()[-1]
+        self.report(newest.id, FAILED)
+        self.decide()
+        assert self.status is not None
+        assert self.status[0] is UpdateState.ROLLBACK_STARTED
+        (self.back,) = (
+            t for t in self.tasks() if t.spec.image == "nginx" and t.id not in ("t1", "t2", "t3")
+        )
+
+
 @pytest.mark.parametrize(
     ("action", "words"), [("pause", "update paused"), ("rollback", "rollback paused")]
 )
 def test_a_rollback_that_fails_is_paused_and_says_so_oddly(action: str, words: str):
-    """4.7 TRAP: with action pause it says `update`, with rollback `rollback`."""
-    game = Rollout(
-        replicas=2,
-        UpdateConfig={"FailureAction": "rollback", "Parallelism": 0},
-        RollbackConfig={"Parallelism": 0, "FailureAction": action},
-    )
-    game.obey()
-    (first, *_) = game.made()
-    game.report(first.id, FAILED)
+    """4.7 TRAP [run]: with action pause it says `update`, with rollback `rollback`."""
+    game = Rollback(action)
+    game.report(game.back.id, FAILED)
     game.decide()
-    back = [t for t in game.tasks() if t.spec.image == "nginx"]
-    made_by_rollback = next(t for t in back if t.slot != first.slot)
-    game.report(made_by_rollback.id, FAILED)
-    game.decide()
+    cause = f"due to failure or early termination of task {game.back.id}"
+    assert game.status == (UpdateState.ROLLBACK_PAUSED, f"{words} {cause}")
+
+
+@pytest.mark.parametrize(
+    ("action", "end"),
+    [("pause", UpdateState.ROLLBACK_PAUSED), ("rollback", UpdateState.COMPLETED)],
+)
+def test_a_rollback_that_is_to_be_rolled_back_is_not_really_paused(action: str, end: UpdateState):
+    """4.7 TRAP [run]: after the monitor period it is overwritten with `update completed`."""
+    game = Rollback(action)
+    game.report(game.back.id, FAILED)
+    for _ in range(3):
+        game.obey()
+    game.later(5.1)
     assert game.status is not None
-    assert game.status[0] is UpdateState.ROLLBACK_PAUSED
-    assert game.status[1].startswith(f"{words} due to failure")
+    assert game.status[0] is end
+
+
+def test_a_rollback_that_fails_with_action_continue_is_completed():
+    """4.7: the failure is ignored."""
+    game = Rollback("continue")
+    game.report(game.back.id, FAILED)
+    for _ in range(8):
+        game.later(6)
+        game.obey()
+    assert game.status == (UpdateState.ROLLBACK_COMPLETED, "rollback completed")
 
 
 def test_a_new_spec_interrupts_the_update():
@@ -256,3 +290,245 @@ def test_a_task_that_never_runs_keeps_the_update_waiting_for_ever():
     game.later(3600)
     assert game.status[0] is UpdateState.UPDATING
     assert len(game.made()) == 1
+
+
+def test_changed_placement_hides_changed_ports():
+    """2.5 TRAP: a task that meets the new constraints stays, with its old ports."""
+    old = service(EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 80}]})
+    game = Play([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
+    game.decide()
+    new = service(
+        version=7,
+        TaskTemplate={"Placement": {"Constraints": ["node.role==worker"]}},
+        EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 81}]},
+    )
+    game.apply(Change(Action.UPDATE, new))
+    game.decide()
+    assert game.store.tasks["t1"].desired == RUNNING
+    assert game.store.tasks["t1"].endpoint_spec == old.spec.endpoint
+
+
+@pytest.mark.parametrize(
+    "placement", [{"MaxReplicas": 1}, {"Preferences": [{"Spread": {"SpreadDescriptor": "x"}}]}]
+)
+def test_a_lower_limit_a_node_or_a_new_preference_evicts_nobody(placement: dict[str, Any]):
+    """2.5 TRAP: three running tasks stay on the one node."""
+    old = service(replicas=3)
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
+    game = Play([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
+    game.decide()
+    template = {"Placement": placement}
+    game.apply(Change(Action.UPDATE, service(replicas=3, version=7, TaskTemplate=template)))
+    assert game.decide() == []
+
+
+def test_the_slots_are_updated_in_no_order():
+    """4.4 TRAP: not slot 1, 2, 3 …"""
+    firsts = set()
+    for seed in range(20):
+        old, new = service(replicas=3), service(replicas=3, version=7, **NEW)
+        tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
+        game = Play([node("a"), old, *tasks], ReplicatedOrchestrator, seed)
+        game.decide()
+        game.apply(Change(Action.UPDATE, new))
+        game.decide()
+        firsts |= {t.slot for t in game.store.tasks.values() if t.spec.image == "nginx:2"}
+    assert firsts == {1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_update_that_scales_down_keeps_the_order_of_the_scale_down(seed: int):
+    """4.4 and 2.3: the slots that are kept first are updated first: one of each node."""
+    old, new = service(replicas=5), service(replicas=3, version=7, **NEW)
+    places = {1: "a", 2: "a", 3: "a", 4: "b", 5: "c"}
+    tasks = [task(f"t{n}", old, slot=n, node=where) for n, where in places.items()]
+    game = Play([node("a"), node("b"), node("c"), old, *tasks], ReplicatedOrchestrator, seed)
+    game.decide()
+    game.apply(Change(Action.UPDATE, new))
+    game.decide()
+    assert {"t1", "t2", "t3", "t4", "t5"} & set(game.store.tasks) == {"t1", "t4", "t5"}
+    (first,) = [t for t in game.store.tasks.values() if t.spec.image == "nginx:2"]
+    assert first.slot == 1
+
+
+def test_an_old_task_that_will_not_stop_is_waited_for_a_minute():
+    """4.4 TRAP: then the new one starts beside it."""
+    game = Rollout()
+    (new,) = game.made()
+    game.later(59.9)
+    assert game.store.tasks[new.id].desired == READY
+    game.later(0.2)
+    assert game.store.tasks[new.id].desired == RUNNING
+    assert next(t for t in game.store.tasks.values() if t.slot == new.slot).state == RUNNING
+
+
+@pytest.mark.parametrize(
+    ("place", "made_at_once"), [("in the old spec", 3), ("in the new spec", 1)]
+)
+def test_an_automatic_rollback_goes_by_the_rollback_config_of_the_old_spec(
+    place: str, made_at_once: int
+):
+    """4.4 TRAP: not by that of the spec whose update failed."""
+    all_at_once = {"RollbackConfig": {"Parallelism": 0}}
+    config = {"UpdateConfig": {"Parallelism": 0, "FailureAction": "rollback"}}
+    old = service(replicas=3, **config, **(all_at_once if place == "in the old spec" else {}))
+    new = service(
+        replicas=3,
+        version=7,
+        **config,
+        **NEW,
+        **(all_at_once if place == "in the new spec" else {}),
+    )
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
+    game = Play([node("a"), old, *tasks], ReplicatedOrchestrator)
+    game.decide()
+    game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
+    game.decide()
+    for t in [t for t in game.store.tasks.values() if t.spec.image == "nginx:2"]:
+        game.report(t.id, RUNNING)
+    game.decide()
+    failed = next(t for t in game.store.tasks.values() if t.spec.image == "nginx:2")
+    game.report(failed.id, FAILED)
+    game.decide()
+    assert game.store.services["web"].spec == old.spec
+    back = [t for t in game.tasks() if t.spec.image == "nginx" and t.id not in ("t1", "t2", "t3")]
+    assert len(back) == made_at_once
+
+
+def test_a_drained_new_task_counts_as_a_failure():
+    """4.6 TRAP: early termination, for whatever reason."""
+    game = Rollout(replicas=2)
+    (new,) = game.made()
+    game.obey()
+    game.apply(Change(Action.UPDATE, replace(game.store.tasks[new.id], node_id="b")))
+    game.apply(Change(Action.CREATE, node("b", availability="drain")))
+    game.decide()
+    assert game.store.tasks[new.id].desired == SHUTDOWN
+    game.report(new.id, SHUTDOWN)
+    for _ in range(4):
+        game.obey()
+    assert game.status is not None
+    assert game.status[0] is UpdateState.PAUSED
+    assert new.id in game.status[1]
+
+
+def test_failures_among_the_last_slots_are_judged_when_their_delay_is_over():
+    """4.6: events queue up meanwhile, and are evaluated with the clock of that later time."""
+    game = Rollout(replicas=1, UpdateConfig={"Delay": 3 * 10**9})
+    (new,) = game.made()
+    game.obey()
+    game.report(new.id, FAILED)
+    game.later(2.9)
+    assert game.status == (UpdateState.UPDATING, "update in progress")
+    game.later(0.2)
+    assert game.status[0] is UpdateState.PAUSED
+
+
+def test_what_the_rollback_finds_of_a_failed_slot_it_replaces_without_the_restart_delay():
+    """4.8 TRAP [run]: the restart supervisor was first, so its replacement has the new spec."""
+    game = Rollout(UpdateConfig={"FailureAction": "rollback"}, RollbackConfig={"Parallelism": 0})
+    (new,) = game.made()
+    game.obey()
+    game.report(new.id, FAILED)
+    game.decide()
+    replacement = next(t for t in game.made() if t.slot == new.slot and t.id != new.id)
+    assert replacement.spec_version == 7
+    assert game.store.tasks[replacement.id].desired == SHUTDOWN
+    back = next(t for t in game.tasks() if t.slot == new.slot)
+    game.report(replacement.id, SHUTDOWN)
+    game.decide()
+    assert (game.store.tasks[back.id].desired, back.spec.image) == (RUNNING, "nginx")
+
+
+def test_a_rollback_takes_the_scale_of_the_same_update_back():
+    """4.8 TRAP: everything in the spec is restored, replicas and labels too."""
+    config = {"UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback"}}
+    old = service(replicas=2, **config)
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
+    game = Play([node("a"), old, *tasks], ReplicatedOrchestrator)
+    game.decide()
+    new = service(replicas=5, version=7, Labels={"k": "v"}, **config, **NEW)
+    game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
+    game.decide()
+    made = [t for t in game.tasks() if t.spec.image == "nginx:2" and t.desired == READY]
+    game.report(made[0].id, FAILED)
+    game.decide()
+    assert game.store.services["web"].spec == old.spec
+    assert len({t.slot for t in game.tasks()}) == 2
+
+
+def test_without_a_previous_spec_an_automatic_rollback_does_not_happen():
+    """4.8: the service stays `updating`, with nobody who updates it."""
+    game = Rollout(UpdateConfig={"FailureAction": "rollback"})
+    (new,) = game.made()
+    game.apply(Change(Action.UPDATE, replace(game.service, previous_spec=None)))
+    game.report(new.id, FAILED)
+    for _ in range(5):
+        game.later(20)
+    assert game.status == (UpdateState.UPDATING, "update in progress")
+    assert {t.slot for t in game.made()} == {new.slot}
+
+
+def test_start_first_and_continue_can_end_with_no_healthy_task():
+    """4.9 TRAP [run]: the run after the completed one shuts the old task down, unasked."""
+    game = Rollout(replicas=1, UpdateConfig={"Order": "start-first", "FailureAction": "continue"})
+    (new,) = game.made()
+    game.report(new.id, FAILED)
+    game.decide()
+    assert game.store.tasks["t1"].desired == RUNNING
+    game.later(5.1)
+    assert game.status == (UpdateState.COMPLETED, "update completed")
+    assert game.store.tasks["t1"].desired == SHUTDOWN
+    (left,) = game.tasks()
+    assert (left.spec.image, left.state) == ("nginx:2", TaskState.NEW)
+
+
+def test_start_first_and_pause_keeps_the_old_task_beside_the_failing_one():
+    """4.9."""
+    game = Rollout(replicas=1, UpdateConfig={"Order": "start-first"})
+    (new,) = game.made()
+    game.report(new.id, FAILED)
+    game.decide()
+    game.later(60)
+    assert game.status[0] is UpdateState.PAUSED
+    assert game.store.tasks["t1"].desired == RUNNING
+    assert len(game.tasks()) == 2
+
+
+def test_a_slot_that_somebody_else_replaced_is_left_alone():
+    """4.4 and 3.2: a crash brought the new spec there, and its restart delay is its own."""
+    game = Rollout()
+    other = next(t for t in game.tasks() if t.spec.image == "nginx")
+    game.report(other.id, FAILED)
+    game.decide()
+    for _ in range(2):
+        game.obey()
+        game.later(0.1)
+    in_slot = [t for t in game.made() if t.slot == other.slot]
+    assert [t.desired for t in in_slot] == [READY]
+    game.later(5)
+    assert [game.store.tasks[t.id].desired for t in in_slot] == [RUNNING]
+
+
+def test_an_update_to_the_same_spec_leaves_the_running_one_alone_and_its_end_untold():
+    """4.3 and 4.2: the updater goes on, but the status was unset and stays so."""
+    game = Rollout()
+    game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
+    game.decide()
+    for _ in range(5):
+        game.obey()
+        game.later(6)
+    assert {t.spec.image for t in game.tasks()} == {"nginx:2"}
+    assert game.service.update_status is None
+
+
+def test_a_failure_after_such_an_update_is_not_told_either():
+    """4.3: it ends the run all the same."""
+    game = Rollout()
+    game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
+    (new,) = game.made()
+    game.report(new.id, FAILED)
+    game.decide()
+    game.later(30)
+    assert game.service.update_status is None
+    assert {t.slot for t in game.made()} == {new.slot}

@@ -8,6 +8,7 @@ stays NEW, without a word, as in SwarmKit. Source: swarmkit manager/allocator/ne
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 from swarmlab.manager.addresses import Ports, Subnet, next_subnet
 from swarmlab.manager.room import Room
@@ -32,10 +33,15 @@ def is_ingress(port: Document) -> bool:
     return bool(port.get("PublishMode", "ingress") == "ingress")
 
 
+def is_overlay(network: SwarmNetwork) -> bool:
+    return bool(network.spec.get("Driver", "overlay") == "overlay")
+
+
 class Allocator(Room):
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self._subnets: dict[str, Subnet] = {}  # by network id
+        self._given: list[IPv4Network] = []  # every subnet that was ever handed out
         self._ports: dict[str, Ports] = {}  # by protocol
         self._waiting: dict[str, dict[str, None]] = {"network": {}, "service": {}, "task": {}}
         for network in view.all(SwarmNetwork):
@@ -91,7 +97,7 @@ class Allocator(Room):
         if isinstance(new, Task):
             if isinstance(old, Task) and old.state <= TaskState.RUNNING < new.state:
                 self._each_address(new, "free")
-                return bool(self._waiting["task"])
+                return any(self._waiting.values())
             if new.state == TaskState.NEW:
                 self._waiting["task"][new.id] = None
                 return True
@@ -102,7 +108,7 @@ class Allocator(Room):
             self._subnets.pop(old.id, None)
         elif isinstance(old, Task) and old.state <= TaskState.RUNNING:
             self._each_address(old, "free")
-        return bool(self._waiting["task"])
+        return any(self._waiting.values())
 
     # -- what it decides ---------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
@@ -112,7 +118,13 @@ class Allocator(Room):
             if (network := view.get(SwarmNetwork, id)) is not None
             and (allocated := self._network(view, network)) is not None
         ]
-        self._waiting["network"] = {}
+        self._waiting["network"] = {
+            id: None
+            for id in self._waiting["network"]
+            if (network := view.get(SwarmNetwork, id)) is not None
+            and is_overlay(network)
+            and id not in self._subnets
+        }
         endpoints: dict[str, Service] = {}
         for id in list(self._waiting["service"]):
             service = view.services.get(id)
@@ -128,17 +140,21 @@ class Allocator(Room):
 
     def _network(self, view: Store, network: SwarmNetwork) -> SwarmNetwork | None:
         """The network with a subnet of its own; None when it has one, or there is none left."""
-        if network.id in self._subnets or network.spec.get("Driver", "overlay") != "overlay":
+        if network.id in self._subnets or not is_overlay(network):
             return None
         asked = network.spec.at("IPAM", "Config", default=())
         wanted = asked[0].get("Subnet", "") if asked else ""
         taken = [subnet.network for subnet in self._subnets.values()]
         cluster = view.cluster
-        subnet = wanted or next_subnet(cluster.default_address_pool, cluster.subnet_size, taken)
-        if not subnet:
+        pools, size = cluster.default_address_pool, cluster.subnet_size
+        # Serially: one that was given back comes last.
+        subnet = wanted or next_subnet(pools, size, [*taken, *self._given])
+        subnet = subnet or next_subnet(pools, size, taken)
+        if not subnet or any(IPv4Network(subnet, strict=False).overlaps(t) for t in taken):
             return None
         made = Subnet(subnet, asked[0].get("Gateway", "") if asked else "")
         self._subnets[network.id] = made
+        self._given.append(made.network)
         config = {"Subnet": str(made.network), "Gateway": made.gateway}
         return replace(network, ipam=freeze({"Driver": "default", "Config": [config]}))
 
@@ -161,6 +177,8 @@ class Allocator(Room):
             elif subnet is not None and (address := subnet.next()) is not None:
                 ips.append(Document(NetworkID=id, Addr=address))
             elif id in view.tables["network"]:
+                given = Document(Ports=tuple(ports), VirtualIPs=tuple(ips))
+                self._free_endpoint(given, before)
                 return None
         endpoint = Document(Ports=tuple(ports) or None, VirtualIPs=tuple(ips) or None).with_()
         self._free_endpoint(before, endpoint)
@@ -173,7 +191,7 @@ class Allocator(Room):
         """The ports as they will be; None when one is taken."""
         had = before.get("Ports", ()) if len(before.get("Ports", ())) == len(spec.ports) else ()
         mine = {(p.get("Protocol", "tcp"), p["PublishedPort"]) for p in _ingress(before)}
-        ports = []
+        ports: list[Document] = []
         for port in spec.ports:
             protocol, number = port.get("Protocol", "tcp"), port.get("PublishedPort", 0)
             if is_ingress(port) and not number:
@@ -182,6 +200,7 @@ class Allocator(Room):
             elif is_ingress(port) and (protocol, number) not in mine:
                 number = number if self._protocol(port).take(number) else 0
             if is_ingress(port) and not number:
+                self._free_endpoint(Document(Ports=tuple(ports)), before)
                 return None
             ports.append(port.with_(PublishedPort=number) if number else port)
         return ports

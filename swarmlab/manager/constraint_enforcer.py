@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swarmlab.manager import constraints
+from swarmlab.manager.node_info import generic
 from swarmlab.manager.room import Room
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Availability, Node, StoreObject, Task, TaskState
+from swarmlab.model import Availability, Document, Node, StoreObject, Task, TaskState
 from swarmlab.simulation import Simulation
 
 MESSAGE = "task rejected by constraint enforcer"
@@ -26,6 +27,7 @@ def turned_out(view: Store, node: Node) -> list[Task]:
         resources.get("MemoryBytes", 0),
         resources.get("NanoCPUs", 0),
     )
+    free_generic = [generic(resource) for resource in resources.get("GenericResources") or ()]
     out = []
     for task in view.tasks_of_node(node.id):
         if not TaskState.ASSIGNED <= task.desired <= TaskState.COMPLETE:
@@ -44,7 +46,24 @@ def turned_out(view: Store, node: Node) -> list[Task]:
             continue
         free_memory_bytes -= memory_bytes
         free_nano_cpus -= nano_cpus
+        if not all(_claim(free_generic, resource) for resource in task.generic_resources):
+            return [*out, task]  # SwarmKit looks no further
     return out
+
+
+def _claim(free: list[tuple[str, str | int]], resource: Document) -> bool:
+    """Take an assigned generic resource from what the node offers; False when it offers no such."""
+    kind, value = generic(resource)
+    for place, (its_kind, its_value) in enumerate(free):
+        if its_kind != kind:
+            continue
+        if isinstance(value, int) and isinstance(its_value, int):
+            free[place] = kind, its_value - value
+            return value <= its_value
+        if value == its_value:
+            del free[place]
+            return True
+    return False
 
 
 class ConstraintEnforcer(Room):
@@ -70,7 +89,6 @@ class ConstraintEnforcer(Room):
                     message=MESSAGE,
                     err=ERROR,
                     timestamp_ns=self.simulation.now_ns,
-                    applied_ns=None,
                 )
                 changes.append(update(replace(task, status=status)))
         return changes

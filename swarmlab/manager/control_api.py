@@ -74,6 +74,7 @@ class ControlApi:
     # -- services ----------------------------------------------------------------------
     def create_service(self, view: Store, spec: ServiceSpec) -> list[Change]:
         validation.check_service(spec)
+        validation.check_networks(spec, view)
         validation.check_ports(spec, view)
         self._check_ingress(view, spec)
         validation.check_exist(spec, view)
@@ -96,6 +97,7 @@ class ControlApi:
         self, view: Store, id: str, version: int, spec: ServiceSpec, rollback: bool
     ) -> list[Change]:
         validation.check_service(spec)
+        validation.check_networks(spec, view)
         service = self._of(view, Service, id)
         if "EndpointSpec" in spec and spec.endpoint != service.spec.endpoint:
             validation.check_ports(spec, view, own_id=id)

@@ -56,7 +56,7 @@ class GlobalOrchestrator(Orchestrator):
 
     def reconcile(self, view: Store, service: Service) -> list[Change]:
         changes: list[Change] = []
-        occupied: dict[int | str, list[Task]] = {}
+        occupied: list[list[Task]] = []
         by_node: dict[str, list[Task]] = {}
         for task in view.tasks_of_service(service.id):
             by_node.setdefault(task.node_id, []).append(task)
@@ -67,9 +67,12 @@ class GlobalOrchestrator(Orchestrator):
             elif node.spec.availability is not Availability.PAUSE:
                 tasks = self.updatable(slot, service) if slot else []
                 if tasks:
-                    occupied[node.id] = tasks
+                    occupied.append(tasks)
                 else:
                     changes.append(create(self._new(service, node.id)))
+        for slot in by_node.values():  # of nodes that are no more
+            changes += [update(wanted(task, TaskState.SHUTDOWN)) for task in live(slot)]
+        self.simulation.rng.shuffle(occupied)  # Go walks a map here
         return changes + self.updates.offer(view, service, occupied)
 
     def _new(self, service: Service, node_id: str) -> Task:

@@ -41,20 +41,20 @@ class JobOrchestrator(Room):
         return False
 
     def decide(self, view: Store) -> list[Change]:
-        removed, self._removed = self._removed, {}
-        services, self._services = self._services, {}
         changes = self.restarts.due(view, self.simulation.now_ns)
-        touched = {change.object.id for change in changes}
+        if changes:
+            return changes
+        removed, self._removed = self._removed, {}
         for id in removed:
             self.restarts.forget_service(id)
             changes += [
                 update(wanted(task, TaskState.REMOVE))
                 for task in view.tasks_of_service(id)
-                if task.desired < TaskState.REMOVE and task.id not in touched
+                if task.desired < TaskState.REMOVE
             ]
         if changes:
-            self._services = services
             return changes
+        services, self._services = self._services, {}
         for id in services:
             service = view.services.get(id)
             if service is not None:
@@ -66,12 +66,13 @@ class JobOrchestrator(Room):
         old: list[Task] = []
         for task in view.tasks_of_service(service.id):
             (now if task.job_iteration == service.job_iteration else old).append(task)
+        everywhere = service.spec.mode == "global-job"
         changes = [
             update(wanted(task, TaskState.REMOVE))
             for task in old
-            if task.state <= TaskState.RUNNING and task.desired < TaskState.REMOVE
+            if task.desired < TaskState.REMOVE and (everywhere or task.state <= TaskState.RUNNING)
         ]
-        if service.spec.mode == "global-job":
+        if everywhere:
             return changes + self._reconcile_global(view, service, now)
         return changes + self._reconcile_replicated(view, service, now)
 
@@ -125,7 +126,7 @@ class JobOrchestrator(Room):
         )
 
     def alarm_ns(self) -> int | None:
-        if self._services:
+        if self._removed or self._services:
             return self.simulation.now_ns
         return self.restarts.next_ns(self.simulation.now_ns)
 

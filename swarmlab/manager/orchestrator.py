@@ -66,9 +66,11 @@ class Orchestrator(Room):
     # -- what it decides ---------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
         now_ns = self.simulation.now_ns
+        changes = self.restarts.due(view, now_ns)
+        if changes:
+            return changes
         removed, self._removed = self._removed, {}
         changes = [change for id in removed for change in self._remove(view, id)]
-        changes += self.restarts.due(view, now_ns)
         if changes:
             return changes
         nodes, self._nodes = self._nodes, {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from swarmlab.manager.room import Room
 from swarmlab.manager.slots import history_limit
 from swarmlab.manager.store import Change, Store, remove
-from swarmlab.model import StoreObject, Task, TaskState
+from swarmlab.model import Cluster, Service, StoreObject, Task, TaskState
 from swarmlab.simulation import MS
 
 INTERVAL_NS = 250 * MS
@@ -21,23 +21,27 @@ def is_reapable(task: Task) -> bool:
     return not task.service_id and task.state >= TaskState.ORPHANED
 
 
+def limit_of(service: Service, cluster: Cluster) -> int:
+    """How many tasks a slot keeps: enough to tell its attempts, else what the swarm says."""
+    attempts = service.spec.task.restart.max_attempts
+    return attempts + 1 if attempts > 0 else history_limit(cluster)
+
+
+def can_go(task: Task) -> bool:
+    """Whether the task is over, or will never run."""
+    never = task.state < TaskState.ASSIGNED and task.desired > TaskState.RUNNING
+    return task.state > TaskState.RUNNING or never
+
+
 def beyond_limit(slot: list[Task], limit: int) -> list[Task]:
     """The oldest tasks of a slot to delete so that `limit` remain, the live one counted in.
 
-    Only tasks that are over, or that will never run, can go. Below 0 there is no limit.
+    Below 0 there is no limit.
     """
-    policy = slot[0].spec.restart
-    if policy.max_attempts > 0:
-        limit = policy.max_attempts + 1
     if limit < 0:
         return []
-    deletable = [
-        task
-        for task in sorted(slot, key=lambda task: (task.stamp_ns, task.id))
-        if task.state > TaskState.RUNNING
-        or (task.state < TaskState.ASSIGNED and task.desired > TaskState.RUNNING)
-    ]
-    return deletable[: max(0, len(slot) - limit)]
+    oldest = sorted(filter(can_go, slot), key=lambda task: (task.stamp_ns, task.id))
+    return oldest[: max(0, len(slot) - limit)]
 
 
 class Reaper(Room):
@@ -47,9 +51,9 @@ class Reaper(Room):
         self._new: dict[str, Task] = {}  # one task of each slot that grew
         self._orphans: dict[str, None] = {}
         for task in view.all(Task):
-            self.see(None, task)
-            if task.service_id and task.service_id not in view.services:
-                self._orphans[task.id] = None  # its service went under the last leader
+            gone = task.service_id and task.service_id not in view.services  # under the last leader
+            if gone or is_reapable(task):
+                self._orphans[task.id] = None
 
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         if not isinstance(new, Task):
@@ -59,22 +63,19 @@ class Reaper(Room):
         if is_reapable(new):
             self._orphans[new.id] = None
             return True
-        return old is None
+        return bool(self._new)
 
     def decide(self, view: Store) -> list[Change]:
         doomed = {id: view.tasks[id] for id in self._orphans if id in view.tasks}
         still_full: dict[str, Task] = {}
-        limit = history_limit(view.cluster)
         for key, task in self._new.items():
             service = view.services.get(task.service_id)
             if service is None or service.spec.mode.endswith("-job"):
                 continue
-            slot = view.tasks_of_slot(task)
-            if not slot:
-                continue
-            old = beyond_limit(slot, limit)
-            doomed |= {task.id: task for task in old}
-            if len(slot) - len(old) > max(1, limit):
-                still_full[key] = task
+            slot, limit = view.tasks_of_slot(task), limit_of(service, view.cluster)
+            doomed |= {task.id: task for task in beyond_limit(slot, limit)}
+            alive = [task for task in slot if not can_go(task)]
+            if 0 <= limit < len(slot) and len(alive) > 1:
+                still_full[key] = task  # look again when one of them has stopped
         self._new, self._orphans = still_full, {}
         return [remove(task) for task in doomed.values()]

@@ -75,6 +75,8 @@ class ReplicatedOrchestrator(Orchestrator):
             else:
                 dead[number] = slot
         replicas, changes = service.spec.replicas, list[Change]()
+        kept = list(occupied.values())
+        self.simulation.rng.shuffle(kept)  # Go walks a map here; a scale-down has an order
         if len(occupied) < replicas:
             free = (number for number in count(1) if number not in occupied)
             for _ in range(replicas - len(occupied)):
@@ -83,11 +85,12 @@ class ReplicatedOrchestrator(Orchestrator):
                 changes.append(create(self._new(service, number)))
         elif len(occupied) > replicas:
             numbered = {number: t for number, t in occupied.items() if isinstance(number, int)}
-            for number in kept_first(numbered)[replicas:]:
-                surplus = occupied.pop(number)
-                changes += [update(wanted(task, TaskState.REMOVE)) for task in surplus]
+            order = kept_first(numbered)
+            surplus = [task for number in order[replicas:] for task in numbered[number]]
+            changes += [update(wanted(task, TaskState.REMOVE)) for task in surplus]
+            kept = [numbered[number] for number in order[:replicas]]
         changes += [remove(task) for slot in dead.values() for task in slot]
-        return changes + self.updates.offer(view, service, occupied)
+        return changes + self.updates.offer(view, service, kept)
 
     def _new(self, service: Service, number: int) -> Task:
         now_ns = self.simulation.now_ns

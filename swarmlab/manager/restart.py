@@ -37,11 +37,14 @@ class History:
     restarted_ns: list[int] = field(default_factory=list)
 
 
+Instance = tuple[str, int, str]  # (service id, slot, node id): what a history is of
+
+
 class RestartSupervisor:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self.new_id = new_id
         self.delayed: dict[str, DelayedStart] = {}  # by the replacement's id
-        self._history: dict[tuple[str, int | str], History] = {}
+        self._history: dict[Instance, History] = {}
 
     # -- restarting ------------------------------------------------------------------
     def restart(self, view: Store, task: Task, service: Service, now_ns: int) -> list[Change]:
@@ -62,10 +65,11 @@ class RestartSupervisor:
             self.new_id(),
             now_ns,
             slot=task.slot,
-            node_id="" if task.slot or service.spec.mode == "replicated-job" else task.node_id,
+            node_id=task.node_id if _is_global(service) else "",
             desired=TaskState.READY,
         )
-        self._record(replacement, now_ns)
+        key = replacement.service_id, replacement.slot, replacement.node_id
+        self._record(key, replacement, now_ns)
         self.start_later(replacement.id, now_ns, delay_ns, task.id if stopping else "")
         return [*changes, create(replacement)]
 
@@ -87,7 +91,10 @@ class RestartSupervisor:
             return False
         if not policy.max_attempts:
             return True
-        history = self._history.get((service.id, task.slot or task.node_id))
+        # SwarmKit looks a global job's history up without the node that it was noted with. So it
+        # finds none, and such a job never runs out of attempts.
+        node_id = task.node_id if service.spec.mode == "global" else ""
+        history = self._history.get((service.id, task.slot, node_id))
         if history is None or history.spec_version != task.spec_version:
             return True
         if not policy.window_ns:
@@ -96,11 +103,10 @@ class RestartSupervisor:
         history.restarted_ns = [at for at in history.restarted_ns if at > oldest_ns]
         return sum(at < task.stamp_ns for at in history.restarted_ns) < policy.max_attempts
 
-    def _record(self, replacement: Task, now_ns: int) -> None:
+    def _record(self, key: Instance, replacement: Task, now_ns: int) -> None:
         policy = replacement.spec.restart
         if not policy.max_attempts:
             return
-        key = replacement.service_id, replacement.slot or replacement.node_id
         history = self._history.get(key)
         if history is None or history.spec_version != replacement.spec_version:
             history = self._history[key] = History(replacement.spec_version)
@@ -142,7 +148,7 @@ class RestartSupervisor:
         if old is None or old.state > TaskState.RUNNING or now_ns >= start.deadline_ns:
             return True
         node = view.nodes.get(old.node_id)
-        return node is None or node.status.state is NodeState.DOWN
+        return bool(old.node_id) and (node is None or node.status.state is NodeState.DOWN)
 
     def next_ns(self, now_ns: int) -> int | None:
         """When `due` is worth asking again."""
@@ -154,22 +160,27 @@ class RestartSupervisor:
     # -- a new leader ------------------------------------------------------------------
     def resume(self, view: Store, tasks: list[Task], now_ns: int) -> None:
         """Take over the delays and the history that the last leader kept in memory."""
-        slots: dict[tuple[str, int | str], list[Task]] = {}
+        slots: dict[Instance, list[Task]] = {}
         for task in tasks:
-            slots.setdefault((task.service_id, task.slot or task.node_id), []).append(task)
+            node_id = task.node_id if _is_global(view.services[task.service_id]) else ""
+            slots.setdefault((task.service_id, task.slot, node_id), []).append(task)
             if task.desired == TaskState.READY and task.state <= TaskState.COMPLETE:
                 delay_ns = task.spec.restart.delay_ns
                 left_ns = min(delay_ns, task.stamp_ns + delay_ns - now_ns)
                 self.start_later(task.id, now_ns, max(0, left_ns))
-        for members in slots.values():
+        for key, members in slots.items():
             newest = max(task.spec_version for task in members)
             current = sorted(
                 (t for t in members if t.spec_version == newest), key=lambda t: (t.created_ns, t.id)
             )
             for task in current[1:]:
-                self._record(task, task.created_ns)
+                self._record(key, task, task.created_ns)
 
     def forget_service(self, service_id: str) -> None:
         """The service is gone, and with it its history."""
         for key in [key for key in self._history if key[0] == service_id]:
             del self._history[key]
+
+
+def _is_global(service: Service) -> bool:
+    return service.spec.mode in ("global", "global-job")

@@ -7,14 +7,13 @@ restart supervisor makes of them does not. Source: swarmkit manager/orchestrator
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from swarmlab.manager.restart import RestartSupervisor
 from swarmlab.manager.slots import is_clean, is_rolling_back, live, new_task, wanted
 from swarmlab.manager.store import Change, Store, create, update
 from swarmlab.model import (
-    NodeState,
     Service,
     ServiceSpec,
     Task,
@@ -25,7 +24,7 @@ from swarmlab.model import (
 )
 from swarmlab.simulation import S, Simulation
 
-SlotKey = int | str  # a slot's number, or a node's id
+Slot = list[Task]  # its tasks as they were when the update began
 
 END = {
     UpdateState.ROLLBACK_STARTED: (UpdateState.ROLLBACK_COMPLETED, "rollback completed"),
@@ -37,8 +36,9 @@ PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
 class Worker:
     """One slot that is being updated."""
 
-    slot: SlotKey
-    task_id: str  # the new task that has to run; empty once there is nothing to wait for
+    slot: Slot
+    task_id: str  # the new task that has to run; empty: there is nothing to wait for
+    kept: bool = False  # the task was there before: it has to be started, that is all
     rest_until_ns: int | None = None  # the delay after the slot; None: still at work
 
 
@@ -48,14 +48,15 @@ class Update:
 
     spec: ServiceSpec
     config: UpdateConfig
-    queue: list[SlotKey]
+    rolling_back: bool
+    queue: list[Slot]
     dirty_count: int
-    monitor_ns: int
+    monitor_ns: int  # how long a new task is watched
     workers: list[Worker] = field(default_factory=list)
     reached_ns: dict[str, int | None] = field(default_factory=dict)  # its tasks -> when running
     failed: dict[str, None] = field(default_factory=dict)
     monitor_until_ns: int | None = None  # set when the last worker is done
-    stopped: bool = False  # paused: slots begun are finished, no more are begun
+    stopped: bool = False  # it failed: slots begun are finished, and that is the end
 
 
 class Updates:
@@ -65,9 +66,7 @@ class Updates:
         self.running: dict[str, Update] = {}  # by service id
 
     # -- starting --------------------------------------------------------------------
-    def offer(
-        self, view: Store, service: Service, slots: Mapping[SlotKey, list[Task]]
-    ) -> list[Change]:
+    def offer(self, view: Store, service: Service, slots: Iterable[Slot]) -> list[Change]:
         """Look whether the service's occupied slots need an update, and begin it."""
         status = service.update_status
         if status is not None and status.state in PAUSED:
@@ -76,7 +75,7 @@ class Updates:
         if current is not None and current.spec == service.spec:
             return []
         self.running.pop(service.id, None)
-        dirty = [key for key, tasks in slots.items() if self._is_dirty(view, service, tasks)]
+        dirty = [tasks for tasks in slots if self._is_dirty(view, service, tasks)]
         if not dirty:
             under_way = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
             if status is not None and status.state in under_way:
@@ -84,11 +83,9 @@ class Updates:
             return []
         rolling_back = is_rolling_back(service)
         config = service.spec.rollback_config if rolling_back else service.spec.update_config
-        monitor_ns = config.monitor_ns
-        if config.delay_ns >= monitor_ns:
-            monitor_ns = config.delay_ns + 1 * S
-        self.simulation.rng.shuffle(dirty)  # Go walks a map here
-        self.running[service.id] = Update(service.spec, config, dirty, len(dirty), monitor_ns)
+        self.running[service.id] = Update(
+            service.spec, config, rolling_back, dirty, len(dirty), config.monitor_ns
+        )
         if status is not None:
             return []
         started = UpdateStatus(
@@ -131,58 +128,66 @@ class Updates:
 
     def _step(self, view: Store, service: Service, run: Update) -> list[Change]:
         now_ns = self.simulation.now_ns
-        changes = self._watch(view, service, run)
-        if any(isinstance(change.object, Service) for change in changes):
-            return changes
-        for worker in list(run.workers):
-            changes += self._work(view, service, run, worker)
+        self._note_running(view, run)
+        changes = [
+            change for worker in list(run.workers) for change in self._work(view, run, worker)
+        ]
+        if not run.queue and not run.workers and run.monitor_until_ns is None:
+            if run.config.delay_ns >= run.monitor_ns:
+                run.monitor_ns = run.config.delay_ns + 1 * S
+            run.monitor_until_ns = now_ns + run.monitor_ns
+        verdict = self._watch(view, service, run)
+        if verdict:
+            return changes + verdict
         while run.queue and len(run.workers) < (run.config.parallelism or run.dirty_count):
             changes += self._begin(view, service, run, run.queue.pop(0))
         if run.queue or run.workers:
             return changes
         if run.stopped:
             del self.running[service.id]
-        elif run.monitor_until_ns is None:
-            run.monitor_until_ns = now_ns + run.monitor_ns
-        elif now_ns >= run.monitor_until_ns:
+        elif run.monitor_until_ns is not None and now_ns >= run.monitor_until_ns:
             del self.running[service.id]
-            changes.append(update(self._completed(service)))
+            if service.update_status is not None:  # else the service was changed meanwhile
+                changes.append(update(self._completed(service)))
         return changes
 
-    def _begin(self, view: Store, service: Service, run: Update, key: SlotKey) -> list[Change]:
+    def _begin(self, view: Store, service: Service, run: Update, slot: Slot) -> list[Change]:
         """Give one slot a task of the new kind."""
         now_ns = self.simulation.now_ns
-        tasks = _slot_tasks(view, service, key)
-        clean = [t for t in tasks if is_clean(t, service, view.nodes.get(t.node_id))]
+        clean = [t for t in live(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
         keep = next((t for t in clean if t.desired == TaskState.RUNNING), None)
         keep = keep or next(iter(clean), None)
-        changes: list[Change] = []
+        others = [t for t in live(slot) if t is not keep]
+        old = live(view.tasks[t.id] for t in others if t.id in view.tasks)
+        start_first = keep is None and run.config.order == "start-first"
+        if others and not old and not start_first:
+            # Somebody was faster and replaced the slot's tasks: SwarmKit's transaction fails here.
+            run.workers.append(Worker(slot, "", rest_until_ns=now_ns + run.config.delay_ns))
+            return []
+        task, changes = keep or self._new(service, slot[0]), list[Change]()
         if keep is None:
-            keep = new_task(
-                service,
-                self.restarts.new_id(),
-                now_ns,
-                slot=key if isinstance(key, int) else 0,
-                node_id=key if isinstance(key, str) else "",
-                desired=TaskState.READY,
-            )
-            changes.append(create(keep))
-            run.reached_ns[keep.id] = None
-            if run.config.order == "start-first":
-                self.restarts.start_later(keep.id, now_ns, 0)
-                run.workers.append(Worker(key, keep.id))
-                return changes
-            run.workers.append(Worker(key, keep.id))
-        else:
-            run.workers.append(Worker(key, "", now_ns + run.config.delay_ns))
-        others = [t for t in tasks if t.id != keep.id]
-        changes += [update(wanted(t, TaskState.SHUTDOWN)) for t in others]
-        if keep.desired < TaskState.RUNNING:
-            stopping = [t.id for t in others if _is_stopping(view, t)]
-            self.restarts.start_later(keep.id, now_ns, 0, stopping[-1] if stopping else "")
+            changes.append(create(task))
+            run.reached_ns[task.id] = None
+        run.workers.append(Worker(slot, task.id, kept=keep is not None))
+        if not start_first:
+            changes += [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
+        if task.desired < TaskState.RUNNING:
+            awaited = old[-1].id if old and not start_first else ""
+            self.restarts.start_later(task.id, now_ns, 0, awaited)
         return changes
 
-    def _work(self, view: Store, service: Service, run: Update, worker: Worker) -> list[Change]:
+    def _new(self, service: Service, old: Task) -> Task:
+        """A task to take the old one's place; it waits at READY."""
+        return new_task(
+            service,
+            self.restarts.new_id(),
+            self.simulation.now_ns,
+            slot=old.slot,
+            node_id="" if old.slot else old.node_id,
+            desired=TaskState.READY,
+        )
+
+    def _work(self, view: Store, run: Update, worker: Worker) -> list[Change]:
         """A slot under way: wait until its new task runs, then rest, then be done."""
         now_ns = self.simulation.now_ns
         if worker.rest_until_ns is not None:
@@ -190,45 +195,52 @@ class Updates:
                 run.workers.remove(worker)
             return []
         task = view.tasks.get(worker.task_id)
-        if task is not None and task.state < TaskState.RUNNING:
+        if worker.kept:
+            if worker.task_id in self.restarts.delayed:
+                return []
+        elif task is not None and task.state < TaskState.RUNNING:
             return []
         worker.rest_until_ns = now_ns + run.config.delay_ns
-        if task is not None and run.config.order == "start-first":
-            others = [t for t in _slot_tasks(view, service, worker.slot) if t.id != task.id]
-            if task.state == TaskState.RUNNING:
-                return [update(wanted(t, TaskState.SHUTDOWN)) for t in others]
+        start_first = run.config.order == "start-first" and not worker.kept
+        if start_first and task is not None and task.state == TaskState.RUNNING:
+            old = live(view.tasks[t.id] for t in worker.slot if t.id in view.tasks)
+            return [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
         return []
 
     # -- failures --------------------------------------------------------------------
-    def _watch(self, view: Store, service: Service, run: Update) -> list[Change]:
-        """Count the update's own tasks that ended too soon; act when they are too many."""
-        now_ns = self.simulation.now_ns
-        last_failed = ""
+    def _note_running(self, view: Store, run: Update) -> None:
+        """When each of the update's own tasks got as far as running, or beyond."""
         for id, reached_ns in run.reached_ns.items():
             task = view.tasks.get(id)
-            if task is None or task.state < TaskState.RUNNING:
+            if reached_ns is None and task is not None and task.state >= TaskState.RUNNING:
+                run.reached_ns[id] = self.simulation.now_ns
+
+    def _watch(self, view: Store, service: Service, run: Update) -> list[Change]:
+        """Count the update's own tasks that ended too soon; act when they are too many.
+
+        Nobody looks while the last slots are under way. What fails then is judged afterwards, by
+        the clock of that later time.
+        """
+        if run.stopped or run.config.failure_action == "continue":
+            return []
+        if not run.queue and run.monitor_until_ns is None:
+            return []
+        for id, reached_ns in run.reached_ns.items():
+            task = view.tasks.get(id)
+            if task is None or task.state <= TaskState.RUNNING or id in run.failed:
                 continue
-            if reached_ns is None:
-                run.reached_ns[id] = reached_ns = now_ns
-            over = task.state > TaskState.RUNNING and id not in run.failed
-            if over and now_ns - reached_ns <= run.monitor_ns:
+            if reached_ns is None or self.simulation.now_ns - reached_ns <= run.monitor_ns:
                 run.failed[id] = None
-                last_failed = id
-        action = run.config.failure_action
-        if not last_failed or action == "continue" or run.stopped:
-            return []
-        if len(run.failed) / run.dirty_count <= run.config.max_failure_ratio:
-            return []
-        return self._failed(service, run, last_failed)
+                if len(run.failed) / run.dirty_count > run.config.max_failure_ratio:
+                    return self._failed(service, run, id)
+        return []
 
     def _failed(self, service: Service, run: Update, task_id: str) -> list[Change]:
         cause = f"due to failure or early termination of task {task_id}"
-        before = service.update_status
-        assert before is not None
-        rolling_back = is_rolling_back(service)
-        if run.config.failure_action == "rollback" and not rolling_back:
-            if service.previous_spec is None:
-                run.stopped, run.queue = True, []
+        before, run.queue = service.update_status, []
+        if run.config.failure_action == "rollback" and not run.rolling_back:
+            run.stopped = True
+            if service.previous_spec is None or before is None:
                 return []
             status = replace(
                 before, state=UpdateState.ROLLBACK_STARTED, message=f"update rolled back {cause}"
@@ -242,12 +254,17 @@ class Updates:
                 update_status=status,
             )
             return [update(restored)]
-        state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
         if run.config.failure_action == "pause":
-            run.stopped, run.queue = True, []
+            run.stopped = True
             message = f"update paused {cause}"  # a paused rollback says "update", too
         else:
-            message = f"rollback paused {cause}"  # and yet it goes on, and ends as completed
+            message = f"rollback paused {cause}"  # and yet it is not, and ends as completed
+            if run.monitor_until_ns is not None:
+                run.monitor_until_ns = self.simulation.now_ns
+        if before is None:
+            return []  # the service was changed meanwhile
+        rolling_back = before.state is UpdateState.ROLLBACK_STARTED
+        state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
         return [
             update(replace(service, update_status=replace(before, state=state, message=message)))
         ]
@@ -261,17 +278,13 @@ class Updates:
             if worker.rest_until_ns is not None
         ]
         times += [
+            self.simulation.now_ns
+            for run in self.running.values()
+            for worker in run.workers
+            if worker.kept and worker.rest_until_ns is None
+            if worker.task_id not in self.restarts.delayed
+        ]
+        times += [
             r.monitor_until_ns for r in self.running.values() if r.monitor_until_ns is not None
         ]
         return min(times, default=None)
-
-
-def _slot_tasks(view: Store, service: Service, key: SlotKey) -> list[Task]:
-    """The live tasks of one slot, as they are now."""
-    return [t for t in live(view.tasks_of_service(service.id)) if (t.slot or t.node_id) == key]
-
-
-def _is_stopping(view: Store, task: Task) -> bool:
-    node = view.nodes.get(task.node_id)
-    down = node is None or node.status.state is NodeState.DOWN
-    return task.state <= TaskState.RUNNING and not (down and task.node_id)

@@ -12,7 +12,15 @@ from itertools import combinations
 from swarmlab.errors import InvalidArgument, Unimplemented
 from swarmlab.manager import constraints
 from swarmlab.manager.store import Store
-from swarmlab.model import EMPTY, Document, Service, ServiceSpec, TaskSpec, UpdateConfig
+from swarmlab.model import (
+    EMPTY,
+    Document,
+    Service,
+    ServiceSpec,
+    SwarmNetwork,
+    TaskSpec,
+    UpdateConfig,
+)
 from swarmlab.simulation import MS
 
 SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
@@ -160,6 +168,16 @@ def _check_endpoint(spec: ServiceSpec) -> None:
         if number and key in published:
             raise InvalidArgument("EndpointSpec: duplicate published ports provided")
         published.add(key)
+
+
+def check_networks(spec: ServiceSpec, view: Store) -> None:
+    """The ingress network joins services by their published ports, never by name."""
+    for attachment in spec.task.networks:
+        network = view.get(SwarmNetwork, attachment.get("Target", ""))
+        if network is not None and network.spec.get("Ingress"):
+            raise InvalidArgument(
+                f'Service cannot be explicitly attached to the ingress network "{network.name}"'
+            )
 
 
 def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:

@@ -1,0 +1,295 @@
+"""Subnets, addresses, virtual IPs and published ports. Spec: orchestration.md, section 5."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.addresses import Ports, Subnet
+from swarmlab.manager.allocator import Allocator
+from swarmlab.manager.store import create, remove, update
+from swarmlab.model import Document, SwarmNetwork, Task, TaskState, freeze
+from tests.rooms import Play, service, task
+
+NEW, PENDING = TaskState.NEW, TaskState.PENDING
+
+
+def overlay(id: str, **spec: Any) -> SwarmNetwork:
+    return SwarmNetwork(id=id, spec=freeze({"Name": id, "Driver": "overlay", **spec}))
+
+
+def subnet(network: str) -> dict[str, Any]:
+    return {"IPAM": {"Config": [{"Subnet": network}]}}
+
+
+INGRESS = overlay("ingress", Ingress=True)
+
+
+def published(*ports: int, mode: str = "ingress", **port: Any) -> dict[str, Any]:
+    listed = [
+        {"Protocol": "tcp", "TargetPort": 80 + i, "PublishMode": mode} | port
+        for i in range(len(ports))
+    ]
+    for entry, number in zip(listed, ports, strict=True):
+        if number:
+            entry["PublishedPort"] = number
+    return {"EndpointSpec": {"Mode": "vip", "Ports": listed}}
+
+
+def attached(*ids: str) -> dict[str, Any]:
+    return {"TaskTemplate": {"Networks": [{"Target": id} for id in ids]}}
+
+
+def new(id: str, of: Any, slot: int = 1) -> Task:
+    made: Task = task(id, of, slot=slot, state=NEW)
+    return made
+
+
+class Allocation(Play):
+    def __init__(self, *objects: Any) -> None:
+        super().__init__(objects, Allocator)
+        self.decide()
+
+    def add(self, *objects: Any) -> None:
+        self.apply(*(create(object) for object in objects))
+        self.decide()
+
+    def take(self, *objects: Any) -> None:
+        self.apply(*(remove(object) for object in objects))
+        self.decide()
+
+    def ports(self, id: str) -> list[int] | None:
+        endpoint = self.store.services[id].endpoint
+        return None if endpoint is None else [p["PublishedPort"] for p in endpoint.get("Ports", ())]
+
+    def ips(self, id: str) -> list[tuple[str, str]]:
+        endpoint = self.store.services[id].endpoint or Document()
+        return [(ip["NetworkID"], ip["Addr"]) for ip in endpoint.get("VirtualIPs", ())]
+
+    def addresses(self, id: str) -> list[str]:
+        return [a for n in self.store.tasks[id].networks for a in n["Addresses"]]
+
+    def state(self, id: str) -> tuple[TaskState, str, str]:
+        status = self.store.tasks[id].status
+        return status.state, status.message, status.err
+
+
+# -- tasks -------------------------------------------------------------------------------------
+def test_a_task_without_networks_goes_straight_through():
+    """5.1."""
+    web = service()
+    game = Allocation(web, new("t", web))
+    assert game.state("t") == (PENDING, "pending task scheduling", "")
+
+
+def test_ingress_comes_first_and_a_nodes_own_networks_get_no_address():
+    """5.1: then the spec's networks in order."""
+    web = service(**attached("bridge", "net2", "net1"), **published(8080))
+    game = Allocation(INGRESS, overlay("net1"), overlay("net2"), web)
+    game.add(new("t", web))
+    assert [n["Network"]["ID"] for n in game.store.tasks["t"].networks] == [
+        "ingress",
+        "net2",
+        "net1",
+    ]
+
+
+@pytest.mark.parametrize("lack", ["a subnet", "an address", "the port"])
+def test_what_cannot_be_had_leaves_the_task_new_without_a_word(lack: str):
+    """5.1 TRAP: message `created`, no error; the failure is in a log that nobody reads."""
+    before = [INGRESS]
+    web = service(**attached("net"))
+    if lack == "a subnet":
+        before += [
+            overlay("first", **subnet("10.9.0.0/24")),
+            overlay("net", **subnet("10.9.0.0/16")),
+        ]
+    elif lack == "an address":
+        before += [overlay("net", **subnet("10.9.0.0/30"))]  # gateway and virtual IP take both
+    else:
+        taken = service("other", **published(8080))
+        before += [overlay("net"), taken]
+        web = service(**attached("net"), **published(8080))
+    game = Allocation(*before, web)
+    game.add(replace(new("t", web), status=replace(new("t", web).status, message="created")))
+    game.later(3600)
+    assert game.state("t") == (NEW, "created", "")
+
+
+def test_a_freed_port_is_given_to_the_service_that_waits_for_it():
+    """5.1 and 5.4: retried when something was deallocated; what else it took, it had given back."""
+    first, web = service("first", **published(443)), service(**published(80, 443))
+    game = Allocation(INGRESS, first, web, new("t", web))
+    assert game.ports("web") is None
+    game.add(service("other", **published(8080)))
+    game.take(game.store.services["first"])
+    assert game.ports("web") == [80, 443]
+    assert game.store.tasks["t"].state == PENDING
+
+
+def test_a_freed_subnet_is_given_to_the_network_that_waits_for_it():
+    """5.1."""
+    game = Allocation(overlay("a", **subnet("10.9.0.0/24")), overlay("b", **subnet("10.9.0.0/24")))
+    assert not game.store.get(SwarmNetwork, "b").ipam
+    game.take(game.store.get(SwarmNetwork, "a"))
+    assert game.store.get(SwarmNetwork, "b").ipam["Config"][0]["Subnet"] == "10.9.0.0/24"
+
+
+@pytest.mark.parametrize("end", ["over", "deleted"])
+def test_a_tasks_addresses_are_free_when_it_is_over_or_gone(end: str):
+    """5.2: the task that waited gets the one."""
+    web = service(replicas=2, **attached("net"))
+    game = Allocation(overlay("net", **subnet("10.9.0.0/29")), web)
+    game.add(*(new(f"t{n}", web, n) for n in range(1, 6)))  # 6 hosts: gateway, virtual IP, 4 tasks
+    waiting = [t.id for t in game.store.tasks.values() if t.state == NEW]
+    assert len(waiting) == 1
+    (first, *_) = [t for t in game.store.tasks.values() if t.state == PENDING]
+    address = game.addresses(first.id)
+    if end == "over":
+        game.report(first.id, TaskState.FAILED)
+        game.decide()
+    else:
+        game.take(first)
+    assert game.store.tasks[waiting[0]].state == PENDING
+    assert game.addresses(waiting[0]) == address
+
+
+def test_a_task_that_only_stops_keeps_its_address():
+    """5.2: until it is observed to be over."""
+    web = service(**attached("net"))
+    game = Allocation(overlay("net"), web)
+    game.add(new("t", web))
+    before = game.addresses("t")
+    game.apply(update(replace(game.store.tasks["t"], desired=TaskState.SHUTDOWN)))
+    game.add(new("u", web))
+    assert game.addresses("u") != before
+
+
+# -- networks and virtual IPs ------------------------------------------------------------------
+def test_networks_take_the_next_free_24_and_the_gateway_comes_first():
+    """5.3."""
+    game = Allocation(overlay("a"), overlay("b"))
+    configs = [game.store.get(SwarmNetwork, id).ipam["Config"][0] for id in "ab"]
+    assert [c["Subnet"] for c in configs] == ["10.0.0.0/24", "10.0.1.0/24"]
+    assert [c["Gateway"] for c in configs] == ["10.0.0.1", "10.0.1.1"]
+
+
+def test_addresses_are_handed_out_serially_not_lowest_first():
+    """5.3: the next after the last one given, and round again."""
+    net = Subnet("10.9.0.0/29")
+    first, second = net.next(), net.next()
+    assert (first, second) == ("10.9.0.2/29", "10.9.0.3/29")
+    net.free(str(first))
+    assert [net.next() for _ in range(5)] == [
+        "10.9.0.4/29",
+        "10.9.0.5/29",
+        "10.9.0.6/29",
+        "10.9.0.2/29",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "networks"),
+    [
+        ({}, []),
+        (attached("net"), ["net"]),
+        (published(8080), ["ingress"]),
+        (attached("net") | published(8080), ["ingress", "net"]),
+        (published(8080, mode="host"), []),
+        (attached("net") | {"EndpointSpec": {"Mode": "dnsrr"}}, []),
+    ],
+)
+def test_one_virtual_ip_a_network_and_one_on_ingress_first(spec: Any, networks: list[str]):
+    """5.3: none with DNSRR, none where nothing is attached or published."""
+    game = Allocation(INGRESS, overlay("net"), service(**spec))
+    assert [network for network, _ in game.ips("web")] == networks
+
+
+def test_virtual_ips_are_sticky_and_dnsrr_frees_them():
+    """5.3: as long as the network stays attached."""
+    web = service(**attached("net"))
+    game = Allocation(overlay("net"), overlay("more"), web)
+    before = game.ips("web")
+    spec = service(**attached("more", "net")).spec
+    game.apply(update(replace(game.store.services["web"], spec=spec)))
+    game.decide()
+    assert before[0] in game.ips("web")
+    spec = service(**attached("net"), EndpointSpec={"Mode": "dnsrr"}).spec
+    game.apply(update(replace(game.store.services["web"], spec=spec)))
+    game.decide()
+    assert game.ips("web") == []
+
+
+# -- ports -------------------------------------------------------------------------------------
+def test_dynamic_ports_begin_at_30000_and_go_on_serially():
+    """5.4: not the lowest free."""
+    game = Allocation(INGRESS, service("a", **published(0)))
+    game.add(service("b", **published(0)))
+    assert (game.ports("a"), game.ports("b")) == ([30000], [30001])
+    game.take(game.store.services["a"])
+    game.add(service("c", **published(0)))
+    assert game.ports("c") == [30002]
+
+
+def test_a_port_that_somebody_chose_is_skipped():
+    """5.4: it is reserved in both spaces."""
+    game = Allocation(INGRESS, service("a", **published(30000)))
+    game.add(service("b", **published(0)))
+    assert game.ports("b") == [30001]
+
+
+def test_dynamic_ports_wrap_around():
+    """5.4: 30000 to 32767."""
+    ports = Ports()
+    given = [ports.next() for _ in range(2768)]
+    assert (given[0], given[-1]) == (30000, 32767)
+    assert ports.next() is None
+    ports.free(30007)
+    assert ports.next() == 30007
+
+
+def test_each_protocol_has_its_own_ports():
+    """5.4."""
+    game = Allocation(INGRESS, service("a", **published(53)))
+    game.add(service("b", **published(53, Protocol="udp")))
+    assert game.ports("b") == [53]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({}, True), ({"Protocol": "udp"}, False), ({"TargetPort": 99}, False), ({"Name": "x"}, False)],
+)
+def test_an_unspecified_port_keeps_its_number_if_it_is_the_same_port(
+    change: dict[str, Any], kept: bool
+):
+    """5.4: same name, protocol and target port."""
+    game = Allocation(INGRESS, service("a", **published(0)))
+    spec = service("a", Labels={"k": "v"}, **published(0, **change)).spec
+    game.apply(update(replace(game.store.services["a"], spec=spec)))
+    game.decide()
+    protocol_is_new = change.get("Protocol") == "udp"  # and counts from 30000 by itself
+    assert (game.ports("a") == [30000]) is (kept or protocol_is_new)
+
+
+def test_host_mode_ports_are_copied_and_never_taken():
+    """5.4: two services may have the same; the scheduler keeps them apart."""
+    game = Allocation(INGRESS, service("a", **published(8080, mode="host")))
+    game.add(service("b", **published(8080, mode="host")), service("c", **published(8080)))
+    assert game.ports("a") == game.ports("b") == game.ports("c") == [8080]
+
+
+def test_a_new_leader_knows_what_is_taken():
+    """5: from the store alone."""
+    web = service(**attached("net"), **published(0))
+    game = Allocation(INGRESS, overlay("net"), web)
+    game.add(new("t", web))
+    after = Play(game.store.dump(), Allocator)
+    after.apply(create(service("b", **attached("net"), **published(0))))
+    after.decide()
+    endpoint = after.store.services["b"].endpoint
+    assert endpoint["Ports"][0]["PublishedPort"] == 30001
+    given = [ip["Addr"] for ip in endpoint["VirtualIPs"]]
+    assert not set(given) & {*game.addresses("t"), *(ip for _, ip in game.ips("web"))}

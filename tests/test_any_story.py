@@ -1,0 +1,253 @@
+"""Any story: random commands through the API and random faults; see any_story.py for what holds.
+
+`ANY_STORIES=2000 pytest tests/test_any_story.py` plays more of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import docker
+import pytest
+import requests
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import swarmlab
+from swarmlab.manager.store import Store
+from swarmlab.model import NodeState
+from tests import any_story
+from tests.any_story import GIB, Chronicle
+
+STORIES_COUNT = int(os.environ.get("ANY_STORIES", "60"))
+STEPS_COUNT = 30
+S = 10**9
+# To shrink a story takes minutes. CI prints it as it was; `ANY_STORIES=60` finds a shorter one.
+PHASES = tuple(Phase) if "ANY_STORIES" in os.environ else (Phase.explicit, Phase.generate)
+NAMES = ["m1", "m2", "m3", "w1", "w2", "w3"]
+
+IMAGES = st.sampled_from(
+    [{"Image": "nginx"}] * 5
+    + [
+        {"Image": "busybox", "Args": ["false"]},
+        {"Image": "busybox", "Args": ["sh", "-c", "sleep 3; exit 1"]},
+        {"Image": "busybox", "Args": ["true"]},
+        {"Image": "nosuch:1"},
+    ]
+)
+RESTARTS = st.sampled_from(
+    [{"Condition": "any", "Delay": 1 * S}] * 3
+    + [
+        None,
+        {"Condition": "none"},
+        {"Condition": "on-failure", "Delay": 0},
+        {"Condition": "any", "MaxAttempts": 2, "Delay": 0},
+        {"Condition": "any", "MaxAttempts": 1, "Window": 20 * S},
+    ]
+)
+CONSTRAINTS = st.sampled_from(
+    [[]] * 3 + [[c] for c in ("node.labels.disk==ssd", "node.role==worker", "node.hostname!=w1")]
+)
+UPDATES = st.none() | st.fixed_dictionaries(
+    {
+        "Parallelism": st.integers(0, 2),
+        "Delay": st.sampled_from([0, 2 * S, 7 * S]),
+        "FailureAction": st.sampled_from(["pause", "continue", "rollback"]),
+        "Order": st.sampled_from(["stop-first", "start-first"]),
+        "MaxFailureRatio": st.sampled_from([0, 0.5]),
+    }
+)
+TEMPLATES = st.builds(
+    lambda image, restart, constraints, memory, limit: {
+        "ContainerSpec": image,
+        "Placement": {"Constraints": constraints, "MaxReplicas": limit},
+        "Resources": {"Reservations": {"MemoryBytes": memory}},
+        **({"RestartPolicy": restart} if restart else {}),
+    },
+    IMAGES,
+    RESTARTS,
+    CONSTRAINTS,
+    st.sampled_from([0, 0, GIB // 4, 3 * GIB]),
+    st.sampled_from([0, 0, 1, 2]),
+)
+SERVICES = st.sampled_from(["a", "b", "c"])
+
+
+@functools.lru_cache
+def founded(seed: int) -> swarmlab.Cluster:
+    """A new swarm; each story goes on from a copy."""
+    return swarmlab.simulate(managers=3, workers=3, seed=seed)
+
+
+class AnyStory(RuleBasedStateMachine):
+    @initialize(seed=st.integers(0, 3), template=TEMPLATES, replicas=st.integers(1, 5))
+    def found(self, seed: int, template: Any, replicas: int) -> None:
+        self.cluster = founded(seed).fork()
+        self.chronicle = Chronicle(self.cluster)
+        Store.apply = self.chronicle.listening()  # type: ignore[method-assign]
+        self.create("a", template, replicas, False, None, None)
+
+    # -- commands ------------------------------------------------------------------------
+    def api(self) -> Any:
+        return self.cluster.client().api
+
+    def post(self, path: str, document: Any = None, **query: Any) -> None:
+        """Say it to a node that is up; a swarm without a leader, or with reasons, may refuse."""
+        api = self.api()
+        url = f"{api.base_url}/v{api.api_version}{path}"
+        api._raise_for_status(api.post(url, json=document, params=query))
+
+    def say(self, what: Any, *args: Any) -> None:
+        try:
+            what(*args)
+        except (docker.errors.APIError, requests.ConnectionError):
+            pass  # refused, or nobody is up
+
+    def _create(self, name: str, spec: dict[str, Any]) -> None:
+        self.post("/services/create", {"Name": name, **spec})
+
+    def _update(self, name: str, changes: dict[str, Any], query: dict[str, Any]) -> None:
+        now = self.api().inspect_service(name)
+        spec = {k: v for k, v in {**now["Spec"], **changes}.items() if v is not None}
+        version = now["Version"]["Index"]
+        self.post(f"/services/{now['ID']}/update", spec, version=version, **query)
+
+    @rule(
+        name=SERVICES,
+        template=TEMPLATES,
+        replicas=st.integers(0, 5),
+        everywhere=st.sampled_from([False] * 4 + [True]),
+        config=UPDATES,
+        rollback=UPDATES,
+    )
+    def create(
+        self, name: str, template: Any, replicas: int, everywhere: bool, config: Any, rollback: Any
+    ) -> None:
+        mode = {"Global": {}} if everywhere else {"Replicated": {"Replicas": replicas}}
+        spec = {"TaskTemplate": template, "Mode": mode}
+        spec |= {"UpdateConfig": config} if config else {}
+        spec |= {"RollbackConfig": rollback} if rollback else {}
+        self.say(self._create, name, spec)
+
+    @rule(name=SERVICES, replicas=st.integers(0, 5))
+    def scale(self, name: str, replicas: int) -> None:
+        self.say(self._update, name, {"Mode": {"Replicated": {"Replicas": replicas}}}, {})
+
+    @rule(name=SERVICES, template=TEMPLATES, config=UPDATES)
+    def update(self, name: str, template: Any, config: Any) -> None:
+        self.say(self._update, name, {"TaskTemplate": template, "UpdateConfig": config}, {})
+
+    @rule(name=SERVICES, force=st.integers(1, 99), replicas=st.integers(1, 5), config=UPDATES)
+    def mend(self, name: str, force: int, replicas: int, config: Any) -> None:
+        """Update to what can run."""
+        template = {"ContainerSpec": {"Image": "nginx"}, "ForceUpdate": force}
+        mode = {"Replicated": {"Replicas": replicas}}
+        changes = {"TaskTemplate": template, "Mode": mode, "UpdateConfig": config}
+        self.say(self._update, name, changes, {})
+
+    @rule(name=SERVICES, label=st.sampled_from(["x", "y"]))
+    def label(self, name: str, label: str) -> None:
+        self.say(self._update, name, {"Labels": {"k": label}}, {})
+
+    @rule(name=SERVICES)
+    def rollback(self, name: str) -> None:
+        self.say(self._update, name, {}, {"rollback": "previous"})
+
+    @rule(name=SERVICES)
+    def remove(self, name: str) -> None:
+        self.say(lambda: self.api().remove_service(name))
+
+    def _node(self, name: str, changes: dict[str, Any]) -> None:
+        node = self.cluster.client().nodes.get(name)
+        node.update({**node.attrs["Spec"], **changes})
+
+    @rule(name=st.sampled_from(NAMES), availability=st.sampled_from(["active", "pause", "drain"]))
+    def set_availability(self, name: str, availability: str) -> None:
+        self.say(self._node, name, {"Availability": availability})
+
+    @rule(name=st.sampled_from(NAMES), disk=st.sampled_from(["ssd", "hdd"]))
+    def set_label(self, name: str, disk: str) -> None:
+        self.say(self._node, name, {"Labels": {"disk": disk}})
+
+    # -- faults and time -----------------------------------------------------------------
+    @precondition(lambda self: any(map(self.cluster.is_up, NAMES)))
+    @rule(name=st.sampled_from(NAMES))
+    def crash(self, name: str) -> None:
+        if self.cluster.is_up(name):
+            self.cluster.crash(name)
+
+    @rule(name=st.sampled_from(NAMES))
+    def start(self, name: str) -> None:
+        if not self.cluster.is_up(name):
+            self.cluster.start(name)
+
+    @rule(side=st.sets(st.sampled_from(NAMES), min_size=1, max_size=5))
+    def partition(self, side: set[str]) -> None:
+        self.cluster.partition(sorted(side), sorted(set(NAMES) - side))
+
+    @rule()
+    def heal(self) -> None:
+        self.cluster.heal()
+
+    @rule(seconds=st.sampled_from([0.05, 0.3, 1, 4]))
+    def wait(self, seconds: float) -> None:
+        self.cluster.run(f"{seconds}s")
+
+    @rule(seconds=st.sampled_from([15, 45]))
+    def rest(self, seconds: float) -> None:
+        self.cluster.run(f"{seconds}s")
+
+    # -- what holds ----------------------------------------------------------------------
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        if hasattr(self, "chronicle"):
+            self.chronicle.check_leaders()
+            assert not self.chronicle.broken, "\n".join(self.chronicle.broken[:5])
+
+    def teardown(self) -> None:
+        if not hasattr(self, "chronicle"):
+            return
+        try:
+            if not self.chronicle.broken:
+                self.end()
+        finally:
+            Store.apply = any_story.apply_for_real  # type: ignore[method-assign]
+
+    def activate(self) -> bool:
+        """Make every node active; whether all are, and heard."""
+        for name in NAMES:
+            self.say(self._node, name, {"Availability": "active"})
+        nodes = self.chronicle.store.nodes.values()
+        return all(any_story.is_active(n) and n.status.state is NodeState.READY for n in nodes)
+
+    def end(self) -> None:
+        """The faults stop: every node is up, heard and active. In minutes all is well."""
+        self.cluster.heal()
+        for name in NAMES:
+            self.start(name)
+        store = self.chronicle.store
+        self.cluster.until(self.activate, "3m")
+        for number, name in enumerate(("b", "c")):  # `a` has to come right by itself
+            self.mend(name, 100, 3 + number, None)
+        for _ in range(34):
+            self.cluster.run("10s")
+            wrong = [*any_story.unconverged(store), *any_story.unended(store)]
+            if not wrong:
+                break
+        self.nothing_is_broken()
+        assert not wrong, "\n".join(wrong)
+
+
+AnyStory.TestCase.settings = settings(
+    max_examples=STORIES_COUNT,
+    stateful_step_count=STEPS_COUNT,
+    deadline=None,
+    derandomize="ANY_STORIES" not in os.environ,
+    phases=PHASES,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+TestAnyStory = pytest.mark.filterwarnings("default")(AnyStory.TestCase)

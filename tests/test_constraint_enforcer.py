@@ -1,0 +1,167 @@
+"""Who may not stay on a node that changed. Spec: orchestration.md, 2.12."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.constraint_enforcer import ConstraintEnforcer
+from swarmlab.manager.node_info import NodeInfo
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import Node, NodeState, Task, TaskState, freeze
+from swarmlab.simulation import S
+from tests.rooms import GIB, Play, node, service, task
+
+RUNNING, REJECTED = TaskState.RUNNING, TaskState.REJECTED
+
+
+def play(*objects: Any) -> Play:
+    return Play(objects, ConstraintEnforcer)
+
+
+def constrained(*constraints: str) -> Any:
+    return service(TaskTemplate={"Placement": {"Constraints": list(constraints)}})
+
+
+def reserving(**reservations: Any) -> Any:
+    return service(TaskTemplate={"Resources": {"Reservations": reservations}})
+
+
+def rejected(game: Play, new: Node) -> list[str]:
+    """The tasks that are turned out when the node has become `new`."""
+    game.apply(Change(Action.UPDATE, new))
+    game.decide()
+    return sorted(t.id for t in game.store.tasks.values() if t.state == REJECTED)
+
+
+def test_a_label_that_goes_turns_the_task_out():
+    """2.12: observed REJECTED, in these words; the desired state is the orchestrator's."""
+    web = constrained("node.labels.disk==ssd")
+    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    assert game.decide() == []
+    assert rejected(game, node("a")) == ["t"]
+    status = game.store.tasks["t"].status
+    assert status.message == "task rejected by constraint enforcer"
+    assert status.err == "assigned node no longer meets constraints"
+    assert game.store.tasks["t"].desired == RUNNING
+
+
+@pytest.mark.parametrize(
+    ("change", "turned_out"),
+    [
+        ({}, True),
+        ({"availability": "pause"}, False),
+        ({"availability": "drain"}, False),
+        ({"state": NodeState.DOWN}, True),
+        ({"state": NodeState.UNKNOWN}, True),
+    ],
+)
+def test_only_active_nodes_are_looked_at(change: dict[str, Any], turned_out: bool):
+    """2.12: the state of the node does not matter, its availability does."""
+    web = constrained("node.labels.disk==ssd")
+    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    assert bool(rejected(game, node("a", **change))) is turned_out
+
+
+def test_the_services_constraints_count_not_the_tasks():
+    """2.12: a clean task may have been made under older ones."""
+    old, web = service(), constrained("node.labels.disk==ssd")
+    game = play(node("a", labels={"disk": "ssd"}), web, task("t", old, slot=1, node="a"))
+    assert rejected(game, node("a")) == ["t"]
+
+
+def test_without_a_service_the_tasks_own_constraints_count():
+    """2.12."""
+    web = constrained("node.labels.disk==ssd")
+    game = play(node("a", labels={"disk": "ssd"}), task("t", web, slot=1, node="a"))
+    assert rejected(game, node("a")) == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("state", "desired"),
+    [(RUNNING, TaskState.SHUTDOWN), (TaskState.COMPLETE, TaskState.COMPLETE)],
+)
+def test_what_is_over_or_to_stop_is_let_be(state: TaskState, desired: TaskState):
+    """2.12."""
+    web = constrained("node.labels.disk==ssd")
+    t = task("t", web, slot=1, node="a", state=state, desired=desired)
+    game = play(node("a", labels={"disk": "ssd"}), web, t)
+    assert rejected(game, node("a")) == []
+
+
+def test_a_node_that_shrinks_keeps_as_many_as_fit():
+    """2.12: the running sum of reservations."""
+    web = reserving(MemoryBytes=3 * GIB)
+    tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2, 3)]
+    game = play(node("a", memory_bytes=9 * GIB), web, *tasks)
+    assert game.decide() == []
+    assert len(rejected(game, node("a", memory_bytes=6 * GIB))) == 1
+
+
+def with_generic(id: str, *resources: dict[str, Any]) -> Node:
+    made: Node = node(id)
+    offered = made.description["Resources"].with_(GenericResources=freeze(resources))
+    return replace(made, description=made.description.with_(Resources=offered))
+
+
+def gpu(value: str | int) -> dict[str, Any]:
+    kind = "DiscreteResourceSpec" if isinstance(value, int) else "NamedResourceSpec"
+    return {kind: {"Kind": "gpu", "Value": value}}
+
+
+@pytest.mark.parametrize(
+    ("offered", "turned_out"),
+    [
+        ([gpu("u1"), gpu("u2")], []),
+        ([gpu("u2")], ["t1"]),
+        ([], ["t1"]),  # and the scan ends there
+        ([gpu(2)], ["t1"]),  # named ones were assigned; a number is another type
+    ],
+)
+def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
+    offered: list[dict[str, Any]], turned_out: list[str]
+):
+    """2.12."""
+    web = reserving(GenericResources=[gpu(1)])
+    tasks = [
+        task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(f"u{n}")),))
+        for n in (1, 2)
+    ]
+    game = play(with_generic("a", gpu("u1"), gpu("u2")), web, *tasks)
+    assert game.decide() == []
+    assert rejected(game, with_generic("a", *offered)) == turned_out
+
+
+def test_a_count_of_a_generic_resource_is_used_up():
+    """2.12."""
+    web = reserving(GenericResources=[gpu(2)])
+    tasks = [
+        task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(2)),)) for n in (1, 2)
+    ]
+    game = play(with_generic("a", gpu(4)), web, *tasks)
+    assert game.decide() == []
+    assert rejected(game, with_generic("a", gpu(3))) == ["t2"]
+
+
+def test_the_stamp_of_a_rejected_task_stays_that_of_its_last_report():
+    """2.12 and 3.3 TRAP: for the restart window it is still the time when it became running."""
+    web = constrained("node.labels.disk==ssd")
+    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    game.report("t", RUNNING)
+    game.simulation.now_ns += 100 * S
+    assert rejected(game, node("a")) == ["t"]
+    turned_out: Task = game.store.tasks["t"]
+    assert (turned_out.stamp_ns, turned_out.status.timestamp_ns) == (0, 100 * S)
+
+
+def test_a_rejection_counts_as_a_failure_of_the_node():
+    """2.12 and 6.8: the scheduler hears of it as of any other."""
+    from tests.test_scheduler import play as scheduling
+
+    web = service()
+    game = scheduling(node("a"), web, task("t", web, slot=1, node="a"))
+    game.report("t", REJECTED)
+    info: NodeInfo = game.room.nodes["a"]
+    assert info.failures(task("u", web, slot=1), game.simulation.now_ns) == 1

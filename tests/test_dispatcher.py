@@ -1,0 +1,350 @@
+"""Sessions, heartbeats, reports and assignments. Spec: orchestration.md, 7.1 to 7.4."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.errors import Unknown
+from swarmlab.manager.dispatcher import Dispatcher, NodeStateChanged
+from swarmlab.manager.room import Room
+from swarmlab.manager.store import Action, Change, create, update
+from swarmlab.messages import Assignments, Heartbeat, Register, ReportStatus, Session
+from swarmlab.model import (
+    Config,
+    Document,
+    Node,
+    NodeState,
+    Secret,
+    Task,
+    TaskState,
+    TaskStatus,
+    freeze,
+)
+from swarmlab.simulation import HOUR, Machine, Network, S, Simulation
+from tests.rooms import Play, cluster, node, service, task
+
+RUNNING, SHUTDOWN = TaskState.RUNNING, TaskState.SHUTDOWN
+ASSIGNED, ORPHANED = TaskState.ASSIGNED, TaskState.ORPHANED
+
+
+class Ear:
+    """A machine's program that keeps what it is sent."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.heard: list[Any] = []
+
+    def receive(self, source: str, message: Any) -> None:
+        self.heard.append(message)
+
+    def serve(self, source: str, body: Any) -> Any: ...
+
+    def shutdown(self) -> None: ...
+
+
+class Post(Play):
+    """A leader's dispatcher, and the machine `worker` that is node `a`."""
+
+    def __init__(self, *objects: Any, seed: int = 1) -> None:
+        self.asked = False
+        super().__init__(objects, self.dispatcher, seed)
+        self.decide()
+
+    def dispatcher(self, simulation: Simulation, view: Any) -> Dispatcher:
+        network = Network(simulation)
+        self.machine = Machine(network, "manager", "10.77.0.2", Ear)
+        self.worker = Machine(network, "worker", "10.77.0.9", Ear)
+        for machine in (self.machine, self.worker):
+            machine.start()
+        return Dispatcher(self.machine, view, self.machine.after, self.wake, lambda: ("m:2377",))
+
+    def wake(self, room: Room) -> None:
+        self.asked = True
+
+    def decide(self) -> list[Change]:
+        self.asked = False
+        said = super().decide()
+        self.room.committed()
+        return said
+
+    def run(self, seconds: float) -> None:
+        """Time passes, timers fire; the room decides when it asks to."""
+        until_ns = self.simulation.now_ns + int(seconds * S)
+        while self.simulation.now_ns < until_ns:
+            self.simulation.run_while(lambda: not self.asked, until_ns - self.simulation.now_ns)
+            if self.asked:
+                self.decide()
+
+    def join(self, node_id: str = "a") -> Session:
+        """The agent of a node opens its session."""
+        description = self.store.nodes[node_id].description
+        body = Register(node_id, description, "10.77.0.9")
+        call = self.room.register("worker", body)
+        self.decide()
+        session: Session = call.result()
+        return session
+
+    def tell(self, session: Session, node_id: str = "a", **states: TaskState) -> None:
+        """The agent reports, and the batch is stored."""
+        now_ns = self.simulation.now_ns
+        statuses = tuple(
+            (id, TaskStatus(state=state, timestamp_ns=now_ns)) for id, state in states.items()
+        )
+        self.room.report(ReportStatus(node_id, session.session_id, statuses))
+        self.run(0.11)
+
+    def pushed(self) -> list[Assignments]:
+        self.run(0.2)
+        program: Any = self.worker.process
+        return [m for m in program.heard if isinstance(m, Assignments)]
+
+    def state(self) -> tuple[NodeState, str]:
+        status = self.store.nodes["a"].status
+        return status.state, status.message
+
+
+def on_a(id: str, of: Any, **fields: Any) -> Task:
+    fields = {"slot": 1, "node": "a", "state": ASSIGNED} | fields
+    made: Task = task(id, of, **fields)
+    return made
+
+
+# -- node states -------------------------------------------------------------------------------
+def test_a_new_leader_does_not_know_the_nodes_and_gives_them_twice_the_time():
+    """7.1: 6 periods of 4.5 to 5.5 s."""
+    game = Post(node("a"))
+    words = 'Node moved to "unknown" state due to leadership change in cluster'
+    assert game.state() == (NodeState.UNKNOWN, words)
+    game.run(26.9)
+    assert game.state()[0] is NodeState.UNKNOWN
+    game.run(6.2)
+    assert game.state() == (NodeState.DOWN, 'heartbeat failure for node in "unknown" state')
+
+
+def test_a_leader_change_restarts_no_task():
+    """7.1: the write is to the nodes alone."""
+    web = service()
+    running = on_a("t", web, state=RUNNING)
+    game = Post(node("a"), web, running)
+    assert game.store.tasks["t"] == running
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_silence_of_three_periods_makes_a_node_down(seed: int):
+    """7.1: 13.5 to 16.5 s after the last heartbeat."""
+    game = Post(node("a"), seed=seed)
+    session = game.join()
+    assert game.state() == (NodeState.READY, "")
+    for _ in range(4):
+        game.run(5)
+        game.room.heartbeat(Heartbeat("a", session.session_id))
+    game.run(13.4)
+    assert game.state()[0] is NodeState.READY
+    game.run(3.2)
+    assert game.state() == (NodeState.DOWN, "heartbeat failure")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_period_is_drawn_anew_for_each_heartbeat(seed: int):
+    """7.1: 5 s, more or less half a second."""
+    game = Post(node("a"), seed=seed)
+    session = game.join()
+    periods = {game.room.heartbeat(Heartbeat("a", session.session_id)) for _ in range(20)}
+    assert len(periods) == 20
+    assert all(4.5 * S <= period <= 5.5 * S for period in periods)
+
+
+def test_a_changed_heartbeat_period_holds_for_the_next_heartbeats():
+    """7.1."""
+    game = Post(node("a"))
+    session = game.join()
+    game.apply(update(cluster(Dispatcher={"HeartbeatPeriod": 20 * S})))
+    assert game.room.heartbeat(Heartbeat("a", session.session_id)) > 19 * S
+
+
+def test_heartbeats_write_nothing():
+    """7.1: only state and description changes reach the store."""
+    game = Post(node("a"))
+    session = game.join()
+    before = game.store.index
+    for _ in range(9):
+        game.run(4)
+        game.room.heartbeat(Heartbeat("a", session.session_id))
+    assert game.store.index == before
+
+
+def test_nobody_is_ever_disconnected():
+    """7.1 TRAP: the state exists, and no life of a node comes to it."""
+    import swarmlab
+
+    lab = swarmlab.simulate(managers=3, workers=1, seed=5)
+    for name in ("w1", "m1"):
+        lab.crash(name)
+        lab.run("40s")
+        lab.start(name)
+        lab.run("40s")
+    lab.stop(lab.default_node())
+    lab.run("60s")
+    states = {record.state for record in lab.trace.of(NodeStateChanged)}
+    assert states == {"ready", "down", "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(Heartbeat("b", "s"), "node not registered"), (Heartbeat("a", "s"), "session invalid")],
+)
+def test_a_session_nobody_knows_is_refused(body: Heartbeat, words: str):
+    """7.1."""
+    game = Post(node("a"))
+    game.join()
+    with pytest.raises(Unknown, match=words):
+        game.room.heartbeat(body)
+
+
+# -- down --------------------------------------------------------------------------------------
+def down(game: Post, node_id: str = "a") -> None:
+    game.run(17)
+    assert game.store.nodes[node_id].status.state is NodeState.DOWN
+
+
+def test_a_day_after_it_went_down_a_nodes_tasks_are_orphans():
+    """7.2: from ASSIGNED to RUNNING; message and timestamp stay."""
+    web = service()
+    tasks = [on_a(str(state), web, state=state) for state in (ASSIGNED, RUNNING, TaskState.FAILED)]
+    game = Post(node("a"), web, *tasks)
+    game.join()
+    down(game)
+    game.simulation.run_until(game.simulation.now_ns + 24 * HOUR - 20 * S)
+    assert game.store.tasks["running"].state == RUNNING
+    game.run(20)
+    assert [game.store.tasks[str(s)].state for s in (ASSIGNED, RUNNING)] == [ORPHANED] * 2
+    assert game.store.tasks["failed"].state == TaskState.FAILED
+    assert game.store.tasks["running"].status == replace(tasks[1].status, state=ORPHANED)
+
+
+def test_what_is_heard_of_an_orphan_is_ignored():
+    """7.2: below ORPHANED."""
+    web = service()
+    game = Post(node("a"), web, on_a("t", web, state=ORPHANED))
+    game.tell(game.join(), t=RUNNING)
+    assert game.store.tasks["t"].state == ORPHANED
+
+
+def test_a_node_that_returns_is_ready_at_once_and_is_sent_everything():
+    """7.2 TRAP: nothing is moved back; it is told what to stop, and what to forget."""
+    web = service()
+    game = Post(node("a"), web, on_a("stop", web, state=RUNNING), on_a("gone", web, state=RUNNING))
+    game.join()
+    down(game)
+    game.apply(update(replace(game.store.tasks["stop"], desired=SHUTDOWN)))
+    game.apply(Change(Action.REMOVE, game.store.tasks["gone"]))
+    game.join()
+    assert game.state() == (NodeState.READY, "")
+    last = game.pushed()[-1]
+    assert last.complete
+    assert [(t.id, t.desired) for t in last.tasks] == [("stop", SHUTDOWN)]
+
+
+# -- reports -----------------------------------------------------------------------------------
+def test_a_late_shutdown_does_not_take_a_rejected_task_back():
+    """2.12 TRAP: 640 is less than 768, so the agent's report of the stop is dropped."""
+    web = service()
+    game = Post(node("a"), web, on_a("t", web, state=TaskState.REJECTED, desired=SHUTDOWN))
+    game.tell(game.join(), t=SHUTDOWN)
+    assert game.store.tasks["t"].state == TaskState.REJECTED
+
+
+def test_reports_are_stored_in_batches_the_last_one_of_each_task():
+    """7.3: every 100 ms; states in between may never be seen."""
+    web = service()
+    game = Post(node("a"), web, on_a("t", web))
+    session = game.join()
+    for state in (TaskState.ACCEPTED, TaskState.PREPARING, RUNNING):
+        status = TaskStatus(state=state, timestamp_ns=game.simulation.now_ns)
+        game.room.report(ReportStatus("a", session.session_id, (("t", status),)))
+    assert game.store.tasks["t"].state == ASSIGNED
+    game.run(0.11)
+    stored = game.store.tasks["t"].status
+    assert (stored.state, stored.applied_ns) == (RUNNING, game.simulation.now_ns - S // 100)
+
+
+def test_a_report_of_another_nodes_task_is_not_taken():
+    """7.3."""
+    web = service()
+    game = Post(node("a"), node("b"), web, on_a("t", web, node="b"))
+    game.tell(game.join(), t=RUNNING)
+    assert game.store.tasks["t"].state == ASSIGNED
+
+
+# -- assignments -------------------------------------------------------------------------------
+def test_a_node_is_sent_what_is_assigned_to_it_the_dead_included():
+    """7.4: first all of it, then what changed."""
+    web = service()
+    game = Post(
+        node("a"),
+        web,
+        on_a("live", web),
+        on_a("dead", web, state=TaskState.FAILED, desired=SHUTDOWN),
+        on_a("waiting", web, state=TaskState.PENDING),
+        on_a("elsewhere", web, node="b"),
+    )
+    game.join()
+    (first,) = game.pushed()
+    assert first.complete
+    assert sorted(t.id for t in first.tasks) == ["dead", "live"]
+    game.apply(update(replace(game.store.tasks["live"], desired=SHUTDOWN)))
+    game.apply(Change(Action.REMOVE, game.store.tasks["dead"]))
+    second = game.pushed()[-1]
+    assert (second.complete, [t.id for t in second.tasks]) == (False, ["live"])
+    assert second.removed_task_ids == ("dead",)
+
+
+def test_a_status_alone_is_no_news():
+    """7.4."""
+    web = service()
+    game = Post(node("a"), web, on_a("t", web))
+    session = game.join()
+    assert len(game.pushed()) == 1
+    game.tell(session, t=RUNNING)
+    assert len(game.pushed()) == 1
+
+
+@pytest.mark.parametrize("mode", ["replicated", "job"])
+def test_a_secret_goes_where_a_task_needs_it_and_leaves_with_the_last(mode: str):
+    """7.4: withdrawn when the task is observed to be over, not when it is told to stop."""
+    references = {
+        "Secrets": [{"SecretID": "s", "SecretName": "key"}],
+        "Configs": [{"ConfigID": "c", "ConfigName": "conf"}],
+    }
+    template = {"ContainerSpec": {"Image": "nginx", **references}}
+    job = {"ReplicatedJob": {"MaxConcurrent": 1}} if mode == "job" else None
+    web = service(mode=job, TaskTemplate=template)
+    desired = TaskState.COMPLETE if mode == "job" else RUNNING
+    objects = [
+        Secret(id="s", spec=Document(Name="key"), data=b"k"),
+        Secret(id="other", spec=Document(Name="other"), data=b"o"),
+        Config(id="c", spec=Document(Name="conf"), data=b"c"),
+    ]
+    game = Post(node("a"), web, *objects)
+    session = game.join()
+    assert not game.pushed()[0].secrets
+    game.apply(create(on_a("t", web, desired=desired)))
+    sent = game.pushed()[-1]
+    assert ([s.id for s in sent.secrets], [c.id for c in sent.configs]) == (["s"], ["c"])
+    game.apply(update(replace(game.store.tasks["t"], desired=SHUTDOWN)))
+    assert game.pushed()[-1].removed_secret_ids == ()
+    game.tell(session, t=SHUTDOWN)
+    last = game.pushed()[-1]
+    assert (last.removed_secret_ids, last.removed_config_ids) == (("s",), ("c",))
+
+
+def test_the_node_that_registers_brings_its_description():
+    """7.1: a changed description is stored with the state."""
+    game = Post(node("a"))
+    described = freeze({"Hostname": "a", "Resources": {"NanoCPUs": 1}})
+    game.room.register("worker", Register("a", described, "10.77.0.9"))
+    game.decide()
+    stored: Node = game.store.nodes["a"]
+    assert stored.description == described

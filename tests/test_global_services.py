@@ -1,0 +1,195 @@
+"""Global services: one task a node that meets the constraints. Spec: orchestration.md, 2.6."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.global_services import GlobalOrchestrator
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import NodeState, Service, TaskState, UpdateState, UpdateStatus
+from tests.rooms import Play, node, service, task
+
+RUNNING, SHUTDOWN = TaskState.RUNNING, TaskState.SHUTDOWN
+NEW = {"TaskTemplate": {"ContainerSpec": {"Image": "nginx:2"}}}
+
+
+def agent(**spec: Any) -> Service:
+    made: Service = service("agent", mode={"Global": {}}, **spec)
+    return made
+
+
+def play(*objects: Any) -> Play:
+    return Play(objects, GlobalOrchestrator)
+
+
+def places(game: Play) -> list[str]:
+    return [t.node_id for t in game.tasks()]
+
+
+@pytest.mark.parametrize(
+    ("fault", "gets_one"),
+    [
+        ({}, True),
+        ({"state": NodeState.UNKNOWN}, True),
+        ({"state": NodeState.DOWN}, False),
+        ({"availability": "drain"}, False),
+        ({"availability": "pause"}, False),
+    ],
+)
+def test_a_new_service_comes_to_every_node_that_can_keep_tasks(
+    fault: dict[str, Any], gets_one: bool
+):
+    """2.6: unknown nodes are in the set; paused ones are left alone."""
+    game = play(node("a"), node("b", **fault), agent())
+    game.decide()
+    assert places(game) == (["a", "b"] if gets_one else ["a"])
+    assert {(t.slot, t.state, t.desired) for t in game.tasks()} == {(0, TaskState.NEW, RUNNING)}
+
+
+def test_only_constraints_decide_where_tasks_are_made():
+    """2.6 TRAP: what a node lacks of resources or platform is found out by the scheduler, later."""
+    template = {
+        "Placement": {
+            "Constraints": ["node.labels.disk==ssd"],
+            "Platforms": [{"OS": "windows"}],
+            "MaxReplicas": 1,
+        },
+        "Resources": {"Reservations": {"NanoCPUs": 64 * 10**9}},
+    }
+    game = play(node("a"), node("b", labels={"disk": "ssd"}), agent(TaskTemplate=template))
+    game.decide()
+    assert places(game) == ["b"]
+
+
+def test_a_newcomer_gets_its_task_at_once():
+    """2.6: a node event is enough."""
+    game = play(node("a"), agent())
+    game.decide()
+    game.apply(Change(Action.CREATE, node("b")))
+    game.decide()
+    assert places(game) == ["a", "b"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_any_event_of_a_node_goes_past_the_updater(paused: bool):
+    """2.6 TRAP [run]: a label edit replaces the outdated task there at once, even when paused."""
+    old, new = agent(), agent(version=7, **NEW)
+    nodes = [node(n) for n in "abc"]
+    tasks = [task(f"t{n}", old, node=n) for n in "abc"]
+    game = play(*nodes, old, *tasks)
+    game.decide()
+    state = UpdateState.PAUSED if paused else UpdateState.UPDATING
+    status = UpdateStatus(state=state, message="", started_ns=0)
+    game.apply(Change(Action.UPDATE, replace(new, update_status=status)))
+    game.decide()
+    updated = {t.node_id for t in game.tasks() if t.spec.image == "nginx:2"}
+    assert len(updated) == (0 if paused else 1)
+    other = next(n for n in "abc" if n not in updated)
+    game.apply(Change(Action.UPDATE, node(other, labels={"k": "v"})))
+    game.decide()
+    (now,) = [t for t in game.tasks() if t.node_id == other]
+    assert (now.spec.image, now.desired) == ("nginx:2", RUNNING)
+    assert game.store.tasks[f"t{other}"].desired == SHUTDOWN
+    assert game.store.services["agent"].update_status == status
+
+
+@pytest.mark.parametrize(("condition", "comes_back"), [("any", True), ("none", False)])
+def test_a_node_that_was_down_gets_a_new_task_at_once(condition: str, comes_back: bool):
+    """2.6 TRAP: desired RUNNING from the start; with condition none the dead one still counts."""
+    web = agent(TaskTemplate={"RestartPolicy": {"Condition": condition}})
+    game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("b", state=NodeState.DOWN)))
+    game.decide()
+    assert places(game) == ["a"]  # and none elsewhere
+    assert (game.store.tasks["tb"].state, game.store.tasks["tb"].desired) == (RUNNING, SHUTDOWN)
+    game.later(60)
+    game.apply(Change(Action.UPDATE, node("b")))
+    game.decide()
+    assert places(game) == (["a", "b"] if comes_back else ["a"])
+    assert {t.desired for t in game.tasks()} == {RUNNING}
+
+
+@pytest.mark.parametrize("availability", ["drain", "pause"])
+def test_draining_stops_the_task_and_pausing_does_not(availability: str):
+    """2.6."""
+    web = agent()
+    game = play(node("a"), web, task("t", web, node="a"))
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a", availability=availability)))
+    game.decide()
+    assert places(game) == ([] if availability == "drain" else ["a"])
+
+
+def test_a_removed_nodes_tasks_are_deleted():
+    """2.6: at once."""
+    web = agent()
+    game = play(node("a"), web, task("t", web, node="a"))
+    game.decide()
+    game.apply(Change(Action.REMOVE, node("a")))
+    game.decide()
+    assert not game.store.tasks
+
+
+def test_a_failed_task_is_replaced_on_its_node():
+    """2.6 and 3.2: desired READY, started when the delay is over."""
+    web = agent()
+    game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
+    game.decide()
+    game.report("tb", TaskState.FAILED)
+    game.decide()
+    assert [(t.node_id, t.desired) for t in game.tasks()] == [
+        ("a", RUNNING),
+        ("b", TaskState.READY),
+    ]
+    game.later(5)
+    assert {t.desired for t in game.tasks()} == {RUNNING}
+
+
+@pytest.mark.parametrize("change", [{"availability": "pause"}, {"labels": {"disk": "hdd"}}])
+def test_a_task_that_fails_where_it_may_not_be_is_not_replaced(change: dict[str, Any]):
+    """2.6: on a paused node, and where the constraints no longer match."""
+    web = agent(TaskTemplate={"Placement": {"Constraints": ["node.labels.disk==ssd"]}})
+    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, node="a"))
+    game.decide()
+    game.apply(Change(Action.UPDATE, node("a", **({"labels": {"disk": "ssd"}} | change))))
+    game.report("t", TaskState.FAILED)
+    game.decide()
+    assert game.tasks() == []
+    assert len(game.store.tasks) == 1
+
+
+def test_a_constraint_that_no_longer_matches_ends_tasks_when_the_service_says_so():
+    """2.6: on an update; a change of the node is the enforcer's affair."""
+    web = agent()
+    new = agent(version=7, TaskTemplate={"Placement": {"Constraints": ["node.hostname==a"]}})
+    game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
+    game.decide()
+    game.apply(Change(Action.UPDATE, new))
+    game.decide()
+    assert places(game) == ["a"]
+
+
+def test_attempts_are_counted_by_node():
+    """3.3: the instance of a global service is its node."""
+    policy = {"Condition": "any", "MaxAttempts": 2, "Delay": 0}
+    web = agent(TaskTemplate={"RestartPolicy": policy})
+    game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
+    game.decide()
+    for _ in range(5):
+        for live in [t for t in game.tasks() if t.node_id == "b"]:
+            game.report(live.id, TaskState.FAILED)
+        game.later(1)
+    assert sum(t.node_id == "b" for t in game.store.tasks.values()) == 3
+    assert places(game) == ["a"]
+
+
+def test_a_new_leader_stops_what_is_left_of_nodes_that_went():
+    """2.6 and 2.11."""
+    web = agent()
+    game = play(node("a"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
+    game.decide()
+    assert places(game) == ["a"]

@@ -1,0 +1,221 @@
+"""Jobs: tasks that run to completion, once an iteration. Spec: orchestration.md, 2.7 and 2.8."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.jobs import JobOrchestrator
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import NodeState, Service, Task, TaskState
+from tests.rooms import Play, node, service
+
+COMPLETE, SHUTDOWN, REMOVE = TaskState.COMPLETE, TaskState.SHUTDOWN, TaskState.REMOVE
+FAILED, READY, RUNNING = TaskState.FAILED, TaskState.READY, TaskState.RUNNING
+
+
+def job(concurrent: int = 1, total: int | None = None, **spec: Any) -> Service:
+    mode = {"ReplicatedJob": {"MaxConcurrent": concurrent, "TotalCompletions": total or concurrent}}
+    made: Service = service("job", mode=mode, **spec)
+    return made
+
+
+def everywhere(**spec: Any) -> Service:
+    made: Service = service("job", mode={"GlobalJob": {}}, **spec)
+    return made
+
+
+def policy(**policy: Any) -> dict[str, Any]:
+    return {"TaskTemplate": {"RestartPolicy": policy}}
+
+
+class Jobs(Play):
+    def __init__(self, *objects: Any) -> None:
+        super().__init__(objects, JobOrchestrator)
+        self.decide()
+
+    def live(self) -> list[Task]:
+        """What is wanted and not over."""
+        return [t for t in self.tasks(desired=COMPLETE) if t.state < COMPLETE]
+
+    def place(self, node_id: str) -> None:
+        """The scheduler puts what has no node there."""
+        for t in self.live():
+            if not t.node_id:
+                self.apply(Change(Action.UPDATE, replace(t, node_id=node_id)))
+
+    def again(self) -> None:
+        """The service is updated: a new iteration."""
+        before = self.store.services["job"]
+        new = replace(before, job_iteration=before.job_iteration + 1, spec_version=9)
+        self.apply(Change(Action.UPDATE, new))
+        self.decide()
+
+
+def test_slots_begin_at_zero_and_tasks_want_to_complete():
+    """2.7 and 1.5 TRAP: the slot-0 task is named with its node's id."""
+    game = Jobs(node("a"), job(2))
+    assert [(t.slot, t.desired, t.job_iteration) for t in game.live()] == [
+        (0, COMPLETE, 0),
+        (1, COMPLETE, 0),
+    ]
+    game.place("a")
+    first, second = game.live()
+    assert first.name == f"job.a.{first.id}"
+    assert second.name == f"job.1.{second.id}"
+
+
+def test_no_more_at_a_time_than_asked_and_no_more_in_all():
+    """2.7: min(MaxConcurrent − running, TotalCompletions − complete − running)."""
+    game = Jobs(node("a"), job(2, total=5))
+    done = []
+    while game.live():
+        assert len(game.live()) <= 2
+        first = game.live()[0]
+        done.append(first.slot)
+        game.report(first.id, COMPLETE)
+        game.decide()
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    assert game.decide() == []
+
+
+def test_absent_numbers_mean_one_and_as_many_as_run_at_a_time():
+    """2.7."""
+    assert len(Jobs(node("a"), service("job", mode={"ReplicatedJob": {}})).live()) == 1
+    game = Jobs(node("a"), service("job", mode={"ReplicatedJob": {"MaxConcurrent": 3}}))
+    assert len(game.live()) == 3
+
+
+@pytest.mark.parametrize("mode", ["replicated", "global"])
+def test_any_update_runs_the_job_again(mode: str):
+    """2.7 TRAP and 2.8: tasks of the iteration before that still run are removed."""
+    game = Jobs(node("a"), job(1) if mode == "replicated" else everywhere())
+    (old,) = game.live()
+    game.again()
+    assert game.store.tasks[old.id].desired == REMOVE
+    (new,) = game.live()
+    assert new.job_iteration == 1
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("replicated", True), ("global", False)])
+def test_finished_tasks_of_an_older_iteration(mode: str, kept: bool):
+    """2.7: they stay in the store; 2.8: those of a global job are removed."""
+    game = Jobs(node("a"), job(1) if mode == "replicated" else everywhere())
+    (old,) = game.live()
+    game.report(old.id, COMPLETE)
+    game.decide()
+    game.again()
+    assert (game.store.tasks[old.id].desired == COMPLETE) is kept
+
+
+@pytest.mark.parametrize("condition", ["any", "on-failure"])
+@pytest.mark.parametrize(("end", "again"), [(COMPLETE, False), (FAILED, True)])
+def test_any_is_the_same_as_on_failure(condition: str, end: TaskState, again: bool):
+    """2.7: a completed job task is not restarted."""
+    game = Jobs(node("a"), job(1, **policy(Condition=condition)))
+    (first,) = game.live()
+    game.report(first.id, end)
+    game.decide()
+    assert [(t.slot, t.desired) for t in game.live()] == ([(0, READY)] if again else [])
+    game.later(5)
+    assert [t.desired for t in game.live()] == ([COMPLETE] if again else [])
+
+
+def test_with_condition_none_the_next_look_makes_a_new_task():
+    """2.7 TRAP [run]: the failed one is not restarted, and no longer counts as running."""
+    game = Jobs(node("a"), job(2, **policy(Condition="none")))
+    first, second = game.live()
+    game.report(first.id, FAILED)
+    game.decide()
+    assert [t.slot for t in game.live()] == [1]
+    game.report(second.id, COMPLETE)
+    game.decide()
+    (new,) = game.live()
+    assert (new.slot, new.desired) == (0, COMPLETE)
+
+
+@pytest.mark.parametrize("fault", [{"availability": "drain"}, {"state": NodeState.DOWN}])
+def test_drained_and_dead_nodes_keep_the_tasks_of_replicated_jobs(fault: dict[str, Any]):
+    """2.7 TRAP: nobody looks at nodes; on a dead one they count as running."""
+    game = Jobs(node("a"), node("b"), job(1))
+    game.place("a")
+    game.apply(Change(Action.UPDATE, node("a", **fault)))
+    assert game.decide() == []
+    assert [(t.node_id, t.desired) for t in game.live()] == [("a", COMPLETE)]
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_replicated_jobs_run_out_of_attempts(slot: int):
+    """3.3: in slot 0, too; the attempts that are left over go to the next look."""
+    game = Jobs(node("a"), job(2, **policy(Condition="any", MaxAttempts=2, Delay=0)))
+    for _ in range(2):
+        game.place("a")
+        game.report(next(t for t in game.live() if t.slot == slot).id, FAILED)
+        game.later(1)
+    game.place("a")
+    game.report(next(t for t in game.live() if t.slot == slot).id, FAILED)
+    game.later(1)
+    assert [t.slot for t in game.live()] == [1 - slot]
+    assert sum(t.slot == slot for t in game.store.tasks.values()) == 3
+
+
+# -- global jobs -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("node_b", "gets_one"),
+    [
+        (node("b"), True),
+        (node("b", state=NodeState.UNKNOWN), False),
+        (node("b", state=NodeState.DOWN), False),
+        (node("b", availability="pause"), False),
+        (node("b", availability="drain"), False),
+    ],
+)
+def test_a_global_job_runs_on_ready_and_active_nodes(node_b: Any, gets_one: bool):
+    """2.8."""
+    game = Jobs(node("a"), node_b, everywhere())
+    assert [t.node_id for t in game.live()] == (["a", "b"] if gets_one else ["a"])
+
+
+def test_a_node_that_comes_later_gets_no_task_until_something_else_happens():
+    """2.8 TRAP [run]: node events wake nobody."""
+    game = Jobs(node("a"), everywhere())
+    game.apply(Change(Action.CREATE, node("b")))
+    game.later(3600)
+    assert [t.node_id for t in game.live()] == ["a"]
+    game.report(game.live()[0].id, COMPLETE)
+    game.decide()
+    assert [t.node_id for t in game.live()] == ["b"]
+
+
+def test_global_jobs_are_restarted_for_ever():
+    """2.8 TRAP [run]: max attempts are looked up under the wrong key."""
+    game = Jobs(node("a"), everywhere(**policy(Condition="any", MaxAttempts=1, Delay=0)))
+    for _ in range(9):
+        (live,) = game.live()
+        game.report(live.id, FAILED)
+        game.later(1)
+    assert len(game.store.tasks) == 10
+
+
+def test_a_dead_nodes_task_is_shut_down_at_the_next_look_only():
+    """2.8."""
+    game = Jobs(node("a"), node("b"), everywhere())
+    (on_a, on_b) = game.live()
+    game.apply(Change(Action.UPDATE, node("b", state=NodeState.DOWN)))
+    assert game.decide() == []
+    game.report(on_a.id, COMPLETE)
+    game.decide()
+    assert game.store.tasks[on_b.id].desired == SHUTDOWN
+
+
+def test_a_removed_job_takes_all_its_tasks_along():
+    """2.9: those that wait for their delay, too, at the very moment when it ends."""
+    game = Jobs(node("a"), job(2))
+    game.report(game.live()[0].id, FAILED)
+    game.decide()
+    game.simulation.now_ns += 5 * 10**9
+    game.apply(Change(Action.REMOVE, game.store.services["job"]))
+    game.decide()
+    assert {t.desired for t in game.store.tasks.values()} == {REMOVE}

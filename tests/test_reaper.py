@@ -1,0 +1,124 @@
+"""How much history a slot keeps. Spec: orchestration.md, 2.9, 2.10 and 2.11."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swarmlab.manager.reaper import Reaper
+from swarmlab.manager.store import Action, Change
+from swarmlab.model import TaskState
+from tests.rooms import Play, cluster, service, task
+
+RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
+FAILED, COMPLETE = TaskState.FAILED, TaskState.COMPLETE
+
+
+def play(*objects: Any, limit: int = 5) -> Play:
+    changed = cluster(Orchestration={"TaskHistoryRetentionLimit": limit})
+    return Play([changed, *objects], lambda simulation, view: Reaper(view))
+
+
+def history(count: int, of: Any, **fields: Any) -> list[Any]:
+    """`count` failed tasks in slot 1, the oldest first."""
+    fields = {"slot": 1, "state": FAILED, "desired": SHUTDOWN} | fields
+    return [task(f"old{n}", of, at_s=n, **fields) for n in range(count)]
+
+
+def grow(game: Play, new: Any) -> None:
+    game.apply(Change(Action.CREATE, new))
+    game.decide()
+
+
+@pytest.mark.parametrize(("limit", "left"), [(5, 5), (0, 1), (1, 1), (-1, 9)])
+def test_the_limit_counts_the_live_task_in(limit: int, left: int):
+    """2.10 TRAP: 5 means one that runs and four of the past; below 0, all."""
+    web = service()
+    game = play(web, *history(8, web), limit=limit)
+    grow(game, task("new", web, slot=1, state=TaskState.NEW, at_s=9))
+    assert sorted(game.store.tasks) == ["new", *[f"old{n}" for n in range(9 - left, 8)]]
+
+
+def test_a_service_with_max_attempts_keeps_one_more_than_those():
+    """2.10: the service's attempts as they are now, whatever the old tasks' specs say."""
+    old = service()
+    web = service(version=7, TaskTemplate={"RestartPolicy": {"MaxAttempts": 2}})
+    game = play(web, *history(8, old))
+    grow(game, task("new", web, slot=1, state=TaskState.NEW, at_s=9))
+    assert len(game.store.tasks) == 3
+
+
+def test_a_changed_limit_waits_for_the_next_task_of_the_slot():
+    """2.10: a new leader does not look either."""
+    web = service()
+    game = play(web, *history(8, web), limit=2)
+    assert game.decide() == []
+    grow(game, task("other", web, slot=2, state=TaskState.NEW, at_s=9))
+    assert len(game.store.tasks) == 9
+
+
+def test_what_still_runs_or_will_run_is_never_deleted():
+    """2.10: only what is over, or will never run."""
+    web = service()
+    stopping = [task(f"s{n}", web, slot=1, node="a", desired=SHUTDOWN, at_s=n) for n in range(3)]
+    never = task("never", web, slot=1, state=TaskState.PENDING, desired=SHUTDOWN, at_s=3)
+    game = play(web, *stopping, never, limit=1)
+    grow(game, task("new", web, slot=1, state=TaskState.NEW, at_s=9))
+    assert sorted(game.store.tasks) == ["new", "s0", "s1", "s2"]
+
+
+def test_a_slot_with_several_live_tasks_is_looked_at_again():
+    """2.10: it stays dirty until one of them has stopped."""
+    web = service()
+    stopping = task("s", web, slot=1, node="a", desired=SHUTDOWN)
+    game = play(web, stopping, limit=1)
+    grow(game, task("new", web, slot=1, state=RUNNING, at_s=9))
+    assert len(game.store.tasks) == 2
+    game.report("s", SHUTDOWN)
+    game.decide()
+    assert sorted(game.store.tasks) == ["new"]
+
+
+def test_jobs_keep_all_their_history():
+    """2.7 and 2.10."""
+    job = service("job", mode={"ReplicatedJob": {"MaxConcurrent": 1}})
+    game = play(job, *history(8, job, job_iteration=0), limit=1)
+    grow(game, task("new", job, slot=1, state=TaskState.NEW, at_s=9, job_iteration=0))
+    assert len(game.store.tasks) == 9
+
+
+def test_a_global_services_slots_are_its_nodes():
+    """2.10."""
+    web = service("agent", mode={"Global": {}})
+    on = [task(f"{n}{i}", web, node=n, state=FAILED, desired=SHUTDOWN) for n in "ab" for i in "123"]
+    game = play(web, *on, limit=2)
+    grow(game, task("new", web, node="a", state=TaskState.NEW, at_s=9))
+    assert sorted(game.store.tasks) == ["a3", "b1", "b2", "b3", "new"]
+
+
+@pytest.mark.parametrize(
+    ("state", "goes"),
+    [
+        (TaskState.NEW, True),
+        (TaskState.PENDING, True),
+        (TaskState.ASSIGNED, False),
+        (RUNNING, False),
+        (COMPLETE, True),
+        (SHUTDOWN, True),
+    ],
+)
+def test_what_is_to_be_removed_goes_when_no_agent_has_it_any_more(state: TaskState, goes: bool):
+    """2.9 and 2.10: never assigned, or over."""
+    web = service()
+    game = play(web, task("t", web, slot=1, node="a", state=state))
+    game.apply(Change(Action.UPDATE, task("t", web, slot=1, node="a", state=state, desired=REMOVE)))
+    game.decide()
+    assert ("t" not in game.store.tasks) is goes
+
+
+def test_a_new_leader_deletes_the_tasks_of_services_that_are_gone():
+    """2.11: outright, whatever their state."""
+    game = play(task("t", service(), slot=1, node="a"))
+    game.decide()
+    assert not game.store.tasks
