@@ -114,8 +114,9 @@ class Ask:
         """A mandatory unsigned number: an object's version."""
         text = self.text(name)
         if not re.fullmatch("[0-9]+", text):
-            why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-            raise BadParameter(f"invalid {kind} version '{text}': {why}")
+            why = f" '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            terse = kind in ("secret", "config")
+            raise BadParameter(f"invalid {kind} version{'' if terse else why}")
         return int(text)
 
     def filters(self, *known: str) -> Filters:

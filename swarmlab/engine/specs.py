@@ -118,8 +118,8 @@ def _fill_container(container: Json) -> None:
             raise BadParameter("invalid Config: either File or Runtime should be set")
 
 
-_UPDATE = {"Parallelism": 1, "Delay": 0, "FailureAction": "pause", "Monitor": 5 * S,
-           "MaxFailureRatio": 0, "Order": "stop-first"}  # fmt: skip
+_UPDATE = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * S, "MaxFailureRatio": 0,
+           "Order": "stop-first"}  # fmt: skip
 
 
 def with_defaults(spec: ServiceSpec) -> ServiceSpec:
@@ -128,7 +128,7 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
     restart = {"Condition": "any", "Delay": 5 * S, "MaxAttempts": 0}
     container = {"StopGracePeriod": 10 * S, "DNSConfig": {}, **task.container}
     filled = {
-        "Resources": {"Limits": {}, "Reservations": {}},
+        "Resources": {},
         "Placement": {},
         **task,
         "ContainerSpec": container,
@@ -138,7 +138,7 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
         key: {"Monitor": 5 * S, **spec[key]} if key in spec else _UPDATE
         for key in ("UpdateConfig", "RollbackConfig")
     }
-    return ServiceSpec({"EndpointSpec": {"Mode": "vip"}, **spec, **updates, "TaskTemplate": filled})
+    return ServiceSpec({**spec, **updates, "TaskTemplate": filled})
 
 
 # -- the swarm, nodes, secrets and configs --------------------------------------------------------
