@@ -227,7 +227,7 @@ def is_executable(home: Home, name: str) -> bool:
     folder, _, base = name.rpartition("/")
     known = base in (*COMMANDS, *SHELLS, *WRAPPERS)
     inside = known and (not folder or folder.endswith("bin") or base in WRAPPERS)
-    return name in home.files or base == home.server or inside
+    return name in home.files or (base and base == home.server) or inside
 
 
 def exec_refusal(name: str) -> str:
