@@ -66,8 +66,8 @@ def autoscale(
 ) -> list[Scaling]:
     """Keep a replicated service at `target` load a task, for `rounds` rounds; what each one did.
 
-    `load()` is your own measure: requests a second, queue length, anything. Tasks are added at once,
-    and removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:
+    `load()` is your own measure: requests a second, queue length. Tasks are added at once, and
+    removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:
     `cluster.run` for a simulated cluster, `time.sleep` for a real one.
 
     Docker Swarm has no such loop of its own: `docker service scale` is all it offers.

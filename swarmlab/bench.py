@@ -44,9 +44,8 @@ class Figure:
 
     def line(self, heap_per_s: float) -> str:
         name = f"{self.nodes:>7,} nodes {self.tasks:>7,} tasks{' network' * self.constrained:8}"
-        all_in = (
-            f"{self.tasks_per_s:>9,.0f} tasks/s (heap rate / {heap_per_s / self.tasks_per_s:.0f})"
-        )
+        share = heap_per_s / self.tasks_per_s
+        all_in = f"{self.tasks_per_s:>9,.0f} tasks/s (heap rate / {share:.0f})"
         return f"{name} {all_in}; {self.decided_per_s:>9,.0f} decided/s"
 
 

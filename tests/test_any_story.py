@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from typing import Any
@@ -101,10 +102,8 @@ class AnyStory(RuleBasedStateMachine):
         api._raise_for_status(api.post(url, json=document, params=query))
 
     def say(self, what: Any, *args: Any) -> None:
-        try:
-            what(*args)
-        except (docker.errors.APIError, requests.ConnectionError):
-            pass  # refused, or nobody is up
+        with contextlib.suppress(docker.errors.APIError, requests.ConnectionError):
+            what(*args)  # refused, or nobody is up
 
     def _create(self, name: str, spec: dict[str, Any]) -> None:
         self.post("/services/create", {"Name": name, **spec})
