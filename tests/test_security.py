@@ -190,6 +190,16 @@ def test_a_root_of_ones_own(cluster, client):
     assert "SigningCAKey" not in client.swarm.attrs["Spec"]["CAConfig"]
 
 
+def test_an_external_authority_is_refused_in_plain_words():
+    cluster = swarmlab.engines(["m1"], seed=3)
+    api = cluster.client("m1").api
+    external = {"Protocol": "cfssl", "URL": "https://ca.example/sign"}
+    spec = api.create_swarm_spec(external_cas=[external])
+    with pytest.raises(docker.errors.APIError, match="external certificate authority cannot be"):
+        api.init_swarm(advertise_addr="10.77.0.2", swarm_spec=spec)
+    assert cluster.client("m1").info()["Swarm"]["LocalNodeState"] == "inactive"
+
+
 def test_certificates_verify_with_openssl_at_the_virtual_date(cluster, tmp_path):
     openssl = shutil.which("openssl")
     assert openssl, "install openssl"

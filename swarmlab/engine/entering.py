@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from swarmlab.engine.credentials import Credentials
-from swarmlab.errors import EngineFault, NotAvailable, SwarmError, Unavailable
+from swarmlab.errors import EngineFault, InvalidArgument, NotAvailable, SwarmError, Unavailable
 from swarmlab.manager.certificate_authority import (
+    NO_EXTERNAL_AUTHORITY,
     digest_of,
     new_root,
     new_token,
@@ -54,6 +55,8 @@ def first_objects(
     simulation: Simulation, request: Document, description: Document, address: str
 ) -> tuple[Cluster, Node, SwarmNetwork]:
     """What a fresh swarm's store holds: the cluster, its first node, the ingress network."""
+    if request["Spec"].at("CAConfig", "ExternalCAs", default=()):
+        raise InvalidArgument(NO_EXTERNAL_AUTHORITY)
     certificate, key = new_root(simulation)
     cluster = Cluster(
         id=simulation.new_id(),

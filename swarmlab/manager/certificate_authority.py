@@ -33,6 +33,9 @@ DIGEST_LENGTH, SECRET_LENGTH = 50, 25  # base-36 digits
 DEFAULT_EXPIRY_NS = 2160 * HOUR
 UNITS = {Role.MANAGER: "swarm-manager", Role.WORKER: "swarm-worker"}
 PEM = serialization.Encoding.PEM
+NO_EXTERNAL_AUTHORITY = (
+    "an external certificate authority cannot be used here: nothing outside the simulation is asked"
+)
 
 
 # -- join tokens -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
 from swarmlab.manager import validation
 from swarmlab.manager.certificate_authority import (
+    NO_EXTERNAL_AUTHORITY,
     check_new_root,
     cross_signed,
     new_root,
@@ -315,7 +316,7 @@ class ControlApi:
         """With a root rotation begun, where the spec asks for one."""
         wanted, before = spec.get("CAConfig") or EMPTY, cluster.spec.get("CAConfig") or EMPTY
         if wanted.get("ExternalCAs"):
-            raise InvalidArgument("external certificate authorities are not simulated")
+            raise InvalidArgument(NO_EXTERNAL_AUTHORITY)
         certificate, key = wanted.get("SigningCACert", ""), wanted.get("SigningCAKey", "")
         if key and not certificate:
             raise InvalidArgument(
