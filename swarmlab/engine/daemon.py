@@ -33,6 +33,30 @@ class Hardware:
     architecture: str = "x86_64"
 
 
+def described(hostname: str, hardware: Hardware) -> Document:
+    """Docker's node description but for the certificate.
+
+    Source: moby daemon/cluster/executor/container/executor.go.
+    """
+    kinds = {"Log": LOG_DRIVERS, "Network": NETWORK_DRIVERS, "Volume": ("local",)}
+    engine: dict[str, Any] = {
+        "EngineVersion": ENGINE_VERSION,
+        "Plugins": [{"Type": kind, "Name": n} for kind, names in kinds.items() for n in names],
+    }
+    if hardware.labels:
+        engine["Labels"] = hardware.labels
+    nano_cpus = hardware.cpus * 1_000_000_000
+    document: Document = freeze(
+        {
+            "Hostname": hostname,
+            "Platform": {"Architecture": hardware.architecture, "OS": "linux"},
+            "Resources": {"NanoCPUs": nano_cpus, "MemoryBytes": hardware.memory_bytes},
+            "Engine": engine,
+        }
+    )
+    return document
+
+
 class EngineProgram:
     """What a simulated machine runs: call it with the machine to boot an engine there."""
 
@@ -47,7 +71,7 @@ class EngineProgram:
 class Engine(SwarmNode):
     def __init__(self, machine: Machine, registry: Registry, hardware: Hardware) -> None:
         super().__init__(machine)
-        self.hardware = hardware
+        self._described = described(machine.name, hardware)
         self.images = Images(machine, registry)
         self.containers = Containers(machine, self.images)
         self.containers.on_event = self._container_event
@@ -69,29 +93,12 @@ class Engine(SwarmNode):
 
     @property
     def description(self) -> Document:
-        """Docker's node description. Source: moby daemon/cluster/executor/container/executor.go."""
-        hardware = self.hardware
-        kinds = {"Log": LOG_DRIVERS, "Network": NETWORK_DRIVERS, "Volume": ("local",)}
-        engine: dict[str, Any] = {
-            "EngineVersion": ENGINE_VERSION,
-            "Plugins": [{"Type": kind, "Name": n} for kind, names in kinds.items() for n in names],
-        }
-        if hardware.labels:
-            engine["Labels"] = hardware.labels
-        description = {
-            "Hostname": self.name,
-            "Platform": {"Architecture": hardware.architecture, "OS": "linux"},
-            "Resources": {
-                "NanoCPUs": hardware.cpus * 1_000_000_000,
-                "MemoryBytes": hardware.memory_bytes,
-            },
-            "Engine": engine,
-        }
-        if self.identity is not None:
-            issuer_key = issuer_key_of(self.identity.certificate, self.identity.root_certificate)
-            description["TLSInfo"] = tls_info(self.identity.root_certificate, issuer_key)
-        document: Document = freeze(description)
-        return document
+        """Docker's node description: what the machine is, and whose certificate it shows."""
+        if self.identity is None:
+            return self._described
+        root = self.identity.root_certificate
+        trust = tls_info(root, issuer_key_of(self.identity.certificate, root))
+        return self._described.with_(TLSInfo=trust)
 
     def shutdown(self) -> None:
         """The machine is stopped in an orderly way."""
