@@ -19,6 +19,20 @@ Source: moby daemon/server/httpstatus/status.go; swarmkit manager/controlapi.
 
 from http import HTTPStatus
 
+# Why a node answers for no swarm.
+NOT_IN_SWARM = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect'
+    " this node to swarm and try again."
+)
+WORKER = (
+    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."
+    " Please run this command on a manager node or promote the current node to a manager."
+)
+LOCKED = (
+    "Swarm is encrypted and needs to be unlocked before it can be used. Please use"
+    ' "docker swarm unlock" to unlock it.'
+)
+
 
 class SwarmError(Exception):
     """Anything refused; `status` is what the HTTP door answers."""

@@ -198,7 +198,7 @@ class FakeEngine:
         return self.put(Task(**{**wanted, **fields}))
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
-        actor = Document(ID=container.id, Attributes=freeze({"name": container.name, **attributes}))
+        actor = Document(ID=container.id, Attributes=freeze(attributes))
         now_ns = self.machine.simulation.now_ns
         self.events.append(
             Document(Type="container", Action=action, Actor=actor, scope="local", time_ns=now_ns)

@@ -61,9 +61,11 @@ def test_a_container_tells_the_story_of_its_life(engine):
     engine.containers.stop(container)
     engine.run(20 * S)
     engine.containers.remove(container)
+    whose = {"name": "box", "image": "demo:1"}
     assert engine.events == [
-        ("create", {}), ("start", {}), ("kill", {"signal": "15"}), ("kill", {"signal": "9"}),
-        ("die", {"exitCode": "137"}), ("stop", {}), ("destroy", {}),
+        ("create", whose), ("start", whose),
+        ("kill", {**whose, "signal": "15"}), ("kill", {**whose, "signal": "9"}),
+        ("die", {**whose, "exitCode": "137"}), ("stop", whose), ("destroy", whose),
     ]  # fmt: skip
     assert container.finished_ns - container.started_ns > 10 * S
     assert [entry.data for entry in container.logs] == [b"up\n"]
@@ -74,7 +76,8 @@ def test_a_server_stops_soon_with_code_0(engine):
     call = engine.containers.stop(container)
     engine.run(300 * MS)
     assert (call.done, container.state, container.exit_code) == (True, "exited", 0)
-    assert ("kill", {"signal": "3"}) in engine.events  # nginx asks for SIGQUIT
+    kill = ("kill", {"name": "box", "image": "nginx", "signal": "3"})  # nginx asks for SIGQUIT
+    assert kill in engine.events
 
 
 def test_a_program_that_is_not_there_does_not_start(engine):
@@ -120,6 +123,12 @@ def test_containers_are_found_by_name_id_and_unique_beginning(engine):
         assert engine.containers.get(reference) is container
     with pytest.raises(NoSuchObject, match=r"^No such container: nosuch$"):
         engine.containers.get("nosuch")
+
+
+def test_containers_without_a_name_never_share_one(engine):
+    """There are only so many pairs of words."""
+    made = [engine.containers.create("", Document(Image="demo:1")).name for _ in range(300)]
+    assert len(set(made)) == 300
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_events_since_and_until_end_by_themselves(lab):
     assert found[-1]["scope"] == "swarm"
     only = {"type": "container", "event": "die", "container": "short"}
     (death,) = lab.client.events(decode=True, since=start_s, until=end_s, filters=only)
-    assert death["Actor"]["Attributes"]["exitCode"] == "0"
+    assert death["Actor"]["Attributes"] == {"name": "short", "image": "busybox", "exitCode": "0"}
 
 
 def test_events_to_come_can_be_cancelled(lab):

@@ -8,17 +8,21 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
-from swarmlab.engine.doors import Door
-from swarmlab.engine.request import BODY_BYTES_MAX, Engine
-from swarmlab.engine.routes import answer
+from swarmlab.engine.doors import Door, EngineGone
+from swarmlab.engine.routes import answer, refusal
 from swarmlab.engine.streams import POLL_NS, Hijack, Pieces, Receive
 from swarmlab.simulation import S
 
+if TYPE_CHECKING:
+    from swarmlab.engine.daemon import Engine
+
+BODY_BYTES_MAX = 16 << 20
 DISCARD_BYTES_MAX = 1 << 30
 
 
@@ -77,26 +81,29 @@ def read_body(request: Request) -> None:
         left_bytes -= len(piece)
 
 
-def respond(engine: Engine, door: Door, request: Request) -> tuple[bytes, Iterator[bytes]] | Hijack:
-    """What goes over the wire: the head (with the body, unless that grows) and what follows."""
+def respond(engine: Engine | None, door: Door, request: Request) -> Iterator[bytes] | Hijack:
+    """What goes over the wire: first the head (with the body, unless that grows), then the rest."""
+    if engine is None:
+        raise EngineGone
     try:
         read_body(request)
     except HTTPException as error:
-        text = b'{"message":"http: request body too large"}\n'
-        length, kind = ("Content-Length", str(len(text))), ("Content-Type", "application/json")
-        return head(error.code or 400, [kind, length, ("Connection", "close")]) + text, iter(())
-    with door.lock:
-        door.begin()
-        response = answer(engine, door, request)
-    if isinstance(response, Hijack):
-        return response
+        response = refusal(error.code or 400, "http: request body too large")
+        response.headers["Connection"] = "close"
+    else:
+        with door.lock:
+            door.begin()
+            answered = answer(engine, door, request)
+        if isinstance(answered, Hijack):
+            return answered
+        response = answered
     headers = list(response.headers.items())
     if not response.is_streamed:
         body = b"" if request.method == "HEAD" else response.get_data()
-        return head(response.status_code, headers) + body, iter(())
+        return iter([head(response.status_code, headers) + body])
     pieces: Any = iter(response.response)
-    chunks = chunked(locked(door, pieces))
-    return head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")]), chunks
+    begun = head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")])
+    return chain([begun], chunked(locked(door, pieces)))
 
 
 def talk(sock: socket.socket, pieces: Iterator[bytes]) -> None:

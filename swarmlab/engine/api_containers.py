@@ -6,19 +6,20 @@ Source: moby daemon/server/router/container, daemon/{list,inspect}.go.
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-from swarmlab.engine import streams, wire
-from swarmlab.engine.filters import Filters, Test, labelled
+from werkzeug import Response
+
+from swarmlab.engine import filters, streams, wire
 from swarmlab.engine.request import Ask
-from swarmlab.errors import BadParameter, Conflict
-from swarmlab.model import Document, freeze
+from swarmlab.engine.streams import Hijack, Pieces, Receive
+from swarmlab.errors import BadParameter, Conflict, NoSuchObject
+from swarmlab.model import freeze
 from swarmlab.simulation import S
-from swarmlab.worker.containers import Container
+from swarmlab.worker.containers import Container, Exec
 
 Json = dict[str, Any]
-STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+END = frozenset(b"\x03\x04")  # what Ctrl-C and Ctrl-D send: nothing else is read from a terminal
 
 
 # -- the list -------------------------------------------------------------------------------------
@@ -26,29 +27,21 @@ def _labels(container: Container) -> Json:
     return (container.image.config.get("Labels") or {}) | (container.config.get("Labels") or {})
 
 
-# How long each unit is, and up to how many of it are counted. Source: docker/go-units duration.go.
-UNITS = (
-    (1, 60, "second"), (60, 60, "minute"), (3600, 48, "hour"), (86400, 14, "day"),
-    (7 * 86400, 9, "week"), (30 * 86400, 24, "month"), (365 * 86400, 1 << 30, "year"),
-)  # fmt: skip
-ONE = {"0 seconds": "Less than a second", "1 seconds": "1 second", "1 minutes": "About a minute",
-       "1 hours": "About an hour"}  # fmt: skip
-
-
 def _age(ns: int) -> str:
-    """As `docker ps` says it."""
+    """In the largest unit of which it is two or more."""
     seconds = ns // S
-    unit, name = next((unit, name) for unit, most, name in UNITS if seconds < unit * most)
-    text = f"{seconds // unit} {name}s"
-    return ONE.get(text, text)
+    for name, unit in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} seconds"
 
 
-def _status(ask: Ask, container: Container) -> str:
-    now_ns = ask.engine.machine.simulation.now_ns
+def _status(now_ns: int, container: Container) -> str:
+    """As `docker ps` says it."""
     if container.running:
-        health = container.health
-        word = {"starting": "health: starting"}.get(health.status, health.status) if health else ""
-        return f"Up {_age(now_ns - (container.started_ns or 0))}" + (f" ({word})" if word else "")
+        word = container.health.status if container.health else ""
+        word = f" ({'health: ' if word == 'starting' else ''}{word})" if word else ""
+        return f"Up {_age(now_ns - (container.started_ns or 0))}{word}"
     if container.finished_ns is None:
         return "Created"
     return f"Exited ({container.exit_code}) {_age(now_ns - container.finished_ns)} ago"
@@ -56,51 +49,30 @@ def _status(ask: Ask, container: Container) -> str:
 
 def _ports(container: Container) -> list[Json]:
     rows: list[Json] = []
-    exposed = (
-        [*container.ports, *(container.option("ExposedPorts") or ())] if container.running else []
-    )
-    for port in dict.fromkeys(exposed):
+    exposed = [*container.ports, *(container.option("ExposedPorts") or ())]
+    for port in dict.fromkeys(exposed if container.running else ()):
         number, _, kind = port.partition("/")
         row = {"PrivatePort": int(number), "Type": kind or "tcp"}
-        public = [
-            {"IP": "0.0.0.0", "PublicPort": host, **row} for host in container.ports.get(port, ())
-        ]
-        rows += public or [row]
+        public = container.ports.get(port, ())
+        rows += [{"IP": "0.0.0.0", "PublicPort": host, **row} for host in public] or [row]
     return rows
 
 
-def _name_matches(container: Container, value: str) -> bool:
-    try:
-        return re.search(value, f"/{container.name}") is not None
-    except re.error:
-        raise BadParameter("invalid filter 'name'") from None
-
-
-TESTS: dict[str, Test] = {
-    "name": _name_matches,
+TESTS: dict[str, filters.Test] = {
+    "name": filters.named(lambda c: f"/{c.name}"),
     "id": lambda c, value: c.id.startswith(value),
-    "label": labelled(_labels),
+    "label": filters.labelled(_labels),
     "status": lambda c, value: c.state == value,
     "exited": lambda c, value: c.state == "exited" and str(c.exit_code) == value,
     "ancestor": lambda c, value: value in (c.config.get("Image"), c.image.id),
     "health": lambda c, value: (c.health.status if c.health else "none") == value,
-    "is-task": lambda c, value: (
-        ("com.docker.swarm.task.id" in _labels(c)) == (value.lower() in ("true", "1"))
-    ),
 }
 
 
 def containers(ask: Ask) -> Any:
-    wanted = ask.filters(
-        *TESTS, "network", "volume", "publish", "expose", "before", "since", "isolation"
-    )
-    for word in wanted.get("status", ()):
-        if word not in STATES:
-            raise BadParameter(f"invalid filter 'status={word}'")
-    limit = ask.text("limit", "0")
-    if not re.fullmatch(r"-?\d+", limit):
-        raise BadParameter(f'strconv.Atoi: parsing "{limit}": invalid syntax')
-    every = ask.flag("all") or int(limit) > 0 or not wanted.keys().isdisjoint({"status", "exited"})
+    wanted = ask.filters(TESTS)
+    limit, now_ns = ask.number("limit") or 0, ask.engine.machine.simulation.now_ns
+    every = ask.flag("all") or limit > 0 or "status" in wanted or "exited" in wanted
     found = [c for c in wanted.keep(ask.engine.containers.all(), TESTS) if every or c.running]
     found.reverse()  # newest first
     return [
@@ -114,58 +86,55 @@ def containers(ask: Ask) -> Any:
             "Ports": _ports(c),
             "Labels": _labels(c),
             "State": c.state,
-            "Status": _status(ask, c),
+            "Status": _status(now_ns, c),
             "HostConfig": {"NetworkMode": c.host_config.get("NetworkMode") or "bridge"},
             "NetworkSettings": {"Networks": {}},
             "Mounts": [],
         }
-        for c in (found[: int(limit)] if int(limit) > 0 else found)
+        for c in (found[:limit] if limit > 0 else found)
     ]
 
 
 # -- one container --------------------------------------------------------------------------------
-def _health(ask: Ask, container: Container) -> Json:
-    health = container.health
-    if health is None:
-        return {}
-    log = [
-        {
-            "Start": ask.time(result.started_ns),
-            "End": ask.time(result.ended_ns),
-            "ExitCode": result.exit_code,
-            "Output": result.output,
-        }
-        for result in health.log
-    ]
-    return {"Health": {"Status": health.status, "FailingStreak": health.failing_streak, "Log": log}}
+def _state(ask: Ask, c: Container) -> Json:
+    state = {
+        "Status": c.state,
+        "Running": c.running,
+        **dict.fromkeys(("Paused", "Restarting", "OOMKilled", "Dead"), False),
+        "Pid": c.pid,
+        "ExitCode": c.exit_code,
+        "Error": c.error,
+        "StartedAt": wire.NEVER if c.started_ns is None else ask.time(c.started_ns),
+        "FinishedAt": wire.NEVER if c.finished_ns is None else ask.time(c.finished_ns),
+    }
+    if c.health is not None:
+        log = [
+            {
+                "Start": ask.time(result.started_ns),
+                "End": ask.time(result.ended_ns),
+                "ExitCode": result.exit_code,
+                "Output": result.output,
+            }
+            for result in c.health.log
+        ]
+        streak = c.health.failing_streak
+        state["Health"] = {"Status": c.health.status, "FailingStreak": streak, "Log": log}
+    return state
 
 
 def inspect(ask: Ask, ref: str) -> Any:
     c = ask.engine.containers.get(ref)
-    started_ns, finished_ns = c.started_ns, c.finished_ns
     bindings = {
         port: [{"HostIp": "0.0.0.0", "HostPort": str(number)} for number in numbers]
         for port, numbers in c.ports.items()
     }
-    config = {"Hostname": c.hostname, "Tty": False, "OpenStdin": False, **c.config}
-    config.pop("HostConfig", None)
-    config.pop("NetworkingConfig", None)
+    parts = ("HostConfig", "NetworkingConfig")
     return {
         "Id": c.id,
         "Created": ask.time(c.created_ns),
-        "Path": c.argv[0] if c.argv else "",
+        "Path": "".join(c.argv[:1]),
         "Args": list(c.argv[1:]),
-        "State": {
-            "Status": c.state,
-            "Running": c.running,
-            **dict.fromkeys(("Paused", "Restarting", "OOMKilled", "Dead"), False),
-            "Pid": c.pid,
-            "ExitCode": c.exit_code,
-            "Error": c.error,
-            "StartedAt": wire.NEVER if started_ns is None else ask.time(started_ns),
-            "FinishedAt": wire.NEVER if finished_ns is None else ask.time(finished_ns),
-            **_health(ask, c),
-        },
+        "State": _state(ask, c),
         "Image": c.image.id,
         "Name": f"/{c.name}",
         "RestartCount": 0,
@@ -178,7 +147,10 @@ def inspect(ask: Ask, ref: str) -> Any:
         },
         "Mounts": [],
         "Config": {
-            **config,
+            "Hostname": c.hostname,
+            "Tty": False,
+            "OpenStdin": False,
+            **{key: value for key, value in c.config.items() if key not in parts},
             "Cmd": c.config.get("Cmd") or c.image.config.get("Cmd"),
             "Entrypoint": c.option("Entrypoint"),
             "Env": [f"{name}={value}" for name, value in c.environment.items()],
@@ -189,39 +161,30 @@ def inspect(ask: Ask, ref: str) -> Any:
 
 
 def create(ask: Ask) -> Any:
-    config: Document = freeze(ask.body()).with_()
+    config = freeze(ask.body()).with_()
     if not config.get("Image"):
         raise BadParameter(
             "no command specified" if "Cmd" not in config else "invalid reference format"
         )
-    made = ask.engine.containers.create(ask.text("name"), config)
-    return {"Id": made.id, "Warnings": []}
-
-
-def _not_modified() -> Any:
-    from werkzeug import Response
-
-    return Response(status=304)
+    return {"Id": ask.engine.containers.create(ask.text("name"), config).id, "Warnings": []}
 
 
 def start(ask: Ask, ref: str) -> Any:
     container = ask.engine.containers.get(ref)
     if container.running:
-        return _not_modified()
+        return Response(status=304)
     return ask.wait(ask.engine.containers.start(container))
 
 
 def _grace_ns(ask: Ask) -> int | None:
-    text = ask.text("t")
-    if text and not re.fullmatch(r"-?\d+", text):
-        raise BadParameter(f'strconv.Atoi: parsing "{text}": invalid syntax')
-    return int(text) * S if text else None
+    seconds = ask.number("t")
+    return None if seconds is None else seconds * S
 
 
 def stop(ask: Ask, ref: str) -> Any:
     container = ask.engine.containers.get(ref)
     if not container.running:
-        return _not_modified()
+        return Response(status=304)
     return ask.wait(ask.engine.containers.stop(container, _grace_ns(ask)))
 
 
@@ -234,55 +197,98 @@ def kill(ask: Ask, ref: str) -> None:
     ask.engine.containers.kill(container, ask.text("signal") or "KILL")
 
 
+def remove(ask: Ask, ref: str) -> None:
+    container = ask.engine.containers.get(ref)
+    ask.engine.containers.remove(container, force=ask.flag("force"))
+
+
 def wait(ask: Ask, ref: str) -> Any:
     """Answers when the container has ended; the head goes out at once."""
     container = ask.engine.containers.get(ref)
-    coming = ask.text("condition") in ("next-exit", "removed")
-    exited = container.exited if container.running or coming else None
+    coming = container.running or ask.text("condition") in ("next-exit", "removed")
+    exited = container.exited if coming else None
 
-    def ready() -> bytes | None:
-        if exited is not None and exited.waiting:
-            return None
-        code = container.exit_code if exited is None else exited.value
-        return json.dumps({"StatusCode": code}).encode() + b"\n"
+    def pieces() -> Pieces:
+        while exited and exited.waiting and ask.alive():
+            yield b""
+        if ask.alive():
+            code = exited.value if exited else container.exit_code
+            yield json.dumps({"StatusCode": code}).encode() + b"\n"
 
-    return streams.stream(streams.until(ask, ready), "application/json")
-
-
-def resize(ask: Ask, ref: str) -> None:
-    """Terminals here have no size."""
+    return streams.stream(pieces())
 
 
 def logs(ask: Ask, ref: str) -> Any:
     container = ask.engine.containers.get(ref)
     return streams.log_stream(
         ask,
-        lambda: [streams.Source(container, "")],
+        lambda: [(container, "")],
         lambda: container.running,
         tty=bool(container.config.get("Tty")),
         refusal="Bad parameters: you must choose at least one stream",
     )
 
 
-def top(ask: Ask, ref: str) -> Any:
+# -- commands inside ------------------------------------------------------------------------------
+def exec_create(ask: Ask, ref: str) -> Any:
     container = ask.engine.containers.get(ref)
-    if not container.running:
-        raise Conflict(f"container {container.id} is not running")
-    row = ["root", str(container.pid), "1", "0", "12:00", "?", "00:00:00", " ".join(container.argv)]
+    return {"Id": ask.engine.containers.exec_create(container, freeze(ask.body()).with_()).id}
+
+
+def _exec(ask: Ask, ref: str) -> Exec:
+    if ref not in ask.engine.containers.execs:
+        raise NoSuchObject(f"No such exec instance: {ref}")
+    return ask.engine.containers.execs[ref]
+
+
+def exec_start(ask: Ask, ref: str) -> Any:
+    made, body = _exec(ask, ref), ask.body()
+    if made.running or made.exit_code is not None:
+        raise Conflict(f"exec command {ref} has already run")
+    if body.get("Detach"):
+        made.start(b"")
+        return None
+    # The terminal is made as `create` said; whether there are frames is for `start` to say.
+    terminal, raw = bool(made.config.get("Tty")), bool(body.get("Tty"))
+    wants_input = bool(made.config.get("AttachStdin"))
+
+    def talk(receive: Receive) -> Pieces:
+        typed, piece = b"", None
+        while wants_input and not terminal and ask.alive() and (piece := receive()) != b"":
+            typed += piece or b""
+            if piece is None:
+                yield None
+        answer = made.start(typed)
+        count = 0
+        while True:
+            ended = answer.done or not ask.alive()
+            if terminal and made.process and END & set(receive() or b""):
+                made.process.end(130)
+            entries = made.output[count:]
+            count += len(entries)
+            for entry in entries:
+                data = entry.data.replace(b"\n", b"\r\n") if terminal else entry.data
+                yield streams.frame("stdout" if terminal else entry.stream, data, tty=raw)
+            if ended:
+                return
+            yield b""
+
+    return Hijack(talk, streams.content_type(raw), live=wants_input)
+
+
+def exec_resize(ask: Ask, ref: str) -> None:
+    """Terminals here have no size."""
+
+
+def exec_inspect(ask: Ask, ref: str) -> Any:
+    made = _exec(ask, ref)
+    command, *arguments = made.config["Cmd"]
+    tty = bool(made.config.get("Tty"))
     return {
-        "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
-        "Processes": [row],
+        "ID": made.id,
+        "ContainerID": made.container.id,
+        "Running": made.running,
+        "ExitCode": made.exit_code,
+        "OpenStdin": bool(made.config.get("AttachStdin")),
+        "ProcessConfig": {"tty": tty, "entrypoint": command, "arguments": arguments},
     }
-
-
-def remove(ask: Ask, ref: str) -> None:
-    container = ask.engine.containers.get(ref)
-    ask.engine.containers.remove(container, force=ask.flag("force"))
-
-
-def prune(ask: Ask) -> Any:
-    wanted = Filters.parse(ask.text("filters"), ("label", "until"))
-    old = [c for c in wanted.keep(ask.engine.containers.all(), TESTS) if not c.running]
-    for container in old:
-        ask.engine.containers.remove(container)
-    return {"ContainersDeleted": [container.id for container in old], "SpaceReclaimed": 0}

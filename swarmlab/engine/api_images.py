@@ -9,45 +9,42 @@ import json
 from typing import Any
 
 from swarmlab.engine import streams
-from swarmlab.engine.filters import Test, labelled
+from swarmlab.engine.filters import Test, is_true, labelled
 from swarmlab.engine.request import Ask
 from swarmlab.errors import SwarmError
 from swarmlab.simulation import S
 from swarmlab.worker.registry import Image, Reference
 
-LABELS: Test = labelled(lambda image: image.config.get("Labels") or {})
 
-
-def _names(ask: Ask, image: Image, *, digests: bool = False) -> list[str]:
-    """The image's `name:tag`s, or its `name@digest`s."""
-    return [name for name in ask.engine.images.references(image) if ("@" in name) == digests]
+def _names(ask: Ask, image: Image) -> dict[str, list[str]]:
+    """The image's `name:tag`s, and its `name@digest`s."""
+    names = ask.engine.images.references(image)
+    return {
+        "RepoTags": [name for name in names if "@" not in name],
+        "RepoDigests": [name for name in names if "@" in name],
+    }
 
 
 def images(ask: Ask) -> Any:
-    wanted = ask.filters("reference", "label", "dangling", "before", "since", "until")
     tests: dict[str, Test] = {
-        "label": LABELS,
+        "label": labelled(lambda image: image.config.get("Labels")),
         "reference": lambda image, value: any(
-            value in (name, name.rpartition(":")[0]) for name in _names(ask, image)
+            value in (name, name.rpartition(":")[0]) for name in _names(ask, image)["RepoTags"]
         ),
-        "dangling": lambda image, value: (value in ("true", "1")) != bool(_names(ask, image)),
+        "dangling": lambda image, value: is_true(value) != bool(_names(ask, image)["RepoTags"]),
     }
-    found = wanted.keep(ask.engine.images.all(), tests)
-    if name := ask.text("filter"):
-        found = [image for image in found if tests["reference"](image, name)]
     return [
         {
             "Id": image.id,
             "ParentId": "",
-            "RepoTags": _names(ask, image),
-            "RepoDigests": _names(ask, image, digests=True),
+            **_names(ask, image),
             "Created": ask.door.shown_ns(image.created_ns) // S,
             "Size": image.size_bytes,
             "SharedSize": -1,
             "Labels": image.config.get("Labels"),
             "Containers": -1,
         }
-        for image in found
+        for image in ask.filters(tests).keep(ask.engine.images.all(), tests)
     ]
 
 
@@ -55,32 +52,26 @@ def image(ask: Ask, ref: str) -> Any:
     image = ask.engine.images.get(ref)
     return {
         "Id": image.id,
-        "RepoTags": _names(ask, image),
-        "RepoDigests": _names(ask, image, digests=True),
-        "Parent": "",
-        "Comment": "",
+        **_names(ask, image),
         "Created": ask.time(image.created_ns),
-        "Author": "",
         "Config": image.config,
         "Architecture": "amd64",
         "Os": "linux",
         "Size": image.size_bytes,
         "RootFS": {"Type": "layers", "Layers": [digest for digest, _ in image.layers]},
-        "Metadata": {"LastTagTime": ask.time(image.created_ns)},
     }
 
 
 def create(ask: Ask) -> Any:
     """`docker import`, whose files we do not keep, or `docker pull`."""
-    if ask.text("fromSrc"):
-        tag, repo = ask.text("tag"), ask.text("repo")
-        name = f"{repo}:{tag}" if tag else repo
-        made = ask.engine.images.import_image(name, ask.request.args.getlist("changes"))
-        return streams.stream((_progress(status=id) for id in [made.id]), "application/json")
-    name, tag = ask.text("fromImage"), ask.text("tag")
+    imported = bool(ask.text("fromSrc"))
+    name, tag = ask.text("repo" if imported else "fromImage"), ask.text("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag
-    return streams.stream(_pull(ask, name), "application/json")
+    if not imported:
+        return streams.stream(_pull(ask, name))
+    made = ask.engine.images.import_image(name, ask.request.args.getlist("changes"))
+    return {"status": made.id}
 
 
 def _progress(**fields: Any) -> bytes:
@@ -118,11 +109,8 @@ def distribution(ask: Ask, ref: str) -> Any:
     """What the registry says; also on nodes that are no managers."""
     image = ask.engine.images.registry.find(Reference.parse(ref))
     platforms = [name.split("/") for name in image.platforms]
+    index = "application/vnd.oci.image.index.v1+json"
     return {
-        "Descriptor": {
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "digest": image.digest,
-            "size": 1024,
-        },
+        "Descriptor": {"mediaType": index, "digest": image.digest, "size": 1024},
         "Platforms": [{"architecture": arch, "os": os} for os, arch, *_ in platforms],
     }

@@ -1,6 +1,6 @@
-"""/swarm and /nodes: the swarm itself, and the machines in it.
+"""/swarm: the swarm itself, and this engine's way in and out of it.
 
-Source: moby daemon/server/router/swarm, daemon/cluster/{swarm,nodes,listen_addr}.go.
+Source: moby daemon/server/router/swarm, daemon/cluster/{swarm,listen_addr}.go.
 """
 
 from __future__ import annotations
@@ -8,60 +8,59 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from swarmlab.engine import filters, schemas, specs, wire
-from swarmlab.engine.request import Ask, find, must_be_free
-from swarmlab.errors import BadParameter, EngineFault
-from swarmlab.model import Cluster, Document, Node, freeze
+from swarmlab.engine import specs, wire
+from swarmlab.engine.request import Ask
+from swarmlab.engine.schemas import pruned
+from swarmlab.errors import BadParameter, EngineFault, NotAvailable
+from swarmlab.model import Cluster, Document, freeze
 
+Json = dict[str, Any]
 PORT = 2377
-AVAILABILITIES = ("", "active", "pause", "drain")
+ADDRESSES = {  # field -> the refusal of what is no address
+    "ListenAddr": "listen address must be an IP address or network interface (with optional port"
+    " number)",
+    "AdvertiseAddr": "advertise address must be a non-zero IP address or network interface (with"
+    " optional port number)",
+    "DataPathAddr": "data path address must be a non-zero IP address or network interface (without"
+    " a port number)",
+}
 
 
 # -- parameters of init and join ------------------------------------------------------------------
-def _address(ask: Ask, text: str, refusal: str, *, unspecified: bool = False) -> str:
+def _address(text: str, refusal: str, *, unspecified: bool = False) -> str:
     """`text` with an interface's name replaced by its address; refused when it is neither."""
     host, colon, port = text.partition(":") if text.count(":") < 2 else (text, "", "")
     host = "127.0.0.1" if host == "lo" else host
     try:
-        valid = unspecified or not ipaddress.ip_address(host.strip("[]")).is_unspecified
-        ipaddress.ip_address(host.strip("[]"))
+        zero = ipaddress.ip_address(host.strip("[]")).is_unspecified
     except ValueError:
-        valid = False
-    if not valid or (colon and not port.isdigit()):
+        raise BadParameter(refusal) from None
+    if (zero and not unspecified) or (colon and not port.isdigit()):
         raise BadParameter(refusal)
     return host + colon + port
 
 
-def _addresses(ask: Ask, body: dict[str, Any]) -> dict[str, Any]:
+def _shared(body: Json) -> Json:
     """The fields that init and join share, checked and filled in."""
-    listen = body.get("ListenAddr") or f"0.0.0.0:{PORT}"
-    wanted = {
-        "ListenAddr": _address(
-            ask, listen, "listen address must be an IP address or network interface (with optional"
-            " port number)", unspecified=True),
-    }  # fmt: skip
-    if advertise := body.get("AdvertiseAddr"):
-        wanted["AdvertiseAddr"] = _address(
-            ask, advertise, "advertise address must be a non-zero IP address or network interface"
-            " (with optional port number)")  # fmt: skip
-    if data_path := body.get("DataPathAddr"):
-        wanted["DataPathAddr"] = _address(
-            ask, data_path, "data path address must be a non-zero IP address or network interface"
-            " (without a port number)")  # fmt: skip
-    availability = str(body.get("Availability") or "")
-    if availability.lower() not in AVAILABILITIES:
-        raise BadParameter(f'invalid Availability: "{availability}"')
-    return {**wanted, "Availability": availability.lower() or "active"}
+    fields = {"ListenAddr": f"0.0.0.0:{PORT}", **body}
+    for field, refusal in ADDRESSES.items():
+        if field in fields:
+            unspecified = field == "ListenAddr"
+            fields[field] = _address(fields[field], refusal, unspecified=unspecified)
+    fields["Availability"] = fields.get("Availability", "active").lower()
+    if fields["Availability"] not in specs.AVAILABILITIES:
+        raise BadParameter(f'invalid Availability: "{body["Availability"]}"')
+    return fields
 
 
-def _pools(body: dict[str, Any]) -> dict[str, Any]:
+def _pools(body: Json) -> Json:
     """The address pools and the data path port. These refusals have no class in moby: 500."""
-    size, port = body.get("SubnetSize") or 24, body.get("DataPathPort") or 4789
+    size, port = body.get("SubnetSize", 24), body.get("DataPathPort", 4789)
     if not 1024 <= port <= 49151:
         raise EngineFault(f"Datapath port number is not in valid range (1024-49151) : {port}")
     if not 0 < size <= 29:
         raise EngineFault(f"subnet size is out of range: {size}")
-    pools = tuple(body.get("DefaultAddrPool") or ())
+    pools = tuple(body.get("DefaultAddrPool", ()))
     for pool in pools:
         try:
             prefix = ipaddress.ip_network(pool).prefixlen
@@ -72,36 +71,40 @@ def _pools(body: dict[str, Any]) -> dict[str, Any]:
     return {"DefaultAddrPool": pools, "SubnetSize": size, "DataPathPort": port}
 
 
+def _must_be_free(ask: Ask) -> None:
+    if ask.engine.swarm_state != "inactive":
+        raise NotAvailable(
+            'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm'
+            " and join another one."
+        )
+
+
 # -- /swarm ---------------------------------------------------------------------------------------
 def init(ask: Ask) -> str:
-    body = ask.body()
-    forced = bool(body.get("ForceNewCluster"))
+    body = pruned(ask.body(), "InitRequest")
+    forced = body.setdefault("ForceNewCluster", False)
     if not forced:
-        must_be_free(ask.engine)
-    sent = body.get("Spec") or {}
+        _must_be_free(ask)
+    sent = body.get("Spec", {})
     spec = specs.swarm_spec(sent, merge=True)
     if forced:  # what was given is merged into the spec that there is
-        spec = freeze(schemas.pruned(sent, schemas.SWARM, "Spec"))
+        spec = freeze(sent)
     elif body.get("AutoLockManagers"):
         spec = spec.with_(EncryptionConfig={"AutoLockManagers": True})
-    fields = {**_addresses(ask, body), **_pools(body), "ForceNewCluster": forced, "Spec": spec}
-    return str(ask.wait(ask.engine.swarm_init(Document(fields))))
+    request = Document({**_shared(body), **_pools(body), "Spec": spec})
+    return str(ask.wait(ask.engine.swarm_init(request)))
 
 
 def join(ask: Ask) -> None:
-    body = ask.body()
-    must_be_free(ask.engine)
-    remotes = body.get("RemoteAddrs") or ()
-    if not remotes:
+    body = pruned(ask.body(), "JoinRequest")
+    _must_be_free(ask)
+    if not body.get("RemoteAddrs"):
         raise BadParameter("at least 1 RemoteAddr is required to join")
     refusal = 'invalid remoteAddr "{}": must be an IP address (with optional port number)'
-    addresses = [_address(ask, remote, refusal.format(remote)) for remote in remotes]
-    fields = {
-        **_addresses(ask, body),
-        "RemoteAddrs": tuple(a if ":" in a else f"{a}:{PORT}" for a in addresses),
-        "JoinToken": str(body.get("JoinToken") or ""),
-    }
-    ask.wait(ask.engine.swarm_join(Document(fields)))
+    remotes = [_address(remote, refusal.format(remote)) for remote in body["RemoteAddrs"]]
+    remotes = [remote if ":" in remote else f"{remote}:{PORT}" for remote in remotes]
+    request = {"JoinToken": "", **_shared(body), "RemoteAddrs": tuple(remotes)}
+    ask.wait(ask.engine.swarm_join(Document(request)))
 
 
 def leave(ask: Ask) -> None:
@@ -120,7 +123,7 @@ def inspect(ask: Ask) -> Any:
 def update(ask: Ask) -> None:
     """Every field that is absent becomes zero: clients read first and send all of it back."""
     spec = specs.swarm_spec(ask.body(), merge=False)
-    version = ask.number("version", "swarm")
+    version = ask.object_version("swarm")
     rotations = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")
     ask.control("update_cluster", version, spec, *[ask.strict_flag(name) for name in rotations])
 
@@ -131,34 +134,3 @@ def unlock_key(ask: Ask) -> Any:
 
 def unlock(ask: Ask) -> None:
     ask.wait(ask.engine.swarm_unlock(str(ask.body().get("UnlockKey") or "")))
-
-
-# -- /nodes ---------------------------------------------------------------------------------------
-def hostname(node: Node) -> str:
-    return node.hostname
-
-
-def find_node(ask: Ask, ref: str) -> Node:
-    (nodes,) = ask.read("node")
-    return find("node", ref, nodes, hostname)  # type: ignore[no-any-return]
-
-
-def nodes(ask: Ask) -> Any:
-    wanted = ask.filters(*filters.NODE)
-    wanted.words("role", "worker", "manager").words("membership", "accepted", "pending")
-    nodes, managers = ask.read("node", "manager")
-    return [wire.node(node, managers, ask.time) for node in wanted.keep(nodes, filters.NODE)]
-
-
-def node(ask: Ask, ref: str) -> Any:
-    nodes, managers = ask.read("node", "manager")
-    return wire.node(find("node", ref, nodes, hostname), managers, ask.time)
-
-
-def update_node(ask: Ask, ref: str) -> None:
-    spec, version = specs.node_spec(ask.body()), ask.number("version", "node")
-    ask.control("update_node", find_node(ask, ref).id, version, spec)
-
-
-def remove_node(ask: Ask, ref: str) -> None:
-    ask.control("remove_node", find_node(ask, ref).id, ask.flag("force"))

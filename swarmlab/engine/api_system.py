@@ -1,4 +1,4 @@
-"""/_ping, /version, /info, /events, /system/df: the engine about itself.
+"""/_ping, /version, /info, /events: the engine about itself.
 
 Source: moby daemon/server/router/system, daemon/info.go, daemon/cluster/cluster.go.
 """
@@ -6,17 +6,18 @@ Source: moby daemon/server/router/system, daemon/info.go, daemon/cluster/cluster
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
-from swarmlab.engine import api_containers, api_images, streams, wire
+from werkzeug import Response
+
+from swarmlab.engine import streams, wire
 from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import Ask
 from swarmlab.errors import SwarmError
 from swarmlab.model import Document
 from swarmlab.simulation import S
 
+Json = dict[str, Any]
 VERSION = "28.2.2+swarmlab"
 PLATFORM = "swarmlab: a simulated Docker Engine"
 API_VERSION, API_VERSION_MIN = "1.50", "1.24"
@@ -29,8 +30,6 @@ TWO_MANAGERS = (
 
 
 def ping(ask: Ask) -> Any:
-    from werkzeug import Response
-
     engine = ask.engine
     role = "/manager" if engine.is_manager else "/worker"
     headers = {
@@ -54,24 +53,16 @@ def version(ask: Ask) -> Any:
         "BuildTime": "2017-10-28T12:00:00.000000000+00:00",
     }
     component = {"Name": "Engine", "Version": VERSION, "Details": about}
-    return {
-        "Platform": {"Name": PLATFORM},
-        "Version": VERSION,
-        **about,
-        "Components": [component],
-    }
+    platform = {"Name": PLATFORM}
+    return {"Platform": platform, "Version": VERSION, **about, "Components": [component]}
 
 
-def auth(ask: Ask) -> Any:
-    ask.body()
-    return {"Status": "Login Succeeded", "IdentityToken": ""}
-
-
-def _swarm(ask: Ask) -> dict[str, Any]:
+# -- info -----------------------------------------------------------------------------------------
+def _swarm(ask: Ask) -> Json:
     """The swarm as this node sees it; what only managers know, where it is one."""
     engine = ask.engine
     managers = [{"NodeID": id, "Addr": address} for id, address in engine.managers]
-    state: dict[str, Any] = {
+    state: Json = {
         "NodeID": engine.node_id,
         "NodeAddr": engine.node_address,
         "LocalNodeState": engine.swarm_state,
@@ -99,8 +90,8 @@ def info(ask: Ask) -> Any:
     engine, description = ask.engine, ask.engine.description
     plugins: dict[str, list[str]] = {"Volume": [], "Network": [], "Log": []}
     for plugin in description.at("Engine", "Plugins", default=()):
-        plugins.setdefault(plugin["Type"], []).append(plugin["Name"])
-    states = [container.state for container in engine.containers.all()]
+        plugins[plugin["Type"]].append(plugin["Name"])
+    running = [container.running for container in engine.containers.all()]
     labels = description.at("Engine", "Labels", default={})
     return {
         "ID": engine.machine.name,
@@ -108,69 +99,51 @@ def info(ask: Ask) -> Any:
         "ServerVersion": VERSION,
         "OperatingSystem": PLATFORM,
         "OSType": "linux",
-        "Architecture": description.at("Platform", "Architecture", default="x86_64"),
+        "Architecture": description.at("Platform", "Architecture"),
         "KernelVersion": "simulated",
-        "NCPU": description.at("Resources", "NanoCPUs", default=0) // S,
-        "MemTotal": description.at("Resources", "MemoryBytes", default=0),
+        "NCPU": description.at("Resources", "NanoCPUs") // S,
+        "MemTotal": description.at("Resources", "MemoryBytes"),
         "Driver": "simulated",
-        "DriverStatus": [],
         "DockerRootDir": "/var/lib/docker",
         "LoggingDriver": "json-file",
         "CgroupDriver": "simulated",
-        "DefaultRuntime": "runc",
         "Plugins": plugins,
         "Labels": [f"{key}={value}" for key, value in labels.items()],
-        "Containers": len(states),
-        "ContainersRunning": states.count("running"),
+        "Containers": len(running),
+        "ContainersRunning": sum(running),
         "ContainersPaused": 0,
-        "ContainersStopped": len(states) - states.count("running"),
+        "ContainersStopped": len(running) - sum(running),
         "Images": len(engine.images.all()),
         "SystemTime": ask.time(engine.machine.simulation.now_ns),
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
-        "IndexServerAddress": "https://index.docker.io/v1/",
-        "RegistryConfig": {"IndexConfigs": {}, "InsecureRegistryCIDRs": [], "Mirrors": []},
-        "SecurityOptions": [],
-        "Warnings": [],
         "Swarm": _swarm(ask),
     }
 
 
-def disk_usage(ask: Ask) -> Any:
-    return {
-        "LayersSize": sum(image.size_bytes for image in ask.engine.images.all()),
-        "Images": api_images.images(ask),
-        "Containers": [{**row, "SizeRw": 0} for row in api_containers.containers(ask)],
-        "Volumes": list(ask.engine.locals.volumes.values()),
-        "BuildCache": [],
-    }
-
-
 # -- events ---------------------------------------------------------------------------------------
-def _means(event: Document, type: str, value: str) -> bool:
-    attributes = event["Actor"]["Attributes"]
-    names = (event["Actor"]["ID"], attributes.get("name"), attributes.get("image"))
-    return event["Type"] == type and value in names
+def _about(type: str) -> Test:
+    """The value is the id, name or image of what the event is about, which is a `type`."""
+
+    def test(event: Any, value: str) -> bool:
+        id, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
+        names = (id, attributes.get("name"), attributes.get("image"))
+        return event["Type"] == type and value in names
+
+    return test
 
 
-def _of(type: str) -> Test:
-    return lambda event, value: _means(event, type, value)
-
-
+KINDS = ("container", "node", "service", "network", "secret", "config")
 EVENT: dict[str, Test] = {
-    "type": lambda event, value: event["Type"] == value,
-    "event": lambda event, value: event["Action"] == value,
-    "scope": lambda event, value: event["scope"] == value,
+    "type": lambda event, value: bool(event["Type"] == value),
+    "event": lambda event, value: bool(event["Action"] == value),
+    "scope": lambda event, value: bool(event["scope"] == value),
     "label": labelled(lambda event: event["Actor"]["Attributes"]),
-    **{type: _of(type) for type in ("node", "service", "network", "secret", "config", "container")},
-    **{type: _of(type) for type in ("image", "volume", "plugin", "daemon")},
+    **{kind: _about(kind) for kind in KINDS},
 }
 
 
-def _event(ask: Ask, event: Document) -> dict[str, Any]:
+def _event(ask: Ask, event: Document) -> Json:
     unix_ns = ask.door.shown_ns(event["time_ns"])
-    answer: dict[str, Any] = {key: event[key] for key in ("Type", "Action", "Actor", "scope")}
+    answer: Json = {key: event[key] for key in ("Type", "Action", "Actor", "scope")}
     if event["Type"] == "container":
         image = event["Actor"]["Attributes"].get("image", "")
         answer |= {"status": event["Action"], "id": event["Actor"]["ID"], "from": image}
@@ -179,27 +152,21 @@ def _event(ask: Ask, event: Document) -> dict[str, Any]:
 
 def events(ask: Ask) -> Any:
     """What happened `since`, then what happens `until`; for ever when nothing says stop."""
-    wanted, simulation = ask.filters(*EVENT), ask.engine.machine.simulation
-    since_ns, until_ns = streams.moment(ask, "since"), streams.moment(ask, "until")
-    start_ns = simulation.now_ns + 1 if since_ns is None else since_ns
+    wanted, simulation = ask.filters(EVENT), ask.engine.machine.simulation
+    start_ns = streams.moment(ask, "since", simulation.now_ns + 1)
+    end_ns = streams.moment(ask, "until", float("inf"))
 
     def pieces() -> streams.Pieces:
         last: Document | None = None
         while ask.alive():
-            fresh = list(_after(ask.engine.events, last))
-            last = fresh[-1] if fresh else last
-            for event in wanted.keep(fresh, EVENT):
-                if start_ns <= event["time_ns"] <= (until_ns or event["time_ns"]):
+            known = list(ask.engine.events)
+            seen = next((i for i, event in enumerate(known, 1) if event is last), 0)
+            last = known[-1] if known else last
+            for event in wanted.keep(known[seen:], EVENT):
+                if start_ns <= event["time_ns"] <= end_ns:
                     yield json.dumps(_event(ask, event)).encode() + b"\n"
-            if until_ns is not None and simulation.now_ns >= until_ns:
+            if simulation.now_ns >= end_ns:
                 return
             yield b""
 
-    return streams.stream(pieces(), "application/json")
-
-
-def _after(events: Any, last: Document | None) -> Iterator[Document]:
-    """The events that came after `last`; all of them when it is forgotten."""
-    known = list(events)
-    at = next((i for i, event in enumerate(known) if event is last), -1)
-    return islice(known, at + 1, None)
+    return streams.stream(pieces())

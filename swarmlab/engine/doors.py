@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from swarmlab.errors import DeadlineExceeded
 from swarmlab.simulation import EPOCH_NS, MINUTE, MS, Call, S, Simulation
@@ -32,31 +33,45 @@ def always() -> bool:
     return True
 
 
-class Door(Protocol):
+class Door(ABC):
     """One request at a time holds `lock`; `wait` and `sleep` may let others in."""
 
-    @property
-    def lock(self) -> AbstractContextManager[Any]: ...
+    lock: AbstractContextManager[Any]
+
+    @abstractmethod
     def begin(self) -> None:
         """A request comes in."""
+
+    @abstractmethod
+    def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
+        """Let this much virtual time pass, or less: as long as `waiting()`."""
+
+    @property
+    def offset_ns(self) -> int:
+        """Add it to a virtual time to show it, as nanoseconds since 1970."""
+        return EPOCH_NS
+
+    def shown_ns(self, virtual_ns: int) -> int:
+        return virtual_ns + self.offset_ns
+
+    def meant_ns(self, unix_ns: int) -> int:
+        """The virtual time that a client means."""
+        return unix_ns - self.offset_ns
 
     def wait(self, call: Call, alive: Callable[[], bool] = always) -> Any:
         """Let time pass until `call` is answered; its value, or its error raised.
 
         EngineGone when `alive` no longer holds: then nobody is left to answer.
         """
-
-    def sleep(self, ns: int) -> None:
-        """Let this much virtual time pass."""
-
-    def shown_ns(self, virtual_ns: int) -> int:
-        """A virtual time as nanoseconds since 1970, as it goes over the wire."""
-
-    def meant_ns(self, unix_ns: int) -> int:
-        """The virtual time that a client means."""
+        self.sleep(WAIT_LIMIT_NS, lambda: call.waiting and alive())
+        if call.done:
+            return call.result()
+        if alive():
+            raise DeadlineExceeded
+        raise EngineGone
 
 
-class InProcessDoor:
+class InProcessDoor(Door):
     """Answers at once: the simulation runs, within a limit, until the answer is there."""
 
     def __init__(self, simulation: Simulation, lock: AbstractContextManager[Any]) -> None:
@@ -66,21 +81,8 @@ class InProcessDoor:
     def begin(self) -> None:
         self.sleep(REQUEST_NS)
 
-    def wait(self, call: Call, alive: Callable[[], bool] = always) -> Any:
-        if not self.simulation.run_while(lambda: call.waiting and alive(), WAIT_LIMIT_NS):
-            raise DeadlineExceeded
-        if call.waiting:
-            raise EngineGone
-        return call.result()
-
-    def sleep(self, ns: int) -> None:
-        self.simulation.run_until(self.simulation.now_ns + ns)
-
-    def shown_ns(self, virtual_ns: int) -> int:
-        return EPOCH_NS + virtual_ns
-
-    def meant_ns(self, unix_ns: int) -> int:
-        return unix_ns - EPOCH_NS
+    def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
+        self.simulation.run_while(waiting, ns)
 
 
 class Pacer:
@@ -94,7 +96,7 @@ class Pacer:
     ) -> None:
         self.simulation = simulation
         self.condition = threading.Condition(lock)
-        self._speed = speed
+        self.speed = speed
         self._thread: threading.Thread | None = None
         self._wall_ns = time.time_ns() - time.monotonic_ns()  # add it to the monotonic clock
         self._anchor()
@@ -105,7 +107,7 @@ class Pacer:
 
     def _due_ns(self, real_ns: int) -> int:
         """What virtual time should be."""
-        return self._virtual_ns + int((real_ns - self._real_ns) * self._speed)
+        return self._virtual_ns + int((real_ns - self._real_ns) * self.speed)
 
     @property
     def offset_ns(self) -> int:
@@ -114,16 +116,12 @@ class Pacer:
         return self._wall_ns + real_ns - self._due_ns(real_ns)
 
     # -- control ---------------------------------------------------------------------
-    @property
-    def speed(self) -> float:
-        return self._speed
-
     def set_speed(self, speed: float) -> None:
         """Virtual seconds a wall second; 0 stops time."""
         with self.condition:
             self.catch_up()
             self._anchor()
-            self._speed = speed
+            self.speed = speed
             self.condition.notify_all()
 
     def run_ahead(self, ns: int) -> None:
@@ -175,44 +173,31 @@ class Pacer:
 
     def nap_s(self, until_ns: int | None) -> float:
         """Wall seconds until that virtual time, within what is sensible to wait in one go."""
-        if until_ns is None or not self._speed:
+        if until_ns is None or not self.speed:
             return NAP_S
         left_ns = until_ns - self._due_ns(time.monotonic_ns())
-        return min(max(left_ns / self._speed / S, 0.0002), NAP_S)
+        return min(max(left_ns / self.speed / S, 0.0002), NAP_S)
 
 
-class PacedDoor:
+class PacedDoor(Door):
     """Answers when the time has come."""
 
     def __init__(self, pacer: Pacer) -> None:
         self.pacer = pacer
-        self.lock = pacer.condition
+        self.lock: threading.Condition = pacer.condition
 
     def begin(self) -> None:
         self.pacer.catch_up()
 
-    def wait(self, call: Call, alive: Callable[[], bool] = always) -> Any:
+    def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
         simulation = self.pacer.simulation
-        end_ns = simulation.now_ns + WAIT_LIMIT_NS
+        end_ns = simulation.now_ns + ns
         self.lock.notify_all()  # the pacer may have to get up earlier
-        while call.waiting:
-            if not alive():
-                raise EngineGone
-            if simulation.now_ns >= end_ns:
-                raise DeadlineExceeded
-            self.pacer.catch_up()
-            if call.waiting:
-                self.lock.wait(self.pacer.nap_s(simulation.next_ns))
-        return call.result()
-
-    def sleep(self, ns: int) -> None:
-        end_ns = self.pacer.simulation.now_ns + ns
-        while self.pacer.simulation.now_ns < end_ns:
-            self.lock.wait(self.pacer.nap_s(end_ns))
+        while waiting() and simulation.now_ns < end_ns:
+            next_ns = simulation.next_ns
+            self.lock.wait(self.pacer.nap_s(end_ns if next_ns is None else min(next_ns, end_ns)))
             self.pacer.catch_up()
 
-    def shown_ns(self, virtual_ns: int) -> int:
-        return virtual_ns + self.pacer.offset_ns
-
-    def meant_ns(self, unix_ns: int) -> int:
-        return unix_ns - self.pacer.offset_ns
+    @property
+    def offset_ns(self) -> int:
+        return self.pacer.offset_ns

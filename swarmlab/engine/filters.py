@@ -7,28 +7,34 @@ Source: moby api/types/filters, daemon/cluster/filters.go.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from swarmlab.errors import BadParameter, EngineFault
+from swarmlab.model import TaskState
 
 T = TypeVar("T")
 Test = Callable[[Any, str], bool]  # (object, wanted value) -> whether it passes
 LABELS = ("label", "node.label")
+WORDS = {  # filter key -> the only values it takes
+    "role": ("worker", "manager"),
+    "membership": ("accepted", "pending"),
+    "desired-state": tuple(map(str, TaskState)),
+}
 
 
 class Filters(dict[str, tuple[str, ...]]):
     """Filter key -> the wanted values."""
 
     @classmethod
-    def parse(cls, text: str, known: Iterable[str]) -> Filters:
+    def parse(cls, text: str, known: Collection[str]) -> Filters:
         """Both shapes: `{"key":{"value":true}}`, as the CLI sends, and `{"key":["value"]}`."""
         try:
             sent = json.loads(text) if text else {}
             found = {key: tuple(str(value) for value in values) for key, values in sent.items()}
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise BadParameter("invalid filter") from None
-        known = tuple(known)
         for key in found:
             if key not in known:
                 raise BadParameter(f"invalid filter '{key}'")
@@ -54,6 +60,11 @@ class Filters(dict[str, tuple[str, ...]]):
         ]
 
 
+# -- tests -----------------------------------------------------------------------------------------
+def is_true(value: str) -> bool:
+    return value.lower() in ("true", "1")
+
+
 def begins(get: Callable[[Any], str]) -> Test:
     """The value is a prefix of what `get` finds."""
     return lambda object, value: get(object).startswith(value)
@@ -63,29 +74,37 @@ def equals(get: Callable[[Any], str]) -> Test:
     return lambda object, value: get(object).lower() == value.lower()
 
 
-def labelled(get: Callable[[Any], Mapping[str, str]]) -> Test:
+def named(get: Callable[[Any], str]) -> Test:
+    """The value is a regular expression that the name matches somewhere."""
+
+    def test(object: Any, value: str) -> bool:
+        try:
+            return re.search(value, get(object)) is not None
+        except re.error:
+            raise BadParameter("invalid filter 'name'") from None
+
+    return test
+
+
+def labelled(get: Callable[[Any], Mapping[str, str] | None]) -> Test:
     """The value is a label's `key`, or `key=value`."""
 
     def test(object: Any, wanted: str) -> bool:
         key, sign, value = wanted.partition("=")
-        labels = get(object)
+        labels = get(object) or {}
         return key in labels and (not sign or labels[key] == value)
 
     return test
 
 
-def spec_labels(object: Any) -> Mapping[str, str]:
-    labels: Mapping[str, str] = object.spec.get("Labels") or {}
-    return labels
-
-
 BY_ID = begins(lambda object: object.id)
-NAMED = {"id": BY_ID, "name": begins(lambda o: o.name), "label": labelled(spec_labels)}
+BY_LABEL = labelled(lambda object: object.spec.get("Labels"))
+NAMED = {"id": BY_ID, "name": begins(lambda object: object.name), "label": BY_LABEL}
 NODE = {
     "id": BY_ID,
     "name": begins(lambda node: node.hostname),
-    "label": labelled(lambda node: node.description.at("Engine", "Labels", default={})),
-    "node.label": labelled(spec_labels),
+    "label": labelled(lambda node: node.description.at("Engine", "Labels")),
+    "node.label": BY_LABEL,
     "role": equals(lambda node: node.spec.role),
     "membership": equals(lambda node: "accepted"),
 }

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import hashlib
 
-from swarmlab.model import EMPTY, Document
+from swarmlab.model import EMPTY, Document, SwarmNetwork
 
 BUILTIN = ("bridge", "host", "none")
-BRIDGE = Document(Driver="default", Config=(Document(Subnet="172.17.0.0/16"),))
-
-
-def network(id: str, name: str, driver: str, created_ns: int, **spec: object) -> Document:
-    """A network that only this engine knows, as a document; `created_ns` is virtual."""
-    return Document(spec).with_(Id=id, Name=name, Driver=driver, created_ns=created_ns)
+IPAM = Document(Driver="default", Config=())
 
 
 class Locals:
     def __init__(self) -> None:
-        self.networks: dict[str, Document] = {}  # by id
+        self.networks: dict[str, SwarmNetwork] = {}  # by id; their `Scope` is local
         self.volumes: dict[str, Document] = {}  # by name
         for name in BUILTIN:
-            id = hashlib.sha256(name.encode()).hexdigest()
-            ipam = BRIDGE if name == "bridge" else Document(Driver="default", Config=())
             driver = "null" if name == "none" else name
-            self.networks[id] = network(id, name, driver, 0, IPAM=ipam, Labels=EMPTY)
+            config = [Document(Subnet="172.17.0.0/16")] if name == "bridge" else []
+            ipam = IPAM.with_(Config=config)
+            spec = Document(Name=name, Driver=driver, Scope="local", Labels=EMPTY, IPAM=ipam)
+            id = hashlib.sha256(name.encode()).hexdigest()
+            self.networks[id] = SwarmNetwork(id=id, spec=spec)

@@ -7,69 +7,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.engine.doors import Door
-from swarmlab.engine.filters import Filters
-from swarmlab.engine.wire import rfc3339
-from swarmlab.errors import BadParameter, NoSuchObject, NotAvailable
-from swarmlab.model import Document
-from swarmlab.simulation import Call, Machine
+from swarmlab.engine.filters import WORDS, Filters
+from swarmlab.engine.wire import name_of, rfc3339
+from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NoSuchObject, NotAvailable
+from swarmlab.simulation import Call
 
 if TYPE_CHECKING:
     from werkzeug import Request
 
-    from swarmlab.engine.locals import Locals
-    from swarmlab.worker.containers import Containers
-    from swarmlab.worker.images import Images
+    from swarmlab.engine.daemon import Engine
 
-BODY_BYTES_MAX = 16 << 20
+T = TypeVar("T")
 NO, YES = ("0", "f", "F", "FALSE", "false", "False"), ("1", "t", "T", "TRUE", "true", "True")
-NOT_IN_SWARM = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect'
-    " this node to swarm and try again."
-)
-WORKER = (
-    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."
-    " Please run this command on a manager node or promote the current node to a manager."
-)
-LOCKED = (
-    "Swarm is encrypted and needs to be unlocked before it can be used. Please use"
-    ' "docker swarm unlock" to unlock it.'
-)
-
-
-class Engine(Protocol):
-    """What the routes need of a node's daemon; a call that must wait returns a `Call`."""
-
-    machine: Machine
-    name: str
-    images: Images
-    containers: Containers
-    locals: Locals
-    events: Iterable[Document]
-
-    @property
-    def swarm_state(self) -> str: ...  # inactive, pending, active, locked, error
-    @property
-    def swarm_error(self) -> str: ...
-    @property
-    def node_id(self) -> str: ...
-    @property
-    def node_address(self) -> str: ...
-    @property
-    def is_manager(self) -> bool: ...
-    @property
-    def managers(self) -> tuple[tuple[str, str], ...]: ...  # (node id, `ip:2377`)
-    @property
-    def description(self) -> Document: ...
-
-    def swarm_init(self, request: Document) -> Call: ...
-    def swarm_join(self, request: Document) -> Call: ...
-    def swarm_leave(self, force: bool) -> Call: ...
-    def swarm_unlock(self, key: str) -> Call: ...
-    def control(self, method: str, *args: Any) -> Call: ...
 
 
 class Ask:
@@ -110,25 +63,33 @@ class Ask:
             raise BadParameter(f"invalid value for {name}: {text}")
         return text in YES
 
-    def number(self, name: str, kind: str) -> int:
-        """A mandatory unsigned number: an object's version."""
+    def number(self, name: str) -> int | None:
+        """A whole number, if there is one."""
         text = self.text(name)
+        if text and not re.fullmatch("-?[0-9]+", text):
+            raise BadParameter(f'strconv.Atoi: parsing "{text}": invalid syntax')
+        return int(text) if text else None
+
+    def object_version(self, kind: str) -> int:
+        """The version of the object that is to be changed; mandatory."""
+        text = self.text("version")
         if not re.fullmatch("[0-9]+", text):
             why = f" '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax"
             terse = kind in ("secret", "config")
             raise BadParameter(f"invalid {kind} version{'' if terse else why}")
         return int(text)
 
-    def filters(self, *known: str) -> Filters:
+    def filters(self, known: Collection[str]) -> Filters:
         """The `filters` parameter; a key that is not `known` is refused."""
-        return Filters.parse(self.text("filters"), known)
+        wanted = Filters.parse(self.text("filters"), known)
+        for key, words in WORDS.items():
+            wanted.words(key, *words)
+        return wanted
 
-    def body(self, *, optional: bool = False) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
         """The JSON object that was sent."""
         data: bytes = self.request.get_data()
         kind = self.request.headers.get("Content-Type", "")
-        if not data and optional:
-            return {}
         if self.request.mimetype != "application/json" and (data or kind):
             why = f"unsupported Content-Type header ({kind}): must be 'application/json'"
             raise BadParameter(why)
@@ -159,35 +120,29 @@ class Ask:
         found = self.control("read", *tables)
         return tuple(found[table] for table in tables)
 
-    def time(self, virtual_ns: int) -> str:
-        """A virtual time as this door shows it: RFC 3339."""
-        return rfc3339(self.door.shown_ns(virtual_ns))
-
-    def stamp(self, virtual_ns: int) -> str:
-        """The same with all nine digits, as before a line of a log."""
-        seconds, _, digits = self.time(virtual_ns)[:-1].partition(".")
-        return f"{seconds}.{digits:0<9}Z"
+    def time(self, virtual_ns: int, digits: int = 0) -> str:
+        """A virtual time as this door shows it: RFC 3339, with at least so many `digits`."""
+        return rfc3339(self.door.shown_ns(virtual_ns), digits)
 
 
-def find(kind: str, ref: str, objects: Iterable[Any], name: Callable[[Any], str]) -> Any:
-    """The object that `ref` means: a full id, else an exact name, else the only id it begins."""
-    known = list(objects)
-    for matches in (
-        [o for o in known if o.id == ref],
-        [o for o in known if name(o) == ref],
-        [o for o in known if ref and o.id.startswith(ref)],
+def matching(ref: str, objects: Iterable[T]) -> tuple[list[T], str]:
+    """The objects that `ref` means, and as what: an id, else a name, else how an id begins."""
+    known: list[Any] = list(objects)
+    for found, basis in (
+        ([o for o in known if o.id == ref], "ID"),
+        ([o for o in known if name_of(o) == ref], "name"),
+        ([o for o in known if ref and o.id.startswith(ref)], "ID prefix"),
     ):
-        if len(matches) > 1:
-            raise BadParameter(f"{kind} {ref} is ambiguous ({len(matches)} matches found)")
-        if matches:
-            return matches[0]
-    raise NoSuchObject(f"{kind} {ref} not found")
+        if found:
+            return found, basis
+    return [], ""
 
 
-def must_be_free(engine: Engine) -> None:
-    """Refuse to init or join a node that is already part of a swarm."""
-    if engine.swarm_state != "inactive":
-        raise NotAvailable(
-            'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm'
-            " and join another one."
-        )
+def find(kind: str, ref: str, objects: Iterable[T]) -> T:
+    """The one object that `ref` means."""
+    found, _ = matching(ref, objects)
+    if len(found) > 1:
+        raise BadParameter(f"{kind} {ref} is ambiguous ({len(found)} matches found)")
+    if not found:
+        raise NoSuchObject(f"{kind} {ref} not found")
+    return found[0]

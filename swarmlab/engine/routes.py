@@ -11,28 +11,26 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+
 from swarmlab.engine import api_containers as containers
-from swarmlab.engine import api_exec as execs
 from swarmlab.engine import api_images as images
 from swarmlab.engine import api_networks as networks
-from swarmlab.engine import api_services as services
 from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
-from swarmlab.engine.api_services import configs, secrets
+from swarmlab.engine.api_objects import configs, nodes, secrets, services, tasks
 from swarmlab.engine.api_system import API_VERSION, API_VERSION_MIN
-from swarmlab.engine.doors import EngineGone
-from swarmlab.engine.request import Ask, Engine
+from swarmlab.engine.doors import Door, EngineGone
+from swarmlab.engine.request import Ask
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
 
 if TYPE_CHECKING:
-    from werkzeug import Request, Response
-    from werkzeug.routing import Map
-
-    from swarmlab.engine.doors import Door
+    from swarmlab.engine.daemon import Engine
 
 Handler = Callable[..., Any]
 HEADERS = (
@@ -47,8 +45,6 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("GET", "/version", system.version, 200),
     ("GET", "/info", system.info, 200),
     ("GET", "/events", system.events, 200),
-    ("GET", "/system/df", system.disk_usage, 200),
-    ("POST", "/auth", system.auth, 200),
     ("GET", "/swarm", swarm.inspect, 200),
     ("POST", "/swarm/init", swarm.init, 200),
     ("POST", "/swarm/join", swarm.join, 200),
@@ -56,19 +52,19 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("POST", "/swarm/update", swarm.update, 200),
     ("GET", "/swarm/unlockkey", swarm.unlock_key, 200),
     ("POST", "/swarm/unlock", swarm.unlock, 200),
-    ("GET", "/nodes", swarm.nodes, 200),
-    ("GET", "/nodes/<ref>", swarm.node, 200),
-    ("POST", "/nodes/<ref>/update", swarm.update_node, 200),
-    ("DELETE", "/nodes/<ref>", swarm.remove_node, 200),
-    ("GET", "/services", services.services, 200),
-    ("POST", "/services/create", services.create_service, 201),
-    ("GET", "/services/<ref>", services.service, 200),
-    ("POST", "/services/<ref>/update", services.update_service, 200),
-    ("DELETE", "/services/<ref>", services.remove_service, 200),
-    ("GET", "/services/<ref>/logs", services.service_logs, 200),
-    ("GET", "/tasks", services.tasks, 200),
-    ("GET", "/tasks/<ref>", services.task, 200),
-    ("GET", "/tasks/<ref>/logs", services.task_logs, 200),
+    ("GET", "/nodes", nodes.all, 200),
+    ("GET", "/nodes/<ref>", nodes.inspect, 200),
+    ("POST", "/nodes/<ref>/update", nodes.update, 200),
+    ("DELETE", "/nodes/<ref>", nodes.remove, 200),
+    ("GET", "/services", services.all, 200),
+    ("POST", "/services/create", services.create, 201),
+    ("GET", "/services/<ref>", services.inspect, 200),
+    ("POST", "/services/<ref>/update", services.update, 200),
+    ("DELETE", "/services/<ref>", services.remove, 200),
+    ("GET", "/services/<ref>/logs", services.logs, 200),
+    ("GET", "/tasks", tasks.all, 200),
+    ("GET", "/tasks/<ref>", tasks.inspect, 200),
+    ("GET", "/tasks/<ref>/logs", tasks.logs, 200),
     ("GET", "/secrets", secrets.all, 200),
     ("POST", "/secrets/create", secrets.create, 201),
     ("GET", "/secrets/<ref>", secrets.inspect, 200),
@@ -81,7 +77,6 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("DELETE", "/configs/<ref>", configs.remove, 204),
     ("GET", "/networks", networks.networks, 200),
     ("POST", "/networks/create", networks.create, 201),
-    ("POST", "/networks/prune", networks.prune, 200),
     ("GET", "/networks/<ref>", networks.network, 200),
     ("DELETE", "/networks/<ref>", networks.remove, 204),
     ("GET", "/volumes", networks.volumes, 200),
@@ -96,38 +91,29 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("DELETE", "/images/<path:ref>", images.remove, 200),
     ("GET", "/containers/json", containers.containers, 200),
     ("POST", "/containers/create", containers.create, 201),
-    ("POST", "/containers/prune", containers.prune, 200),
     ("GET", "/containers/<ref>/json", containers.inspect, 200),
     ("POST", "/containers/<ref>/start", containers.start, 204),
     ("POST", "/containers/<ref>/stop", containers.stop, 204),
     ("POST", "/containers/<ref>/restart", containers.restart, 204),
     ("POST", "/containers/<ref>/kill", containers.kill, 204),
     ("POST", "/containers/<ref>/wait", containers.wait, 200),
-    ("POST", "/containers/<ref>/resize", containers.resize, 200),
-    ("POST", "/containers/<ref>/attach", execs.attach, 200),
     ("GET", "/containers/<ref>/logs", containers.logs, 200),
-    ("GET", "/containers/<ref>/top", containers.top, 200),
     ("DELETE", "/containers/<ref>", containers.remove, 204),
-    ("POST", "/containers/<ref>/exec", execs.create, 201),
-    ("POST", "/exec/<ref>/start", execs.start, 200),
-    ("POST", "/exec/<ref>/resize", containers.resize, 201),
-    ("GET", "/exec/<ref>/json", execs.inspect, 200),
+    ("POST", "/containers/<ref>/exec", containers.exec_create, 201),
+    ("POST", "/exec/<ref>/start", containers.exec_start, 200),
+    ("POST", "/exec/<ref>/resize", containers.exec_resize, 201),
+    ("GET", "/exec/<ref>/json", containers.exec_inspect, 200),
 )
 
 
-@cache
-def _map() -> Map:
-    from werkzeug.routing import Map, Rule
-
-    rules = [
+MAP = Map(
+    [
         Rule(template, endpoint=(handler, status), methods=[method])
         for method, template, handler, status in ROUTES
-    ]
-    return Map(rules, strict_slashes=False, merge_slashes=False)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    ],
+    strict_slashes=False,
+    merge_slashes=False,
+)
 
 
 def _unversioned(path: str) -> tuple[str, str]:
@@ -136,11 +122,14 @@ def _unversioned(path: str) -> tuple[str, str]:
     if found is None:
         return path, API_VERSION
     version = found[1]
-    if _number(version) > _number(API_VERSION):
+    least, asked, most = (
+        tuple(map(int, text.split("."))) for text in (API_VERSION_MIN, version, API_VERSION)
+    )
+    if asked > most:
         raise BadParameter(
             f"client version {version} is too new. Maximum supported API version is {API_VERSION}"
         )
-    if _number(version) < _number(API_VERSION_MIN):
+    if asked < least:
         raise BadParameter(
             f"client version {version} is too old. Minimum supported API version is"
             f" {API_VERSION_MIN}, please upgrade your client to a newer version"
@@ -150,36 +139,35 @@ def _unversioned(path: str) -> tuple[str, str]:
 
 def answer(engine: Engine, door: Door, request: Request) -> Response | Hijack:
     """One request to one engine, answered; the caller holds the door's lock."""
-    from werkzeug.exceptions import HTTPException
-
     try:
         path, version = _unversioned(request.path)
         try:
-            endpoint, parts = _map().bind("swarmlab").match(path, method=request.method)
+            (handler, status), parts = MAP.bind("").match(path, method=request.method)
         except HTTPException:
             raise NoSuchObject("page not found") from None
-        handler, status = endpoint
         value = handler(Ask(engine, door, request, version), **parts)
         if isinstance(value, Hijack):
             return value
         response = _response(value, status)
     except SwarmError as error:
-        response = _response({"message": str(error)}, int(error.status))
+        response = refusal(int(error.status), str(error))
     except EngineGone:
         raise
     except Exception:  # our own mistake: say so to the client, keep serving
         logging.getLogger("swarmlab").exception("%s %s", request.method, request.path)
-        response = _response({"message": "internal error; see the log"}, 500)
+        response = refusal(500, "internal error; see the log")
     response.headers.extend(HEADERS)
     return response
 
 
 def _response(value: Any, status: int) -> Response:
-    from werkzeug import Response
-
     if isinstance(value, Response):
         return value
     if value is None:
         return Response(status=status, headers=[("Content-Length", "0")] if status != 204 else [])
     text = json.dumps(value, separators=(",", ":")) + "\n"
     return Response(text, status, content_type="application/json")
+
+
+def refusal(status: int, message: str) -> Response:
+    return _response({"message": message}, status)

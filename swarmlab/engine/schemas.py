@@ -1,155 +1,128 @@
-"""Docker's Go structs as tables, and how a submitted document is read through them.
+"""Docker's Go structs, and how a submitted document is read through them.
 
 Nulls and unknown fields go, as do zeros that Go cannot tell from nothing; wrong types are refused.
-Source: moby api/types/swarm.
+Source: moby api/types/swarm, api/types/network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import Any
 
 from swarmlab.errors import BadParameter
 
-Json = dict[str, Any]
+# As in Go: fields, then their type; a plain value behind a pointer is kept even when it is zero.
+GO = """
+ServiceSpec: Name string; Labels map[string]string; TaskTemplate TaskSpec; Mode ServiceMode;
+  Networks []NetworkAttachmentConfig; UpdateConfig RollbackConfig UpdateConfig;
+  EndpointSpec EndpointSpec
+ServiceMode: Replicated ReplicatedService; Global GlobalService; ReplicatedJob ReplicatedJob;
+  GlobalJob GlobalJob
+ReplicatedService: Replicas *uint64
+GlobalService:
+ReplicatedJob: MaxConcurrent TotalCompletions *int64
+GlobalJob:
+UpdateConfig: FailureAction Order string; Parallelism Delay Monitor int64; MaxFailureRatio float32
+EndpointSpec: Mode string; Ports []PortConfig
+PortConfig: Name Protocol PublishMode string; TargetPort PublishedPort int64
+TaskSpec: ContainerSpec ContainerSpec; Resources ResourceRequirements; RestartPolicy RestartPolicy;
+  Placement Placement; Networks []NetworkAttachmentConfig; LogDriver Driver; ForceUpdate int64;
+  Runtime string
+ResourceRequirements: Limits Limit; Reservations Resources
+Limit: NanoCPUs MemoryBytes Pids int64
+Resources: NanoCPUs MemoryBytes Pids int64; GenericResources []any
+RestartPolicy: Condition string; Delay MaxAttempts Window *int64
+Placement: Constraints []string; Preferences []PlacementPreference; MaxReplicas int64;
+  Platforms []Platform
+PlacementPreference: Spread SpreadOver
+SpreadOver: SpreadDescriptor string
+Platform: Architecture OS string
+NetworkAttachmentConfig: Target string; Aliases []string; DriverOpts map[string]string
+Driver: Name string; Options map[string]string
+ContainerSpec: Image Hostname Dir User StopSignal Isolation string;
+  Command Args Env Groups Hosts CapabilityAdd CapabilityDrop []string;
+  TTY OpenStdin ReadOnly bool; Labels Sysctls map[string]string; Init *bool;
+  StopGracePeriod *int64; OomScoreAdj int64; Privileges any; Mounts []Mount;
+  Healthcheck HealthConfig; DNSConfig DNSConfig; Secrets []SecretReference;
+  Configs []ConfigReference; Ulimits []Ulimit
+Mount: Type Source Target Consistency string; ReadOnly bool;
+  BindOptions VolumeOptions TmpfsOptions ImageOptions ClusterOptions any
+HealthConfig: Test []string; Interval Timeout StartPeriod StartInterval Retries int64
+DNSConfig: Nameservers Search Options []string
+SecretReference: File FileTarget; SecretID SecretName string
+ConfigReference: File FileTarget; Runtime RuntimeTarget; ConfigID ConfigName string
+FileTarget: Name UID GID string; Mode *int64
+RuntimeTarget:
+Ulimit: Name string; Hard Soft *int64
+Spec: Name string; Labels map[string]string; Orchestration OrchestrationConfig; Raft RaftConfig;
+  Dispatcher DispatcherConfig; CAConfig CAConfig; TaskDefaults TaskDefaults;
+  EncryptionConfig EncryptionConfig
+OrchestrationConfig: TaskHistoryRetentionLimit *int64
+RaftConfig: SnapshotInterval LogEntriesForSlowFollowers int64;
+  KeepOldSnapshots ElectionTick HeartbeatTick *int64
+DispatcherConfig: HeartbeatPeriod int64
+CAConfig: NodeCertExpiry ForceRotate int64; SigningCACert SigningCAKey string; ExternalCAs []any
+TaskDefaults: LogDriver Driver
+EncryptionConfig: AutoLockManagers *bool
+InitRequest: ListenAddr AdvertiseAddr DataPathAddr Availability string; Spec Spec;
+  ForceNewCluster AutoLockManagers bool; DataPathPort SubnetSize int64; DefaultAddrPool []string
+JoinRequest: ListenAddr AdvertiseAddr DataPathAddr Availability JoinToken string;
+  RemoteAddrs []string
+NodeSpec: Name Role Availability string; Labels map[string]string
+SecretSpec: Name string; Data *string; Labels map[string]string; Driver Templating Driver
+ConfigSpec: Name string; Data *string; Labels map[string]string; Templating Driver
+NetworkCreate: Name Driver Scope string; Internal Attachable Ingress ConfigOnly bool;
+  EnableIPv4 EnableIPv6 *bool; Options Labels map[string]string; IPAM IPAM
+IPAM: Driver string; Options map[string]string; Config []map[string]string
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A field with a plain value; `kept`: a zero is stored too (a pointer in Go)."""
-
-    go: str
-    types: tuple[type, ...]
-    kept: bool = False
+def _fields(body: str) -> dict[str, str]:
+    """Field -> its type."""
+    declared = [declaration.split() for declaration in body.split(";") if declaration]
+    return {field: kind for *fields, kind in declared for field in fields}
 
 
-TEXT, FLAG, COUNT = Leaf("string", (str,)), Leaf("bool", (bool,)), Leaf("int64", (int,))
-RATIO, ANY = Leaf("float32", (int, float)), Leaf("object", (object,))
-COUNT_KEPT, FLAG_KEPT = Leaf("uint64", (int,), kept=True), Leaf("bool", (bool,), kept=True)
-TEXTS, WORDS = [TEXT], Leaf("map[string]string", (dict,))
-
-NAMES = {"Name": TEXT, "Options": WORDS}
-FILE = {"Name": TEXT, "UID": TEXT, "GID": TEXT, "Mode": COUNT_KEPT}
-MOUNT = {
-    **dict.fromkeys(("Type", "Source", "Target", "Consistency"), TEXT),
-    "ReadOnly": FLAG,
-    "BindOptions": ANY,
-    "VolumeOptions": ANY,
-    "TmpfsOptions": ANY,
-    "ImageOptions": ANY,
-    "ClusterOptions": ANY,
+STRUCTS = {
+    name: _fields(body)
+    for name, _, body in (struct.partition(":") for struct in re.split(r"\n(?! )", GO.strip()))
 }
-HEALTH = {"Test": TEXTS} | dict.fromkeys(
-    ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"), COUNT
-)
-CONTAINER = {
-    **dict.fromkeys(("Image", "Hostname", "Dir", "User", "StopSignal", "Isolation"), TEXT),
-    **dict.fromkeys(("Command", "Args", "Env", "Groups", "Hosts"), TEXTS),
-    **dict.fromkeys(("CapabilityAdd", "CapabilityDrop"), TEXTS),
-    **dict.fromkeys(("TTY", "OpenStdin", "ReadOnly"), FLAG),
-    **dict.fromkeys(("Labels", "Sysctls"), WORDS),
-    "Init": FLAG_KEPT,
-    "StopGracePeriod": COUNT_KEPT,
-    "OomScoreAdj": COUNT,
-    "Privileges": ANY,
-    "Mounts": [MOUNT],
-    "Healthcheck": HEALTH,
-    "DNSConfig": dict.fromkeys(("Nameservers", "Search", "Options"), TEXTS),
-    "Secrets": [{"File": FILE, "SecretID": TEXT, "SecretName": TEXT}],
-    "Configs": [{"File": FILE, "Runtime": {}, "ConfigID": TEXT, "ConfigName": TEXT}],
-    "Ulimits": [{"Name": TEXT, "Hard": COUNT_KEPT, "Soft": COUNT_KEPT}],
-}
-NETWORKS = [{"Target": TEXT, "Aliases": TEXTS, "DriverOpts": WORDS}]
-LIMITS = {"NanoCPUs": COUNT, "MemoryBytes": COUNT, "Pids": COUNT}
-TASK = {
-    "ContainerSpec": CONTAINER,
-    "Resources": {"Limits": LIMITS, "Reservations": {**LIMITS, "GenericResources": [ANY]}},
-    "RestartPolicy": {"Condition": TEXT}
-    | dict.fromkeys(("Delay", "MaxAttempts", "Window"), COUNT_KEPT),
-    "Placement": {
-        "Constraints": TEXTS,
-        "Preferences": [{"Spread": {"SpreadDescriptor": TEXT}}],
-        "MaxReplicas": COUNT,
-        "Platforms": [{"Architecture": TEXT, "OS": TEXT}],
-    },
-    "Networks": NETWORKS,
-    "LogDriver": NAMES,
-    "ForceUpdate": COUNT,
-    "Runtime": TEXT,
-}
-UPDATE = {
-    **dict.fromkeys(("FailureAction", "Order"), TEXT),
-    **dict.fromkeys(("Parallelism", "Delay", "Monitor"), COUNT),
-    "MaxFailureRatio": RATIO,
-}
-PORT = dict.fromkeys(("Name", "Protocol", "PublishMode"), TEXT) | dict.fromkeys(
-    ("TargetPort", "PublishedPort"), COUNT
-)
-JOB = {"MaxConcurrent": COUNT_KEPT, "TotalCompletions": COUNT_KEPT}
-SERVICE = {
-    "Name": TEXT,
-    "Labels": WORDS,
-    "TaskTemplate": TASK,
-    "Mode": {
-        "Replicated": {"Replicas": COUNT_KEPT},
-        "Global": {},
-        "ReplicatedJob": JOB,
-        "GlobalJob": {},
-    },
-    "Networks": NETWORKS,  # where they stood before API 1.25
-    "UpdateConfig": UPDATE,
-    "RollbackConfig": UPDATE,
-    "EndpointSpec": {"Mode": TEXT, "Ports": [PORT]},
-}
-SWARM = {
-    "Name": TEXT,
-    "Labels": WORDS,
-    "Orchestration": {"TaskHistoryRetentionLimit": COUNT_KEPT},
-    "Raft": {
-        **dict.fromkeys(("SnapshotInterval", "LogEntriesForSlowFollowers"), COUNT),
-        **dict.fromkeys(("KeepOldSnapshots", "ElectionTick", "HeartbeatTick"), COUNT_KEPT),
-    },
-    "Dispatcher": {"HeartbeatPeriod": COUNT},
-    "CAConfig": {
-        **dict.fromkeys(("NodeCertExpiry", "ForceRotate"), COUNT),
-        **dict.fromkeys(("SigningCACert", "SigningCAKey"), TEXT),
-        "ExternalCAs": [ANY],
-    },
-    "TaskDefaults": {"LogDriver": NAMES},
-    "EncryptionConfig": {"AutoLockManagers": FLAG_KEPT},
-}
-NODE = dict.fromkeys(("Name", "Role", "Availability"), TEXT) | {"Labels": WORDS}
-DATA = {"Name": TEXT, "Labels": WORDS, "Driver": NAMES, "Templating": NAMES}
+PLAIN: dict[str, Any] = {"string": str, "bool": bool, "int64": int, "uint64": int, "any": object,
+                         "float32": (int, float), "map[string]string": dict}  # fmt: skip
 
 
-def pruned(value: Any, schema: Any, struct: str, path: str = "") -> Any:
+def pruned(value: Any, kind: str, where: str = "") -> Any:
     """`value` without nulls, unknown fields and meaningless zeros; wrong types are refused."""
-    if isinstance(schema, Leaf):
-        wrong = isinstance(value, bool) and bool not in schema.types and schema is not ANY
-        if wrong or not isinstance(value, schema.types):
-            raise mismatch(value, struct, path, schema.go)
-        if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise mismatch(value, struct, path, schema.go, f"number {value}")
-        if isinstance(value, dict):
-            return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-        return value
-    if isinstance(schema, list):
+    kind = kind.lstrip("*")
+    if kind.startswith("[]"):
         if not isinstance(value, list):
-            raise mismatch(value, struct, path, "[]" + getattr(schema[0], "go", "object"))
-        return [pruned(item, schema[0], struct, path) for item in value if item is not None]
+            raise _mismatch(value, kind, where)
+        return [pruned(item, kind[2:], where) for item in value if item is not None]
+    if kind in PLAIN:
+        return _plain(value, kind, where)
     if not isinstance(value, dict):
-        raise mismatch(value, struct, path, struct)
-    names = {name.lower(): name for name in schema}  # Go matches names in any case
-    fields: Json = {}
+        raise _mismatch(value, kind, where)
+    names = {name.lower(): name for name in STRUCTS[kind]}  # Go matches names in any case
+    fields = {}
     for key, sent in value.items():
         name = names.get(key.lower())
         if name is None or sent is None:
             continue
-        kind = schema[name]
-        item = pruned(sent, kind, struct, f"{path}.{name}".lstrip("."))
-        if item or isinstance(kind, dict) or (isinstance(kind, Leaf) and kind.kept):
+        wanted = STRUCTS[kind][name]
+        item = pruned(sent, wanted, f"{kind}.{name}")
+        if item or wanted in STRUCTS or wanted.startswith("*"):
             fields[name] = item
     return fields
+
+
+def _plain(value: Any, kind: str, where: str) -> Any:
+    number = kind not in ("bool", "any")  # or text, or a map: in Go no bool is one of these
+    if not isinstance(value, PLAIN[kind]) or (number and isinstance(value, bool)):
+        raise _mismatch(value, kind, where)
+    least = 0 if kind == "uint64" else -(2**63)
+    if isinstance(value, int) and not least <= value < 2**64:
+        raise _mismatch(value, kind, where, f" {value}")
+    return _without_nulls(value)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -158,10 +131,9 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def mismatch(value: Any, struct: str, path: str, go: str, sent: str = "") -> BadParameter:
+def _mismatch(value: Any, kind: str, where: str, sent: str = "") -> BadParameter:
     kinds = {bool: "bool", str: "string", dict: "object", list: "array"}
-    what = sent or kinds.get(type(value), "number")
+    what = kinds.get(type(value), "number") + sent
     return BadParameter(
-        f"invalid JSON: json: cannot unmarshal {what} into Go struct field {struct}.{path}"
-        f" of type {go}"
+        f"invalid JSON: json: cannot unmarshal {what} into Go struct field {where} of type {kind}"
     )

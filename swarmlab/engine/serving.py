@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -24,17 +23,19 @@ from urllib3.exceptions import ProtocolError
 from urllib3.response import HTTPResponse
 from werkzeug import Request
 from werkzeug.serving import WSGIRequestHandler
+from werkzeug.test import create_environ
 
 from swarmlab.engine.answering import hijacked_head, locked, readable, receiver, respond, talk
 from swarmlab.engine.doors import Door, EngineGone
-from swarmlab.engine.request import Engine
 from swarmlab.engine.streams import Hijack
 
 if TYPE_CHECKING:
     import docker
 
+    from swarmlab.engine.daemon import Engine
+
 ACCEPT_S = 0.02  # how often a server looks whether its machine is still up
-EngineOf = Callable[[], Engine | None]  # the engine that runs now; None while the machine is down
+EngineOf = Callable[[], "Engine | None"]  # the engine that runs now; None while the machine is down
 
 
 # -- in this process -------------------------------------------------------------------------------
@@ -82,11 +83,9 @@ class EngineAdapter(HTTPAdapter):
         self._engine_of, self._door = engine_of, door
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        engine, asked = self._engine_of(), Request(_environ(request))
+        asked = _asked(request)
         try:
-            if engine is None:
-                raise EngineGone
-            answered = respond(engine, self._door, asked)
+            answered = respond(self._engine_of(), self._door, asked)
         except EngineGone:
             refused = ConnectionRefusedError(111, "Connection refused")
             error = ProtocolError("Connection aborted.", refused)
@@ -94,7 +93,7 @@ class EngineAdapter(HTTPAdapter):
         if isinstance(answered, Hijack):
             parsed = self._hijacked(asked, answered)
         else:
-            parsed = _parsed(_Pull(_joined(*answered)), asked.method)
+            parsed = _parsed(_Pull(answered), asked.method)
         raw = HTTPResponse(
             body=parsed, headers=dict(parsed.getheaders()), status=parsed.status,
             reason=parsed.reason, preload_content=False, decode_content=False,
@@ -117,30 +116,13 @@ class EngineAdapter(HTTPAdapter):
         return parsed
 
 
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
-    """WSGI's view of a prepared request."""
-    url, body = urlsplit(request.url or ""), request.body or b""
-    data: Any = body.read() if hasattr(body, "read") else body
-    data = data if isinstance(data, (bytes, str)) else b"".join(data)
-    data = data.encode() if isinstance(data, str) else data
-    headers = {f"HTTP_{key.upper().replace('-', '_')}": v for key, v in request.headers.items()}
-    return headers | {
-        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(data)),
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": unquote(str(url.path), "latin-1"),
-        "QUERY_STRING": url.query,
-        "SERVER_NAME": url.hostname,
-        "SERVER_PORT": str(url.port),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(data),
-    }
+def _asked(request: requests.PreparedRequest) -> Request:
+    data: Any = request.body or b""
+    if not isinstance(data, (bytes, str)):
+        data = data.read() if hasattr(data, "read") else b"".join(data)
+    headers, method = dict(request.headers), request.method or "GET"
+    environ = create_environ(request.path_url, method=method, headers=headers, data=data)
+    return Request(environ)
 
 
 def _parsed(sock: Any, method: str) -> http.client.HTTPResponse:
@@ -167,15 +149,10 @@ class _Handler(WSGIRequestHandler):
     server: SocketServer  # type: ignore[assignment]
 
     def run_wsgi(self) -> None:
-        engine, door = self.server.engine_of(), self.server.door
-        if self.headers.get("Expect", "").lower().strip() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request = Request(self.make_environ())
+        door, request = self.server.door, Request(self.make_environ())
         self.close_connection = True
-        if engine is None:
-            return
         try:
-            answered = respond(engine, door, request)
+            answered = respond(self.server.engine_of(), door, request)
         except EngineGone:
             return
         if isinstance(answered, Hijack):
@@ -183,20 +160,15 @@ class _Handler(WSGIRequestHandler):
             read = self.rfile.peek() if readable(self.connection) else b""  # type: ignore
             talk(self.connection, locked(door, answered.talk(receiver(self.connection, read))))
             return
-        first, rest = answered
+        first = next(answered)
         self.wfile.write(first)
-        for piece in rest:
+        for piece in answered:
             if piece:
                 self.wfile.write(piece)
-            elif self._hung_up():
-                return
+            elif readable(self.connection) and not self.connection.recv(1, socket.MSG_PEEK):
+                return  # it hung up
         wanted = request.headers.get("Connection", "").lower()
         self.close_connection = wanted == "close" or b"\r\nConnection: close" in first
-
-    def _hung_up(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        return False
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Quiet: a server in a notebook does not write into it."""
@@ -212,61 +184,50 @@ class SocketServer:
 
     def __init__(self, path: Path | str, engine_of: EngineOf, door: Door) -> None:
         self.path, self.engine_of, self.door = Path(path), engine_of, door
-        self._stopping = threading.Event()
-        self._listener: socket.socket | None = None
+        self._begun, self._stopping = threading.Event(), threading.Event()
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._run, name=f"serve {path}", daemon=True)
 
     def start(self) -> None:
         """The socket is there when this returns, if the machine is up."""
-        if self.engine_of() is not None:
-            self._listen()
         self._thread.start()
+        self._begun.wait()
 
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join()
 
-    def _listen(self) -> socket.socket:
-        self.path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
-        self._listener.listen(1024)
-        self._listener.settimeout(ACCEPT_S)
-        return self._listener
-
     def _run(self) -> None:
-        served = self.engine_of()
         while not self._stopping.is_set():
             engine = self.engine_of()
-            if engine is not served:
-                self._hang_up()
-                served = engine
             if engine is None:
+                self._begun.set()
                 self._stopping.wait(ACCEPT_S)
-                continue
-            listener = self._listener or self._listen()
-            with contextlib.suppress(OSError):  # nobody came
-                connection, _ = listener.accept()
-                self._connections.add(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-        self._hang_up()
+            else:
+                self._listen(engine)
 
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            connection.settimeout(None)
-            with contextlib.suppress(OSError, ValueError):
-                _Handler(connection, ("<local>", 0), self)  # type: ignore[arg-type]
-        finally:
-            self._connections.discard(connection)
-            connection.close()
-
-    def _hang_up(self) -> None:
-        """Stop listening, and end every conversation."""
+    def _listen(self, engine: Engine) -> None:
+        """Take connections as long as this engine runs; then end every conversation."""
         self.path.unlink(missing_ok=True)
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.path))
+            listener.listen(1024)
+            listener.settimeout(ACCEPT_S)
+            self._begun.set()
+            while self.engine_of() is engine and not self._stopping.is_set():
+                with contextlib.suppress(OSError):  # nobody came
+                    connection, _ = listener.accept()
+                    self._connections.add(connection)
+                    threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            self.path.unlink(missing_ok=True)
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, contextlib.suppress(OSError, ValueError):
+                connection.settimeout(None)
+                _Handler(connection, ("<local>", 0), self)  # type: ignore[arg-type]
+        finally:
+            self._connections.discard(connection)

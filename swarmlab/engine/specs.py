@@ -7,49 +7,27 @@ is the manager's. Source: moby daemon/cluster/convert.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from swarmlab.engine.schemas import DATA, NODE, SERVICE, SWARM, mismatch, pruned
+from swarmlab.engine.schemas import pruned
 from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import Document, NodeSpec, ServiceSpec, freeze
 from swarmlab.simulation import S
 
 Json = dict[str, Any]
+AVAILABILITIES = ("active", "pause", "drain")
+
+
+def _word(owner: Json, field: str, refusal: str, *words: str) -> None:
+    """Fill in the first of the words where none stands; refuse what is none of them."""
+    word = owner.get(field) or words[0]
+    if word not in words:
+        raise BadParameter(refusal.format(word))
+    owner[field] = word
 
 
 # -- services ------------------------------------------------------------------------------------
-# Where a word stands, the words allowed there, and the refusal; "" takes the first of them.
-ONE_OF: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
-    (("TaskTemplate", "RestartPolicy", "Condition"), ("any", "none", "on-failure"),
-     'invalid RestartCondition: "{}"'),
-    (("UpdateConfig", "FailureAction"), ("pause", "continue", "rollback"),
-     "unrecognized update failure action {}"),
-    (("UpdateConfig", "Order"), ("stop-first", "start-first"), "unrecognized update order {}"),
-    (("RollbackConfig", "FailureAction"), ("pause", "continue", "rollback"),
-     "unrecognized update failure action {}"),
-    (("RollbackConfig", "Order"), ("stop-first", "start-first"), "unrecognized update order {}"),
-    (("EndpointSpec", "Mode"), ("vip", "dnsrr"), 'invalid resolution mode: "{}"'),
-)  # fmt: skip
-MOUNT_TYPES = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
-ANY_CASE = ("EndpointSpec",)
-
-
-def _fill_words(spec: Json) -> None:
-    for (*path, field), words, refusal in ONE_OF:
-        owner: Any = spec
-        for key in path:
-            owner = owner.get(key) if owner is not None else None
-        if owner is None:
-            continue
-        word = owner.get(field, "")
-        word = word.lower() if path[0] in ANY_CASE else word
-        if word and word not in words:
-            raise BadParameter(refusal.format(word))
-        owner[field] = word or words[0]
-
-
 def service_spec(
     body: Mapping[str, Any],
     resolve: Callable[[str], str],
@@ -61,7 +39,7 @@ def service_spec(
 
     `old_networks`: those outside the task's template count too, as in API versions before 1.44.
     """
-    spec: Json = {"Labels": {}, "TaskTemplate": {}, **pruned(body, SERVICE, "ServiceSpec")}
+    spec: Json = {"Labels": {}, "TaskTemplate": {}, **pruned(body, "ServiceSpec")}
     task: Json = spec["TaskTemplate"]
     networks = spec.pop("Networks", ())
     for network in (*networks, *task.get("Networks", ())):
@@ -69,53 +47,57 @@ def service_spec(
     if networks and old_networks:
         spec["Networks"] = networks
         task.setdefault("Networks", networks)
-    modes = spec.setdefault("Mode", {})
-    if len(modes) > 1:
-        raise BadParameter("must specify only one service mode")
-    if task.get("Runtime", "container") not in ("container", ""):
+    _fill_modes(spec.setdefault("Mode", {}))
+    if task.get("Runtime", "container") != "container":
         raise NotImplementedHere(
             f"unsupported runtime: {task['Runtime']}: only containers are simulated"
         )
     if "ContainerSpec" not in task:
         raise BadParameter("mismatched Runtime and *Spec fields")
     spec["Name"] = spec.get("Name") or invent_name()
-    _fill_words(spec)
-    _fill_modes(modes)
-    for port in spec.get("EndpointSpec", {}).get("Ports", ()):
-        protocol, publish = port.get("Protocol", "").lower(), port.get("PublishMode", "").lower()
-        port["Protocol"] = protocol if protocol in ("udp", "sctp") else "tcp"
-        port["PublishMode"] = "host" if publish == "host" else "ingress"
+    if "RestartPolicy" in task:
+        refusal = 'invalid RestartCondition: "{}"'
+        _word(task["RestartPolicy"], "Condition", refusal, "any", "none", "on-failure")
+        task["RestartPolicy"].setdefault("MaxAttempts", 0)
     for key in ("UpdateConfig", "RollbackConfig"):
         if key in spec:
-            spec[key] = {"Parallelism": 0, "MaxFailureRatio": 0, **spec[key]}
-    if "RestartPolicy" in task:
-        task["RestartPolicy"].setdefault("MaxAttempts", 0)
+            update = spec[key] = {"Parallelism": 0, "MaxFailureRatio": 0, **spec[key]}
+            refusal = "unrecognized update failure action {}"
+            _word(update, "FailureAction", refusal, "pause", "continue", "rollback")
+            _word(update, "Order", "unrecognized update order {}", "stop-first", "start-first")
+    if "EndpointSpec" in spec:
+        _fill_endpoint(spec["EndpointSpec"])
     _fill_container(task["ContainerSpec"])
     return ServiceSpec({**spec, "TaskTemplate": {"ForceUpdate": 0, "Runtime": "container", **task}})
 
 
 def _fill_modes(modes: Json) -> None:
-    job = modes.get("ReplicatedJob")
-    if job is not None:
-        job.setdefault("MaxConcurrent", 1)
-        job.setdefault("TotalCompletions", job["MaxConcurrent"])
-    elif not modes.keys() & {"Global", "GlobalJob"}:
-        replicas = modes.setdefault("Replicated", {}).setdefault("Replicas", 1)
-        if replicas < 0:
-            raise mismatch(0, "ReplicatedService", "Replicas", "uint64", f"number {replicas}")
+    if len(modes) > 1:
+        raise BadParameter("must specify only one service mode")
+    if not modes:
+        modes["Replicated"] = {}
+    if "Replicated" in modes:
+        modes["Replicated"].setdefault("Replicas", 1)
+    if "ReplicatedJob" in modes:
+        at_once = modes["ReplicatedJob"].setdefault("MaxConcurrent", 1)
+        modes["ReplicatedJob"].setdefault("TotalCompletions", at_once)
+
+
+def _fill_endpoint(endpoint: Json) -> None:
+    endpoint["Mode"] = endpoint.get("Mode", "").lower()
+    _word(endpoint, "Mode", 'invalid resolution mode: "{}"', "vip", "dnsrr")
+    for port in endpoint.get("Ports", ()):
+        protocol, publish = port.get("Protocol", "").lower(), port.get("PublishMode", "").lower()
+        port["Protocol"] = protocol if protocol in ("udp", "sctp") else "tcp"
+        port["PublishMode"] = "host" if publish == "host" else "ingress"
 
 
 def _fill_container(container: Json) -> None:
-    container["Isolation"] = container.get("Isolation") or "default"
+    container.setdefault("Isolation", "default")
     for mount in container.get("Mounts", ()):
-        mount["Type"] = mount.get("Type", "").lower() or "bind"
-        if mount["Type"] not in MOUNT_TYPES:
-            raise BadParameter(f'invalid MountType: "{mount["Type"]}"')
-    for config in container.get("Configs", ()):
-        if "File" in config and "Runtime" in config:
-            raise BadParameter("invalid Config: cannot specify both File and Runtime")
-        if "File" not in config and "Runtime" not in config:
-            raise BadParameter("invalid Config: either File or Runtime should be set")
+        mount["Type"] = mount.get("Type", "").lower()
+        kinds = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
+        _word(mount, "Type", 'invalid MountType: "{}"', *kinds)
 
 
 _UPDATE = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * S, "MaxFailureRatio": 0,
@@ -159,7 +141,7 @@ SWARM_ZEROS: Json = {
 
 def swarm_spec(body: Any, *, merge: bool) -> Document:
     """The stored form of a SwarmSpec: `merge`d into the defaults (init), or as it is (update)."""
-    sent = pruned(body or {}, SWARM, "Spec")
+    sent = pruned(body, "Spec")
     if sent.get("Name", "default") != "default":
         raise BadParameter('swarm spec must be named "default"')
     spec: Json = {"Name": "default", "Labels": sent.get("Labels", {}), "TaskDefaults": {}}
@@ -167,30 +149,26 @@ def swarm_spec(body: Any, *, merge: bool) -> Document:
         given = {k: v for k, v in sent.get(part, {}).items() if v or not merge}
         spec[part] = {**defaults, **given}
     locked = sent.get("EncryptionConfig", {}).get("AutoLockManagers", False)
-    spec["EncryptionConfig"] = {"AutoLockManagers": locked}
-    return Document({key: freeze(value) for key, value in spec.items()})
+    return Document(freeze({**spec, "EncryptionConfig": {"AutoLockManagers": locked}}))
 
 
 def node_spec(body: Any) -> NodeSpec:
     """The stored form of a NodeSpec; role and availability are mandatory."""
-    spec = {"Labels": {}, **pruned(body, NODE, "NodeSpec")}
-    for field, words in (
-        ("Role", ("worker", "manager")),
-        ("Availability", ("active", "pause", "drain")),
-    ):
-        word = str(spec.get(field, ""))
+    spec = {"Labels": {}, **pruned(body, "NodeSpec")}
+    for field, words in (("Role", ("worker", "manager")), ("Availability", AVAILABILITIES)):
+        word = spec.get(field, "")
         if word.lower() not in words:
             raise BadParameter(f'invalid {field}: "{word}"')
         spec[field] = word.lower()
-    return NodeSpec({key: freeze(value) for key, value in spec.items()})
+    return NodeSpec(freeze(spec))
 
 
 def data_spec(body: Any, kind: str) -> tuple[Document, bytes | None]:
     """The stored form of a secret's or config's spec, and apart the data; None: none was sent."""
-    spec: Json = {"Labels": {}, **pruned(body, DATA, f"{kind}Spec")}
-    sent = body.get("Data")
+    spec: Json = {"Labels": {}, **pruned(body, f"{kind.capitalize()}Spec")}
+    sent = spec.pop("Data", None)
     try:
         data = None if sent is None else base64.b64decode(sent, validate=True)
-    except (binascii.Error, ValueError, TypeError):
+    except ValueError:
         raise BadParameter("invalid JSON: illegal base64 data at input byte 0") from None
-    return Document({key: freeze(value) for key, value in spec.items()}), data
+    return Document(freeze(spec)), data

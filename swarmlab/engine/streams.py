@@ -8,18 +8,16 @@ Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from werkzeug import Response
+
+from swarmlab.engine.request import Ask
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.simulation import MS, S
-
-if TYPE_CHECKING:
-    from werkzeug import Response
-
-    from swarmlab.engine.request import Ask
-    from swarmlab.worker.containers import Container, LogEntry
+from swarmlab.worker.containers import Container
 
 CHANNELS = {"stdout": 1, "stderr": 2}
 RAW, MULTIPLEXED = "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"
@@ -27,6 +25,8 @@ POLL_NS = 100 * MS
 
 Pieces = Iterator[bytes | None]
 Receive = Callable[[], bytes | None]  # what the client typed; None: nothing yet, b"": no more
+# A container whose output is wanted, and what `details` says of it: `com.docker.swarm.node.id=…,…`.
+Source = tuple[Container, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,10 @@ class Hijack:
 
     talk: Callable[[Receive], Pieces]
     content_type: str
-    live: bool  # it depends on what the client does, or never ends
+    live: bool  # it depends on what the client does
 
 
-def stream(pieces: Pieces, content_type: str) -> Response:
-    from werkzeug import Response
-
+def stream(pieces: Pieces, content_type: str = "application/json") -> Response:
     return Response(pieces, content_type=content_type, direct_passthrough=True)  # type: ignore
 
 
@@ -53,25 +51,11 @@ def content_type(tty: bool) -> str:
     return RAW if tty else MULTIPLEXED
 
 
-# -- logs ----------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A container whose output is wanted, and what `details` says of it."""
-
-    container: Container
-    details: str  # `com.docker.swarm.node.id=…,…` for a service's; else empty
-
-
-def fresh(container: Container, count: int) -> list[LogEntry]:
-    """What it has written since it had written `count` entries, as far as that is kept."""
-    return list(container.logs)[max(0, len(container.logs) - (container.lines_count - count)) :]
-
-
-def moment(ask: Ask, name: str) -> int | None:
+def moment(ask: Ask, name: str, default_ns: float) -> float:
     """A time parameter, `seconds[.nanoseconds]` since 1970, as a virtual time."""
     text = ask.text(name)
     if text in ("", "0"):
-        return None
+        return default_ns
     seconds, _, fraction = text.partition(".")
     try:
         unix_ns = int(seconds) * S + int(fraction.ljust(9, "0")[:9])
@@ -82,51 +66,42 @@ def moment(ask: Ask, name: str) -> int | None:
 
 def log_stream(
     ask: Ask,
-    sources: Callable[[], list[Source]],
+    sources: Callable[[], Iterable[Source]],
     more: Callable[[], bool],
     *,
     tty: bool,
     refusal: str,
 ) -> Response:
     """The lines that were asked for; with `follow`, also those to come, as long as `more`."""
-    channels = {name: ask.flag(name) for name in CHANNELS}
-    if not any(channels.values()):
+    channels = [name for name in CHANNELS if ask.flag(name)]
+    if not channels:
         raise BadParameter(refusal)
     tail = ask.text("tail", "all") or "all"
     if tail != "all" and not tail.lstrip("-").isdigit():
         raise EngineFault('tail value must be a positive integer or "all"')
     last = None if tail == "all" or int(tail) < 0 else int(tail)
-    since_ns, until_ns = moment(ask, "since"), moment(ask, "until")
+    since_ns, until_ns = moment(ask, "since", 0), moment(ask, "until", float("inf"))
     times, details = ask.flag("timestamps"), ask.flag("details")
     counts: dict[str, int] = {}  # container -> how many of its entries were looked at
 
-    def dressed(entry: LogEntry, source: Source) -> bytes:
-        stamp = f"{ask.stamp(entry.at_ns)} " if times else ""
-        what = f"{source.details} " if details and source.details else ""
-        lines = entry.data.splitlines(keepends=True)
-        return b"".join(
-            frame(entry.stream, (stamp + what).encode() + line, tty=tty) for line in lines
-        )
-
-    def lines() -> list[bytes]:
+    def lines() -> Pieces:
         found = []
-        for source in sources():
-            container = source.container
-            first = container.id not in counts
-            entries = list(container.logs) if first else fresh(container, counts[container.id])
+        for container, where in sources():
+            seen = counts.get(container.id)
+            unseen_count = container.lines_count - (seen or 0)
+            entries = list(container.logs)[max(0, len(container.logs) - unseen_count) :]
             counts[container.id] = container.lines_count
-            wanted = [
+            wanted = (
                 entry
                 for entry in entries
-                if channels[entry.stream]
-                and (since_ns is None or entry.at_ns >= since_ns)
-                and (until_ns is None or entry.at_ns <= until_ns)
-            ]
-            if first and last is not None:
-                wanted = wanted[len(wanted) - min(last, len(wanted)) :]
-            found += [(entry.at_ns, entry, source) for entry in wanted]
-        found.sort(key=lambda row: row[0])
-        return [dressed(entry, source) for _, entry, source in found]
+                if entry.stream in channels and since_ns <= entry.at_ns <= until_ns
+            )
+            kept = deque(wanted, last if seen is None else None)
+            found += [(entry, f"{where} " if details and where else "") for entry in kept]
+        for entry, where in sorted(found, key=lambda row: row[0].at_ns):
+            prefix = (f"{ask.time(entry.at_ns, digits=9)} " if times else "") + where
+            for line in entry.data.splitlines(keepends=True):
+                yield frame(entry.stream, prefix.encode() + line, tty=tty)
 
     def pieces() -> Pieces:
         while True:
@@ -137,14 +112,3 @@ def log_stream(
             yield b""
 
     return stream(pieces(), content_type(tty))
-
-
-# -- things that end ------------------------------------------------------------------------------
-def until(ask: Ask, ready: Callable[[], bytes | None]) -> Pieces:
-    """Wait, as long as this engine lives, for the one piece that `ready` will give."""
-    while ask.alive():
-        piece = ready()
-        if piece is not None:
-            yield piece
-            return
-        yield b""

@@ -17,8 +17,15 @@ from swarmlab.engine.credentials import Credentials
 from swarmlab.engine.entering import Identity, Joining, advertised, first_objects
 from swarmlab.engine.leaving import LOCKED_LEAVE, refuse_to_leave
 from swarmlab.engine.renewer import Renewer
-from swarmlab.engine.request import LOCKED, NOT_IN_SWARM
-from swarmlab.errors import Conflict, NotAvailable, NotLeader, PermissionDenied, SwarmError
+from swarmlab.errors import (
+    LOCKED,
+    NOT_IN_SWARM,
+    Conflict,
+    NotAvailable,
+    NotLeader,
+    PermissionDenied,
+    SwarmError,
+)
 from swarmlab.manager.certificate_authority import issue
 from swarmlab.manager.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.gate import Gate

@@ -32,13 +32,19 @@ from swarmlab.model import (
 Json = dict[str, Any]
 Time = Callable[[int], str]  # a virtual time -> RFC 3339, as one door shows it
 NEVER = "0001-01-01T00:00:00Z"
+NETWORK_FLAGS = ("EnableIPv6", "Internal", "Attachable", "Ingress", "ConfigOnly")
 
 
-def rfc3339(unix_ns: int) -> str:
-    """As Go prints it: up to nine digits after the dot, no zeros at the end."""
+def rfc3339(unix_ns: int, digits: int = 0) -> str:
+    """As Go prints it: nine digits after the dot at most, no zeros at the end beyond `digits`."""
     seconds, ns = divmod(unix_ns, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-    return text + (f".{ns:09d}".rstrip("0") if ns else "") + "Z"
+    text, fraction = datetime.fromtimestamp(seconds, UTC).isoformat()[:19], f"{ns:09d}".rstrip("0")
+    return f"{text}.{fraction:0<{digits}}".rstrip(".") + "Z"
+
+
+def name_of(object: Any) -> str:
+    """What it is called, and may be referred to by."""
+    return str(object.hostname if isinstance(object, Node) else object.name)
 
 
 def present(**fields: Any) -> Json:
@@ -93,7 +99,7 @@ def swarm(cluster: Cluster, at: Time) -> Json:
 
 
 # -- nodes ---------------------------------------------------------------------------------------
-def node(node: Node, managers: Iterable[ManagerStatus], at: Time) -> Json:
+def node(node: Node, at: Time, managers: Iterable[ManagerStatus]) -> Json:
     status = present(State=node.status.state, Message=node.status.message, Addr=node.status.addr)
     answer = {
         **envelope(node, at),
@@ -103,9 +109,8 @@ def node(node: Node, managers: Iterable[ManagerStatus], at: Time) -> Json:
     }
     for manager in managers:
         if manager.node_id == node.id:
-            leader = True if manager.leader else None
             answer["ManagerStatus"] = present(
-                Leader=leader, Reachability=manager.reachability, Addr=manager.addr
+                Leader=manager.leader or None, Reachability=manager.reachability, Addr=manager.addr
             )
     return answer
 
@@ -113,28 +118,24 @@ def node(node: Node, managers: Iterable[ManagerStatus], at: Time) -> Json:
 # -- services ------------------------------------------------------------------------------------
 def service(service: Service, at: Time, status: Json | None = None) -> Json:
     """`status` is the count of tasks, where it was asked for."""
-    update = service.update_status
+    update = job = None
+    if state := service.update_status:
+        done_ns = state.completed_ns
+        update = present(
+            State=state.state,
+            StartedAt=at(state.started_ns),
+            CompletedAt=None if done_ns is None else at(done_ns),
+            Message=state.message,
+        )
+    if "job" in service.spec.mode:
+        iteration = {"Index": service.job_iteration}
+        job = {"JobIteration": iteration, "LastExecution": at(service.job_started_ns)}
     return {
         **envelope(service, at),
         "Spec": service.spec,
         **present(PreviousSpec=service.previous_spec),
         "Endpoint": {"Spec": service.spec.endpoint, **(service.endpoint or EMPTY)},
-        **present(
-            UpdateStatus=update
-            and present(
-                State=update.state,
-                StartedAt=at(update.started_ns),
-                CompletedAt=None if update.completed_ns is None else at(update.completed_ns),
-                Message=update.message,
-            ),
-            ServiceStatus=status,
-            JobStatus=None
-            if "job" not in service.spec.mode
-            else {
-                "JobIteration": {"Index": service.job_iteration},
-                "LastExecution": at(service.job_started_ns),
-            },
-        ),
+        **present(UpdateStatus=update, ServiceStatus=status, JobStatus=job),
     }
 
 
@@ -160,15 +161,13 @@ def service_status(service: Service, tasks: Iterable[Task]) -> Json:
 
 # -- tasks ---------------------------------------------------------------------------------------
 def task(task: Task, at: Time) -> Json:
-    status = task.status
-    ports = {"Ports": status.ports} if status.ports else {}
+    status, iteration = task.status, task.job_iteration
     return {
         **envelope(task, at),
         "Labels": EMPTY,
         "Spec": task.spec,
         "ServiceID": task.service_id,
-        **({"Slot": task.slot} if task.slot else {}),
-        **present(NodeID=task.node_id),
+        **present(Slot=task.slot or None, NodeID=task.node_id),
         "Status": {
             **present(
                 Timestamp=at(status.timestamp_ns),
@@ -177,12 +176,14 @@ def task(task: Task, at: Time) -> Json:
                 Err=status.err,
                 ContainerStatus=status.container,
             ),
-            "PortStatus": ports,
+            "PortStatus": present(Ports=status.ports or None),
         },
         "DesiredState": str(task.desired),
-        **({"NetworksAttachments": task.networks} if task.networks else {}),
-        **({"GenericResources": task.generic_resources} if task.generic_resources else {}),
-        **({} if task.job_iteration is None else {"JobIteration": {"Index": task.job_iteration}}),
+        **present(
+            NetworksAttachments=task.networks or None,
+            GenericResources=task.generic_resources or None,
+            JobIteration=None if iteration is None else {"Index": iteration},
+        ),
         "Volumes": None,
     }
 
@@ -198,21 +199,20 @@ def config(config: Config, at: Time) -> Json:
 
 
 def network(network: SwarmNetwork, at: Time) -> Json:
-    """A swarm's network as `docker network inspect` shows it on a manager."""
+    """A network as `docker network inspect` shows it: a swarm's, or an engine's own."""
     spec = network.spec
+    scope = spec.get("Scope", "swarm")
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": at(network.created_ns),
-        "Scope": "swarm",
+        "Scope": scope,
         "Driver": spec.get("Driver", "overlay"),
         "EnableIPv4": bool(spec.get("EnableIPv4", True)),
-        "EnableIPv6": bool(spec.get("EnableIPv6", False)),
         "IPAM": network.ipam or spec.get("IPAM") or {"Driver": "default", "Options": None},
-        **{key: bool(spec.get(key)) for key in ("Internal", "Attachable", "Ingress")},
+        **{key: bool(spec.get(key)) for key in NETWORK_FLAGS},
         "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
-        "Containers": None,
+        "Containers": None if scope == "swarm" else {},
         "Options": spec.get("Options"),
         "Labels": spec.get("Labels"),
     }
@@ -222,14 +222,10 @@ def network(network: SwarmNetwork, at: Time) -> Json:
 def _observed(object: StoreObject) -> dict[str, str]:
     """What an update event tells the old and the new value of."""
     if isinstance(object, Node):
-        spec = object.spec
-        return {
-            "availability": spec.availability,
-            "role": spec.role,
-            "state": object.status.state,
-        }
+        spec, state = object.spec, str(object.status.state)
+        return {"availability": str(spec.availability), "role": str(spec.role), "state": state}
     if isinstance(object, Service):
-        state = object.update_status.state if object.update_status else ""
+        state = str(object.update_status.state) if object.update_status else ""
         replicas = str(object.spec.replicas) if object.spec.mode == "replicated" else ""
         return {"image": object.spec.task.image, "replicas": replicas, "updatestate": state}
     return {}
@@ -246,16 +242,10 @@ def swarm_event(
     object = new or old
     if not isinstance(object, (Node, Service, Secret, Config, SwarmNetwork)):
         return None
-    name = object.hostname if isinstance(object, Node) else object.name
-    attributes = {"name": name}
-    if change_kind == "update" and old is not None:
-        before, after = _observed(old), _observed(object)
-        for key, value in after.items():
-            if value != before[key]:
-                attributes |= {f"{key}.old": str(before[key]), f"{key}.new": str(value)}
-    return Document(
-        Type=object.table,
-        Action=str(change_kind),
-        Actor=Document(ID=object.id, Attributes=Document(attributes)),
-        scope="swarm",
-    )
+    attributes = {"name": name_of(object)}
+    before, after = _observed(old or object), _observed(object)
+    for key, value in after.items():
+        if value != before[key]:
+            attributes |= {f"{key}.old": before[key], f"{key}.new": value}
+    actor = Document(ID=object.id, Attributes=Document(attributes))
+    return Document(Type=object.table, Action=str(change_kind), Actor=actor, scope="swarm")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable
+from itertools import count
 from operator import attrgetter
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
@@ -68,7 +69,8 @@ class Containers:
 
     def event(self, container: Container, action: str, **attributes: str) -> None:
         if self.on_event:
-            self.on_event(action, container, attributes)
+            whose = {"name": container.name, "image": container.config.get("Image", "")}
+            self.on_event(action, container, whose | attributes)
         if container.watcher:
             container.watcher(action)
 
@@ -76,7 +78,7 @@ class Containers:
     def create(self, name: str, config: Document) -> Container:
         """A new container; without a name it gets a random one."""
         id = self.machine.simulation.random_bytes(32).hex()
-        name = name.removeprefix("/") or f"{ADJECTIVES[int(id[0], 16)]}_{PEOPLE[int(id[1], 16)]}"
+        name = name.removeprefix("/") or self._free_name(id)
         if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
             allowed = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             raise BadParameter(f"Invalid container name ({name}), {allowed}")
@@ -93,6 +95,12 @@ class Containers:
         container.save()
         self.event(container, "create")
         return container
+
+    def _free_name(self, id: str) -> str:
+        """Two words, and a number where there is such a container already."""
+        name = f"{ADJECTIVES[int(id[0], 16)]}_{PEOPLE[int(id[1], 16)]}"
+        names = (f"{name}{number or ''}" for number in count())
+        return next(name for name in names if self.find(name) is None)
 
     def start(self, container: Container) -> Call:
         """Answered once its process runs, or failed with the engine's words."""
