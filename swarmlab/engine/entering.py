@@ -18,6 +18,7 @@ from swarmlab.manager.certificate_authority import (
     new_unlock_key,
     parse_token,
 )
+from swarmlab.manager.store import Change, Store, update
 from swarmlab.messages import GetRootCertificate, IssueCertificate, Issued
 from swarmlab.model import Cluster, Document, Node, NodeSpec, NodeStatus, Role, SwarmNetwork
 from swarmlab.simulation import Call, Machine, S, Simulation
@@ -81,6 +82,11 @@ def first_objects(
     )
     ingress = Document(Name="ingress", Driver="overlay", Ingress=True, Scope="swarm")
     return cluster, node, SwarmNetwork(id=simulation.new_id(), spec=ingress)
+
+
+def merged(view: Store, spec: Document) -> list[Change]:
+    """What a forced new cluster asks for goes into the spec that there is."""
+    return [update(view.cluster.with_(spec=view.cluster.spec.with_(**spec)))]
 
 
 class Newcomer(Protocol):

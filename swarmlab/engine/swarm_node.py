@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swarmlab.engine.credentials import Credentials
-from swarmlab.engine.entering import Identity, Joining, advertised, first_objects
+from swarmlab.engine.entering import Identity, Joining, advertised, first_objects, merged
 from swarmlab.engine.leaving import LOCKED_LEAVE, refuse_to_leave
 from swarmlab.engine.renewer import Renewer
 from swarmlab.errors import (
@@ -30,7 +30,7 @@ from swarmlab.manager.certificate_authority import issue
 from swarmlab.manager.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.gate import Gate
 from swarmlab.manager.manager import Manager
-from swarmlab.manager.store import Change, Codec, Store, update
+from swarmlab.manager.store import Change, Codec
 from swarmlab.messages import (
     Assignments,
     Control,
@@ -259,10 +259,7 @@ class SwarmNode(ABC):
 
     def _merge_spec(self, entered: Call, spec: Document) -> None:
         if spec and entered.error is None and self.manager is not None:
-            self.manager.write(self._merged, spec)
-
-    def _merged(self, view: Store, spec: Document) -> list[Change]:
-        return [update(view.cluster.with_(spec=view.cluster.spec.with_(**spec)))]
+            self.manager.write(merged, spec)
 
     def swarm_join(self, request: Document) -> Call:
         """Enter the swarm that `RemoteAddrs` lead to, as what `JoinToken` says."""
