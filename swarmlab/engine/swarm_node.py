@@ -43,13 +43,7 @@ from swarmlab.messages import (
     Ping,
     SessionChanged,
 )
-from swarmlab.model import (
-    Cluster,
-    Document,
-    Node,
-    Role,
-    StoreObject,
-)
+from swarmlab.model import Cluster, Document, Node, Role, StoreObject
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import Call, Machine, S
 from swarmlab.worker.agent import Agent
