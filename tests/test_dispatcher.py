@@ -311,6 +311,25 @@ def test_a_status_alone_is_no_news():
     assert len(game.pushed()) == 1
 
 
+def test_an_assignment_that_was_lost_on_the_way_leaves_a_gap_at_the_next_heartbeat():
+    """7.4: a cut too short to be noticed otherwise; the agent then opens a new session."""
+    web = service()
+    game = Post(node("a"), web)
+    session = game.join()
+    game.run(5)
+    game.room.heartbeat(Heartbeat("a", session.session_id))
+    game.run(0.1)
+    game.machine.network.partition(["manager"], ["worker"])
+    game.apply(create(on_a("t", web)))
+    game.run(1)
+    game.machine.network.heal()
+    game.run(1)
+    for _ in range(3):
+        game.room.heartbeat(Heartbeat("a", session.session_id))
+        game.run(2)
+    assert [(m.number, m.tasks) for m in game.pushed()] == [(1, ()), (2, ()), (4, ())]
+
+
 @pytest.mark.parametrize("mode", ["replicated", "job"])
 def test_a_secret_goes_where_a_task_needs_it_and_leaves_with_the_last(mode: str):
     """7.4: withdrawn when the task is observed to be over, not when it is told to stop."""

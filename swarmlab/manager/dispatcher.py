@@ -40,6 +40,7 @@ PERIOD_EPSILON_NS = S // 2
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
 STATUS_BATCH_NS = ASSIGNMENT_BATCH_NS = 100 * MS
 ASSIGNMENT_CHANGES_MAX = 100
+ASSIGNMENT_SETTLED_NS = 1 * S  # after this long an assignment has arrived, or never will
 ORPHAN_AFTER_NS = 24 * HOUR
 
 LEADER_CHANGED = 'Node moved to "unknown" state due to leadership change in cluster'
@@ -64,6 +65,7 @@ class AgentSession:
     node_id: str
     machine: str  # the name to push to
     number: int = 0  # of the last Assignments sent
+    sent_ns: int | None = None  # when that was; None: the agent would know if one had been lost
     sent: dict[str, Task] = field(default_factory=dict)
     sent_secrets: tuple[str, ...] = ()
     sent_configs: tuple[str, ...] = ()
@@ -136,7 +138,15 @@ class Dispatcher(Room):
 
     def heartbeat(self, body: Heartbeat) -> int:
         """The node lives; when to say so again, in nanoseconds."""
-        return self._heard(self._session(body.node_id, body.session_id))
+        session = self._session(body.node_id, body.session_id)
+        now_ns = self.machine.simulation.now_ns
+        if session.sent_ns is not None and now_ns - session.sent_ns >= ASSIGNMENT_SETTLED_NS:
+            # gRPC's stream would bring what a short cut of the network took. Here an empty message
+            # with the next number shows the agent a gap, and it opens a new session.
+            session.number, session.sent_ns = session.number + 1, None
+            empty = Assignments(session.id, session.number, complete=False)
+            self.machine.send(session.machine, empty)
+        return self._heard(session)
 
     def report(self, body: ReportStatus) -> None:
         """Keep the last status of each task for the next batch."""
@@ -298,7 +308,7 @@ class Dispatcher(Room):
             del session.sent[id]
         if not (complete or tasks or removed or gone_secrets or gone_configs):
             return
-        session.number += 1
+        session.number, session.sent_ns = session.number + 1, self.machine.simulation.now_ns
         message = Assignments(
             session.id,
             session.number,
