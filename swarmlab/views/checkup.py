@@ -6,10 +6,10 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from gettext import gettext as _
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from swarmlab.strings import _
 from swarmlab.views.said import big_table, text_table
 
 PYTHON_LEAST = (3, 11)

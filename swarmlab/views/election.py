@@ -9,12 +9,12 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from gettext import gettext as _
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
+from swarmlab.strings import _
 from swarmlab.views.said import big_table, text_table
 
 if TYPE_CHECKING:

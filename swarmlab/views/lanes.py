@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -10,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from swarmlab.simulation import S
+from swarmlab.strings import _
 from swarmlab.views.palette import BLACK, LEADER, WHITE, YELLOW
 
 if TYPE_CHECKING:

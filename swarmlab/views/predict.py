@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import ipywidgets
 import yaml
 
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 from swarmlab.views.said import Said, marked
 
 LETTERS = "ABCDEF"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from gettext import gettext as _
 from typing import Any
 
 import docker
 import requests
 
+from swarmlab.strings import _
 from swarmlab.views.said import Said, big_table, text_table
 
 Make = Callable[..., Any]  # swarmlab.simulate, or whatever makes a cluster of managers and workers
