@@ -465,7 +465,9 @@ def _references(one: Json, name: str) -> tuple[str, str, str]:
 def _passes(kind: str, one: Json, name: str, filters: Json) -> bool:
     known = {"id": one.get("ID", ""), "name": name, "service": one.get("ServiceID", "")}
     known["node"] = one.get("NodeID", "")
-    return all(
+    labels = (one.get("Spec") or one).get("Labels") or {}
+    written = {*labels, *(f"{key}={value}" for key, value in labels.items())}
+    return written >= {*filters.get("label", [])} and all(
         any(re.match(re.escape(value), known[key]) for value in values)
         for key, values in filters.items()
         if key in known

@@ -14,7 +14,7 @@ VERSION = "Docker version 28.2.2, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
 
 # First word of a command to the module whose HANDLERS has it; the others stand in `containers`.
-MODULES = {"swarm": "swarm", "node": "node", "service": "service"}
+MODULES = {name: name for name in ("swarm", "node", "service", "stack")}
 MODULES |= dict.fromkeys(("secret", "config", "network", "info", "version"), "objects")
 
 

@@ -143,7 +143,7 @@ def edit(session: Session, spec: Json, arguments: Arguments, *, create: bool = F
             found = dig(spec, path, [])
             added, removed = _resolve(session, flag, found, added, removed, create=create)
             _put(spec, path, _edit_list(found, key, added, removed, options, create=create))
-    _edit_capabilities(spec["TaskTemplate"]["ContainerSpec"], given, create=create)
+    edit_capabilities(spec["TaskTemplate"]["ContainerSpec"], given, create=create)
     if given.get("log-driver"):
         more = labels(given.get("log-opt", []))
         driver = {"Name": given["log-driver"]} | ({"Options": more} if more else {})
@@ -211,7 +211,7 @@ def _resolve(
 ) -> tuple[list[Any], list[Any]]:
     """Names of networks, secrets and configs to their IDs."""
     if flag in ("secret", "config") and added:
-        return _with_ids(session, flag, added), removed
+        return with_ids(session, flag, added), removed
     if flag != "network":
         return added, removed
 
@@ -226,7 +226,8 @@ def _resolve(
     return resolved, removed
 
 
-def _with_ids(session: Session, kind: str, references: list[Json]) -> list[Json]:
+def with_ids(session: Session, kind: str, references: list[Json]) -> list[Json]:
+    """References to secrets or configs with the IDs that belong to their names."""
     name, targets = f"{kind.capitalize()}Name", [one["File"]["Name"] for one in references]
     for at, one in enumerate(references):
         if targets[at] in targets[:at]:
@@ -253,7 +254,7 @@ def _edit_health(spec: Json, given: Mapping[str, Any]) -> None:
         _put(spec, f"{CONTAINER}Healthcheck.Test", [])
 
 
-def _edit_capabilities(container: Json, given: Mapping[str, Any], *, create: bool) -> None:
+def edit_capabilities(container: Json, given: Mapping[str, Any], *, create: bool) -> None:
     """Adding what was dropped only takes the drop back, and the other way round."""
     adds, drops = (_capabilities(given.get(flag, [])) for flag in ("cap-add", "cap-drop"))
     if not adds and not drops:
