@@ -36,8 +36,16 @@ status                the nodes, and what time it is"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0, 1 when it was refused, 2 when it was not understood."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["docker"]:  # all that follows is docker's, `--help` and `-H` included
+        from swarmlab.docker_cli import terminal
+
+        try:
+            return terminal.main(words[1:], default_dir())
+        except KeyboardInterrupt:
+            return 130
     parser = command_line()
-    options, rest = parser.parse_known_args(argv)
+    options, rest = parser.parse_known_args(words)
     if rest and options.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
@@ -89,6 +97,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     ctl.add_argument("--dir", type=Path, default=default_dir(), help="as given to `swarmlab serve`")
     ctl.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
+    commands.add_parser("docker", help="Docker's command line, for machines without it")
     bench = commands.add_parser("bench", help="measure; compare with SwarmKit's own benchmarks")
     bench.add_argument("what", choices=["scheduler"], help="what to measure")
     return parser

@@ -16,6 +16,7 @@ class Served:
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.log = folder / "log"
         self._command = [sys.executable, "-m", "swarmlab", "serve", "--dir", str(folder), *words]
 

@@ -1,8 +1,8 @@
 """Our `docker` prints, asks and refuses what the stock command line does, line by line.
 
 Each line is run by both. On the scripted engine every write request is compared as well; on a
-served simulated cluster and, where root may start one, on a real engine the same story is played
-twice, with `@` in names being `s` for stock and `o` for ours.
+two equal simulated clusters each plays a long list of lines on its own; where root may start one,
+a story is played twice on a real engine, with `@` in names being `s` for stock and `o` for ours.
 
 To record stock_help.txt again: `docker COMMAND --help` of every command in it, in its order, with
 an engine that answers `HEAD /_ping` with `Api-Version: 1.50` and `Ostype: linux`.
@@ -22,8 +22,8 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -31,9 +31,11 @@ from urllib.parse import parse_qsl, urlsplit
 import docker
 import pytest
 
+from swarmlab.cli import ask
 from swarmlab.docker_cli import run
+from swarmlab.docker_cli.flags import commands
 from tests.served import Served
-from tests.test_docker_cli_world import SCRIPTED, STORY, answer
+from tests.test_docker_cli_world import EQUAL, EXCEPTIONS, SCRIPTED, SET_UP, STORY, answer
 
 pytestmark = pytest.mark.oracle
 
@@ -61,10 +63,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = re.sub(r"^/v1\.\d+", "", url.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        query = dict(parse_qsl(url.query))
+        query: dict[str, Any] = dict(parse_qsl(url.query))
         status, reply = answer(self.command, path, query)
         if self.command not in ("GET", "HEAD"):
             sent = json.loads(body) if body.strip() else None
+            query |= {k: json.loads(v) for k, v in query.items() if k == "filters"}
             self.server.written.append((self.command, path, query, sent))
         data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.send_response(status)
@@ -121,23 +124,70 @@ def settled(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         items = [settled(one) for one in value]
         unordered = name in UNORDERED
-        return (
-            sorted(items, key=lambda one: json.dumps(one, sort_keys=True)) if unordered else items
-        )
+        return sorted(items, key=by_text) if unordered else items
     return value
+
+
+TRIES = 3  # between the two an age may turn from 3 to 4 seconds; a true difference stays
 
 
 @pytest.mark.parametrize("line", SCRIPTED)
 def test_on_the_scripted_engine_both_print_and_write_the_same(scripted, line):
     path, engine = scripted
     words = shlex.split(line)
-    results, written = [], []
-    for command_line in (stock, ours):
-        engine.written.clear()
-        results.append(command_line(path, words, b"senha\n"))
-        written.append(list(engine.written))
+    for _ in range(TRIES):
+        results, written = [], []
+        for command_line in (stock, ours):
+            engine.written.clear()
+            results.append(in_order(line, command_line(path, words, b"senha\n")))
+            written.append(sorted(map(settled, engine.written), key=by_text))
+        if results[1] == results[0]:
+            break
     assert results[1] == results[0]
-    assert settled(written[1]) == settled(written[0])
+    assert written[1] == written[0]
+
+
+def by_text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def in_order(line: str, result: Result) -> Result:
+    """What `stack deploy` and `rm` say, sorted: the stock command line has no order of its own."""
+    code, out, err = result
+    if not line.startswith(("stack deploy", "stack rm")):
+        return result
+    return code, "\n".join(sorted(out.splitlines())), "\n".join(sorted(err.splitlines()))
+
+
+# -- Compose files --------------------------------------------------------------------------------
+SNIPPETS = (Path(__file__).parent / "stacks" / "snippets.txt").read_text().split("\n---\n")
+
+
+def test_compose_files_are_read_and_refused_alike(tmp_path):
+    """What YAML itself refuses is told in Python's words, with the line."""
+    nobody, differing = tmp_path / "no.sock", []
+    for text in SNIPPETS:
+        words = ["stack", "config", "-c", "-"]
+        said = (one(nobody, words, text.encode()) for one in (stock, offline))
+        stocks, mine = ((code, out, same(err, "s")) for code, out, err in said)
+        syntax = stocks[2].startswith("yaml: line") and mine[2].startswith("yaml: line")
+        if stocks != mine and not syntax:
+            differing.append(f"{text}\n  stock: {stocks}\n  ours:  {mine}")
+    assert len(SNIPPETS) > 100
+    assert not differing, "\n".join(differing)
+
+
+def offline(path: Path, words: list[str], stdin: bytes = b"") -> Result:
+    client = docker.APIClient(base_url=f"unix://{path}", version="1.50")
+    out, err = io.StringIO(), io.StringIO()
+    return run(words, client, out=out, err=err, stdin=stdin), out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are named from here, and what they ask of the environment is known."""
+    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.setenv("Y", "yy")
 
 
 # What may differ between two plays of one story, and what stands for it.
@@ -145,12 +195,15 @@ SAME = (
     (r"\b[a-z0-9]{25}\b", "<ID>"),
     (r"\b[0-9a-f]{64}\b", "<SHA>"),
     (r"\b[a-z0-9]{12}\b", "<SHORT>"),
+    (r'"Index": \d+', '"Index": <N>'),
     (r"SWMTKN-1-[a-z0-9]{50}-[a-z0-9]{25}", "<TOKEN>"),
     (r"SWMKEY-1-[A-Za-z0-9+/]{43}", "<KEY>"),
     (r"(?:Less than a|About a|\d+) (?:second|minute)s?", "<AGE>"),
     (r"\d{4}-\d\d-\d\d[T ][\d:.]+", "<TIME>"),
     (r"-----BEGIN CERT[^#]*?CERTIFICATE-----", "<CERT>"),
-    (r"(?m)^(?:\S+ progress|active tasks|verify|\d+/\d+|<SHORT>): (?!Service).*\n", ""),
+    # What a service went through on the way hangs on the moments of asking; the scripted engine
+    # holds these lines to the letter.
+    (r"(?m)^(?:\S+ progress|active tasks|verify|\d+/\d+|<SHORT>): .*\n", ""),
     (r"(?m)^  rotated .*\n|^desired root .*\n", ""),
     (r"(?m)^(.*)\n(?:\1\n)+", r"\1\n"),
 )
@@ -175,13 +228,75 @@ def play(path: Path, lines: list[str]) -> list[str]:
     return differing
 
 
-def test_on_a_served_cluster_both_tell_one_story(tmp_path):
-    with Served(tmp_path, "--managers", "1", "--workers", "1", "--speed", "5") as served:
-        paths = [Path(served.host(name).removeprefix("unix://")) for name in ("m1", "w1")]
-        for path, tag in product(paths, ("demo:1", "demo:2")):
-            stock(path, ["import", "-c", 'CMD ["sleep","3600"]', "-", tag], b"\0" * 1024)
-        differing = play(paths[0], STORY)
-    assert not differing, "\n".join(differing)
+# -- equal simulated clusters ---------------------------------------------------------------------
+SOURCE = "\0" * 1024  # an image whose files nobody looks at
+
+
+class Side:
+    """One of two equal clusters, and the command line that is used on it."""
+
+    def __init__(self, served: Served, command_line: Callable[..., Result]) -> None:
+        self.served, self.command_line = served, command_line
+        self.path = Path(served.host("m1").removeprefix("unix://"))
+
+    def set_up(self) -> None:
+        for name in ("m1", "w1"):
+            path = Path(self.served.host(name).removeprefix("unix://"))
+            for tag in ("demo:1", "demo:2"):
+                words = ["import", "-c", 'CMD ["sleep","3600"]', "-", tag]
+                assert stock(path, words, SOURCE.encode())[0] == 0
+        for line in SET_UP:
+            assert stock(self.path, shlex.split(line), b"senha\n")[0] == 0, line
+        self.wait()
+
+    def run(self, line: str) -> tuple[int, str, str]:
+        result = self.command_line(self.path, shlex.split(line), b"senha\n")
+        code, out, err = in_order(line, result)
+        if made := re.match(r"service create --name (n\d+)", line):
+            stock(self.path, ["service", "rm", made[1]])
+        self.wait()
+        return code, same(out, "s"), same(err, "s")
+
+    def wait(self) -> None:
+        """Until what was begun has settled: both clusters are alike again."""
+        ask(self.served.folder, ["run", "12s"])
+
+
+def test_on_equal_simulated_clusters_both_tell_the_same(tmp_path):
+    """More than 300 lines, 120 of them wrong; what may differ stands in EXCEPTIONS with its why."""
+    options = ("--managers", "1", "--workers", "1", "--speed", "20", "--seed", "7")
+    differing, refused = {}, 0
+    with Served(tmp_path / "s", *options) as first, Served(tmp_path / "o", *options) as second:
+        sides = Side(first, stock), Side(second, ours)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(Side.set_up, sides))
+            for line in EQUAL:
+                results = list(pool.map(Side.run, sides, (line, line)))
+                refused += results[0][0] != 0
+                if results[0] != results[1]:
+                    differing[line] = f"{line}\n  stock: {results[0]}\n  ours:  {results[1]}"
+    assert len(EQUAL) >= 300
+    assert refused >= 120
+    unexpected = [text for line, text in differing.items() if line not in EXCEPTIONS]
+    assert not unexpected, "\n".join(unexpected)
+    assert [line for line in EXCEPTIONS if line not in differing] == []
+
+
+def test_the_lines_use_every_command_and_every_flag_of_services():
+    used = [shlex.split(line) for line in EQUAL]
+    paths = {command.path for command in commands().values() if not command.is_group}
+    first = {" ".join(words[:length]) for words in used for length in (1, 2)}
+    assert paths - first == set()
+    for path in ("service create", "service update"):
+        words = {
+            word.partition("=")[0]
+            for words in used
+            if " ".join(words[:2]) == path
+            for word in words
+        }
+        flags = commands()[path].flags.values()
+        unused = [f.name for f in flags if not {f"--{f.name}", f"-{f.shorthand}"} & words]
+        assert unused == [], path
 
 
 @pytest.mark.by_hand

@@ -27,9 +27,9 @@ BUDGETS = {
     ("simulation", "raft"): 1400,
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
-    ("docker_cli",): 2750,
+    ("docker_cli",): 3860,  # docker stack alone, a reader of Compose files, is 950
 }
-REST_LINES_MAX = 2650
+REST_LINES_MAX = 2660
 
 
 def lines_of(*places: str) -> int:

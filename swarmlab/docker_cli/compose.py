@@ -6,6 +6,7 @@ What it may hold stands in `compose_keys.yml`. Source: docker/cli cli/compose/{l
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,9 @@ def load(session: Session, paths: list[str], *, fill: bool = True, warn: bool = 
         reader = Reader(version, folder)
         loaded = reader.file(_filled(written, os.environ) if fill else written)
         merged = _merged(merged, loaded) if merged else loaded
+        for warning in reader.warnings:
+            now = datetime.fromtimestamp(session.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            session.warn(f'time="{now}" level=warning msg={go_quote(warning)}')
     if warn:
         _warn(session, files)
     return merged
@@ -169,6 +173,7 @@ class Reader:
     def __init__(self, version: str, folder: Path) -> None:
         self.version, self.folder = version, folder
         self.faults: list[tuple[str, str]] = []  # (path, what is wrong there)
+        self.warnings: list[str] = []
 
     def file(self, written: Json) -> Json:
         loaded: Any = self.value("file", written, "")
@@ -202,6 +207,10 @@ class Reader:
         if kind in keys():
             if written is None and kind in MAY_BE_NULL:
                 return None if kind == "attachment" else {}
+            if kind == "port" and isinstance(written, str) and re.match(r"[^:]+:.+:", written):
+                whole = written if "/" in written else f"{written}/tcp"
+                where = "service will listen on '0.0.0.0'"
+                self.warnings.append(f"ignoring IP-address ({whole}) {where}")
             if kind in SHORT and not isinstance(written, dict):
                 return self._plain(SHORT[kind], written, path)
             missing = [key for key in REQUIRED.get(kind, ()) if key not in (written or {})]
@@ -300,6 +309,9 @@ class Reader:
                 both = f"{kind}.external.name and {kind}.name conflict; only use {kind}.name"
                 raise CliError(f"{kind} {name}: {both}")
             one["name"], one["external"] = external["name"], True
+            if int(self.version[2:]) >= (4 if kind == "volume" else 5):
+                said = f"{kind}.external.name is deprecated in favor of {kind}.name"
+                self.warnings.append(f"{kind} {name}: {said}")
         elif external:
             one.setdefault("name", name)
         elif kind in ("secret", "config") and "driver" not in one:

@@ -124,7 +124,7 @@ def execute(session: Session, arguments: Arguments) -> None:
 
 def logs(session: Session, arguments: Arguments) -> None:
     found = session.get(f"/containers/{arguments.words[0]}/json")
-    query = _log_query(session, arguments) | {"until": _moment(session, arguments["until"])}
+    query = _log_query(session, arguments) | {"until": moment(session, arguments["until"])}
     path = f"/containers/{found['Id']}/logs"
     _print_logs(
         session, session.open("GET", path, stream=True, **query), tty=found["Config"]["Tty"]
@@ -135,7 +135,7 @@ def _log_query(session: Session, arguments: Arguments) -> Json:
     return {
         "stdout": True,
         "stderr": True,
-        "since": _moment(session, arguments["since"]),
+        "since": moment(session, arguments["since"]),
         "timestamps": arguments["timestamps"],
         "follow": arguments["follow"],
         "tail": arguments["tail"] or "all",
@@ -143,7 +143,7 @@ def _log_query(session: Session, arguments: Arguments) -> Json:
     }
 
 
-def _moment(session: Session, text: str | None) -> str:
+def moment(session: Session, text: str | None) -> str:
     """`42m` ago, a Unix second or an RFC 3339 time, as the API takes it."""
     if not text or re.fullmatch(r"\d+(\.\d+)?", text):
         return text or ""

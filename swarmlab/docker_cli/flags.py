@@ -127,11 +127,14 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
             if command.is_group and rest and not rest[0].startswith("-"):
                 unknown = f"docker: unknown command: docker {path} {rest[0]}"
                 usage = command.usage.removesuffix(" COMMAND")
+                usage += " [OPTIONS]" * (path == "stack")  # which has a flag that is not shown
                 more = f"Run 'docker {path} --help' for more information"
                 raise CliError(f"{unknown}\n\nUsage:  docker {usage}\n\n{more}")
             return command, rest
     if not words or words[0].startswith("-"):
         return table[""], words
+    if re.search(rf"^  {re.escape(words[0])} ", table[""].help, re.MULTILINE):
+        raise CliError(f"docker {words[0]} is not part of this kit: use the docker command itself")
     more = "Run 'docker --help' for more information"
     raise CliError(f"docker: unknown command: docker {words[0]}\n\n{more}")
 

@@ -1,4 +1,4 @@
-"""`docker secret`, `docker config`, `docker network`, and what an engine says of itself."""
+"""`docker secret`, `docker config`, `docker network`."""
 
 import base64
 import ipaddress
@@ -8,33 +8,22 @@ from pathlib import Path
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import (
-    fill,
     labels,
-    parse_format,
-    pretty,
     write_inspect,
     write_list,
 )
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
-from swarmlab.docker_cli.template import Template, to_json
-from swarmlab.docker_cli.text import align, go_quote, natural_key
+from swarmlab.docker_cli.text import go_quote, natural_key
 
 READ_LIMIT = {"secret": 2 * 500 * 1024, "config": 2 * 1000 * 1024}
-CLIENT = {
-    "Version": "28.2.2",
-    "ApiVersion": "1.50",
-    "DefaultAPIVersion": "1.50",
-    "GitCommit": "e6534b4",
-    "GoVersion": "go1.24.3",
-    "Os": "linux",
-    "Arch": "amd64",
-    "BuildTime": "Fri May 30 12:07:14 2025",
-    "Context": "default",
-}
 INGRESS = """\
 WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the\
  same docker engine version. Otherwise, removal may not be effective and functionality of newly\
  create ingress networks will be impaired.
+Are you sure you want to continue? [y/N] """
+
+PRUNE = """\
+WARNING! This will remove all custom networks not used by at least one container.
 Are you sure you want to continue? [y/N] """
 
 
@@ -153,30 +142,45 @@ def network_rm(session: Session, arguments: Arguments) -> None:
         raise CliError("exit status 1")
 
 
-def info(session: Session, arguments: Arguments) -> None:
-    found = session.get("/info")
-    if source := arguments["format"]:
-        client: Json = CLIENT | {"Debug": False, "Plugins": [], "Warnings": None}
-        _formatted(session, source, found | {"ClientInfo": client})
-        return
-    session.out.write(pretty(session, "info", found) + "\n")
-    session.warn(*(found.get("Warnings") or []))
+def network_connect(session: Session, arguments: Arguments) -> None:
+    network, container = arguments.words
+    given = arguments.given
+    addresses = {
+        "IPv4Address": given.get("ip"),
+        "IPv6Address": given.get("ip6"),
+        "LinkLocalIPs": arguments["link-local-ip"],
+    }
+    empty = dict.fromkeys(("MacAddress", "NetworkID", "EndpointID", "Gateway", "IPAddress"), "")
+    endpoint = empty | {
+        "IPAMConfig": {name: value for name, value in addresses.items() if value},
+        "Links": arguments["link"] or None,
+        "Aliases": arguments["alias"],
+        "DriverOpts": labels(arguments["driver-opt"]),
+        "GwPriority": arguments["gw-priority"] or 0,
+        "IPPrefixLen": 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "DNSNames": None,
+    }
+    body = {"Container": container, "EndpointConfig": endpoint}
+    session.post(f"/networks/{network}/connect", body)
 
 
-def _formatted(session: Session, source: str, value: Json) -> None:
-    template: Template | None = parse_format(source)
-    session.out.write(fill(template, value) if template else to_json(value) + "\n")
+def network_disconnect(session: Session, arguments: Arguments) -> None:
+    network, container = arguments.words
+    body = {"Container": container, "Force": arguments["force"]}
+    session.post(f"/networks/{network}/disconnect", body)
 
 
-def version(session: Session, arguments: Arguments) -> None:
-    found, errors = session.collect(["/version"], lambda path: [session.get(path)])
-    client = CLIENT | {"ApiVersion": str(session.client._version)}
-    shown = {"Client": client, "Server": found[0] if found else None}
-    if source := arguments["format"]:
-        _formatted(session, source, shown)
-    else:
-        session.out.write(align(pretty(session, "version", shown), minimum=20, padding=1))
-    session.end(errors)
+def network_prune(session: Session, arguments: Arguments) -> None:
+    if not arguments["force"]:
+        session.out.write(PRUNE)
+        if session.stdin.strip().lower() != b"y":
+            return
+    found = session.post("/networks/prune", filters=arguments.filters())
+    if names := found.get("NetworksDeleted"):
+        session.print("Deleted Networks:", *names, "")
 
 
 HANDLERS = {
@@ -186,6 +190,7 @@ HANDLERS = {
 } | {
     "network create": network_create,
     "network rm": network_rm,
-    "info": info,
-    "version": version,
+    "network connect": network_connect,
+    "network disconnect": network_disconnect,
+    "network prune": network_prune,
 }

@@ -170,6 +170,13 @@ def _edit_list(
 ) -> list[Any]:
     if key == "host":
         return list(dict.fromkeys(_without_hosts(found, removed) + added))
+    lost = [
+        one
+        for one in removed
+        if "must" in options and not any(_keys(f, key) == (one,) for f in found)
+    ]
+    if lost:
+        raise CliError(f"could not find generic-resource `{lost[0]}` to remove it")
     gone = [_keys(one, key) if isinstance(one, dict) or key in "-=" else (one,) for one in removed]
     if "one" in options:
         new: dict[Any, Any] = {}

@@ -50,13 +50,18 @@ class Session:
     client: docker.APIClient
     out: Writer
     err: Writer
-    stdin: bytes = b""
+    read_stdin: Callable[[], bytes] = bytes
     tty: bool = False
     width: int = 80
     host: str = ""
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
     progress: Progress | None = None
+
+    @property
+    def stdin(self) -> bytes:
+        """All that is piped in; read only by the commands that want it."""
+        return self.read_stdin()
 
     def print(self, *lines: str) -> None:
         for line in lines:

@@ -11,10 +11,11 @@ from typing import Any
 
 from swarmlab.errors import BadParameter
 
-# As in Go: fields, then their type; a plain value behind a pointer is kept even when it is zero.
+# As in Go, in Go's order: fields, then their type; a plain value behind a pointer is kept even when
+# it is zero.
 GO = """
 ServiceSpec: Name string; Labels map[string]string; TaskTemplate TaskSpec; Mode ServiceMode;
-  Networks []NetworkAttachmentConfig; UpdateConfig RollbackConfig UpdateConfig;
+  UpdateConfig RollbackConfig UpdateConfig; Networks []NetworkAttachmentConfig;
   EndpointSpec EndpointSpec
 ServiceMode: Replicated ReplicatedService; Global GlobalService; ReplicatedJob ReplicatedJob;
   GlobalJob GlobalJob
@@ -22,9 +23,10 @@ ReplicatedService: Replicas *uint64
 GlobalService:
 ReplicatedJob: MaxConcurrent TotalCompletions *int64
 GlobalJob:
-UpdateConfig: FailureAction Order string; Parallelism Delay Monitor int64; MaxFailureRatio float32
+UpdateConfig: Parallelism Delay int64; FailureAction string; Monitor int64;
+  MaxFailureRatio float32; Order string
 EndpointSpec: Mode string; Ports []PortConfig
-PortConfig: Name Protocol PublishMode string; TargetPort PublishedPort int64
+PortConfig: Name Protocol string; TargetPort PublishedPort int64; PublishMode string
 TaskSpec: ContainerSpec ContainerSpec; Resources ResourceRequirements; RestartPolicy RestartPolicy;
   Placement Placement; Networks []NetworkAttachmentConfig; LogDriver Driver; ForceUpdate int64;
   Runtime string
@@ -39,14 +41,14 @@ SpreadOver: SpreadDescriptor string
 Platform: Architecture OS string
 NetworkAttachmentConfig: Target string; Aliases []string; DriverOpts map[string]string
 Driver: Name string; Options map[string]string
-ContainerSpec: Image Hostname Dir User StopSignal Isolation string;
-  Command Args Env Groups Hosts CapabilityAdd CapabilityDrop []string;
-  TTY OpenStdin ReadOnly bool; Labels Sysctls map[string]string; Init *bool;
-  StopGracePeriod *int64; OomScoreAdj int64; Privileges any; Mounts []Mount;
-  Healthcheck HealthConfig; DNSConfig DNSConfig; Secrets []SecretReference;
-  Configs []ConfigReference; Ulimits []Ulimit
-Mount: Type Source Target Consistency string; ReadOnly bool;
-  BindOptions VolumeOptions TmpfsOptions ImageOptions ClusterOptions any
+ContainerSpec: Image string; Labels map[string]string; Command Args []string; Hostname string;
+  Env []string; Dir User string; Groups []string; Privileges any; Init *bool; StopSignal string;
+  TTY OpenStdin ReadOnly bool; Mounts []Mount; StopGracePeriod *int64; Healthcheck HealthConfig;
+  Hosts []string; DNSConfig DNSConfig; Secrets []SecretReference; Configs []ConfigReference;
+  Isolation string; Sysctls map[string]string; CapabilityAdd CapabilityDrop []string;
+  Ulimits []Ulimit; OomScoreAdj int64
+Mount: Type Source Target string; ReadOnly bool; Consistency string;
+  BindOptions VolumeOptions ImageOptions TmpfsOptions ClusterOptions any
 HealthConfig: Test []string; Interval Timeout StartPeriod StartInterval Retries int64
 DNSConfig: Nameservers Search Options []string
 SecretReference: File FileTarget; SecretID SecretName string
@@ -58,19 +60,20 @@ Spec: Name string; Labels map[string]string; Orchestration OrchestrationConfig; 
   Dispatcher DispatcherConfig; CAConfig CAConfig; TaskDefaults TaskDefaults;
   EncryptionConfig EncryptionConfig
 OrchestrationConfig: TaskHistoryRetentionLimit *int64
-RaftConfig: SnapshotInterval LogEntriesForSlowFollowers int64;
-  KeepOldSnapshots ElectionTick HeartbeatTick *int64
+RaftConfig: SnapshotInterval int64; KeepOldSnapshots *int64; LogEntriesForSlowFollowers int64;
+  ElectionTick HeartbeatTick *int64
 DispatcherConfig: HeartbeatPeriod int64
-CAConfig: NodeCertExpiry ForceRotate int64; SigningCACert SigningCAKey string; ExternalCAs []any
+CAConfig: NodeCertExpiry int64; ExternalCAs []any; SigningCACert SigningCAKey string;
+  ForceRotate int64
 TaskDefaults: LogDriver Driver
 EncryptionConfig: AutoLockManagers *bool
 InitRequest: ListenAddr AdvertiseAddr DataPathAddr Availability string; Spec Spec;
   ForceNewCluster AutoLockManagers bool; DataPathPort SubnetSize int64; DefaultAddrPool []string
 JoinRequest: ListenAddr AdvertiseAddr DataPathAddr Availability JoinToken string;
   RemoteAddrs []string
-NodeSpec: Name Role Availability string; Labels map[string]string
-SecretSpec: Name string; Data *string; Labels map[string]string; Driver Templating Driver
-ConfigSpec: Name string; Data *string; Labels map[string]string; Templating Driver
+NodeSpec: Name string; Labels map[string]string; Role Availability string
+SecretSpec: Name string; Labels map[string]string; Data *string; Driver Templating Driver
+ConfigSpec: Name string; Labels map[string]string; Data *string; Templating Driver
 NetworkCreate: Name Driver Scope string; Internal Attachable Ingress ConfigOnly bool;
   EnableIPv4 EnableIPv6 *bool; Options Labels map[string]string; IPAM IPAM
 IPAM: Driver string; Options map[string]string; Config []map[string]string
@@ -113,6 +116,17 @@ def pruned(value: Any, kind: str, where: str = "") -> Any:
         if item or wanted in STRUCTS or wanted.startswith("*"):
             fields[name] = item
     return fields
+
+
+def ordered(value: Any, kind: str) -> Any:
+    """`value` with its fields in the order in which Go writes them, and its maps sorted."""
+    kind = kind.lstrip("*")
+    if kind.startswith("[]"):
+        return [ordered(item, kind[2:]) for item in value]
+    if kind.startswith("map["):
+        return dict(sorted(value.items()))
+    fields = STRUCTS.get(kind, {})
+    return {k: ordered(value[k], fields[k]) for k in fields if k in value} if fields else value
 
 
 def _plain(value: Any, kind: str, where: str) -> Any:

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from swarmlab.engine.schemas import pruned
+from swarmlab.engine.schemas import ordered, pruned
 from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import Document, NodeSpec, ServiceSpec, freeze
 from swarmlab.simulation import S
@@ -68,7 +68,8 @@ def service_spec(
     if "EndpointSpec" in spec:
         _fill_endpoint(spec["EndpointSpec"])
     _fill_container(task["ContainerSpec"])
-    return ServiceSpec({**spec, "TaskTemplate": {"ForceUpdate": 0, "Runtime": "container", **task}})
+    spec["TaskTemplate"] = {"ForceUpdate": 0, "Runtime": "container", **task}
+    return ServiceSpec(ordered(spec, "ServiceSpec"))
 
 
 def _fill_modes(modes: Json) -> None:
@@ -120,7 +121,7 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
         key: {"Monitor": 5 * S, **spec[key]} if key in spec else _UPDATE
         for key in ("UpdateConfig", "RollbackConfig")
     }
-    return ServiceSpec({**spec, **updates, "TaskTemplate": filled})
+    return ServiceSpec(ordered({**spec, **updates, "TaskTemplate": filled}, "ServiceSpec"))
 
 
 # -- the swarm, nodes, secrets and configs --------------------------------------------------------
@@ -149,7 +150,8 @@ def swarm_spec(body: Any, *, merge: bool) -> Document:
         given = {k: v for k, v in sent.get(part, {}).items() if v or not merge}
         spec[part] = {**defaults, **given}
     locked = sent.get("EncryptionConfig", {}).get("AutoLockManagers", False)
-    return Document(freeze({**spec, "EncryptionConfig": {"AutoLockManagers": locked}}))
+    spec["EncryptionConfig"] = {"AutoLockManagers": locked}
+    return Document(freeze(ordered(spec, "Spec")))
 
 
 def node_spec(body: Any) -> NodeSpec:
@@ -160,7 +162,7 @@ def node_spec(body: Any) -> NodeSpec:
         if word.lower() not in words:
             raise BadParameter(f'invalid {field}: "{word}"')
         spec[field] = word.lower()
-    return NodeSpec(freeze(spec))
+    return NodeSpec(freeze(ordered(spec, "NodeSpec")))
 
 
 def data_spec(body: Any, kind: str) -> tuple[Document, bytes | None]:

@@ -1,0 +1,70 @@
+"""`swarmlab docker …`: the same command line in a plain terminal, on a served or a real engine."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import docker
+
+from swarmlab.docker_cli.command_line import run
+from swarmlab.docker_cli.session import unreachable
+
+DEFAULT = "unix:///var/run/docker.sock"
+
+
+def host_of(name: str, folder: Path) -> str:
+    """Where an engine answers: an address, or the name of a node served in `folder`.
+
+    Without a name it is DOCKER_HOST's, else the first manager of what is served, else this
+    machine's.
+    """
+    sockets = sorted(folder.glob("*/docker.sock")) if folder.is_dir() else []
+    served = {path.parent.name: f"unix://{path}" for path in sockets}
+    if name:
+        return served.get(name, name)
+    return os.environ.get("DOCKER_HOST") or next(iter(served.values()), DEFAULT)
+
+
+def main(words: Sequence[str], folder: Path) -> int:
+    """Runs `docker WORDS…` and returns the exit code. `-H` names a node or an address."""
+    words, name = list(words), ""
+    if words[:1] in (["-H"], ["--host"]) and len(words) > 1:
+        name, words = words[1], words[2:]
+    elif words and words[0].startswith(("-H=", "--host=")):
+        name, words = words[0].partition("=")[2], words[1:]
+    host, tty = host_of(name, folder), sys.stdout.isatty()
+    try:
+        client = docker.APIClient(base_url=host, version="auto")
+    except docker.errors.DockerException:
+        if not _needs_nobody(words):
+            sys.stderr.write(unreachable(host) + "\n")
+            return 1
+        client = docker.APIClient(base_url=host, version="1.50")
+    try:
+        return run(
+            words,
+            client,
+            out=sys.stdout,
+            err=sys.stderr,
+            stdin=sys.stdin.buffer.read,
+            tty=tty,
+            width=os.get_terminal_size().columns if tty else 80,
+            host=host,
+            progress=_bar if tty else None,
+            hints=sys.stderr.isatty(),
+        )
+    finally:
+        client.close()
+
+
+def _needs_nobody(words: list[str]) -> bool:
+    return not words or bool({"--help", "-h", "--version", "-v", "help", "config"} & {*words})
+
+
+def _bar(done: int, total: int, text: str) -> None:
+    """One line that is drawn anew, and is gone when all is done."""
+    filled = 30 * done // total if total else 30
+    line = f"[{'=' * filled}{' ' * (30 - filled)}] {text}"
+    sys.stderr.write(f"\r\033[K{line if done < total else ''}")
+    sys.stderr.flush()
