@@ -9,6 +9,8 @@ import re
 import time
 from typing import Any
 
+from tests.test_talk import TALK
+
 Json = dict[str, Any]
 NOW = time.time()
 ROOT = "-----BEGIN CERTIFICATE-----\nMIIB<root>&\n-----END CERTIFICATE-----\n"
@@ -1068,7 +1070,19 @@ TOLD = [
     re.sub("^service create --name", "service create --update-monitor 100ms --name", line)
     for line in (line.replace("-@", "-e") for line in STORY)
 ]
-EQUAL = _playable(SCRIPTED) + STEADY + _playable(TOLD) + MORE
+# The slides' own, as typed; a shell's pipes and `$(…)` are the shell's.
+SLIDES = [
+    re.sub(r"\\\n", " ", text)
+    for _, text, *_ in TALK
+    if not re.search(r"[|$]|docker run|swarm init|autolock|spread=", text)
+]
+EQUAL = (
+    _playable(SCRIPTED)
+    + STEADY
+    + _playable(TOLD)
+    + MORE
+    + [line.removeprefix("docker ") for line in SLIDES]
+)
 EQUAL += [line for line in SCRIPTED if re.match("swarm (init|join|unlock)", line)] + LAST
 # Line: why the two may differ here.
 EXCEPTIONS: dict[str, str] = {}

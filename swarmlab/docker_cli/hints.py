@@ -27,6 +27,17 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
         "`docker service update` changes what is there: --{0}-add and --{0}-rm",
     ),
     (
+        r"service update(?=.*--rollback )",
+        r'invalid argument "--([\w-]+)" for "--([\w-]+)" flag',
+        "--{1} takes a value, and cannot stand beside --rollback: store the policy first (`docker"
+        " service update --{1} … NAME`), go back later with `docker service rollback NAME`",
+    ),
+    (
+        r"",
+        r'invalid argument "--[\w-]+" for "--([\w-]+)" flag',
+        "--{0} takes a value: what follows it was taken for that value",
+    ),
+    (
         r"service update",
         r"other flags may not be combined with --rollback",
         "first store the policy (`docker service update --rollback-parallelism 2 …`), later go back"

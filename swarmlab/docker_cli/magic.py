@@ -20,6 +20,7 @@ from swarmlab.docker_cli.flags import commands
 from swarmlab.docker_cli.session import CliError, host_of, unreachable
 
 EPOCH_S = 1_509_192_000  # when a simulated cluster begins: 2017-10-28T12:00:00Z
+PATIENCE_S = 300  # of virtual time, for a service that does not settle; an engine waits for ever
 NOBODY = (
     "there is no cluster to speak to: make one with `cluster = swarmlab.simulate()`, or set"
     " DOCKER_HOST to the address of an engine"
@@ -74,6 +75,8 @@ def shell(text: str, out: Any, err: Any, *, node: str = "", progress: Any = None
             code = 1
         except KeyboardInterrupt:
             return 130
+        for stream in (out, err):  # so that a cell shows them in the order of its lines
+            stream.flush()
     return code
 
 
@@ -140,7 +143,14 @@ def _docker(words: list[str], stdin: bytes, out: Any, err: Any, *, node: str, pr
     cluster, client = target(), client_for(node)
     time: dict[str, Any] = {}
     if hasattr(cluster, "now_ns"):
-        time = {"clock": lambda: EPOCH_S + cluster.now_ns / 10**9, "sleep": lambda seconds: None}
+        begun_ns = cluster.now_ns
+
+        def sleep(_seconds: float) -> None:
+            """Each request lets virtual time pass; too much of it is as good as Ctrl+C."""
+            if cluster.now_ns - begun_ns > PATIENCE_S * 10**9:
+                raise KeyboardInterrupt
+
+        time = {"clock": lambda: EPOCH_S + cluster.now_ns / 10**9, "sleep": sleep}
     said = io.StringIO()
     code = run(words, client, out=out, err=said, stdin=stdin, hints=True, progress=progress, **time)
     err.write(said.getvalue())
