@@ -56,7 +56,8 @@ TALK: tuple[tuple[int, str, int, str, str], ...] = (
     (
         42,
         "docker service update \\\n--update-parallelism \\\n--update-order \\\n"
-        "--update-monitor \\\n--update-delay \\\n--update-max-failure-ratio \\\n--update-failure-action",
+        "--update-monitor \\\n--update-delay \\\n--update-max-failure-ratio \\\n"
+        "--update-failure-action",
         125,
         'invalid argument "--update-order" for "--update-parallelism" flag',
         "--update-parallelism takes a value",
