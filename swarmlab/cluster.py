@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.duration import Duration, nanoseconds
 from swarmlab.errors import LabError
 from swarmlab.journal import Entry, masked, parsed, unmasked, unparsed
-from swarmlab.simulation import Link, Machine, S, Trace
+from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -63,6 +63,11 @@ class Cluster:
     def trace(self) -> Trace:
         """Everything that happened, as records."""
         return self._world.simulation.trace
+
+    def in_flight(self) -> list[InFlight]:
+        """The messages on their way between nodes at this moment, the soonest first."""
+        with self.lock:
+            return self._world.network.in_flight()
 
     @property
     def now_ns(self) -> int:
@@ -145,6 +150,10 @@ class Cluster:
             raise LabError(f"loss={loss} is no probability; it has to lie between 0 and 1")
         self._do("slow", source, target, nanoseconds(delay), loss)
 
+    def drop(self, source: str, target: str, place: int = 0) -> None:
+        """Lose a message on its way from one node to another; `place` 0 is the next to arrive."""
+        self._do("drop", source, target, place)
+
     def _do(self, verb: str, *args: Any) -> None:
         with self.lock:
             self._act(verb, args)
@@ -159,6 +168,8 @@ class Cluster:
                 network.partition(*args)
             case "heal":
                 network.heal()
+            case "drop":
+                network.drop(*args)
             case "slow":
                 source, target, delay_ns, loss = args
                 link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)

@@ -11,7 +11,7 @@ from docker.types import Resources, SecretReference, ServiceMode
 
 import swarmlab
 from swarmlab.duration import nanoseconds
-from swarmlab.simulation import S
+from swarmlab.simulation import Dropped, S
 
 
 def running(client: docker.DockerClient, name: str) -> int:
@@ -102,6 +102,7 @@ def test_a_minority_cannot_write_and_says_so(cluster, client):
         (lambda c: c.partition("m1", "m1"), "'m1' stands in two groups"),
         (lambda c: c.partition("x", "y"), "there is no machine 'x'"),
         (lambda c: c.slow("m1", "m2", "1s", loss=2), "loss=2 is no probability"),
+        (lambda c: c.drop("m1", "m9"), "0 messages are on their way from 'm1' to 'm9'"),
         (lambda c: c.play(0), "speed=0 does not move time"),
         (lambda c: c.until(lambda: False, "2s"), "did not come to pass within 2s"),
     ],
@@ -118,6 +119,27 @@ def test_one_slow_manager_does_not_slow_the_writes(cluster, client):
     before_ns = cluster.now_ns
     client.configs.create(name="c", data=b"x")
     assert cluster.now_ns - before_ns < S
+
+
+def until_in_flight(cluster, source, target):
+    cluster.run("1s")  # to the next heartbeat, roughly
+    for _ in range(2000):
+        if [m for m in cluster.in_flight() if (m.source, m.target) == (source, target)]:
+            return
+        cluster.run("1ms")
+    raise AssertionError(f"{source} says nothing to {target}")
+
+
+def test_a_message_is_dropped_and_the_story_keeps_it(cluster, client, tmp_path):
+    client.configs.list()  # a read, which a replay does not repeat
+    until_in_flight(cluster, "m1", "m2")
+    whole = cluster.fork()
+    cluster.drop("m1", "m2")
+    assert len(cluster.in_flight()) == len(whole.in_flight()) - 1
+    cluster.run("5s")
+    again = swarmlab.load(cluster.save(tmp_path / "story.json"))
+    assert again.trace.digest() == cluster.trace.digest()
+    assert [r.words for r in again.trace.of(Dropped)] == ["target m2, message AppendEntries"]
 
 
 # -- time --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from swarmlab.simulation import (
     Call,
     Crashed,
     Disk,
+    Dropped,
     Link,
     Machine,
     Network,
@@ -255,6 +256,32 @@ def test_a_partition_drops_what_is_on_its_way(world):
     world.network.partition(["a"], ["b", "c"])
     world.simulation.run_until(S)
     assert world.heard("b") == []
+
+
+def test_what_is_on_its_way_can_be_seen_and_one_of_it_taken_away(world):
+    for word in ("first", "second"):
+        world["a"].send("b", word)
+    world["b"].send("a", "answer")
+    world["a"].call("c", "a read", quiet=True)
+    flying = world.network.in_flight()
+    assert [m.arrives_ns for m in flying] == sorted(m.arrives_ns for m in flying)
+    assert {(m.source, m.target) for m in flying} == {("a", "b"), ("b", "a")}
+    world.network.drop("a", "b", 1)
+    assert [m.message for m in world.network.in_flight() if m.target == "b"] == ["first"]
+    world.simulation.run_until(S)
+    assert [world.heard(name) for name in "abc"] == [["answer"], ["first"], ["a read"]]
+    (record,) = world.simulation.trace.of(Dropped)
+    assert (record.at_ns, record.where, record.target, record.message) == (0, "a", "b", "str")
+    assert world.network.in_flight() == []
+
+
+def test_in_a_copy_the_copys_messages_are_dropped(world):
+    world["a"].send("b", "hello")
+    other = copy.deepcopy(world)
+    other.network.drop("a", "b")
+    for one in (world, other):
+        one.simulation.run_until(S)
+    assert (world.heard("b"), other.heard("b")) == (["hello"], [])
 
 
 def test_what_is_sent_into_a_partition_is_lost_even_if_it_heals_at_once(world):

@@ -6,7 +6,7 @@ Read `clock`, then `machine`. Nothing here knows of Docker.
 from swarmlab.simulation.clock import EPOCH_NS, HOUR, MINUTE, MS, US, S, Simulation, Timer
 from swarmlab.simulation.disk import Disk
 from swarmlab.simulation.machine import Call, Crashed, Machine, Program, Started, Stopped
-from swarmlab.simulation.network import Healed, Link, Network, Partitioned
+from swarmlab.simulation.network import Dropped, Healed, InFlight, Link, Network, Partitioned
 from swarmlab.simulation.trace import Record, Trace
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "Call",
     "Crashed",
     "Disk",
+    "Dropped",
     "Healed",
+    "InFlight",
     "Link",
     "Machine",
     "Network",

@@ -68,6 +68,11 @@ class Simulation:
             heappop(self._queue)
         return self._queue[0][0] if self._queue else None
 
+    def due(self, callback: Callable[..., object]) -> list[Timer]:
+        """What is to call `callback`, in the order in which it will."""
+        due = sorted(entry for entry in self._queue if entry[2].callback == callback)
+        return [timer for _when, _count, timer in due]
+
     def step(self) -> bool:
         """Let the next thing happen; False when nothing is left to happen."""
         while self._queue:

@@ -30,6 +30,24 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlight:
+    """A message on its way."""
+
+    source: str
+    target: str
+    arrives_ns: int
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped(Record):
+    """Somebody took a message off the link from `where` to `target`."""
+
+    target: str
+    message: str  # its kind
+
+
+@dataclass(frozen=True, slots=True)
 class Partitioned(Record):
     groups: tuple[tuple[str, ...], ...]
 
@@ -70,7 +88,7 @@ class Network:
         link = self.links.get(pair, self.link)
         delay_ns = link.delay_ns if source != target else 0
         if quiet:
-            simulation.after(delay_ns, self._arrive, source, target, message)
+            simulation.after(delay_ns, self._arrive_unseen, source, target, message)
             return
         if source != target:
             if link.loss and simulation.rng.random() < link.loss:
@@ -86,6 +104,27 @@ class Network:
         if self._group and not self.connected(source, target):
             return
         self.machines[target].deliver(source, message)
+
+    def _arrive_unseen(self, source: str, target: str, message: Any) -> None:
+        """A replay, which does not repeat reads, has to count the same messages in flight."""
+        self._arrive(source, target, message)
+
+    def in_flight(self) -> list[InFlight]:
+        """The messages on their way, quiet ones apart, the soonest first."""
+        due = self.simulation.due(self._arrive)
+        return [InFlight(*t.args[:2], t.when_ns, t.args[2]) for t in due]
+
+    def drop(self, source: str, target: str, place: int = 0) -> None:
+        """Lose a message on its way: the one before which `place` others arrive on this link."""
+        timers = [t for t in self.simulation.due(self._arrive) if t.args[:2] == (source, target)]
+        if not 0 <= place < len(timers):
+            raise LabError(
+                f"drop: {len(timers)} messages are on their way from {source!r} to {target!r}, "
+                f"and none has place {place}; the first has place 0"
+            )
+        kind = type(timers[place].args[2]).__name__
+        self.simulation.trace.add(Dropped(self.simulation.now_ns, source, target, kind))
+        timers[place].cancel()
 
     def partition(self, *groups: list[str] | tuple[str, ...]) -> None:
         """Only machines of one group hear each other; those not named stay with the first group."""
