@@ -15,7 +15,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
-from swarmlab.views import board as module
+from swarmlab.views import live as module
 from swarmlab.views.board import Board, board_of, trait_name
 from swarmlab.views.columns import settled
 from swarmlab.views.inside import Machine
@@ -291,7 +291,7 @@ def test_a_cell_that_makes_a_new_cluster_each_time_keeps_no_old_one(monkeypatch)
         board_of(cluster)
     gc.collect()
     assert sum(reference() is not None for reference in clusters) == 1
-    assert shell.events.callbacks["post_run_cell"].count(module._after_cell) == 1
+    assert shell.events.callbacks["post_run_cell"].count(module.after_cell) == 1
 
 
 def test_two_boards_of_one_run_live_and_a_board_shown_elsewhere_lives_on(monkeypatch, cluster):
@@ -315,5 +315,5 @@ def test_two_boards_of_one_run_live_and_a_board_shown_elsewhere_lives_on(monkeyp
 def test_after_every_cell_the_board_is_looked_at_again(board, cluster):
     cluster.crash("w1")
     assert column(board, "w1")["tone"] == ""
-    module._after_cell()
+    module.after_cell()
     assert column(board, "w1")["tone"] == "down"

@@ -111,8 +111,8 @@ class Network:
 
     def in_flight(self) -> list[InFlight]:
         """The messages on their way, quiet ones apart, the soonest first."""
-        due = self.simulation.due(self._arrive)
-        return [InFlight(*t.args[:2], t.when_ns, t.args[2]) for t in due]
+        due = [(timer.when_ns, *timer.args) for timer in self.simulation.due(self._arrive)]
+        return [InFlight(source, to, when_ns, what) for when_ns, source, to, what in due]
 
     def drop(self, source: str, target: str, place: int = 0) -> None:
         """Lose a message on its way: the one before which `place` others arrive on this link."""

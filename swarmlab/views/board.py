@@ -8,18 +8,12 @@ time stands still.
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
-from docker.errors import DockerException
-from IPython import get_ipython
 
-from swarmlab.errors import LabError, SwarmError
+from swarmlab.errors import LabError
 from swarmlab.views.columns import (
     ACTIONS,
     KEYS,
@@ -29,12 +23,19 @@ from swarmlab.views.columns import (
     settled,
     static_html,
 )
+from swarmlab.views.live import (
+    FAILURES,
+    LiveWidget,
+    explained,
+    running_loop,
+    show_in_cell,
+    source,
+    widget_of,
+)
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import Snapshot, TaskRow, look
 from swarmlab.views.words import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
 
-STATIC = Path(__file__).parent / "static"
-FRAME_S = 0.2  # wall seconds between two refreshes
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
 # After a click virtual time plays, at this speed, until all is well again: so many seconds of it.
@@ -42,7 +43,7 @@ SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 NEWS_MAX = 5
 
 
-class Board(anywidget.AnyWidget):
+class Board(LiveWidget):
     """What `cluster.board()` shows; every view of it stays in step.
 
     >>> board = cluster.board()  # doctest: +SKIP
@@ -51,9 +52,8 @@ class Board(anywidget.AnyWidget):
     m1: manager, leader, term 2, ready
     """
 
-    # As text: a path would make anywidget remember every board, to reload it when the file changes.
-    _esm = (STATIC / "board.js").read_text()
-    _css = (STATIC / "board.css").read_text()
+    _esm = source("common.js", "board.js")
+    _css = source("board.css")
     columns: traitlets.List[Any] = traitlets.List(
         help="node keys in order; trait `node:<key>` has the rest"
     ).tag(sync=True)
@@ -65,35 +65,30 @@ class Board(anywidget.AnyWidget):
     news: traitlets.List[Any] = traitlets.List(help="(number, time, sentence), newest first").tag(
         sync=True
     )
-    words = traitlets.Unicode(help="the whole board as text").tag(sync=True)
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
     actions: traitlets.List[Any] = traitlets.List(help="(key, verb, word)").tag(sync=True)
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
-        super().__init__()
-        self.cluster = cluster
+        super().__init__(cluster)
         self.looks = {kind: [*astuple(look)] for kind, look in LOOKS.items()}
         self.actions = [[key, verb, ACTIONS[verb]] for key, verb in KEYS.items()]
         self._snapshot: Snapshot | None = None
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that set time going
-        self._error = ""
         self._notes: list[str] = []  # to be told after what has changed
         self._told = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self.on_msg(self._heard)
         self.refresh()
-        _show_in_cell(self)
+        show_in_cell(self)
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
         """Look again, and show what changed."""
         try:
             after = look(self.cluster, self._snapshot)
-        except (SwarmError, OSError, DockerException) as error:
-            self._error = explained(error)
+        except FAILURES as error:
+            self.error = explained(error)
             after = self._snapshot or Snapshot(nodes=())
         before, self._snapshot = self._snapshot, after
         told = [] if before is None else changes_in_words(before, after)
@@ -102,7 +97,7 @@ class Board(anywidget.AnyWidget):
         with self.hold_sync():
             self._tell(told)
             self._show(after)
-        self._follow()
+        self.follow()
 
     def _show(self, snapshot: Snapshot) -> None:
         keys = [row.key for row in snapshot.nodes]
@@ -122,11 +117,11 @@ class Board(anywidget.AnyWidget):
         self.words = in_words(snapshot)
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s",
-            "playing": self._playing,
+            "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
             "leader": leadership(snapshot) if snapshot.leader else "no leader",
             "notices": notices(snapshot),
-            "error": self._error,
+            "error": self.error,
         }
 
     def _tell(self, sentences: list[str]) -> None:
@@ -135,16 +130,6 @@ class Board(anywidget.AnyWidget):
         fresh = [[self._told + n, at, sentence] for n, sentence in enumerate(sentences, start=1)]
         self._told += len(fresh)
         self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
-
-    @property
-    def _playing(self) -> bool:
-        """Whether time passes by itself, as it always does on a real cluster."""
-        return bool(getattr(self.cluster, "speed", 1.0))
-
-    def _follow(self) -> None:
-        """Look again soon while time passes; needs a running loop, as a kernel has."""
-        if self._timer is None and self._playing and (loop := running_loop()):
-            self._timer = loop.call_later(FRAME_S, _tick, weakref.ref(self))
 
     def _settle(self, snapshot: Snapshot) -> list[str]:
         """Stop the time that a click set going, once it has done its work."""
@@ -159,32 +144,15 @@ class Board(anywidget.AnyWidget):
         how = "The swarm has settled" if done else "The swarm has not settled"
         return [f"{how} after {passed_s:.1f} s; time stands still again."]
 
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        super().close()
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None and self._snapshot is not None:
-            bundle[0]["text/plain"] = self.words
-            bundle[0]["text/html"] = static_html(self._snapshot)
-        return bundle
+    def static_html(self) -> str:
+        return static_html(self._snapshot or Snapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
-    def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        """A click or key: {"do": verb, "node": key, "speed": number}; every one is answered."""
-        self._error, verb = "", message["do"]
-        try:
-            if verb in ACTIONS:
-                self._act(verb, message["node"])
-            elif verb != "look":
-                self._turn_clock(verb, message.get("speed", self._speed))
-        except (SwarmError, OSError, DockerException) as error:
-            self._error = explained(error)
-        self.refresh()
-        self.send({"did": verb})
+    def act(self, verb: str, message: dict[str, Any]) -> None:
+        if verb in ACTIONS:
+            self._act(verb, message["node"])
+        else:
+            self._turn_clock(verb, message.get("speed", self._speed))
 
     def _turn_clock(self, verb: str, speed: float) -> None:
         match verb:
@@ -196,7 +164,7 @@ class Board(anywidget.AnyWidget):
                 self.cluster.pause()
             case "speed":
                 self._speed = speed
-                if self._playing:
+                if self.moves:
                     self.cluster.play(speed)
             case "step":
                 self.cluster.run(STEP)
@@ -216,7 +184,7 @@ class Board(anywidget.AnyWidget):
             raise LabError(f"{verb}: {row.name} is {'up' if row.up else 'down'} already")
         else:
             getattr(self.cluster, verb)(row.name)
-        if self._playing:
+        if self.moves:
             return
         if self._halted or running_loop() is None:
             self._notes.append("Time stands still: press Play to see what follows.")
@@ -231,64 +199,6 @@ def trait_name(key: str) -> str:
     return f"node:{key}"
 
 
-def explained(error: Exception) -> str:
-    """One line: what the engine said, or what went wrong."""
-    return str(getattr(error, "explanation", None) or error)
-
-
-# -- one board a cluster -------------------------------------------------------------------------
-_boards: weakref.WeakSet[Board] = weakref.WeakSet()
-_cells: dict[str, tuple[str, list[Board]]] = {}  # cell id -> (its last run, the boards it showed)
-
-
 def board_of(cluster: Any) -> Board:
-    """The board of this cluster: there is one, and all its views stay in step."""
-    for board in _boards:
-        if board.cluster is cluster and board.comm is not None:
-            board.refresh()
-            _show_in_cell(board)
-            return board
-    return Board(cluster)
-
-
-def _show_in_cell(board: Board) -> None:
-    """Refresh it after every cell; close what this cell showed before and no other cell does."""
-    _boards.add(board)
-    shell = get_ipython()
-    if shell is None:
-        return
-    if _after_cell not in shell.events.callbacks["post_run_cell"]:
-        shell.events.register("post_run_cell", _after_cell)
-    request = getattr(shell, "parent_header", {})
-    cell = request.get("metadata", {}).get("cellId")
-    if cell is None:
-        return
-    run = request["header"]["msg_id"]
-    former_run, former = _cells.get(cell, ("", []))
-    if run == former_run:
-        former.append(board)
-        return
-    _cells[cell] = run, [board]
-    shown = [board for _, boards in _cells.values() for board in boards]
-    for old in former:
-        if old not in shown:
-            old.close()
-
-
-def _after_cell(*_: Any) -> None:
-    for board in list(_boards):
-        if board.comm is not None:
-            board.refresh()
-
-
-def _tick(reference: weakref.ref[Board]) -> None:
-    if (board := reference()) is not None:
-        board._timer = None
-        board.refresh()
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+    """The board of this cluster."""
+    return widget_of(Board, cluster)

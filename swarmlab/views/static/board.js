@@ -1,72 +1,5 @@
 // Draws the board. Python decides: every word, order and state comes in finished rows.
-
-const SVG = "http://www.w3.org/2000/svg";
-const PATIENCE_MS = 5000;
-const GONE = "The kernel does not answer: it is busy, or was restarted. If it was, "
-  + "press Run on the cell above to rebuild the board.";
-
-function make(tag, className, parent, text = "") {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  parent.append(element);
-  return element;
-}
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-  element.hidden = text === "";
-}
-
-// One child a row, in the rows' order. Children live as long as their row, so focus stays where it is.
-function keep(parent, rows, keyOf, create, update) {
-  const old = (parent.kept ??= new Map());
-  const kept = new Map();
-  let place = parent.firstElementChild;
-  rows.forEach((row, index) => {
-    const key = keyOf(row, index);
-    const child = old.get(key) ?? create(row);
-    old.delete(key);
-    kept.set(key, child);
-    if (child === place) place = place.nextElementSibling;
-    else parent.insertBefore(child, place);
-    if (child.row !== row) update(child, row);
-    child.row = row;
-  });
-  old.forEach((child) => child.remove());
-  parent.kept = kept;
-}
-
-// Marks for a moment what is not as it was; the first picture marks nothing.
-function mark(element, text) {
-  const changed = element.marked !== undefined && element.marked !== text;
-  element.marked = text;
-  if (!changed) return;
-  element.classList.remove("changed");
-  void element.offsetWidth; // begins the animation anew
-  element.classList.add("changed");
-}
-
-function drawShape(svg, [letter, , path, colour, ink]) {
-  svg.setAttribute("viewBox", "-1 -1 26 26");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  shape.setAttribute("class", colour ? "full" : "hollow");
-  if (colour) shape.style.fill = colour;
-  const text = document.createElementNS(SVG, "text");
-  text.setAttribute("x", "12");
-  text.setAttribute("y", "17.5");
-  text.textContent = letter;
-  if (ink) text.style.fill = ink;
-  svg.replaceChildren(shape, text);
-}
-
-function newShape(parent) {
-  const svg = document.createElementNS(SVG, "svg");
-  parent.append(svg);
-  return svg;
-}
+// The helpers are in common.js.
 
 function render({ model, el }) {
   const root = make("section", "swarmlab-board", el);
@@ -74,18 +7,8 @@ function render({ model, el }) {
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
-  let frame = 0;
   let drawnOnce = false;
-  let patience = 0;
-  const gone = make("p", "gone", root, GONE);
-  const lost = () => { gone.hidden = false; };
-  const heard = () => { clearTimeout(patience); gone.hidden = true; };
-  const send = (verb, more = {}) => {
-    clearTimeout(patience);
-    patience = setTimeout(lost, PATIENCE_MS);
-    model.send({ do: verb, ...more });
-  };
-  gone.hidden = true;
+  const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar: the clock, and who leads -------------------------------------------
   const bar = make("div", "bar", root);
@@ -231,7 +154,6 @@ function render({ model, el }) {
   }
 
   function draw() {
-    frame = 0;
     const status = model.get("status");
     bar.hidden = !status.clock;
     write(play, status.playing ? "❚❚ Pause" : "▶ Play");
@@ -261,17 +183,8 @@ function render({ model, el }) {
     drawnOnce = true;
   }
 
-  const soon = () => { heard(); frame ||= requestAnimationFrame(draw); };
-  const events = { "change": soon, "msg:custom": heard, "comm_live_update": lost };
-  draw();
-  for (const [name, then] of Object.entries(events)) model.on(name, then);
-  send("look"); // a picture that was saved with the notebook gets no answer
-  return () => {
-    for (const [name, then] of Object.entries(events)) model.off(name, then);
-    cancelAnimationFrame(frame);
-    clearTimeout(patience);
-    root.remove();
-  };
+  begin();
+  return end;
 }
 
 export default { render };
