@@ -168,3 +168,43 @@ def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, 
         page.locator(".lm-Menu").get_by_text("Restart Kernel").first.click()
         page.locator(".jp-Dialog .jp-mod-accept").click()
         board.root.get_by_text("press Run on the cell above").wait_for()
+
+
+RAFT = """
+import swarmlab
+from swarmlab.views.raft_columns import raft_columns
+
+raft_columns(swarmlab.simulate(managers=3, workers=1, seed=7))
+"""
+
+
+@pytest.mark.browser
+def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, chromium: str):
+    """Both requests for a vote are lost, so nobody leads; a later election succeeds."""
+    (lab.folder / "raft.ipynb").write_text(notebook_of(RAFT))
+    with opened(lab, "raft.ipynb", chromium) as notebook:
+        notebook.run_all()
+        root = notebook.page.locator(".swarmlab-raft")
+        news, messages = root.locator(".news"), root.locator("button.message")
+        root.locator('.column[data-name="m1"] .power').click()
+        news.get_by_text("m1 is down.").wait_for()
+        while not messages.filter(has_text="vote for me").count():
+            root.locator("button.step").press("Enter")
+            notebook.page.wait_for_timeout(200)
+        assert messages.count() == 2
+        lost = news.get_by_text("Lost, ")
+        messages.first.click()
+        lost.nth(0).wait_for()
+        messages.first.press("Enter")
+        lost.nth(1).wait_for()
+        assert messages.count() == 0
+        assert notebook.page.locator(":focus").inner_text() == "Step"  # where a key goes on
+        root.locator("select.size").select_option("1s")
+        root.locator("button.step").click()
+        root.get_by_text("candidate").first.wait_for()
+        assert root.locator('.column[data-role="leader"]').count() == 0
+        root.locator("select.size").select_option("10s")
+        for _ in range(6):
+            root.locator("button.step").click()
+        root.locator('.column[data-role="leader"]').wait_for()
+        assert "leader" in (root.locator(".words pre").text_content() or "")

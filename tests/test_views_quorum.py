@@ -155,9 +155,9 @@ def test_the_logs_show_terms_votes_and_what_is_not_committed(fallen: Any):
     assert last[leader] == "3?"
 
 
-def test_a_real_swarm_has_no_trace_to_read():
-    with pytest.raises(LabError, match="simulation's trace"):
-        election(object())
+def test_a_real_swarm_has_no_trace_to_read_and_a_sentence_says_so():
+    assert "who voted for whom" in repr(election(object()))
+    assert "<b>Only on a simulated cluster</b>" in election(object())._repr_html_()
 
 
 # -- bets ------------------------------------------------------------------------------------------

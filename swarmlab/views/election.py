@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.errors import LabError
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
-from swarmlab.views.said import big_table, text_table
+from swarmlab.views.said import Said, big_table, only_simulated, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +68,12 @@ def _raft(cluster: Any, name: str) -> Any:
     return engine.manager.raft if engine is not None and engine.manager is not None else None
 
 
+def _managers(cluster: Any) -> list[str]:
+    """Those that are in the group, or once were."""
+    members = {r.where for r in cluster.trace if type(r).__name__ == "MembershipChanged"}
+    return [name for name in cluster.names if name in members]
+
+
 class Teller:
     """Walks through the trace once and keeps what each manager is."""
 
@@ -76,8 +81,7 @@ class Teller:
         self.names = _raft_names(cluster)
         self.now_ns: int = cluster.now_ns
         records = list(cluster.trace)
-        members = {r.where for r in records if type(r).__name__ == "MembershipChanged"}
-        self.managers = [name for name in cluster.names if name in members]
+        self.managers = _managers(cluster)
         self.votes = list(self._votes(records))
         self.seats: dict[str, int] = {}  # how many members each manager counts
         self.spans: list[Span] = []
@@ -217,7 +221,7 @@ class Story:
         return image + table
 
 
-def election(cluster: Any, since_ns: int | None = None) -> Story:
+def election(cluster: Any, since_ns: int | None = None) -> Story | Said:
     """How the managers found a leader since the last fault, or since `since_ns` of virtual time.
 
     >>> import swarmlab
@@ -228,7 +232,7 @@ def election(cluster: Any, since_ns: int | None = None) -> Story:
     ('+0.00 s', 'm1', '✖ down; it was the leader')
     """
     if getattr(cluster, "kind", "") != "simulated":
-        raise LabError("elections are read from a simulation's trace; a real swarm does not tell")
+        return only_simulated(_("Docker's API does not tell who voted for whom, and when."))
     teller = Teller(cluster)
     if since_ns is None:
         since_ns = max(teller.faults_ns, default=0)
@@ -275,11 +279,11 @@ class Logs:
                 continue
             role, vote = _(str(status.role)), self.names.get(status.vote, "?") or "–"
             fixed = (name, role, str(status.term), vote, f"#{status.commit_index}")
-            rows.append((*fixed, *(self._cell(status, index) for index in self.indexes)))
+            rows.append((*fixed, *(self.cell(status, index) for index in self.indexes)))
         return rows
 
     @staticmethod
-    def _cell(status: Any, index: int) -> str:
+    def cell(status: Any, index: int) -> str:
         at = index - status.last_index - 1 + len(status.last_terms)
         if not 0 <= at < len(status.last_terms):
             return ""
@@ -294,7 +298,7 @@ class Logs:
 
 
 def logs(cluster: Any) -> Logs:
-    """Term, vote and log of every manager, as each has them now."""
+    """Term, vote and log of every manager of a simulated cluster, as each has them now."""
     rafts = [(name, _raft(cluster, name)) for name in cluster.names]
     statuses = {name: raft.status() for name, raft in rafts if raft is not None}
-    return Logs(tuple(Teller(cluster).managers), statuses, _raft_names(cluster))
+    return Logs(tuple(_managers(cluster)), statuses, _raft_names(cluster))

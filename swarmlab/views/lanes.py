@@ -10,20 +10,14 @@ from matplotlib.patches import Patch
 
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.palette import BLACK, LEADER, WHITE, YELLOW
+from swarmlab.views.palette import BLACK, ROLES, WHITE, YELLOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from swarmlab.views.election import Span, Story
 
-# Role -> letter, colour, hatch: any one of the three would do.
-ROLES = {
-    "follower": ("F", WHITE, ""),
-    "candidate": ("C", YELLOW, ".."),
-    "leader": ("L", LEADER, ""),
-    "down": ("✖", "#bbbbbb", "//"),
-}
+HATCHES = {"candidate": "..", "down": "//"}  # beside the role's letter and colour
 FONT_SIZE = 15
 ROOM_FOR_TERM, ROOM_FOR_LETTER = 0.12, 0.04  # of the picture's width
 
@@ -42,10 +36,14 @@ def drawn(story: Story) -> Figure:
 
 
 def legend() -> list[Any]:
-    words = {role: f"{letter} {_(role)}" for role, (letter, _colour, _hatch) in ROLES.items()}
     shown: list[Any] = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor=BLACK, label=words[role])
-        for role, (_letter, colour, hatch) in ROLES.items()
+        Patch(
+            facecolor=look.colour,
+            hatch=HATCHES.get(role, ""),
+            edgecolor=BLACK,
+            label=f"{look.letter} {_(look.word)}",
+        )
+        for role, look in ROLES.items()
     ]
     stands: dict[str, Any] = {
         "marker": "D",
@@ -69,7 +67,8 @@ class Picture:
         return (min(max(at_ns, story.start_ns), story.end_ns) - story.zero_ns) / S
 
     def draw_span(self, span: Span) -> None:
-        letter, colour, hatch = ROLES[span.role]
+        letter, colour = ROLES[span.role].letter, ROLES[span.role].colour
+        hatch = HATCHES.get(span.role, "")
         left, right, lane = self.x(span.start_ns), self.x(span.end_ns), self.lanes[span.name]
         look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": BLACK, "linewidth": 1}
         self.axes.barh(lane, right - left, left=left, height=0.62, **look)

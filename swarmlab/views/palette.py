@@ -11,6 +11,7 @@ from dataclasses import dataclass
 BLACK, WHITE = "#000000", "#ffffff"
 ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILLION, REDDISH_PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+GREY = "#bbbbbb"
 LEADER = REDDISH_PURPLE
 
 # Outlines in a square of 24 by 24, as an SVG path.
@@ -20,6 +21,7 @@ DIAMOND = "M12 0L24 12L12 24L0 12z"
 OCTAGON = "M7.5 1h9L23 7.5v9L16.5 23h-9L1 16.5v-9z"
 ARROW_UP = "M12 0L22 9v14H2V9z"
 ARROW_DOWN = "M2 1h20v14L12 24L2 15z"
+CROWN = "M2 23L0 6l6 4 6-9 6 9 6-4-2 17z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ LOOKS = {
     "stopping": Look("X", "stopping", ARROW_DOWN, ORANGE),
     "complete": Look("C", "complete", SQUARE, BLUE, WHITE),
     "lost": Look("?", "not heard of", CIRCLE, "", ""),
+}
+
+# What a manager is in Raft.
+ROLES = {
+    "follower": Look("F", "follower", CIRCLE, WHITE),
+    "candidate": Look("C", "candidate", DIAMOND, YELLOW),
+    "leader": Look("L", "leader", CROWN, LEADER),
+    "down": Look("✖", "down", OCTAGON, GREY),
 }
 
 # Docker's task states, in the order of a task's life.

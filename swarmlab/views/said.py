@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from swarmlab.strings import _
 from swarmlab.views.palette import BLUE
 from swarmlab.views.snapshot import html_table
 
@@ -53,3 +54,8 @@ class Said:
         return big(
             f"<div style='border-left:5px solid {BLUE};padding:.3em .9em'>{title}{rest}</div>"
         )
+
+
+def only_simulated(what: str) -> Said:
+    """What stands in the place of a picture that needs what no API tells."""
+    return Said(_("Only on a simulated cluster"), (what,))

@@ -1,0 +1,163 @@
+"""Raft at work, live: a column a manager, the messages in flight, and a click that loses one.
+
+Messages take 1 to 2 ms of virtual time, so here time goes in small steps. `static/raft.js` draws
+the rows of `raft_rows`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from swarmlab.errors import LabError
+from swarmlab.simulation import MS
+from swarmlab.strings import _
+from swarmlab.views.live import LiveWidget, show_in_cell, source, widget_of
+from swarmlab.views.raft_rows import Scene, changes, raft_messages, scene
+from swarmlab.views.said import Said, big, marked, only_simulated
+
+MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
+STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
+SILENCE_MS_MAX = 20_000  # managers speak every second, and stand for election after 10 to 19 s
+NEWS_MAX = 6
+
+
+class RaftColumns(LiveWidget):
+    """Every manager's role, term, vote and log; a click on a message drops it.
+
+    >>> columns = raft_columns(cluster)  # doctest: +SKIP
+    >>> columns.step("10ms")  # doctest: +SKIP
+    >>> print(columns.words)  # doctest: +SKIP
+    """
+
+    _esm = source("common.js", "raft.js")
+    _css = source("board.css", "raft.css")
+    columns: traitlets.List[Any] = traitlets.List(help="one row a manager").tag(sync=True)
+    messages: traitlets.List[Any] = traitlets.List(help="one row a message").tag(sync=True)
+    news: traitlets.List[Any] = traitlets.List(help="(number, sentence), newest first").tag(
+        sync=True
+    )
+    status = traitlets.Dict(help="clock, whether it runs, step, last error").tag(sync=True)
+    labels = traitlets.Dict(help="the words on the controls").tag(sync=True)
+
+    def __init__(self, cluster: Any) -> None:
+        super().__init__(cluster)
+        self.labels = _labels()
+        self._scene: Scene | None = None
+        self._step = MESSAGE
+        self._running = False
+        self._told = 0
+        self.refresh()
+        show_in_cell(self)
+
+    # -- showing ---------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Look again, and show what changed."""
+        before, self._scene = self._scene, scene(self.cluster)
+        if before is not None:
+            self._tell(changes(before, self._scene))
+        with self.hold_sync():
+            self.columns, self.messages = self._scene.columns, self._scene.messages
+            self.words = self._scene.words
+            self.status = {
+                "clock": f"t = {self._scene.now_ns / MS:.2f} ms",
+                "running": self._running,
+                "step": self._step,
+                "error": self.error,
+            }
+        self.follow()
+
+    def _tell(self, sentences: list[str]) -> None:
+        fresh = [[self._told + n, line] for n, line in enumerate(sentences, start=1)]
+        self._told += len(fresh)
+        self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
+
+    @property
+    def moves(self) -> bool:
+        return self._running or super().moves
+
+    def tick(self) -> None:
+        if self._running:
+            self.step()
+        else:
+            self.refresh()
+
+    def static_html(self) -> str:
+        seen = self._scene or scene(self.cluster)
+        items = "".join(f"<li>{marked(flying.label)}</li>" for flying in seen.flying)
+        return f"{seen.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
+
+    # -- doing -------------------------------------------------------------------------
+    def act(self, verb: str, message: dict[str, Any]) -> None:
+        match verb:
+            case "step":
+                self._running = False
+                self.step()
+            case "run" | "halt":
+                self._running = verb == "run"
+            case "size":
+                self._step = message["step"]
+            case "drop":
+                self.drop(message["key"])
+            case "change":
+                self.cluster.client().services.create("nginx")
+            case "crash" | "start":
+                getattr(self.cluster, verb)(message["name"])
+
+    def step(self, size: str = "") -> None:
+        """Let a little virtual time pass: "1ms", or "message" for up to the next message."""
+        self.cluster.pause()  # what was played on the board goes on in steps
+        size = size or self._step
+        if size == MESSAGE:
+            self._run_to_the_next_message()
+        else:
+            self.cluster.run(size)
+        self.refresh()
+
+    def _run_to_the_next_message(self) -> None:
+        on_their_way = raft_messages(self.cluster)
+        if on_their_way:
+            self.cluster.run(f"{on_their_way[0].arrives_ns - self.cluster.now_ns}ns")
+            return
+        for _ms in range(SILENCE_MS_MAX):
+            self.cluster.run("1ms")
+            if raft_messages(self.cluster):
+                return
+
+    def drop(self, key: str) -> None:
+        """Lose the message of this key."""
+        flying = next((f for f in scene(self.cluster).flying if f.key == key), None)
+        if flying is None:
+            raise LabError(_("That message has arrived already; stop the time first."))
+        self.cluster.drop(flying.flight.source, flying.flight.target, flying.place)
+        line = _("Lost, {source} to {target}: {text}")
+        ends = {"source": flying.flight.source, "target": flying.flight.target}
+        self._tell([line.format(**ends, text=flying.text)])
+
+
+def _labels() -> dict[str, Any]:
+    steps = {MESSAGE: _("to the next message")}
+    return {
+        "title": _("Raft: the managers, and the messages between them"),
+        "run": _("▶ Run slowly"),
+        "halt": _("❚❚ Pause"),
+        "step": _("Step"),
+        "size": _("How much virtual time a step is"),
+        "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
+        "change": _("Create a service"),
+        "silence": _("No message is on its way. Press Step."),
+        "news": _("What happened"),
+        "words": _("The same in words"),
+        "help": _(
+            "Click a message (or Tab to it and press Enter) and it is lost. ✔ solid: committed, on "
+            "the disks of a quorum. Dashed: it may yet be lost."
+        ),
+    }
+
+
+def raft_columns(cluster: Any) -> RaftColumns | Said:
+    """The Raft columns of a simulated cluster; on a real one, a sentence."""
+    if getattr(cluster, "kind", "") != "simulated":
+        return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))
+    return widget_of(RaftColumns, cluster)

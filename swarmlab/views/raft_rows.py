@@ -1,0 +1,199 @@
+"""What the Raft columns show, as finished rows: managers, their logs, and the messages between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from swarmlab.simulation import MS, InFlight
+from swarmlab.strings import _
+from swarmlab.views.election import Logs, logs
+from swarmlab.views.palette import ROLES
+
+ENTRIES_MAX = 4  # shown of each log, the newest
+MODULE = "raft.messages"  # where Raft's messages are at home; nodes say other things, too
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A Raft message on its way."""
+
+    key: str  # the same from one look to the next
+    place: int  # how many messages of any kind arrive before it on its link
+    flight: InFlight
+    progress: float  # 0: just sent; 1: arriving
+    remaining_ns: int
+
+    @property
+    def text(self) -> str:
+        return says(self.flight.message)[1]
+
+    @property
+    def label(self) -> str:
+        line = _("{source} to {target}: {text}, arrives in {ms:.2f} ms")
+        ends = {"source": self.flight.source, "target": self.flight.target}
+        return line.format(**ends, text=self.text, ms=self.remaining_ns / MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The managers and the messages between them at one moment."""
+
+    now_ns: int
+    logs: Logs
+    flying: tuple[Flying, ...]  # the soonest first
+
+    @property
+    def words(self) -> str:
+        """The text twin."""
+        on_their_way = [flying.label for flying in self.flying] or [_("No message is on its way.")]
+        clock = _("t = {ms:.2f} ms").format(ms=self.now_ns / MS)
+        return "\n".join([clock, repr(self.logs), *on_their_way])
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        return [self._column(name) for name in self.logs.managers]
+
+    def _column(self, name: str) -> dict[str, Any]:
+        status = self.logs.statuses.get(name)
+        role = "down" if status is None else str(status.role)
+        facts, log = [], list[list[Any]]()
+        if status is not None:
+            vote = self.logs.names.get(status.vote) or "–"
+            facts = [
+                _("term {term}").format(term=status.term),
+                _("vote: {name}").format(name=vote),
+                _("commit #{index}").format(index=status.commit_index),
+            ]
+            log = [self._entry(status, index) for index in self.logs.indexes[-ENTRIES_MAX:]]
+        word = _(ROLES[role].word)
+        return {
+            "name": name,
+            "role": role,
+            "look": [*astuple(ROLES[role])],
+            "word": word,
+            "facts": facts,
+            "log": log,
+            "action": ["start", _("Start")] if status is None else ["crash", _("Crash")],
+            "label": ", ".join([name, word, *facts]),
+        }
+
+    def _entry(self, status: Any, index: int) -> list[Any]:
+        """[index, text, committed or not]; without text where the log has no such entry."""
+        cell = self.logs.cell(status, index)
+        line = _("#{index} term {term} {mark}")
+        text = line.format(index=index, term=cell[:-1], mark=cell[-1:]) if cell else ""
+        return [index, text, cell.endswith("✔")]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        managers = list(self.logs.managers)
+        return [
+            {
+                "key": flying.key,
+                "from": managers.index(flying.flight.source),
+                "to": managers.index(flying.flight.target),
+                "progress": flying.progress,
+                "tone": says(flying.flight.message)[0],
+                "text": flying.text,
+                "label": flying.label,
+            }
+            for flying in self.flying
+        ]
+
+
+def raft_messages(cluster: Any) -> list[InFlight]:
+    """The messages on their way that are Raft's, the soonest first."""
+    return [flight for flight in cluster.in_flight() if _is_raft(flight)]
+
+
+def _is_raft(flight: InFlight) -> bool:
+    return type(flight.message).__module__.endswith(MODULE)
+
+
+def scene(cluster: Any) -> Scene:
+    """A simulated cluster's managers at this moment; nothing moves by looking."""
+    with cluster.lock:
+        table, now_ns, in_flight = logs(cluster), cluster.now_ns, cluster.in_flight()
+        links, arrivals = Counter[tuple[str, str]](), Counter[tuple[str, str, int]]()
+        flying = []
+        for flight in in_flight:
+            pair = flight.source, flight.target
+            place, links[pair] = links[pair], links[pair] + 1
+            if not _is_raft(flight) or not {*pair} <= {*table.managers}:
+                continue
+            arrivals[*pair, flight.arrives_ns] += 1
+            key = f"{pair[0]}>{pair[1]}@{flight.arrives_ns}+{arrivals[*pair, flight.arrives_ns]}"
+            remaining_ns, whole_ns = flight.arrives_ns - now_ns, _whole_ns(cluster, *pair)
+            progress = round(min(1.0, max(0.0, 1 - remaining_ns / whole_ns)), 3)
+            flying.append(Flying(key, place, flight, progress, remaining_ns))
+    return Scene(now_ns, table, tuple(flying))
+
+
+def _whole_ns(cluster: Any, source: str, target: str) -> int:
+    """How long the slowest message takes from one machine to the other."""
+    network = cluster.machine(source).network
+    link = network.links.get((source, target), network.link)
+    return max(1, int(link.delay_ns + link.jitter_ns))
+
+
+def says(message: Any) -> tuple[str, str]:
+    """Who speaks (leader, candidate, or whoever answers), and what, in few words."""
+    match type(message).__name__:
+        case "AppendEntries" if message.entries:
+            first, last = message.entries[0].index, message.entries[-1].index
+            numbers = f"#{first}" if first == last else f"#{first}–#{last}"
+            return "leader", _("write {numbers}").format(numbers=numbers)
+        case "AppendEntries":
+            return "leader", _("♥ committed #{index}").format(index=message.commit)
+        case "AppendReply" if message.refused:
+            return "answer", _("✘ I lack #{index}").format(index=message.index)
+        case "AppendReply":
+            return "answer", _("✔ I have #{index}").format(index=message.index)
+        case "RequestVote":
+            return "candidate", _("vote for me, term {term}?").format(term=message.term)
+        case "VoteReply":
+            return "answer", _("✔ my vote") if message.granted else _("✘ no vote")
+        case "InstallSnapshot":
+            index = message.snapshot.index
+            return "leader", _("snapshot up to #{index}").format(index=index)
+        case "TimeoutNow":
+            return "leader", _("stand for election now")
+    return "answer", _("you are removed")
+
+
+# -- what changed ----------------------------------------------------------------------------------
+def changes(before: Scene, after: Scene) -> list[str]:
+    """One sentence a change: who stands, votes, leads; who has which entry; what is committed."""
+    said: list[str] = []
+    for name in after.logs.managers:
+        old, new = before.logs.statuses.get(name), after.logs.statuses.get(name)
+        if old is None or new is None:
+            if old is not new:
+                line = _("{name} is up again.") if new else _("{name} is down.")
+                said.append(line.format(name=name))
+            continue
+        words = {"name": name, "term": new.term, "index": new.last_index}
+        words |= {"commit": new.commit_index, "vote": after.logs.names.get(new.vote, "?")}
+        said += [line.format(**words) for line in _changes(old, new)]
+    return said
+
+
+def _changes(old: Any, new: Any) -> list[str]:
+    """Of one manager."""
+    said, role = [], str(new.role)
+    if (str(old.role), old.term) != (role, new.term):
+        lines = {
+            "leader": _("{name} leads: it has a majority of the votes of term {term}."),
+            "candidate": _("{name} hears no leader and stands for election in term {term}."),
+            "follower": _("{name} follows in term {term}."),
+        }
+        said.append(lines[role])
+    if (old.vote, old.term) != (new.vote, new.term) and new.vote not in (0, new.raft_id):
+        said.append(_("{name} votes for {vote}."))
+    if new.last_index > old.last_index:
+        said.append(_("{name} writes #{index}."))
+    if new.commit_index > old.commit_index:
+        said.append(_("{name} knows that #{commit} is committed."))
+    return said

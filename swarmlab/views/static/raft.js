@@ -1,0 +1,129 @@
+// Draws the Raft columns. Python decides: every word and place comes in finished rows.
+// The helpers are in common.js.
+
+function render({ model, el }) {
+  const root = make("div", "swarmlab-board swarmlab-raft", el);
+  const says = model.get("labels");
+  root.setAttribute("role", "region");
+  root.setAttribute("aria-label", says.title);
+  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
+  const { send, begin, end } = connect(model, root, draw);
+
+  // -- the bar: time in small steps ------------------------------------------------
+  const bar = make("div", "bar", root);
+  const step = make("button", "step", bar, says.step);
+  step.onclick = () => send("step");
+  const size = make("select", "size", bar);
+  size.setAttribute("aria-label", says.size);
+  for (const [value, word] of says.steps) make("option", "", size, word).value = value;
+  size.onchange = () => send("size", { step: size.value });
+  const run = make("button", "run", bar);
+  run.onclick = () => send(model.get("status").running ? "halt" : "run");
+  const clock = make("span", "clock", bar);
+  const change = make("button", "change", bar, says.change);
+  change.onclick = () => send("change");
+
+  // -- columns, with the wire between their heads and their logs -----------------------
+  const scroll = make("div", "scroll", root);
+  const stage = make("div", "stage", scroll);
+  const heads = make("ul", "row heads", stage);
+  const wire = make("ul", "wire", stage);
+  const silence = make("p", "silence", stage, says.silence);
+  const logs = make("ul", "row logs", stage);
+  const error = make("p", "error", root);
+  error.setAttribute("role", "alert");
+  const news = make("ol", "news", root);
+  news.setAttribute("role", "log");
+  news.setAttribute("aria-live", "polite");
+  news.setAttribute("aria-label", says.news);
+  make("p", "help", root, says.help);
+  const details = make("details", "words", root);
+  make("summary", "", details, says.words);
+  const words = make("pre", "", details);
+
+  function createHead() {
+    const head = document.createElement("li");
+    head.className = "column";
+    const title = make("div", "title", head);
+    head.shape = newShape(title);
+    head.name = make("span", "name", title);
+    head.word = make("span", "role", title);
+    head.button = make("button", "power", title);
+    head.facts = make("ul", "facts", head);
+    head.button.onclick = () => send(head.row.action[0], { name: head.row.name });
+    return head;
+  }
+
+  function drawHead(head, row) {
+    head.dataset.name = row.name;
+    head.dataset.role = row.role;
+    head.setAttribute("aria-label", row.label);
+    drawShape(head.shape, row.look);
+    write(head.name, row.name);
+    write(head.word, row.word);
+    write(head.button, row.action[1]);
+    head.button.setAttribute("aria-label", `${row.action[1]} ${row.name}`);
+    mark(head, row.role + row.facts[0] + row.facts[1]);
+    keep(head.facts, row.facts, (_, place) => place, () => make("li", "", head.facts), write);
+  }
+
+  function drawLog(log, row) {
+    log.dataset.name = row.name;
+    keep(log, row.log, ([index]) => index, () => make("li", "entry", log), (entry, [, text, safe]) => {
+      entry.textContent = text || "–";
+      entry.dataset.state = !text ? "none" : safe ? "safe" : "open";
+      mark(entry, entry.dataset.state);
+    });
+  }
+
+  // -- a message: a line from column to column, and a button on it where it is ---------------
+  function createMessage() {
+    const item = document.createElement("li");
+    item.line = make("span", "line", item);
+    item.button = make("button", "message", item);
+    item.button.onclick = () => lose(item);
+    return item;
+  }
+
+  // Focus goes to the message that takes the place of the lost one, so that a key is enough.
+  function lose(item) {
+    const next = item.nextElementSibling ?? item.previousElementSibling;
+    (next?.button ?? step).focus();
+    send("drop", { key: item.row.key });
+  }
+
+  function drawMessage(item, row) {
+    const centre = (column) => ((column + 0.5) / model.get("columns").length) * 100;
+    const [from, to] = [centre(row.from), centre(row.to)];
+    item.line.style.left = `${Math.min(from, to)}%`;
+    item.line.style.width = `${Math.abs(to - from)}%`;
+    item.line.dataset.to = to > from ? "right" : "left";
+    item.button.style.left = `${from + (to - from) * (0.15 + 0.7 * row.progress)}%`;
+    item.button.dataset.tone = row.tone;
+    item.button.setAttribute("aria-label", row.label);
+    write(item.button, to > from ? `${row.text} ▶` : `◀ ${row.text}`);
+  }
+
+  function draw() {
+    const status = model.get("status");
+    const columns = model.get("columns");
+    const messages = model.get("messages");
+    stage.style.setProperty("--columns", columns.length);
+    write(run, status.running ? says.halt : says.run);
+    size.value = status.step;
+    write(clock, status.clock);
+    keep(heads, columns, ({ name }) => name, createHead, drawHead);
+    keep(wire, messages, ({ key }) => key, createMessage, drawMessage);
+    silence.hidden = messages.length > 0;
+    keep(logs, columns, ({ name }) => name, () => make("ul", "log", logs), drawLog);
+    write(error, status.error);
+    keep(news, model.get("news"), ([number]) => number, () => make("li", "", news),
+      (item, [, text]) => write(item, text));
+    write(words, model.get("words"));
+  }
+
+  begin();
+  return end;
+}
+
+export default { render };

@@ -1,0 +1,217 @@
+"""The Raft columns: what they show, time in small steps, and a click that loses a message."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+import swarmlab
+from swarmlab.raft import messages as say
+from swarmlab.simulation import Dropped
+from swarmlab.views import raft_rows
+from swarmlab.views.raft_columns import MESSAGE, RaftColumns, raft_columns
+
+ENTRIES = tuple(say.Entry(index, 2, say.EntryKind.NORMAL) for index in (7, 8))
+
+
+@pytest.fixture
+def columns(cluster: Any):
+    made = raft_columns(cluster)
+    yield made
+    made.close()
+
+
+def click(columns: RaftColumns, verb: str, **more: Any) -> None:
+    message = {"do": verb, **more}
+    columns._handle_msg(
+        {"content": {"data": {"method": "custom", "content": message}}, "buffers": []}
+    )
+
+
+def until(columns: RaftColumns, text: str) -> dict[str, Any]:
+    """Step until a message that says this is on its way; its row."""
+    for _ in range(200):
+        found = [row for row in columns.messages if text in row["text"]]
+        if found:
+            return found[0]
+        click(columns, "step")
+    raise AssertionError(f"nobody says {text!r}; in words: {columns.words}")
+
+
+def told(columns: RaftColumns) -> list[str]:
+    return [sentence for _, sentence in columns.news]
+
+
+# -- what it shows ---------------------------------------------------------------------------------
+def test_a_column_a_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
+    assert [row["name"] for row in columns.columns] == ["m1", "m2", "m3"]
+    first, second = columns.columns[:2]
+    assert (first["word"], first["look"][0], second["look"][0]) == ("leader", "L", "F")
+    assert first["facts"] == ["term 2", "vote: m1", "commit #16"]
+    assert first["log"][-1] == [16, "#16 term 2 ✔", True]
+    assert "m1       leader    2     m1        #16" in columns.words
+
+
+def test_a_step_goes_to_the_next_message_and_looking_moves_no_time(columns: RaftColumns):
+    until(columns, "♥ committed #16")
+    row = columns.messages[0]
+    assert (row["tone"], row["from"]) == ("leader", 0)
+    assert 0 <= row["progress"] <= 1
+    assert row["label"] in columns.words
+    now_ns = columns.cluster.now_ns
+    click(columns, "look")
+    assert columns.cluster.now_ns == now_ns
+
+
+@pytest.mark.parametrize(("size", "ns"), [("1ms", 10**6), ("10s", 10**10)])
+def test_steps_have_a_size(columns: RaftColumns, size: str, ns: int):
+    before_ns = columns.cluster.now_ns
+    click(columns, "size", step=size)
+    click(columns, "step")
+    assert columns.cluster.now_ns - before_ns == ns
+
+
+def test_what_happens_is_told_in_the_order_of_an_election(columns: RaftColumns):
+    click(columns, "crash", name="m1")
+    assert columns.columns[0]["word"] == "down"
+    until(columns, "vote for me, term 3?")
+    until(columns, "✔ my vote")
+    until(columns, "write #17")
+    story = list(reversed(told(columns)))
+    assert story[0] == "m1 is down."
+    order = ["stands for election in term 3", "votes for", "a majority of the votes", "writes #17"]
+    places = [next(n for n, line in enumerate(story) if part in line) for part in order]
+    assert places == sorted(places)
+    click(columns, "start", name="m1")
+    assert columns.columns[0]["word"] == "follower"
+
+
+def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
+    click(columns, "change")
+    row = until(columns, "write #")
+    index = columns.columns[0]["log"][-1][0]
+    assert row["text"] == f"write #{index}"
+    assert columns.columns[0]["log"][-1] == [index, f"#{index} term 2 ?", False]
+    assert columns.columns[1]["log"][-1] == [index, "", False]
+    until(columns, f"♥ committed #{index}")
+    assert columns.columns[0]["log"][-1][2]
+
+
+@pytest.mark.parametrize(
+    ("message", "tone", "text"),
+    [
+        (say.AppendEntries(1, 2, 6, 2, ENTRIES, 6), "leader", "write #7–#8"),
+        (say.AppendReply(1, 2, 5, refused=True), "answer", "✘ I lack #5"),
+        (say.VoteReply(1, 3, granted=False), "answer", "✘ no vote"),
+        (say.InstallSnapshot(1, 2, say.Snapshot(9, 2, (), None)), "leader", "snapshot up to #9"),
+        (say.TimeoutNow(1, 2), "leader", "stand for election now"),
+        (say.MemberRemoved(1, 2), "answer", "you are removed"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_kind_of_message_has_its_words(message: Any, tone: str, text: str):
+    assert raft_rows.says(message) == (tone, text)
+
+
+def test_all_that_is_synced_is_plain_data_and_text_and_table_stand_beside_it(columns: RaftColumns):
+    until(columns, "♥")
+    json.dumps({name: value for name, value in columns.get_state().items() if name != "layout"})
+    data = columns._repr_mimebundle_()[0]
+    assert data["text/plain"] == columns.words
+    assert "<table" in data["text/html"]
+    assert columns.messages[0]["label"] in data["text/html"]
+
+
+# -- a click loses a message -----------------------------------------------------------------------
+def test_a_dropped_vote_request_never_arrives(columns: RaftColumns):
+    """Nobody votes, so nobody leads in that term."""
+    click(columns, "crash", name="m1")
+    until(columns, "vote for me")
+    asked = [row for row in columns.messages if "vote for me" in row["text"]]
+    for row in asked:
+        click(columns, "drop", key=row["key"])
+    assert columns.messages == []
+    assert told(columns)[0].startswith("Lost, ")
+    assert len(columns.cluster.trace.of(Dropped)) == len(asked)
+    columns.step("1s")
+    assert [row["word"] for row in columns.columns if row["word"] == "leader"] == []
+    columns.cluster.until(lambda: columns.cluster.client("m2").nodes.list, "60s")
+
+
+def test_the_second_of_two_messages_on_a_link_is_the_one_that_is_lost(cluster: Any):
+    cluster.slow("m1", "m2", "3s")
+    columns = raft_columns(cluster)
+    columns.step("2500ms")
+    rows = [row for row in columns.messages if (row["from"], row["to"]) == (0, 1)]
+    assert len(rows) >= 2
+    click(columns, "drop", key=rows[1]["key"])
+    left = [row["key"] for row in columns.messages if (row["from"], row["to"]) == (0, 1)]
+    assert left == [rows[0]["key"], *(row["key"] for row in rows[2:])]
+    columns.close()
+
+
+def test_a_message_that_has_arrived_cannot_be_lost_and_that_is_said(columns: RaftColumns):
+    row = until(columns, "♥")
+    columns.step("1s")
+    click(columns, "drop", key=row["key"])
+    assert "has arrived already" in columns.status["error"]
+
+
+def test_what_was_clicked_is_lived_again_from_the_saved_story(columns: RaftColumns, tmp_path: Any):
+    click(columns, "drop", key=until(columns, "♥")["key"])
+    click(columns, "change")
+    click(columns, "drop", key=until(columns, "write #")["key"])
+    columns.step("1s")
+    again = swarmlab.load(columns.cluster.save(tmp_path / "story.json"))
+    assert again.trace.digest() == columns.cluster.trace.digest()
+    assert len(again.trace.of(Dropped)) == 2
+
+
+def test_without_a_leader_nothing_can_be_created_and_docker_says_so(columns: RaftColumns):
+    columns.cluster.crash("m2", "m3")
+    columns.cluster.run("60s")
+    click(columns, "change")
+    assert "The swarm does not have a leader" in columns.status["error"]
+
+
+# -- time that passes ------------------------------------------------------------------------------
+def test_it_runs_slowly_until_it_is_paused_and_leaves_no_timer(cluster: Any):
+    async def run() -> None:
+        columns = raft_columns(cluster)
+        before_ns = cluster.now_ns
+        click(columns, "run")
+        assert columns.status["running"]
+        while cluster.now_ns == before_ns:
+            await asyncio.sleep(0.05)
+        click(columns, "halt")
+        await asyncio.sleep(0.3)
+        stopped_ns = cluster.now_ns
+        await asyncio.sleep(0.3)
+        assert cluster.now_ns == stopped_ns
+        assert columns._timer is None
+        click(columns, "run")
+        assert columns._timer is not None
+        columns.close()
+        assert columns._timer is None
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_what_the_board_plays_goes_on_in_steps(columns: RaftColumns):
+    columns.cluster.play(1)
+    columns.step(MESSAGE)
+    assert columns.cluster.speed == 0
+
+
+def test_there_is_one_widget_a_cluster(cluster: Any):
+    columns = raft_columns(cluster)
+    assert raft_columns(cluster) is columns
+    assert raft_columns(cluster.fork()) is not columns
+    columns.close()
+
+
+def test_on_a_real_cluster_a_sentence_stands_in_its_place():
+    assert "neither Raft's messages nor its logs" in repr(raft_columns(object()))
