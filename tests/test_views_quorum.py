@@ -15,7 +15,7 @@ from swarmlab.raft import Raft
 from swarmlab.views import predict as bets
 from swarmlab.views import quorum as module
 from swarmlab.views.election import election, logs
-from swarmlab.views.quorum import prove, quorum, quorum_table, tolerated
+from swarmlab.views.quorum import prove, quorum, quorum_table, slow_followers, tolerated
 
 # Slide 32: "Qtde managers, Quorum, Qtde falhas".
 SLIDE = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]
@@ -77,7 +77,7 @@ def test_no_row_of_the_table_is_written_down_in_the_module():
     assert {n for n in numbers if type(n) is int} <= {0, 1, 2, 3, 7, 8}
     source = inspect.getsource(prove) + inspect.getsource(module._write)
     assert "tolerated(" not in inspect.getsource(module._write)
-    before_row = source[: source.index("return Row(")]
+    before_row = source[: source.index("return _row(")]
     assert "quorum(" not in before_row.replace("make=swarmlab", "")
 
 
@@ -94,6 +94,48 @@ def test_a_row_tells_its_play_in_text_and_html():
         assert "m1, the leader, crashed" in form
         assert "too few managers are online" in form
     assert "computed" in repr(table_of(1)).lower()
+
+
+class Real:
+    """A swarm with the face of a real one."""
+
+    kind = "real"
+
+    def __init__(self, **options: Any) -> None:
+        self.within = swarmlab.simulate(**options)
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.within, name)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_on_real_engines_few_sizes_are_proven_and_their_engines_go():
+    made: list[Real] = []
+
+    def make(**options: Any) -> Real:
+        made.append(Real(**options))
+        return made[-1]
+
+    table = quorum_table(range(1, 8), make=make)
+    assert [len(one.names) for one in made] == [1, 3]
+    assert all(one.closed for one in made)
+    assert [(row.managers, row.quorum, row.tolerated) for row in table.rows] == SLIDE
+    assert [row.managers for row in table.seen] == [1, 3]
+    assert table.cells[1] == ("2", "2", "0", "–", "–", "–")
+    assert "2 of 2 rows" in repr(table)
+    assert "each manager costs one" in repr(table)
+
+
+def test_a_write_waits_for_the_quickest_majority_and_for_no_more():
+    cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
+    table = slow_followers(cluster, "1s")
+    assert [row[1] for row in table.rows] == ["5", "4", "3", "2", "1"]
+    assert [row[2] for row in table.rows] == ["0.2 s", "0.2 s", "0.2 s", "2.2 s", "2.2 s"]
+    assert cluster.now_ns == swarmlab.simulate(managers=5, workers=0, seed=7).now_ns
+    assert "cannot be slowed" in repr(slow_followers(Real(managers=1, workers=0)))
 
 
 # -- elections -------------------------------------------------------------------------------------

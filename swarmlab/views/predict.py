@@ -20,7 +20,7 @@ import yaml
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.said import Said, marked
+from swarmlab.views.said import Said, marked, with_twins
 
 LETTERS = "ABCDEF"
 
@@ -182,7 +182,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return _with_twins(self, super()._repr_mimebundle_(**options))
+        return with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def predict(
@@ -235,13 +235,7 @@ class Questions(ipywidgets.VBox):  # type: ignore[misc]
         return "".join(question._repr_html_() for question in self.children)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return _with_twins(self, super()._repr_mimebundle_(**options))
-
-
-def _with_twins(widget: Any, forms: Any) -> Any:
-    """A widget's forms, and beside them what text and a page without a kernel show."""
-    twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
-    return forms | twins if isinstance(forms, dict) else forms
+        return with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def ask(*names: str) -> Questions:

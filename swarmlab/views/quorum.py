@@ -12,13 +12,19 @@ from typing import Any
 import docker
 import requests
 
+from swarmlab.errors import LabError
+from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, text_table
+from swarmlab.views.said import Said, big_table, only_simulated, text_table
+from swarmlab.views.snapshot import look
+from swarmlab.views.tables import Table
 
 Make = Callable[..., Any]  # swarmlab.simulate, or whatever makes a cluster of managers and workers
 
-# Virtual time for an election after a crash: 10 to 19 s a try, and a split vote takes another.
-PATIENCE, PATIENCE_TRIES = "45s", 3
+# Time for an election after a crash: 10 to 19 s a try, and a split vote takes another.
+PATIENCE, PATIENCE_TRIES = "15s", 7
+SETTLE = "10s"  # until what was on its way before is there
+REAL_SIZES = (1, 3)  # on real engines every manager is one, and every crash takes its minute
 
 
 def quorum(managers: int) -> int:
@@ -48,7 +54,8 @@ class Row:
     seed: int
     quorum: int
     tolerated: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...]  # empty: not tried
+    real: bool  # seen on real engines
 
     @property
     def observed(self) -> int:
@@ -86,13 +93,13 @@ class Row:
         return self.said._repr_html_()
 
 
-def _refusal(client: Any, name: str) -> str:
+def _refusal(cluster: Any, manager: str, name: str) -> str:
     """What this manager answers to a write; empty when it takes it."""
     try:
-        client.configs.create(name=name, data=b"written")
+        cluster.client(manager).configs.create(name=name, data=b"written")
     except docker.errors.APIError as error:
         return str(error.explanation)
-    except requests.exceptions.ConnectionError:
+    except (requests.exceptions.RequestException, LabError):
         return _("Cannot connect to the Docker daemon: no manager is up.")
     return ""
 
@@ -103,9 +110,11 @@ def _write(cluster: Any, managers: list[str], name: str) -> str:
     error = ""
     for attempt in range(PATIENCE_TRIES):
         for manager in alive:
-            error = _refusal(cluster.client(manager), f"{name}-{attempt}-{manager}")
+            error = _refusal(cluster, manager, f"{name}-{attempt}-{manager}")
             if not error:
                 return ""
+        if not any(map(cluster.is_up, managers)):
+            return error
         cluster.run(PATIENCE)
     return error
 
@@ -128,12 +137,20 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
             crashed = cluster.default_node()
             cluster.crash(crashed)
             cluster.run(PATIENCE)
+    real = cluster.kind != "simulated"
+    if real:
+        cluster.close()
+    return _row(managers, seed, tuple(steps), real)
+
+
+def _row(managers: int, seed: int, steps: tuple[Step, ...], real: bool) -> Row:
     return Row(
         managers=managers,
         seed=seed,
         quorum=quorum(managers),
         tolerated=tolerated(managers),
-        steps=tuple(steps),
+        steps=steps,
+        real=real,
     )
 
 
@@ -154,10 +171,14 @@ class QuorumTable:
 
     rows: tuple[Row, ...]
 
+    @property
+    def seen(self) -> list[Row]:
+        return [row for row in self.rows if row.steps]
+
     def gain(self, row: Row) -> str:
         """What this row buys over the row with one manager less; read from what was seen."""
-        before = next((r for r in self.rows if r.managers == row.managers - 1), None)
-        if before is None:
+        before = next((r for r in self.seen if r.managers == row.managers - 1), None)
+        if before is None or not row.steps:
             return "–"
         more = row.observed - before.observed
         if more > 0:
@@ -171,28 +192,28 @@ class QuorumTable:
     @property
     def cells(self) -> list[tuple[str, ...]]:
         agree, differ = _("✔ yes"), _("✘ NO")
-        return [
-            (
-                *map(str, (row.managers, row.quorum, row.tolerated, row.observed)),
-                agree if row.agrees else differ,
-                self.gain(row),
-            )
-            for row in self.rows
-        ]
+        cells: list[tuple[str, ...]] = []
+        for row in self.rows:
+            seen = (str(row.observed), agree if row.agrees else differ)
+            computed = str(row.managers), str(row.quorum), str(row.tolerated)
+            cells.append((*computed, *(seen if row.steps else ("–", "–")), self.gain(row)))
+        return cells
 
     @property
     def errors(self) -> dict[str, list[int]]:
         """What the swarms said to the first write too many -> the sizes that said it."""
         said: dict[str, list[int]] = {}
-        for row in self.rows:
+        for row in self.seen:
             said.setdefault(row.error, []).append(row.managers)
         return said
 
     @property
     def notes(self) -> list[str]:
-        right = sum(row.agrees for row in self.rows)
+        right = sum(row.agrees for row in self.seen)
         line = _("{right} of {all} rows: computed and seen agree.")
-        notes = [line.format(right=right, all=len(self.rows))]
+        notes = [line.format(right=right, all=len(self.seen))]
+        if self.seen != list(self.rows):
+            notes.append(_("–: not tried. On real engines each manager costs one, and a minute."))
         for error, sizes in self.errors.items():
             which = ", ".join(map(str, sizes))
             notes.append(
@@ -210,5 +231,39 @@ class QuorumTable:
 
 
 def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
-    """Compute the slide's rows and prove each on a fresh cluster of that size."""
-    return QuorumTable(tuple(prove(managers, seed, make=make) for managers in sizes))
+    """Compute the slide's rows and prove each on a fresh cluster of that size.
+
+    On real engines only the first size and `REAL_SIZES` are proven.
+    """
+    rows: list[Row] = []
+    for managers in sizes:
+        dear = any(row.real for row in rows) and managers not in REAL_SIZES
+        rows.append(_row(managers, seed, (), True) if dear else prove(managers, seed, make=make))
+    return QuorumTable(tuple(rows))
+
+
+def slow_followers(cluster: Any, delay: str = "1s") -> Table | Said:
+    """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
+
+    >>> import swarmlab
+    >>> [row[-1] for row in slow_followers(swarmlab.simulate(managers=3, workers=0)).rows]
+    ['0.2 s', '0.2 s', '2.2 s']
+    """
+    if cluster.kind != "simulated":
+        return only_simulated(_("The network between real engines cannot be slowed from here."))
+    rows = []
+    leader = cluster.default_node()
+    followers = [n.name for n in look(cluster).nodes if n.manager and n.name != leader]
+    for count in range(len(followers) + 1):
+        slow, copy = followers[len(followers) - count :], cluster.fork()
+        for name in slow:
+            copy.slow(leader, name, delay)
+        copy.run(SETTLE)
+        begun_ns = copy.now_ns
+        copy.client(leader).configs.create(name="written", data=b"written")
+        quick = str(len(followers) + 1 - count)
+        rows.append((", ".join(slow) or "–", quick, f"{(copy.now_ns - begun_ns) / S:.1f} s"))
+    title = _("A write needs a quorum: {quorum} of {all}, the leader {leader} among them.")
+    words = {"quorum": quorum(len(followers) + 1), "all": len(followers) + 1, "leader": leader}
+    heads = (_("Slow managers"), _("Quick managers"), _("The write is answered after"))
+    return Table(title.format(**words), heads, tuple(rows))

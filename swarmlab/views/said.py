@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from swarmlab.strings import _
 from swarmlab.views.palette import BLUE
@@ -59,3 +60,9 @@ class Said:
 def only_simulated(what: str) -> Said:
     """What stands in the place of a picture that needs what no API tells."""
     return Said(_("Only on a simulated cluster"), (what,))
+
+
+def with_twins(widget: Any, forms: Any) -> Any:
+    """A widget's forms, and beside them what text and a page without a kernel show."""
+    twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
+    return forms | twins if isinstance(forms, dict) else forms

@@ -1,0 +1,106 @@
+"""Managers over zones: what quorum they make, and whether the loss of a zone takes it away.
+
+A zone is whatever fails as one: a data centre, a room, a power line. Pure arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarmlab.strings import _
+from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
+from swarmlab.views.quorum import quorum, tolerated
+from swarmlab.views.said import Said, big
+from swarmlab.views.sliders import Sliders, slider
+
+LETTERS = "ABCDE"
+MANAGERS_MAX = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """So many managers, dealt out over so many zones like cards."""
+
+    managers: int
+    zones: int
+
+    @property
+    def names(self) -> list[list[str]]:
+        """The managers in each zone; the first zones get what does not come out even."""
+        names = [f"m{number + 1}" for number in range(self.managers)]
+        return [names[zone :: self.zones] for zone in range(self.zones)]
+
+    @property
+    def counts(self) -> list[int]:
+        return [len(names) for names in self.names]
+
+    @property
+    def kept(self) -> list[bool]:
+        """Zone by zone: whether those that are left without it make a quorum."""
+        return [self.managers - count >= quorum(self.managers) for count in self.counts]
+
+    @property
+    def lines(self) -> list[str]:
+        line = _(
+            "Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}."
+        )
+        numbers = {"managers": self.managers, "quorum": quorum(self.managers)}
+        return [line.format(**numbers, tolerated=tolerated(self.managers)), self.verdict]
+
+    @property
+    def verdict(self) -> str:
+        if all(self.kept):
+            return _("✔ **Any one zone may be lost: the others still make a quorum.**")
+        if self.zones == 1:
+            return _("✘ **One zone is no spread: when it is lost, all is lost.**")
+        if self.zones == 2:
+            return _("✘ **Two zones never do: one of them holds half of the managers, or more.**")
+        lost = [LETTERS[zone] for zone, kept in enumerate(self.kept) if not kept]
+        line = _("✘ **Without zone {zones} there is no quorum.** Try another number of managers.")
+        return line.format(zones=_(" or ").join(lost))
+
+    def told(self, zone: int) -> str:
+        """What becomes of the swarm without this zone."""
+        left, need = self.managers - self.counts[zone], quorum(self.managers)
+        line = _("lost: {left} left, {need} needed: the swarm goes on")
+        stops = _("lost: {left} left, {need} needed: no changes any more")
+        return (line if self.kept[zone] else stops).format(left=left, need=need)
+
+    def __repr__(self) -> str:
+        zones = [
+            f"{'✔' if self.kept[zone] else '✘'} {LETTERS[zone]}: {' '.join(names) or '–'}; "
+            + self.told(zone)
+            for zone, names in enumerate(self.names)
+        ]
+        return "\n".join([repr(self._said), *zones])
+
+    @property
+    def _said(self) -> Said:
+        spread = " – ".join(map(str, self.counts))
+        title = _("Managers: {managers}, over {zones} zones: {spread}")
+        words = {"managers": self.managers, "zones": self.zones, "spread": spread}
+        return Said(title.format(**words), tuple(self.lines))
+
+    def _repr_html_(self) -> str:
+        boxes = "".join(self._box(zone) for zone in range(self.zones))
+        row = f"<div style='display:flex;flex-wrap:wrap;gap:10px;margin:8px 0'>{boxes}</div>"
+        return self._said._repr_html_() + big(row)
+
+    def _box(self, zone: int) -> str:
+        kept = self.kept[zone]
+        border = f"4px solid {BLUISH_GREEN}" if kept else f"4px dashed {VERMILLION}"
+        names = " ".join(f"<b style='margin-right:.5em'>{name}</b>" for name in self.names[zone])
+        return (
+            f"<div style='border:{border};border-radius:8px;padding:.3em .7em;flex:1 1 9em'>"
+            f"{_('Zone')} {LETTERS[zone]}<br>{names or '–'}<br>"
+            f"{'✔' if kept else '✘'} {self.told(zone)}</div>"
+        )
+
+
+def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
+    """Managers 1 to 9 over zones 1 to 5, with sliders."""
+    controls = {
+        "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
+        "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
+    }
+    return Sliders(Spread, controls)

@@ -1,0 +1,45 @@
+"""Managers over zones: the arithmetic, its words, and the sliders."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmlab.views.quorum import quorum
+from swarmlab.views.zones import LETTERS, MANAGERS_MAX, Spread, quorum_explorer
+
+
+@pytest.mark.parametrize(
+    ("managers", "zones", "counts"),
+    [(3, 3, [1, 1, 1]), (5, 3, [2, 2, 1]), (7, 3, [3, 2, 2]), (9, 3, [3, 3, 3]), (2, 3, [1, 1, 0])],
+)
+def test_managers_are_spread_as_docker_advises(managers: int, zones: int, counts: list[int]):
+    """Docker's admin guide, "Distribute manager nodes": 3: 1-1-1, 5: 2-2-1, 7: 3-2-2, 9: 3-3-3."""
+    assert Spread(managers, zones).counts == counts
+
+
+def test_what_is_told_is_what_the_votes_say():
+    for managers in range(1, MANAGERS_MAX + 1):
+        for zones in range(1, len(LETTERS) + 1):
+            spread = Spread(managers, zones)
+            assert sum(spread.counts) == managers
+            for names, kept in zip(spread.names, spread.kept, strict=True):
+                voters = {f"m{n + 1}" for n in range(managers)} - set(names)
+                assert kept == (len(voters) >= quorum(managers))
+            assert spread.verdict.startswith("✔") == all(spread.kept)
+
+
+def test_two_zones_never_do_and_four_managers_over_three_are_worse_than_three():
+    assert not any(all(Spread(managers, 2).kept) for managers in range(1, 10))
+    assert (all(Spread(3, 3).kept), Spread(4, 3).kept) == (True, [False, True, True])
+    assert "Without zone A there is no quorum" in repr(Spread(4, 3))
+
+
+def test_the_sliders_change_text_and_picture():
+    explorer = quorum_explorer()
+    assert "over 3 zones: 3 – 2 – 2" in repr(explorer)
+    explorer.controls["managers"].value = 4
+    assert "Quorum: 3 of 4" in repr(explorer)
+    assert "Quorum: 3 of 4" in explorer.children[-1].value
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer)
+    assert "Zone B" in bundle["text/html"]
