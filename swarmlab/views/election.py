@@ -5,16 +5,13 @@ Read from the simulation's trace and from the replicas' own status; a real swarm
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, only_simulated, text_table
+from swarmlab.views.said import Said, big_table, image, only_simulated, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -208,17 +205,12 @@ class Story:
         return drawn(self)
 
     def _repr_html_(self) -> str:
-        file = io.BytesIO()
-        self.figure().savefig(file, format="svg")
-        picture = base64.b64encode(file.getvalue()).decode()
-        words = escape("; ".join(" ".join(row) for row in self.rows))
-        look = f"alt='{words}' style='max-width:100%;background:white'"
-        image = f"<img {look} src='data:image/svg+xml;base64,{picture}'>"
+        picture = image(self.figure(), "; ".join(" ".join(row) for row in self.rows))
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             told = _("The same in words: {count} lines").format(count=len(self.rows))
             table = f"<details><summary style='font-size:1.15em'>{told}</summary>{table}</details>"
-        return image + table
+        return picture + table
 
 
 def election(cluster: Any, since_ns: int | None = None) -> Story | Said:

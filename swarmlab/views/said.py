@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -66,3 +68,12 @@ def with_twins(widget: Any, forms: Any) -> Any:
     """A widget's forms, and beside them what text and a page without a kernel show."""
     twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
     return forms | twins if isinstance(forms, dict) else forms
+
+
+def image(figure: Any, words: str) -> str:
+    """A matplotlib figure as an image with its words; white behind it in every theme."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    picture = base64.b64encode(file.getvalue()).decode()
+    look = f"alt='{escape(words)}' style='max-width:100%;background:white'"
+    return f"<img {look} src='data:image/svg+xml;base64,{picture}'>"

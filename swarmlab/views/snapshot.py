@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -32,6 +32,7 @@ class NodeRow:
     raft: str = ""  # leader, follower, candidate; empty: none, or not known
     term: int | None = None  # None: none, or not known
     running: int = 0  # tasks
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def down(self) -> bool:
@@ -197,6 +198,7 @@ def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
         up=machine.up,
         raft=machine.raft,
         term=machine.term,
+        labels=node["Spec"].get("Labels") or {},
     )
 
 

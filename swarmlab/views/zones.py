@@ -41,9 +41,7 @@ class Spread:
 
     @property
     def lines(self) -> list[str]:
-        line = _(
-            "Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}."
-        )
+        line = _("Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}.")
         numbers = {"managers": self.managers, "quorum": quorum(self.managers)}
         return [line.format(**numbers, tolerated=tolerated(self.managers)), self.verdict]
 

@@ -1,0 +1,104 @@
+"""A container made by hand: commands that really run here, on Linux, as an ordinary user.
+
+Nothing is simulated: the words of each command and of the kernel are shown as they are. Where the
+machine has no namespaces to give, a sentence says why, and what would help.
+"""
+
+from __future__ import annotations
+
+import atexit
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from swarmlab.strings import _
+from swarmlab.views.said import Said, big
+
+TIMEOUT_S = 10
+ALONE = ["unshare", "--user", "--map-root-user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Commands and what they said, as in a terminal."""
+
+    lines: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        text = escape(repr(self))
+        return big(f"<pre style='font-size:1em;white-space:pre-wrap'>{text}</pre>")
+
+
+@cache
+def refusal() -> str:
+    """Why no container can be made by hand on this machine; empty when one can."""
+    system = platform.system()
+    if system != "Linux":
+        line = _(
+            "This machine runs {system}. Namespaces are a part of the Linux kernel: here even "
+            "Docker runs its containers in a small Linux VM. The text tells what Linux says."
+        )
+        return line.format(system={"Darwin": "macOS"}.get(system, system))
+    for program, package in (("unshare", "util-linux"), ("busybox", "busybox-static")):
+        if shutil.which(program) is None:
+            line = _(
+                "The program `{program}` is missing. On Debian or Ubuntu: apt install {package}"
+            )
+            return line.format(program=program, package=package)
+    tried = subprocess.run([*ALONE, "true"], capture_output=True, text=True, timeout=TIMEOUT_S)
+    if tried.returncode:
+        line = _(
+            "This machine gives an ordinary user no namespaces; it says: {words}. (In a container, "
+            "and on Ubuntu 24.04, that is usual; an administrator can allow it.)"
+        )
+        return line.format(words=tried.stderr.strip())
+    return ""
+
+
+def by_hand(*commands: str, folder: Path | None = None) -> Shown | Said:
+    """Run each command in a shell here, in `folder`, and show it with its answer."""
+    if why := refusal():
+        return Said(_("Not on this machine"), (why,))
+    lines: list[str] = []
+    for command in commands:
+        lines += [f"$ {command}", _answer(command, folder)]
+    return Shown(tuple(line for line in lines if line))
+
+
+def _answer(command: str, folder: Path | None) -> str:
+    try:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return _("(no end after {seconds} s: stopped)").format(seconds=TIMEOUT_S)
+    return done.stdout.rstrip()
+
+
+def root_directory() -> Path:
+    """A new folder with busybox and nothing else: all that a container's root needs. It goes when
+    Python ends."""
+    root = Path(tempfile.mkdtemp(prefix="by-hand-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    for name in ("bin", "proc"):
+        (root / name).mkdir()
+    busybox = shutil.which("busybox")
+    if busybox:
+        shutil.copy(busybox, root / "bin" / "busybox")
+        for name in ("sh", "ls", "ps", "hostname", "mount", "id", "cat"):
+            (root / "bin" / name).symlink_to("busybox")
+    return root

@@ -1,0 +1,154 @@
+"""Slide 29 as the cluster is: the Raft group, the workers, their zones, and who speaks to whom.
+
+Read from the Docker API alone, so that it works on a real cluster, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+
+from swarmlab.strings import _
+from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
+from swarmlab.views.said import big, image, marked
+from swarmlab.views.snapshot import NodeRow, Snapshot, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Kind of edge -> colour, dashes, width.
+LINES = {"raft": (LEADER, "solid", 4.0), "tls": (BLACK, "dashed", 1.4), "gossip": (BLUE, ":", 2.2)}
+FONT_SIZE, NODE_SIZE = 14, 2600
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    snapshot: Snapshot
+    label: str  # the node label that names the zone
+
+    @property
+    def members(self) -> list[NodeRow]:
+        return [row for row in self.snapshot.nodes if row.role]
+
+    @property
+    def zones(self) -> dict[str, list[NodeRow]]:
+        """Zone -> its nodes, managers first; those without the label are the last, nameless one."""
+        names = sorted({row.labels.get(self.label, "") for row in self.members})
+        names.sort(key=lambda name: not name)
+        rows = sorted(self.members, key=lambda row: row.role)
+        return {n: [row for row in rows if row.labels.get(self.label, "") == n] for n in names}
+
+    @property
+    def graph(self) -> nx.MultiGraph:
+        """Nodes at their places, edges with their kind. Gossip is drawn as a chain, to be read."""
+        graph, left = nx.MultiGraph(), 0.0
+        managers, workers = self._of("manager"), self._of("worker")
+        for zone, rows in self.zones.items():
+            lanes = [[row for row in rows if row.role == role] for role in ("worker", "manager")]
+            width = max(map(len, lanes))
+            for y, lane in enumerate(lanes):
+                for number, row in enumerate(lane):
+                    x = left + (number + 0.5) * width / len(lane)
+                    # Neighbours stand higher and lower, so that a line past one is seen.
+                    raised = 0.14 * ((managers + workers).index(row.name) % 2)
+                    graph.add_node(row.name, row=row, zone=zone, at=(x, y + raised))
+            left += width + 0.4
+        graph.add_edges_from(combinations(managers, 2), kind="raft")
+        for number, worker in enumerate(workers):
+            graph.add_edge(worker, managers[number * len(managers) // len(workers)], kind="tls")
+        graph.add_edges_from(pairwise(workers), kind="gossip")
+        return graph
+
+    def _of(self, role: str) -> list[str]:
+        return [row.name for rows in self.zones.values() for row in rows if row.role == role]
+
+    # -- forms -----------------------------------------------------------------------
+    @property
+    def lines(self) -> list[str]:
+        """The text twin."""
+        managers, workers = self._of("manager"), self._of("worker")
+        down = [row.name for row in self.members if row.down]
+        leads = self.snapshot.leader or _("nobody")
+        raft = _("**Raft group**: {managers}. Leader: {leader}. Each manager keeps all data.")
+        tls = _(
+            "**TLS**: every connection, with certificates of the swarm's own CA, which the "
+            "managers run. Each worker ({workers}) speaks to one manager; which one, no API tells."
+        )
+        gossip = _("**Gossip**: all {count} nodes tell each other who has which overlay network.")
+        lines = [
+            raft.format(managers=", ".join(managers), leader=leads),
+            tls.format(workers=", ".join(workers) or "–"),
+            gossip.format(count=len(self.members)),
+        ]
+        if any(self.zones):
+            each = [
+                f"{zone or '–'}: {', '.join(r.name for r in z)}" for zone, z in self.zones.items()
+            ]
+            lines.append(_("**Zones**: {zones}.").format(zones="; ".join(each)))
+        return [*lines, *([_("**Down**: {names}.").format(names=", ".join(down))] if down else [])]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines).replace("**", "")
+
+    def figure(self) -> Figure:
+        from matplotlib.figure import Figure
+
+        graph = self.graph
+        figure = Figure(figsize=(12, 5), layout="constrained")
+        axes: Axes = figure.subplots()
+        places = nx.get_node_attributes(graph, "at")
+        self._draw_zones(axes, graph)
+        for kind, (colour, dashes, width) in LINES.items():
+            edges = [(a, b) for a, b, k in graph.edges(data="kind") if k == kind]
+            style: dict[str, Any] = {"edge_color": colour, "style": dashes, "width": width}
+            nx.draw_networkx_edges(graph, places, edgelist=edges, ax=axes, **style)
+            axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_legend(kind))
+        for name, row in graph.nodes(data="row"):
+            self._draw_node(axes, graph, name, row)
+        axes.margins(0.08, 0.25)
+        axes.set_axis_off()
+        figure.legend(ncols=3, loc="outside lower center", fontsize=FONT_SIZE)
+        return figure
+
+    def _draw_node(self, axes: Axes, graph: nx.Graph, name: str, row: NodeRow) -> None:
+        leads = name == self.snapshot.leader
+        colour = GREY if row.down else LEADER if leads else WHITE
+        places = {name: graph.nodes[name]["at"]}
+        shape = "s" if row.role == "manager" else "o"
+        look: dict[str, Any] = {"node_color": colour, "edgecolors": BLACK, "linewidths": 2}
+        nx.draw_networkx_nodes(
+            graph, places, nodelist=[name], node_shape=shape, node_size=NODE_SIZE, ax=axes, **look
+        )
+        marks = ["✖" if row.down else "L" if leads else "", "CA" if row.role == "manager" else ""]
+        text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
+        nx.draw_networkx_labels(graph, places, {name: text}, font_size=FONT_SIZE, ax=axes)
+
+    def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:
+        for zone, rows in self.zones.items():
+            if not zone:
+                continue
+            xs = [graph.nodes[row.name]["at"][0] for row in rows]
+            axes.axvspan(min(xs) - 0.5, max(xs) + 0.5, color=GREY, alpha=0.35)
+            title = f"{self.label} = {zone}"
+            axes.text(min(xs) - 0.45, 1.42, title, fontsize=FONT_SIZE, backgroundcolor=WHITE)
+
+    def _repr_html_(self) -> str:
+        words = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
+        return image(self.figure(), repr(self)) + big(words)
+
+
+def _legend(kind: str) -> str:
+    return {
+        "raft": _("Raft (managers only)"),
+        "tls": _("TLS: tasks down, reports up"),
+        "gossip": _("gossip network"),
+    }[kind]
+
+
+def topology(cluster: Any, label: str = "az") -> Topology:
+    """Who is in the swarm, and how they are connected; zones come from the node label `label`."""
+    return Topology(look(cluster), label)
