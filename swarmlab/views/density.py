@@ -7,6 +7,9 @@ is a rough sum, no measurement: nothing is shared, nothing is overcommitted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from swarmlab.strings import _
 from swarmlab.views.palette import BLUE, VERMILLION
@@ -20,65 +23,37 @@ HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' f
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What one app costs beside itself; MiB and seconds, each with who says so."""
+    """What one app costs beside itself: values, each with who says so (`density.yml`)."""
 
     word: str
-    kernel_mib: int
-    kernel_source: str
-    overhead_mib: int
-    overhead_source: str
-    disk_mib: int
-    disk_source: str
-    start_s: float
-    start_source: str
+    kernel_mib: tuple[int, str]  # memory of a kernel and a system of its own; source
+    overhead_mib: tuple[int, str]  # memory around it: hypervisor, shim
+    disk_mib: tuple[int, str]
+    start_s: tuple[float, str]
 
 
-KINDS = (
-    Kind(
-        "Virtual machine",
-        kernel_mib=256,
-        kernel_source="Debian 11 Installation Guide, 3.4: least memory, no desktop",
-        overhead_mib=226,
-        overhead_source="OpenShift Virtualization docs: 218 MiB and 8 MiB for one CPU",
-        disk_mib=2048,
-        disk_source="Debian 11 Installation Guide, 3.4: disk, no desktop",
-        start_s=22.8,
-        start_source="C. Percival, EC2 boot time benchmarking, 2021: from running to port 22 open",
-    ),
-    Kind(
-        "Micro VM",
-        kernel_mib=128,
-        kernel_source="Firecracker SPECIFICATION.md: the size that it is tested with",
-        overhead_mib=5,
-        overhead_source="Firecracker SPECIFICATION.md: at most",
-        disk_mib=227,
-        disk_source="Ubuntu docs, minimal images: 24.04 as downloaded",
-        start_s=0.125,
-        start_source="Firecracker SPECIFICATION.md: at most, up to /sbin/init",
-    ),
-    Kind(
-        "Container",
-        kernel_mib=0,
-        kernel_source="none of its own: the host's",
-        overhead_mib=10,
-        overhead_source="containerd issue 7878: its shim, 10 MiB",
-        disk_mib=0,
-        disk_source="image layers are shared; what it writes counts as the app's",
-        start_s=0.25,
-        start_source="moby issue 21737, 2018: containerd, create and start",
-    ),
-)
+def _kinds() -> tuple[Kind, ...]:
+    rows = yaml.safe_load(Path(__file__).with_name("density.yml").read_text("utf-8"))
+    return tuple(Kind(**row) for row in rows)
+
+
+KINDS = _kinds()
 
 
 def sources() -> Table:
     """Every figure beside the one who says so."""
-    what = (_("memory of its own kernel and system"), _("memory around it"), _("disk"), _("start"))
-    rows = []
-    for kind in KINDS:
-        mib = (kind.kernel_mib, kind.overhead_mib, kind.disk_mib)
-        values = (*(f"{number} MiB" for number in mib), f"{kind.start_s:g} s")
-        said = (kind.kernel_source, kind.overhead_source, kind.disk_source, kind.start_source)
-        rows += [(_(kind.word), *row) for row in zip(what, values, map(_, said), strict=True)]
+    what = {
+        "kernel_mib": _("memory of its own kernel and system"),
+        "overhead_mib": _("memory around it"),
+        "disk_mib": _("disk"),
+        "start_s": _("start"),
+    }
+    rows = [
+        (_(kind.word), words, f"{value:g} {'s' if name == 'start_s' else 'MiB'}", _(source))
+        for kind in KINDS
+        for name, words in what.items()
+        for value, source in [getattr(kind, name)]
+    ]
     assumed = _("assumption")
     rows.append((_("Host"), _("its own system, once"), f"{HOST_MIB} MiB", assumed))
     rows.append((_("App, server"), _("memory, disk"), _("the sliders"), assumed))
@@ -96,17 +71,19 @@ class Density:
     server_gib: int
 
     def memory_mib(self, kind: Kind) -> int:
-        return HOST_MIB + self.apps * (self.app_mib + kind.kernel_mib + kind.overhead_mib)
+        return HOST_MIB + self.apps * self.each_mib(kind)
+
+    def each_mib(self, kind: Kind) -> int:
+        return self.app_mib + kind.kernel_mib[0] + kind.overhead_mib[0]
 
     def disk_mib(self, kind: Kind) -> int:
         """Equal apps share the layers of one image; machines have a disk each."""
-        copies = 1 if kind.disk_mib == 0 else self.apps
-        return copies * (self.app_disk_mib + kind.disk_mib)
+        own_mib = kind.disk_mib[0]
+        return (self.apps if own_mib else 1) * (self.app_disk_mib + own_mib)
 
     def fit(self, kind: Kind) -> int:
         """How many the server's memory has room for."""
-        each = self.app_mib + kind.kernel_mib + kind.overhead_mib
-        return max(0, self.server_gib * GIB - HOST_MIB) // each
+        return max(0, self.server_gib * GIB - HOST_MIB) // self.each_mib(kind)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -121,7 +98,7 @@ class Density:
                 _(kind.word),
                 f"{self.memory_mib(kind) / GIB:.1f} GiB",
                 f"{self.disk_mib(kind) / GIB:.1f} GiB",
-                f"{kind.start_s:g} s",
+                f"{kind.start_s[0]:g} s",
                 str(self.fit(kind)),
             )
             for kind in KINDS
@@ -149,7 +126,7 @@ class Density:
         look = f"height:1em;width:{percent:.1f}%;background:{BLUE if fits else hatch}"
         word = "✔" if fits else _("✘ does not fit")
         label = f"{_(kind.word)}: {need / GIB:.1f} / {self.server_gib} GiB {word}"
-        return f"<div>{label}<div style='border:1px solid'><div style='{look}'></div></div></div>"
+        return f"<div style='margin:.4em 0'>{label}<div style='border:1px solid'><div style='{look}'></div></div></div>"
 
 
 def density(apps: int = 20) -> Sliders:

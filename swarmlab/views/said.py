@@ -36,7 +36,7 @@ def big(html: str) -> str:
 def big_table(
     heads: Iterable[str], rows: Iterable[Iterable[str]], notes: Iterable[str] = ()
 ) -> str:
-    left = "style='text-align:left'"
+    left = "style='text-align:left;padding:.2em .8em .2em .2em'"
     table = html_table(heads, rows).replace("<td>", f"<td {left}>").replace("<th ", f"<th {left} ")
     return big(table + "".join(f"<p>{marked(note)}</p>" for note in notes))
 

@@ -1,7 +1,7 @@
 """What may stand on what: servers, hypervisors, kernels, engines, programs (slides 4 and 5).
 
-The rules are data and one pure function, `may_stand_on`. A `Stack` is a drawing that keeps them;
-the builder puts one layer on another, or says why it cannot be.
+The rules are data (`stacks.yml`) and one pure function, `may_stand_on`. A `Stack` is a drawing that
+keeps them, so the builder puts one layer on another, or says why it cannot be.
 """
 
 from __future__ import annotations
@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
@@ -17,74 +21,34 @@ from swarmlab.views.said import big
 GROUND = -1
 
 
+_RULES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("stacks.yml").read_text("utf-8"))
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     word: str
-    kind: str  # server, hypervisor, os, engine, program
-    kernel: str = ""  # of an os: which it is; of an engine or a program: which it needs
+    kind: str  # server, hypervisor, system, engine, program, …
+    kernel: str  # of a system: which it is; of an engine or a program: which it needs
 
 
-LAYERS = {
-    "server": Layer("Server", "server"),
-    "xen": Layer("Xen (hypervisor)", "hypervisor"),
-    "kvm": Layer("Hypervisor in the host", "guest hypervisor"),
-    "ubuntu": Layer("Ubuntu Linux", "os", "Linux"),
-    "debian": Layer("Debian Linux", "os", "Linux"),
-    "windows": Layer("Windows Server 2016", "os", "Windows"),
-    "engine": Layer("Docker Engine for Linux", "engine", "Linux"),
-    "windows_engine": Layer("Docker Engine for Windows", "engine", "Windows"),
-    "mysql": Layer("bins/libs + MySQL", "program", "Linux"),
-    "nginx": Layer("bins/libs + Nginx", "program", "Linux"),
-    "php": Layer("bins/libs + PHP-FPM", "program", "Linux"),
-    "sql_server": Layer("bins/libs + SQL Server", "program", "Windows"),
-}
-# Kind -> the kinds that carry it.
-CARRIERS = {
-    "server": {"ground"},
-    "hypervisor": {"server"},
-    "guest hypervisor": {"os"},
-    "os": {"server", "hypervisor", "guest hypervisor"},
-    "engine": {"os"},
-    "program": {"os", "engine"},
-}
+LAYERS = {name: Layer(*fields) for name, fields in _RULES["layers"].items()}
 
 
 def may_stand_on(lower: Layer | None, upper: Layer) -> str:
-    """Why `upper` cannot stand on `lower` (None: on the ground); empty when it can.
+    """Why `upper` cannot stand on `lower` (None: the ground); empty when it can.
 
     >>> may_stand_on(LAYERS["engine"], LAYERS["mysql"])
     ''
     """
     carrier = lower.kind if lower else "ground"
-    if carrier in CARRIERS[upper.kind]:
-        if lower is None or not upper.kernel or not lower.kernel or upper.kind == "os":
-            return ""
-        return "" if lower.kernel == upper.kernel else _wrong_kernel(upper)
     if carrier == "program":
-        return _("A program carries nothing: it is what all the rest is for.")
-    return {
-        "server": _("A server stands on the ground, and carries the rest."),
-        "hypervisor": _("Xen is the lowest software there is: it wants the bare server."),
-        "guest hypervisor": _("This hypervisor is a part of an operating system, or runs in one."),
-        "os": _(
-            "An operating system brings its own kernel, and a kernel wants a machine: a server, or "
-            "the pretended one that a hypervisor makes. An engine makes no machines, and two "
-            "kernels cannot share one."
-        ),
-        "engine": _("An engine is a program: without an operating system nobody starts it."),
-        "program": _(
-            "A program calls a kernel: it needs an operating system below, or an engine on one. A "
-            "hypervisor runs machines, not programs."
-        ),
-    }[upper.kind]
-
-
-def _wrong_kernel(upper: Layer) -> str:
-    line = _(
-        "This needs the kernel of {kernel}, and a container brings no kernel of its own: it uses "
-        "that of its host. (Docker Desktop runs Linux containers on Windows in a hidden Linux VM.)"
-    )
-    return line.format(kernel=upper.kernel)
+        return _(_RULES["on a program"])
+    if carrier not in _RULES["carriers"][upper.kind]:
+        return _(_RULES["reasons"][upper.kind])
+    needs_kernel = upper.kind in ("engine", "program")
+    if lower is not None and needs_kernel and lower.kernel != upper.kernel:
+        return _(_RULES["wrong kernel"]).format(kernel=upper.kernel)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +79,7 @@ class Stack:
 
     @property
     def kernels(self) -> int:
-        return sum(LAYERS[name].kind == "os" for name, _on in self.layers)
+        return sum(LAYERS[name].kind == "system" for name, _on in self.layers)
 
     def same_as(self, other: Stack) -> bool:
         """Whether both are built alike, whatever was put first."""
@@ -136,40 +100,28 @@ class Stack:
 
     def _told(self, number: int) -> str:
         layer = LAYERS[self.layers[number][0]]
-        return _(layer.word) + (f" [{_('kernel')}]" if layer.kind == "os" else "")
+        return _(layer.word) + (f" [{_('kernel')}]" if layer.kind == "system" else "")
 
     def _repr_html_(self) -> str:
         return big(self._row(GROUND)) if self.layers else big(f"<p>{self!r}</p>")
 
     def _row(self, place: int) -> str:
         boxes = "".join(self._box(number) for number in self.above(place))
-        row = "display:flex;flex-wrap:wrap;gap:6px;align-items:flex-end"
+        row = "display:flex;gap:6px;align-items:flex-end;overflow-x:auto"
         return f"<div style='{row}'>{boxes}</div>" if boxes else ""
 
     def _box(self, number: int) -> str:
         """What stands on it above its name; a kernel has a thick edge."""
-        thick = LAYERS[self.layers[number][0]].kind == "os"
+        thick = LAYERS[self.layers[number][0]].kind == "system"
         edge = "4px solid" if thick else "1px solid"
-        look = f"border:{edge} currentColor;border-radius:6px;padding:4px;flex:1 1 7em"
+        look = (
+            f"border:{edge} currentColor;border-radius:6px;padding:4px;flex:1 1 0;min-width:4.5em"
+        )
         name = f"<div style='text-align:center;line-height:1.2'>{escape(self._told(number))}</div>"
         return f"<div style='{look}'>{self._row(number)}{name}</div>"
 
 
-SLIDE_5 = Stack(
-    (
-        ("server", GROUND),
-        ("xen", 0),
-        ("ubuntu", 1),
-        ("engine", 2),
-        ("mysql", 3),
-        ("debian", 1),
-        ("nginx", 5),
-        ("php", 5),
-        ("windows", 1),
-        ("windows_engine", 8),
-        ("sql_server", 9),
-    )
-)
+SLIDE_5 = Stack(tuple((name, on) for name, on in _RULES["slide 5"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +160,7 @@ class TwoStacks:
     def _repr_html_(self) -> str:
         both = zip(self.titles, (self.machines, self.containers), strict=True)
         sides = "".join(
-            f"<div style='flex:1 1 20em'>{big(f'<b>{title}</b>')}{stack._repr_html_()}</div>"
+            f"<div style='flex:1 1 20em;min-width:0'>{big(f'<b>{title}</b>')}{stack._repr_html_()}</div>"
             for title, stack in both
         )
         return (

@@ -1,0 +1,150 @@
+"""What may stand on what, the drawing that keeps the rules, and the builder; what apps cost."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+from swarmlab.errors import LabError
+from swarmlab.views.builder import stack_builder, two_stacks
+from swarmlab.views.density import KINDS, Density, density, sources
+from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks, may_stand_on
+
+REFUSED = [
+    ("server", "nginx", "A program calls a kernel"),
+    ("xen", "nginx", "A hypervisor runs machines, not programs"),
+    ("xen", "engine", "without an operating system nobody starts it"),
+    ("engine", "debian", "An engine makes no machines"),
+    ("ubuntu", "debian", "two kernels cannot share one"),
+    ("ubuntu", "xen", "wants the bare server"),
+    ("windows", "engine", "needs the kernel of Linux"),
+    ("windows_engine", "mysql", "needs the kernel of Linux"),
+    ("engine", "sql_server", "needs the kernel of Windows"),
+    ("ubuntu", "sql_server", "needs the kernel of Windows"),
+    ("nginx", "php", "A program carries nothing"),
+    ("xen", "server", "A server stands on the ground"),
+]
+GOOD = {
+    *(("server", "xen"), ("server", "ubuntu"), ("xen", "ubuntu"), ("xen", "windows")),
+    *(("ubuntu", "kvm"), ("kvm", "debian"), ("ubuntu", "engine"), ("windows", "windows_engine")),
+    *(("engine", "mysql"), ("debian", "nginx"), ("windows_engine", "sql_server")),
+}
+
+
+@pytest.mark.parametrize(("lower", "upper", "reason"), REFUSED)
+def test_what_cannot_stand_there_says_why(lower: str, upper: str, reason: str):
+    assert reason in may_stand_on(LAYERS[lower], LAYERS[upper])
+
+
+@pytest.mark.parametrize(("lower", "upper"), sorted(GOOD))
+def test_what_can_stand_there_is_not_refused(lower: str, upper: str):
+    assert may_stand_on(LAYERS[lower], LAYERS[upper]) == ""
+
+
+def test_every_pair_is_either_possible_or_has_its_reason():
+    """No program without a kernel below, no kernel without a machine: for all pairs there are."""
+    for lower, upper in itertools.product(LAYERS.values(), repeat=2):
+        if may_stand_on(lower, upper):
+            continue
+        if upper.kind == "program":
+            assert lower.kernel == upper.kernel
+        if upper.kind == "system":
+            assert lower.kind in ("server", "hypervisor", "hosted hypervisor")
+    assert [n for n, layer in LAYERS.items() if not may_stand_on(None, layer)] == ["server"]
+
+
+def test_slide_5_keeps_the_rules_and_has_the_slides_parts():
+    """Slide 5: Xen; Ubuntu with an engine and MySQL; Debian with Nginx and PHP-FPM; Windows."""
+    built = Stack()
+    for name, on in SLIDE_5.layers:
+        built = built.put(name, on)
+    assert built.same_as(SLIDE_5)
+    assert built.kernels == 3
+    assert "    Debian Linux [kernel]\n      bins/libs + Nginx" in repr(built)
+
+
+def test_the_order_of_building_does_not_matter_and_a_missing_part_does():
+    other = Stack().put("server", GROUND).put("xen", 0).put("debian", 1).put("ubuntu", 1)
+    again = Stack().put("server", GROUND).put("xen", 0).put("ubuntu", 1).put("debian", 1)
+    assert other.same_as(again)
+    assert not other.same_as(again.take(2))
+
+
+def test_what_is_taken_away_takes_along_what_stood_on_it():
+    left = SLIDE_5.take(1)
+    assert left.layers == (("server", GROUND),)
+    left = SLIDE_5.take(5)
+    assert "Debian" not in repr(left)
+    assert "Nginx" not in repr(left)
+    assert left.put("debian", 1).kernels == 3
+
+
+def test_slide_4_counts_a_kernel_a_machine_and_one_for_all_containers():
+    for apps in range(1, 6):
+        both = TwoStacks(apps)
+        assert (both.machines.kernels, both.containers.kernels) == (apps + 1, 1)
+    widget = two_stacks()
+    widget.controls["apps"].value = 4
+    assert "Apps: 4, kernels: 5" in repr(widget)
+    assert "Apps: 4, kernels: 5" in widget.children[-1].value
+
+
+def test_the_builder_refuses_with_the_reason_and_builds_slide_5():
+    builder = stack_builder()
+    builder.layer.value = "nginx"
+    builder.children[0].children[2].click()
+    assert "✘ A program calls a kernel" in builder._said.value
+    assert builder.stack == Stack()
+    for name, on in SLIDE_5.layers:
+        builder.layer.value, builder.on.value = name, on
+        builder.put()
+    assert "This is slide 5" in builder._said.value
+    builder.on.value = 1
+    builder.take()
+    assert builder.stack.layers == (("server", GROUND),)
+    builder.take()
+    assert "the ground stays" in builder._said.value
+    bundle = builder._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(builder) == "Server"
+
+
+def test_a_layer_nobody_can_carry_is_refused_as_an_error_of_the_lab():
+    with pytest.raises(LabError, match="wants the bare server"):
+        Stack().put("server", GROUND).put("ubuntu", 0).put("xen", 1)
+
+
+# -- what it costs ---------------------------------------------------------------------------------
+def test_every_figure_has_its_source():
+    rows = sources().rows
+    assert len(rows) == 4 * len(KINDS) + 2
+    assert all(len(source) > 9 for *_what, source in rows)
+
+
+def test_the_sum_is_host_and_apps_and_what_each_needs_beside():
+    cost = Density(apps=10, app_mib=100, app_disk_mib=200, server_gib=16)
+    machine, _micro, container = KINDS
+    assert cost.memory_mib(machine) == 1024 + 10 * (100 + 256 + 226)
+    assert cost.memory_mib(container) == 1024 + 10 * (100 + 10)
+    assert (cost.disk_mib(machine), cost.disk_mib(container)) == (10 * 2248, 200)
+    for kind in KINDS:
+        full = Density(apps=cost.fit(kind), app_mib=100, app_disk_mib=1, server_gib=16)
+        over = Density(apps=cost.fit(kind) + 1, app_mib=100, app_disk_mib=1, server_gib=16)
+        assert full.memory_mib(kind) <= 16 * 1024 < over.memory_mib(kind)
+
+
+def test_the_greater_the_app_the_less_it_matters_what_carries_it():
+    def times(app_mib: int) -> float:
+        cost = Density(apps=1, app_mib=app_mib, app_disk_mib=1, server_gib=256)
+        machine, _micro, container = KINDS
+        return cost.fit(container) / cost.fit(machine)
+
+    assert times(10) > times(100) > times(2000) > 1
+
+
+def test_sliders_move_table_and_bars():
+    widget = density(apps=20)
+    widget.controls["apps"].value = 400
+    assert "✘ does not fit" in widget.children[-1].value
+    assert re.search(r"Memory for 400", repr(widget))
