@@ -153,6 +153,20 @@ def test_the_second_of_two_messages_on_a_link_is_the_one_that_is_lost(cluster: A
     columns.close()
 
 
+def test_two_messages_that_arrive_at_the_same_moment_are_two(cluster: Any):
+    """A link keeps their order, so a quick one waits for a slow one before it."""
+    cluster.slow("m1", "m2", "5s")
+    cluster.run("1200ms")
+    cluster.slow("m1", "m2", "1ms")
+    cluster.run("1s")
+    columns = raft_columns(cluster)
+    rows = [row for row in columns.messages if (row["from"], row["to"]) == (0, 1)]
+    assert len(rows) >= 2
+    assert len({row["key"] for row in rows}) == len(rows)
+    assert rows[-1]["progress"] == 0
+    columns.close()
+
+
 def test_a_message_that_has_arrived_cannot_be_lost_and_that_is_said(columns: RaftColumns):
     row = until(columns, "♥")
     columns.step("1s")

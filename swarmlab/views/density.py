@@ -126,7 +126,8 @@ class Density:
         look = f"height:1em;width:{percent:.1f}%;background:{BLUE if fits else hatch}"
         word = "✔" if fits else _("✘ does not fit")
         label = f"{_(kind.word)}: {need / GIB:.1f} / {self.server_gib} GiB {word}"
-        return f"<div style='margin:.4em 0'>{label}<div style='border:1px solid'><div style='{look}'></div></div></div>"
+        bar = f"<div style='border:1px solid'><div style='{look}'></div></div>"
+        return f"<div style='margin:.4em 0'>{label}{bar}</div>"
 
 
 def density(apps: int = 20) -> Sliders:

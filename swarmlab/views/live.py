@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,17 +43,17 @@ class LiveWidget(anywidget.AnyWidget):
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._heard)
 
+    @abstractmethod
     def refresh(self) -> None:
         """Look again, and show what changed."""
-        raise TypeError(f"{type(self).__name__} has to say how")
 
+    @abstractmethod
     def act(self, verb: str, message: dict[str, Any]) -> None:
         """Do what a click or key asks for."""
-        raise TypeError(f"{type(self).__name__} has to say how")
 
+    @abstractmethod
     def static_html(self) -> str:
         """The picture where no kernel is, as on a web page."""
-        raise TypeError(f"{type(self).__name__} has to say how")
 
     @property
     def moves(self) -> bool:

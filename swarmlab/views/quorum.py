@@ -52,10 +52,16 @@ class Row:
 
     managers: int
     seed: int
-    quorum: int
-    tolerated: int
     steps: tuple[Step, ...]  # empty: not tried
     real: bool  # seen on real engines
+
+    @property
+    def quorum(self) -> int:
+        return quorum(self.managers)
+
+    @property
+    def tolerated(self) -> int:
+        return tolerated(self.managers)
 
     @property
     def observed(self) -> int:
@@ -140,18 +146,7 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
     real = cluster.kind != "simulated"
     if real:
         cluster.close()
-    return _row(managers, seed, tuple(steps), real)
-
-
-def _row(managers: int, seed: int, steps: tuple[Step, ...], real: bool) -> Row:
-    return Row(
-        managers=managers,
-        seed=seed,
-        quorum=quorum(managers),
-        tolerated=tolerated(managers),
-        steps=steps,
-        real=real,
-    )
+    return Row(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 
 def _heads() -> tuple[str, ...]:
@@ -237,8 +232,10 @@ def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Mak
     """
     rows: list[Row] = []
     for managers in sizes:
-        dear = any(row.real for row in rows) and managers not in REAL_SIZES
-        rows.append(_row(managers, seed, (), True) if dear else prove(managers, seed, make=make))
+        if any(row.real for row in rows) and managers not in REAL_SIZES:
+            rows.append(Row(managers=managers, seed=seed, steps=(), real=True))
+        else:
+            rows.append(prove(managers, seed, make=make))
     return QuorumTable(tuple(rows))
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import traitlets
 
 from swarmlab.errors import LabError
-from swarmlab.simulation import MS
 from swarmlab.strings import _
 from swarmlab.views.live import LiveWidget, show_in_cell, source, widget_of
 from swarmlab.views.raft_rows import Scene, changes, raft_messages, scene
@@ -61,7 +60,7 @@ class RaftColumns(LiveWidget):
             self.columns, self.messages = self._scene.columns, self._scene.messages
             self.words = self._scene.words
             self.status = {
-                "clock": f"t = {self._scene.now_ns / MS:.2f} ms",
+                "clock": self._scene.clock,
                 "running": self._running,
                 "step": self._step,
                 "error": self.error,
@@ -85,7 +84,7 @@ class RaftColumns(LiveWidget):
 
     def static_html(self) -> str:
         seen = self._scene or scene(self.cluster)
-        items = "".join(f"<li>{marked(flying.label)}</li>" for flying in seen.flying)
+        items = "".join(f"<li>{marked(row['label'])}</li>" for row in seen.messages)
         return f"{seen.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
 
     # -- doing -------------------------------------------------------------------------
@@ -127,13 +126,11 @@ class RaftColumns(LiveWidget):
 
     def drop(self, key: str) -> None:
         """Lose the message of this key."""
-        flying = next((f for f in scene(self.cluster).flying if f.key == key), None)
-        if flying is None:
+        row = next((row for row in scene(self.cluster).messages if row["key"] == key), None)
+        if row is None:
             raise LabError(_("That message has arrived already; stop the time first."))
-        self.cluster.drop(flying.flight.source, flying.flight.target, flying.place)
-        line = _("Lost, {source} to {target}: {text}")
-        ends = {"source": flying.flight.source, "target": flying.flight.target}
-        self._tell([line.format(**ends, text=flying.text)])
+        self.cluster.drop(row["source"], row["target"], row["place"])
+        self._tell([_("Lost, {source} to {target}: {text}").format(**row)])
 
 
 def _labels() -> dict[str, Any]:

@@ -16,40 +16,22 @@ MODULE = "raft.messages"  # where Raft's messages are at home; nodes say other t
 
 
 @dataclass(frozen=True, slots=True)
-class Flying:
-    """A Raft message on its way."""
-
-    key: str  # the same from one look to the next
-    place: int  # how many messages of any kind arrive before it on its link
-    flight: InFlight
-    progress: float  # 0: just sent; 1: arriving
-    remaining_ns: int
-
-    @property
-    def text(self) -> str:
-        return says(self.flight.message)[1]
-
-    @property
-    def label(self) -> str:
-        line = _("{source} to {target}: {text}, arrives in {ms:.2f} ms")
-        ends = {"source": self.flight.source, "target": self.flight.target}
-        return line.format(**ends, text=self.text, ms=self.remaining_ns / MS)
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """The managers and the messages between them at one moment."""
 
     now_ns: int
     logs: Logs
-    flying: tuple[Flying, ...]  # the soonest first
+    messages: list[dict[str, Any]]  # Raft's, on their way, the soonest first
 
     @property
     def words(self) -> str:
         """The text twin."""
-        on_their_way = [flying.label for flying in self.flying] or [_("No message is on its way.")]
-        clock = _("t = {ms:.2f} ms").format(ms=self.now_ns / MS)
-        return "\n".join([clock, repr(self.logs), *on_their_way])
+        on_their_way = [row["label"] for row in self.messages] or [_("No message is on its way.")]
+        return "\n".join([self.clock, repr(self.logs), *on_their_way])
+
+    @property
+    def clock(self) -> str:
+        return f"t = {self.now_ns / MS:.2f} ms"
 
     @property
     def columns(self) -> list[dict[str, Any]]:
@@ -86,22 +68,6 @@ class Scene:
         text = line.format(index=index, term=cell[:-1], mark=cell[-1:]) if cell else ""
         return [index, text, cell.endswith("✔")]
 
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        managers = list(self.logs.managers)
-        return [
-            {
-                "key": flying.key,
-                "from": managers.index(flying.flight.source),
-                "to": managers.index(flying.flight.target),
-                "progress": flying.progress,
-                "tone": says(flying.flight.message)[0],
-                "text": flying.text,
-                "label": flying.label,
-            }
-            for flying in self.flying
-        ]
-
 
 def raft_messages(cluster: Any) -> list[InFlight]:
     """The messages on their way that are Raft's, the soonest first."""
@@ -115,27 +81,42 @@ def _is_raft(flight: InFlight) -> bool:
 def scene(cluster: Any) -> Scene:
     """A simulated cluster's managers at this moment; nothing moves by looking."""
     with cluster.lock:
-        table, now_ns, in_flight = logs(cluster), cluster.now_ns, cluster.in_flight()
-        links, arrivals = Counter[tuple[str, str]](), Counter[tuple[str, str, int]]()
-        flying = []
-        for flight in in_flight:
-            pair = flight.source, flight.target
-            place, links[pair] = links[pair], links[pair] + 1
-            if not _is_raft(flight) or not {*pair} <= {*table.managers}:
-                continue
-            arrivals[*pair, flight.arrives_ns] += 1
-            key = f"{pair[0]}>{pair[1]}@{flight.arrives_ns}+{arrivals[*pair, flight.arrives_ns]}"
-            remaining_ns, whole_ns = flight.arrives_ns - now_ns, _whole_ns(cluster, *pair)
-            progress = round(min(1.0, max(0.0, 1 - remaining_ns / whole_ns)), 3)
-            flying.append(Flying(key, place, flight, progress, remaining_ns))
-    return Scene(now_ns, table, tuple(flying))
+        table, now_ns = logs(cluster), cluster.now_ns
+        links = Counter[tuple[str, str]]()
+        rows: dict[str, dict[str, Any]] = {}  # by key
+        for flight in cluster.in_flight():
+            link = flight.source, flight.target
+            if _is_raft(flight) and {*link} <= {*table.managers}:
+                row = _message(cluster, flight, links[link], table.managers)
+                while row["key"] in rows:  # two that arrive at the same moment
+                    row["key"] += "+"
+                rows[row["key"]] = row
+            links[link] += 1
+    return Scene(now_ns, table, list(rows.values()))
 
 
-def _whole_ns(cluster: Any, source: str, target: str) -> int:
-    """How long the slowest message takes from one machine to the other."""
+def _message(
+    cluster: Any, flight: InFlight, place: int, managers: tuple[str, ...]
+) -> dict[str, Any]:
+    """Where it is between its two columns; `place`: how many arrive before it on its link."""
+    source, target = flight.source, flight.target
     network = cluster.machine(source).network
     link = network.links.get((source, target), network.link)
-    return max(1, int(link.delay_ns + link.jitter_ns))
+    rest_ns, whole_ns = flight.arrives_ns - cluster.now_ns, link.delay_ns + link.jitter_ns
+    tone, text = says(flight.message)
+    label = _("{source} to {target}: {text}, arrives in {ms:.2f} ms")
+    return {
+        "key": f"{source} {target} {flight.arrives_ns}",
+        "source": source,
+        "target": target,
+        "place": place,
+        "from": managers.index(source),
+        "to": managers.index(target),
+        "progress": round(min(1.0, max(0.0, 1 - rest_ns / max(1, whole_ns))), 3),
+        "tone": tone,
+        "text": text,
+        "label": label.format(source=source, target=target, text=text, ms=rest_ns / MS),
+    }
 
 
 def says(message: Any) -> tuple[str, str]:

@@ -145,24 +145,17 @@ class TwoStacks:
         return stack
 
     @property
-    def titles(self) -> list[str]:
-        sides = ((_("Virtual machines"), self.machines), (_("Containers"), self.containers))
+    def sides(self) -> list[tuple[str, Stack]]:
         line = _("{what}. Apps: {apps}, kernels: {kernels}, layers: {layers}")
-        return [
-            line.format(what=w, apps=self.apps, kernels=s.kernels, layers=len(s.layers))
-            for w, s in sides
-        ]
+        both = ((_("Virtual machines"), self.machines), (_("Containers"), self.containers))
+        counts = {what: {"kernels": s.kernels, "layers": len(s.layers)} for what, s in both}
+        return [(line.format(what=w, apps=self.apps, **counts[w]), stack) for w, stack in both]
 
     def __repr__(self) -> str:
-        both = zip(self.titles, (self.machines, self.containers), strict=True)
-        return "\n\n".join(f"{title}\n{stack!r}" for title, stack in both)
+        return "\n\n".join(f"{title}\n{stack!r}" for title, stack in self.sides)
 
     def _repr_html_(self) -> str:
-        both = zip(self.titles, (self.machines, self.containers), strict=True)
-        sides = "".join(
-            f"<div style='flex:1 1 20em;min-width:0'>{big(f'<b>{title}</b>')}{stack._repr_html_()}</div>"
-            for title, stack in both
-        )
-        return (
-            f"<div style='display:flex;flex-wrap:wrap;gap:16px;align-items:flex-end'>{sides}</div>"
-        )
+        look, row = "flex:1 1 20em;min-width:0", "display:flex;flex-wrap:wrap;gap:16px"
+        sides = [f"{big(f'<b>{title}</b>')}{s._repr_html_()}" for title, s in self.sides]
+        boxes = "".join(f"<div style='{look}'>{side}</div>" for side in sides)
+        return f"<div style='{row};align-items:flex-end'>{boxes}</div>"

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Kind of edge -> colour, dashes, width.
-LINES = {"raft": (LEADER, "solid", 4.0), "tls": (BLACK, "dashed", 1.4), "gossip": (BLUE, ":", 2.2)}
+# Kind of edge -> colour, dashes, width, words.
+LINES = {
+    "raft": (LEADER, "solid", 4.0, "Raft (managers only)"),
+    "tls": (BLACK, "dashed", 1.4, "TLS: tasks down, reports up"),
+    "gossip": (BLUE, ":", 2.2, "gossip network"),
+}
 FONT_SIZE, NODE_SIZE = 14, 2600
 
 
@@ -102,11 +106,11 @@ class Topology:
         axes: Axes = figure.subplots()
         places = nx.get_node_attributes(graph, "at")
         self._draw_zones(axes, graph)
-        for kind, (colour, dashes, width) in LINES.items():
+        for kind, (colour, dashes, width, word) in LINES.items():
             edges = [(a, b) for a, b, k in graph.edges(data="kind") if k == kind]
             style: dict[str, Any] = {"edge_color": colour, "style": dashes, "width": width}
             nx.draw_networkx_edges(graph, places, edgelist=edges, ax=axes, **style)
-            axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_legend(kind))
+            axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_(word))
         for name, row in graph.nodes(data="row"):
             self._draw_node(axes, graph, name, row)
         axes.margins(0.08, 0.25)
@@ -139,14 +143,6 @@ class Topology:
     def _repr_html_(self) -> str:
         words = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
         return image(self.figure(), repr(self)) + big(words)
-
-
-def _legend(kind: str) -> str:
-    return {
-        "raft": _("Raft (managers only)"),
-        "tls": _("TLS: tasks down, reports up"),
-        "gossip": _("gossip network"),
-    }[kind]
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:

@@ -40,12 +40,6 @@ class Spread:
         return [self.managers - count >= quorum(self.managers) for count in self.counts]
 
     @property
-    def lines(self) -> list[str]:
-        line = _("Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}.")
-        numbers = {"managers": self.managers, "quorum": quorum(self.managers)}
-        return [line.format(**numbers, tolerated=tolerated(self.managers)), self.verdict]
-
-    @property
     def verdict(self) -> str:
         if all(self.kept):
             return _("✔ **Any one zone may be lost: the others still make a quorum.**")
@@ -74,10 +68,16 @@ class Spread:
 
     @property
     def _said(self) -> Said:
-        spread = " – ".join(map(str, self.counts))
         title = _("Managers: {managers}, over {zones} zones: {spread}")
-        words = {"managers": self.managers, "zones": self.zones, "spread": spread}
-        return Said(title.format(**words), tuple(self.lines))
+        line = _("Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}.")
+        words = {
+            "managers": self.managers,
+            "zones": self.zones,
+            "spread": " – ".join(map(str, self.counts)),
+            "quorum": quorum(self.managers),
+            "tolerated": tolerated(self.managers),
+        }
+        return Said(title.format(**words), (line.format(**words), self.verdict))
 
     def _repr_html_(self) -> str:
         boxes = "".join(self._box(zone) for zone in range(self.zones))
