@@ -42,7 +42,7 @@ def until(columns: RaftColumns, text: str) -> dict[str, Any]:
 
 
 def told(columns: RaftColumns) -> list[str]:
-    return [sentence for _, sentence in columns.news]
+    return [sentence for _, _, sentence in columns.news]
 
 
 # -- what it shows ---------------------------------------------------------------------------------

@@ -40,7 +40,6 @@ SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
 # After a click virtual time plays, at this speed, until all is well again: so many seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
-NEWS_MAX = 5
 
 
 class Board(LiveWidget):
@@ -62,9 +61,6 @@ class Board(LiveWidget):
     waiting: traitlets.List[Any] = traitlets.List(
         help="(task names, reason) of tasks without a node"
     ).tag(sync=True)
-    news: traitlets.List[Any] = traitlets.List(help="(number, time, sentence), newest first").tag(
-        sync=True
-    )
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
     actions: traitlets.List[Any] = traitlets.List(help="(key, verb, word)").tag(sync=True)
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
@@ -78,7 +74,6 @@ class Board(LiveWidget):
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that set time going
         self._notes: list[str] = []  # to be told after what has changed
-        self._told = 0
         self.refresh()
         show_in_cell(self)
 
@@ -95,7 +90,7 @@ class Board(LiveWidget):
         told += [*self._notes, *self._settle(after)]
         self._notes.clear()
         with self.hold_sync():
-            self._tell(told)
+            self.tell(told, "" if after.now_s is None else f"{after.now_s:.1f} s")
             self._show(after)
         self.follow()
 
@@ -123,13 +118,6 @@ class Board(LiveWidget):
             "notices": notices(snapshot),
             "error": self.error,
         }
-
-    def _tell(self, sentences: list[str]) -> None:
-        clock = self._snapshot.now_s if self._snapshot else None
-        at = "" if clock is None else f"{clock:.1f} s"
-        fresh = [[self._told + n, at, sentence] for n, sentence in enumerate(sentences, start=1)]
-        self._told += len(fresh)
-        self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
 
     def _settle(self, snapshot: Snapshot) -> list[str]:
         """Stop the time that a click set going, once it has done its work."""

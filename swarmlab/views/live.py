@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from swarmlab.errors import SwarmError
 
 STATIC = Path(__file__).parent / "static"
 FRAME_S = 0.2  # wall seconds between two refreshes
+NEWS_MAX = 6
 FAILURES = (SwarmError, OSError, DockerException)
 
 
@@ -35,11 +37,15 @@ class LiveWidget(anywidget.AnyWidget):
     """A picture of a cluster that answers clicks. Its kind says how to `refresh` and to `act`."""
 
     words = traitlets.Unicode(help="the whole picture as text").tag(sync=True)
+    news: traitlets.List[Any] = traitlets.List(help="(number, time, sentence), newest first").tag(
+        sync=True
+    )
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
         self.cluster = cluster
         self.error = ""  # of the last click
+        self._told = 0
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._heard)
 
@@ -54,6 +60,12 @@ class LiveWidget(anywidget.AnyWidget):
     @abstractmethod
     def static_html(self) -> str:
         """The picture where no kernel is, as on a web page."""
+
+    def tell(self, sentences: Sequence[str], at: str = "") -> None:
+        """What happened, for the last lines of the picture."""
+        fresh = [[self._told + n, at, sentence] for n, sentence in enumerate(sentences, start=1)]
+        self._told += len(fresh)
+        self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
 
     @property
     def moves(self) -> bool:

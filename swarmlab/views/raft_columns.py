@@ -19,7 +19,6 @@ from swarmlab.views.said import Said, big, marked, only_simulated
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
 SILENCE_MS_MAX = 20_000  # managers speak every second, and stand for election after 10 to 19 s
-NEWS_MAX = 6
 
 
 class RaftColumns(LiveWidget):
@@ -34,9 +33,6 @@ class RaftColumns(LiveWidget):
     _css = source("board.css", "raft.css")
     columns: traitlets.List[Any] = traitlets.List(help="one row a manager").tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List(help="one row a message").tag(sync=True)
-    news: traitlets.List[Any] = traitlets.List(help="(number, sentence), newest first").tag(
-        sync=True
-    )
     status = traitlets.Dict(help="clock, whether it runs, step, last error").tag(sync=True)
     labels = traitlets.Dict(help="the words on the controls").tag(sync=True)
 
@@ -46,7 +42,6 @@ class RaftColumns(LiveWidget):
         self._scene: Scene | None = None
         self._step = MESSAGE
         self._running = False
-        self._told = 0
         self.refresh()
         show_in_cell(self)
 
@@ -55,7 +50,7 @@ class RaftColumns(LiveWidget):
         """Look again, and show what changed."""
         before, self._scene = self._scene, scene(self.cluster)
         if before is not None:
-            self._tell(changes(before, self._scene))
+            self.tell(changes(before, self._scene), self._scene.clock)
         with self.hold_sync():
             self.columns, self.messages = self._scene.columns, self._scene.messages
             self.words = self._scene.words
@@ -66,11 +61,6 @@ class RaftColumns(LiveWidget):
                 "error": self.error,
             }
         self.follow()
-
-    def _tell(self, sentences: list[str]) -> None:
-        fresh = [[self._told + n, line] for n, line in enumerate(sentences, start=1)]
-        self._told += len(fresh)
-        self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
 
     @property
     def moves(self) -> bool:
@@ -130,7 +120,7 @@ class RaftColumns(LiveWidget):
         if row is None:
             raise LabError(_("That message has arrived already; stop the time first."))
         self.cluster.drop(row["source"], row["target"], row["place"])
-        self._tell([_("Lost, {source} to {target}: {text}").format(**row)])
+        self.tell([_("Lost, {source} to {target}: {text}").format(**row)])
 
 
 def _labels() -> dict[str, Any]:

@@ -118,7 +118,7 @@ function render({ model, el }) {
     keep(logs, columns, ({ name }) => name, () => make("ul", "log", logs), drawLog);
     write(error, status.error);
     keep(news, model.get("news"), ([number]) => number, () => make("li", "", news),
-      (item, [, text]) => write(item, text));
+      (item, [, , text]) => write(item, text));
     write(words, model.get("words"));
   }
 
