@@ -189,8 +189,9 @@ def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, c
         root.locator('.column[data-name="m1"] .power').click()
         news.get_by_text("m1 is down.").wait_for()
         while not messages.filter(has_text="vote for me").count():
+            before = root.locator(".clock").inner_text()
             root.locator("button.step").press("Enter")
-            notebook.page.wait_for_timeout(200)
+            root.locator(".clock").filter(has_not_text=before).wait_for()
         assert messages.count() == 2
         lost = news.get_by_text("Lost, ")
         messages.first.click()
