@@ -24,12 +24,12 @@ SKIPPED_FOLDERS = {
 # The design's first guess was 9,000 lines in all; the API that the docker SDK's own tests need, the
 # exact words of Docker's command line, and real certificates cost more than that.
 BUDGETS = {
-    ("simulation", "raft"): 1400,
+    ("simulation", "raft"): 1425,
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
     ("docker_cli",): 3860,  # docker stack alone, a reader of Compose files, is 950
 }
-REST_LINES_MAX = 2660
+REST_LINES_MAX = 3580
 
 
 def lines_of(*places: str) -> int:
