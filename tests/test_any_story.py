@@ -199,6 +199,13 @@ class AnyStory(RuleBasedStateMachine):
     def heal(self) -> None:
         self.cluster.heal()
 
+    @rule(number=st.integers(0, 40))
+    def drop(self, number: int) -> None:
+        """Lose one message of those on their way."""
+        if flights := self.cluster.in_flight():
+            flight = flights[number % len(flights)]
+            self.cluster.drop(flight.source, flight.target)
+
     @rule(seconds=st.sampled_from([0.05, 0.3, 1, 4]))
     def wait(self, seconds: float) -> None:
         self.cluster.run(f"{seconds}s")

@@ -209,3 +209,25 @@ def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, c
             root.locator("button.step").click()
         root.locator('.column[data-role="leader"]').wait_for()
         assert "leader" in (root.locator(".words pre").text_content() or "")
+
+
+@pytest.mark.browser
+def test_the_stack_is_built_and_the_sliders_move_by_mouse_and_by_keyboard(lab: Lab, chromium: str):
+    with opened(lab, "01_vm_vs_container.ipynb", chromium) as notebook:
+        notebook.run_all()
+        page = notebook.page
+        put = page.get_by_role("button", name="Put it there")
+        put.scroll_into_view_if_needed()
+        layer, on = page.get_by_label("Put", exact=True), page.get_by_label("on", exact=True)
+        layer.select_option("bins/libs + Nginx")
+        put.click()
+        page.get_by_text("A program calls a kernel").wait_for()
+        layer.select_option("Server")
+        put.press("Enter")
+        page.get_by_text("It stands.").wait_for()
+        assert on.locator("option:checked").inner_text().endswith("Server")
+
+        slider = page.locator(".widget-slider:has-text('Apps') [role=slider]").first
+        slider.scroll_into_view_if_needed()
+        slider.press("ArrowRight")
+        page.get_by_text("Virtual machines. Apps: 3, kernels: 4").wait_for()
