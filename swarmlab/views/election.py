@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, image, only_simulated, text_table
+from swarmlab.views.said import Said, big_table, only_simulated, picture, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -205,12 +205,12 @@ class Story:
         return drawn(self)
 
     def _repr_html_(self) -> str:
-        picture = image(self.figure(), "; ".join(" ".join(row) for row in self.rows))
+        drawn = picture(self.figure(), "; ".join(" ".join(row) for row in self.rows))
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             told = _("The same in words: {count} lines").format(count=len(self.rows))
             table = f"<details><summary style='font-size:1.15em'>{told}</summary>{table}</details>"
-        return picture + table
+        return drawn + table
 
 
 def election(cluster: Any, since_ns: int | None = None) -> Story | Said:

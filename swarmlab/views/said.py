@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmlab.strings import _
 from swarmlab.views.palette import BLUE
 from swarmlab.views.snapshot import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def marked(text: str) -> str:
@@ -39,6 +42,15 @@ def big_table(
     left = "style='text-align:left;padding:.2em .8em .2em .2em'"
     table = html_table(heads, rows).replace("<td>", f"<td {left}>").replace("<th ", f"<th {left} ")
     return big(table + "".join(f"<p>{marked(note)}</p>" for note in notes))
+
+
+def picture(figure: Figure, alt: str) -> str:
+    """A figure as HTML that needs no kernel, white in any theme; `alt` is its text twin."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    data = base64.b64encode(file.getvalue()).decode()
+    look = f"alt='{escape(alt)}' style='max-width:100%;background:white'"
+    return f"<img {look} src='data:image/svg+xml;base64,{data}'>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +80,3 @@ def with_twins(widget: Any, forms: Any) -> Any:
     """A widget's forms, and beside them what text and a page without a kernel show."""
     twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
     return forms | twins if isinstance(forms, dict) else forms
-
-
-def image(figure: Any, words: str) -> str:
-    """A matplotlib figure as an image with its words; white behind it in every theme."""
-    file = io.BytesIO()
-    figure.savefig(file, format="svg")
-    picture = base64.b64encode(file.getvalue()).decode()
-    look = f"alt='{escape(words)}' style='max-width:100%;background:white'"
-    return f"<img {look} src='data:image/svg+xml;base64,{picture}'>"

@@ -198,7 +198,7 @@ def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
         up=machine.up,
         raft=machine.raft,
         term=machine.term,
-        labels=node["Spec"].get("Labels") or {},
+        labels=dict(node["Spec"].get("Labels") or {}),
     )
 
 

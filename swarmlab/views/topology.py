@@ -13,7 +13,7 @@ import networkx as nx
 
 from swarmlab.strings import _
 from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
-from swarmlab.views.said import big, image, marked
+from swarmlab.views.said import big, marked, picture
 from swarmlab.views.snapshot import NodeRow, Snapshot, look
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Topology:
 
     def _repr_html_(self) -> str:
         words = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
-        return image(self.figure(), repr(self)) + big(words)
+        return picture(self.figure(), repr(self)) + big(words)
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:
