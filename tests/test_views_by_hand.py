@@ -64,4 +64,4 @@ def test_what_is_denied_is_told_in_the_machines_words(monkeypatch: pytest.Monkey
 @here
 def test_a_command_without_end_is_stopped(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "TIMEOUT_S", 1)
-    assert "no end after 1 s" in repr(by_hand("sleep 60"))
+    assert "no end after 1 s" in repr(by_hand("sleep 60; echo late"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from swarmlab.strings import _
 from swarmlab.views.said import Said, big
 
-TIMEOUT_S = 10
+TIMEOUT_S, TIMED_OUT = 10, 124
 ALONE = ["unshare", "--user", "--map-root-user"]
 
 
@@ -74,19 +74,16 @@ def by_hand(*commands: str, folder: Path | None = None) -> Shown | Said:
 
 
 def _answer(command: str, folder: Path | None) -> str:
-    try:
-        done = subprocess.run(
-            ["sh", "-c", command],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        return _("(no end after {seconds} s: stopped)").format(seconds=TIMEOUT_S)
-    return done.stdout.rstrip()
+    done = subprocess.run(
+        ["timeout", str(TIMEOUT_S), "sh", "-c", command],  # which ends its children, too
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    late = _("(no end after {seconds} s: stopped)").format(seconds=TIMEOUT_S)
+    return done.stdout.rstrip() + (late if done.returncode == TIMED_OUT else "")
 
 
 def root_directory() -> Path:
