@@ -24,7 +24,8 @@ Make = Callable[..., Any]  # swarmlab.simulate, or whatever makes a cluster of m
 # Time for an election after a crash: 10 to 19 s a try, and a split vote takes another.
 PATIENCE, PATIENCE_TRIES = "15s", 7
 SETTLE = "10s"  # until what was on its way before is there
-REAL_SIZES = (1, 3)  # on real engines every manager is one, and every crash takes its minute
+# On real engines every manager is one, and the minutes are real.
+REAL_SIZES, REAL_TRIES = (1, 3), 3
 
 
 def quorum(managers: int) -> int:
@@ -114,7 +115,7 @@ def _write(cluster: Any, managers: list[str], name: str) -> str:
     """Write through any manager that is up, patiently; the refusal, empty once one takes it."""
     alive = [manager for manager in managers if cluster.is_up(manager)] or managers[:1]
     error = ""
-    for attempt in range(PATIENCE_TRIES):
+    for attempt in range(PATIENCE_TRIES if cluster.kind == "simulated" else REAL_TRIES):
         for manager in alive:
             error = _refusal(cluster, manager, f"{name}-{attempt}-{manager}")
             if not error:
