@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from swarmlab.engine.doors import Pacer
     from swarmlab.manager.explanation import Explanation
     from swarmlab.story import World
+    from swarmlab.traffic import Requests
     from swarmlab.views.tables import Table
     from swarmlab.worker.registry import Registry
 
@@ -165,10 +166,45 @@ class Cluster:
                 for pair in ((source, target), (target, source)):
                     self.machine(pair[0])
                     network.links[pair] = link
+            case "traffic":
+                self._send_requests(*args)
             case "request":
                 self._replay(*args)
             case _:
                 raise LabError(f"the journal says {verb!r}, which this version does not know")
+
+    # -- requests --------------------------------------------------------------------
+    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests:
+        """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none.
+
+        They come from node `source` (the last one, unless you say which). The answer counts them.
+
+        >>> import swarmlab
+        >>> cluster = swarmlab.simulate(seed=7)
+        >>> ports = {"Ports": [{"TargetPort": 80}]}
+        >>> web = cluster.client().services.create("nginx", name="web", endpoint_spec=ports)
+        >>> cluster.run("5s")
+        >>> requests = cluster.traffic("web", rate=50)
+        >>> cluster.run("10s")
+        >>> requests.served, requests.failed
+        (500, 0)
+        """
+        from swarmlab.traffic import Requests, check
+
+        source = source or self.names[-1]
+        check(self, service, rate, source)
+        self._do("traffic", service, rate, source)
+        return Requests(self, service, self.now_ns)
+
+    def _send_requests(self, service: str, rate: int, source: str) -> None:
+        """Begin, change or end (rate 0) what one node sends to one service."""
+        from swarmlab.traffic import Traffic
+
+        traffic = self._world.traffic
+        if (source, service) in traffic:
+            traffic.pop((source, service)).stop()
+        if rate:
+            traffic[source, service] = Traffic(self._world.network, source, service, rate)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
