@@ -11,8 +11,10 @@ import pytest
 import swarmlab
 from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
+from swarmlab.model import TaskState
 from swarmlab.simulation import S
 from swarmlab.traffic import SILENCE_NS, RequestsCounted
+from swarmlab.worker.task import TaskStatusChanged
 
 SLOW_APP = "sh -c \"sleep 6; exec nginx -g 'daemon off;'\""  # it serves six seconds after its start
 PATIENT_CHECK = '--health-cmd "curl -f localhost" --health-interval 1s --health-retries 10'
@@ -88,6 +90,17 @@ def test_a_task_leaves_before_its_stop_signal():
     docker("service scale --detach web=1", "node update --availability drain w1")
     cluster.run("20s")
     assert (requests.failed, requests.served) == (0, 50 * 20)
+    ends = {
+        r.task_id: r.at_ns
+        for r in cluster.trace.of(TaskStatusChanged)
+        if r.state == TaskState.SHUTDOWN
+    }
+    counted = [(r.at_ns, c.task_id) for r in cluster.trace.of(RequestsCounted) for c in r.counts]
+    gaps_ns = [
+        end_ns - max(at for at, id in counted if id == task) for task, end_ns in ends.items()
+    ]
+    assert len(gaps_ns) >= 2
+    assert min(gaps_ns) >= 1 * S  # the second in which it was asked last was over by then
 
 
 def test_a_crashed_node_fails_its_share_until_it_is_given_up():
@@ -112,12 +125,13 @@ def test_a_cut_hides_the_tasks_behind_it_for_both_sides():
     here, there = (cluster.traffic("web", rate=30, source=name) for name in ("m1", "w2"))
     assert here.since_ns == there.since_ns
     cluster.partition("m1,w1", "w2")
+    cluster.client("w2").containers.list()[0].kill()  # m1 does not hear of it
     cluster.run("20s")
     records = cluster.trace.of(RequestsCounted)
     failing = {(r.where, c.task) for r in records for c in r.counts if c.failed}
-    assert failing == {("m1", "web.w2"), ("w2", "web.m1"), ("w2", "web.w1")}
-    last = [(r.where, c.failed) for r in records[-2:] for c in r.counts]
-    assert {failed for _where, failed in last} == {0}
+    assert failing == {("m1", "web.w2"), ("w2", "web.m1"), ("w2", "web.w1"), ("w2", "")}
+    last = {(r.where, c.task): c.failed for r in records[-2:] for c in r.counts}
+    assert last == {("m1", "web.m1"): 0, ("m1", "web.w1"): 0, ("w2", ""): 30}
 
 
 def test_from_a_node_that_is_down_nothing_goes_out():
