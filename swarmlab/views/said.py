@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 from swarmlab.views.palette import BLUE
 from swarmlab.views.snapshot import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def marked(text: str) -> str:
@@ -35,6 +41,19 @@ def big_table(
     left = "style='text-align:left'"
     table = html_table(heads, rows).replace("<td>", f"<td {left}>").replace("<th ", f"<th {left} ")
     return big(table + "".join(f"<p>{marked(note)}</p>" for note in notes))
+
+
+def picture(figure: Figure, alt: str) -> str:
+    """A figure as HTML that needs no kernel, white in any theme; `alt` is its text twin."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg")
+    data = base64.b64encode(file.getvalue()).decode()
+    look = f"alt='{escape(alt)}' style='max-width:100%;background:white'"
+    return f"<img {look} src='data:image/svg+xml;base64,{data}'>"
+
+
+def folded(title: str, html: str) -> str:
+    return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
 
 
 @dataclass(frozen=True, slots=True)
