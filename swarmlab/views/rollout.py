@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -31,6 +31,8 @@ DEFAULTS = {
     "Parallelism": 1, "Delay": 0, "Monitor": 5 * S, "MaxFailureRatio": 0.0,
     "FailureAction": "pause", "Order": "stop-first",
 }  # fmt: skip
+# Patient enough for an app that needs six seconds: ten probes, one a second.
+CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": S, "retries": 10}
 LABEL_MAX = 44
 MARGIN_S = 0.5  # by so much clocks and looks may differ
 
@@ -74,6 +76,12 @@ class Life:
         return next((at for state, at in self.states.items() if state in ENDED), self.gone)
 
     @property
+    def told(self) -> float | None:
+        """When it was told to stop, if it lived then."""
+        alive = self.unwanted is not None and (self.ended is None or self.unwanted < self.ended)
+        return self.unwanted if alive else None
+
+    @property
     def failed(self) -> bool:
         return any(state in FAILED for state in self.states)
 
@@ -102,6 +110,7 @@ class Film:
 
     def __init__(self, cluster: Any, service: str) -> None:
         self.cluster, self.service = cluster, service
+        self.simulated = cluster.kind == "simulated"
         self.lives: dict[str, Life] = {}
         self.updates: list[tuple[float, str, str, Any]] = []  # (when, state, message, spec)
         self.first = self.now = 0.0
@@ -113,8 +122,7 @@ class Film:
             service = api.inspect_service(self.service)
             tasks = api.tasks(filters={"service": self.service})
             nodes = {node["ID"]: node for node in api.nodes()}
-            simulated = hasattr(self.cluster, "trace")
-            clock = 0.0 if simulated else seconds(api.info()["SystemTime"])
+            clock = 0.0 if self.simulated else seconds(api.info()["SystemTime"])
         except (docker.errors.APIError, requests.exceptions.RequestException):
             return ""
         self.now = clock or (EPOCH_NS + self.cluster.now_ns) / S
@@ -124,9 +132,10 @@ class Film:
         if not self.first:  # what has just begun is shown from its beginning
             self.first = begun - 1 if self.now - 5 < begun and state not in OVER else self.now
         if state and (state, message) != (self.updates[-1][1:3] if self.updates else ()):
-            key = "StartedAt" if state == "updating" else "CompletedAt"
-            at = seconds(status[key]) if status.get(key) else self.now
-            self.updates.append((at, state, message, service["Spec"]))
+            # An automatic rollback keeps the moment at which the update began.
+            begins = state == "updating" or (state == "rollback_started" and not self.updates)
+            at = status["StartedAt"] if begins else service["UpdatedAt"]
+            self.updates.append((seconds(at), state, message, service["Spec"]))
         for task in tasks:
             self._see(task, nodes.get(task.get("NodeID", ""), {}))
         listed = {task["ID"] for task in tasks}
@@ -153,14 +162,14 @@ class Film:
         life.node, life.error = name, status.get("Err", "")
         life.states.setdefault(status["State"], seconds(status["Timestamp"]))
         if task["DesiredState"] in UNWANTED and life.unwanted is None:
-            life.unwanted = self.now
+            life.unwanted = seconds(task["UpdatedAt"])
         if node.get("Status", {}).get("State") == "down" and life.lost is None:
             life.lost = self.now
 
     def add_trace(self) -> list[tuple[float, int, int, int]]:
         """Exact moments for the tasks; the requests, (second's end, served, failed, slow)."""
         found: dict[float, list[int]] = {}
-        for record in getattr(self.cluster, "trace", ()):
+        for record in self.cluster.trace if self.simulated else ():
             at, kind = (EPOCH_NS + record.at_ns) / S, type(record).__name__
             if kind == "TaskStatusChanged" and record.task_id in self.lives:
                 states = self.lives[record.task_id].states
@@ -291,7 +300,7 @@ class Rollout:
             events = (
                 (life.created, _("{v} is made")),
                 (life.states.get("running"), _("{v} runs on {node}")),
-                (None if life.unwanted == life.ended else life.unwanted, _("{v} is told to stop")),
+                (life.told, _("{v} is told to stop")),
                 (life.ended, ended),
             )
             words = {"v": self.letters[life.version], "node": life.node, "error": life.error}
@@ -342,6 +351,39 @@ def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
     return Rollout(service, tuple(lives), tuple(_phases(film)), counted, film.first, film.now)
 
 
+def downtime(cluster: Any, replicas: int = 3) -> Table:
+    """One update in four ways, each on a copy of this cluster: how many requests does it fail?
+
+    The app serves six seconds after its container has started. Needs a simulation: it counts.
+    """
+    heads = (_("order"), _("health check"), _("requests"), _("failed"), _("update took"))
+    title = _("Replicas: {n}. The app needs 6 s to get ready").format(n=replicas)
+    if cluster.kind != "simulated":
+        return Table(title, heads, (), (_("Only a simulated cluster counts requests."),))
+    rows = []
+    for order, check in product(("stop-first", "start-first"), (None, CHECK)):
+        copy = cluster.fork()
+        client = copy.client()
+        shop = client.services.create(
+            "nginx:1.25",
+            args=["sh", "-c", "sleep 6; exec nginx -g 'daemon off;'"],
+            name="shop",
+            mode=docker.types.ServiceMode("replicated", replicas),
+            endpoint_spec=docker.types.EndpointSpec(ports={8181: 80}),
+            update_config=docker.types.UpdateConfig(parallelism=1, order=order),
+            healthcheck=check,
+        )
+        copy.run("30s")
+        copy.traffic("shop", rate=50)
+        shop.reload()
+        shop.update(image="nginx:1.27", fetch_current_spec=True)
+        seen = follow(copy, "shop")
+        took = f"{seen.phases[0].end - seen.phases[0].start:.0f} s"
+        asked = (_("yes") if check else _("no"), str(seen.served + seen.failed))
+        rows.append((order, *asked, str(seen.failed), took))
+    return Table(title, heads, tuple(rows))
+
+
 def settings(cluster: Any, service: str) -> Table:
     """How a service is updated, and how it is rolled back, side by side."""
     spec = cluster.client().api.inspect_service(service)["Spec"]
@@ -368,4 +410,6 @@ def _value(config: dict[str, Any], key: str) -> str:
     value = config[key]
     if key in ("Delay", "Monitor"):
         return f"{value / S:g} s"
-    return _("all") if (key, value) == ("Parallelism", 0) else str(value)
+    if (key, value) == ("Parallelism", 0):
+        return _("all")
+    return value if isinstance(value, str) else f"{value:g}"

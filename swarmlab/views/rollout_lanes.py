@@ -111,6 +111,8 @@ class Picture:
                 self._label(axes, (left + right) / 2, 0, phase.words)
             else:
                 axes.text(left, 0.62, f"▾ {phase.words}", fontsize=FONT_SIZE - 2, va="bottom")
+        versions = ",  ".join(self.rollout.versions)
+        axes.set_title(versions, fontsize=FONT_SIZE + 1, loc="left", fontweight="bold")
         self._frame(axes, [_("update")], 0.6)
         axes.set_xticks([])
 
