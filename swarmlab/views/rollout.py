@@ -54,6 +54,11 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def version_of(spec: Any) -> str:
+    """All that describes a task, as text to be compared; engines name a service's runtime alone."""
+    return json.dumps({**spec, "Runtime": ""}, sort_keys=True)
+
+
 @dataclass(slots=True)
 class Life:
     """One task, as it was seen; times in seconds since 1970."""
@@ -83,7 +88,8 @@ class Life:
 
     @property
     def failed(self) -> bool:
-        return any(state in FAILED for state in self.states)
+        """A task that was told to stop may end as it likes."""
+        return self.told is None and any(state in FAILED for state in self.states)
 
     def kinds(self, now: float) -> list[tuple[str, float, float]]:
         """(a key of palette.LOOKS, from, to), one after the other."""
@@ -153,7 +159,7 @@ class Film:
             Life(
                 id=task["ID"],
                 lane=f"{self.service}.{task.get('Slot') or name}",
-                version=json.dumps(task["Spec"], sort_keys=True),
+                version=version_of(task["Spec"]),
                 image=image,
                 words=" ".join([image, *container.get("Args", ())]),
                 created=seconds(task["CreatedAt"]),
@@ -211,7 +217,7 @@ class Phase:
 
 def _phases(film: Film) -> Iterator[Phase]:
     ends = [*(at for at, *_rest in film.updates[1:]), film.now]
-    for (start, state, message, spec), end in zip(film.updates, ends, strict=True):
+    for (start, state, message, spec), end in zip(film.updates, ends, strict=False):
         key = "RollbackConfig" if state.startswith("rollback") else "UpdateConfig"
         config = config_of(spec, key)
         monitor, delay = config["Monitor"] / S, config["Delay"] / S
@@ -224,18 +230,22 @@ def _phases(film: Film) -> Iterator[Phase]:
             monitor_s=delay + 1 if delay >= monitor else monitor,
             allowed=config["MaxFailureRatio"],
         )
-        yield _counted(phase, film) if state in ("updating", "rollback_started") else phase
+        at_work = state in ("updating", "rollback_started")
+        yield _counted(phase, film, version_of(spec["TaskTemplate"])) if at_work else phase
 
 
-def _counted(phase: Phase, film: Film) -> Phase:
-    """With the tasks it made: the first new one of each slot. Later ones are restarts."""
+def _counted(phase: Phase, film: Film, aim: str) -> Phase:
+    """With the tasks it made: the first of each slot that has version `aim`. Later ones are
+    restarts, whose failures do not count. Source: swarmkit update/updater.go."""
     made: dict[str, Life] = {}
     for life in sorted(film.lives.values(), key=lambda life: life.created):
-        if phase.start - MARGIN_S <= life.created <= phase.end:
+        if life.version == aim and phase.start - MARGIN_S <= life.created <= phase.end:
             made.setdefault(life.lane, life)
-    aims = {life.version for life in made.values()}
-    old = {life.lane for life in film.lives.values() if life.version not in aims
-           and life.created < phase.start and (life.ended or phase.end) >= phase.start}  # fmt: skip
+    old = {
+        life.lane
+        for life in film.lives.values()
+        if life.version != aim and life.created < phase.start <= (life.ended or phase.end)
+    }
     failed = 0
     for life in made.values():
         if life.ended is not None and life.ended <= phase.end + MARGIN_S:

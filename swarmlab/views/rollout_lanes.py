@@ -33,7 +33,7 @@ PHASES = {
     "updating": SKY_BLUE, "paused": YELLOW, "completed": BLUISH_GREEN,
     "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
 }  # fmt: skip
-ROOM_FOR_LETTER, ROOM_FOR_WORD = 0.022, 0.13  # of the picture's width
+ROOM_FOR_LETTER = 0.022  # of the picture's width
 LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.78, 0.62, 1.9
 
 
@@ -42,7 +42,7 @@ def drawn(rollout: Rollout) -> Figure:
     heights = [STATE_INCHES, LANE_INCHES * max(1, len(lanes))]
     heights += [REQUESTS_INCHES] if rollout.requests else []
     figure = Figure(figsize=(12, sum(heights) + 1.9), layout="constrained")
-    ratios = {"height_ratios": heights, "width_ratios": [15, 1]}
+    ratios = {"height_ratios": heights, "width_ratios": [15, 1.3]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
     for row in grid:
         row[1].set_visible(False)
@@ -91,26 +91,33 @@ class Picture:
     def x(self, at: float) -> float:
         return min(max(at, self.rollout.start), self.rollout.end) - self.rollout.start
 
-    def _rows(self) -> dict[str, float]:
-        """Task -> its height in the picture: two that live at a time share their lane's height."""
-        free: dict[str, list[float]] = {lane: [0.0, 0.0] for lane in self.lanes}
+    def _rows(self) -> dict[str, tuple[float, float]]:
+        """Task -> (its middle, its height): tasks that live at a time share their lane's height."""
+        ends: dict[str, list[float]] = {lane: [0.0, 0.0] for lane in self.lanes}
         rows = {}
         for life in self.rollout.lives:
-            ends = free[life.lane]
-            half = 0 if ends[0] <= life.created else min((0, 1), key=ends.__getitem__)
-            ends[half] = life.ended or self.rollout.end
-            rows[life.id] = self.lanes.index(life.lane) + (-0.2, 0.2)[half]
-        return rows
+            mine = ends[life.lane]
+            row = next((i for i, end in enumerate(mine) if end <= life.created), len(mine))
+            mine[row:] = [life.ended or self.rollout.end, *mine[row + 1 :]]
+            rows[life.id] = row
+        found = {}
+        for life in self.rollout.lives:
+            height = 0.8 / len(ends[life.lane])
+            middle = self.lanes.index(life.lane) - 0.4 + height * (rows[life.id] + 0.5)
+            found[life.id] = middle, 0.9 * height
+        return found
 
     def draw_state(self, axes: Axes) -> None:
         for phase in self.rollout.phases:
             left, right = self.x(phase.start), self.x(phase.end)
             axes.barh(0, right - left, left=left, height=1, color=PHASES.get(phase.state, WHITE),
                       edgecolor=BLACK, linewidth=1)  # fmt: skip
-            if right - left > ROOM_FOR_WORD * self.width:
+            if right - left > ROOM_FOR_LETTER * len(phase.words) / 2 * self.width:
                 self._label(axes, (left + right) / 2, 0, phase.words)
-            else:
-                axes.text(left, 0.62, f"▾ {phase.words}", fontsize=FONT_SIZE - 2, va="bottom")
+            elif right > left:
+                late = right > self.width / 2  # so that no word leaves the picture
+                x, side = (right, "right") if late else (left, "left")
+                axes.text(x, 0.55, phase.words, fontsize=FONT_SIZE - 2, ha=side, va="top")
         versions = ",  ".join(self.rollout.versions)
         axes.set_title(versions, fontsize=FONT_SIZE + 1, loc="left", fontweight="bold")
         self._frame(axes, [_("update")], 0.6)
@@ -125,7 +132,7 @@ class Picture:
         self._frame(axes, self.lanes, 0.5)
 
     def _draw_life(self, axes: Axes, life: Life) -> None:
-        y, letter = self.rows[life.id], self.rollout.letters[life.version]
+        (y, height), letter = self.rows[life.id], self.rollout.letters[life.version]
         for kind, start, stop in life.kinds(self.rollout.end):
             left, right = self.x(start), self.x(stop)
             look: dict[str, Any] = {
@@ -133,7 +140,7 @@ class Picture:
                 "hatch": HATCHES.get(kind),
             }
             if right > left and kind in HATCHES:
-                axes.barh(y, right - left, left=left, height=0.36, edgecolor=BLACK, **look)
+                axes.barh(y, right - left, left=left, height=height, edgecolor=BLACK, **look)
                 if right - left > ROOM_FOR_LETTER * self.width:
                     self._label(axes, (left + right) / 2, y, letter)
         if life.failed and life.ended is not None and life.ended >= self.rollout.start:
@@ -146,7 +153,8 @@ class Picture:
         """Below a new task: how long its failure would count."""
         running = life.states.get("running")
         if running is not None and running < self.rollout.end:
-            y = self.rows[life.id] + 0.19
+            middle, height = self.rows[life.id]
+            y = middle + height / 2
             ends = [self.x(running), self.x(running + phase.monitor_s)]
             axes.plot(ends, [y, y], color=BLACK, linewidth=4, solid_capstyle="butt", zorder=7)
             axes.plot(ends, [y, y], "|", color=BLACK, markersize=11, markeredgewidth=2, zorder=7)
@@ -195,7 +203,7 @@ def draw_gauge(axes: Axes, phases: list[Phase]) -> None:
                  hatch="xx" if over else "")  # fmt: skip
         axes.plot([i - 0.5, i + 0.5], [phase.allowed] * 2, color=BLACK, linewidth=4)
     names = [f"{phase.failed}/{phase.slots}" for phase in phases]
-    axes.set_xticks(range(len(phases)), names, fontsize=FONT_SIZE - 1)
+    axes.set_xticks(range(len(phases)), names, fontsize=FONT_SIZE - 3)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=FONT_SIZE - 2)
     axes.yaxis.tick_right()
