@@ -201,7 +201,9 @@ def test_what_slide_43_asks_for_is_refused(web: Any):
 # -- picture and words ---------------------------------------------------------------------------
 @pytest.fixture
 def bad(web: Any) -> Rollout:
-    said(f"{UPDATE} --update-failure-action rollback {BAD} web")
+    said(f"{UPDATE} --update-failure-action rollback --rollback-parallelism 0 web")
+    web.run("20s")
+    said(f"{UPDATE} {BAD} web")
     return follow(web, "web")
 
 

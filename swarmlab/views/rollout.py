@@ -138,10 +138,7 @@ class Film:
         if not self.first:  # what has just begun is shown from its beginning
             self.first = begun - 1 if self.now - 5 < begun and state not in OVER else self.now
         if state and (state, message) != (self.updates[-1][1:3] if self.updates else ()):
-            # An automatic rollback keeps the moment at which the update began.
-            begins = state == "updating" or (state == "rollback_started" and not self.updates)
-            at = status["StartedAt"] if begins else service["UpdatedAt"]
-            self.updates.append((seconds(at), state, message, service["Spec"]))
+            self.updates.append((seconds(service["UpdatedAt"]), state, message, service["Spec"]))
         for task in tasks:
             self._see(task, nodes.get(task.get("NodeID", ""), {}))
         listed = {task["ID"] for task in tasks}
