@@ -96,7 +96,8 @@ def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, s
     rows = []
     if secret.id in engine.agent.dependencies.secrets:
         rows.append((node, "the agent's memory", "a task here refers to it"))
-    for container in engine.containers.all():
+    # The files of a container that has ended are gone: their tmpfs was unmounted.
+    for container in filter(lambda each: each.running, engine.containers.all()):
         for path, file in sorted(container.files.items()):
             if path.startswith("/run/secrets/") and file.data == secret.data:
                 rows.append((node, f"{container.name}:{path}", "mounted from memory (tmpfs)"))

@@ -59,6 +59,8 @@ def test_the_api_tells_what_is_seen_inside(web: Any):
     told = {(node, file.split(": ")[1]) for node, files in path.mounts.items() for file in files}
     assert told == inside
     assert len(told) >= 2
+    ended = [t for t in web.client().api.tasks() if t["DesiredState"] == "shutdown"]
+    assert {t["Status"]["State"] for t in ended} == {"shutdown"}  # their files are gone
     kept = {node for node, place, _why in seen if place.startswith("Raft")}
     assert kept == set(path.managers)
 
@@ -130,6 +132,14 @@ def test_a_thief_reads_a_manager_s_disk_unless_it_is_locked(web: Any):
     said("swarm update --autolock=true")
     web.run("5s")
     assert "it asks for the unlock key. He reads nothing." in repr(stolen_disk(web, "m2"))
+
+
+def test_a_thief_has_the_disk_alone(web: Any):
+    """What the others learned since is not on it."""
+    web.crash("m2")
+    said("printf late | docker secret create late -")
+    assert "late" in repr(stolen_disk(web, "m3"))
+    assert "late" not in repr(stolen_disk(web, "m2"))
 
 
 def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
