@@ -138,6 +138,7 @@ def test_a_thief_has_the_disk_alone(web: Any):
     """What the others learned since is not on it."""
     web.crash("m2")
     said("printf late | docker secret create late -")
+    web.run("3s")
     assert "late" in repr(stolen_disk(web, "m3"))
     assert "late" not in repr(stolen_disk(web, "m2"))
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, UNWANTED, WHITE
+from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
 from swarmlab.views.said import big_table, folded, picture, text_table
 from swarmlab.views.tables import Table
 
@@ -127,7 +127,7 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     ('m1', 'm2', 'm3')
     """
     api = cluster.client().api
-    ids = [s["ID"] for s in api.secrets(filters={"names": [name]}) if s["Spec"]["Name"] == name]
+    ids = [s["ID"] for s in api.secrets(filters={"names": [name]})]
     if not ids:
         raise LabError(_("there is no secret {name!r}").format(name=name))
     nodes = {node["ID"]: node for node in api.nodes()}
@@ -135,8 +135,8 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     mounts: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(names.values()), ())
     services = {service["ID"]: service["Spec"]["Name"] for service in api.services()}
     for task in api.tasks():
-        state, wanted = task["Status"]["State"], task["DesiredState"] not in UNWANTED
-        if task.get("NodeID") in names and wanted and state in (*BEFORE_RUNNING, "running"):
+        alive = task["Status"]["State"] in (*BEFORE_RUNNING, "running")
+        if task.get("NodeID") in names and alive:
             host, slot = names[task["NodeID"]], task.get("Slot") or names[task["NodeID"]]
             for used in task["Spec"]["ContainerSpec"].get("Secrets") or ():
                 if used["SecretID"] in ids:
