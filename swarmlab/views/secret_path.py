@@ -6,7 +6,7 @@ it. Source: swarmkit design, manager/encryption, agent/secrets; moby container_o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -150,21 +150,9 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
 
 
 def stolen_disk(cluster: Any, name: str) -> Table:
-    """The files on a node's disk, and what a thief reads who starts a copy of that disk, alone."""
-    if cluster.kind != "simulated":
-        note = _("Only a simulated cluster shows its disks.")
-        return Table(_("The disk of {name}").format(name=name), (_("file"),), (), (note,))
-    thief = cluster.fork()
-    thief.crash(*thief.names)
-    thief.start(name)
-    thief.run("1s")
-    engine = thief.engine(name)
-    stored = engine.manager.store.tables["secret"].values() if engine.manager else ()
-    secrets = ", ".join(f"{secret.name} ({len(secret.data)} bytes)" for secret in stored)
-    if engine.swarm_state == "locked":
-        found = _("A thief starts this disk: it asks for the unlock key. He reads nothing.")
-    else:
-        found = _("A thief starts this disk. He reads: {secrets}.")
-    table: Table = cluster.disk(name)
-    note = found.format(secrets=secrets or _("no secret"))
-    return replace(table, notes=(*table.notes, note))
+    """The files on a node's disk, and the secrets that someone reads who has that disk alone."""
+    if cluster.kind == "simulated":
+        table: Table = cluster.disk(name)
+        return table
+    note = _("Only a simulated cluster shows its disks.")
+    return Table(_("The disk of {name}").format(name=name), (_("file"),), (), (note,))
