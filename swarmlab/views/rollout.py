@@ -407,8 +407,10 @@ def settings(cluster: Any, service: str) -> Table:
         (what, _value(update, key), _value(rollback, key), f"--update-{flag}")
         for what, flag, key in rows
     )
-    note = _("For the right column write --rollback-…. A rollback goes by the settings of the "
-             "version that comes back.")  # fmt: skip
+    note = _(
+        "For the right column the flags begin with --rollback-. A rollback goes by the settings of"
+        " the version that comes back."
+    )
     title = _("Update and rollback of {service}").format(service=service)
     return Table(title, (_("setting"), _("update"), _("rollback"), _("flag")), shown, (note,))
 
