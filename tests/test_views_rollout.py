@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import docker
 import pytest
 
 import swarmlab
 from swarmlab.docker_cli.magic import shell
+from swarmlab.errors import LabError
 from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.views.film import OVER, Life
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.rollout import OVER, Life, Rollout, config_of, downtime, follow, settings
+from swarmlab.views.rollout import Rollout, config_of, downtime, follow, settings
 from swarmlab.views.rollout_lanes import HATCHES, PHASES
 from swarmlab.worker.task import TaskStatusChanged
 
@@ -304,6 +305,12 @@ def test_real_engines_count_no_requests(web: Any):
     assert "Only a simulated cluster counts requests." in repr(table)
 
 
-def test_an_unknown_service_is_docker_s_own_refusal(web: Any):
-    with pytest.raises(docker.errors.NotFound, match="service nope not found"):
-        settings(web, "nope")
+def test_an_unknown_service_is_a_sentence(web: Any):
+    for view in (settings, follow):
+        with pytest.raises(LabError, match="there is no service 'nope'"):
+            view(web, "nope")
+
+
+def test_an_update_that_was_over_is_told_so(web: Any):
+    said("service update --quiet --image nginx:1.27 web")  # it waits
+    assert "with --detach the command does not wait" in repr(follow(web, "web"))

@@ -1,24 +1,20 @@
 """A rolling update as it happened: a lane a slot, its tasks over time, and what requests became.
 
-`follow` looks at the service through the Docker API, again and again, until its update is over; so
-it works on any swarm. In a simulation the trace adds the exact moments, and the requests.
+`follow` films the service until its update is over (`film`), and works on any swarm.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from itertools import pairwise, product
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import docker
-import requests
 
-from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
+from swarmlab.views.film import OVER, Film, Life, inspected, version_of
 from swarmlab.views.said import big, big_table, folded, marked, picture, text_table
 from swarmlab.views.tables import Table
 
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOOK_S, LOOKS_MAX, TAIL = 0.2, 600, "3s"
-OVER = ("completed", "paused", "rollback_completed", "rollback_paused")
 DEFAULTS = {
     "Parallelism": 1, "Delay": 0, "Monitor": 5 * S, "MaxFailureRatio": 0.0,
     "FailureAction": "pause", "Order": "stop-first",
@@ -47,141 +42,6 @@ def config_of(spec: Any, key: str) -> dict[str, Any]:
         return DEFAULTS
     filled = {name: given.get(name) or default for name, default in DEFAULTS.items()}
     return {**filled, "Parallelism": given.get("Parallelism", 0)}
-
-
-def seconds(text: str) -> float:
-    """Docker's time as seconds since 1970."""
-    return datetime.fromisoformat(text).timestamp()
-
-
-def version_of(spec: Any) -> str:
-    """All that describes a task, as text to be compared; engines name a service's runtime alone."""
-    return json.dumps({**spec, "Runtime": ""}, sort_keys=True)
-
-
-@dataclass(slots=True)
-class Life:
-    """One task, as it was seen; times in seconds since 1970."""
-
-    id: str
-    lane: str  # web.2; for a task of a global service web.<node>
-    version: str  # its whole spec: another one is another version
-    image: str
-    words: str  # its image and its arguments
-    created: float
-    node: str = ""
-    states: dict[str, float] = field(default_factory=dict)  # state -> when it was entered
-    unwanted: float | None = None  # when it was told to stop
-    lost: float | None = None  # when its node was seen down
-    gone: float | None = None  # when it was no longer listed
-    error: str = ""
-
-    @property
-    def ended(self) -> float | None:
-        return next((at for state, at in self.states.items() if state in ENDED), self.gone)
-
-    @property
-    def told(self) -> float | None:
-        """When it was told to stop, if it lived then."""
-        alive = self.unwanted is not None and (self.ended is None or self.unwanted < self.ended)
-        return self.unwanted if alive else None
-
-    @property
-    def failed(self) -> bool:
-        """A task that was told to stop may end as it likes."""
-        return self.told is None and any(state in FAILED for state in self.states)
-
-    def kinds(self, now: float) -> list[tuple[str, float, float]]:
-        """(a key of palette.LOOKS, from, to), one after the other."""
-        end = now if self.ended is None else self.ended
-        marks = {self.created, end, *self.states.values(), self.unwanted, self.lost}
-        found: list[tuple[str, float, float]] = []
-        for start, stop in pairwise(sorted(t for t in marks if t is not None and t <= end)):
-            state = max((at, s) for s, at in {"new": self.created, **self.states}.items()
-                        if at <= start)[1]  # fmt: skip
-            told, down = self.unwanted, self.lost
-            kind = kind_of(
-                state,
-                wanted=told is None or start < told,
-                node_down=down is not None and start >= down,
-            )
-            if found and found[-1][0] == kind:
-                start = found.pop()[1]
-            found.append((kind, start, stop))
-        return found
-
-
-class Film:
-    """What was seen of one service, look by look."""
-
-    def __init__(self, cluster: Any, service: str) -> None:
-        self.cluster, self.service = cluster, service
-        self.simulated = cluster.kind == "simulated"
-        self.lives: dict[str, Life] = {}
-        self.updates: list[tuple[float, str, str, Any]] = []  # (when, state, message, spec)
-        self.first = self.now = 0.0
-
-    def look(self) -> str:
-        """See the service now; its update state, empty when it has none or nobody answers."""
-        try:
-            api = self.cluster.client().api
-            service = api.inspect_service(self.service)
-            tasks = api.tasks(filters={"service": self.service})
-            nodes = {node["ID"]: node for node in api.nodes()}
-            clock = 0.0 if self.simulated else seconds(api.info()["SystemTime"])
-        except (docker.errors.APIError, requests.exceptions.RequestException):
-            return ""
-        self.now = clock or (EPOCH_NS + self.cluster.now_ns) / S
-        status = service.get("UpdateStatus") or {}
-        state, message = status.get("State", ""), status.get("Message", "")
-        begun = seconds(status["StartedAt"]) if status.get("StartedAt") else self.now
-        if not self.first:  # what has just begun is shown from its beginning
-            self.first = begun - 1 if self.now - 5 < begun and state not in OVER else self.now
-        if state and (state, message) != (self.updates[-1][1:3] if self.updates else ()):
-            self.updates.append((seconds(service["UpdatedAt"]), state, message, service["Spec"]))
-        for task in tasks:
-            self._see(task, nodes.get(task.get("NodeID", ""), {}))
-        listed = {task["ID"] for task in tasks}
-        for life in self.lives.values():
-            if life.id not in listed and life.ended is None:
-                life.gone = self.now
-        return str(state)
-
-    def _see(self, task: Any, node: Any) -> None:
-        status, container = task["Status"], task["Spec"].get("ContainerSpec", {})
-        name = node.get("Description", {}).get("Hostname", "")
-        image = container.get("Image", "").partition("@")[0]
-        life = self.lives.setdefault(
-            task["ID"],
-            Life(
-                id=task["ID"],
-                lane=f"{self.service}.{task.get('Slot') or name}",
-                version=version_of(task["Spec"]),
-                image=image,
-                words=" ".join([image, *container.get("Args", ())]),
-                created=seconds(task["CreatedAt"]),
-            ),
-        )
-        life.node, life.error = name, status.get("Err", "")
-        life.states.setdefault(status["State"], seconds(status["Timestamp"]))
-        if task["DesiredState"] in UNWANTED and life.unwanted is None:
-            life.unwanted = seconds(task["UpdatedAt"])
-        if node.get("Status", {}).get("State") == "down" and life.lost is None:
-            life.lost = self.now
-
-    def add_trace(self) -> list[tuple[float, int, int, int]]:
-        """Exact moments for the tasks; the requests, (second's end, served, failed, slow)."""
-        found: dict[float, list[int]] = {}
-        for record in self.cluster.trace if self.simulated else ():
-            at, kind = (EPOCH_NS + record.at_ns) / S, type(record).__name__
-            if kind == "TaskStatusChanged" and record.task_id in self.lives:
-                states = self.lives[record.task_id].states
-                states[str(record.state)] = min(at, states.get(str(record.state), at))
-            elif kind == "RequestsCounted" and record.service == self.service and at > self.first:
-                row = found.setdefault(at, [0, 0, 0])
-                row[:] = [sum(column, row[i]) for i, column in
-                          enumerate(zip(*(c[3:] for c in record.counts), strict=True))]  # fmt: skip
-        return [(at, *row) for at, row in found.items() if at <= self.now]  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +147,9 @@ class Rollout:
     def summary(self) -> list[str]:
         """What one has to know, a line each."""
         lines = [", ".join(self.versions)]
+        if self.phases and self.phases[0].state in OVER:
+            lines.append(_("The update was over before the first look: with --detach the command"
+                           " does not wait for it."))  # fmt: skip
         for phase in self.phases:
             span = f"{phase.start - self.start:.1f} – {phase.end - self.start:.1f} s"
             said = f": {phase.message}" if phase.message else ""
@@ -393,7 +256,7 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
 
 def settings(cluster: Any, service: str) -> Table:
     """How a service is updated, and how it is rolled back, side by side."""
-    spec = cluster.client().api.inspect_service(service)["Spec"]
+    spec = inspected(cluster.client().api, service)["Spec"]
     update, rollback = (config_of(spec, key) for key in ("UpdateConfig", "RollbackConfig"))
     rows = (
         (_("tasks at a time"), "parallelism", "Parallelism"),

@@ -24,7 +24,8 @@ from swarmlab.views.palette import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from swarmlab.views.rollout import Life, Phase, Rollout
+    from swarmlab.views.film import Life
+    from swarmlab.views.rollout import Phase, Rollout
 
 FONT_SIZE = 15
 # The hatch that stands beside each colour: any one of the two would do.
