@@ -167,7 +167,9 @@ class Cluster:
                     self.machine(pair[0])
                     network.links[pair] = link
             case "traffic":
-                self._send_requests(*args)
+                from swarmlab.traffic import send
+
+                send(self._world, *args)
             case "request":
                 self._replay(*args)
             case _:
@@ -195,16 +197,6 @@ class Cluster:
         check(self, service, rate, source)
         self._do("traffic", service, rate, source)
         return Requests(self, service, self.now_ns)
-
-    def _send_requests(self, service: str, rate: int, source: str) -> None:
-        """Begin, change or end (rate 0) what one node sends to one service."""
-        from swarmlab.traffic import Traffic
-
-        traffic = self._world.traffic
-        if (source, service) in traffic:
-            traffic.pop((source, service)).stop()
-        if rate:
-            traffic[source, service] = Traffic(self._world.network, source, service, rate)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:

@@ -25,6 +25,7 @@ from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
     from swarmlab.cluster import Cluster
+    from swarmlab.story import World
 
 TICKS_PER_S = 10
 TICK_NS = S // TICKS_PER_S
@@ -144,6 +145,14 @@ class Traffic:
             lost += 1
         served = lost < TRIES
         return served, served and (lost > 0 or 2 * link.delay_ns > LATE_NS)
+
+
+def send(world: World, service: str, rate: int, source: str) -> None:
+    """Begin, change or end (rate 0) what one machine sends to one service."""
+    if (source, service) in world.traffic:
+        world.traffic.pop((source, service)).stop()
+    if rate:
+        world.traffic[source, service] = Traffic(world.network, source, service, rate)
 
 
 @dataclass(frozen=True, repr=False)
