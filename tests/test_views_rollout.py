@@ -130,7 +130,7 @@ def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
     seen = follow(web, "web")
     phase = seen.phases[0]
     assert (phase.failed, phase.slots, phase.ratio, phase.allowed) == (1, 4, 0.25, 0)
-    assert phase.gauge == "1 of 4 failed, allowed is a share of 0"
+    assert phase.gauge == "1 of 4 failed; tolerated is a share of 0, then: pause"
     assert seen.phases[1].message.startswith("update paused due to failure")
 
 

@@ -54,6 +54,7 @@ class Phase:
     end: float
     monitor_s: float  # how long a new task is watched once it runs
     allowed: float  # the share of failed tasks that is tolerated
+    action: str  # what happens when more fail: pause, continue, rollback
     made: tuple[Life, ...] = ()  # the tasks that this phase made, one a slot
     slots: int = 0  # how many had to change
     failed: int = 0  # how many of `made` failed while they were watched
@@ -68,8 +69,9 @@ class Phase:
 
     @property
     def gauge(self) -> str:
-        line = _("{failed} of {slots} failed, allowed is a share of {allowed:g}")
-        return line.format(failed=self.failed, slots=self.slots, allowed=self.allowed)
+        line = _("{failed} of {slots} failed; tolerated is a share of {allowed:g}, then: {action}")
+        words = {"allowed": self.allowed, "action": self.action}
+        return line.format(failed=self.failed, slots=self.slots, **words)
 
 
 def _phases(film: Film) -> Iterator[Phase]:
@@ -86,6 +88,7 @@ def _phases(film: Film) -> Iterator[Phase]:
             # Source: swarmkit update/updater.go: a delay as long as the monitor stretches it.
             monitor_s=delay + 1 if delay >= monitor else monitor,
             allowed=config["MaxFailureRatio"],
+            action=config["FailureAction"],
         )
         at_work = state in ("updating", "rollback_started")
         yield _counted(phase, film, version_of(spec["TaskTemplate"])) if at_work else phase

@@ -69,7 +69,8 @@ def _natural(name: str) -> tuple[int, str]:
 
 
 def legend(rollout: Rollout) -> list[Any]:
-    seen = {kind for life in rollout.lives for kind, *_rest in life.kinds(rollout.end)}
+    spans = [span for life in rollout.lives for span in life.kinds(rollout.end)]
+    seen = {kind for kind, _start, stop in spans if stop > rollout.start}
     shown: list[Any] = [
         Patch(facecolor=LOOKS[kind].colour or WHITE, hatch=hatch, edgecolor=BLACK,
               label=_(LOOKS[kind].word))
