@@ -214,10 +214,16 @@ def check(cluster: Cluster, service: str, rate: int, source: str) -> None:
     cluster.machine(source)
     if not isinstance(rate, int) or isinstance(rate, bool) or not 0 <= rate <= RATE_MAX:
         raise LabError(f"rate={rate!r}: give whole requests a second, 1 to {RATE_MAX}; 0 ends them")
-    found = {s.name: s for s in cluster._leader().store.services.values()} if rate else {}
-    if rate and service not in found:
+    if rate == 0:
+        return
+    stores = [manager.store for name in cluster.names if (manager := cluster._manager(name))]
+    if not stores:
+        raise LabError("no manager is up that could tell the service's virtual IP")
+    known = max(stores, key=lambda store: store.index)
+    found = {each.name: each for each in known.services.values()}
+    if service not in found:
         raise LabError(f"there is no service {service!r}; there are {', '.join(found) or 'none'}")
-    if rate and not (found[service].endpoint or {}).get("VirtualIPs"):
+    if not (found[service].endpoint or {}).get("VirtualIPs"):
         raise LabError(
             f"{service} has no virtual IP that requests could go to; publish a port "
             f"(docker service update --publish-add 8080:80 {service}) or give it a network"

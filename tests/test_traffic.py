@@ -219,6 +219,19 @@ def test_what_cannot_be_sent_is_refused_in_a_sentence(asked: dict[str, Any], sai
     assert [entry.verb for entry in cluster._journal if entry.verb == "traffic"] == []
 
 
+def test_without_a_quorum_requests_are_served():
+    """What runs, runs on (notebook 05); only with no manager at all nobody knows the address."""
+    cluster = web("--mode global", managers=3)
+    cluster.crash("m1", "m2")
+    cluster.run("30s")
+    requests = cluster.traffic("web")
+    cluster.run("5s")
+    assert (requests.served, requests.failed) == (250, 0)
+    cluster.crash("m3")
+    with pytest.raises(LabError, match="no manager is up"):
+        cluster.traffic("web", rate=10)
+
+
 def test_counts_read_well_in_text_and_html():
     cluster = web("--replicas 2")
     requests = cluster.traffic("web", rate=10)
