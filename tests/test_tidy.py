@@ -29,7 +29,7 @@ BUDGETS = {
     ("worker", "engine"): 4650,
     ("docker_cli",): 3860,  # docker stack alone, a reader of Compose files, is 950
 }
-REST_LINES_MAX = 3510
+REST_LINES_MAX = 3515
 
 
 def lines_of(*places: str) -> int:
