@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from swarmlab.engine.doors import Pacer
     from swarmlab.manager.explanation import Explanation
     from swarmlab.story import World
+    from swarmlab.traffic import Requests
     from swarmlab.views.tables import Table
     from swarmlab.worker.registry import Registry
 
@@ -99,8 +100,7 @@ class Cluster:
         up = [name for name in self.names if self.is_up(name)]
         leading = [name for name in up if (m := self._manager(name)) and m.raft.is_leader]
         managing = [name for name in up if self._manager(name)]
-        choice = [*leading, *managing, *up, *self.names]
-        return choice[0]
+        return [*leading, *managing, *up, *self.names][0]
 
     def _manager(self, name: str) -> Any:
         engine = self.engine(name)
@@ -176,10 +176,37 @@ class Cluster:
                 for pair in ((source, target), (target, source)):
                     self.machine(pair[0])
                     network.links[pair] = link
+            case "traffic":
+                from swarmlab.traffic import send
+
+                send(self._world, *args)
             case "request":
                 self._replay(*args)
             case _:
                 raise LabError(f"the journal says {verb!r}, which this version does not know")
+
+    # -- requests --------------------------------------------------------------------
+    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests:
+        """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none.
+
+        They come from node `source` (the last one, unless you say which). The answer counts them.
+
+        >>> import swarmlab
+        >>> cluster = swarmlab.simulate(seed=7)
+        >>> ports = {"Ports": [{"TargetPort": 80}]}
+        >>> web = cluster.client().services.create("nginx", name="web", endpoint_spec=ports)
+        >>> cluster.run("5s")
+        >>> requests = cluster.traffic("web", rate=50)
+        >>> cluster.run("10s")
+        >>> requests.served, requests.failed
+        (500, 0)
+        """
+        from swarmlab.traffic import Requests, check
+
+        source = source or self.names[-1]
+        check(self, service, rate, source)
+        self._do("traffic", service, rate, source)
+        return Requests(self, service, self.now_ns)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:

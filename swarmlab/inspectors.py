@@ -5,21 +5,25 @@ None of them prints a secret, a key or a token.
 
 from __future__ import annotations
 
+import copy
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError, PermissionDenied
 from swarmlab.manager.certificate_authority import digest_of, verify
-from swarmlab.manager.data_keys import KEY_FILE
+from swarmlab.manager.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
+from swarmlab.manager.store import Codec
 from swarmlab.model import Secret
-from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.raft import DamagedFile, Storage
+from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
     from swarmlab.cluster import Cluster
 
 HEX_BYTES = 16
+WAL = "swarm/raft/wal"
 LOCKED_NOTE = "Autolock is on: the data key is sealed with the unlock key, which is on no disk."
 OPEN_NOTE = (
     "Autolock is off: the key that sealed the log lies beside it in clear, so the seal protects "
@@ -35,6 +39,27 @@ def _sealing(name: str, data: bytes) -> str:
     return "no"
 
 
+def readable(machine: Machine) -> list[str]:
+    """The secrets that a machine's disk gives away to someone who has nothing but this disk.
+
+    Those that were removed are among them, until the log that tells of them is compacted.
+    """
+    disk, world = copy.deepcopy(machine.disk), Simulation()  # a computer of the thief's own
+    keys = KeyFile(disk, world)
+    if WAL not in disk or keys.locked:
+        return []
+    try:
+        stored: Any = Storage(disk, Codec(), Seal(keys.read()[1], world)).load()
+    except (DamagedFile, WrongKey):
+        return []
+    objects = [*(stored.snapshot.data if stored.snapshot else ())]
+    for entry in stored.entries:
+        if isinstance(entry.data, list | tuple):
+            objects += [change.object for change in entry.data]
+    found = {each.name: len(each.data) for each in objects if isinstance(each, Secret)}
+    return [f"{name} ({size} bytes)" for name, size in found.items()]
+
+
 def disk(cluster: Cluster, name: str) -> Table:
     """The files of one node: how long, sealed with what, and how they begin.
 
@@ -47,8 +72,12 @@ def disk(cluster: Cluster, name: str) -> Table:
         start = "(keys)" if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
         rows.append((path, f"{len(data):,}", _sealing(path, data), start))
     sealed = any(row[2] == "with the unlock key" for row in rows)
-    notes = (LOCKED_NOTE if sealed else OPEN_NOTE,) if "swarm/raft/wal" in files else ()
-    return Table(f"{name}'s disk", ("file", "bytes", "sealed", "begins with"), tuple(rows), notes)
+    secrets = ", ".join(readable(cluster.machine(name))) or "no secret"
+    notes = [LOCKED_NOTE if sealed else OPEN_NOTE] if WAL in files else []
+    notes.append(f"Whoever has this disk alone can read: {secrets}.")
+    return Table(
+        f"{name}'s disk", ("file", "bytes", "sealed", "begins with"), tuple(rows), tuple(notes)
+    )
 
 
 def trust(cluster: Cluster) -> Table:
@@ -96,7 +125,8 @@ def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, s
     rows = []
     if secret.id in engine.agent.dependencies.secrets:
         rows.append((node, "the agent's memory", "a task here refers to it"))
-    for container in engine.containers.all():
+    # The files of a container that has ended are gone: their tmpfs was unmounted.
+    for container in filter(lambda each: each.running, engine.containers.all()):
         for path, file in sorted(container.files.items()):
             if path.startswith("/run/secrets/") and file.data == secret.data:
                 rows.append((node, f"{container.name}:{path}", "mounted from memory (tmpfs)"))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster import Cluster
 from swarmlab.errors import LabError
 from swarmlab.journal import Entry, from_json, to_json
 from swarmlab.simulation import Machine, Network, Simulation
+
+if TYPE_CHECKING:
+    from swarmlab.traffic import Traffic
 
 NODES_MAX = 5000
 FILE_VERSION = 1
@@ -29,6 +32,7 @@ class World:
         self.simulation = Simulation(seed)
         self.network = Network(self.simulation)
         self.registry = Registry()
+        self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
         program = EngineProgram(self.registry)
         for i, name in enumerate(names):
             Machine(self.network, name, f"10.77.{(i + 2) // 256}.{(i + 2) % 256}", program).start()

@@ -27,9 +27,9 @@ BUDGETS = {
     ("simulation", "raft"): 1425,
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
-    ("docker_cli",): 3860,  # docker stack alone, a reader of Compose files, is 950
+    ("docker_cli",): 3875,  # docker stack alone, a reader of Compose files, is 950
 }
-REST_LINES_MAX = 3580
+REST_LINES_MAX = 4450
 
 
 def lines_of(*places: str) -> int:

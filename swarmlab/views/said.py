@@ -53,6 +53,10 @@ def picture(figure: Figure, alt: str) -> str:
     return f"<img {look} src='data:image/svg+xml;base64,{data}'>"
 
 
+def folded(title: str, html: str) -> str:
+    return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A few lines under a title."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlab.views.said import big_table, text_table
+from swarmlab.views.said import big, big_table, marked, text_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +18,5 @@ class Table:
         return "\n".join([self.title, text_table(self.heads, self.rows), *self.notes])
 
     def _repr_html_(self) -> str:
-        return big_table(self.heads, self.rows, (self.title, *self.notes))
+        title = big(f"<b>{marked(self.title)}</b>")
+        return title + big_table(self.heads, self.rows, self.notes)

@@ -41,6 +41,7 @@ class Home(Protocol):
     files: dict[str, File]
     server: str  # the image's executable that serves; empty: it has none
     server_logs: tuple[str, ...]
+    process: Process | None  # its first one, while it runs
 
     @property
     def hostname(self) -> str: ...
@@ -203,10 +204,20 @@ def rm(process: Process, args: list[str]) -> int:
     return 0
 
 
+def fetch(status: int, process: Process, args: list[str]) -> int:
+    """`curl localhost`: as the container's own server answers. Any other host always does."""
+    home, here = process.home, re.search(r"\b(localhost|127\.0\.0\.1)\b", " ".join(args))
+    if here and home.server and not (home.process and home.process.serving):
+        process.write(2, f"can't connect to {here[1]}: Connection refused\n")
+        return status
+    process.write(1, "ok\n")
+    return 0
+
+
 # What some say, of the process {0}, and return.
 ANSWERS: dict[str, tuple[str, int]] = {
     "true": ("", 0), ":": ("", 0), "false": ("", 1), "mkdir": ("", 0), "chmod": ("", 0),
-    "nc": ("", 0), "curl": ("ok\n", 0), "wget": ("ok\n", 0), "redis-cli": ("PONG\n", 0),
+    "nc": ("", 0), "redis-cli": ("PONG\n", 0),
     "pg_isready": ("accepting connections\n", 0), "hello": ("\nHello from Docker!\n\n", 0),
     "ps": ("PID   USER     COMMAND\n    1 root\n", 0), "uname": ("Linux\n", 0),
     "pwd": ("{0.directory}\n", 0), "hostname": ("{0.home.hostname}\n", 0),
@@ -217,6 +228,7 @@ BUILTINS: dict[str, Command] = {
 COMMANDS: dict[str, Command] = {
     "sleep": sleep, "echo": echo, "printf": printf, "cat": cat, "node": cat, "python3": cat,
     "test": test, "[": test, "env": env, "printenv": env, "date": date, "ls": ls, "id": id_,
+    "curl": partial(fetch, 7), "wget": partial(fetch, 1),
     "touch": touch, "rm": rm, "grep": grep, "wc": wc, "top": forever, "tail": forever,
     **{name: partial(say, *answer) for name, answer in ANSWERS.items()},
 }  # fmt: skip

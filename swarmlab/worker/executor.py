@@ -32,6 +32,7 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.unhealthy = False
+        self.leaving = False  # out of load balancing, for a stop that has begun
         self._watched: Call | None = None  # start, until healthy, or wait, until it exits
         self._starting = False
         self._attempt = 0
@@ -142,7 +143,7 @@ class Controller:
 
     def shutdown(self) -> Call:
         """Leave the load balancer, let that be known, then stop within the grace."""
-        answer = Call()
+        answer, self.leaving = Call(), True
         names = [network.at("Network", "Spec", "Name") for network in self.task.networks]
         if any(name != "bridge" for name in names):
             self.containers.machine.after(GOSSIP_NS, self._stop, answer)

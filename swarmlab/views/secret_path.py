@@ -1,0 +1,158 @@
+"""Where a secret's bytes are: from the one who types it to a file in a container.
+
+All of it is read from the Docker API, so it works on any swarm; the bytes themselves are nowhere in
+it. Source: swarmkit design, manager/encryption, agent/secrets; moby container_operations_unix.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from swarmlab.errors import LabError
+from swarmlab.strings import _
+from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
+from swarmlab.views.said import big_table, folded, picture, text_table
+from swarmlab.views.tables import Table
+
+FONT_SIZE, BOX_INCHES = 14, 0.95
+COLUMNS = ((0, 15), (20, 36), (43, 66), (73, 100))  # from, to, in percent: client, API, …
+# How the bytes lie there -> colour, hatch.
+FORMS = {"can be read": (ORANGE, "//"), "sealed": (BLUISH_GREEN, ""), "nothing": (WHITE, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPath:
+    """Every place of one secret at one moment."""
+
+    name: str
+    managers: tuple[str, ...]
+    mounts: dict[str, tuple[str, ...]]  # node -> `web.1: /run/secrets/…`; empty: nothing is there
+    autolock: bool
+
+    @property
+    def holders(self) -> list[str]:
+        return [node for node, files in self.mounts.items() if files]
+
+    @property
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """(machine, where, in which form, who can read it)."""
+        managers, holders = ", ".join(self.managers), ", ".join(self.holders)
+        disk = _("whoever has the disk and the unlock key") if self.autolock else (
+            _("whoever has the disk: the key lies beside the log"))  # fmt: skip
+        rows = [
+            (_("yours"), _("what you type"), _("in clear"), _("you; your shell's history, too")),
+            (_("a manager"), _("the API"), _("TLS, or a local socket"), _("nobody gets it back")),
+            (managers, _("Raft's log, on disk"), _("sealed"), disk),
+            (managers, _("the manager's memory"), _("in clear"), _("root there")),
+        ]
+        if holders:
+            rows.append((f"→ {holders}", _("on its way"), _("TLS"), _("nobody")))
+        for node in self.holders:
+            rows.append((node, _("the agent's memory"), _("in clear"), _("root there")))
+            readers = _("the app in it; root there")
+            rows += [(node, file, _("in clear, in memory"), readers) for file in self.mounts[node]]
+        empty = [node for node, files in self.mounts.items()
+                 if not files and node not in self.managers]  # fmt: skip
+        return rows + [(node, _("nothing"), "–", _("no task here needs it")) for node in empty]
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return (_("Machine"), _("Where"), _("Form"), _("Who can read it"))
+
+    def __repr__(self) -> str:
+        return text_table(self.heads, self.rows)
+
+    def _repr_html_(self) -> str:
+        alt = "; ".join(", ".join(row) for row in self.rows)
+        words = folded(_("The same in words"), big_table(self.heads, self.rows))
+        return picture(self.figure(), alt) + words
+
+    def boxes(self) -> list[list[tuple[str, str]]]:
+        """(text, form) of every box: you, the API, the managers, the nodes."""
+        kept, line = ("sealed", _("its key: locked")) if self.autolock else (
+            "can be read", _("its key: beside it"))  # fmt: skip
+        log = _("{name}: log on disk,\nsealed; {key}")
+        columns = [[(_("you type\n{name}").format(name=self.name), "can be read")]]
+        columns.append([(_("API\ntakes it, never\ngives it back"), "nothing")])
+        columns.append([(log.format(name=name, key=line), kept) for name in self.managers])
+        nodes = list[tuple[str, str]]()
+        for node, files in self.mounts.items():
+            more = [_("and {n} more").format(n=len(files) - 1)] if len(files) > 1 else []
+            lines = [node, *(files[:1] or [_("no task here needs it")]), *more]
+            nodes.append(("\n".join(lines), "can be read" if files else "nothing"))
+        return [*columns, nodes]
+
+    def figure(self) -> Figure:
+        """Four columns, left to right; an arrow wherever the bytes go."""
+        lines = max(len(self.managers), len(self.mounts))
+        figure = Figure(figsize=(12, 1.3 + BOX_INCHES * lines), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlim=(0, 100.5), ylim=(lines, -0.45))
+        axes.axis("off")
+        heads = ("", "", _("managers: Raft, over TLS"), _("tasks: in memory, over TLS"))
+        for (left, right), head, boxes, former in zip(
+            COLUMNS, heads, self.boxes(), (None, *COLUMNS), strict=False
+        ):
+            axes.text((left + right) / 2, -0.1, head, ha="center", fontsize=FONT_SIZE)
+            for i, (text, form) in enumerate(boxes):
+                y = (i + 0.5) * lines / len(boxes)
+                colour, hatch = FORMS[form]
+                look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": BLACK}
+                axes.barh(y, right - left, left=left, height=0.84, linewidth=1.5, **look)
+                plain = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.92, "pad": 1.5}
+                style: dict[str, Any] = {"ha": "center", "va": "center", "bbox": plain}
+                axes.text((left + right) / 2, y, text, fontsize=FONT_SIZE, **style)
+                if former and (head == "" or form != "nothing"):
+                    arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2, "color": BLACK}
+                    axes.annotate("", (left, y), (former[1], lines / 2), arrowprops=arrow)
+        forms = [
+            Patch(facecolor=colour, hatch=hatch, edgecolor=BLACK, label=_(form))
+            for form, (colour, hatch) in FORMS.items()
+        ]
+        figure.legend(handles=forms, ncols=3, loc="outside upper left", fontsize=FONT_SIZE)
+        return figure
+
+
+def secret_path(cluster: Any, name: str) -> SecretPath:
+    """Where the bytes of a secret are now.
+
+    >>> import swarmlab
+    >>> cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
+    >>> senha = cluster.client().secrets.create(name="senha-db", data=b"senha")
+    >>> secret_path(cluster, "senha-db").managers
+    ('m1', 'm2', 'm3')
+    """
+    api = cluster.client().api
+    ids = [s["ID"] for s in api.secrets(filters={"names": [name]})]
+    if not ids:
+        raise LabError(_("there is no secret {name!r}").format(name=name))
+    nodes = {node["ID"]: node for node in api.nodes()}
+    names = {id: node["Description"]["Hostname"] for id, node in nodes.items()}
+    mounts: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(names.values()), ())
+    services = {service["ID"]: service["Spec"]["Name"] for service in api.services()}
+    for task in api.tasks():
+        alive = task["Status"]["State"] in (*BEFORE_RUNNING, "running")
+        if task.get("NodeID") in names and alive:
+            host, slot = names[task["NodeID"]], task.get("Slot") or names[task["NodeID"]]
+            for used in task["Spec"]["ContainerSpec"].get("Secrets") or ():
+                if used["SecretID"] in ids:
+                    target = used["File"]["Name"]
+                    path = target if target.startswith("/") else f"/run/secrets/{target}"
+                    mounts[host] += (f"{services[task['ServiceID']]}.{slot}: {path}",)
+    managers = [names[id] for id, node in nodes.items() if node["Spec"]["Role"] == "manager"]
+    encryption = api.inspect_swarm()["Spec"].get("EncryptionConfig") or {}
+    autolock = bool(encryption.get("AutoLockManagers"))
+    return SecretPath(name, tuple(sorted(managers)), mounts, autolock)
+
+
+def stolen_disk(cluster: Any, name: str) -> Table:
+    """The files on a node's disk, and the secrets that someone reads who has that disk alone."""
+    if cluster.kind == "simulated":
+        table: Table = cluster.disk(name)
+        return table
+    note = _("Only a simulated cluster shows its disks.")
+    return Table(_("The disk of {name}").format(name=name), (_("file"),), (), (note,))

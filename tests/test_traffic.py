@@ -1,0 +1,253 @@
+"""Requests to a virtual IP: who is asked, who answers, and what is counted."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import swarmlab
+from swarmlab.docker_cli.magic import shell
+from swarmlab.errors import LabError
+from swarmlab.model import TaskState
+from swarmlab.simulation import S
+from swarmlab.traffic import SILENCE_NS, RequestsCounted
+from swarmlab.worker.task import TaskStatusChanged
+
+SLOW_APP = "sh -c \"sleep 6; exec nginx -g 'daemon off;'\""  # it serves six seconds after its start
+PATIENT_CHECK = '--health-cmd "curl -f localhost" --health-interval 1s --health-retries 10'
+PUBLISHED = "service create --quiet --publish 8080:80 --name web"
+
+
+def docker(*lines: str) -> str:
+    """What the swarm that was made last says to these commands."""
+    out, err = io.StringIO(), io.StringIO()
+    for line in lines:
+        assert shell(line, out, err) == 0, err.getvalue()
+    return out.getvalue()
+
+
+def web(*flags: str, image: str = "nginx:1.25", managers: int = 1, workers: int = 2) -> Any:
+    cluster = swarmlab.simulate(managers=managers, workers=workers, seed=7)
+    docker(f"{PUBLISHED} {' '.join(flags)} {image}")
+    cluster.run("10s")
+    return cluster
+
+
+def test_tasks_are_asked_in_turn():
+    """IPVS deals round robin. Source: libnetwork service_linux.go."""
+    cluster = web("--replicas 4")
+    requests = cluster.traffic("web", rate=40, source="w1")
+    cluster.run("3s")
+    assert (requests.served, requests.failed, requests.slow) == (120, 0, 0)
+    assert {(c.task, c.served) for c in requests.counts} == {(f"web.{n}", 10) for n in (1, 2, 3, 4)}
+    assert {c.version for c in requests.counts} == {"nginx:1.25"}
+
+
+def test_seconds_are_counted_one_by_one_in_the_trace():
+    cluster = web()
+    cluster.traffic("web", rate=7)
+    begun_ns = cluster.now_ns
+    cluster.run("3500ms")
+    records = cluster.trace.of(RequestsCounted)
+    assert [(r.at_ns - begun_ns) // S for r in records] == [1, 2, 3]
+    assert [sum(c.served for c in r.counts) for r in records] == [7, 7, 7]
+    assert {(r.where, r.service) for r in records} == {("w2", "web")}
+
+
+def failed_in_update(order: str, check: str, replicas: int = 3) -> int:
+    cluster = web(
+        f"--replicas {replicas} --update-order {order} {check}", image=f"nginx {SLOW_APP}"
+    )
+    requests = cluster.traffic("web")
+    docker("service update --quiet --detach --image nginx:1.27 web")
+    cluster.run("90s")
+    assert requests.served + requests.failed == 50 * 90
+    assert {c.version for c in requests.counts[-replicas:]} == {"nginx:1.27"}
+    return int(requests.failed)
+
+
+@pytest.mark.parametrize("order", ["stop-first", "start-first"])
+def test_an_app_that_is_up_but_not_ready_fails_without_a_health_check_and_not_with_one(order: str):
+    """Without a check a task enters load balancing when its container starts, with one when it is
+    healthy. Source: orchestration spec, 8.2 and 9."""
+    assert failed_in_update(order, "") > 200
+    assert failed_in_update(order, PATIENT_CHECK) == 0
+
+
+def test_one_replica_stopped_first_leaves_a_gap_that_only_start_first_closes():
+    """Spec, 9: stop-first with one replica: from the old one's removal until the new is healthy."""
+    assert failed_in_update("stop-first", PATIENT_CHECK, replicas=1) > 6 * 50
+    assert failed_in_update("start-first", PATIENT_CHECK, replicas=1) == 0
+
+
+def test_a_task_leaves_before_its_stop_signal():
+    """Spec, 8.4: out of load balancing, two seconds, then the signal: a scale-down loses none."""
+    cluster = web("--replicas 3")
+    requests = cluster.traffic("web")
+    docker("service scale --detach web=1", "node update --availability drain w1")
+    cluster.run("20s")
+    assert (requests.failed, requests.served) == (0, 50 * 20)
+    ends = {
+        r.task_id: r.at_ns
+        for r in cluster.trace.of(TaskStatusChanged)
+        if r.state == TaskState.SHUTDOWN
+    }
+    counted = [(r.at_ns, c.task_id) for r in cluster.trace.of(RequestsCounted) for c in r.counts]
+    gaps_ns = [
+        end_ns - max(at for at, id in counted if id == task) for task, end_ns in ends.items()
+    ]
+    assert len(gaps_ns) >= 2
+    assert min(gaps_ns) >= 1 * S  # the second in which it was asked last was over by then
+
+
+def test_a_crashed_node_fails_its_share_until_it_is_given_up():
+    cluster = web("--mode global")
+    requests = cluster.traffic("web", rate=30, source="m1")
+    cluster.crash("w1")
+    cluster.run("30s")
+    assert {c.task for c in requests.counts if c.failed} == {"web.w1"}
+    assert requests.failed == pytest.approx(10 * SILENCE_NS / S, abs=3)
+
+
+def test_an_engine_that_stops_in_order_says_so():
+    cluster = web("--mode global")
+    requests = cluster.traffic("web", source="m1")
+    cluster.stop("w1")
+    cluster.run("30s")
+    assert (requests.failed, requests.served) == (0, 50 * 30)
+
+
+def test_a_cut_hides_the_tasks_behind_it_for_both_sides():
+    cluster = web("--mode global")
+    here, there = (cluster.traffic("web", rate=30, source=name) for name in ("m1", "w2"))
+    assert here.since_ns == there.since_ns
+    cluster.partition("m1,w1", "w2")
+    cluster.client("w2").containers.list()[0].kill()  # m1 does not hear of it
+    cluster.run("20s")
+    records = cluster.trace.of(RequestsCounted)
+    failing = {(r.where, c.task) for r in records for c in r.counts if c.failed}
+    assert failing == {("m1", "web.w2"), ("w2", "web.m1"), ("w2", "web.w1"), ("w2", "")}
+    last = {(r.where, c.task): c.failed for r in records[-2:] for c in r.counts}
+    assert last == {("m1", "web.m1"): 0, ("m1", "web.w1"): 0, ("w2", ""): 30}
+
+
+def test_from_a_node_that_is_down_nothing_goes_out():
+    cluster = web()
+    requests = cluster.traffic("web", rate=10, source="w1")
+    cluster.crash("w1")
+    cluster.run("5s")
+    assert (requests.served, requests.failed) == (0, 50)
+
+
+def test_a_service_without_tasks_serves_nobody():
+    cluster = web("--replicas 0")
+    requests = cluster.traffic("web", rate=10)
+    cluster.run("2s")
+    assert [(c.task, c.failed) for c in requests.counts] == [("", 10), ("", 10)]
+    assert "no task to ask" in repr(requests)
+
+
+def test_slow_links_make_slow_requests_and_lost_packets_too():
+    cluster = web("--mode global")
+    cluster.slow("m1", "w1", "400ms")
+    cluster.slow("m1", "w2", "1ms", loss=0.5)
+    requests = cluster.traffic("web", rate=300, source="m1")
+    cluster.run("10s")
+    slow = {task: sum(c.slow for c in requests.counts if c.task == task) for task in
+            ("web.m1", "web.w1", "web.w2")}  # fmt: skip
+    assert slow["web.m1"] == 0
+    assert slow["web.w1"] == 1000
+    assert 250 < slow["web.w2"] < 500  # half, but for those lost three times: they fail
+    assert 60 < requests.failed < 190
+
+
+def test_traffic_is_part_of_the_story(tmp_path: Path):
+    """It is saved and lived again, it forks, and it changes nothing of what happens besides."""
+    cluster = web("--replicas 3")
+    calm = cluster.fork()
+    cluster.traffic("web", rate=20, source="w1")
+    cluster.run("5s")
+    other = cluster.fork()
+    for each in (cluster, other, calm):
+        each.crash("w2")
+        each.run("40s")
+    calm.run("5s")
+    assert cluster.trace.digest() == other.trace.digest()
+    assert swarmlab.load(cluster.save(tmp_path / "story.json")).now_ns == cluster.now_ns
+
+
+def test_traffic_draws_no_chance():
+    def rest(cluster: Any, rate: int) -> list[Any]:
+        cluster.traffic("web", rate=rate)
+        cluster.run("5s")
+        cluster.crash("w2")
+        cluster.run("60s")
+        return [r for r in cluster.trace if not isinstance(r, RequestsCounted)]
+
+    cluster = web("--replicas 3")
+    assert rest(cluster.fork(), 0) == rest(cluster.fork(), 50)
+
+
+def test_rate_0_ends_it_and_another_rate_replaces_it():
+    cluster = web()
+    requests = cluster.traffic("web", rate=10)
+    cluster.traffic("web", rate=20)
+    cluster.run("2s")
+    cluster.traffic("web", rate=0)
+    cluster.run("5s")
+    assert requests.served == 40
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"service": "nope"}, "there is no service 'nope'; there are web, inner"),
+        ({"service": "inner"}, "inner has no virtual IP .* --publish-add 8080:80 inner"),
+        ({"service": "web", "source": "w9"}, "there is no node 'w9'"),
+        ({"service": "web", "rate": -1}, "rate=-1: give whole requests a second, 1 to 1000"),
+        ({"service": "web", "rate": 2.5}, "rate=2.5: give whole requests"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_a_sentence(asked: dict[str, Any], said: str):
+    cluster = web()
+    docker("service create --quiet --name inner redis")
+    with pytest.raises(LabError, match=said):
+        cluster.traffic(**asked)
+    assert [entry.verb for entry in cluster._journal if entry.verb == "traffic"] == []
+
+
+def test_without_a_quorum_requests_are_served():
+    """What runs, runs on (notebook 05); only with no manager at all nobody knows the address."""
+    cluster = web("--mode global", managers=3)
+    cluster.crash("m1", "m2")
+    cluster.run("30s")
+    requests = cluster.traffic("web")
+    cluster.run("5s")
+    assert (requests.served, requests.failed) == (250, 0)
+    cluster.crash("m3")
+    with pytest.raises(LabError, match="no manager is up"):
+        cluster.traffic("web", rate=10)
+
+
+def test_counts_read_well_in_text_and_html():
+    cluster = web("--replicas 2")
+    requests = cluster.traffic("web", rate=10)
+    cluster.run("2s")
+    for form in (repr(requests), requests._repr_html_()):
+        assert "20 served, 0 of them slow; 0 failed." in form
+        assert "web.1" in form
+
+
+# -- the app inside ------------------------------------------------------------------------------
+@pytest.mark.parametrize(("command", "code"), [("curl -f localhost", 7), ("wget -q 127.0.0.1", 1)])
+def test_a_probe_of_localhost_answers_as_the_server_does(command: str, code: int):
+    cluster = web("--detach", image=f"nginx {SLOW_APP}", workers=0)
+    container = cluster.client("m1").containers.list()[0]
+    cluster.run("20s")
+    assert container.exec_run(command).exit_code == 0
+    container.restart()
+    assert container.exec_run(command).exit_code == code
+    assert container.exec_run(command.replace("localhost", "db").replace("127.0.0.1", "db"))[0] == 0

@@ -1,0 +1,316 @@
+"""Rollout lanes, followed through the API; settings side by side; what an update costs."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+import swarmlab
+from swarmlab.docker_cli.magic import shell
+from swarmlab.errors import LabError
+from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.views.film import OVER, Life
+from swarmlab.views.palette import LOOKS
+from swarmlab.views.rollout import Rollout, config_of, downtime, follow, settings
+from swarmlab.views.rollout_lanes import HATCHES, PHASES
+from swarmlab.worker.task import TaskStatusChanged
+
+BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
+UPDATE = "service update --quiet --detach"
+
+
+def said(line: str) -> str:
+    out, err = io.StringIO(), io.StringIO()
+    shell(line, out, err)
+    return out.getvalue() + err.getvalue()
+
+
+@pytest.fixture
+def web() -> Any:
+    """Four replicas of nginx:1.25, with requests coming in."""
+    cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
+    said("service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25")
+    cluster.traffic("web")
+    return cluster
+
+
+def states(rollout: Rollout) -> list[str]:
+    return [phase.state for phase in rollout.phases]
+
+
+class Real:
+    """A cluster that has the Docker API and nothing else, as real engines."""
+
+    kind = "real"
+
+    def __init__(self, cluster: Any) -> None:
+        self.client, self.run = cluster.client, cluster.run
+
+
+# -- following -------------------------------------------------------------------------------------
+def test_an_update_is_followed_from_its_beginning_to_its_end(web: Any):
+    said(f"{UPDATE} --image nginx:1.27 web")
+    seen = follow(web, "web")
+    assert states(seen) == ["updating", "completed"]
+    assert seen.versions == ["A = nginx:1.25", "B = nginx:1.27"]
+    assert [len(seen.phases[0].made), seen.phases[0].slots, seen.phases[0].failed] == [4, 4, 0]
+    ran = sorted(life.states["running"] for life in seen.phases[0].made)
+    # The monitor goes on for five seconds after the last. Source: orchestration spec, 4.5.
+    assert seen.phases[0].end - ran[-1] == pytest.approx(5, abs=0.5)
+    assert seen.start < seen.phases[0].start < ran[0]
+
+
+def test_the_moments_are_those_of_the_trace(web: Any):
+    said(f"{UPDATE} --image nginx:1.27 web")
+    seen = follow(web, "web")
+    moments = {
+        (record.task_id, str(record.state)): (EPOCH_NS + record.at_ns) / S
+        for record in reversed(web.trace.of(TaskStatusChanged))
+    }
+    for life in seen.phases[0].made:
+        for state in ("preparing", "ready", "starting", "running"):
+            assert life.states[state] == pytest.approx(moments[life.id, state], abs=1e-3)
+
+
+def test_the_api_alone_shows_the_same(web: Any):
+    said(f"{UPDATE} {BAD} web")
+    real = Real(web.fork())
+    seen, blind = follow(web, "web"), follow(real, "web")
+    assert states(blind) == states(seen) == ["updating", "paused"]
+    assert (blind.phases[0].failed, blind.phases[0].slots) == (1, 4)
+    assert blind.requests == ()
+    assert [life.id for life in blind.phases[0].made] == [life.id for life in seen.phases[0].made]
+    assert "FAILED: task: non-zero exit (1)" in repr(blind)
+
+
+def test_looking_changes_nothing(web: Any):
+    """Reads draw no chance: a cluster that was watched goes the way of one that was not."""
+    said(f"{UPDATE} --image nginx:1.27 web")
+    calm = web.fork()
+    follow(web, "web")
+    calm.run((web.now_ns - calm.now_ns) / S)
+    assert calm.trace.digest() == web.trace.digest()
+
+
+def test_equal_seeds_give_equal_pictures():
+    def told() -> tuple[str, str]:
+        cluster = swarmlab.simulate(managers=1, workers=2, seed=3)
+        said("service create --quiet --name web --replicas 2 nginx:1.25")
+        said(f"{UPDATE} {BAD} web")
+        seen = follow(cluster, "web")
+        return repr(seen), repr([kind for life in seen.lives for kind in life.kinds(seen.end)])
+
+    assert told() == told()
+
+
+def test_it_can_be_followed_for_a_time(web: Any):
+    web.crash("w1")
+    seen = follow(web, "web", for_s=40)
+    assert seen.end - seen.start == pytest.approx(40, abs=2)
+    assert states(seen) == []
+    kinds = [kind for life in seen.lives for kind, *_times in life.kinds(seen.end)]
+    assert "lost" in kinds
+    assert seen.failed > 0
+
+
+def test_a_watch_survives_a_leader_that_falls():
+    cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
+    said("service create --quiet --name web --replicas 4 nginx:1.25")
+    said(f"{UPDATE} --image nginx:1.27 web")
+    cluster.crash("m1")
+    assert states(follow(cluster, "web"))[-1] == "completed"
+
+
+# -- failures --------------------------------------------------------------------------------------
+def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
+    """Spec, 4.6: the ratio 1/4 is more than 0; the restarts of a failed task do not count."""
+    said(f"{UPDATE} {BAD} web")
+    seen = follow(web, "web")
+    phase = seen.phases[0]
+    assert (phase.failed, phase.slots, phase.ratio, phase.allowed) == (1, 4, 0.25, 0)
+    assert phase.gauge == "1 of 4 failed; tolerated is a share of 0, then: pause"
+    assert seen.phases[1].message.startswith("update paused due to failure")
+
+
+def test_a_failure_after_its_window_does_not_count(web: Any):
+    late = "--args \"sh -c 'sleep 8; exit 1'\""
+    said(f"{UPDATE} --update-delay 4s --update-monitor 5s {late} web")
+    seen = follow(web, "web")
+    assert states(seen) == ["updating", "completed"]
+    assert seen.phases[0].failed == 0
+    assert any(life.failed for life in seen.phases[0].made)
+
+
+def test_a_delay_as_long_as_the_monitor_stretches_it(web: Any):
+    """Spec, 4.5."""
+    said(f"{UPDATE} --update-delay 7s --update-parallelism 4 --image nginx:1.27 web")
+    assert follow(web, "web").phases[0].monitor_s == 8
+
+
+def test_exercise_one_failure_of_four_may_be_tolerated(web: Any):
+    """The first exercise of notebook 12, with its answer."""
+    said(f"{UPDATE} --update-failure-action rollback web")
+    web.run("20s")
+    said(f"{UPDATE} --update-max-failure-ratio 0.25 {BAD} web")
+    seen = follow(web, "web")
+    assert states(seen) == ["updating", "rollback_started", "rollback_completed"]
+    assert seen.phases[0].failed == 2
+
+
+def test_exercise_one_replica_without_a_lost_request(web: Any):
+    """The second one."""
+    said("service scale web=1")
+    said(f"{UPDATE} --update-order start-first --image nginx:1.27 web")
+    seen = follow(web, "web")
+    assert seen.failed == 0
+    assert seen.served >= 400
+
+
+# -- rollbacks -------------------------------------------------------------------------------------
+def test_a_rollback_is_a_phase_with_settings_of_its_own(web: Any):
+    said(f"{UPDATE} --update-failure-action rollback --rollback-monitor 9s web")
+    web.run("20s")
+    said(f"{UPDATE} {BAD} web")
+    seen = follow(web, "web")
+    update, back, end = seen.phases
+    assert (back.state, end.state) == ("rollback_started", "rollback_completed")
+    assert (update.monitor_s, back.monitor_s) == (5, 9)
+    assert [seen.letters[life.version] for life in back.made] == ["A"] * len(back.made)
+    assert back.failed == 0
+
+
+def test_a_second_rollback_brings_the_bad_version_again(web: Any):
+    """Spec, 4.2: two manual rollbacks toggle. An automatic one forgets: 4.8."""
+    said(f"{UPDATE} {BAD} web")
+    follow(web, "web")
+    said("service rollback --quiet --detach web")
+    assert states(follow(web, "web")) == ["rollback_started", "rollback_completed"]
+    said("service rollback --quiet --detach web")
+    seen = follow(web, "web")
+    assert states(seen) == ["rollback_started", "rollback_paused"]
+    assert (seen.phases[0].failed, seen.phases[0].slots) == (1, 4)
+
+
+def test_what_slide_43_asks_for_is_refused(web: Any):
+    """Spec (api-security), 11.15."""
+    refused = said("service update --rollback --rollback-parallelism 2 web")
+    assert "other flags may not be combined with --rollback" in refused
+
+
+# -- picture and words ---------------------------------------------------------------------------
+@pytest.fixture
+def bad(web: Any) -> Rollout:
+    said(f"{UPDATE} --update-failure-action rollback --rollback-parallelism 0 web")
+    web.run("20s")
+    said(f"{UPDATE} {BAD} web")
+    return follow(web, "web")
+
+
+def test_the_picture_has_a_lane_a_slot_the_state_on_top_and_requests_beneath(bad: Rollout):
+    state, lanes, requests = (bad.figure().axes[i] for i in (0, 2, 4))
+    assert [label.get_text() for label in lanes.get_yticklabels()] == [
+        f"web.{n}" for n in range(1, 5)
+    ]
+    assert {text.get_text() for text in lanes.texts} >= {"A", "B", "F"}
+    assert [text.get_text() for text in state.texts] == [phase.words for phase in bad.phases]
+    assert (
+        requests.get_legend().get_title().get_text()
+        == f"{bad.failed} of {bad.failed + bad.served} failed"
+    )
+    assert requests.get_xlim() == lanes.get_xlim() == state.get_xlim()
+
+
+def test_bars_of_one_lane_do_not_cover_each_other(bad: Rollout):
+    lanes = bad.figure().axes[2]
+    boxes = [patch.get_bbox() for patch in lanes.patches]
+    overlapping = [
+        (a, b) for i, a in enumerate(boxes) for b in boxes[:i]
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1e-6 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1e-6
+    ]  # fmt: skip
+    assert len(boxes) > 8
+    assert overlapping == []
+
+
+def test_the_gauge_shows_every_counted_phase(bad: Rollout):
+    gauge = bad.figure().axes[3]
+    assert [label.get_text() for label in gauge.get_xticklabels()] == ["1/4", "0/2"]
+    assert sorted(patch.get_height() for patch in gauge.patches) == [0, 0.25, 1, 1]
+
+
+def test_every_state_has_a_colour_with_a_hatch_or_shape_of_its_own():
+    hatches = [HATCHES[kind] for kind in LOOKS if kind in HATCHES]
+    assert len(set(hatches)) == len(hatches)
+    assert set(LOOKS) - set(HATCHES) == {"failed", "complete"}  # a mark; no bar any more
+    assert set(OVER) < set(PHASES)
+
+
+def test_the_words_tell_all_and_the_alt_text_the_sum(bad: Rollout):
+    text, html = repr(bad), bad._repr_html_()
+    for part in ("A = nginx:1.25", "rollback completed", "1 of 4 failed", "requests: "):
+        assert part in text
+        assert part in html
+    assert "FAILED: task: non-zero exit (1)" in text
+    assert "<img alt='A = nginx:1.25" in html
+    assert "Task by task" in html
+    assert "**" not in text
+
+
+def test_a_task_killed_while_it_stops_has_not_failed():
+    """Real engines at times call it FAILED, exit 137. But it was told to stop."""
+    life = Life(id="a", lane="web.1", version="", image="", words="", created=0)
+    life.states.update(running=1, failed=9)
+    assert life.failed
+    life.unwanted = 5
+    assert not life.failed
+    assert life.kinds(20) == [("pending", 0, 1), ("running", 1, 5), ("stopping", 5, 9)]
+
+
+# -- settings and what an update costs -----------------------------------------------------------
+def test_settings_stand_side_by_side(web: Any):
+    said(f"{UPDATE} --update-parallelism 0 --update-delay 90s --rollback-order start-first web")
+    rows = {flag: (update, rollback) for _what, update, rollback, flag in settings(web, "web").rows}
+    assert rows == {
+        "--update-parallelism": ("all", "1"),
+        "--update-delay": ("90 s", "0 s"),
+        "--update-order": ("stop-first", "start-first"),
+        "--update-monitor": ("5 s", "5 s"),
+        "--update-max-failure-ratio": ("0", "0"),
+        "--update-failure-action": ("pause", "pause"),
+    }
+
+
+def test_a_config_without_a_parallelism_means_all_at_once():
+    """Spec, 4.1, TRAP; and a monitor of 0 is five seconds."""
+    assert config_of({}, "UpdateConfig")["Parallelism"] == 1
+    given = config_of({"UpdateConfig": {"Monitor": 0, "Order": "start-first"}}, "UpdateConfig")
+    assert (given["Parallelism"], given["Monitor"], given["Order"]) == (0, 5 * S, "start-first")
+    assert given["FailureAction"] == "pause"
+
+
+def test_a_check_saves_requests_and_a_single_replica_wants_start_first_too(web: Any):
+    before = web.trace.digest()
+    three, one = ([int(row[3]) for row in downtime(web, n).rows] for n in (3, 1))
+    assert web.trace.digest() == before  # it was tried on copies
+    assert [failed == 0 for failed in three] == [False, True, False, True]
+    assert [failed == 0 for failed in one] == [False, False, False, True]
+    # The notebook's folded answer says: about 350, 440, 270.
+    assert (three[0], one[0], three[2]) == pytest.approx((350, 440, 270), rel=0.1)
+
+
+def test_real_engines_count_no_requests(web: Any):
+    table = downtime(Real(web))
+    assert table.rows == ()
+    assert "Only a simulated cluster counts requests." in repr(table)
+
+
+def test_an_unknown_service_is_a_sentence(web: Any):
+    for view in (settings, follow):
+        with pytest.raises(LabError, match="there is no service 'nope'"):
+            view(web, "nope")
+
+
+def test_an_update_that_was_over_is_told_so(web: Any):
+    said("service update --quiet --image nginx:1.27 web")  # it waits
+    assert "with --detach the command does not wait" in repr(follow(web, "web"))

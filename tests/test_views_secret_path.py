@@ -1,0 +1,178 @@
+"""Where a secret's bytes are, told from the API; and what a stolen disk gives away."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from swarmlab.docker_cli.magic import shell
+from swarmlab.errors import LabError
+from swarmlab.views.secret_path import FORMS, secret_path, stolen_disk
+
+
+def said(*lines: str) -> str:
+    out, err = io.StringIO(), io.StringIO()
+    for line in lines:
+        shell(line, out, err)
+    return out.getvalue() + err.getvalue()
+
+
+@pytest.fixture
+def web(cluster: Any) -> Any:
+    """Three managers, two workers; the one task on w1 uses senha-db."""
+    said(
+        "printf s3nha-S3cret | docker secret create senha-db -",
+        "service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx",
+    )
+    return cluster
+
+
+class Real:
+    """A cluster that has the Docker API and nothing else, as real engines."""
+
+    kind = "real"
+
+    def __init__(self, cluster: Any) -> None:
+        self.client = cluster.client
+
+
+def test_it_is_on_every_manager_and_where_a_task_needs_it(web: Any):
+    path = secret_path(web, "senha-db")
+    assert path.managers == ("m1", "m2", "m3")
+    assert path.holders == ["w1"]
+    assert path.mounts["w1"] == ("web.1: /run/secrets/senha-db",)
+    assert path.rows[-1][:2] == ("w2", "nothing")
+
+
+def test_the_api_tells_what_is_seen_inside(web: Any):
+    """`who_can_read` looks into every machine of the simulation."""
+    said(
+        "service scale web=3",
+        "service update --quiet --force --constraint-rm node.hostname==w1 web",
+    )
+    web.run("30s")
+    seen = web.who_can_read("senha-db").rows
+    inside = {(node, place.partition(":")[2]) for node, place, _why in seen if ":" in place}
+    path = secret_path(Real(web), "senha-db")
+    told = {(node, file.split(": ")[1]) for node, files in path.mounts.items() for file in files}
+    assert told == inside
+    assert len(told) >= 2
+    ended = [t for t in web.client().api.tasks() if t["DesiredState"] == "shutdown"]
+    assert {t["Status"]["State"] for t in ended} == {"shutdown"}  # their files are gone
+    kept = {node for node, place, _why in seen if place.startswith("Raft")}
+    assert kept == set(path.managers)
+
+
+def test_targets_and_global_services_have_their_names(web: Any):
+    said(
+        "service update --quiet --secret-rm senha-db"
+        " --secret-add source=senha-db,target=/etc/pw web",
+        "service create --quiet --mode global --name all"
+        " --secret source=senha-db,target=pw --constraint node.role==worker redis",
+    )
+    mounts = secret_path(web, "senha-db").mounts
+    assert set(mounts["w1"]) == {"web.1: /etc/pw", "all.w1: /run/secrets/pw"}
+    assert mounts["w2"] == ("all.w2: /run/secrets/pw",)
+
+
+def test_exercise_only_the_managers_have_it(web: Any):
+    """The second exercise of notebook 10, with its answers."""
+    other = web.fork()
+    said("service update --quiet --secret-rm senha-db web")
+    web.run("10s")
+    assert secret_path(web, "senha-db").holders == []
+    other.client().services.get("web").scale(0)
+    other.run("20s")
+    assert secret_path(other, "senha-db").holders == []
+    assert {row[1] for row in other.who_can_read("senha-db").rows} == {
+        "Raft's log, on disk", "the manager's memory",
+    }  # fmt: skip
+
+
+def test_exercise_a_config_is_replaced_in_the_same_place(cluster: Any):
+    """The first one."""
+    said(
+        'echo "config" | docker config create cfg-demo -',
+        "service create --quiet --name app --constraint node.hostname==w2 --config cfg-demo nginx",
+        'echo "config 2" | docker config create cfg-demo-2 -',
+        "service update --quiet --config-rm cfg-demo"
+        " --config-add source=cfg-demo-2,target=/cfg-demo app",
+    )
+    assert said("-H w2 exec $(docker -H w2 ps -q) cat /cfg-demo") == "config 2\n"
+
+
+def test_autolock_changes_who_can_read_the_disk(web: Any):
+    before = secret_path(web, "senha-db")
+    said("swarm update --autolock=true")
+    after = secret_path(web, "senha-db")
+    assert (before.autolock, after.autolock) == (False, True)
+    assert [form for _text, form in before.boxes()[2]] == ["can be read"] * 3
+    assert [form for _text, form in after.boxes()[2]] == ["sealed"] * 3
+    assert "the disk and the unlock key" in repr(after)
+    assert "unlock key" not in repr(before)
+
+
+def test_the_bytes_and_the_keys_are_nowhere_in_it(web: Any):
+    path, disk = secret_path(web, "senha-db"), stolen_disk(web, "m1")
+    key = said("swarm update --autolock=true").partition("SWMKEY")[2].split()[0]
+    late = stolen_disk(web, "m1")
+    for shown in (path, disk, late):
+        for form in (repr(shown), shown._repr_html_()):
+            assert "s3nha" not in form
+            assert key not in form
+
+
+def test_a_thief_reads_a_manager_s_disk_unless_it_is_locked(web: Any):
+    """Spec (api-security), 4.1: always sealed; without autolock the key lies beside it."""
+    thief = "Whoever has this disk alone can read: {}."
+    assert thief.format("senha-db (12 bytes)") in repr(stolen_disk(web, "m2"))
+    assert thief.format("no secret") in repr(stolen_disk(web, "w1"))
+    said("swarm update --autolock=true")
+    web.run("5s")
+    assert thief.format("no secret") in repr(stolen_disk(web, "m2"))
+    said("swarm update --autolock=false")
+    web.run("5s")
+    assert thief.format("senha-db (12 bytes)") in repr(stolen_disk(web, "m2"))
+
+
+def test_a_disk_knows_what_its_machine_was_told_and_what_was_removed_since(web: Any):
+    web.crash("m2")
+    said(
+        "printf late | docker secret create late -",
+        "service update --quiet --secret-rm senha-db web",
+        "secret rm senha-db",
+    )
+    assert "read: senha-db (12 bytes), late (4 bytes)." in repr(stolen_disk(web, "m3"))
+    assert "read: senha-db (12 bytes)." in repr(stolen_disk(web, "m2"))
+
+
+def test_looking_at_a_disk_changes_nothing(web: Any):
+    calm = web.fork()
+    for name in web.names:
+        stolen_disk(web, name)
+    for each in (web, calm):
+        each.crash("m1")
+        each.run("60s")
+    assert web.trace.digest() == calm.trace.digest()
+
+
+def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
+    path = secret_path(web, "senha-db")
+    figure = path.figure()
+    axes = figure.axes[0]
+    assert [len(column) for column in path.boxes()] == [1, 1, 3, 5]
+    assert len(axes.patches) == 10
+    assert len(axes.texts) >= 10 + 5  # a text a box; arrows to the API, three managers, and w1
+    assert {form for column in path.boxes() for _text, form in column} <= set(FORMS)
+    assert len(set(FORMS.values())) == len(FORMS)
+    html = path._repr_html_()
+    assert "<img alt='yours, what you type" in html
+    assert "web.1: /run/secrets/senha-db" in html
+
+
+def test_what_is_not_there_is_said_in_a_sentence(web: Any):
+    with pytest.raises(LabError, match="there is no secret 'senha'"):
+        secret_path(web, "senha")  # a name that only begins so
+    assert "Only a simulated cluster shows its disks." in repr(stolen_disk(Real(web), "m1"))
