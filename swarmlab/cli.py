@@ -55,6 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             from swarmlab.serve import serve
 
             return serve(options)
+        if options.command == "pages":
+            from swarmlab import pages
+
+            for page in pages.build(sorted(notebooks().glob("*.ipynb")), options.into):
+                print(page)
+            return 0
         if options.command == "bench":
             from swarmlab import bench
 
@@ -98,6 +104,8 @@ def command_line() -> argparse.ArgumentParser:
     ctl.add_argument("--dir", type=Path, default=default_dir(), help="as given to `swarmlab serve`")
     ctl.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
     commands.add_parser("docker", help="Docker's command line, for machines without it")
+    pages = commands.add_parser("pages", help="run the notebooks, and write them as web pages")
+    pages.add_argument("--into", type=Path, default=Path("swarmlab-pages"), help="(%(default)s)")
     bench = commands.add_parser("bench", help="measure; compare with SwarmKit's own benchmarks")
     bench.add_argument("what", choices=["scheduler"], help="what to measure")
     return parser
@@ -110,12 +118,10 @@ def default_dir() -> Path:
 # -- lab -----------------------------------------------------------------------------------------
 def lab(folder: Path | None, options: Sequence[str]) -> int:
     """Open JupyterLab on the first notebook: in a checkout in place, else on copies."""
-    checkout = PACKAGE.parent / "notebooks"
-    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
-    opened = checkout
-    if folder is not None or not in_checkout:
+    opened = kit = notebooks()
+    if folder is not None or kit.name == "_notebooks":
         opened = (folder or Path("swarmlab-notebooks")).absolute()
-        kept = copy_notebooks(checkout if in_checkout else PACKAGE / "_notebooks", opened)
+        kept = copy_notebooks(kit, opened)
         print(f"The notebooks are in {opened}")
         if kept:
             print(f"Left as you changed them: {', '.join(kept)}")
@@ -128,6 +134,13 @@ def lab(folder: Path | None, options: Sequence[str]) -> int:
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
     return 0
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: the checkout's, else what an installed package carries."""
+    checkout = PACKAGE.parent / "notebooks"
+    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
+    return checkout if in_checkout else PACKAGE / "_notebooks"
 
 
 def copy_notebooks(source: Path, target: Path) -> list[str]:

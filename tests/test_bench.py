@@ -1,10 +1,17 @@
-"""The scheduler's benchmark places every task, and not slowly."""
+"""The scheduler's benchmark places every task, and not slowly; the kit itself starts quickly."""
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
+import time
+
 import pytest
 
+import swarmlab
 from swarmlab import bench
+from swarmlab.docker_cli.magic import shell
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -21,3 +28,26 @@ def test_the_rates_hold_at_a_third_of_their_target():
     many_nodes = max(bench.play(100_000, 1_000).tasks_per_s for _ in range(2))
     assert many_tasks > heap_per_s / 14 / 3
     assert many_nodes > heap_per_s / 400 / 3
+
+
+def test_the_kit_is_imported_in_less_than_0_4_s_over_bare_python():
+    """Heavy libraries are imported where they are used. Source: the design's table of speeds."""
+
+    def seconds(code: str) -> float:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - begun
+
+    bare, kit = (min(seconds(code) for _ in range(5)) for code in ("pass", "import swarmlab"))
+    assert kit - bare < 0.4
+
+
+def test_docker_service_ls_begins_and_ends_within_30_ms():
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    cluster.client().services.create("nginx", name="web")
+    took, out = [], io.StringIO()
+    for _ in range(5):
+        begun = time.perf_counter()
+        assert shell("docker service ls", out, out) == 0
+        took.append(time.perf_counter() - begun)
+    assert min(took) < 0.03

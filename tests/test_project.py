@@ -19,6 +19,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 IMPORTED_AS = {"pyyaml": "yaml"}
 # Brought along by what we name: the docker SDK, JupyterLab, ipywidgets.
 BROUGHT_ALONG = {"IPython", "ipykernel", "requests", "traitlets", "urllib3", "jupyter_client"}
+BROUGHT_ALONG |= {"nbclient", "nbconvert", "nbformat"}
 
 
 def test_environment_yml_names_what_pyproject_names():

@@ -1,0 +1,39 @@
+"""Claims about the pages that are read without a kernel: they are whole, and fetch nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from swarmlab.pages import build
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, str]:
+    into = tmp_path_factory.mktemp("pages")
+    return {page.name: page.read_text() for page in build([NOTEBOOK], into)}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_page_shows_what_widgets_show_and_no_widget(pages):
+    page = pages["00_start_here.html"]
+    assert "manager status".upper() in page  # the board, as a table
+    assert "<summary>Answer</summary>" in page  # a bet, with its answer folded
+    assert "data:image/svg+xml;base64," in page
+    assert "widget-view" not in page
+
+
+def test_a_page_fetches_nothing(pages):
+    for page in pages.values():
+        fetched = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](https?:[^\"']+)", page)
+        assert fetched == []
+
+
+def test_the_index_names_each_page_with_its_promise(pages):
+    assert 'href="00_start_here.html"' in pages["index.html"]
+    assert "Start here" in pages["index.html"]
+    assert "In ten minutes" in pages["index.html"]
