@@ -27,7 +27,7 @@ BUDGETS = {
     ("simulation", "raft"): 1425,
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
-    ("docker_cli",): 3875,  # docker stack alone, a reader of Compose files, is 950
+    ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
 }
 REST_LINES_MAX = 4450
 

@@ -16,9 +16,30 @@ from swarmlab.docker_cli.text import go_quote, parse_duration
 NAMESPACE, IMAGE = "com.docker.stack.namespace", "com.docker.stack.image"
 MODES = {"replicated": "Replicated", "global": "Global"}
 MODES |= {"replicated-job": "ReplicatedJob", "global-job": "GlobalJob"}
-# What may be said of a mount, and the type of mount that has it.
-OPTIONS = {"bind": "bind", "volume": "volume", "tmpfs": "tmpfs"}
-NO_ARTICLE = {"volume": "source", "tmpfs": "source"}
+OPTIONS = ("bind", "volume", "tmpfs")  # what may be said of a mount, and the types that it has
+
+
+# API field -> key of the Compose file, where the value passes as it is.
+CONTAINER = {
+    **{"Image": "image", "Command": "entrypoint", "Args": "command", "Hostname": "hostname"},
+    **{"Dir": "working_dir", "User": "user", "StopSignal": "stop_signal", "TTY": "tty"},
+    **{"OpenStdin": "stdin_open", "ReadOnly": "read_only", "Isolation": "isolation"},
+    "Sysctls": "sysctls",
+}
+MOUNT = {"Type": "type", "Target": "target", "ReadOnly": "read_only", "Source": "source"}
+MOUNT |= {"Consistency": "consistency"}
+PORT = {"Protocol": "protocol", "TargetPort": "target", "PublishedPort": "published"}
+PORT |= {"PublishMode": "mode"}
+DRIVER = {"Name": "driver", "Options": "driver_opts"}
+LOG = {"Name": "driver", "Options": "options"}
+PLACEMENT = {"Constraints": "constraints", "MaxReplicas": "max_replicas_per_node"}
+TIMES = {"Interval": "interval", "Timeout": "timeout", "StartPeriod": "start_period"}
+TIMES |= {"StartInterval": "start_interval"}
+
+
+def taken(written: Json, fields: dict[str, str]) -> Json:
+    """The API's fields from the file's keys, as far as they say something."""
+    return {field: written[key] for field, key in fields.items() if written.get(key)}
 
 
 def kept(found: Json) -> Json:
@@ -80,8 +101,7 @@ class Stack:
                 "Labels": self.labels(one.get("labels")),
             }
             if "driver" in one:
-                driver = {"Name": one["driver"], "Options": one.get("driver_opts")}
-                spec["Driver"] = kept(driver)
+                spec["Driver"] = taken(one, DRIVER)
             else:
                 spec["Data"] = base64.b64encode(_content(one["file"])).decode()
             if "template_driver" in one:
@@ -99,20 +119,16 @@ class Stack:
     def _service(self, session: Session, key: str, service: Json) -> Json:
         deploy = service.get("deploy") or {}
         ports = sorted(service.get("ports", []), key=lambda port: port.get("published", 0))
-        logging = service.get("logging", {})
         placement = deploy.get("placement", {})
-        spreads = [p.get("spread", "") for p in placement.get("preferences", [])]
-        log = {"Name": logging.get("driver"), "Options": logging.get("options")}
+        spreads = [
+            {"Spread": {"SpreadDescriptor": one.get("spread", "")}}
+            for one in placement.get("preferences", [])
+        ]
+        log = taken(service.get("logging", {}), LOG)
         task: Json = {
             "ContainerSpec": self._container(session, service),
             "Resources": _resources(deploy.get("resources", {})),
-            "Placement": kept(
-                {
-                    "Constraints": placement.get("constraints"),
-                    "Preferences": [{"Spread": {"SpreadDescriptor": one}} for one in spreads],
-                    "MaxReplicas": placement.get("max_replicas_per_node"),
-                }
-            ),
+            "Placement": taken(placement, PLACEMENT) | kept({"Preferences": spreads}),
             "Networks": self._attachments(key, service.get("networks") or {"default": None}),
             "ForceUpdate": 0,
         }
@@ -125,39 +141,27 @@ class Stack:
         return kept(policies) | {
             "Name": f"{self.name}_{key}",
             "Labels": self.labels(deploy.get("labels")) | {IMAGE: service["image"]},
-            "TaskTemplate": task | kept({"RestartPolicy": restart, "LogDriver": kept(log)}),
+            "TaskTemplate": task | kept({"RestartPolicy": restart, "LogDriver": log}),
             "Mode": _mode(deploy.get("mode") or "replicated", deploy.get("replicas")),
-            "EndpointSpec": kept(endpoint | {"Ports": [_port(port) for port in ports]}),
+            "EndpointSpec": kept(endpoint | {"Ports": [taken(port, PORT) for port in ports]}),
         }
 
     def _container(self, session: Session, service: Json) -> Json:
         pairs = service.get("environment", {}).items()
         hosts = [one.partition(":") for one in service.get("extra_hosts", [])]
-        dns = {"Nameservers": service.get("dns"), "Search": service.get("dns_search")}
-        container = {
-            "Image": service["image"],
+        container: Json = {
             "Labels": self.labels(service.get("labels")),
-            "Command": service.get("entrypoint"),
-            "Args": service.get("command"),
-            "Hostname": service.get("hostname"),
             "Env": sorted(name if value is None else f"{name}={value}" for name, value in pairs),
-            "Dir": service.get("working_dir"),
-            "User": service.get("user"),
-            "StopSignal": service.get("stop_signal"),
-            "TTY": service.get("tty"),
-            "OpenStdin": service.get("stdin_open"),
-            "ReadOnly": service.get("read_only"),
             "Mounts": [self._mount(mount) for mount in service.get("volumes", [])],
             "Healthcheck": _health(service.get("healthcheck", {})),
             "Hosts": [f"{address} {host}" for host, _, address in hosts],
-            "DNSConfig": kept(dns),
+            "DNSConfig": taken(service, {"Nameservers": "dns", "Search": "dns_search"}),
             "Secrets": self._references(session, "secret", service.get("secrets", [])),
             "Configs": self._references(session, "config", service.get("configs", [])),
-            "Isolation": service.get("isolation"),
-            "Sysctls": service.get("sysctls"),
             "Ulimits": [_ulimit(*pair) for pair in service.get("ulimits", {}).items()],
         }
-        container = kept(container) | {"Privileges": _privileges(service)}
+        container = taken(service, CONTAINER) | kept(container)
+        container["Privileges"] = _privileges(service)
         for name, value in (
             ("Init", service.get("init")),
             ("StopGracePeriod", _ns(service.get("stop_grace_period"))),
@@ -174,9 +178,9 @@ class Stack:
             if key != "default" and key not in self.file.get("networks", {}):
                 raise CliError(f"undefined network {go_quote(key)}")
             said = attachment or {}
-            options = {"DriverOpts": said.get("driver_opts")}
+            options = taken(said, {"DriverOpts": "driver_opts"})
             target, aliases = self.scoped("networks", key), [*said.get("aliases", []), service]
-            found.append({"Target": target, "Aliases": aliases} | kept(options))
+            found.append({"Target": target, "Aliases": aliases} | options)
         return sorted(found, key=lambda one: str(one["Target"]))
 
     def _references(self, session: Session, kind: str, written: list[Json]) -> list[Json]:
@@ -194,9 +198,7 @@ class Stack:
 
     def _mount(self, mount: Json) -> Json:
         kind, source = mount.get("type") or "volume", mount.get("source", "")
-        fields = ("type", "target", "read_only", "source", "consistency")
-        names = ("Type", "Target", "ReadOnly", "Source", "Consistency")
-        found = kept({name: mount.get(key) for key, name in zip(fields, names, strict=True)})
+        found = taken(mount, MOUNT)
         if kind not in OPTIONS:
             raise CliError("volume type must be volume, bind, tmpfs, npipe, or cluster")
         for option in OPTIONS:
@@ -219,8 +221,7 @@ class Stack:
         options: Json = {"NoCopy": said.get("nocopy")}
         if not volume.get("external"):
             options["Labels"] = self.labels(volume.get("labels"))
-            driver = {"Name": volume.get("driver"), "Options": volume.get("driver_opts")}
-            options["DriverConfig"] = kept(driver)
+            options["DriverConfig"] = taken(volume, DRIVER)
         return {"Source": self.scoped("volumes", source), "VolumeOptions": kept(options)}
 
 
@@ -310,16 +311,8 @@ def _health(written: Json) -> Json:
         if written.get("test"):
             raise CliError("test and disable can't be set at the same time")
         return {"Test": ["NONE"]}
-    times = ("Interval", "Timeout", "StartPeriod", "StartInterval")
-    keys = ("interval", "timeout", "start_period", "start_interval")
-    found = {name: _ns(written.get(key)) for name, key in zip(times, keys, strict=True)}
-    return kept({"Test": written.get("test"), "Retries": written.get("retries")} | found)
-
-
-def _port(port: Json) -> Json:
-    fields = {"protocol": "Protocol", "target": "TargetPort", "published": "PublishedPort"}
-    fields["mode"] = "PublishMode"
-    return {fields[key]: port[key] for key in fields if port.get(key)}
+    times = {field: _ns(value) for field, value in taken(written, TIMES).items()}
+    return taken(written, {"Test": "test", "Retries": "retries"}) | kept(times)
 
 
 def _ulimit(name: str, written: Any) -> Json:
