@@ -317,8 +317,11 @@ class Cluster:
                     scheduler = before._scheduler()
                     waiting = scheduler.unassigned | scheduler.preassigned
                     asked = waiting.get(task_id, found)
-                    return explain(scheduler, asked, at_ns=record.at_ns, chosen=node)
-        return explain(self._scheduler(), found, at_ns=self.now_ns, chosen="")
+                    together = len(record.placements)
+                    return explain(
+                        scheduler, asked, at_ns=record.at_ns, chosen=node, together=together
+                    )
+        return explain(self._scheduler(), found, at_ns=self.now_ns, chosen="", together=0)
 
     def _leader(self) -> Any:
         for name in self.names:

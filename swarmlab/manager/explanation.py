@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from swarmlab.manager.constraints import label
 from swarmlab.manager.filters import FILTERS, Pipeline
 from swarmlab.manager.node_info import NodeInfo
 from swarmlab.manager.scheduler import Branch, Scheduler, build_tree, rank
@@ -17,6 +18,7 @@ from swarmlab.model import Task
 from swarmlab.simulation import S
 
 YES, NO, UNASKED = "yes", "NO", "-"
+NO_LABEL = "(no label)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class NodeAnswer:
     node: str
     filters: tuple[str, ...]
     refused_by: str  # the name of the filter, empty when the node could have taken the task
+    branch: tuple[str, ...]  # its values of the labels that tasks are spread over
     failures: int  # recent ones of this service there, when there are five or more; else 0
     of_service: int  # active tasks of the service
     active: int  # active tasks at all
@@ -43,6 +46,7 @@ class Explanation:
     task: str  # `web.3`
     at_ns: int
     chosen: str  # the node's name, empty for a task that found none
+    together: int  # tasks that were placed in one go, this one among them; all counts are older
     columns: tuple[str, ...]  # the filters that concern the task, in order
     rows: tuple[NodeAnswer, ...]
     tree: tuple[tuple[int, str, int], ...]  # (depth, `node.labels.az=a`, tasks below)
@@ -85,21 +89,26 @@ class Explanation:
         return f"<p>{sentence}</p><table>{row(self._head, 'th')}{body}</table>{tree}"
 
 
-def explain(scheduler: Scheduler, task: Task, *, at_ns: int, chosen: str) -> Explanation:
+def explain(
+    scheduler: Scheduler, task: Task, *, at_ns: int, chosen: str, together: int
+) -> Explanation:
     """Ask every node about `task`, as it was before it had a node."""
     pipeline = Pipeline(task)
     columns = tuple(f.name for f in pipeline.filters)
     infos = list(scheduler.nodes.values())
-    rows = tuple(_answer(info, task, pipeline, at_ns) for info in sorted(infos, key=_name))
+    # A preference that is no label descriptor makes no level in the tree.
+    heard = [p for p in task.spec.preferences if any(label(i.node, p) is not None for i in infos)]
+    rows = tuple(_answer(info, task, pipeline, heard, at_ns) for info in sorted(infos, key=_name))
     tree = build_tree(infos, task, Pipeline(task), task.spec.preferences)
     name = f"{task.service_name}.{task.slot or task.node_id}"
     return Explanation(
         task=name,
         at_ns=at_ns,
         chosen=chosen,
+        together=together,
         columns=columns,
         rows=rows,
-        tree=tuple(_branches(tree, task.spec.preferences)),
+        tree=tuple(_branches(tree, heard)),
         sentence=_sentence(name, chosen, at_ns, rows, bool(tree.branches)),
     )
 
@@ -108,7 +117,9 @@ def _name(info: NodeInfo) -> str:
     return info.node.hostname or info.node.id
 
 
-def _answer(info: NodeInfo, task: Task, pipeline: Pipeline, at_ns: int) -> NodeAnswer:
+def _answer(
+    info: NodeInfo, task: Task, pipeline: Pipeline, preferences: list[str], at_ns: int
+) -> NodeAnswer:
     refusal = pipeline.first_refusal(info)
     names = [f.name for f in pipeline.filters]
     end = names.index(refusal.name) if refusal else len(names)
@@ -118,18 +129,17 @@ def _answer(info: NodeInfo, task: Task, pipeline: Pipeline, at_ns: int) -> NodeA
         node=_name(info),
         filters=tuple(answers + [UNASKED] * (len(names) - len(answers))),
         refused_by=refusal.name if refusal else "",
+        branch=tuple(label(info.node, preference) or NO_LABEL for preference in preferences),
         failures=failures,
         of_service=of_service,
         active=active,
     )
 
 
-def _branches(
-    branch: Branch, preferences: tuple[str, ...], depth: int = 0
-) -> list[tuple[int, str, int]]:
+def _branches(branch: Branch, preferences: list[str], depth: int = 0) -> list[tuple[int, str, int]]:
     found = []
     for value, child in sorted(branch.branches.items()):
-        what = f"{preferences[depth]}={value or '(no label)'}"
+        what = f"{preferences[depth]}={value or NO_LABEL}"
         found.append((depth, what, child.active_count))
         found += _branches(child, preferences, depth + 1)
     return found

@@ -1,0 +1,116 @@
+"""Where the tasks of a service are, drawn as the tree that a spread preference makes of the nodes.
+
+    spread(cluster, "web", "az", "rack")  # zones, in them racks, in them nodes with their tasks
+
+Everything comes through `look`, so it draws a real swarm as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from swarmlab.errors import LabError
+from swarmlab.strings import _
+from swarmlab.views.palette import LOOKS
+from swarmlab.views.said import big
+from swarmlab.views.snapshot import NodeRow, TaskRow, look
+
+BOX = "border:1px solid;border-radius:8px;padding:.3em .6em;margin:.2em"
+ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A value of a label with what lies below it; of a node, its tasks."""
+
+    name: str
+    below: tuple[Branch, ...] = ()
+    tasks: tuple[TaskRow, ...] = ()  # of a node
+    note: str = ""  # of a node: why it takes no tasks; empty when it does
+
+    @property
+    def running(self) -> int:
+        own = sum(task.kind == "running" for task in self.tasks)
+        return own + sum(branch.running for branch in self.below)
+
+    @property
+    def words(self) -> str:
+        if self.below:
+            return _("{name}: {count} running").format(name=self.name, count=self.running)
+        kinds = [f"{task.name} {LOOKS[task.kind].word}" for task in self.tasks]
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.name}{note}: {', '.join(kinds) or _('nothing')}"
+
+    def lines(self, depth: int = 0) -> Iterator[str]:
+        yield "    " * depth + self.words
+        for branch in self.below:
+            yield from branch.lines(depth + 1)
+
+    def html(self) -> str:
+        if self.below:
+            inner = "".join(branch.html() for branch in self.below)
+            title = f"<b>{escape(self.words)}</b>"
+            return f"<div style='{BOX}'>{title}<div style='{ROW}'>{inner}</div></div>"
+        note = f" <i>{escape(self.note)}</i>" if self.note else ""
+        tasks = "".join(map(_drawn, self.tasks))
+        return f"<div style='{BOX};min-width:5em'>{escape(self.name)}{note}<br>{tasks}&nbsp;</div>"
+
+
+def _drawn(task: TaskRow) -> str:
+    """A task as on the board: shape, letter and colour of its state."""
+    look = LOOKS[task.kind]
+    title = escape(f"{task.name} {look.word}")
+    fill = look.colour or "none"
+    return (
+        f"<svg role='img' aria-label='{title}' width='26' height='26' viewBox='-1 -1 26 26'>"
+        f"<title>{title}</title>"
+        f"<path d='{look.shape}' fill='{fill}' stroke='currentColor'/>"
+        f"<text x='12' y='16.5' text-anchor='middle' font-size='13' font-weight='bold'"
+        f" fill='{look.ink or 'currentColor'}'>{look.letter}</text></svg>"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    root: Branch
+
+    def __repr__(self) -> str:
+        return "\n".join(self.root.lines())
+
+    def _repr_html_(self) -> str:
+        return big(self.root.html())
+
+
+def spread(cluster: Any, service: str, *labels: str) -> Spread:
+    """The tasks of `service` now, over the values of one label or several, nested."""
+    snapshot = look(cluster)
+    known = [row.name for row in snapshot.services]
+    if service not in known:
+        there = ", ".join(known) or _("none")
+        raise LabError(
+            _("there is no service {service!r}; there are {there}").format(
+                service=service, there=there
+            )
+        )
+    tasks = [task for task in snapshot.tasks if task.service == service]
+    return Spread(Branch(service, tuple(_below(snapshot.nodes, tasks, labels))))
+
+
+def _below(
+    nodes: Sequence[NodeRow], tasks: list[TaskRow], labels: Sequence[str]
+) -> Iterator[Branch]:
+    if not labels:
+        for node in nodes:
+            own = tuple(task for task in tasks if task.node == node.key)
+            note = "" if node.availability == "active" else node.availability
+            yield Branch(node.name, tasks=own, note=_("down") if node.down else note)
+        return
+    first, *rest = labels
+    values = {node.labels.get(first, "") for node in nodes}
+    for value in sorted(values, key=lambda value: (not value, value)):  # no label: last
+        inside = [node for node in nodes if node.labels.get(first, "") == value]
+        name = f"{first}={value}" if value else _("no label {label}").format(label=first)
+        yield Branch(name, tuple(_below(inside, tasks, rest)))

@@ -1,0 +1,191 @@
+"""Why here, why not there; and where the tasks of a service are, branch by branch."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from docker.types import Resources, ServiceMode
+
+import swarmlab
+from swarmlab.docker_cli.magic import shell
+from swarmlab.errors import LabError
+from swarmlab.views.spread import spread
+from swarmlab.views.why import why
+
+
+def label(cluster: Any, **values: str) -> None:
+    """Stick `az` on nodes: `label(cluster, m1="a")`."""
+    for name, az in values.items():
+        node = cluster.client().nodes.get(name)
+        node.update({**node.attrs["Spec"], "Labels": {"az": az}})
+
+
+def create(cluster: Any, name: str, replicas: int = 1, **options: Any) -> None:
+    mode = ServiceMode("replicated", replicas)
+    cluster.client().services.create("nginx", name=name, mode=mode, **options)
+    cluster.run("10s")
+
+
+class Api:
+    """A real cluster, as views see it: the Docker API and no more."""
+
+    kind = "real"
+
+    def __init__(self, cluster: Any) -> None:
+        self.client = cluster.client
+
+
+@pytest.fixture
+def zones(cluster: Any) -> Any:
+    """m1 and w1 in zone a, m2 in zone b, m3 and w2 without a label; w2 drained."""
+    label(cluster, m1="a", w1="a", m2="b")
+    node = cluster.client().nodes.get("w2")
+    node.update({**node.attrs["Spec"], "Availability": "drain"})
+    return cluster
+
+
+def fates(table: Any) -> dict[str, str]:
+    return {row[0]: row[-1] for row in table.rows}
+
+
+# -- why -------------------------------------------------------------------------------------------
+def test_each_node_says_in_words_why_it_was_not_chosen(zones: Any):
+    create(zones, "web", constraints=["node.hostname!=m1"])
+    table = why(zones, "web.1")
+    said = fates(table)
+    chosen = next(node for node, fate in said.items() if fate == "◀ here")
+    assert table.title == f"Why is web.1 on {chosen}?"
+    assert said["m1"] == "fails a constraint"
+    assert said["w2"] == "takes none: down, paused or drained"
+    others = {"m2", "m3", "w1"} - {chosen}
+    assert {said[node] for node in others} == {"as good: chance decided"}
+
+
+def test_a_question_is_a_column_and_an_earlier_no_ends_the_questions(zones: Any):
+    create(zones, "web", constraints=["node.hostname!=m1"])
+    table = why(zones, "web.1")
+    assert table.heads[:3] == ("Node", "Takes tasks?", "Constraints?")
+    rows = {row[0]: row[1:3] for row in table.rows}
+    assert rows["w2"] == ("✘", "–")
+    assert rows["m1"] == ("✔", "✘")
+    assert rows["m2"] == ("✔", "✔")
+
+
+def test_a_fuller_node_says_what_it_has_more_of(cluster: Any):
+    create(cluster, "first")
+    first = next(n for n, fate in fates(why(cluster, "first.1")).items() if fate == "◀ here")
+    create(cluster, "web")
+    assert fates(why(cluster, "web.1"))[first] == "has more tasks in all"
+    shell("docker service scale web=2", io.StringIO(), io.StringIO())
+    second = next(n for n, fate in fates(why(cluster, "web.1")).items() if fate == "◀ here")
+    assert fates(why(cluster, "web.2"))[second] == "has more tasks of the service"
+
+
+def test_the_preference_tree_stands_with_its_counts(zones: Any):
+    create(zones, "web", 4, preferences=[("spread", "node.labels.az")])
+    table = why(zones, "web.1")
+    assert "Branch" in table.heads
+    assert "in another branch" in fates(table).values()
+    assert "Placed in one go: 4." in table.notes[0]
+    assert "└ node.labels.az=(no label): 0 tasks" in table.notes[-1]
+
+
+def test_a_preference_that_nothing_reads_makes_no_branch(zones: Any):
+    """Slide 35 says node.label.az; SwarmKit skips what is no label descriptor."""
+    create(zones, "web", 2, preferences=[("spread", "node.label.az")])
+    assert "Branch" not in why(zones, "web.1").heads
+    both = [("spread", "node.label.az"), ("spread", "node.labels.az")]
+    create(zones, "shop", 2, preferences=both)
+    assert "└ node.labels.az=a: 0 tasks" in why(zones, "shop.1").notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "fate"),
+    [
+        ({"constraints": ["node.role==nobody"]}, "fails a constraint"),
+        ({"resources": Resources(mem_reservation=500 << 30)}, "too little CPU or memory free"),
+    ],
+)
+def test_a_task_that_waits_shows_who_refused_it_and_dockers_own_words(
+    zones: Any, options: dict[str, Any], fate: str
+):
+    create(zones, "big", **options)
+    table = why(zones, "big.1")
+    assert table.title == "Why does big.1 wait?"
+    said = fates(table)
+    assert said.pop("w2") == "takes none: down, paused or drained"
+    assert set(said.values()) == {fate}
+    assert "no suitable node" in table.notes[0]
+
+
+def test_at_its_maximum_a_node_says_so(cluster: Any):
+    create(cluster, "wide", 6, maxreplicas=1)
+    waiting = [t for t in cluster.client().api.tasks() if t["Status"]["State"] == "pending"]
+    table = why(cluster, waiting[0]["ID"])
+    assert set(fates(table).values()) == {"has as many as it may have"}
+
+
+def test_asking_changes_nothing(zones: Any):
+    create(zones, "web", 3)
+    digest, now_ns = zones.trace.digest(), zones.now_ns
+    repr(why(zones, "web.2"))
+    repr(spread(zones, "web", "az"))
+    assert (zones.trace.digest(), zones.now_ns) == (digest, now_ns)
+
+
+def test_a_real_swarm_tells_the_reason_and_the_view_what_it_cannot_know(zones: Any):
+    create(zones, "big", resources=Resources(mem_reservation=500 << 30))
+    table = why(Api(zones), "big.1")
+    assert table.rows[0][:3] == ("big.1", "–", "pending")
+    assert "insufficient resources" in table.rows[0][3]
+    assert "only a simulated swarm can tell" in table.notes[0]
+    with pytest.raises(LabError, match=r"no task 'nope.1'; there are big.1"):
+        why(Api(zones), "nope.1")
+
+
+# -- spread ----------------------------------------------------------------------------------------
+def test_the_branches_hold_their_nodes_and_tasks_and_no_label_comes_last(zones: Any):
+    create(zones, "web", 6, preferences=[("spread", "node.labels.az")])
+    picture = spread(zones, "web", "az")
+    assert [branch.name for branch in picture.root.below] == ["az=a", "az=b", "no label az"]
+    assert [branch.running for branch in picture.root.below] == [2, 2, 2]
+    assert "w2 (drain): nothing" in repr(picture)
+    html = picture._repr_html_()
+    assert html.count("<svg role='img'") == 6
+    assert "aria-label='web.1 running'" in html
+
+
+def test_it_is_drawn_the_same_on_a_real_swarm(zones: Any):
+    create(zones, "web", 4, preferences=[("spread", "node.labels.az")])
+    assert repr(spread(Api(zones), "web", "az")) == repr(spread(zones, "web", "az"))
+
+
+def test_nested_labels_are_nested_boxes(zones: Any):
+    create(zones, "web", 2)
+    inner = spread(zones, "web", "az", "rack").root.below[0].below
+    assert [branch.name for branch in inner] == ["no label rack"]
+    assert [node.name for node in inner[0].below] == ["m1", "w1"]
+
+
+def test_what_is_down_says_so(zones: Any):
+    create(zones, "web", 6)
+    zones.crash("m2")
+    zones.run("60s")
+    assert "m2 (down): " in repr(spread(zones, "web", "az"))
+
+
+def test_an_unknown_service_is_named_with_those_there_are(cluster: Any):
+    create(cluster, "web")
+    with pytest.raises(LabError, match="no service 'nope'; there are web"):
+        spread(cluster, "nope", "az")
+
+
+def test_equal_seeds_draw_equal_pictures():
+    def drawn() -> str:
+        cluster = swarmlab.simulate(managers=3, workers=2, seed=3)
+        create(cluster, "web", 5)
+        return spread(cluster, "web")._repr_html_() + why(cluster, "web.4")._repr_html_()
+
+    assert drawn() == drawn()
