@@ -42,8 +42,19 @@ _latest: Cluster | None = None
 
 
 def latest() -> Cluster | None:
-    """The cluster that was made last; `%docker` speaks to it."""
+    """The cluster that `%docker` speaks to: the one made last, or that `use` named since."""
     return _latest
+
+
+def use(cluster: Cluster) -> None:
+    """Let `%docker` speak to this cluster, until another is made.
+
+    >>> first, second = simulate(), simulate()
+    >>> use(first)
+    >>> latest() is first
+    True
+    """
+    _made(cluster)
 
 
 def _made(cluster: Cluster) -> Cluster:

@@ -18,8 +18,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 # Where a package is imported under another name than it is installed under.
 IMPORTED_AS = {"pyyaml": "yaml"}
 # Brought along by what we name: the docker SDK, JupyterLab, ipywidgets.
-BROUGHT_ALONG = {"IPython", "ipykernel", "requests", "traitlets", "urllib3", "jupyter_client"}
-BROUGHT_ALONG |= {"nbclient", "nbconvert", "nbformat"}
+BROUGHT_ALONG = {"IPython", "ipykernel", "requests", "traitlets", "urllib3"}
+BROUGHT_ALONG |= {"jupyter_client", "jupyter_core", "nbclient", "nbconvert", "nbformat"}
 
 
 def test_environment_yml_names_what_pyproject_names():

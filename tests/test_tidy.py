@@ -28,8 +28,9 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
     ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
+    ("lessons",): 460,
 }
-REST_LINES_MAX = 4450
+REST_LINES_MAX = 4640
 
 
 def lines_of(*places: str) -> int:

@@ -1,0 +1,191 @@
+"""An exercise on a page: its goal, and buttons to start, check, ask, undo, and see a solution.
+
+All that a button does is a method, too, so that a program or a keyboard can work on it:
+
+    task = exercise("spread_over_zones", make=swarmlab.simulate)
+    task.do("docker service create …")
+    task.check()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from swarmlab.errors import LabError
+from swarmlab.lessons import record
+from swarmlab.lessons.attempt import Attempt, Verdict
+from swarmlab.lessons.bank import Exercise, find
+from swarmlab.strings import _
+from swarmlab.views.board import Board, board_of
+from swarmlab.views.said import Said, big, marked, with_twins
+
+REFLECT_AT = 3  # the hint that asks for a line of reflection first
+_shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
+
+
+class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
+    """One exercise; its swarm is made by Start, and shown below."""
+
+    def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
+        self.exercise = exercise
+        self.attempt = Attempt(exercise, make, told=self._draw)
+        self._used, self._status = ipywidgets.HTML(), ipywidgets.HTML()
+        self._thought = ipywidgets.Text(
+            description=_("One line:"), layout=ipywidgets.Layout(width="36em", display="none")
+        )
+        acts = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
+        acts |= {_("Undo"): self.undo, _("Solution"): self.solution}
+        self._buttons = [self._button(word, act) for word, act in acts.items()]
+        layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        row = ipywidgets.HBox([*self._buttons, self._used], layout=layout)
+        self._board: Board | None = None
+        self._fixed = [ipywidgets.HTML(_task_html(exercise)), row, self._thought, self._status]
+        super().__init__(self._fixed)
+        self._say(Said(_("Press Start: this exercise has a swarm of its own."), ()))
+        self._draw()
+
+    def _button(self, word: str, act: Callable[[], object]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=word, layout=ipywidgets.Layout(width="auto"))
+        button.on_click(partial(self._clicked, act))
+        return button
+
+    def _clicked(self, act: Callable[[], object], _button: Any) -> None:
+        """Do it; a refusal is told where the learner looks, never as a traceback."""
+        try:
+            act()
+        except LabError as refusal:
+            self._say(Said(str(refusal), ()))
+
+    # -- what the buttons do ---------------------------------------------------------
+    def start(self) -> None:
+        """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
+        self._say(Said(_("The swarm is being made …"), ()))
+        self.attempt.start()
+        lines = (_("Solve it in the cell below, then press Check."),)
+        self._say(Said(_("`%docker` speaks to this swarm now."), lines))
+
+    def do(self, commands: str) -> str:
+        """Type these commands, a line each; what was said."""
+        return self.attempt.do(commands)
+
+    def check(self) -> Verdict:
+        """Look whether every goal is reached; say what is wrong, and one next step."""
+        verdict = self.attempt.check()
+        kept = (self._kept(),) if verdict.passed else ()
+        self._say(Said(verdict.title, (*verdict.lines, *kept)))
+        board_of(self.cluster).refresh()  # time has passed
+        return verdict
+
+    def _kept(self) -> str:
+        """Note the solution; how many changes it took, and whether it could be noted."""
+        changes, par = self.attempt.changes, self.exercise.par
+        note = _("Start again, and try it in fewer.") if changes > par else ""
+        try:
+            record.note(self.exercise.name, changes=changes, hints=self.attempt.hints)
+        except (LabError, OSError) as error:
+            note = _("It could not be noted: {error}").format(error=error)
+        used = _("Changes: {changes}, par: {par}.").format(changes=changes, par=par)
+        return f"{used} {note}".rstrip()
+
+    def hint(self) -> Said:
+        """The next hint; before the last one, a line of what you tried and saw."""
+        hints = self.exercise.hints
+        level = min(self.attempt.hints + 1, len(hints))
+        asks = level == REFLECT_AT > self.attempt.hints and not self._thought.value.strip()
+        self._thought.layout.display = "" if asks else "none"
+        said = Said(_("First one line: what did you try, and what did you see?"), ())
+        if not asks:
+            self.attempt.hints = level
+            title = _("Hint {level} of {all}").format(level=level, all=len(hints))
+            said = Said(title, tuple(_(hint) for hint in hints[:level]))
+        self._say(said)
+        self._draw()
+        return said
+
+    def solution(self) -> Said:
+        """One good answer. The button comes after the last hint."""
+        lines = [f"`{line}`" for line in self.exercise.solution.splitlines()]
+        said = Said(_("One solution"), (*lines, _(self.exercise.why)))
+        self._say(said)
+        return said
+
+    def undo(self) -> None:
+        """Back to just before the last change to the swarm."""
+        self.attempt.undo()
+        self._say(Said(_("Undone: the swarm is as it was before its last change."), ()))
+
+    # -- showing -----------------------------------------------------------------------
+    @property
+    def cluster(self) -> Any:
+        """The exercise's own swarm; made when it is first asked for."""
+        return self.attempt.started()
+
+    def _say(self, said: Said) -> None:
+        self._status.value = f"<div role='status'>{said._repr_html_()}</div>"
+
+    def _draw(self) -> None:
+        """The swarm as it is now, how many changes were made, and what can be pressed."""
+        attempt, board = self.attempt, self._board
+        if attempt.cluster is not None and (board is None or board.cluster is not attempt.cluster):
+            self._board = board_of(attempt.cluster)
+            self.children = [*self._fixed, self._board]
+            if board is not None:
+                board.close()
+        start, check, hint, undo, solution = self._buttons
+        start.description = _("Start") if attempt.cluster is None else _("Start again")
+        check.disabled = hint.disabled = attempt.cluster is None
+        undo.disabled = not attempt.changes
+        solution.disabled = attempt.hints < len(self.exercise.hints)
+        used = _("Changes: {changes} (par {par}). Looking is free.")
+        words = used.format(changes=attempt.changes, par=self.exercise.par)
+        self._used.value = f"<span style='font-size:1.1em'>&ensp;{escape(words)}</span>"
+
+    def close(self) -> None:
+        """End the swarm, if it is real, and the widget."""
+        self.attempt.close()
+        for part in (*self._buttons, *self.children):
+            part.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        exercise = self.exercise
+        goals = [f"  – {_(goal.says)}" for goal in exercise.goals]
+        text = "\n".join((_(exercise.title), _(exercise.task).strip(), *goals))
+        return text.replace("**", "")
+
+    def _repr_html_(self) -> str:
+        """What stands on a page without a kernel: the task, its hints and solution folded."""
+        exercise = self.exercise
+        hints = "".join(_folded(_("A hint"), _(hint)) for hint in exercise.hints)
+        commands = "\n".join(f"`{line}`" for line in exercise.solution.splitlines())
+        return _task_html(exercise) + hints + _folded(_("Answer"), f"{commands}\n{_(exercise.why)}")
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return with_twins(self, super()._repr_mimebundle_(**options))
+
+
+def _task_html(exercise: Exercise) -> str:
+    goals = "".join(f"<li>{marked(_(goal.says))}</li>" for goal in exercise.goals)
+    title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
+    head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
+    return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
+
+
+def _folded(summary: str, text: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{marked(text)}</details>"
+
+
+def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
+    """An exercise of the bank, to be shown. `make`: what makes its swarm, `swarmlab.simulate`.
+
+    Asked for again, it begins anew, and what it had before is closed.
+    """
+    if name in _shown:
+        _shown[name].close()
+    _shown[name] = ExerciseWidget(find(name), make)
+    return _shown[name]
