@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -231,3 +232,47 @@ def test_the_stack_is_built_and_the_sliders_move_by_mouse_and_by_keyboard(lab: L
         slider.scroll_into_view_if_needed()
         slider.press("ArrowRight")
         page.get_by_text("Virtual machines. Apps: 3, kernels: 4").wait_for()
+
+
+@pytest.mark.browser
+def test_an_exercise_is_solved_by_mouse_and_by_keyboard(lab: Lab, chromium: str, tmp_path: Path):
+    """A wrong answer first: it gets its nudge, is undone, and the right one is noted on disk."""
+    with opened(lab, "07_placement.ipynb", chromium) as notebook:
+        notebook.run_all()
+        page = notebook.page
+        task = page.locator(".jp-Cell", has_text='exercise("spread_over_zones"').last
+        button = partial(task.get_by_role, "button", exact=True)
+        task.scroll_into_view_if_needed()
+        button(name="Start").click()
+        status = task.get_by_role("status")
+        status.get_by_text("speaks to this swarm now").wait_for()
+
+        create = "%docker service create --quiet --name web --replicas 6"
+        command = f"{create} --placement-pref spread=node.label.az nginx"
+        type_below(notebook, task, command)
+        button(name="Check").press("Enter")
+        status.get_by_text("the scheduler knows").wait_for()
+        task.get_by_text("Changes: 1 (par 1)").wait_for()
+
+        button(name="Undo").click()
+        status.get_by_text("Undone").wait_for()
+        task.get_by_text("Changes: 0 (par 1)").wait_for()
+        button(name="Hint").press("Space")
+        status.get_by_text("Hint 1 of 3").wait_for()
+
+        type_below(notebook, task, command.replace("label", "labels"))
+        button(name="Check").press("Enter")
+        status.get_by_text("✔ Solved").wait_for()
+        notebook.screenshot(tmp_path / "exercise.png")
+    noted = next(lab.folder.rglob("progress.json"))
+    assert '"spread_over_zones"' in noted.read_text()
+
+
+def type_below(notebook: Notebook, cell: Locator, text: str) -> None:
+    """Write `text` into the code cell that follows `cell`, in place of what is there; run it."""
+    editor = cell.locator("xpath=following-sibling::*[1]").locator(".cm-content")
+    editor.click()
+    notebook.page.keyboard.press("Control+A")
+    notebook.page.keyboard.insert_text(text)
+    notebook.page.keyboard.press("Control+Enter")
+    notebook.wait_until_idle()

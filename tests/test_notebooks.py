@@ -12,12 +12,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from swarmlab.lessons.bank import bank
 from swarmlab.views.predict import questions
 from tests.tidy import outputs_kept
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
 BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
+EXERCISES = re.compile(r"\bexercise\(\"(\w+)\"")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -104,9 +106,12 @@ def test_headings_go_down_one_level_at_a_time(notebook: Any):
 
 
 def test_it_has_two_exercises_with_folded_answers(notebook: Any):
+    """Those of the bank fold theirs by themselves."""
     text = "\n".join(texts_of(notebook))
+    names = EXERCISES.findall("\n".join(code_of(notebook)))
+    assert [name for name in names if name not in bank()] == []
     assert len(re.findall(r"^### \d\. ", text, flags=re.M)) >= 2
-    assert text.count("<details><summary>Answer</summary>") >= 2
+    assert text.count("<details><summary>Answer</summary>") + len(names) >= 2
 
 
 def test_each_bet_is_in_the_bank_and_is_placed_before_it_is_revealed(notebook: Any):
@@ -123,3 +128,9 @@ def test_each_bet_is_in_the_bank_and_is_placed_before_it_is_revealed(notebook: A
 def test_every_question_of_the_bank_is_asked_somewhere():
     code = "\n".join(c for p in NOTEBOOKS for c in code_of(nbformat.read(p, as_version=4)))
     assert [name for name in questions() if f'"{name}"' not in code] == []
+
+
+def test_every_exercise_of_a_page_is_named_on_it():
+    pages = {path.stem: path.read_text() for path in NOTEBOOKS}
+    offered = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
+    assert [name for name, page in offered if f'\\"{name}\\"' not in page] == []
