@@ -317,11 +317,8 @@ class Cluster:
                     scheduler = before._scheduler()
                     waiting = scheduler.unassigned | scheduler.preassigned
                     asked = waiting.get(task_id, found)
-                    together = len(record.placements)
-                    return explain(
-                        scheduler, asked, at_ns=record.at_ns, chosen=node, together=together
-                    )
-        return explain(self._scheduler(), found, at_ns=self.now_ns, chosen="", together=0)
+                    return explain(scheduler, asked, record.at_ns, node, len(record.placements))
+        return explain(self._scheduler(), found, self.now_ns, "", 0)
 
     def _leader(self) -> Any:
         for name in self.names:

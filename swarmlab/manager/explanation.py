@@ -90,7 +90,7 @@ class Explanation:
 
 
 def explain(
-    scheduler: Scheduler, task: Task, *, at_ns: int, chosen: str, together: int
+    scheduler: Scheduler, task: Task, at_ns: int, chosen: str, together: int
 ) -> Explanation:
     """Ask every node about `task`, as it was before it had a node."""
     pipeline = Pipeline(task)
