@@ -159,8 +159,7 @@ def test_exercise_one_failure_of_four_may_be_tolerated(web: Any):
     assert seen.phases[0].failed == 2
 
 
-def test_exercise_one_replica_without_a_lost_request(web: Any):
-    """The second one."""
+def test_one_replica_started_first_loses_no_request(web: Any):
     said("service scale web=1")
     said(f"{UPDATE} --update-order start-first --image nginx:1.27 web")
     seen = follow(web, "web")

@@ -78,7 +78,7 @@ def test_targets_and_global_services_have_their_names(web: Any):
 
 
 def test_exercise_only_the_managers_have_it(web: Any):
-    """The second exercise of notebook 10, with its answers."""
+    """The first exercise of notebook 10, with its answers."""
     other = web.fork()
     said("service update --quiet --secret-rm senha-db web")
     web.run("10s")
@@ -91,8 +91,7 @@ def test_exercise_only_the_managers_have_it(web: Any):
     }  # fmt: skip
 
 
-def test_exercise_a_config_is_replaced_in_the_same_place(cluster: Any):
-    """The first one."""
+def test_a_config_is_replaced_in_the_same_place(cluster: Any):
     said(
         'echo "config" | docker config create cfg-demo -',
         "service create --quiet --name app --constraint node.hostname==w2 --config cfg-demo nginx",
