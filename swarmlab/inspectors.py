@@ -17,6 +17,7 @@ from swarmlab.manager.store import Codec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
+from swarmlab.strings import N_, _
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 HEX_BYTES = 16
 WAL = "swarm/raft/wal"
-LOCKED_NOTE = "Autolock is on: the data key is sealed with the unlock key, which is on no disk."
-OPEN_NOTE = (
+LOCKED_NOTE = N_("Autolock is on: the data key is sealed with the unlock key, which is on no disk.")
+OPEN_NOTE = N_(
     "Autolock is off: the key that sealed the log lies beside it in clear, so the seal protects "
     "nothing against whoever has this disk."
 )
@@ -33,10 +34,10 @@ OPEN_NOTE = (
 
 def _sealing(name: str, data: bytes) -> str:
     if name.startswith("swarm/raft/"):
-        return "with the data key"
+        return _("with the data key")
     if name == KEY_FILE:
-        return "with the unlock key" if json.loads(data)["sealed"] else "no"
-    return "no"
+        return _("with the unlock key") if json.loads(data)["sealed"] else _("no")
+    return _("no")
 
 
 def readable(machine: Machine) -> list[str]:
@@ -57,7 +58,8 @@ def readable(machine: Machine) -> list[str]:
         if isinstance(entry.data, list | tuple):
             objects += [change.object for change in entry.data]
     found = {each.name: len(each.data) for each in objects if isinstance(each, Secret)}
-    return [f"{name} ({size} bytes)" for name, size in found.items()]
+    line = _("{name} ({size} bytes)")
+    return [line.format(name=name, size=size) for name, size in found.items()]
 
 
 def disk(cluster: Cluster, name: str) -> Table:
@@ -69,15 +71,15 @@ def disk(cluster: Cluster, name: str) -> Table:
     rows = []
     for path in files.names():
         data = files.read(path)
-        start = "(keys)" if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
+        start = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
         rows.append((path, f"{len(data):,}", _sealing(path, data), start))
-    sealed = any(row[2] == "with the unlock key" for row in rows)
-    secrets = ", ".join(readable(cluster.machine(name))) or "no secret"
-    notes = [LOCKED_NOTE if sealed else OPEN_NOTE] if WAL in files else []
-    notes.append(f"Whoever has this disk alone can read: {secrets}.")
-    return Table(
-        f"{name}'s disk", ("file", "bytes", "sealed", "begins with"), tuple(rows), tuple(notes)
-    )
+    sealed = any(row[2] == _("with the unlock key") for row in rows)
+    secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
+    notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []
+    line = _("Whoever has this disk alone can read: {secrets}.")
+    notes.append(line.format(secrets=secrets))
+    heads = _("file"), _("bytes"), _("sealed"), _("begins with")
+    return Table(_("{name}'s disk").format(name=name), heads, tuple(rows), tuple(notes))
 
 
 def trust(cluster: Cluster) -> Table:
@@ -86,7 +88,7 @@ def trust(cluster: Cluster) -> Table:
     for name in cluster.names:
         machine = cluster.machine(name)
         if not machine.trusts:
-            rows.append((name, "-", "-", "-", "in no swarm" if machine.up else "down"))
+            rows.append((name, "-", "-", "-", _("in no swarm") if machine.up else _("down")))
             continue
         try:
             peer = verify(machine.presents, machine.trusts, cluster.now_ns)
@@ -95,9 +97,9 @@ def trust(cluster: Cluster) -> Table:
             continue
         until = datetime.fromtimestamp((EPOCH_NS + peer.not_after_ns) // S, UTC)
         root = digest_of(machine.trusts)[:12]
-        rows.append((name, root, peer.role.value, f"{until:%Y-%m-%d %H:%M}", "valid"))
-    heads = ("node", "trusts root", "certificate says", "valid until", "now")
-    return Table("Who trusts whom", heads, tuple(rows))
+        rows.append((name, root, peer.role.value, f"{until:%Y-%m-%d %H:%M}", _("valid")))
+    heads = (_("node"), _("trusts root"), _("certificate says"), _("valid until"), _("now"))
+    return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
 def who_can_read(cluster: Cluster, name: str) -> Table:
@@ -109,13 +111,15 @@ def who_can_read(cluster: Cluster, name: str) -> Table:
         found = engine.manager.store.named(Secret, name) if engine and engine.manager else None
         if found is not None:
             secret = found
-            rows.append((node, "Raft's log, on disk", "a manager keeps everything; sealed"))
-            rows.append((node, "the manager's memory", "a manager knows every secret"))
+            rows.append((node, _("Raft's log, on disk"), _("a manager keeps everything; sealed")))
+            rows.append((node, _("the manager's memory"), _("a manager knows every secret")))
     if secret is None:
         raise LabError(f"there is no secret {name!r} on any manager that is up")
     for node in cluster.names:
         rows += _on_worker(node, cluster.engine(node), secret)
-    return Table(f"Where {name} is", ("node", "place", "why"), tuple(rows))
+    return Table(
+        _("Where {name} is").format(name=name), (_("node"), _("place"), _("why")), tuple(rows)
+    )
 
 
 def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, str]]:
@@ -124,10 +128,10 @@ def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, s
         return []
     rows = []
     if secret.id in engine.agent.dependencies.secrets:
-        rows.append((node, "the agent's memory", "a task here refers to it"))
+        rows.append((node, _("the agent's memory"), _("a task here refers to it")))
     # The files of a container that has ended are gone: their tmpfs was unmounted.
     for container in filter(lambda each: each.running, engine.containers.all()):
         for path, file in sorted(container.files.items()):
             if path.startswith("/run/secrets/") and file.data == secret.data:
-                rows.append((node, f"{container.name}:{path}", "mounted from memory (tmpfs)"))
+                rows.append((node, f"{container.name}:{path}", _("mounted from memory (tmpfs)")))
     return rows

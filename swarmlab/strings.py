@@ -27,4 +27,9 @@ def _(text: str) -> str:
 
     Look words up when they are shown, not when a module is imported; fill in with `.format`.
     """
-    return _catalogue.gettext(text)
+    return _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's own header
+
+
+def N_(text: str) -> str:
+    """Marks the words of a table for the catalogue; whoever shows them looks them up with `_`."""
+    return text

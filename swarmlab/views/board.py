@@ -8,12 +8,13 @@ time stands still.
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import traitlets
 
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 from swarmlab.views.columns import (
     ACTIONS,
     KEYS,
@@ -67,8 +68,9 @@ class Board(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.looks = {kind: [*astuple(look)] for kind, look in LOOKS.items()}
-        self.actions = [[key, verb, ACTIONS[verb]] for key, verb in KEYS.items()]
+        looks = {kind: replace(look, word=_(look.word)) for kind, look in LOOKS.items()}
+        self.looks = {kind: [*astuple(look)] for kind, look in looks.items()}
+        self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
         self._snapshot: Snapshot | None = None
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
@@ -114,9 +116,20 @@ class Board(LiveWidget):
             "clock": "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s",
             "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
-            "leader": leadership(snapshot) if snapshot.leader else "no leader",
+            "leader": leadership(snapshot) if snapshot.leader else _("no leader"),
             "notices": notices(snapshot),
             "error": self.error,
+        }
+
+    def _labels(self) -> dict[str, Any]:
+        return super()._labels() | {
+            "title": _("Board of the swarm"),
+            "play": _("▶ Play"),
+            "halt": _("❚❚ Pause"),
+            "step": _("+10 s"),
+            "speed": _("Speed: virtual seconds a second"),
+            "words": _("The board in words"),
+            "help": _("Click a node, or go to it with Tab, ← and →, and press"),
         }
 
     def _settle(self, snapshot: Snapshot) -> list[str]:
@@ -129,8 +142,9 @@ class Board(LiveWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        how = "The swarm has settled" if done else "The swarm has not settled"
-        return [f"{how} after {passed_s:.1f} s; time stands still again."]
+        line = _("The swarm has settled after {seconds:.1f} s; time stands still again.")
+        late = _("The swarm has not settled after {seconds:.1f} s; time stands still again.")
+        return [(line if done else late).format(seconds=passed_s)]
 
     def static_html(self) -> str:
         return static_html(self._snapshot or Snapshot(nodes=()))
@@ -163,23 +177,27 @@ class Board(LiveWidget):
         row = next(row for row in seen.nodes if row.key == key)
         if verb not in ("crash", "start"):
             if not seen.leader:
-                raise LabError(NO_LEADER)
+                raise LabError(_(NO_LEADER))
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
-            raise LabError(f"{verb}: this works on a simulated machine, not on a real one")
+            line = _("{verb}: this works on a simulated machine, not on a real one")
+            raise LabError(line.format(verb=verb))
         elif row.up is not (verb == "crash"):
-            raise LabError(f"{verb}: {row.name} is {'up' if row.up else 'down'} already")
+            line = (
+                _("{verb}: {name} is up already") if row.up else _("{verb}: {name} is down already")
+            )
+            raise LabError(line.format(verb=verb, name=row.name))
         else:
             getattr(self.cluster, verb)(row.name)
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append("Time stands still: press Play to see what follows.")
+            self._notes.append(_("Time stands still: press Play to see what follows."))
         else:
             self._settling_s = seen.now_s
-            speed = f"{SETTLE_SPEED:g} times as fast"
-            self._notes.append(f"Time runs {speed} until the swarm has settled.")
+            line = _("Time runs {speed:g} times as fast until the swarm has settled.")
+            self._notes.append(line.format(speed=SETTLE_SPEED))
             self.cluster.play(SETTLE_SPEED)
 
 

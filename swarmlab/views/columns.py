@@ -5,14 +5,22 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from swarmlab.strings import N_, _
 from swarmlab.views.inside import NOT_KNOWN
-from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import NodeRow, NodeRows, ServiceRow, Snapshot, TaskRow, html_table
-from swarmlab.views.words import NO_SERVICE, leadership, listed, node_facts, swarm_in_words
+from swarmlab.views.words import (
+    NO_SERVICE,
+    in_state,
+    leadership,
+    listed,
+    node_facts,
+    service_facts,
+    swarm_in_words,
+)
 
 KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
-ACTIONS = {"crash": "Crash", "start": "Start", "drain": "Drain", "active": "Activate"}
-ACTIONS |= {"pause": "Pause node"}
+ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
+ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 
 
 def settled(snapshot: Snapshot) -> bool:
@@ -26,23 +34,23 @@ def settled(snapshot: Snapshot) -> bool:
 def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
     """All that one column shows, ready to be drawn."""
     facts = node_facts(row)
-    part = row.raft or row.manager.replace(NOT_KNOWN, "")
-    term = "" if row.term is None else f"term {row.term}"
+    part = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
+    term = "" if row.term is None else _("term {term}").format(term=row.term)
     tone = "down" if row.down else row.availability.replace("active", "")
-    kinds = [f"{task.name} {LOOKS[task.kind].word}" for task in tasks]
+    kinds = [in_state(task.name, task.kind) for task in tasks]
     return {
         "name": row.name,
         "leads": row.manager == "leader",
-        "badge": f"♛ {part}" if part == "leader" else part,
+        "badge": f"♛ {part}" if (row.raft or row.manager) == "leader" else part,
         "role": row.role,
         "term": term,
         "condition": " · ".join(
             filter(None, [row.availability.replace("active", ""), row.condition])
         ),
         "tone": tone,
-        "label": f"{row.name}: {', '.join([*facts, listed(kinds) or 'no tasks'])}",
+        "label": f"{row.name}: {', '.join([*facts, listed(kinds) or _('no tasks')])}",
         "actions": [
-            [verb, ACTIONS[verb], key] for key, verb in KEYS.items() if _offered(verb, row)
+            [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
         ],
         "tasks": [[task.id, task.kind, task.name, _title(task)] for task in tasks],
     }
@@ -56,22 +64,20 @@ def _offered(verb: str, row: NodeRow) -> bool:
 
 def _title(task: TaskRow) -> str:
     reason = f": {task.reason}" if task.reason else ""
-    return f"{task.state}, wanted {task.desired}{reason}"
+    line = _("{state}, wanted {desired}")
+    return line.format(state=task.state, desired=task.desired) + reason
 
 
 def service_line(service: ServiceRow) -> list[str]:
-    update = f" · update {service.update.replace('_', ' ')}" if service.update else ""
-    return [
-        service.name,
-        f"{service.running} of {service.wanted} running · {service.image}{update}",
-    ]
+    running, *update = service_facts(service)
+    return [service.name, " · ".join([running, service.image, *update])]
 
 
 def notices(snapshot: Snapshot) -> list[str]:
     """What stands above the columns: what is amiss, or what to type first."""
     if not snapshot.leader:
         return [leadership(snapshot)]
-    return [] if snapshot.services else [NO_SERVICE]
+    return [] if snapshot.services else [_(NO_SERVICE)]
 
 
 def static_html(snapshot: Snapshot) -> str:
@@ -79,10 +85,10 @@ def static_html(snapshot: Snapshot) -> str:
     rows = NodeRows(snapshot.nodes)
     tasks: dict[str, list[str]] = {}
     for task in snapshot.tasks:
-        tasks.setdefault(task.node, []).append(f"{task.name} {LOOKS[task.kind].word}")
+        tasks.setdefault(task.node, []).append(in_state(task.name, task.kind))
     lines = [
         (*cells, ", ".join(tasks.get(row.key, [])))
         for row, cells in zip(rows, rows.cells(), strict=True)
     ]
     words = "".join(f"<p>{escape(line)}</p>" for line in swarm_in_words(snapshot))
-    return html_table((*rows.HEADS[:-1], "RUNNING", "TASKS"), lines) + words
+    return html_table((*rows.heads[:-1], _("RUNNING"), _("TASKS")), lines) + words

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.simulation import S
+from swarmlab.strings import N_
 
 Json = Mapping[str, Any]
-NOT_KNOWN = "not known"
+NOT_KNOWN = N_("not known")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Picture:
         room = (right - left) / (self.right - self.left)
         if room > ROOM_FOR_LETTER:
             whole = room > ROOM_FOR_TERM and span.role != "down"
-            text = f"{letter}  {_('term')} {span.term}" if whole else letter
+            text = f"{letter}  {_('term {term}').format(term=span.term)}" if whole else letter
             box = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.9, "pad": 1.5}
             style: dict[str, Any] = {"ha": "center", "va": "center", "bbox": box, "zorder": 8}
             self.axes.text((left + right) / 2, lane, text, fontsize=FONT_SIZE, **style)

@@ -20,6 +20,7 @@ from docker.errors import DockerException
 from IPython import get_ipython
 
 from swarmlab.errors import SwarmError
+from swarmlab.strings import _
 
 STATIC = Path(__file__).parent / "static"
 FRAME_S = 0.2  # wall seconds between two refreshes
@@ -41,13 +42,23 @@ class LiveWidget(anywidget.AnyWidget):
         sync=True
     )
 
+    labels = traitlets.Dict(help="the words on the controls").tag(sync=True)
+
     def __init__(self, cluster: Any) -> None:
         super().__init__()
-        self.cluster = cluster
+        self.cluster, self.labels = cluster, self._labels()
         self.error = ""  # of the last click
         self._told = 0
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._heard)
+
+    def _labels(self) -> dict[str, Any]:
+        """What JavaScript writes beside the rows; each kind of widget adds its own."""
+        gone = _(
+            "The kernel does not answer: it is busy, or was restarted. If it was, press Run on the "
+            "cell above to rebuild this picture."
+        )
+        return {"gone": gone, "news": _("What happened")}
 
     @abstractmethod
     def refresh(self) -> None:
@@ -81,7 +92,7 @@ class LiveWidget(anywidget.AnyWidget):
         if self._timer is None and self.moves and (loop := running_loop()):
             self._timer = loop.call_later(FRAME_S, _tick, weakref.ref(self))
 
-    def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
+    def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         """A click or key: {"do": verb, …}; every one is answered."""
         self.error, verb = "", message["do"]
         try:

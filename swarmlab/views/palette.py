@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swarmlab.strings import N_
+
 BLACK, WHITE = "#000000", "#ffffff"
 ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILLION, REDDISH_PURPLE = "#0072b2", "#d55e00", "#cc79a7"
@@ -29,28 +31,28 @@ class Look:
     """How one kind of task is drawn."""
 
     letter: str
-    word: str
+    word: str  # English, to be looked up with `_` when it is shown
     shape: str  # an SVG path
     colour: str  # empty: an outline alone, dashed
     ink: str = BLACK  # of the letter; empty: the text's
 
 
 LOOKS = {
-    "running": Look("R", "running", CIRCLE, BLUISH_GREEN),
-    "starting": Look("S", "starting", ARROW_UP, SKY_BLUE),
-    "pending": Look("P", "pending", DIAMOND, YELLOW),
-    "failed": Look("F", "failed", OCTAGON, VERMILLION),
-    "stopping": Look("X", "stopping", ARROW_DOWN, ORANGE),
-    "complete": Look("C", "complete", SQUARE, BLUE, WHITE),
-    "lost": Look("?", "not heard of", CIRCLE, "", ""),
+    "running": Look("R", N_("running"), CIRCLE, BLUISH_GREEN),
+    "starting": Look("S", N_("starting"), ARROW_UP, SKY_BLUE),
+    "pending": Look("P", N_("pending"), DIAMOND, YELLOW),
+    "failed": Look("F", N_("failed"), OCTAGON, VERMILLION),
+    "stopping": Look("X", N_("stopping"), ARROW_DOWN, ORANGE),
+    "complete": Look("C", N_("complete"), SQUARE, BLUE, WHITE),
+    "lost": Look("?", N_("not heard of"), CIRCLE, "", ""),
 }
 
 # What a manager is in Raft.
 ROLES = {
-    "follower": Look("F", "follower", CIRCLE, WHITE),
-    "candidate": Look("C", "candidate", DIAMOND, YELLOW),
-    "leader": Look("L", "leader", CROWN, LEADER),
-    "down": Look("✖", "down", OCTAGON, GREY),
+    "follower": Look("F", N_("follower"), CIRCLE, WHITE),
+    "candidate": Look("C", N_("candidate"), DIAMOND, YELLOW),
+    "leader": Look("L", N_("leader"), CROWN, LEADER),
+    "down": Look("✖", N_("down"), OCTAGON, GREY),
 }
 
 # Docker's task states, in the order of a task's life.

@@ -9,7 +9,7 @@ The questions of the notebooks stand in `questions.yml`, so that no cell gives i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -84,7 +84,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         at_once: bool = False,
     ) -> None:
         if answer not in choices:
-            raise LabError(f"answer={answer!r} is none of the choices: {', '.join(choices)}")
+            raise LabError(_none_of(answer, choices))
         self.question, self.nudges, self.answer, self.why = question, dict(choices), answer, why
         self.at_once = at_once
         self.choice: str | None = None
@@ -125,7 +125,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
     def bet(self, choice: str, *, sure: bool = False) -> None:
         """What a click does. It may be changed until the reveal; after it, nothing counts."""
         if choice not in self.nudges:
-            raise LabError(f"{choice!r} is none of the choices: {', '.join(self.nudges)}")
+            raise LabError(_none_of(choice, self.nudges))
         if self.revealed:
             self._say(self._verdict(choice) + "\n" + _("(After the reveal: not counted.)"))
             return
@@ -185,6 +185,11 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         return with_twins(self, super()._repr_mimebundle_(**options))
 
 
+def _none_of(choice: str, choices: Iterable[str]) -> str:
+    line = _("{choice!r} is none of the choices: {choices}")
+    return line.format(choice=choice, choices=", ".join(choices))
+
+
 def predict(
     question: str, choices: Mapping[str, str] | Sequence[str], answer: str, why: str
 ) -> Prediction:
@@ -208,7 +213,8 @@ def questions() -> dict[str, dict[str, Any]]:
 
 def _made(name: str, at_once: bool) -> Prediction:
     if name not in questions():
-        raise LabError(f"there is no question {name!r}; there are {', '.join(questions())}")
+        line = _("there is no question {name!r}; there are {names}")
+        raise LabError(line.format(name=name, names=", ".join(questions())))
     entry = questions()[name]
     choices = {_(str(choice)): _(nudge or "") for choice, nudge in entry["choices"].items()}
     question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))

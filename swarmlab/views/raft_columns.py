@@ -34,11 +34,9 @@ class RaftColumns(LiveWidget):
     columns: traitlets.List[Any] = traitlets.List(help="one row a manager").tag(sync=True)
     messages: traitlets.List[Any] = traitlets.List(help="one row a message").tag(sync=True)
     status = traitlets.Dict(help="clock, whether it runs, step, last error").tag(sync=True)
-    labels = traitlets.Dict(help="the words on the controls").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.labels = _labels()
         self._scene: Scene | None = None
         self._step = MESSAGE
         self._running = False
@@ -76,6 +74,24 @@ class RaftColumns(LiveWidget):
         seen = self._scene or scene(self.cluster)
         items = "".join(f"<li>{marked(row['label'])}</li>" for row in seen.messages)
         return f"{seen.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
+
+    def _labels(self) -> dict[str, Any]:
+        steps = {MESSAGE: _("to the next message")}
+        return super()._labels() | {
+            "title": _("Raft: the managers, and the messages between them"),
+            "run": _("▶ Run slowly"),
+            "halt": _("❚❚ Pause"),
+            "step": _("Step"),
+            "size": _("How much virtual time a step is"),
+            "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
+            "change": _("Create a service"),
+            "silence": _("No message is on its way. Press Step."),
+            "words": _("The same in words"),
+            "help": _(
+                "Click a message (or Tab to it and press Enter) and it is lost. ✔ solid: "
+                "committed, on the disks of a quorum. Dashed: it may yet be lost."
+            ),
+        }
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -121,26 +137,6 @@ class RaftColumns(LiveWidget):
             raise LabError(_("That message has arrived already; stop the time first."))
         self.cluster.drop(row["source"], row["target"], row["place"])
         self.tell([_("Lost, {source} to {target}: {text}").format(**row)])
-
-
-def _labels() -> dict[str, Any]:
-    steps = {MESSAGE: _("to the next message")}
-    return {
-        "title": _("Raft: the managers, and the messages between them"),
-        "run": _("▶ Run slowly"),
-        "halt": _("❚❚ Pause"),
-        "step": _("Step"),
-        "size": _("How much virtual time a step is"),
-        "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
-        "change": _("Create a service"),
-        "silence": _("No message is on its way. Press Step."),
-        "news": _("What happened"),
-        "words": _("The same in words"),
-        "help": _(
-            "Click a message (or Tab to it and press Enter) and it is lost. ✔ solid: committed, on "
-            "the disks of a quorum. Dashed: it may yet be lost."
-        ),
-    }
 
 
 def raft_columns(cluster: Any) -> RaftColumns | Said:

@@ -61,7 +61,7 @@ class Phase:
 
     @property
     def words(self) -> str:
-        return _(self.state.replace("_", " "))
+        return self.state.replace("_", " ")
 
     @property
     def ratio(self) -> float:

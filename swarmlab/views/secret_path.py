@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
 from swarmlab.views.said import big_table, folded, picture, text_table
 from swarmlab.views.tables import Table
@@ -21,7 +21,11 @@ from swarmlab.views.tables import Table
 FONT_SIZE, BOX_INCHES = 14, 0.95
 COLUMNS = ((0, 15), (20, 36), (43, 66), (73, 100))  # from, to, in percent: client, API, …
 # How the bytes lie there -> colour, hatch.
-FORMS = {"can be read": (ORANGE, "//"), "sealed": (BLUISH_GREEN, ""), "nothing": (WHITE, "")}
+FORMS = {
+    N_("can be read"): (ORANGE, "//"),
+    N_("sealed"): (BLUISH_GREEN, ""),
+    N_("nothing"): (WHITE, ""),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from swarmlab.strings import _
 from swarmlab.views import inside
 from swarmlab.views.inside import NOT_KNOWN, Json, Machine
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
@@ -42,11 +43,11 @@ class NodeRow:
     def condition(self) -> str:
         """Its state, in words that tell what is from what the swarm believes."""
         if not self.role:
-            return "in no swarm" if self.up is not False else "crashed"
+            return _("in no swarm") if self.up is not False else _("crashed")
         if self.up is False and self.state != "down":
-            return "crashed, not noticed yet"
+            return _("crashed, not noticed yet")
         if self.up and self.state == "down":
-            return "up, still believed down"
+            return _("up, still believed down")
         return self.state
 
 
@@ -133,26 +134,35 @@ def picture(
 class NodeRows(tuple[NodeRow, ...]):
     """The nodes of a cluster, as rows that print as a table."""
 
-    HEADS = ("NAME", "ROLE", "STATE", "AVAILABILITY", "MANAGER STATUS", "TERM", "MACHINE", "TASKS")
+    @property
+    def heads(self) -> tuple[str, ...]:
+        docker = _("NAME"), _("ROLE"), _("STATE"), _("AVAILABILITY"), _("MANAGER STATUS")
+        return (*docker, _("TERM"), _("MACHINE"), _("TASKS"))
 
     def cells(self) -> list[tuple[str, ...]]:
-        machine = {True: "up", False: "down", None: "not known"}
+        machine = {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
         return [
             (
-                *(row.name, row.role or "in no swarm", row.state, row.availability, row.manager),
+                *(
+                    row.name,
+                    row.role or _("in no swarm"),
+                    row.state,
+                    row.availability,
+                    _(row.manager),
+                ),
                 *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
             )
             for row in self
         ]
 
     def __repr__(self) -> str:
-        table = [self.HEADS, *self.cells()]
+        table = [self.heads, *self.cells()]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in table)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return html_table(self.HEADS, self.cells())
+        return html_table(self.heads, self.cells())
 
 
 def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

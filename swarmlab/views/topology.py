@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
 from swarmlab.views.said import big, marked, picture
 from swarmlab.views.snapshot import NodeRow, Snapshot, look
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 # Kind of edge -> colour, dashes, width, words.
 LINES = {
-    "raft": (LEADER, "solid", 4.0, "Raft (managers only)"),
-    "tls": (BLACK, "dashed", 1.4, "TLS: tasks down, reports up"),
-    "gossip": (BLUE, ":", 2.2, "gossip network"),
+    "raft": (LEADER, "solid", 4.0, N_("Raft (managers only)")),
+    "tls": (BLACK, "dashed", 1.4, N_("TLS: tasks down, reports up")),
+    "gossip": (BLUE, ":", 2.2, N_("gossip network")),
 }
 FONT_SIZE, NODE_SIZE = 14, 2600
 

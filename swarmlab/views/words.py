@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from swarmlab.strings import N_, _
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow
+from swarmlab.views.snapshot import NodeRow, ServiceRow, Snapshot, TaskRow
 
-NO_LEADER = "No leader: the swarm cannot change, running tasks keep running."
-NO_SWARM = "No node is in a swarm yet. Type: %docker swarm init"
-NO_SERVICE = "No services yet. Type: %docker service create --name web --replicas 6 nginx"
+NO_LEADER = N_("No leader: the swarm cannot change, running tasks keep running.")
+NO_SWARM = N_("No node is in a swarm yet. Type: %docker swarm init")
+NO_SERVICE = N_("No services yet. Type: %docker service create --name web --replicas 6 nginx")
 NAMES_MAX, SENTENCES_MAX = 8, 8
 AVAILABILITY = {
-    "drain": "is drained: its tasks move away",
-    "pause": "is paused: it takes no new tasks",
-    "active": "is active again",
+    "drain": N_("{name} is drained: its tasks move away."),
+    "pause": N_("{name} is paused: it takes no new tasks."),
+    "active": N_("{name} is active again."),
 }
 
 
@@ -22,30 +23,43 @@ def listed(names: Iterable[str]) -> str:
     """`web.1, web.2 and web.3`; of very many only the first."""
     names = list(names)
     if len(names) > NAMES_MAX:
-        names[NAMES_MAX - 1 :] = [f"{len(names) - NAMES_MAX + 1} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+        names[NAMES_MAX - 1 :] = [_("{count} more").format(count=len(names) - NAMES_MAX + 1)]
+    *first, last = names or [""]
+    return _("{first} and {last}").format(first=", ".join(first), last=last) if first else last
 
 
 def leadership(snapshot: Snapshot) -> str:
     if snapshot.leader:
-        term = "" if snapshot.term is None else f", term {snapshot.term}"
-        return f"{snapshot.leader} leads{term}."
-    return NO_LEADER if any(row.role for row in snapshot.nodes) else NO_SWARM
+        line = _("{name} leads.") if snapshot.term is None else _("{name} leads, term {term}.")
+        return line.format(name=snapshot.leader, term=snapshot.term)
+    return _(NO_LEADER if any(row.role for row in snapshot.nodes) else NO_SWARM)
 
 
 def node_facts(row: NodeRow) -> list[str]:
     """Role, part in Raft, availability where it is not the usual, and state."""
-    part = row.raft or row.manager
-    term = "" if row.term is None else f"term {row.term}"
+    part = _(row.raft or row.manager)
+    term = "" if row.term is None else _("term {term}").format(term=row.term)
     availability = "" if row.availability == "active" else row.availability
     return [fact for fact in (row.role, part, term, availability, row.condition) if fact]
+
+
+def service_facts(row: ServiceRow) -> list[str]:
+    """How many of its tasks run, and Docker's word for its update if there was one."""
+    running = _("{running} of {wanted} running").format(running=row.running, wanted=row.wanted)
+    update = _("update {state}").format(state=row.update.replace("_", " "))
+    return [running, *([update] if row.update else [])]
+
+
+def in_state(names: str, kind: str) -> str:
+    """`web.1 running`."""
+    return _("{tasks} {state}").format(tasks=names, state=_(LOOKS[kind].word))
 
 
 def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
     """The tasks that have no node yet, those with equal reasons together; and the reasons."""
     groups: dict[str, list[TaskRow]] = {}
     for task in snapshot.pending:
-        reason = task.reason or ("to be scheduled" if snapshot.leader else "for a leader")
+        reason = task.reason or (_("to be scheduled") if snapshot.leader else _("for a leader"))
         groups.setdefault(reason, []).append(task)
     return [(tasks, reason) for reason, tasks in groups.items()]
 
@@ -55,13 +69,14 @@ def swarm_in_words(snapshot: Snapshot) -> list[str]:
     clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
     lines = [clock + leadership(snapshot)]
     for service in snapshot.services:
-        update = f", update {service.update}" if service.update else ""
-        count = f"{service.running} of {service.wanted} running"
-        lines.append(f"service {service.name} ({service.image}): {count}{update}")
+        line = _("service {name} ({image}): {facts}")
+        facts = ", ".join(service_facts(service))
+        lines.append(line.format(name=service.name, image=service.image, facts=facts))
     for waiters, reason in waiting(snapshot):
-        lines.append(f"waiting: {listed(task.name for task in waiters)}: {reason}")
+        names = listed(task.name for task in waiters)
+        lines.append(_("waiting: {tasks}: {why}").format(tasks=names, why=reason))
     if not snapshot.services and snapshot.leader:
-        lines.append(NO_SERVICE)
+        lines.append(_(NO_SERVICE))
     return lines
 
 
@@ -69,12 +84,11 @@ def in_words(snapshot: Snapshot) -> str:
     """The whole board as text: who leads, then a line a node, then services and what waits."""
     tasks: dict[str, dict[str, list[str]]] = {}
     for task in snapshot.tasks:
-        word = LOOKS[task.kind].word
-        tasks.setdefault(task.node, {}).setdefault(word, []).append(task.name)
+        tasks.setdefault(task.node, {}).setdefault(task.kind, []).append(task.name)
     nodes = []
     for row in snapshot.nodes:
         kinds = tasks.get(row.key, {}).items()
-        facts = [*node_facts(row), *(f"{listed(names)} {word}" for word, names in kinds)]
+        facts = [*node_facts(row), *(in_state(listed(names), kind) for kind, names in kinds)]
         nodes.append(f"{row.name}: {', '.join(facts)}")
     first, *rest = swarm_in_words(snapshot)
     return "\n".join([first, *nodes, *rest])
@@ -86,7 +100,9 @@ def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
     said = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
     said += [*_services(before, after), *_tasks(before, after)]
     if len(said) > SENTENCES_MAX:
-        said[SENTENCES_MAX - 1 :] = [f"And {len(said) - SENTENCES_MAX + 1} more changes."]
+        said[SENTENCES_MAX - 1 :] = [
+            _("And {count} more changes.").format(count=len(said) - SENTENCES_MAX + 1)
+        ]
     return said
 
 
@@ -95,16 +111,17 @@ def _machines(before: Snapshot, after: Snapshot) -> list[str]:
     changed = [row for row in after.nodes if row.key in was and was[row.key].up != row.up]
     crashed = listed(row.name for row in changed if row.up is False)
     started = listed(row.name for row in changed if row.up)
-    return [f"{n} {verb}." for n, verb in ((crashed, "crashed"), (started, "started")) if n]
+    told = (crashed, _("{names} crashed.")), (started, _("{names} started."))
+    return [line.format(names=names) for names, line in told if names]
 
 
 def _leader(before: Snapshot, after: Snapshot) -> list[str]:
     if (before.leader, before.term) == (after.leader, after.term):
         return []
     if not after.leader:
-        return [NO_LEADER]
-    term = "" if after.term is None else f" (term {after.term})"
-    return [f"{after.leader} leads now{term}."]
+        return [_(NO_LEADER)]
+    line = _("{name} leads now.") if after.term is None else _("{name} leads now (term {term}).")
+    return [line.format(name=after.leader, term=after.term)]
 
 
 def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
@@ -112,41 +129,56 @@ def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
     for row in after.nodes:
         old = was.pop(row.key, None)
         if old is None:
-            said.append(
-                f"{row.name} joined as a {row.role}." if row.role else f"{row.name} is new."
-            )
-            continue
-        if old.state != row.state and {old.state, row.state} & {"down"}:
-            seen = "down" if row.state == "down" else f"{row.state} again"
-            said.append(f"The swarm sees {row.name} {seen}.")
-        if old.availability != row.availability:
-            said.append(f"{row.name} {AVAILABILITY[row.availability]}.")
-        if old.role != row.role:
-            said.append(f"{row.name} is a {row.role} now.")
-    return said + [f"{row.name} is gone." for row in was.values() if row.role]
+            lines = [_("{name} joined as a {role}.") if row.role else _("{name} is new.")]
+        else:
+            lines = _node_changes(old, row)
+        words = {"name": row.name, "state": row.state, "role": row.role}
+        said += [line.format(**words) for line in lines]
+    return said + [_("{name} is gone.").format(name=row.name) for row in was.values() if row.role]
+
+
+def _node_changes(old: NodeRow, new: NodeRow) -> list[str]:
+    lines = []
+    if old.state != new.state and "down" in (old.state, new.state):
+        again = _("The swarm sees {name} {state} again.")
+        lines.append(_("The swarm sees {name} down.") if new.state == "down" else again)
+    if old.availability != new.availability:
+        lines.append(_(AVAILABILITY[new.availability]))
+    if old.role != new.role:
+        lines.append(_("{name} is a {role} now."))
+    return lines
 
 
 def _services(before: Snapshot, after: Snapshot) -> list[str]:
-    was, said = {row.name: row for row in before.services}, []
+    was, said = {row.name: row for row in before.services}, list[str]()
     for row in after.services:
         old = was.pop(row.name, None)
         if old is None:
-            said.append(f"Service {row.name} is new: {row.wanted} wanted.")
-            continue
-        if old.wanted != row.wanted:
-            said.append(f"Service {row.name}: {row.wanted} wanted, before {old.wanted}.")
-        if old.image != row.image:
-            said.append(f"Service {row.name} gets {row.image}.")
-        if old.update != row.update and row.update:
-            said.append(f"Service {row.name}: update {row.update.replace('_', ' ')}.")
-    return said + [f"Service {name} is removed." for name in was]
+            lines = [_("Service {name} is new: {wanted} wanted.")]
+        else:
+            lines = _service_changes(old, row)
+        words = {"name": row.name, "wanted": row.wanted, "image": row.image}
+        words |= {"before": old.wanted if old else 0, "state": row.update.replace("_", " ")}
+        said += [line.format(**words) for line in lines]
+    return said + [_("Service {name} is removed.").format(name=name) for name in was]
+
+
+def _service_changes(old: ServiceRow, new: ServiceRow) -> list[str]:
+    lines = []
+    if old.wanted != new.wanted:
+        lines.append(_("Service {name}: {wanted} wanted, before {before}."))
+    if old.image != new.image:
+        lines.append(_("Service {name} gets {image}."))
+    if old.update != new.update and new.update:
+        lines.append(_("Service {name}: update {state}."))
+    return lines
 
 
 def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
     """Tasks by what became of them, those with the same fate in one sentence."""
     was = {task.id: task for task in before.tasks}
     names = {row.key: row.name for row in after.nodes}
-    fates: dict[tuple[str, str], list[str]] = {}
+    fates: dict[tuple[str, str, str], list[str]] = {}
     for task in after.tasks:
         old = was.get(task.id)
         if old is None or (old.kind, old.reason) != (task.kind, task.reason):
@@ -154,23 +186,26 @@ def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
                 continue  # its node is back; whether the task runs, its agent has yet to say
             fate = _fate(task, names.get(task.node, ""))
             fates.setdefault(fate, []).append(task.name)
-    told = [(fate, tasks) for fate, tasks in fates.items() if any(fate)]
-    return [f"{begin}{listed(tasks)}{end}." for (begin, end), tasks in told]
+    return [
+        line.format(tasks=listed(tasks), node=node, source=more, why=more)
+        for (line, node, more), tasks in fates.items()
+        if line
+    ]
 
 
-def _fate(task: TaskRow, node: str) -> tuple[str, str]:
-    """What is said before and after the task's name; nothing for what is on its way."""
+def _fate(task: TaskRow, node: str) -> tuple[str, str, str]:
+    """The sentence, and what fills it; nothing for what is on its way."""
     match task.kind:
         case "running" if not task.came_from:
-            return "Running now: ", ""
+            return _("Running now: {tasks}."), "", ""
         case "running" if task.came_from == node:
-            return "", f" started again on {node}"
+            return _("{tasks} started again on {node}."), node, ""
         case "running":
-            return "", f" moved from {task.came_from} to {node}"
+            return _("{tasks} moved from {source} to {node}."), node, task.came_from
         case "failed":
-            return "", f" failed on {node}: {task.reason or task.state}"
+            return _("{tasks} failed on {node}: {why}."), node, task.reason or task.state
         case "complete":
-            return "", f" completed on {node}"
+            return _("{tasks} completed on {node}."), node, ""
         case "pending" if task.reason:
-            return "Waiting: ", f": {task.reason}"
-    return "", ""
+            return _("Waiting: {tasks}: {why}."), "", task.reason
+    return "", "", ""

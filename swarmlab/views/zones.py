@@ -90,7 +90,7 @@ class Spread:
         names = " ".join(f"<b style='margin-right:.5em'>{name}</b>" for name in self.names[zone])
         return (
             f"<div style='border:{border};border-radius:8px;padding:.3em .7em;flex:1 1 9em'>"
-            f"{_('Zone')} {LETTERS[zone]}<br>{names or '–'}<br>"
+            f"{_('Zone {letter}').format(letter=LETTERS[zone])}<br>{names or '–'}<br>"
             f"{'✔' if kept else '✘'} {self.told(zone)}</div>"
         )
 

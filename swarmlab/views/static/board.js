@@ -3,7 +3,8 @@
 
 function render({ model, el }) {
   const root = make("section", "swarmlab-board", el);
-  root.setAttribute("aria-label", "Board of the swarm");
+  const says = model.get("labels");
+  root.setAttribute("aria-label", says.title);
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
@@ -14,10 +15,10 @@ function render({ model, el }) {
   const bar = make("div", "bar", root);
   const play = make("button", "play", bar);
   play.onclick = () => send(model.get("status").playing ? "halt" : "play");
-  const step = make("button", "step", bar, "+10 s");
+  const step = make("button", "step", bar, says.step);
   step.onclick = () => send("step");
   const speed = make("select", "speed", bar);
-  speed.setAttribute("aria-label", "Speed: virtual seconds a second");
+  speed.setAttribute("aria-label", says.speed);
   for (const value of model.get("speeds")) make("option", "", speed, `${value}×`).value = value;
   speed.onchange = () => send("speed", { speed: Number(speed.value) });
   const clock = make("span", "clock", bar);
@@ -32,9 +33,9 @@ function render({ model, el }) {
   const news = make("ol", "news", root);
   news.setAttribute("role", "log");
   news.setAttribute("aria-live", "polite");
-  news.setAttribute("aria-label", "What happened");
+  news.setAttribute("aria-label", says.news);
   const help = make("p", "help", root);
-  help.append("Click a node, or go to it with Tab, ← and →, and press");
+  help.append(says.help);
   for (const [key, , word] of model.get("actions")) {
     make("kbd", "", help, key);
     help.append(word);
@@ -46,7 +47,7 @@ function render({ model, el }) {
     item.append(look[1]);
   }
   const details = make("details", "words", root);
-  make("summary", "", details, "The board in words");
+  make("summary", "", details, says.words);
   const words = make("pre", "", details);
 
   // -- one column ------------------------------------------------------------------
@@ -156,7 +157,7 @@ function render({ model, el }) {
   function draw() {
     const status = model.get("status");
     bar.hidden = !status.clock;
-    write(play, status.playing ? "❚❚ Pause" : "▶ Play");
+    write(play, status.playing ? says.halt : says.play);
     speed.value = status.speed;
     write(clock, status.clock);
     write(leader, status.leader);

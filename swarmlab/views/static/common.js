@@ -2,8 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const PATIENCE_MS = 5000;
-const GONE = "The kernel does not answer: it is busy, or was restarted. If it was, "
-  + "press Run on the cell above to rebuild this picture.";
 
 function make(tag, className, parent, text = "") {
   const element = document.createElement(tag);
@@ -71,7 +69,7 @@ function newShape(parent) {
 // The line to the kernel: `send` says what was clicked, `draw` is called when something changed. A
 // kernel that does not answer is told of.
 function connect(model, root, draw) {
-  const gone = make("p", "gone", root, GONE);
+  const gone = make("p", "gone", root, model.get("labels").gone);
   gone.hidden = true;
   let frame = 0;
   let patience = 0;
