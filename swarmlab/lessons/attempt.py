@@ -54,8 +54,9 @@ class Verdict(Said):
 def judged(exercise: Exercise, swarm: Swarm) -> Verdict:
     """Look at every goal; a known wrong answer gets its own nudge."""
     looks = [(goal, *look(swarm, goal.check)) for goal in exercise.goals]
+    line = _("✘ {goal} (found: {found})")
     lines = [
-        f"✔ {_(goal.says)}" if reached else f"✘ {_(goal.says)} ({_('found:')} {found})"
+        f"✔ {_(goal.says)}" if reached else line.format(goal=_(goal.says), found=found)
         for goal, reached, found in looks
     ]
     missed = [goal for goal, reached, _found in looks if not reached]
@@ -85,7 +86,8 @@ class Attempt:
         code, said = play(self.cluster, self.exercise.setup)
         if code:
             self.close()
-            raise LabError(f"the swarm of {self.exercise.name!r} could not be set up: {said}")
+            line = _("the swarm of {name!r} could not be set up: {said}")
+            raise LabError(line.format(name=self.exercise.name, said=said))
         settle(self.cluster)
         self.changes, self._past = 0, []
         self._take_up(self.cluster)

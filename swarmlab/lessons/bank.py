@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,5 +75,6 @@ def bank() -> dict[str, Exercise]:
 def find(name: str) -> Exercise:
     """The exercise of this name; LabError says which there are."""
     if name not in bank():
-        raise LabError(f"there is no exercise {name!r}; there are {', '.join(bank())}")
+        line = _("there is no exercise {name!r}; there are {names}")
+        raise LabError(line.format(name=name, names=", ".join(bank())))
     return bank()[name]

@@ -121,7 +121,7 @@ class Teller:
             self.faults_ns.append(record.at_ns)
         if isinstance(record, Partitioned):
             sides = "  |  ".join(" ".join(group) for group in record.groups)
-            self._say(record, _("the network is cut:  {sides}").format(sides=sides))
+            self._say(record, f"{_('the network is cut')}:  {sides}")
         elif isinstance(record, Healed):
             self._say(record, _("the network is whole again"))
         elif record.where in self.managers:

@@ -17,6 +17,7 @@ from swarmlab.strings import _
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.said import big
 from swarmlab.views.snapshot import NodeRow, TaskRow, look
+from swarmlab.views.words import in_state
 
 BOX = "border:1px solid;border-radius:8px;padding:.3em .6em;margin:.2em"
 ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
@@ -40,7 +41,7 @@ class Branch:
     def words(self) -> str:
         if self.below:
             return _("{name}: {count} running").format(name=self.name, count=self.running)
-        kinds = [f"{task.name} {LOOKS[task.kind].word}" for task in self.tasks]
+        kinds = [in_state(task.name, task.kind) for task in self.tasks]
         note = f" ({self.note})" if self.note else ""
         return f"{self.name}{note}: {', '.join(kinds) or _('nothing')}"
 
@@ -62,7 +63,7 @@ class Branch:
 def _drawn(task: TaskRow) -> str:
     """A task as on the board: shape, letter and colour of its state."""
     look = LOOKS[task.kind]
-    title = escape(f"{task.name} {look.word}")
+    title = escape(in_state(task.name, task.kind))
     fill = look.colour or "none"
     return (
         f"<svg role='img' aria-label='{title}' width='26' height='26' viewBox='-1 -1 26 26'>"

@@ -31,7 +31,7 @@ class Layer:
     kernel: str  # of a system: which it is; of an engine or a program: which it needs
 
 
-LAYERS = {name: Layer(*fields) for name, fields in _RULES["layers"].items()}
+LAYERS = {name: Layer(**fields) for name, fields in _RULES["layers"].items()}
 
 
 def may_stand_on(lower: Layer | None, upper: Layer) -> str:

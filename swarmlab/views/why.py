@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.snapshot import Snapshot, TaskRow, look
 from swarmlab.views.tables import Table
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what `cluster.explain` gives; a view imports no manager
     from swarmlab.manager.explanation import Explanation, NodeAnswer
 
 ANSWERS = {"yes": "✔", "NO": "✘", "-": "–"}
+NO_LABEL = N_("(no label)")  # a branch of `cluster.explain`
 SILENT = ("platform",)  # asked of every task; a column only where somebody fails it
 
 
@@ -70,7 +71,7 @@ def _title(said: Explanation) -> str:
 def _cells(row: NodeAnswer, said: Explanation, names: list[str]) -> tuple[str, ...]:
     given = dict(zip(said.columns, row.filters, strict=True))
     answers = [ANSWERS[given[name]] for name in names]
-    branch = [" / ".join(row.branch)] if said.tree else []
+    branch = [" / ".join(row.branch).replace(NO_LABEL, _(NO_LABEL))] if said.tree else []
     counts = ("–", "–") if row.refused_by else (str(row.of_service), str(row.active))
     return (row.node, *answers, *branch, *counts, _fate(row, said))
 
@@ -108,7 +109,8 @@ def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
     if said.tree:
         line = _("└ {branch}: {count} tasks")
         tree = [
-            "\u2003" * 2 * depth + line.format(branch=branch, count=count)
+            "\u2003" * 2 * depth
+            + line.format(branch=branch.replace(NO_LABEL, _(NO_LABEL)), count=count)
             for depth, branch, count in said.tree
         ]
         yield "\n".join([_("Branches are shared out first, the emptier before the fuller:"), *tree])

@@ -1,0 +1,336 @@
+"""Every word that people read can be another language's: the template is whole, and is used."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from matplotlib.text import Text
+
+import swarmlab
+from swarmlab import inspectors, strings
+from swarmlab.docker_cli.magic import shell
+from swarmlab.lessons import exercise, progress
+from swarmlab.views.board import Board, board_of
+from swarmlab.views.builder import two_stacks
+from swarmlab.views.density import density, sources
+from swarmlab.views.election import election
+from swarmlab.views.predict import Prediction, ask, questions, score
+from swarmlab.views.quorum import quorum_table, slow_followers
+from swarmlab.views.raft_columns import raft_columns
+from swarmlab.views.rollout import follow, settings
+from swarmlab.views.secret_path import secret_path
+from swarmlab.views.snapshot import node_rows
+from swarmlab.views.spread import spread
+from swarmlab.views.stacks import SLIDE_5
+from swarmlab.views.topology import topology
+from swarmlab.views.why import why
+from swarmlab.views.zones import quorum_explorer
+from tests.catalogue import PACKAGE, TEMPLATE, of_python, of_yaml, template
+
+ANEW = "make the template anew: python -m tests.catalogue"
+
+
+# -- the template ----------------------------------------------------------------------------------
+def messages(catalogue: Catalog) -> dict[Any, list[str]]:
+    """Message -> the files that say it."""
+    return {m.id: sorted({file for file, _line in m.locations}) for m in catalogue if m.id}
+
+
+def test_the_template_has_every_message_and_no_other():
+    with TEMPLATE.open("rb") as file:
+        assert messages(read_po(file)) == messages(template()), ANEW
+
+
+def test_messages_are_found_in_python_and_in_yaml():
+    said = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)'
+    assert sorted(of_python(said)) == ["a b", "c", "d"]
+    asked = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
+    assert sorted(of_yaml(asked)) == ["e", "f", "g", "h"]
+
+
+def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
+    assert strings._("") == ""
+
+
+def looked_up_at_import(text: str) -> Iterator[int]:
+    """Lines where `_` is called, but in no function: too early for `strings.use`."""
+    waiting: list[ast.AST] = [ast.parse(text)]
+    for node in waiting:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
+            yield node.lineno
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_no_word_is_looked_up_when_a_module_is_imported():
+    assert [*looked_up_at_import('A = _("a")\nclass B:\n    c = [_("d")]\n')] == [1, 3]
+    assert [*looked_up_at_import('def f():\n    return _("a")\n')] == []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        assert [*looked_up_at_import(path.read_text("utf-8"))] == [], path
+
+
+def test_javascript_has_no_words_of_its_own():
+    for path in sorted((PACKAGE / "views" / "static").glob("*.js")):
+        code = re.sub(r"//.*|\$\{[^}]*\}", "", path.read_text("utf-8"))
+        literals = re.findall(r'"[^"\n]*"|`[^`]*`', code)
+        words = set(re.findall(r"\b[A-Z][a-z]+\b", " ".join(literals)))
+        assert words <= {"Escape"}, path.name  # a key
+
+
+# -- a made-up language ----------------------------------------------------------------------------
+OPEN, SHUT = "⟦", "⟧"
+INNERMOST = re.compile(f"{OPEN}[^{OPEN}{SHUT}]*{SHUT}")
+# Docker's own words: states, roles, flags, paths; commands; and what an engine answers.
+DOCKERS = {
+    *("manager", "worker", "ready", "down", "active", "drain", "pause", "reachable"),
+    *("unreachable", "unknown"),
+    *("running", "updating", "paused", "completed", "update", "rollback", "stop", "start", "first"),
+    *("parallelism", "delay", "order", "monitor", "max", "failure", "ratio", "action"),
+    *("nginx", "docker", "service", "run", "secrets", "node", "labels", "az"),
+}
+DOCKERS_SENTENCES = re.compile(
+    r"`[^`]*`|rpc error: [^\n]*|no suitable node \([^)]*\)|task: non-zero exit \(\d+\)"
+    r"|update in progress|update paused due to failure or early termination of task \w+"
+)
+OURS = {"web", "senha", "db", "GiB", "MiB", "ms"}  # names that the tests give, and units
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of catalogues with one language, where each message stands in brackets."""
+    made = Catalog()
+    for message in template():
+        if message.id:
+            made.add(message.id, f"{OPEN}{message.id}{SHUT}")
+    made_in = tmp_path_factory.mktemp("locale")
+    file = made_in / "xx" / "LC_MESSAGES" / "swarmlab.mo"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as opened:
+        write_mo(opened, made)
+    return made_in
+
+
+@pytest.fixture
+def marked_language(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That language is spoken from now on."""
+    monkeypatch.setattr(strings, "FOLDER", folder)
+    monkeypatch.setattr(strings, "_catalogue", strings._catalogue)  # to be put back
+    strings.use("xx")
+
+
+def unmarked(text: str) -> set[str]:
+    """The English words in it that come from no catalogue."""
+    while INNERMOST.search(text):
+        text = INNERMOST.sub(" ", text)
+    words = re.findall(r"(?<!\w)[A-Za-z]{2,}(?!\w)", DOCKERS_SENTENCES.sub(" ", text))
+    return set(words) - DOCKERS - OURS
+
+
+def page(shown: Any) -> str:
+    """All its forms: as text, as HTML without its tags, and the words in its figure."""
+    figure = shown.figure().findobj(Text) if hasattr(shown, "figure") else []
+    drawn = "\n".join(text.get_text() for text in figure)
+    return f"{shown!r}\n{plain(shown._repr_html_())}\n{drawn}"
+
+
+def plain(html: str) -> str:
+    """Without tags, but with what stands in the place of pictures; without commands."""
+    html = re.sub(r"alt='([^']*)'", r">\1<", html)
+    return unescape(re.sub(r"<code>.*?</code>|<[^>]*>", " ", html))
+
+
+def served(cluster: Any) -> Any:
+    """Four replicas of web in two zones, and one that no node may take."""
+    for line in (
+        "node update --label-add az=a m1",
+        "node update --label-add az=b w1",
+        "service create -q -d --name web --replicas 4 -p 8080:80 nginx:1.25",
+        "service create -q -d --name db --constraint node.labels.az==c nginx:1.25",
+    ):
+        shell(line, io.StringIO(), io.StringIO())
+    cluster.run("20s")
+    return cluster
+
+
+# -- every view, in that language ------------------------------------------------------------------
+def the_board(cluster: Any) -> Iterator[str]:
+    """Its words, its page, and all that it syncs, while much happens."""
+    board = board_of(cluster)
+    yield from shown_by(board)
+    served(cluster)
+    board.refresh()
+    yield from shown_by(board)
+    for verb, node in (("drain", "w2"), ("pause", "w1"), ("active", "w2"), ("start", "w1")):
+        board._heard(None, {"do": verb, "node": key_of(board, node)}, None)
+        yield from shown_by(board)
+    for verb, node in (("crash", "w1"), ("crash", "m1"), ("step", ""), ("step", ""), ("step", "")):
+        board._heard(None, {"do": verb, "node": key_of(board, node)}, None)
+        yield from shown_by(board)
+    for line in ("service scale -d web=2", "service update -d --image nginx:1.27 web", "node ls"):
+        shell(line, io.StringIO(), io.StringIO())
+        cluster.run("20s")
+        board.refresh()
+        yield from shown_by(board)
+    cluster.crash("m2")
+    board.refresh()
+    yield from shown_by(board)
+    board.close()
+
+
+def key_of(board: Board, name: str) -> str:
+    assert board._snapshot is not None
+    return next((row.key for row in board._snapshot.nodes if row.name == name), "")
+
+
+def shown_by(board: Board) -> Iterator[str]:
+    columns = [getattr(board, f"node:{key}") for key in board.columns]
+    parts = ("name", "badge", "role", "term", "condition", "label")
+    yield from (str(column[part]) for column in columns for part in parts)
+    yield from (action[1] for column in columns for action in column["actions"])
+    yield from (word for column in columns for task in column["tasks"] for word in task[2:])
+    yield from (word for _key, _verb, word in board.actions)
+    yield from (look[1] for look in board.looks.values())
+    yield from (sentence for _number, _at, sentence in board.news)
+    yield from board.labels.values()
+    yield json.dumps([board.services, board.waiting], ensure_ascii=False)
+    status = board.status
+    yield from (status["clock"], status["leader"], status["error"], *status["notices"])
+    yield board.words
+    yield plain(board.static_html())
+
+
+def the_raft_columns(cluster: Any) -> Iterator[str]:
+    columns = raft_columns(cluster)
+    for step in (*["message"] * 30, "1s", "10s"):
+        columns.step(step)
+        yield columns.words
+    columns._heard(None, {"do": "drop", "key": "none"}, None)
+    cluster.crash("m1")
+    for _step in range(60):
+        columns.step("1s")
+        yield columns.words
+    yield columns.status["error"]
+    yield from (sentence for _number, _at, sentence in columns.news)
+    yield from (
+        word for column in columns.columns for word in (column["word"], column["action"][1])
+    )
+    labels = dict(columns.labels)
+    yield from (word for _step, word in labels.pop("steps"))
+    yield from labels.values()
+    columns.close()
+
+
+def the_bets(_cluster: Any) -> Iterator[str]:
+    made = ask(*questions())
+    yield repr(made)
+    for bet in made.children:
+        yield from bets(bet)
+    yield page(score())
+
+
+def bets(bet: Prediction) -> Iterator[str]:
+    *_others, last = bet.nudges
+    yield plain(bet._status.value)
+    bet.bet(last, sure=True)
+    yield plain(bet._status.value)
+    yield page(bet.reveal())
+
+
+def the_election(cluster: Any) -> Iterator[str]:
+    cluster.crash("m1")
+    cluster.run("40s")
+    cluster.start("m1")
+    cluster.partition(["m1"], ["m2", "m3"])
+    cluster.run("20s")
+    cluster.heal()
+    cluster.run("20s")
+    yield page(election(cluster, 0))
+
+
+def the_rollout(cluster: Any) -> Iterator[str]:
+    served(cluster).traffic("web")
+    shell("service update -q -d --args 'sh -c false' web", io.StringIO(), io.StringIO())
+    seen = follow(cluster, "web")
+    assert seen.phases
+    words = page(seen)
+    for version in seen.versions:  # an image and its arguments
+        words = words.replace(version, "")
+    yield words
+    yield page(settings(cluster, "web"))
+
+
+def the_secret(cluster: Any) -> Iterator[str]:
+    cluster.client().secrets.create(name="senha-db", data=b"senha")
+    line = "service create -q -d --name web --secret senha-db nginx"
+    shell(line, io.StringIO(), io.StringIO())
+    cluster.run("20s")
+    yield page(secret_path(cluster, "senha-db"))
+    yield page(inspectors.who_can_read(cluster, "senha-db")).replace("/run/secrets", "")
+
+
+def both_reasons(cluster: Any) -> Iterator[str]:
+    served(cluster)
+    waiting = why(cluster, "db.1")
+    yield from (page(why(cluster, "web.1")), page(waiting))
+    yield page(spread(cluster, "web", "az"))
+
+
+def the_exercise(_cluster: Any) -> Iterator[str]:
+    """What each of its buttons says; commands stand in backticks."""
+    task = exercise("stand_two_failures", make=swarmlab.simulate)
+    yield page(task)
+    yield plain(task._status.value)
+    acts = [task.start, task.check, *[task.hint] * 4, task.undo, task.solution]
+    for act in acts:
+        task._clicked(act, None)
+        yield plain(task._status.value + task._used.value)
+    task.do(task.exercise.solution)
+    yield repr(task.check())
+    yield from (button.description for button in task._buttons)
+    yield page(progress("05_quorum"))
+    task.close()
+
+
+VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
+    "board": the_board,
+    "nodes": lambda cluster: iter([page(node_rows(cluster))]),
+    "Raft columns": the_raft_columns,
+    "bets": the_bets,
+    "election": the_election,
+    "rollout": the_rollout,
+    "secret": the_secret,
+    "why here": both_reasons,
+    "quorum": lambda _: iter([page(quorum_table((1, 2, 3), make=swarmlab.simulate))]),
+    "slow followers": lambda cluster: iter([page(slow_followers(cluster))]),
+    "topology": lambda cluster: iter([page(topology(served(cluster)))]),
+    "zones": lambda _: (page(quorum_explorer(5, zones)) for zones in (1, 2, 3)),
+    "stacks": lambda _: iter([page(two_stacks()), page(SLIDE_5)]),
+    "density": lambda _: iter([page(density()), page(sources())]),
+    "exercise": the_exercise,
+    "trust": lambda cluster: iter([page(inspectors.trust(cluster))]),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_has_no_word_that_is_not_from_a_catalogue(
+    name: str, marked_language: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))  # where exercises are noted
+    said = list(VIEWS[name](cluster))
+    assert said
+    assert {word for text in said for word in unmarked(text)} == set()
+
+
+def test_an_unmarked_word_is_found(marked_language: None):
+    assert unmarked(strings._("No election in this time.") + " again, ready") == {"again"}
