@@ -28,9 +28,9 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4150,
     ("worker", "engine"): 4650,
     ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
-    ("lessons",): 460,
+    ("lessons",): 463,
 }
-REST_LINES_MAX = 4670
+REST_LINES_MAX = 4730
 
 
 def lines_of(*places: str) -> int:

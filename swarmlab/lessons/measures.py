@@ -23,11 +23,11 @@ import yaml
 from docker.errors import DockerException
 
 from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.live import explained
 
 Json = Mapping[str, Any]
-NOBODY, NO_LABEL = "nobody", "unlabelled"
+NOBODY, NO_LABEL = N_("nobody"), N_("unlabelled")  # as checks have it
 KINDS = ("nodes", "services", "secrets", "configs", "networks")
 
 
@@ -175,7 +175,9 @@ def look(swarm: Swarm, check: str) -> tuple[bool, str]:
 
 def shown(value: Any) -> str:
     """A measured value as people read it: `a: 5, b: 1`."""
+    ours = {word: _(word) for word in (NOBODY, NO_LABEL)}
     if isinstance(value, Counter):
-        return ", ".join(f"{key}: {count}" for key, count in sorted(value.items())) or _("nothing")
+        counts = [f"{ours.get(key, key)}: {count}" for key, count in sorted(value.items())]
+        return ", ".join(counts) or _("nothing")
     texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in leaves(value)]
-    return ", ".join(texts) or _("nothing")
+    return ", ".join(ours.get(text, text) for text in texts) or _("nothing")

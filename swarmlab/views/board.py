@@ -181,13 +181,11 @@ class Board(LiveWidget):
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
-            line = _("{verb}: this works on a simulated machine, not on a real one")
-            raise LabError(line.format(verb=verb))
+            line = _("this works on a simulated machine, not on a real one")
+            raise LabError(f"{verb}: {line}")
         elif row.up is not (verb == "crash"):
-            line = (
-                _("{verb}: {name} is up already") if row.up else _("{verb}: {name} is down already")
-            )
-            raise LabError(line.format(verb=verb, name=row.name))
+            line = _("{name} is up already") if row.up else _("{name} is down already")
+            raise LabError(f"{verb}: {line.format(name=row.name)}")
         else:
             getattr(self.cluster, verb)(row.name)
         if self.moves:

@@ -40,12 +40,9 @@ class Checkup:
             return [
                 _("To mend: {amiss}. The remedy stands in the last column.").format(amiss=amiss)
             ]
-        return [
-            _(
-                "All is well here. No board to be seen? Reload the page (F5), then choose "
-                "Run > Restart Kernel and Run All Cells."
-            )
-        ]
+        unseen = _("All is well here. No board to be seen? Reload the page (F5), then choose"
+                   " Run > Restart Kernel and Run All Cells.")  # fmt: skip
+        return [unseen]
 
     def __repr__(self) -> str:
         return "\n".join([text_table(_heads(), [c.cells for c in self.checks]), *self.notes])

@@ -64,8 +64,7 @@ def _offered(verb: str, row: NodeRow) -> bool:
 
 def _title(task: TaskRow) -> str:
     reason = f": {task.reason}" if task.reason else ""
-    line = _("{state}, wanted {desired}")
-    return line.format(state=task.state, desired=task.desired) + reason
+    return _("{state}, wanted {desired}").format(state=task.state, desired=task.desired) + reason
 
 
 def service_line(service: ServiceRow) -> list[str]:

@@ -21,11 +21,8 @@ from swarmlab.views.tables import Table
 FONT_SIZE, BOX_INCHES = 14, 0.95
 COLUMNS = ((0, 15), (20, 36), (43, 66), (73, 100))  # from, to, in percent: client, API, …
 # How the bytes lie there -> colour, hatch.
-FORMS = {
-    N_("can be read"): (ORANGE, "//"),
-    N_("sealed"): (BLUISH_GREEN, ""),
-    N_("nothing"): (WHITE, ""),
-}
+FORMS = {N_("can be read"): (ORANGE, "//"), N_("sealed"): (BLUISH_GREEN, "")}
+FORMS |= {N_("nothing"): (WHITE, "")}
 
 
 @dataclass(frozen=True, slots=True)

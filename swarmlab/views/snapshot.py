@@ -140,16 +140,10 @@ class NodeRows(tuple[NodeRow, ...]):
         return (*docker, _("TERM"), _("MACHINE"), _("TASKS"))
 
     def cells(self) -> list[tuple[str, ...]]:
-        machine = {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
+        nowhere, machine = _("in no swarm"), {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
         return [
             (
-                *(
-                    row.name,
-                    row.role or _("in no swarm"),
-                    row.state,
-                    row.availability,
-                    _(row.manager),
-                ),
+                *(row.name, row.role or nowhere, row.state, row.availability, _(row.manager)),
                 *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
             )
             for row in self

@@ -127,10 +127,7 @@ class Topology:
         nx.draw_networkx_nodes(
             graph, places, nodelist=[name], node_shape=shape, node_size=NODE_SIZE, ax=axes, **look
         )
-        marks = [
-            "✖" if row.down else "L" if leads else "",
-            _("CA") if row.role == "manager" else "",
-        ]
+        marks = ["✖" if row.down else "L" if leads else "", "CA" if row.role == "manager" else ""]
         text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
         nx.draw_networkx_labels(graph, places, {name: text}, font_size=FONT_SIZE, ax=axes)
 

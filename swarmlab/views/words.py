@@ -100,9 +100,8 @@ def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
     said = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
     said += [*_services(before, after), *_tasks(before, after)]
     if len(said) > SENTENCES_MAX:
-        said[SENTENCES_MAX - 1 :] = [
-            _("And {count} more changes.").format(count=len(said) - SENTENCES_MAX + 1)
-        ]
+        count = len(said) - SENTENCES_MAX + 1
+        said[SENTENCES_MAX - 1 :] = [_("And {count} more changes.").format(count=count)]
     return said
 
 
@@ -186,11 +185,8 @@ def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
                 continue  # its node is back; whether the task runs, its agent has yet to say
             fate = _fate(task, names.get(task.node, ""))
             fates.setdefault(fate, []).append(task.name)
-    return [
-        line.format(tasks=listed(tasks), node=node, source=more, why=more)
-        for (line, node, more), tasks in fates.items()
-        if line
-    ]
+    told = [(*fate, listed(tasks)) for fate, tasks in fates.items() if fate[0]]
+    return [line.format(tasks=t, node=n, source=more, why=more) for line, n, more, t in told]
 
 
 def _fate(task: TaskRow, node: str) -> tuple[str, str, str]:
