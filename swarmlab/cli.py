@@ -66,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(bench.scheduler())
             return 0
+        if options.command == "clean":
+            return clean()
         print(ask(options.dir, options.words))
     except LabError as refusal:
         print(f"swarmlab {options.command}: {refusal}", file=sys.stderr)
@@ -106,6 +108,7 @@ def command_line() -> argparse.ArgumentParser:
     commands.add_parser("docker", help="Docker's command line, for machines without it")
     pages = commands.add_parser("pages", help="run the notebooks, and write them as web pages")
     pages.add_argument("--into", type=Path, default=Path("swarmlab-pages"), help="(%(default)s)")
+    commands.add_parser("clean", help="remove real engines that a crash left behind")
     bench = commands.add_parser("bench", help="measure; compare with SwarmKit's own benchmarks")
     bench.add_argument("what", choices=["scheduler"], help="what to measure")
     return parser
@@ -157,6 +160,16 @@ def copy_notebooks(source: Path, target: Path) -> list[str]:
         elif copied.read_bytes() != path.read_bytes():
             kept.append(str(name))
     return kept
+
+
+# -- clean -----------------------------------------------------------------------------------------
+def clean() -> int:
+    """Remove everything on this Docker that carries the kit's label, and say what that was."""
+    from swarmlab.real import engines, reach
+
+    removed = engines.remove(reach.reach())
+    print("\n".join(f"removed {name}" for name in removed) or "nothing of swarmlab's is here")
+    return 0
 
 
 # -- ctl -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import tempfile
@@ -83,11 +84,11 @@ class HostEngine:
     def _wait(self) -> None:
         end = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < end and self.process.poll() is None:
-            try:
-                self.client = docker.DockerClient(base_url=self.url)
-                return
-            except docker.errors.DockerException:
-                time.sleep(0.1)
+            with socket.socket(socket.AF_UNIX) as door:
+                if door.connect_ex(str(self.folder / "docker.sock")) == 0:
+                    self.client = docker.DockerClient(base_url=self.url)
+                    return
+            time.sleep(0.1)
         raise AssertionError(f"the engine did not start: {self.log()}")
 
     def log(self) -> str:
@@ -95,6 +96,8 @@ class HostEngine:
 
     def stop(self) -> None:
         """Power off, and leave nothing."""
+        if hasattr(self, "client"):
+            self.client.close()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         time.sleep(0.5)  # its mounts go with the last of its processes

@@ -23,7 +23,7 @@ ONLY_SIMULATED = (
 FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
 WAIT_LIMIT = "10m"
 POLL_S = 0.5
-ASK_S = 3.0  # how long to wait for a manager to say who leads
+ASK_S = 2.0  # how long to wait for a manager to say who leads
 WORKER = 503  # what a worker answers when it is asked about the swarm
 
 
@@ -54,8 +54,17 @@ class RealCluster:
         self._known(name)
         return name in self.up()
 
+    def leader(self) -> str:
+        """The name of the node that leads; empty when no manager can say so soon."""
+        return self._leader_and_managers()[0]
+
     def default_node(self) -> str:
         """The node that `%docker` speaks to: the leader, else the first manager that is up."""
+        leader, managing = self._leader_and_managers()
+        return leader or [*managing, *self.up(), *self.names][0]
+
+    def _leader_and_managers(self) -> tuple[str, list[str]]:
+        """Who leads, and which managers are up, as far as had to be asked for that."""
         up, managing = self.up(), list[str]()
         for name in up:
             try:
@@ -66,8 +75,8 @@ class RealCluster:
                 if getattr(error, "status_code", 0) != WORKER:
                     managing.append(name)
             else:
-                return leader if leader in up else name
-        return [*managing, *up, *self.names][0]
+                return (leader if leader in up else ""), [name]
+        return "", managing
 
     def _leader_says(self, name: str) -> str:
         """The leader's name, as a manager knows it; empty when it knows of none."""
@@ -75,7 +84,7 @@ class RealCluster:
         reply = api.get(api._url("/nodes"), timeout=ASK_S)
         api._raise_for_status(reply)
         leading = [n for n in reply.json() if (n.get("ManagerStatus") or {}).get("Leader")]
-        return leading[0]["Description"]["Hostname"] if leading else ""
+        return str(leading[0]["Description"]["Hostname"]) if leading else ""
 
     def _known(self, *names: str) -> None:
         for name in names:

@@ -17,11 +17,11 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
-from swarmlab.real.engines import LABEL
 from swarmlab.real.reach import reach
 from swarmlab.strings import _
 
 Json = dict[str, Any]
+MADE_HERE = "swarmlab.connected"  # the label of what this kit made on somebody's swarm
 KINDS = "(services|secrets|configs|networks|volumes|containers)"
 OBJECT = re.compile(rf"^(?:/v[\d.]+)?/{KINDS}/(?P<id>[^/?]+)(?P<verb>/update)?")
 HARMLESS = re.compile(r"^(?:/v[\d.]+)?/(exec/|auth$)")
@@ -137,7 +137,7 @@ class Careful:
             )
         if creates or found["verb"]:
             body = json.loads(request.body or "{}")
-            body["Labels"] = {**(body.get("Labels") or {}), LABEL: "connected"}
+            body["Labels"] = {**(body.get("Labels") or {}), MADE_HERE: "true"}
             request.prepare_body(data=json.dumps(body), files=None)
 
     def _ours(self, kind: str, id: str) -> bool:
@@ -145,7 +145,7 @@ class Careful:
         reply = self._api.get(self._api._url(path))
         told = reply.json() if reply.ok else {}
         about = told.get("Spec") or told.get("Config") or told
-        return LABEL in (about.get("Labels") or {})
+        return MADE_HERE in (about.get("Labels") or {})
 
     def close(self) -> None:
         self._adapter.close()

@@ -70,25 +70,25 @@ def _dial_exec(api: docker.APIClient, container: str) -> socket.socket:
     except DockerException as error:  # it is down, or frozen
         raise ConnectionError(str(getattr(error, "explanation", error))) from None
     ours, theirs = socket.socketpair()
-    for pump in (_copy_in, _copy_out):
-        threading.Thread(target=pump, args=(stream, theirs), daemon=True).start()
+    outer = getattr(stream, "_sock", stream)  # on Windows it is one thing
+    threading.Thread(target=_copy_in, args=(outer, theirs), daemon=True).start()
+    threading.Thread(target=_copy_out, args=(outer, theirs, stream), daemon=True).start()
     return ours
 
 
-def _copy_in(stream: Any, theirs: socket.socket) -> None:
+def _copy_in(outer: Any, theirs: socket.socket) -> None:
     """What is asked, to the program's standard input."""
-    outer = getattr(stream, "_sock", stream)
     with suppress(OSError):  # the other end is gone; the other pump hangs up
         while data := theirs.recv(CHUNK_BYTES):
             outer.sendall(data)
         outer.shutdown(socket.SHUT_WR)
 
 
-def _copy_out(stream: Any, theirs: socket.socket) -> None:
-    """What is answered; frames of standard error are left out."""
+def _copy_out(outer: Any, theirs: socket.socket, stream: Any) -> None:
+    """What is answered; frames of standard error are left out. `stream` owns `outer`."""
     try:
         with suppress(OSError, SocketError):
-            for number, data in frames_iter_no_tty(stream):
+            for number, data in frames_iter_no_tty(outer):
                 if number == STDOUT:
                     theirs.sendall(data)
     finally:
@@ -96,6 +96,7 @@ def _copy_out(stream: Any, theirs: socket.socket) -> None:
             theirs.shutdown(socket.SHUT_RDWR)
         theirs.close()
         stream.close()
+        outer.close()
 
 
 class _Connection(HTTPConnection):

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import docker
@@ -40,8 +38,8 @@ def new_lab() -> str:
     return f"{LABEL}-{secrets.token_hex(3)}"
 
 
-def make_network(client: docker.DockerClient, lab: str) -> list[str]:
-    """A private network; the addresses that its engines may have.
+def make_room(client: docker.DockerClient, lab: str) -> list[str]:
+    """A private network and a common folder; the addresses that the engines may have.
 
     Docker gives a container a chosen address, which it keeps over a crash, only where the range was
     chosen too. So Docker chooses a range that is free here, and we ask for that one.
@@ -52,6 +50,7 @@ def make_network(client: docker.DockerClient, lab: str) -> list[str]:
     tried.remove()
     pool = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
     client.networks.create(lab, labels={LABEL: lab}, ipam=pool)
+    client.volumes.create(lab, labels={LABEL: lab})
     hosts = ipaddress.ip_network(subnet).hosts()
     return [str(host) for host, _ in zip(hosts, range(250), strict=False)][1:]
 
@@ -95,15 +94,14 @@ def remove(client: docker.DockerClient, lab: str = "") -> list[str]:
     """Remove what one launch made, or all launches; the names of what was there."""
     ours = {"label": f"{LABEL}={lab}" if lab else LABEL}
     containers = client.containers.list(all=True, filters=ours, ignore_removed=True)
-    forced = partial(_gone, force=True)
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(partial(forced, v=True), containers))
+    for container in containers:  # one by one: at the end of a program no thread may start
+        _gone(container, force=True, v=True)
     networks = client.networks.list(filters=ours)
     for network in networks:
         _gone(network)
     volumes = client.volumes.list(filters=ours)
     for volume in volumes:
-        forced(volume)
+        _gone(volume, force=True)
     return sorted(found.name for found in [*containers, *networks, *volumes])
 
 

@@ -165,7 +165,7 @@ class LaunchedCluster(RealCluster):
     def set_up(self, names: list[str], image: str, managers: int) -> None:
         """Start the engines, give them images, form their swarm: a line a step."""
         begun, online = time.monotonic(), images.registry_in_reach(self._outer)
-        addresses = engines.make_network(self._outer, self.lab)
+        addresses = engines.make_room(self._outer, self.lab)
         self._address = dict(zip(names, addresses, strict=False))
         for name, address in self._address.items():
             engines.make_engine(self._outer, image, self.lab, name, address, online=online)
@@ -203,8 +203,10 @@ class LaunchedCluster(RealCluster):
 
     def close(self) -> None:
         """Remove the engines, their network, their volumes: nothing is left."""
-        self._clients.clear()
+        while self._clients:
+            self._clients.popitem()[1].close()
         self._remove()
+        self._outer.close()
 
     def __repr__(self) -> str:
         if not self.alive:
