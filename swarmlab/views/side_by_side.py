@@ -179,7 +179,15 @@ class Comparisons:
     @property
     def notes(self) -> list[str]:
         line = _("{agree} of {all} scenarios: simulated and real engines agree.")
-        return [line.format(agree=self.agree, all=len(self.all))]
+        notes = [line.format(agree=self.agree, all=len(self.all))]
+        if any(one.real.kind == "recorded" for one in self.all):
+            notes.append(
+                _(
+                    "The real side is a recording. To see it live, on your own Docker, add"
+                    " `against=swarmlab.launch`."
+                )
+            )
+        return notes
 
     def __repr__(self) -> str:
         return "\n".join([text_table(self.heads, self.cells), *self.notes])
