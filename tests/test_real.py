@@ -11,19 +11,24 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import docker
+import nbformat
 import pytest
 import requests
 from docker.types import ServiceMode
+from nbclient import NotebookClient
 
 import swarmlab
 from swarmlab.cli import main
+from swarmlab.compare import compare_one
 from swarmlab.docker_cli.magic import set_target, shell
 from swarmlab.real import engines, images, launched
 from swarmlab.real.launched import LaunchedCluster
@@ -31,8 +36,11 @@ from tests.host_engine import HostEngine, import_dind, missing
 
 pytestmark = pytest.mark.real
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PAGES = ("00_start_here", "05_quorum")
+PAGE_S_MAX = 400
 READY_S_MAX = 30.0
-VERSION = "docker version --format {{.Server.Version}}"
+Pages = tuple[HostEngine, dict[str, Future[Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +52,43 @@ def host() -> Iterator[HostEngine]:
         patch.setenv("DOCKER_HOST", engine.url)
         import_dind(engine.client)
         yield engine
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pages() -> Iterator[Pages]:
+    """Notebooks on real engines, on a host of their own: begun at once, since they mostly wait."""
+    if why := missing():
+        pytest.skip(why)
+    with HostEngine() as engine, ThreadPoolExecutor() as pool:
+        import_dind(engine.client)
+        yield engine, {name: pool.submit(run_on_real_engines, name, engine) for name in PAGES}
+
+
+def run_on_real_engines(name: str, engine: HostEngine) -> tuple[dict[str, str], list[str]]:
+    """Run a notebook with its one-line switch thrown.
+
+    Returns cell id -> what it shows as text, and what went wrong beside what says that only a
+    simulation can do it.
+    """
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        cell.source = cell.source.replace("swarmlab.simulate", "swarmlab.launch")
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(
+            notebook,
+            timeout=PAGE_S_MAX,
+            allow_errors=True,
+            resources={"metadata": {"path": folder}},
+        )
+        client.execute(env={**os.environ, "DOCKER_HOST": engine.url})
+    outputs = [(cell.id, output) for cell in code for output in cell.outputs]
+    errors = [output for _id, output in outputs if output.output_type == "error"]
+    shown: dict[str, str] = {}
+    for id, output in outputs:
+        text = output.get("text") or output.get("data", {}).get("text/plain", "")
+        shown[id] = shown.get(id, "") + text
+    return shown, [f"{e.ename}: {e.evalue}" for e in errors if e.ename != "NotHere"]
 
 
 @pytest.fixture(scope="module")
@@ -373,3 +418,29 @@ def test_what_the_kit_did_not_make_stays_as_it_is_until_faults_are_allowed(
     with swarmlab.connect(allow_faults=True):
         docker_says("node update --availability drain the-host")
     assert swarm.api.nodes()[0]["Spec"]["Availability"] == "drain"
+
+
+# -- the notebooks, and the comparison -------------------------------------------------------------
+@pytest.mark.parametrize("name", ["names", "spread", "worker_crash"])
+def test_a_scenario_ends_on_real_engines_as_on_simulated_ones(host: HostEngine, name: str):
+    compared = compare_one(name, swarmlab.launch)
+    assert compared.agrees, repr(compared)
+    assert compared.real.kind == "real"
+    assert left_on(host) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_notebook_runs_on_real_engines_by_its_one_line_switch(pages: Pages, name: str):
+    shown, wrong = pages[1][name].result(PAGE_S_MAX)
+    assert wrong == []
+    assert "5 engines" in "".join(shown.values())
+    if name == "00_start_here":
+        assert "m1" in shown["survivors"]
+        assert "Leader" in shown["survivors"]
+
+
+def test_the_notebooks_left_nothing(pages: Pages):
+    engine, futures = pages
+    wait(futures.values())
+    assert left_on(engine) == []
+    assert engines_running(engine) == 0

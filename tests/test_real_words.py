@@ -7,6 +7,7 @@ from typing import Any
 
 import docker
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
 from swarmlab.cluster import Cluster
@@ -38,6 +39,16 @@ def test_what_only_a_simulation_knows_is_refused_in_a_sentence_and_hasattr_says_
             getattr(cluster, name)
     with pytest.raises(AttributeError, match="no attribute 'colour'"):
         _ = cluster.colour
+
+
+def test_a_notebook_shows_the_sentence_and_no_stack_of_calls():
+    shell = InteractiveShell()
+    with pytest.MonkeyPatch.context() as patch:
+        shown: list[str] = []
+        patch.setattr(shell, "_showtraceback", lambda etype, evalue, lines: shown.extend(lines))
+        shell.run_cell("import swarmlab; swarmlab.simulate(managers=0)")
+    assert len(shown) == 1
+    assert shown[0].startswith("✘ managers=0 makes no swarm")
 
 
 @pytest.mark.parametrize("verb", FAULTS)

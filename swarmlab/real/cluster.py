@@ -19,6 +19,7 @@ from swarmlab.strings import _
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "disk", "trust", "who_can_read", "lock"),
+    *("traffic", "in_flight", "drop"),
 )
 FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
 WAIT_LIMIT = "10m"

@@ -27,7 +27,7 @@ from swarmlab.strings import _
 Say = Callable[[str], object]
 
 WELL_KNOWN = Path(__file__).parents[1] / "worker" / "well_known_images.json"
-COPIED = ("nginx:latest", "redis:latest", "alpine:latest")
+COPIED = ("nginx:latest", "nginx:1.25", "nginx:1.27", "redis:latest", "alpine:latest")
 REGISTRY_S = 5.0  # how long a registry may take to answer before it counts as out of reach
 
 # A root folder of busybox alone, with the C library that it may need, as two images.
@@ -97,7 +97,8 @@ def share(
     if online:
         for image in COPIED:
             have(outer, image, say)
-    held = [image for image in COPIED if holds(outer, image)]
+    tags = {tag for image in outer.images.list() for tag in image.tags}
+    held = [image for image in COPIED if image in tags]
     for image in held:
         archives.append(f"{image.replace(':', '-')}.tar")
         with tempfile.TemporaryFile() as file:
@@ -113,14 +114,6 @@ def share(
             ).format(count=len(names), some=next(iter(names)))
         )
     return archives
-
-
-def holds(outer: docker.DockerClient, image: str) -> bool:
-    try:
-        outer.images.get(image)
-    except ImageNotFound:
-        return False
-    return True
 
 
 def archive(pieces: Iterable[bytes], name: str, into: IO[bytes]) -> None:
