@@ -82,7 +82,7 @@ def test_both_forms_show_every_fact_and_every_moment():
         for text in ("said", "about 10.0 s", "crash m1", "1.0 s", "2.0 s", "real (20.10)"):
             assert text in form
     html = one._repr_html_()
-    assert html.count("<circle") == 2
+    assert html.count("<title>") == 2
     assert "role='img' aria-label='Two lanes on one time axis: scene." in html
 
 

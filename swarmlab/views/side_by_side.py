@@ -13,7 +13,7 @@ from swarmlab.views.said import big, big_table, text_table
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
-WIDTH, LEFT, RIGHT = 900, 130, 30  # of the picture, in its own units
+WIDTH, LEFT, RIGHT, ROOM = 900, 110, 40, 28  # of the picture, in its own units
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Played:
             "real": _("real ({version})"),
             "recorded": _("recorded ({version})"),
         }
-        return words[self.kind].format(version=self.version)
+        return words[self.kind].format(version=self.version.partition("+")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +115,42 @@ class Comparison:
 def lanes(comparison: Comparison) -> str:
     """Both plays on one axis of seconds; the numbers are those of the table of moments."""
     both = (comparison.simulated, comparison.real)
-    end_s = max([1.0, *(at for played in both for at, _text in played.events)])
+    end_s = max([1.0, *(at_s for played in both for at_s, _text in played.events)])
     scale = (WIDTH - LEFT - RIGHT) / end_s
-    parts = [f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"]
-    for y, played, colour in zip((45, 95), both, (BLUE, VERMILLION), strict=True):
-        parts.append(f"<text x='8' y='{y + 5}' font-size='15'>{escape(played.title)}</text>")
-        parts.append(f"<path d='M{LEFT} {y}H{WIDTH - RIGHT}' stroke='{colour}' stroke-width='3'/>")
-        drawn = -100.0
-        for number, (at, text) in enumerate(played.events, start=1):
-            x = LEFT + at * scale
-            parts.append(
-                f"<circle cx='{x:.0f}' cy='{y}' r='6' fill='{colour}'>"
-                f"<title>{at} s: {escape(text)}</title></circle>"
-            )
-            if x - drawn > 14:  # a number on another could not be read
-                parts.append(f"<text x='{x - 4:.0f}' y='{y - 12}' font-size='14'>{number}</text>")
-                drawn = x
-    for tick in range(5):
-        at = end_s * tick / 4
-        x = LEFT + at * scale
-        parts.append(f"<text x='{x - 10:.0f}' y='135' font-size='14'>{at:.0f} s</text>")
+    ticks = [(LEFT + end_s * scale * n / 4, f"{end_s * n / 4:.0f} s") for n in range(5)]
     label = _("Two lanes on one time axis: {name}. The table below has the same.")
-    words = escape(label.format(name=comparison.name), quote=True)
     return (
-        f"<svg role='img' aria-label='{words}' viewBox='0 0 {WIDTH} 150' fill='{BLACK}'"
-        f" style='width:100%;max-width:{WIDTH}px'>{''.join(parts)}</svg>"
+        f"<svg role='img' aria-label='{escape(label.format(name=comparison.name))}'"
+        f" viewBox='0 0 {WIDTH} 150' fill='{BLACK}' font-size='15'"
+        f" style='width:100%;max-width:{WIDTH}px'>"
+        f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"
+        + lane(both[0], 45, scale, BLUE, rounding=6)
+        + lane(both[1], 95, scale, VERMILLION, rounding=0)
+        + "".join(f"<text x='{x - 10:.0f}' y='135'>{text}</text>" for x, text in ticks)
+        + "</svg>"
     )
+
+
+def lane(played: Played, y: int, scale: float, colour: str, *, rounding: int) -> str:
+    """One play from left to right, with round or square marks; numbers share a place rather than
+    stand on each other."""
+    parts = [
+        f"<text x='8' y='{y + 5}'>{escape(played.title.split(' ')[0])}</text>",
+        f"<path d='M{LEFT} {y}H{WIDTH - RIGHT}' stroke='{colour}' stroke-width='3'/>",
+    ]
+    numbers: dict[float, list[int]] = {}  # place -> the events there
+    for number, (at_s, text) in enumerate(played.events, start=1):
+        x = LEFT + at_s * scale
+        place = max((other for other in numbers if x - other < ROOM), default=x)
+        numbers.setdefault(place, []).append(number)
+        parts.append(
+            f"<rect x='{x - 6:.0f}' y='{y - 6}' width='12' height='12' rx='{rounding}'"
+            f" fill='{colour}'><title>{at_s} s: {escape(text)}</title></rect>"
+        )
+    for x, here in numbers.items():
+        text = f"{here[0]}–{here[-1]}" if here[1:] else str(here[0])
+        parts.append(f"<text x='{x - 4:.0f}' y='{y - 12}'>{text}</text>")
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
