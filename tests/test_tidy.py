@@ -31,6 +31,7 @@ BUDGETS = {
     ("lessons",): 460,
 }
 REST_LINES_MAX = 4670
+REST_LINES_MAX = 5650  # real engines, and the comparison with them, are 1,150 of it
 
 
 def lines_of(*places: str) -> int:

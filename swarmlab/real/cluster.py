@@ -46,6 +46,10 @@ class RealCluster:
         """The names of the nodes that are up."""
         return []
 
+    def ways(self) -> list[str]:
+        """The names of the nodes that a client can speak to."""
+        return self.names
+
     def client(self, name: str | None = None) -> docker.DockerClient:
         """A stock `docker.DockerClient` that speaks to one node."""
         raise LabError(_("no way leads to {name}").format(name=name))
@@ -61,17 +65,16 @@ class RealCluster:
 
     def default_node(self) -> str:
         """The node that `%docker` speaks to: the leader, else the first manager that is up."""
+        ways = self.ways()
         leader, managing = self._leader_and_managers()
-        return leader or [*managing, *self.up(), *self.names][0]
+        return next(name for name in (leader, *managing, *self.up(), *ways) if name in ways)
 
     def _leader_and_managers(self) -> tuple[str, list[str]]:
         """Who leads, and which managers are up, as far as had to be asked for that."""
-        up, managing = self.up(), list[str]()
-        for name in up:
+        ways, up, managing = self.ways(), self.up(), list[str]()
+        for name in filter(ways.__contains__, up):
             try:
                 leader = self._leader_says(name)
-            except LabError:
-                continue  # no way leads there
             except (APIError, RequestException) as error:
                 if getattr(error, "status_code", 0) != WORKER:
                     managing.append(name)

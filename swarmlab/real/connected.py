@@ -86,6 +86,10 @@ class ConnectedCluster(RealCluster):
         """The names of the nodes that the managers believe to be ready."""
         return [_name(node) for node in self._look() if node["Status"]["State"] == "ready"]
 
+    def ways(self) -> list[str]:
+        """The names of the nodes whose addresses were given."""
+        return [_name(node) for node in self._look() if node["ID"] in self._by_id]
+
     def client(self, name: str | None = None) -> docker.DockerClient:
         """A stock `docker.DockerClient` that speaks to one node, if its address was given."""
         name = name or self.default_node()

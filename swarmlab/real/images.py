@@ -51,6 +51,16 @@ tar -c . | docker import -c 'CMD ["sh"]' -c 'LABEL swarmlab=stand-in' - swarmlab
 """
 
 
+_told: set[str] = set()
+
+
+def once(say: Say, text: str) -> None:
+    """Say what is as true of the next launch, the first time only."""
+    if text not in _told:
+        _told.add(text)
+        say(text)
+
+
 def have(outer: docker.DockerClient, image: str, say: Say) -> None:
     """Make sure that the outer engine holds `image`."""
     try:
@@ -107,11 +117,12 @@ def share(
     if not online:
         names = {name: serves for name, serves in well_known().items() if name not in held}
         archives.append(stand_ins(outer, container, first, names))
-        say(
+        once(
+            say,
             _(
                 "no registry is in reach: {count} well-known images, {some} among them, are"
                 " stand-ins made of busybox. They start, stop and answer HTTP, and that is all"
-            ).format(count=len(names), some=next(iter(names)))
+            ).format(count=len(names), some=next(iter(names))),
         )
     return archives
 

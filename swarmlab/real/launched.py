@@ -181,11 +181,12 @@ class LaunchedCluster(RealCluster):
         images.load(self._outer, containers, archives)
         self.form(managers)
         if self._outer.containers.get(containers[0]).exec_run("test -e /proc/net/ip_vs").exit_code:
-            self._say(
+            images.once(
+                self._say,
                 _(
                     "this machine's kernel has no IPVS: published ports and virtual IPs of services"
                     " carry no traffic here; all else works"
-                )
+                ),
             )
         self._say(_("the swarm is ready after {s:.0f} s").format(s=time.monotonic() - begun))
 
