@@ -22,10 +22,10 @@ import yaml
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.docker_cli.magic import set_target, shell
+from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
-from swarmlab.story import simulate
+from swarmlab.story import latest, simulate, use
 from swarmlab.strings import _
 from swarmlab.views.side_by_side import Comparison, Comparisons, Played
 
@@ -76,8 +76,8 @@ def play(name: str, make: Make) -> Played:
     """One scenario on a new cluster. A play that cannot go on ends early, and says why."""
     scenario = scenarios()[name]
     sizes = {"managers": scenario.get("managers", 1), "workers": scenario.get("workers", 2)}
-    cluster = make(**sizes, seed=7)
-    set_target(cluster)
+    before, cluster = latest(), make(**sizes, seed=7)
+    use(cluster)
     try:
         version, stopped = cluster.client().version()["Version"], ""
         stage = Stage(cluster)
@@ -88,7 +88,8 @@ def play(name: str, make: Make) -> Played:
             stopped = f"{step}: {error}"
         return Played(cluster.kind, version, stage.facts, tuple(stage.events), stopped)
     finally:
-        set_target(None)
+        if before is not None:
+            use(before)  # the page's own, which `%docker` goes on speaking to
         if cluster.kind == "real":
             cluster.close()
 

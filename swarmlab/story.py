@@ -45,12 +45,12 @@ _latest: Cluster | RealCluster | None = None
 Any_ = TypeVar("Any_", bound="Cluster | RealCluster")
 
 
-def latest() -> Cluster | None:
+def latest() -> Cluster | RealCluster | None:
     """The cluster that `%docker` speaks to: the one made last, or that `use` named since."""
     return _latest
 
 
-def use(cluster: Cluster) -> None:
+def use(cluster: Cluster | RealCluster) -> None:
     """Let `%docker` speak to this cluster, until another is made.
 
     >>> first, second = simulate(), simulate()
@@ -59,12 +59,6 @@ def use(cluster: Cluster) -> None:
     True
     """
     _made(cluster)
-
-
-def _made(cluster: Cluster) -> Cluster:
-def latest() -> Cluster | RealCluster | None:
-    """The cluster that was made last; `%docker` speaks to it."""
-    return _latest
 
 
 def _made(cluster: Any_) -> Any_:

@@ -76,6 +76,11 @@ def test_a_play_ends_where_a_command_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert played.facts == {}
 
 
+def test_a_comparison_leaves_the_page_its_own_cluster(cluster: Any):
+    compare("names")
+    assert swarmlab.latest() is cluster
+
+
 def test_both_forms_show_every_fact_and_every_moment():
     one = made(said="no", **{"~took": 10.0})
     for form in (repr(one), one._repr_html_()):
@@ -88,7 +93,6 @@ def test_both_forms_show_every_fact_and_every_moment():
 
 def test_a_stage_can_be_acted_on_and_looked_at_line_by_line(cluster: Any):
     stage = Stage(cluster)
-    swarmlab.docker_cli.magic.set_target(cluster)
     stage.do("docker service create -d --name web --replicas 5 nginx")
     stage.do("until running web = 5")
     stage.do("note at 5: counts web")

@@ -30,8 +30,7 @@ BUDGETS = {
     ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
     ("lessons",): 460,
 }
-REST_LINES_MAX = 4670
-REST_LINES_MAX = 5650  # real engines, and the comparison with them, are 1,150 of it
+REST_LINES_MAX = 5880  # real engines, and the comparison with them, are 1,200 of it
 
 
 def lines_of(*places: str) -> int:

@@ -30,8 +30,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "views": {"simulation", "strings", "errors"},  # the Docker API, and the trace of a simulation
     # An exercise is solved by docker commands, on a cluster that `%docker` is told to speak to.
     "lessons": {"views", "docker_cli", "story", "strings", "errors"},
-    "real": {"strings", "errors"},
-    "lessons": {"views", "strings", "errors"},
     "real": {"views", "duration", "strings", "errors"},  # its board, and Docker's durations
 }
 # Rooms of the manager meet in the store; none imports another.
