@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.autoscale import autoscale
 from swarmlab.cluster import Cluster
 from swarmlab.errors import LabError, SwarmError
-from swarmlab.story import engines, latest, load, simulate, use
+from swarmlab.story import connect, engines, latest, launch, load, simulate, use
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -27,8 +27,10 @@ __all__ = [
     "LabError",
     "SwarmError",
     "autoscale",
+    "connect",
     "engines",
     "latest",
+    "launch",
     "load",
     "simulate",
     "use",

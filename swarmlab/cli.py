@@ -66,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             print(bench.scheduler())
             return 0
+        if options.command == "clean":
+            return clean()
+        if options.command == "compare":
+            return compare(options.scenarios, recorded=options.recorded, listed=options.list)
         print(ask(options.dir, options.words))
     except LabError as refusal:
         print(f"swarmlab {options.command}: {refusal}", file=sys.stderr)
@@ -106,6 +110,15 @@ def command_line() -> argparse.ArgumentParser:
     commands.add_parser("docker", help="Docker's command line, for machines without it")
     pages = commands.add_parser("pages", help="run the notebooks, and write them as web pages")
     pages.add_argument("--into", type=Path, default=Path("swarmlab-pages"), help="(%(default)s)")
+    compare = commands.add_parser(
+        "compare", help="play scenarios on simulated and on real engines, and show what differs"
+    )
+    compare.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="all, when none is named")
+    compare.add_argument("--list", action="store_true", help="show the scenarios, and play none")
+    compare.add_argument(
+        "--recorded", action="store_true", help="against what real engines did: needs no Docker"
+    )
+    commands.add_parser("clean", help="remove real engines that a crash left behind")
     bench = commands.add_parser("bench", help="measure; compare with SwarmKit's own benchmarks")
     bench.add_argument("what", choices=["scheduler"], help="what to measure")
     return parser
@@ -157,6 +170,35 @@ def copy_notebooks(source: Path, target: Path) -> list[str]:
         elif copied.read_bytes() != path.read_bytes():
             kept.append(str(name))
     return kept
+
+
+# -- compare ---------------------------------------------------------------------------------------
+def compare(names: Sequence[str], *, recorded: bool, listed: bool) -> int:
+    """Show each scenario on both sides, then a line each; 1 when anything differs."""
+    from swarmlab.compare import chosen, compare_one, scenarios
+    from swarmlab.story import launch
+    from swarmlab.views.side_by_side import Comparisons
+
+    played = []
+    for name in chosen(names):
+        if listed:
+            print(f"{name:20} {scenarios()[name]['about']}")
+            continue
+        played.append(compare_one(name, None if recorded else launch))
+        print(played[-1], end="\n\n", flush=True)
+    whole = Comparisons(tuple(played))
+    print(whole if played else "", end="\n" if played else "")
+    return 0 if whole.agree == len(played) else 1
+
+
+# -- clean -----------------------------------------------------------------------------------------
+def clean() -> int:
+    """Remove everything on this Docker that carries the kit's label, and say what that was."""
+    from swarmlab.real import engines, reach
+
+    removed = engines.remove(reach.reach())
+    print("\n".join(f"removed {name}" for name in removed) or "nothing of swarmlab's is here")
+    return 0
 
 
 # -- ctl -----------------------------------------------------------------------------------------

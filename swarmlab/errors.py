@@ -162,3 +162,7 @@ class LabError(SwarmError, ValueError):
     """Asked of the kit itself: the value, what is wrong with it, and what would be right."""
 
     status = HTTPStatus.BAD_REQUEST
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence, without the calls that led to it."""
+        return [f"✘ {self}"]

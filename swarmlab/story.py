@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.cluster import Cluster
 from swarmlab.errors import LabError
@@ -16,6 +16,9 @@ from swarmlab.journal import Entry, from_json, to_json
 from swarmlab.simulation import Machine, Network, Simulation
 
 if TYPE_CHECKING:
+    from swarmlab.real.cluster import RealCluster
+    from swarmlab.real.connected import ConnectedCluster
+    from swarmlab.real.launched import LaunchedCluster
     from swarmlab.traffic import Traffic
 
 NODES_MAX = 5000
@@ -38,15 +41,16 @@ class World:
             Machine(self.network, name, f"10.77.{(i + 2) // 256}.{(i + 2) % 256}", program).start()
 
 
-_latest: Cluster | None = None
+_latest: Cluster | RealCluster | None = None
+Any_ = TypeVar("Any_", bound="Cluster | RealCluster")
 
 
-def latest() -> Cluster | None:
+def latest() -> Cluster | RealCluster | None:
     """The cluster that `%docker` speaks to: the one made last, or that `use` named since."""
     return _latest
 
 
-def use(cluster: Cluster) -> None:
+def use(cluster: Cluster | RealCluster) -> None:
     """Let `%docker` speak to this cluster, until another is made.
 
     >>> first, second = simulate(), simulate()
@@ -57,7 +61,7 @@ def use(cluster: Cluster) -> None:
     _made(cluster)
 
 
-def _made(cluster: Cluster) -> Cluster:
+def _made(cluster: Any_) -> Any_:
     global _latest
     _latest = cluster
     return cluster
@@ -81,6 +85,33 @@ def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
         raise LabError(f"{managers + workers} nodes are too many; at most {NODES_MAX}")
     make_up = {"managers": managers, "workers": workers, "seed": seed}
     return _made(_build(make_up))
+
+
+def launch(
+    managers: int = 3, workers: int = 2, *, image: str = "docker:dind", seed: int | None = None
+) -> LaunchedCluster:
+    """A swarm of real engines, as containers of your own Docker: managers m1, …, workers w1, …
+
+    It takes some 10 seconds once `image`, which holds the engine, was pulled. `seed` is accepted,
+    so that one page can make simulated and real clusters, and changes nothing: in life chance
+    repeats for nobody. `close()`, the end of a `with` block or of the program removes all of it;
+    `swarmlab clean` does so after a crash. There is one at a time: the next launch closes it.
+    """
+    from swarmlab.real import launched
+
+    return _made(launched.launch(managers, workers, image=image))
+
+
+def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
+    """The swarm that is there already: at DOCKER_HOST, or where `host` says.
+
+    `host` is the address of an engine (`ssh://me@node1`, `tcp://…`, `unix://…`), the name of a
+    docker context, or a list of those, one a node. Whatever this kit did not make stays as it is
+    unless you say `allow_faults=True`.
+    """
+    from swarmlab.real import connected
+
+    return _made(connected.connect(host, allow_faults=allow_faults))
 
 
 def engines(names: list[str], *, seed: int = 0) -> Cluster:

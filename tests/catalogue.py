@@ -27,6 +27,7 @@ TEXTS = {
     *("word", "reasons", "on a program", "wrong kernel"),  # views/stacks.yml
     *("kernel_mib", "overhead_mib", "disk_mib", "start_s"),  # views/density.yml: who says so
     *("title", "task", "says", "next", "hints", "nudge"),  # lessons/
+    "about",  # real/scenarios.yml
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 # Tests with these marks need a program that a laptop may lack. There they are skipped; in CI
 # (`CI=true`) a skip of theirs is a failure, since then nobody would have run them.
-NEVER_SKIPPED_IN_CI = {"browser", "oracle", "sdk"}
+NEVER_SKIPPED_IN_CI = {"browser", "oracle", "real", "sdk"}
 PROGRAMS = {"browser": ("chromium", "chromium-browser", "google-chrome"), "oracle": ("docker",)}
 
 

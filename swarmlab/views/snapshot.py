@@ -15,6 +15,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.views import inside
 from swarmlab.views.inside import NOT_KNOWN, Json, Machine
@@ -97,8 +98,22 @@ def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
         stored = seen.nodes, seen.services, seen.tasks
         snapshot = picture(*stored, machines=seen.machines, now_s=seen.now_s)
         return replace(snapshot, index=seen.index)
-    client = cluster if hasattr(cluster, "api") else cluster.client()
-    return picture(client.api.nodes(), client.api.services(), client.api.tasks())
+    if hasattr(cluster, "api"):
+        return _asked(cluster, {})
+    # Of engines that this kit started it is known which run, whoever leads.
+    known = cluster.names if hasattr(cluster, "crash") else []
+    up = cluster.up() if known else []
+    machines = {name: Machine(name in up, "", None) for name in known}
+    if cluster.leader():
+        return _asked(cluster.client(), machines)
+    if last is None:
+        raise LabError(_("no manager says who leads, so nobody can tell of the swarm now"))
+    return _remembered(last, machines, None)
+
+
+def _asked(client: Any, machines: Mapping[str, Machine]) -> Snapshot:
+    """What a manager answers."""
+    return picture(client.api.nodes(), client.api.services(), client.api.tasks(), machines)
 
 
 def picture(
@@ -281,7 +296,7 @@ def _slot_rows(
 
 
 # -- when nobody who is up can tell ------------------------------------------------
-def _remembered(last: Snapshot, machines: Mapping[str, Machine], now_s: float) -> Snapshot:
+def _remembered(last: Snapshot, machines: Mapping[str, Machine], now_s: float | None) -> Snapshot:
     """What was known, with what is seen of the machines: nobody who is up knows as much."""
     nodes = []
     for row in last.nodes:
