@@ -260,14 +260,16 @@ class Cluster:
     def as_of(self, moment: Duration) -> Cluster:
         """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
 
-        Its story is lived again up to there; a request that was under way is answered first.
+        Its story is lived again up to there; a request that was under way stays unanswered.
         """
         from swarmlab.story import relive
 
         with self.lock:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
-                raise LabError(f"{moment!r} has not come yet: it is {self.now_ns / S:.1f} s")
+                raise LabError(
+                    f"{until_ns / S:g} s has not come yet; it is {self.now_ns / S:.1f} s"
+                )
             return relive(self._make_up, self._journal, until_ns)
 
     def use(self) -> None:

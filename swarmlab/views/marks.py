@@ -26,8 +26,9 @@ MARKS = {
     "asked": Look("A", "what you asked", palette.SQUARE, palette.BLUE, palette.WHITE),
     "update": Look("U", "update", palette.ARROW_UP, palette.SKY_BLUE),
 }
-COMMIT_NS = 100 * MS  # what managers decide is seen once a quorum has it, some ms later
-PLACES_MAX = 26  # marks that stand side by side, so that each can be read and clicked
+# What managers decide is seen once a quorum has it, some ms later; a request has first to come in.
+COMMIT_NS, REQUEST_NS = 100 * MS, 200 * MS
+PLACES_MAX = 20  # marks that stand side by side, so that each can be read and clicked
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def _done(entry: Any, names: dict[str, str]) -> Mark:
     args, kind = entry.args, "fault"
     match entry.verb:
         case "request":
-            kind, line = "asked", command(names, *args[1:])
+            line = command(names, *args[1:])
+            return Mark(entry.at_ns + REQUEST_NS + COMMIT_NS, "asked", line)
         case "partition":
             sides = "  |  ".join(" ".join(side) for side in args)
             line = _("the network is cut:  {sides}").format(sides=sides)

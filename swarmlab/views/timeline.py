@@ -84,10 +84,11 @@ class Timeline(LiveWidget):
     def fork(self) -> Any:
         """A cluster that goes on from the moment shown; `%docker` speaks to it from now on."""
         there = self.cluster if self._at_ns is None else self._life(self._at_ns)
-        self.forked = there.fork().use()
+        self.forked = there.fork()
+        self.forked.use()
         line = _(
             "A copy goes on from t = {s:.1f} s, and %docker speaks to it: swarmlab.latest().board()"
-            " shows it. The original is as it was; its use() goes back to it."
+            " shows it. The original is as it was; swarmlab.use(…) goes back to it."
         )
         self.tell([line.format(s=self.forked.now_ns / S)])
         return self.forked
@@ -164,7 +165,7 @@ class Timeline(LiveWidget):
         }
 
     def _led(self, span: Span) -> list[Any]:
-        words = _("♛ {name}, term {term}").format(name=span.name, term=span.term)
+        words = _("{name}, term {term}").format(name=span.name, term=span.term)
         return [self._left(span.start_ns), self._left(span.end_ns - span.start_ns), words]
 
     def _near(self) -> Table:
