@@ -130,13 +130,15 @@ def relive(make_up: dict[str, Any], journal: list[Entry], until_ns: int) -> Clus
     for entry, end_ns in zip(journal, ends_ns, strict=False):
         if entry.at_ns > until_ns:
             break
-        simulation.run_until(max(simulation.now_ns, entry.at_ns))
+        if entry.at_ns > simulation.now_ns:  # else what is due at this moment comes after it
+            simulation.run_until(entry.at_ns)
         if entry.verb == "request":  # it notes itself, and time runs until it is answered
             _ask_again(cluster, entry, min(end_ns, until_ns))
         else:
             cluster._act(entry.verb, entry.args)
             cluster._journal.append(entry)
-    simulation.run_until(max(simulation.now_ns, until_ns))
+    if until_ns > simulation.now_ns:
+        simulation.run_until(until_ns)
     return cluster
 
 
