@@ -30,7 +30,7 @@ BUDGETS = {
     ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
     ("lessons",): 460,
 }
-REST_LINES_MAX = 4670
+REST_LINES_MAX = 4930
 
 
 def lines_of(*places: str) -> int:
