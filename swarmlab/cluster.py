@@ -116,8 +116,7 @@ class Cluster:
         self.machine(name)
         if name not in self._clients:
             door = InProcessDoor(self._world.simulation, self.lock)
-            adapter = _adapter(self, name, door)
-            self._clients[name] = in_process_client(name, adapter)
+            self._clients[name] = in_process_client(name, _adapter(self, name, door))
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
@@ -384,9 +383,8 @@ class Cluster:
         return board_of(self)
 
     def __repr__(self) -> str:
-        up = sum(self.is_up(name) for name in self.names)
-        time_s = self.now_ns / S
-        return f"<Cluster simulated, {up} of {len(self.names)} nodes up, t = {time_s:.1f} s>"
+        nodes = f"{sum(map(self.is_up, self.names))} of {len(self.names)} nodes up"
+        return f"<Cluster simulated, {nodes}, t = {self.now_ns / S:.1f} s>"
 
 
 def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
