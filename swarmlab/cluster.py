@@ -11,12 +11,13 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.duration import Duration, nanoseconds
 from swarmlab.errors import LabError
-from swarmlab.journal import Entry, masked, parsed, unmasked, unparsed
+from swarmlab.journal import Entry, masked, parsed, replay
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ class Cluster:
         self.machine(name)
         if name not in self._clients:
             door = InProcessDoor(self._world.simulation, self.lock)
-            adapter = _adapter(self, name, door)
-            self._clients[name] = in_process_client(name, adapter)
+            self._clients[name] = in_process_client(name, _adapter(self, name, door))
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
@@ -181,7 +181,7 @@ class Cluster:
 
                 send(self._world, *args)
             case "request":
-                self._replay(*args)
+                replay(self.client(args[0]), self._words(), *args[1:])
             case _:
                 raise LabError(f"the journal says {verb!r}, which this version does not know")
 
@@ -254,8 +254,28 @@ class Cluster:
     def fork(self) -> Cluster:
         """The whole cluster once more, as it is now; the two go on independently."""
         with self.lock:
-            world = copy.deepcopy(self._world)
-            return Cluster(world, dict(self._make_up), list(self._journal))
+            return Cluster(copy.deepcopy(self._world), dict(self._make_up), list(self._journal))
+
+    def as_of(self, moment: Duration) -> Cluster:
+        """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
+
+        Its story is lived again up to there; a request that was under way stays unanswered.
+        """
+        from swarmlab.story import relive
+
+        with self.lock:
+            until_ns = nanoseconds(moment)
+            if until_ns > self.now_ns:
+                raise LabError(
+                    f"{until_ns / S:g} s has not come yet; it is {self.now_ns / S:.1f} s"
+                )
+            return relive(self._make_up, self._journal, until_ns)
+
+    def use(self) -> None:
+        """Let `%docker` speak to this cluster: `swarmlab.use`."""
+        from swarmlab.story import use
+
+        use(self)
 
     def save(self, path: str | Path) -> Path:
         """Write the cluster's story to a small JSON file, which `swarmlab.load` lives again."""
@@ -286,18 +306,6 @@ class Cluster:
         what = masked(path.partition("?")[0], parsed(body), seed, self._words())
         self._journal.append(Entry(self.now_ns, "request", (name, method, path, what)))
 
-    def _replay(self, name: str, method: str, path: str, body: Any) -> None:
-        import requests
-
-        client = self.client(name)
-        url = f"{client.api.base_url}{path}"
-        data = unparsed(unmasked(body, self._words()))
-        kind = "application/x-tar" if isinstance(body, str) else "application/json"
-        headers = {"Content-Type": kind} if data else {}
-        prepared = requests.Request(method, url, data=data, headers=headers).prepare()
-        with_body = client.api.get_adapter(url).send(prepared, stream=False)
-        assert with_body is not None
-
     # -- why ---------------------------------------------------------------------------
     def explain(self, task: str) -> Explanation:
         """Why a task is where it is, or why it is nowhere: `explain("web.3")`, or a task's id.
@@ -307,23 +315,19 @@ class Cluster:
         """
         from swarmlab.manager.explanation import explain
         from swarmlab.manager.scheduler import Scheduled
-        from swarmlab.story import relive
 
         found = self._find_task(task)
         for record in self.trace.of(Scheduled):
             for _, task_id, node in record.placements:
                 if task_id == found.id:
-                    before = relive(self._make_up, self._journal, record.at_ns - 1)
-                    scheduler = before._scheduler()
-                    waiting = scheduler.unassigned | scheduler.preassigned
-                    asked = waiting.get(task_id, found)
+                    scheduler = self.as_of(f"{record.at_ns - 1}ns")._scheduler()
+                    asked = (scheduler.unassigned | scheduler.preassigned).get(task_id, found)
                     return explain(scheduler, asked, record.at_ns, node, len(record.placements))
         return explain(self._scheduler(), found, self.now_ns, "", 0)
 
     def _leader(self) -> Any:
-        for name in self.names:
-            manager = self._manager(name)
-            if manager is not None and manager.raft.is_leader:
+        for manager in filter(None, map(self._manager, self.names)):
+            if manager.raft.is_leader:
                 return manager
         raise LabError("there is no leader now, so nobody decides where tasks go")
 
@@ -379,9 +383,8 @@ class Cluster:
         return board_of(self)
 
     def __repr__(self) -> str:
-        up = sum(self.is_up(name) for name in self.names)
-        time_s = self.now_ns / S
-        return f"<Cluster simulated, {up} of {len(self.names)} nodes up, t = {time_s:.1f} s>"
+        nodes = f"{sum(map(self.is_up, self.names))} of {len(self.names)} nodes up"
+        return f"<Cluster simulated, {nodes}, t = {self.now_ns / S:.1f} s>"
 
 
 def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
@@ -394,7 +397,4 @@ def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
                 cluster._note_request(name, request.method, request.path_url, request.body)
                 return super().send(request, *args, **options)
 
-    def engine() -> Any:
-        return cluster.engine(name)
-
-    return JournalAdapter(engine, door)
+    return JournalAdapter(partial(cluster.engine, name), door)

@@ -11,7 +11,12 @@ import base64
 import json
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 # Requests whose bodies carry what must not be written down, and under which key.
 PAYLOADS = {"/secrets/create": "Data", "/configs/create": "Data"}
@@ -52,6 +57,16 @@ def unmasked(body: Any, words: dict[str, str]) -> Any:
         return body
     meant = {word: token for token, word in words.items()}
     return {k: meant.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
+
+
+def replay(client: DockerClient, words: dict[str, str], method: str, path: str, body: Any) -> None:
+    """Send a request again that was written down; `words` are those of the swarm as it is now."""
+    url = f"{client.api.base_url}{path}"
+    data = unparsed(unmasked(body, words))
+    kind = "application/x-tar" if isinstance(body, str) else "application/json"
+    headers = {"Content-Type": kind} if data else {}
+    prepared = requests.Request(method, url, data=data, headers=headers).prepare()
+    client.api.get_adapter(url).send(prepared, stream=False)
 
 
 def _is_version(part: str) -> bool:

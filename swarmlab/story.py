@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.cluster import Cluster
+from swarmlab.engine.doors import REQUEST_NS
 from swarmlab.errors import LabError
 from swarmlab.journal import Entry, from_json, to_json
 from swarmlab.simulation import Machine, Network, Simulation
@@ -144,19 +145,44 @@ def _form_swarm(cluster: Cluster, managers: int) -> None:
     cluster._journal.clear()
 
 
+class MomentReached(BaseException):
+    """The story has been lived as far as it was to be; no engine may catch this."""
+
+
+def _reached() -> None:
+    raise MomentReached
+
+
 def relive(make_up: dict[str, Any], journal: list[Entry], until_ns: int) -> Cluster:
-    """The cluster's story again, up to a moment."""
+    """The cluster's story again, up to a moment; what is asked at that moment stays unanswered."""
     cluster = _build(make_up)
     simulation = cluster._world.simulation
-    for entry in journal:
+    ends_ns = [*(entry.at_ns for entry in journal[1:]), until_ns]
+    for entry, end_ns in zip(journal, ends_ns, strict=False):
         if entry.at_ns > until_ns:
             break
-        simulation.run_until(max(simulation.now_ns, entry.at_ns))
-        cluster._act(entry.verb, entry.args)
-        if entry.verb != "request":  # a request notes itself
+        if entry.at_ns > simulation.now_ns:  # else what is due at this moment comes after it
+            simulation.run_until(entry.at_ns)
+        if entry.verb == "request":  # it notes itself, and time runs until it is answered
+            _ask_again(cluster, entry, min(end_ns, until_ns))
+        else:
+            cluster._act(entry.verb, entry.args)
             cluster._journal.append(entry)
-    simulation.run_until(max(simulation.now_ns, until_ns))
+    if until_ns > simulation.now_ns:
+        simulation.run_until(until_ns)
     return cluster
+
+
+def _ask_again(cluster: Cluster, entry: Entry, until_ns: int) -> None:
+    simulation = cluster._world.simulation
+    limit = simulation.at(until_ns + 1, _reached)
+    try:
+        cluster._act(entry.verb, entry.args)
+    except MomentReached:
+        simulation.now_ns = until_ns
+        if until_ns < entry.at_ns + REQUEST_NS:  # it had not even come in
+            cluster._journal.pop()
+    limit.cancel()
 
 
 def load(path: str | Path) -> Cluster:

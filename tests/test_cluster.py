@@ -189,6 +189,16 @@ def test_a_saved_story_is_lived_again_to_the_same_digest(cluster, tmp_path):
     assert again.save(tmp_path / "again.json").read_text() == path.read_text()
 
 
+def test_what_was_done_at_one_moment_is_done_at_one_moment_again(cluster, tmp_path):
+    """Nothing that the first start sets off happens before the second."""
+    cluster.crash("m2", "m3")
+    cluster.run("5s")
+    cluster.start("m2", "m3")
+    cluster.run("5s")
+    again = swarmlab.load(cluster.save(tmp_path / "story.json"))
+    assert again.trace.digest() == cluster.trace.digest()
+
+
 def test_a_saved_story_is_small_data_without_a_secret(cluster, tmp_path):
     story(cluster)
     text = cluster.save(tmp_path / "story.json").read_text()

@@ -30,7 +30,7 @@ BUDGETS = {
     ("docker_cli",): 3865,  # docker stack alone, a reader of Compose files, is 950
     ("lessons",): 463,
 }
-REST_LINES_MAX = 6100  # real engines, and the comparison with them, are 1,200 of it
+REST_LINES_MAX = 6400  # real engines, and the comparison with them, are 1,200 of it
 
 
 def lines_of(*places: str) -> int:

@@ -9,6 +9,7 @@ Source: swarmkit manager/orchestrator/{replicated,global}.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from swarmlab.manager.restart import RestartSupervisor
@@ -16,8 +17,15 @@ from swarmlab.manager.room import Room
 from swarmlab.manager.slots import is_rolling_back, live, wanted
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.manager.updater import Updates
-from swarmlab.model import Node, Service, StoreObject, Task, TaskState
-from swarmlab.simulation import Simulation
+from swarmlab.model import Node, Service, StoreObject, Task, TaskState, UpdateState
+from swarmlab.simulation import Record, Simulation
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStateChanged(Record):
+    service: str
+    state: UpdateState
+    message: str
 
 
 class Orchestrator(Room):
@@ -48,6 +56,7 @@ class Orchestrator(Room):
             if object.spec.mode != self.mode:
                 return False
             (self._removed if new is None else self._services)[object.id] = None
+            self._record_update(old, object)
             return True
         if isinstance(object, Task):
             before = old if isinstance(old, Task) else None
@@ -58,6 +67,13 @@ class Orchestrator(Room):
             self._nodes[object.id] = None
             return True
         return False
+
+    def _record_update(self, old: StoreObject | None, service: Service) -> None:
+        before = old.update_status if isinstance(old, Service) else None
+        if (status := service.update_status) and (not before or before.state != status.state):
+            now_ns, name = self.simulation.now_ns, service.spec.name
+            record = UpdateStateChanged(now_ns, "", name, status.state, status.message)
+            self.simulation.trace.add(record)
 
     @abstractmethod
     def hear_task(self, old: Task | None, new: Task | None) -> bool:
