@@ -96,7 +96,7 @@ def launch(
     It takes some 10 seconds once `image`, which holds the engine, was pulled. `seed` is accepted,
     so that one page can make simulated and real clusters, and changes nothing: in life chance
     repeats for nobody. `close()`, the end of a `with` block or of the program removes all of it;
-    `swarmlab clean` does so after a crash. There is one at a time: the next launch closes it.
+    `swarmlab clean` does so after a crash. With more than 12 engines the oldest cluster is closed.
     """
     from swarmlab.real import launched
 

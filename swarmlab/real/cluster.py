@@ -19,7 +19,7 @@ from swarmlab.strings import _
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "disk", "trust", "who_can_read", "lock"),
-    *("traffic", "in_flight", "drop"),
+    *("traffic", "in_flight", "drop", "as_of"),
 )
 FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
 WAIT_LIMIT = "10m"
@@ -118,6 +118,12 @@ class RealCluster:
                 raise LabError(_("it did not come to pass within {limit}").format(limit=limit))
             time.sleep(POLL_S)
         return time.monotonic() - begun
+
+    def use(self) -> None:
+        """Let `%docker` speak to this cluster, until another is made."""
+        from swarmlab.story import use
+
+        use(self)
 
     # -- showing ---------------------------------------------------------------------
     @property

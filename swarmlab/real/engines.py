@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +33,12 @@ START = """
 for group in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw $group; done 2>/dev/null
 exec "$@"
 """
+REMOVE = """
+import sys
+from swarmlab.real import engines, reach
+engines.remove(reach.reach(), sys.argv[1])
+"""
+_removing: list[subprocess.Popen[bytes]] = []
 
 
 def new_lab() -> str:
@@ -103,6 +111,15 @@ def remove(client: docker.DockerClient, lab: str = "") -> list[str]:
     for volume in volumes:
         _gone(volume, force=True)
     return sorted(found.name for found in [*containers, *networks, *volumes])
+
+
+def remove_from_outside(lab: str) -> None:
+    """Let a process of its own do it: a kernel that ends is given 5 seconds, which may not do."""
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-c", REMOVE, lab]
+    _removing.append(
+        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    )
 
 
 def _gone(found: Any, **options: Any) -> None:

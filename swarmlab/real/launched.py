@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 import weakref
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from swarmlab.real.reach import reach
 from swarmlab.real.trouble import explained
 from swarmlab.strings import _
 
-ENGINES_MAX = 20
+ENGINES_MAX = 20  # in one cluster
+TOGETHER_MAX = 12  # in all clusters of one program
 START_S, STOP_S = 60.0, 30
 # A node hears nothing from the addresses after $1. What a crash forgets, a start tells it again.
 DEAF = """
@@ -43,6 +45,7 @@ class LaunchedCluster(RealCluster):
         self._clients: dict[str, docker.DockerClient] = {}
         self._group: dict[str, int] = {}  # which side of a cut network a node is on
         self._remove = weakref.finalize(self, engines.remove, outer, lab)
+        self._remove.atexit = False  # see `_at_exit`
 
     # -- looking ---------------------------------------------------------------------
     @property
@@ -215,7 +218,7 @@ class LaunchedCluster(RealCluster):
         return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, {self.lab}>"
 
 
-_last: weakref.ref[LaunchedCluster] | None = None
+_alive: list[weakref.ref[LaunchedCluster]] = []  # what this program launched, oldest first
 
 
 def launch(
@@ -227,10 +230,8 @@ def launch(
 ) -> LaunchedCluster:
     """Start engines and form a swarm of them alone; `say` gets a line a step.
 
-    Whoever runs a cell again, which makes a cluster, wants no second five engines: the cluster that
-    was launched before is closed. Whatever goes wrong on the way, nothing is left.
+    Whatever goes wrong on the way, nothing is left.
     """
-    global _last
     _check("managers", managers, 1)
     _check("workers", workers, 0)
     if managers + workers > ENGINES_MAX:
@@ -240,9 +241,7 @@ def launch(
             )
         )
     outer = reach()
-    if (before := _last and _last()) and before.alive:
-        say(_("closing {cluster}, which was launched before").format(cluster=before.lab))
-        before.close()
+    _make_room(managers + workers, say)
     images.have(outer, image, say)
     cluster = LaunchedCluster(outer, engines.new_lab(), say)
     try:
@@ -252,8 +251,28 @@ def launch(
     except BaseException:  # also when it is interrupted
         cluster.close()
         raise
-    _last = weakref.ref(cluster)
+    _alive.append(weakref.ref(cluster))
     return cluster
+
+
+def _make_room(coming: int, say: Callable[[str], object]) -> None:
+    """Close the oldest clusters while there would be too many engines for a laptop.
+
+    Whoever runs a cell again that makes a cluster does not think of the one it made before.
+    """
+    clusters = [cluster for one in _alive if (cluster := one()) and cluster.alive]
+    while clusters and coming + sum(len(cluster.names) for cluster in clusters) > TOGETHER_MAX:
+        oldest = clusters.pop(0)
+        say(_("closing {cluster}, which was launched before").format(cluster=oldest.lab))
+        oldest.close()
+
+
+@atexit.register
+def _at_exit() -> None:
+    """The end of the program is the end of its engines."""
+    for one in _alive:
+        if (cluster := one()) and cluster.alive:
+            engines.remove_from_outside(cluster.lab)
 
 
 def _check(word: str, count: Any, least: int) -> None:
