@@ -89,7 +89,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
             record.note(self.exercise.name, changes=changes, hints=self.attempt.hints)
         except (LabError, OSError) as error:
             note = _("It could not be noted: {error}").format(error=error)
-        used = _("Changes: {changes}, par: {par}.").format(changes=changes, par=par)
+        used = _("Changes: {changes}, fewest: {par}.").format(changes=changes, par=par)
         return f"{used} {note}".rstrip()
 
     def hint(self) -> Said:
@@ -141,7 +141,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
         solution.disabled = attempt.hints < len(self.exercise.hints)
-        used = _("Changes: {changes} (par {par}). Looking is free.")
+        used = _("Changes: {changes} (fewest: {par}). Looking is free.")
         words = used.format(changes=attempt.changes, par=self.exercise.par)
         self._used.value = f"<span style='font-size:1.1em'>&ensp;{escape(words)}</span>"
 
