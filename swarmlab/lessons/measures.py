@@ -179,5 +179,7 @@ def shown(value: Any) -> str:
     if isinstance(value, Counter):
         counts = [f"{ours.get(key, key)}: {count}" for key, count in sorted(value.items())]
         return ", ".join(counts) or _("nothing")
+    if value is None:
+        return _("not set")
     texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in leaves(value)]
     return ", ".join(ours.get(text, text) for text in texts) or _("nothing")

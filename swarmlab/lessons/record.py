@@ -74,7 +74,7 @@ def progress(notebook: str = "") -> Progress:
         mark = _("✔ solved") if best else _("– open")
         counts = best.get("changes", "–"), exercise.par, best.get("hints", "–")
         rows.append((exercise.name, _(exercise.title), mark, *map(str, counts)))
-    heads = _("Name"), _("Exercise"), _("Solved"), _("Changes"), _("Par"), _("Hints")
+    heads = _("Name"), _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints")
     count = sum(one.name in solved for one in shown)
     told = _("{count} of {all} solved.").format(count=count, all=len(shown))
     begin = _('To begin one: `exercise("NAME", make=make)`. A copy of this, beside the page: ')

@@ -22,7 +22,7 @@ from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, find
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.said import Said, big, marked, with_twins
+from swarmlab.views.said import FOCUS, Said, big, marked, with_twins
 
 REFLECT_AT = 3  # the hint that asks for a line of reflection first
 _shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
@@ -44,7 +44,8 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         row = ipywidgets.HBox([*self._buttons, self._used], layout=layout)
         self._board: Board | None = None
-        self._fixed = [ipywidgets.HTML(_task_html(exercise)), row, self._thought, self._status]
+        task = ipywidgets.HTML(FOCUS + _task_html(exercise))
+        self._fixed = [task, row, self._thought, self._status]
         super().__init__(self._fixed)
         self._say(Said(_("Press Start: this exercise has a swarm of its own."), ()))
         self._draw()
@@ -89,7 +90,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
             record.note(self.exercise.name, changes=changes, hints=self.attempt.hints)
         except (LabError, OSError) as error:
             note = _("It could not be noted: {error}").format(error=error)
-        used = _("Changes: {changes}, par: {par}.").format(changes=changes, par=par)
+        used = _("Changes: {changes}, fewest: {par}.").format(changes=changes, par=par)
         return f"{used} {note}".rstrip()
 
     def hint(self) -> Said:
@@ -141,7 +142,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
         solution.disabled = attempt.hints < len(self.exercise.hints)
-        used = _("Changes: {changes} (par {par}). Looking is free.")
+        used = _("Changes: {changes} (fewest: {par}). Looking is free.")
         words = used.format(changes=attempt.changes, par=self.exercise.par)
         self._used.value = f"<span style='font-size:1.1em'>&ensp;{escape(words)}</span>"
 

@@ -17,6 +17,12 @@ from swarmlab.views.snapshot import html_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# For a widget's HTML: which of its buttons the keyboard is at. Jupyter's own ring is hair-thin.
+FOCUS = (
+    "<style>.jupyter-button.jupyter-button:focus-visible"
+    f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}</style>"
+)
+
 
 def marked(text: str) -> str:
     """Plain text as HTML; `code`, **strong** and line breaks are kept."""
