@@ -220,6 +220,12 @@ class RealCluster:
             raise AttributeError(name)
         return getattr(self._cluster, name)
 
+    def up(self) -> list[str]:
+        return [name for name in self._cluster.names if self._cluster.is_up(name)]
+
+    def leader(self) -> str:
+        return self._cluster.default_node()
+
     def close(self) -> None:
         self.closed = True
 

@@ -34,7 +34,7 @@ class Api:
     kind = "real"
 
     def __init__(self, cluster: Any) -> None:
-        self.client = cluster.client
+        self.client, self.leader = cluster.client, cluster.default_node
 
 
 @pytest.fixture
