@@ -41,7 +41,7 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
         r"service update",
         r"other flags may not be combined with --rollback",
         "first store the policy (`docker service update --rollback-parallelism 2 …`), later go back"
-        " with `docker service rollback`; what counts is the policy of the spec gone back to",
+        " with `docker service rollback`; it goes by the policy of the version that comes back",
     ),
     (
         r"node (?:update|inspect|promote|demote|rm|ps)",
@@ -52,7 +52,7 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
     (
         r"(secret|config) create",
         r"must be larger than 0 and less than (\d+) bytes",
-        "the limit itself is too much already: at most {1} bytes less one",
+        "{1} bytes are too much already; one byte less is the most",
     ),
     (r"/run/secret/(\S*)", r"", "the folder is /run/secrets (plural): /run/secrets/{0}"),
     (

@@ -201,6 +201,12 @@ def load_ipython_extension(ipython: Any) -> None:
 
     @no_var_expand
     def magic(line: str, cell: str | None = None) -> None:
+        """Docker's command line: `%docker node ls`, or `%%docker` above several lines.
+
+        `-H m2` in front of a command asks node m2; `%docker -H m2` alone asks it from now on. A
+        cell may have comments, a backslash at a line's end, `echo … | docker …` and `$(…)`.
+        `%docker service create --help` tells of a command; notebook 00 begins with all of it.
+        """
         node, words = _host(line.split(), "") if cell is not None else ("", [])
         text = line if cell is None else f"{' '.join(words)}\n{cell}"
         with Bar() as bar:
