@@ -16,7 +16,7 @@ ORACLE = Path(__file__).parent / "oracle"
 ORIGINAL = Path(__file__).parents[2] / "shared" / "oracle"
 MORE = ORACLE / "more"  # scenarios of our own, with their recordings
 # How many simulated seconds pass in one of ours, try by try. Some facts are read at one moment: for
-# a quarter of a second after each restart a slot holds one task more, on real engines too. What only
+# a quarter of a second after each restart a slot holds one task more, on real ones too. What only
 # the moment made differ does not at another pace; a true difference stays.
 SPEEDS = ("10", "8", "7", "6")
 
