@@ -252,11 +252,11 @@ def test_an_exercise_is_solved_by_mouse_and_by_keyboard(lab: Lab, chromium: str,
         type_below(notebook, task, command)
         button(name="Check").press("Enter")
         status.get_by_text("the scheduler knows").wait_for()
-        task.get_by_text("Changes: 1 (par 1)").wait_for()
+        task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
 
         button(name="Undo").click()
         status.get_by_text("Undone").wait_for()
-        task.get_by_text("Changes: 0 (par 1)").wait_for()
+        task.get_by_text("Changes: 0 (fewest: 1)").wait_for()
         button(name="Hint").press("Space")
         status.get_by_text("Hint 1 of 3").wait_for()
 
