@@ -11,7 +11,7 @@ from typing import Any
 
 from swarmlab.docker_cli.kinds import parse_words
 from swarmlab.docker_cli.ports import parse_ports
-from swarmlab.docker_cli.text import go_duration, go_quote, parse_bytes, parse_duration
+from swarmlab.docker_cli.text import go_duration, go_quote, go_value, parse_bytes, parse_duration
 
 PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 ORDERS = ("start-first", "stop-first")
@@ -45,14 +45,7 @@ def is_a(value: Any, types: Sequence[type]) -> bool:
 
 
 def as_text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.10g}"
-    return str(value)
+    return "" if value is None else go_value(value)
 
 
 def _pairs(value: Any, *, empty: str | None = "") -> dict[str, str | None]:
