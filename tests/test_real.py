@@ -39,7 +39,9 @@ from tests.host_engine import HostEngine, import_dind, missing
 pytestmark = pytest.mark.real
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-PAGES = ("00_start_here", "05_quorum")  # 05 is ten minutes, most of them spent waiting
+# The longest first: eight minutes, most of them spent waiting.
+PAGES = ("05_quorum", "12_rolling_updates", "07_placement", "00_start_here", "01_vm_vs_container")
+PAGES_AT_ONCE = 3
 PAGE_S_MAX = 1200
 READY_S_MAX, GONE_S_MAX = 30.0, 30.0
 Pages = tuple[HostEngine, dict[str, Future[Any]]]
@@ -64,7 +66,7 @@ def pages(request: pytest.FixtureRequest) -> Iterator[Pages | None]:
     if not any("notebook" in item.name for item in request.session.items):
         yield None  # nobody asks for them
         return
-    with HostEngine() as engine, ThreadPoolExecutor() as pool:
+    with HostEngine() as engine, ThreadPoolExecutor(PAGES_AT_ONCE) as pool:
         import_dind(engine.client)
         yield engine, {name: pool.submit(run_on_real_engines, name, engine) for name in PAGES}
 
@@ -482,11 +484,11 @@ def test_a_scenario_ends_on_real_engines_as_on_simulated_ones(host: HostEngine, 
 def test_a_notebook_runs_on_real_engines_by_its_one_line_switch(pages: Pages, name: str):
     shown, wrong = pages[1][name].result(PAGE_S_MAX)
     assert wrong == []
-    assert "5 engines" in "".join(shown.values())
+    assert re.search(r"\d engines", "".join(shown.values()))
     if name == "00_start_here":
         assert re.search(r"m1 +Down .*Unreachable", shown["survivors"])
         assert re.search(r"m[23] +Ready .*Leader", shown["survivors"])
-    else:
+    if name == "05_quorum":
         assert "computed and seen agree" in shown["table"]
         assert "web scaled to 9" in shown["cut-run"]
         assert "The swarm does not have a leader" in shown["cut-run"]
