@@ -216,12 +216,8 @@ class Reader:
             missing = [key for key in REQUIRED.get(kind, ()) if key not in (written or {})]
             self.faults += [(path, f"{key} is required") for key in missing]
             return self._block(keys()[kind], written, path, kind in HAVE_EXTENSIONS)
-        if isinstance(written, Filled) and kind in ("integer", "number", "count", "boolean"):
-            try:
-                written = cast(written, kind)
-            except ValueError as error:
-                fault = f"failed to cast to expected type: {error}"
-                raise CliError(f"error while interpolating {path}: {fault}") from None
+        if isinstance(written, Filled):
+            written = _cast(written, kind, path)
         return self._plain(KINDS[kind], written, path)
 
     def _plain(self, kind: Kind, written: Any, path: str) -> Any:
@@ -276,7 +272,7 @@ class Reader:
 
     def _external(self, written: Any, path: str) -> Any:
         if isinstance(written, Filled):
-            written = cast(written, "boolean")
+            written = _cast(written, "boolean", path)
         if isinstance(written, dict):
             return self._block({"name": "string"}, written, path) or True
         return self._plain(Kind((bool, dict), said=(bool, dict)), written, path)
@@ -328,6 +324,15 @@ class Reader:
         for key in [*dict(self._known(keys()[kind])), *(key for key in one if key[:2] == "x-")]:
             if key in one:
                 one[key] = one.pop(key)
+
+
+def _cast(text: str, kind: str, path: str) -> Any:
+    """A filled-in text as the number or switch that stands there; CliError when it is none."""
+    try:
+        return cast(text, kind)
+    except ValueError as error:
+        fault = f"failed to cast to expected type: {error}"
+        raise CliError(f"error while interpolating {path}: {fault}") from None
 
 
 def _undecoded(path: str, fault: str) -> str:
