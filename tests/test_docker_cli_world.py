@@ -12,16 +12,18 @@ from typing import Any
 from tests.test_talk import TALK
 
 Json = dict[str, Any]
-NOW = time.time()
+NOW = int(time.time())
 ROOT = "-----BEGIN CERTIFICATE-----\nMIIB<root>&\n-----END CERTIFICATE-----\n"
 TLS = {"TrustRoot": ROOT, "CertIssuerSubject": "MBMx", "CertIssuerPublicKey": "MFkw"}
 
 
 def stamp(age_s: float) -> str:
-    """An API time so long ago, halfway between two seconds so that ages do not flip."""
-    when = NOW - age_s - 0.5
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
-    return f"{text}.{int(when % 1 * 10**9):09d}Z"
+    """An API time so long ago, halfway between two seconds so that ages do not flip.
+
+    Its decimals do not end in 0: an engine written in Go never sends such a time.
+    """
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(NOW - age_s - 1))
+    return f"{text}.512345678Z"
 
 
 def an_id(letter: str) -> str:
@@ -258,7 +260,7 @@ CONTAINERS = [
         "Image": "demo:1@sha256:" + "1" * 64,
         "ImageID": "sha256:" + "5" * 64,
         "Command": "sh -c 'echo a long command'",
-        "Created": int(NOW) - 200,
+        "Created": NOW - 200,
         "Ports": [
             {"PrivatePort": 80, "PublicPort": 8080, "IP": "0.0.0.0", "Type": "tcp"},
             {"PrivatePort": 90, "Type": "tcp"},
@@ -278,7 +280,7 @@ IMAGES = [
         "Id": "sha256:" + "5" * 64,
         "RepoTags": ["demo:1"],
         "RepoDigests": [],
-        "Created": int(NOW) - 86400 * 20,
+        "Created": NOW - 86400 * 20,
         "Size": 1982464,
         "SharedSize": -1,
         "Containers": -1,
@@ -287,7 +289,7 @@ IMAGES = [
         "Id": "sha256:" + "6" * 64,
         "RepoTags": [],
         "RepoDigests": ["nginx@sha256:" + "7" * 64],
-        "Created": int(NOW) - 86400 * 400,
+        "Created": NOW - 86400 * 400,
         "Size": 187654321,
         "SharedSize": -1,
         "Containers": -1,
