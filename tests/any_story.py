@@ -74,17 +74,23 @@ def no_node_over_its_reservations(it: Transaction) -> Iterator[str]:
 
 
 def no_node_over_its_max(it: Transaction) -> Iterator[str]:
-    """6.3, filter 7. Only what is wanted counts (6.1); a lower limit evicts nobody (2.5)."""
-    for task in it.placed():
+    """6.3, filter 7. Only what is wanted counts (6.1); a lower limit evicts nobody (2.5).
+
+    A task of another spec, placed in the same transaction, may have come later, under no limit.
+    """
+    placed = {task.id: task for task in it.placed()}
+    for task in placed.values():
+        limit = task.spec.max_replicas
         here = [
             other
             for other in it.after.tasks_of_node(task.node_id)
             if other.service_id == task.service_id
             and ASSIGNED <= other.state <= RUNNING
             and other.desired <= TaskState.COMPLETE
+            and (other.id not in placed or other.spec.max_replicas == limit)
         ]
-        if task in here and 0 < task.spec.max_replicas < len(here):
-            yield f"{task.name}: {len(here)} on one node, {task.spec.max_replicas} allowed"
+        if task in here and 0 < limit < len(here):
+            yield f"{task.name}: {len(here)} on one node, {limit} allowed"
 
 
 def constraints_hold_at_placement(it: Transaction) -> Iterator[str]:
