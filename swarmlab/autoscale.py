@@ -74,8 +74,11 @@ def autoscale(
     """
     if not (0 < at_least <= at_most and target > 0):
         raise LabError(
-            f"at_least={at_least}, at_most={at_most}, target={target} cannot be kept; "
-            "0 < at_least <= at_most and target > 0 can"
+            "at_least={at_least}, at_most={at_most}, target={target} cannot be kept; 0 < at_least "
+            "<= at_most and target > 0 can",
+            at_least=at_least,
+            at_most=at_most,
+            target=target,
         )
     every_ns, calm_ns, quiet_ns = nanoseconds(every), nanoseconds(cool_down), nanoseconds(cool_down)
     story = []
@@ -83,7 +86,9 @@ def autoscale(
         found = client.services.get(service)
         mode = found.attrs["Spec"]["Mode"].get("Replicated")
         if mode is None:
-            raise LabError(f"{service} is not replicated, so there is nothing to scale")
+            raise LabError(
+                "{service} is not replicated, so there is nothing to scale", service=service
+            )
         now, measured = int(mode["Replicas"]), float(load())
         wanted = wanted_replicas(measured, target, at_least, at_most)
         scales = wanted > now or (wanted < now and quiet_ns >= calm_ns)

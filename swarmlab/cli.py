@@ -211,15 +211,17 @@ def ask(folder: Path, words: Sequence[str]) -> str:
             control.connect(str(path))
         except OSError as error:
             raise LabError(
-                f"nothing is served in {folder} ({error.strerror or error}); "
-                f"start it with: swarmlab serve --dir {folder}"
+                "nothing is served in {folder} ({error}); "
+                "start it with: swarmlab serve --dir {folder}",
+                folder=folder,
+                error=error.strerror or error,
             ) from None
         with control.makefile("rw", encoding="utf-8") as lines:
             lines.write(json.dumps({"words": list(words)}) + "\n")
             lines.flush()
             line = lines.readline()
     if not line:
-        raise LabError(f"the server in {folder} went away without an answer")
+        raise LabError("the server in {folder} went away without an answer", folder=folder)
     answer: dict[str, str] = json.loads(line)
     if "error" in answer:
         raise LabError(answer["error"])

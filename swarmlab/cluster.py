@@ -11,13 +11,12 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.duration import Duration, nanoseconds
-from swarmlab.errors import LabError
-from swarmlab.journal import Entry, masked, parsed, replay
+from swarmlab.errors import LabError, NoneSuch
+from swarmlab.journal import Entry, journaled, masked, parsed, replay
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Cluster:
         """The simulated machine of this name."""
         found = self._world.network.machines.get(name)
         if found is None:
-            raise LabError(f"there is no node {name!r}; there are {', '.join(self.names)}")
+            raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
         return found
 
     def engine(self, name: str) -> Engine | None:
@@ -116,7 +115,7 @@ class Cluster:
         self.machine(name)
         if name not in self._clients:
             door = InProcessDoor(self._world.simulation, self.lock)
-            self._clients[name] = in_process_client(name, _adapter(self, name, door))
+            self._clients[name] = in_process_client(name, journaled(self, name, door))
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
@@ -147,7 +146,7 @@ class Cluster:
     def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
         """Slow the link between two nodes, both ways; delay 0 without loss is normal."""
         if not 0 <= loss <= 1:
-            raise LabError(f"loss={loss} is no probability; it has to lie between 0 and 1")
+            raise LabError("loss={loss} is no probability; it lies between 0 and 1", loss=loss)
         self._do("slow", source, target, nanoseconds(delay), loss)
 
     def drop(self, source: str, target: str, place: int = 0) -> None:
@@ -183,7 +182,7 @@ class Cluster:
             case "request":
                 replay(self.client(args[0]), self._words(), *args[1:])
             case _:
-                raise LabError(f"the journal says {verb!r}, which this version does not know")
+                raise LabError("the journal says {verb!r}, unknown to this version", verb=verb)
 
     # -- requests --------------------------------------------------------------------
     def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests:
@@ -222,7 +221,9 @@ class Cluster:
         begun_ns, limit_ns = self.now_ns, nanoseconds(limit)
         while not condition():
             if self.now_ns - begun_ns >= limit_ns:
-                raise LabError(f"it did not come to pass within {limit} of virtual time")
+                raise LabError(
+                    "it did not come to pass within {limit} of virtual time", limit=limit
+                )
             self.run("200ms")
         return (self.now_ns - begun_ns) / S
 
@@ -231,7 +232,9 @@ class Cluster:
         from swarmlab.engine.doors import Pacer
 
         if not speed > 0:
-            raise LabError(f"speed={speed} does not move time; give a number above 0, or pause()")
+            raise LabError(
+                "speed={speed} does not move time; give more than 0, or pause()", speed=speed
+            )
         if self._pacer is None:
             self._pacer = Pacer(self._world.simulation, speed, self.lock)
             self._pacer.start()
@@ -267,7 +270,9 @@ class Cluster:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
                 raise LabError(
-                    f"{until_ns / S:g} s has not come yet; it is {self.now_ns / S:.1f} s"
+                    "{wanted:g} s has not come yet; it is {now:.1f} s",
+                    wanted=until_ns / S,
+                    now=self.now_ns / S,
                 )
             return relive(self._make_up, self._journal, until_ns)
 
@@ -307,8 +312,14 @@ class Cluster:
         self._journal.append(Entry(self.now_ns, "request", (name, method, path, what)))
 
     # -- why ---------------------------------------------------------------------------
-    def explain(self, task: str) -> Explanation:
-        """Why a task is where it is, or why it is nowhere: `explain("web.3")`, or a task's id.
+    def explain(self, task: str) -> Table:
+        """Why a task is where it is, or why it is nowhere: `explain("web.3")`, or a task's id."""
+        from swarmlab.views.why import why
+
+        return why(self, task)
+
+    def decision(self, task: str) -> Explanation:
+        """What `explain` shows, as data.
 
         A decision of the past is looked at where it was made: the story so far is lived again, up
         to the moment before.
@@ -347,7 +358,7 @@ class Cluster:
             if wanted in names or (not task.slot and wanted == here):
                 return task
         known = sorted({f"{t.service_name}.{t.slot}" for t in tasks if t.slot})
-        raise LabError(f"there is no task {wanted!r}; there are {', '.join(known) or 'none'}")
+        raise NoneSuch("there is no task {name!r}; there are {known}", wanted, known)
 
     # -- looking inside ------------------------------------------------------------------
     def disk(self, name: str) -> Table:
@@ -385,16 +396,3 @@ class Cluster:
     def __repr__(self) -> str:
         nodes = f"{sum(map(self.is_up, self.names))} of {len(self.names)} nodes up"
         return f"<Cluster simulated, {nodes}, t = {self.now_ns / S:.1f} s>"
-
-
-def _adapter(cluster: Cluster, name: str, door: Any) -> Any:
-    """The in-process door of one node, which keeps the journal."""
-    from swarmlab.engine.serving import EngineAdapter
-
-    class JournalAdapter(EngineAdapter):
-        def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            with cluster.lock:
-                cluster._note_request(name, request.method, request.path_url, request.body)
-                return super().send(request, *args, **options)
-
-    return JournalAdapter(partial(cluster.engine, name), door)

@@ -23,10 +23,9 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.docker_cli.magic import shell
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import S
 from swarmlab.story import latest, simulate, use
-from swarmlab.strings import _
 from swarmlab.views.side_by_side import Comparison, Comparisons, Played
 
 FOLDER = Path(__file__).parent / "real"
@@ -53,11 +52,7 @@ def chosen(names: Sequence[str]) -> list[str]:
     """These scenarios, each of which there has to be; all, when none is named."""
     for name in names:
         if name not in scenarios():
-            raise LabError(
-                _("there is no scenario {name!r}; there are {known}").format(
-                    name=name, known=", ".join(scenarios())
-                )
-            )
+            raise NoneSuch("there is no scenario {name!r}; there are {known}", name, scenarios())
     return list(names or scenarios())
 
 

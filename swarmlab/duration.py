@@ -27,7 +27,10 @@ def nanoseconds(duration: Duration) -> int:
     elif duration and not _PART.sub("", duration.strip()):
         ns = int(sum(float(number) * UNITS_NS[unit] for number, unit in _PART.findall(duration)))
     else:
-        raise LabError(f'{duration!r} is no duration; write it like "30s", "1m30s" or "200ms"')
+        raise LabError(
+            '{duration!r} is no duration; write it like "30s", "1m30s" or "200ms"',
+            duration=duration,
+        )
     if ns < 0:
-        raise LabError(f"{duration!r} lies in the past; time only runs forward")
+        raise LabError("{duration!r} lies in the past; time only runs forward", duration=duration)
     return ns

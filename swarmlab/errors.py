@@ -17,7 +17,10 @@
 Source: moby daemon/server/httpstatus/status.go; swarmkit manager/controlapi.
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
+
+from swarmlab.strings import _
 
 # Why a node answers for no swarm.
 NOT_IN_SWARM = (
@@ -159,10 +162,23 @@ class NotAvailable(EngineRefusal):
 
 
 class LabError(SwarmError, ValueError):
-    """Asked of the kit itself: the value, what is wrong with it, and what would be right."""
+    """Asked of the kit itself: the value, what is wrong with it, and what would be right.
+
+    `text` is looked up in the user's language, then filled in: `LabError("{n} is odd", n=3)`.
+    """
 
     status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(_(text).format(**values) if values else _(text))
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it: the sentence, without the calls that led to it."""
         return [f"✘ {self}"]
+
+
+class NoneSuch(LabError):
+    """There is no `{name!r}`, but there are `{known}`."""
+
+    def __init__(self, text: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(text, name=name, known=", ".join(known) or _("none"))

@@ -114,7 +114,7 @@ def who_can_read(cluster: Cluster, name: str) -> Table:
             rows.append((node, _("Raft's log, on disk"), _("a manager keeps everything; sealed")))
             rows.append((node, _("the manager's memory"), _("a manager knows every secret")))
     if secret is None:
-        raise LabError(f"there is no secret {name!r} on any manager that is up")
+        raise LabError("there is no secret {name!r} on any manager that is up", name=name)
     for node in cluster.names:
         rows += _on_worker(node, cluster.engine(node), secret)
     return Table(

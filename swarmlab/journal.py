@@ -11,12 +11,15 @@ import base64
 import json
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+    from swarmlab.cluster import Cluster
 
 # Requests whose bodies carry what must not be written down, and under which key.
 PAYLOADS = {"/secrets/create": "Data", "/configs/create": "Data"}
@@ -99,3 +102,16 @@ def unparsed(body: Any) -> bytes | None:
     if isinstance(body, str) and body.startswith("base64:"):
         return base64.b64decode(body.removeprefix("base64:"))
     return json.dumps(body).encode()
+
+
+def journaled(cluster: Cluster, name: str, door: Any) -> Any:
+    """The in-process door of one node, through which no change goes unnoted."""
+    from swarmlab.engine.serving import EngineAdapter
+
+    class JournalAdapter(EngineAdapter):
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
+            with cluster.lock:
+                cluster._note_request(name, request.method, request.path_url, request.body)
+                return super().send(request, *args, **options)
+
+    return JournalAdapter(partial(cluster.engine, name), door)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.duration import nanoseconds
 from swarmlab.engine.doors import PacedDoor, Pacer
 from swarmlab.engine.serving import SocketServer
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import S
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def made(options: argparse.Namespace) -> Cluster:
     names = options.engines.split(",")
     for name in names:
         if not NAME.fullmatch(name):
-            raise LabError(f"--engines: {name!r} is no host name; give names such as m1,m2,w1")
+            raise LabError(
+                "--engines: {name!r} is no host name; give names such as m1,m2,w1", name=name
+            )
     return engines(names, seed=options.seed)
 
 
@@ -82,23 +84,31 @@ def speed_of(word: str) -> float:
     with contextlib.suppress(ValueError):
         if math.isfinite(speed := float(word)) and speed >= 0:
             return speed
-    raise LabError(f"speed {word!r} does not do; give a number such as 10, or 0 to stop time")
+    raise LabError(
+        "speed {word!r} does not do; give a number such as 10, or 0 to stop time", word=word
+    )
 
 
 def prepare(folder: Path, names: list[str]) -> None:
     """Make the folders for the sockets; LabError when they are in use or cannot be used."""
     longest = folder / max(names, key=len) / "docker.sock"
     if len(os.fsencode(longest)) > SOCKET_PATH_BYTES_MAX:
-        raise LabError(f"{longest} is too long for a socket; choose a shorter --dir")
+        raise LabError(
+            "{longest} is too long for a socket; choose a shorter --dir", longest=longest
+        )
     try:
         for name in names:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = error.strerror
-        raise LabError(f"{folder} cannot be used ({why}); choose another --dir") from None
+        raise LabError(
+            "{folder} cannot be used ({why}); choose another --dir", folder=folder, why=why
+        ) from None
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(str(folder / "ctl.sock")) == 0:
-            raise LabError(f"{folder} is in use by another server; choose another --dir")
+            raise LabError(
+                "{folder} is in use by another server; choose another --dir", folder=folder
+            )
     (folder / "ctl.sock").unlink(missing_ok=True)  # of a server that was killed
 
 
@@ -146,12 +156,13 @@ class Ctl:
     def obey(self, word: str, *rest: str) -> str:
         """Do it, and say what was done; LabError when it cannot be done."""
         if word not in self.words:
-            raise LabError(f"{word!r} is not understood; there are {', '.join(self.words)}")
+            raise NoneSuch("{name!r} is not understood; there are {known}", word, self.words)
         act = self.words[word]
         try:
             inspect.signature(act).bind(*rest)
         except TypeError:
-            raise LabError(f"{' '.join([word, *rest])!r} has too few or too many words") from None
+            line = " ".join([word, *rest])
+            raise LabError("{line!r} has too few or too many words", line=line) from None
         with self.pacer.condition:
             self.pacer.catch_up()
             said = act(*rest)

@@ -15,6 +15,7 @@ from swarmlab.engine.doors import REQUEST_NS
 from swarmlab.errors import LabError
 from swarmlab.journal import Entry, from_json, to_json
 from swarmlab.simulation import Machine, Network, Simulation
+from swarmlab.strings import N_
 
 if TYPE_CHECKING:
     from swarmlab.real.cluster import RealCluster
@@ -78,12 +79,12 @@ def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
     """
     for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
         if not isinstance(count, int) or isinstance(count, bool) or count < least:
-            raise LabError(
-                f"{word}={count!r} makes no swarm; give a whole number of at least {least}"
-                + (": someone has to lead" if least else "")
-            )
+            text = N_("{word}={count!r} makes no swarm; give a whole number of at least {least}")
+            raise LabError(text, word=word, count=count, least=least)
     if managers + workers > NODES_MAX:
-        raise LabError(f"{managers + workers} nodes are too many; at most {NODES_MAX}")
+        raise LabError(
+            "{count} nodes are too many; at most {most}", count=managers + workers, most=NODES_MAX
+        )
     make_up = {"managers": managers, "workers": workers, "seed": seed}
     return _made(_build(make_up))
 
@@ -118,7 +119,7 @@ def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) 
 def engines(names: list[str], *, seed: int = 0) -> Cluster:
     """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
     if not names or len(set(names)) != len(names):
-        raise LabError(f"engines={names!r}: give at least one name, and each name once")
+        raise LabError("engines={names!r}: give at least one name, and each name once", names=names)
     return _made(_build({"engines": names, "seed": seed}))
 
 
@@ -192,13 +193,19 @@ def load(path: str | Path) -> Cluster:
         make_up, journal = story["make_up"], from_json(story["journal"])
         version, now_ns, digest = story["swarmlab"], story["now_ns"], story["digest"]
     except (ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{path} is no saved cluster: {error}") from None
+        raise LabError("{path} is no saved cluster: {error}", path=path, error=error) from None
     if version != FILE_VERSION:
-        raise LabError(f"{path} has format {version}; this swarmlab reads format {FILE_VERSION}")
+        raise LabError(
+            "{path} has format {version}; this swarmlab reads format {FILE_VERSION}",
+            path=path,
+            version=version,
+            FILE_VERSION=FILE_VERSION,
+        )
     cluster = relive(make_up, journal, now_ns)
     if cluster.trace.digest() != digest:
         raise LabError(
-            f"{path} was saved by another version of swarmlab: its story ends differently here"
+            "{path} was saved by another version of swarmlab: its story ends differently here",
+            path=path,
         )
     return _made(cluster)
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.model import TaskState
 from swarmlab.simulation import MS, Machine, Network, Record, S
 from swarmlab.strings import _
@@ -213,7 +213,11 @@ def check(cluster: Cluster, service: str, rate: int, source: str) -> None:
     """Refuse what cannot be sent, and say what could."""
     cluster.machine(source)
     if not isinstance(rate, int) or isinstance(rate, bool) or not 0 <= rate <= RATE_MAX:
-        raise LabError(f"rate={rate!r}: give whole requests a second, 1 to {RATE_MAX}; 0 ends them")
+        raise LabError(
+            "rate={rate!r}: give whole requests a second, 1 to {most}; 0 ends them",
+            rate=rate,
+            most=RATE_MAX,
+        )
     if rate == 0:
         return
     stores = [manager.store for name in cluster.names if (manager := cluster._manager(name))]
@@ -222,9 +226,10 @@ def check(cluster: Cluster, service: str, rate: int, source: str) -> None:
     known = max(stores, key=lambda store: store.index)
     found = {each.name: each for each in known.services.values()}
     if service not in found:
-        raise LabError(f"there is no service {service!r}; there are {', '.join(found) or 'none'}")
+        raise NoneSuch("there is no service {name!r}; there are {known}", service, found)
     if not (found[service].endpoint or {}).get("VirtualIPs"):
         raise LabError(
-            f"{service} has no virtual IP that requests could go to; publish a port "
-            f"(docker service update --publish-add 8080:80 {service}) or give it a network"
+            "{service} has no virtual IP that requests could go to; publish a port (docker service "
+            "update --publish-add 8080:80 {service}) or give it a network",
+            service=service,
         )

@@ -21,6 +21,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\\n"
 
 """
+LOOKING_UP = ("_", "N_", "LabError", "NoneSuch")
 # In our YAML files, what people read stands below these keys.
 TEXTS = {
     *("question", "choices", "answer", "why"),  # views/questions.yml
@@ -32,10 +33,10 @@ TEXTS = {
 
 
 def of_python(text: str) -> Iterator[str]:
-    """What `_` and `N_` are called with; Babel's own reader looks into no f-string."""
+    """What `_`, `N_` and refusals begin with; Babel's own reader looks into no f-string."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "N_"):
-            yield from (one.value for one in node.args if isinstance(one, ast.Constant))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in LOOKING_UP:
+            yield from (one.value for one in node.args[:1] if isinstance(one, ast.Constant))
 
 
 def of_yaml(data: Any, *, shown: bool = False) -> Iterator[str]:

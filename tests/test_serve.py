@@ -124,7 +124,7 @@ def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
         (["crash"], "'crash' has too few or too many words"),
         (["crash", "m9"], "no node 'm9'; there are m1, m2, m3, w1, w2"),
         (["heal", "m1"], "'heal m1' has too few or too many words"),
-        (["partition", "m1", "m9"], "no machine 'm9'"),
+        (["partition", "m1", "m9"], "no node 'm9'"),
         (["speed", "fast"], "speed 'fast' does not do; give a number"),
         (["speed", "nan"], "speed 'nan' does not do"),
         (["speed", "--", "-1"], "speed '-1' does not do"),

@@ -34,10 +34,11 @@ from swarmlab.views.secret_path import secret_path
 from swarmlab.views.snapshot import node_rows
 from swarmlab.views.spread import spread
 from swarmlab.views.stacks import SLIDE_5
+from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
 from swarmlab.views.why import why
 from swarmlab.views.zones import quorum_explorer
-from tests.catalogue import PACKAGE, TEMPLATE, of_python, of_yaml, template
+from tests.catalogue import LOOKING_UP, PACKAGE, TEMPLATE, of_python, of_yaml, template
 
 ANEW = "make the template anew: python -m tests.catalogue"
 
@@ -54,14 +55,29 @@ def test_the_template_has_every_message_and_no_other():
 
 
 def test_messages_are_found_in_python_and_in_yaml():
-    said = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)'
-    assert sorted(of_python(said)) == ["a b", "c", "d"]
+    said = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)\nLabError("{i}", i="no")'
+    assert sorted(of_python(said)) == ["a b", "c", "d", "{i}"]
     asked = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
     assert sorted(of_yaml(asked)) == ["e", "f", "g", "h"]
 
 
 def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
     assert strings._("") == ""
+
+
+def put_together(text: str) -> Iterator[str]:
+    """Refusals with words in an f-string, which no catalogue can have."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in LOOKING_UP and node.args:
+            pieces = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else ()
+            words = [str(one.value) for one in pieces if isinstance(one, ast.Constant)]
+            yield from (word for word in words if re.search("[a-z]{2}", word))
+
+
+def test_no_refusal_is_put_together():
+    assert [*put_together('LabError(f"{a}: no")\nLabError(f"{a}: {b}")')] == [": no"]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        assert [*put_together(path.read_text("utf-8"))] == [], path
 
 
 def looked_up_at_import(text: str) -> Iterator[int]:
@@ -98,7 +114,7 @@ DOCKERS = {
     *("unreachable", "unknown"),
     *("running", "updating", "paused", "completed", "update", "rollback", "stop", "start", "first"),
     *("parallelism", "delay", "order", "monitor", "max", "failure", "ratio", "action"),
-    *("nginx", "docker", "service", "run", "secrets", "node", "labels", "az"),
+    *("nginx", "docker", "service", "create", "run", "secrets", "node", "labels", "az"),
 }
 DOCKERS_SENTENCES = re.compile(
     r"`[^`]*`|rpc error: [^\n]*|no suitable node \([^)]*\)|task: non-zero exit \(\d+\)"
@@ -304,6 +320,44 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
     task.close()
 
 
+def the_time_line(cluster: Any) -> Iterator[str]:
+    line = timeline(served(cluster))
+    for _step in range(3):
+        yield line.back().words
+    line.fork()
+    yield plain(line.static_html())
+    yield from (sentence for _number, _at, sentence in line.news)
+    labels = dict(line.labels)
+    yield from (word for _kind, word in labels.pop("kinds"))
+    yield from labels.values()
+    line.close()
+
+
+def the_refusals(cluster: Any) -> Iterator[str]:
+    """What is asked for in vain, each with what would be right."""
+    acts: list[Callable[[], Any]] = [
+        lambda: cluster.crash("web"),
+        lambda: cluster.partition(["web"]),
+        lambda: cluster.slow("m1", "w1", "1s", loss=2),
+        lambda: cluster.drop("m1", "w1", 99),
+        lambda: cluster.run("web"),
+        lambda: cluster.run(-1),
+        lambda: cluster.play(0),
+        lambda: cluster.until(lambda: False, "1s"),
+        lambda: cluster.as_of("99h"),
+        lambda: cluster.explain("web"),
+        lambda: cluster.traffic("web"),
+        lambda: cluster.who_can_read("web"),
+        lambda: swarmlab.load(PACKAGE / "__init__.py"),
+        lambda: ask("web"),
+        lambda: exercise("web", make=swarmlab.simulate),
+    ]
+    for act in acts:
+        with pytest.raises(swarmlab.LabError) as refused:
+            act()
+        yield re.sub(r"(?<=: )there are.*|'[^']*'|/\S*", "", str(refused.value))
+
+
 VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "board": the_board,
     "nodes": lambda cluster: iter([page(node_rows(cluster))]),
@@ -313,6 +367,8 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "rollout": the_rollout,
     "secret": the_secret,
     "why here": both_reasons,
+    "refusals": the_refusals,
+    "time line": the_time_line,
     "quorum": lambda _: iter([page(quorum_table((1, 2, 3), make=swarmlab.simulate))]),
     "slow followers": lambda cluster: iter([page(slow_followers(cluster))]),
     "topology": lambda cluster: iter([page(topology(served(cluster)))]),

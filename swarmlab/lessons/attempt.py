@@ -17,7 +17,7 @@ from swarmlab.errors import LabError
 from swarmlab.lessons.bank import Exercise
 from swarmlab.lessons.measures import Swarm, look
 from swarmlab.story import use
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.said import Said
 
 FAULTS = ("crash", "start", "stop", "partition", "heal", "run")
@@ -86,8 +86,8 @@ class Attempt:
         code, said = play(self.cluster, self.exercise.setup)
         if code:
             self.close()
-            line = _("the swarm of {name!r} could not be set up: {said}")
-            raise LabError(line.format(name=self.exercise.name, said=said))
+            line = N_("the swarm of {name!r} could not be set up: {said}")
+            raise LabError(line, name=self.exercise.name, said=said)
         settle(self.cluster)
         self.changes, self._past = 0, []
         self._take_up(self.cluster)
@@ -138,8 +138,8 @@ class Attempt:
     def undo(self) -> None:
         """Go back to just before the last change; only a simulated swarm can."""
         if self.started().kind != "simulated":
-            raise LabError(_("A real swarm cannot go back. Undo it by a command, or start again."))
+            raise LabError("A real swarm cannot go back. Undo it by a command, or start again.")
         if not self.changes:
-            raise LabError(_("Nothing to undo: the swarm is as it was at the start."))
+            raise LabError("Nothing to undo: the swarm is as it was at the start.")
         self.changes -= 1
         self._take_up(self._past[self.changes])

@@ -21,8 +21,7 @@ from typing import Any
 
 import yaml
 
-from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.errors import NoneSuch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,5 @@ def bank() -> dict[str, Exercise]:
 def find(name: str) -> Exercise:
     """The exercise of this name; LabError says which there are."""
     if name not in bank():
-        line = _("there is no exercise {name!r}; there are {names}")
-        raise LabError(line.format(name=name, names=", ".join(bank())))
+        raise NoneSuch("there is no exercise {name!r}; there are {known}", name, bank())
     return bank()[name]

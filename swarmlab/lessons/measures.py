@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from docker.errors import DockerException
 
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import N_, _
 from swarmlab.views.live import explained
 
@@ -124,7 +124,9 @@ def measure(swarm: Swarm, words: list[str]) -> Any:
             return field(swarm.api.inspect_swarm(), path)
         case [kind, name, path] if f"{kind}s" in KINDS:
             return field(swarm.one(f"{kind}s", name), path)
-    raise LabError(f"{' '.join(words)!r} cannot be measured; see swarmlab/lessons/measures.py")
+    raise LabError(
+        "{words!r} cannot be measured; see swarmlab/lessons/measures.py", words=" ".join(words)
+    )
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -159,7 +161,7 @@ def parts(check: str) -> tuple[list[str], str, Any]:
     words = check.split()
     at = next((i for i, word in enumerate(words) if word in COMPARISONS), 0)
     if not 0 < at < len(words) - 1:
-        raise LabError(f"{check!r} compares nothing; use {', '.join(COMPARISONS)}")
+        raise NoneSuch("{name!r} compares nothing; use {known}", check, COMPARISONS)
     return words[:at], words[at], yaml.safe_load(" ".join(words[at + 1 :]))
 
 

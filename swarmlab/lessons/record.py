@@ -13,7 +13,7 @@ from jupyter_core.paths import jupyter_data_dir
 
 from swarmlab.errors import LabError
 from swarmlab.lessons.bank import bank
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.tables import Table
 
 Solved = dict[str, dict[str, int]]  # name -> {changes, hints}
@@ -30,8 +30,8 @@ def read() -> Solved:
     try:
         return {name: {**best} for name, best in json.loads(file().read_text("utf-8")).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        text = _("{path} is no record of solved exercises ({error}); move it away")
-        raise LabError(text.format(path=file(), error=error)) from None
+        text = N_("{path} is no record of solved exercises ({error}); move it away")
+        raise LabError(text, path=file(), error=error) from None
 
 
 def note(name: str, *, changes: int, hints: int) -> None:

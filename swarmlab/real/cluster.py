@@ -11,14 +11,14 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.duration import Duration, nanoseconds
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.real.trouble import NotHere
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 
 # What a simulated cluster has and no API of Docker tells.
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
-    *("fork", "save", "explain", "disk", "trust", "who_can_read", "lock"),
+    *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     *("traffic", "in_flight", "drop", "as_of"),
 )
 FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
@@ -40,7 +40,7 @@ class RealCluster:
     @property
     def names(self) -> list[str]:
         """The nodes' names: managers first."""
-        raise LabError(_("this cluster was closed; make it again"))
+        raise LabError("this cluster was closed; make it again")
 
     def up(self) -> list[str]:
         """The names of the nodes that are up."""
@@ -52,7 +52,7 @@ class RealCluster:
 
     def client(self, name: str | None = None) -> docker.DockerClient:
         """A stock `docker.DockerClient` that speaks to one node."""
-        raise LabError(_("no way leads to {name}").format(name=name))
+        raise LabError("no way leads to {name}", name=name)
 
     # -- looking ---------------------------------------------------------------------
     def is_up(self, name: str) -> bool:
@@ -93,11 +93,7 @@ class RealCluster:
     def _known(self, *names: str) -> None:
         for name in names:
             if name not in self.names:
-                raise LabError(
-                    _("there is no node {name!r}; there are {names}").format(
-                        name=name, names=", ".join(self.names)
-                    )
-                )
+                raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
@@ -115,7 +111,7 @@ class RealCluster:
         begun, limit_s = time.monotonic(), nanoseconds(limit) / 1e9
         while not _holds(condition):
             if time.monotonic() - begun >= limit_s:
-                raise LabError(_("it did not come to pass within {limit}").format(limit=limit))
+                raise LabError("it did not come to pass within {limit}", limit=limit)
             time.sleep(POLL_S)
         return time.monotonic() - begun
 
@@ -142,23 +138,23 @@ class RealCluster:
     def __getattr__(self, name: str) -> Any:
         """What a simulated cluster has and this one has not says why."""
         if name in ONLY_SIMULATED:
-            why = _(
+            why = N_(
                 "`{name}` shows what only a simulation knows; no Docker API tells it of real"
                 " engines. Make the cluster with swarmlab.simulate() to use it"
             )
         elif name == "slow":
-            why = _(
+            why = N_(
                 "`{name}`: links between real engines are not slowed; cut them with"
                 " `cluster.partition(…)`, or use swarmlab.simulate()"
             )
         elif name in FAULTS:
-            why = _(
+            why = N_(
                 "`{name}`: this kit breaks only engines that it launched itself. On a swarm that is"
                 " not its own, drain a node instead: `docker node update --availability drain`"
             )
         else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise NotHere(why.format(name=name))
+        raise NotHere(why, name=name)
 
     # -- the end ---------------------------------------------------------------------
     def close(self) -> None:

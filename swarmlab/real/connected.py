@@ -18,7 +18,6 @@ from requests.exceptions import RequestException
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
 from swarmlab.real.reach import reach
-from swarmlab.strings import _
 
 Json = dict[str, Any]
 MADE_HERE = "swarmlab.connected"  # the label of what this kit made on somebody's swarm
@@ -35,10 +34,9 @@ def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) 
         cluster.add(reach(one), allow_faults=allow_faults)
     if not cluster.names:
         raise LabError(
-            _(
-                "{hosts} leads to workers alone; give the address of a manager, which knows the"
-                " whole swarm"
-            ).format(hosts=", ".join(map(str, hosts)))
+            "{hosts} leads to workers alone; give the address of a manager, which knows the"
+            " whole swarm",
+            hosts=", ".join(map(str, hosts)),
         )
     return cluster
 
@@ -56,10 +54,9 @@ class ConnectedCluster(RealCluster):
         told = client.info()
         if told["Swarm"]["LocalNodeState"] != "active":
             raise LabError(
-                _(
-                    "the engine {name} is in no swarm. To have one of your own, call"
-                    " swarmlab.launch(); to make it one: `docker swarm init`"
-                ).format(name=told["Name"])
+                "the engine {name} is in no swarm. To have one of your own, call"
+                " swarmlab.launch(); to make it one: `docker swarm init`",
+                name=told["Name"],
             )
         if not allow_faults:
             api = client.api
@@ -98,10 +95,10 @@ class ConnectedCluster(RealCluster):
         found = [self._by_id[id] for id in ids if id in self._by_id]
         if not found:
             raise LabError(
-                _(
-                    "no way leads to {name}: give its address too, as in"
-                    ' swarmlab.connect(["ssh://me@{first}", "ssh://me@{name}"])'
-                ).format(name=name, first=self._nodes[0]["Description"]["Hostname"])
+                "no way leads to {name}: give its address too, as in"
+                ' swarmlab.connect(["ssh://me@{first}", "ssh://me@{name}"])',
+                name=name,
+                first=self._nodes[0]["Description"]["Hostname"],
             )
         return found[0]
 
@@ -134,10 +131,10 @@ class Careful:
         creates = found is not None and found["id"] == "create"
         if found is None or not (creates or self._ours(found[1], found["id"])):
             raise LabError(
-                _(
-                    "{method} {path} would change what this kit did not make, on a swarm that is"
-                    " not its own. If you mean it, connect with allow_faults=True"
-                ).format(method=request.method, path=request.path_url.partition("?")[0])
+                "{method} {path} would change what this kit did not make, on a swarm that is"
+                " not its own. If you mean it, connect with allow_faults=True",
+                method=request.method,
+                path=request.path_url.partition("?")[0],
             )
         if creates or found["verb"]:
             body = json.loads(request.body or "{}")

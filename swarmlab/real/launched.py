@@ -56,7 +56,7 @@ class LaunchedCluster(RealCluster):
     def names(self) -> list[str]:
         """The nodes' names: managers first."""
         if not self.alive:
-            raise LabError(_("this cluster was closed; make it again"))
+            raise LabError("this cluster was closed; make it again")
         return list(self._address)
 
     def up(self) -> list[str]:
@@ -106,7 +106,7 @@ class LaunchedCluster(RealCluster):
     def pause(self, *names: str) -> None:
         """Freeze these engines, as a laptop that sleeps; `start` lets them go on."""
         if not names:
-            raise LabError(_('real time does not stand still; `pause("m1")` freezes one node'))
+            raise LabError('real time does not stand still; `pause("m1")` freezes one node')
         self._known(*names)
         for name in names:
             self._outer.api.pause(self._container(name))
@@ -121,9 +121,8 @@ class LaunchedCluster(RealCluster):
         self._known(*named)
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise LabError(
-                _("partition: {name!r} stands in two groups; it can be on one side only").format(
-                    name=twice[0]
-                )
+                "partition: {name!r} stands in two groups; it can be on one side only",
+                name=twice[0],
             )
         self._group = {name: number for number, side in enumerate(sides) for name in side}
         for name in self.up():
@@ -140,7 +139,7 @@ class LaunchedCluster(RealCluster):
         command = ["sh", "-c", DEAF, "sh", *deaf]
         code, said = self._outer.containers.get(self._container(name)).exec_run(command)
         if code:
-            raise LabError(_("{name} cannot be cut off: {said}").format(name=name, said=said))
+            raise LabError("{name} cannot be cut off: {said}", name=name, said=said)
 
     # -- coming to be ----------------------------------------------------------------
     def wait_for(self, name: str) -> docker.DockerClient:
@@ -159,10 +158,11 @@ class LaunchedCluster(RealCluster):
                 time.sleep(0.1)
         said = container.logs(tail=3).decode(errors="replace").strip()
         raise LabError(
-            _(
-                "the engine {name} did not answer within {limit:g} s; it said last: {said}\nA slow"
-                " machine does better with fewer engines, such as launch(1, 1)"
-            ).format(name=name, limit=START_S, said=said)
+            "the engine {name} did not answer within {limit:g} s; it said last: {said}\nA slow"
+            " machine does better with fewer engines, such as launch(1, 1)",
+            name=name,
+            limit=START_S,
+            said=said,
         )
 
     def set_up(self, names: list[str], image: str, managers: int) -> None:
@@ -236,9 +236,9 @@ def launch(
     _check("workers", workers, 0)
     if managers + workers > ENGINES_MAX:
         raise LabError(
-            _("{count} engines are too many for one machine; at most {most}").format(
-                count=managers + workers, most=ENGINES_MAX
-            )
+            "{count} engines are too many for one machine; at most {most}",
+            count=managers + workers,
+            most=ENGINES_MAX,
         )
     outer = reach()
     _make_room(managers + workers, say)
@@ -278,7 +278,8 @@ def _at_exit() -> None:
 def _check(word: str, count: Any, least: int) -> None:
     if not isinstance(count, int) or isinstance(count, bool) or count < least:
         raise LabError(
-            _("{word}={count!r} makes no swarm; give a whole number of at least {least}").format(
-                word=word, count=count, least=least
-            )
+            "{word}={count!r} makes no swarm; give a whole number of at least {least}",
+            word=word,
+            count=count,
+            least=least,
         )

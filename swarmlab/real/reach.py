@@ -28,9 +28,9 @@ def reach(host: str | None = None) -> docker.DockerClient:
         version = client.version()
     if tuple(map(int, version["ApiVersion"].split("."))) < API_LEAST:
         raise LabError(
-            _("Docker at {url} is {version}, which is too old; 20.10 or newer is needed").format(
-                url=url, version=version["Version"]
-            )
+            "Docker at {url} is {version}, which is too old; 20.10 or newer is needed",
+            url=url,
+            version=version["Version"],
         )
     return client
 
@@ -43,8 +43,6 @@ def address_of(host: str | None) -> dict[str, Any]:
     context = ContextAPI.get_context(host)
     if context is None:
         raise LabError(
-            _("there is no docker context {host!r}; `docker context ls` lists them").format(
-                host=host
-            )
+            "there is no docker context {host!r}; `docker context ls` lists them", host=host
         )
     return {"base_url": context.Host, "tls": context.TLSConfig or False}

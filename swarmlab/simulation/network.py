@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation.clock import MS, Simulation
 from swarmlab.simulation.trace import Record
 
@@ -119,8 +119,12 @@ class Network:
         timers = [t for t in self.simulation.due(self._arrive) if t.args[:2] == (source, target)]
         if not 0 <= place < len(timers):
             raise LabError(
-                f"drop: {len(timers)} messages are on their way from {source!r} to {target!r}, "
-                f"and none has place {place}; the first has place 0"
+                "drop: {count} messages are on their way from {source!r} to {target!r}, "
+                "and none has place {place}; the first has place 0",
+                count=len(timers),
+                source=source,
+                target=target,
+                place=place,
             )
         kind = type(timers[place].args[2]).__name__
         self.simulation.trace.add(Dropped(self.simulation.now_ns, source, target, kind))
@@ -131,11 +135,11 @@ class Network:
         named = [name for group in groups for name in group]
         for name in named:
             if name not in self.machines:
-                known = ", ".join(self.machines)
-                raise LabError(f"partition: there is no machine {name!r}; there are {known}")
+                raise NoneSuch("there is no node {name!r}; there are {known}", name, self.machines)
             if named.count(name) > 1:
                 raise LabError(
-                    f"partition: {name!r} stands in two groups; it can be on one side only"
+                    "partition: {name!r} stands in two groups; it can be on one side only",
+                    name=name,
                 )
         self._group = {name: i for i, group in enumerate(groups) for name in group}
         sides = tuple(tuple(sorted(group)) for group in groups)

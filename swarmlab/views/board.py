@@ -14,7 +14,7 @@ from typing import Any
 import traitlets
 
 from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.columns import (
     ACTIONS,
     KEYS,
@@ -177,15 +177,16 @@ class Board(LiveWidget):
         row = next(row for row in seen.nodes if row.key == key)
         if verb not in ("crash", "start"):
             if not seen.leader:
-                raise LabError(_(NO_LEADER))
+                raise LabError(NO_LEADER)
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
-            line = _("this works on a simulated machine, not on a real one")
-            raise LabError(f"{verb}: {line}")
+            text = N_("{verb}: this works on a simulated machine, not on a real one")
+            raise LabError(text, verb=verb)
         elif row.up is not (verb == "crash"):
-            line = _("{name} is up already") if row.up else _("{name} is down already")
-            raise LabError(f"{verb}: {line.format(name=row.name)}")
+            up = N_("{verb}: {name} is up already")
+            down = N_("{verb}: {name} is down already")
+            raise LabError(up if row.up else down, verb=verb, name=row.name)
         else:
             getattr(self.cluster, verb)(row.name)
         if self.moves:

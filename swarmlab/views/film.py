@@ -16,7 +16,6 @@ import requests
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import EPOCH_NS, S
-from swarmlab.strings import _
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 OVER = ("completed", "paused", "rollback_completed", "rollback_paused")
@@ -27,7 +26,7 @@ def inspected(api: Any, service: str) -> Any:
     try:
         return api.inspect_service(service)
     except docker.errors.NotFound:
-        raise LabError(_("there is no service {name!r}").format(name=service)) from None
+        raise LabError("there is no service {name!r}", name=service) from None
 
 
 def seconds(text: str) -> float:

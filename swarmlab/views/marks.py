@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.simulation import MS, Record
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views import inside, palette
 from swarmlab.views.palette import LOOKS, ROLES, Look
 
 # Where marks stand too close, the one that comes first here stands for all of them.
 MARKS = {
-    "fault": Look("✖", "fault", palette.DIAMOND, palette.VERMILLION),
+    "fault": Look("✖", N_("fault"), palette.DIAMOND, palette.VERMILLION),
     "failed": LOOKS["failed"],
     "leader": ROLES["leader"],
     "lost": LOOKS["lost"],
-    "repair": Look("+", "repair", palette.CIRCLE, palette.BLUISH_GREEN),
-    "asked": Look("A", "what you asked", palette.SQUARE, palette.BLUE, palette.WHITE),
-    "update": Look("U", "update", palette.ARROW_UP, palette.SKY_BLUE),
+    "repair": Look("+", N_("repair"), palette.CIRCLE, palette.BLUISH_GREEN),
+    "asked": Look("A", N_("what you asked"), palette.SQUARE, palette.BLUE, palette.WHITE),
+    "update": Look("U", N_("update"), palette.ARROW_UP, palette.SKY_BLUE),
 }
 # What managers decide is seen once a quorum has it, some ms later; a request has first to come in.
 COMMIT_NS, REQUEST_NS = 100 * MS, 200 * MS

@@ -9,7 +9,7 @@ The questions of the notebooks stand in `questions.yml`, so that no cell gives i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Any
 import ipywidgets
 import yaml
 
-from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.errors import NoneSuch
+from swarmlab.strings import N_, _
 from swarmlab.views.said import FOCUS, Said, marked, with_twins
 
 LETTERS = "ABCDEF"
+NONE_OF = N_("{name!r} is none of the choices: {known}")
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         at_once: bool = False,
     ) -> None:
         if answer not in choices:
-            raise LabError(_none_of(answer, choices))
+            raise NoneSuch(NONE_OF, answer, choices)
         self.question, self.nudges, self.answer, self.why = question, dict(choices), answer, why
         self.at_once = at_once
         self.choice: str | None = None
@@ -125,7 +126,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
     def bet(self, choice: str, *, sure: bool = False) -> None:
         """What a click does. It may be changed until the reveal; after it, nothing counts."""
         if choice not in self.nudges:
-            raise LabError(_none_of(choice, self.nudges))
+            raise NoneSuch(NONE_OF, choice, self.nudges)
         if self.revealed:
             self._say(self._verdict(choice) + "\n" + _("(After the reveal: not counted.)"))
             return
@@ -185,11 +186,6 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         return with_twins(self, super()._repr_mimebundle_(**options))
 
 
-def _none_of(choice: str, choices: Iterable[str]) -> str:
-    line = _("{choice!r} is none of the choices: {choices}")
-    return line.format(choice=choice, choices=", ".join(choices))
-
-
 def predict(
     question: str, choices: Mapping[str, str] | Sequence[str], answer: str, why: str
 ) -> Prediction:
@@ -213,8 +209,7 @@ def questions() -> dict[str, dict[str, Any]]:
 
 def _made(name: str, at_once: bool) -> Prediction:
     if name not in questions():
-        line = _("there is no question {name!r}; there are {names}")
-        raise LabError(line.format(name=name, names=", ".join(questions())))
+        raise NoneSuch("there is no question {name!r}; there are {known}", name, questions())
     entry = questions()[name]
     choices = {_(str(choice)): _(nudge or "") for choice, nudge in entry["choices"].items()}
     question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))

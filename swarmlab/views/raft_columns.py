@@ -134,7 +134,7 @@ class RaftColumns(LiveWidget):
         """Lose the message of this key."""
         row = next((row for row in scene(self.cluster).messages if row["key"] == key), None)
         if row is None:
-            raise LabError(_("That message has arrived already; stop the time first."))
+            raise LabError("That message has arrived already; stop the time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])
         self.tell([_("Lost, {source} to {target}: {text}").format(**row)])
 

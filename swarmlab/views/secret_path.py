@@ -130,7 +130,7 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     api = cluster.client().api
     ids = [s["ID"] for s in api.secrets(filters={"names": [name]})]
     if not ids:
-        raise LabError(_("there is no secret {name!r}").format(name=name))
+        raise LabError("there is no secret {name!r}", name=name)
     nodes = {node["ID"]: node for node in api.nodes()}
     names = {id: node["Description"]["Hostname"] for id, node in nodes.items()}
     mounts: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(names.values()), ())

@@ -107,7 +107,7 @@ def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
     if cluster.leader():
         return _asked(cluster.client(), machines)
     if last is None:
-        raise LabError(_("no manager says who leads, so nobody can tell of the swarm now"))
+        raise LabError("no manager says who leads, so nobody can tell of the swarm now")
     return _remembered(last, machines, None)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from swarmlab.errors import LabError
+from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.said import big
@@ -90,12 +90,7 @@ def spread(cluster: Any, service: str, *labels: str) -> Spread:
     snapshot = look(cluster)
     known = [row.name for row in snapshot.services]
     if service not in known:
-        there = ", ".join(known) or _("none")
-        raise LabError(
-            _("there is no service {service!r}; there are {there}").format(
-                service=service, there=there
-            )
-        )
+        raise NoneSuch("there is no service {name!r}; there are {known}", service, known)
     tasks = [task for task in snapshot.tasks if task.service == service]
     return Spread(Branch(service, tuple(_below(snapshot.nodes, tasks, labels))))
 

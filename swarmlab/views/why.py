@@ -1,6 +1,6 @@
 """Why here, why not there: what the scheduler asked each node about one task, and the answers.
 
-The decision comes from `cluster.explain`, which only a simulation has; a real swarm tells where a
+The decision comes from `cluster.decision`, which only a simulation has; a real swarm tells where a
 task is, and, while it waits, how many nodes each filter refused.
 """
 
@@ -15,11 +15,11 @@ from swarmlab.strings import N_, _
 from swarmlab.views.snapshot import Snapshot, TaskRow, look
 from swarmlab.views.tables import Table
 
-if TYPE_CHECKING:  # what `cluster.explain` gives; a view imports no manager
+if TYPE_CHECKING:  # what `cluster.decision` gives; a view imports no manager
     from swarmlab.manager.explanation import Explanation, NodeAnswer
 
 ANSWERS = {"yes": "✔", "NO": "✘", "-": "–"}
-NO_LABEL = N_("(no label)")  # a branch of `cluster.explain`
+NO_LABEL = N_("(no label)")  # a branch of `cluster.decision`
 SILENT = ("platform",)  # asked of every task; a column only where somebody fails it
 
 
@@ -48,7 +48,7 @@ def why(cluster: Any, task: str) -> Table:
     """
     if getattr(cluster, "kind", "") != "simulated":
         return _told(cluster, task)
-    said: Explanation = cluster.explain(task)
+    said: Explanation = cluster.decision(task)
     names = [name for name in said.columns if name not in SILENT or _refuses(said, name)]
     asked = [_questions()[name][0] for name in names]
     branch = [_("Branch")] if said.tree else []
@@ -128,7 +128,7 @@ def _told(cluster: Any, name: str) -> Table:
     found = _tasks(snapshot, name)
     if not found:
         known = ", ".join(task.name for task in snapshot.tasks) or _("none")
-        raise LabError(_("there is no task {name!r}; there are {known}").format(**locals()))
+        raise LabError("there is no task {name!r}; there are {known}", **locals())
     rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in found)
     heads = _("Task"), _("Node"), _("State"), _("Reason")
     note = _("What each node was asked, and what it said, only a simulated swarm can tell.")
