@@ -15,7 +15,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +32,8 @@ import swarmlab
 from swarmlab.cli import main
 from swarmlab.compare import compare_one
 from swarmlab.docker_cli.magic import set_target, shell
+from swarmlab.lessons.attempt import Attempt, Verdict
+from swarmlab.lessons.bank import bank, find
 from swarmlab.real import engines, images, launched
 from swarmlab.real.launched import LaunchedCluster
 from tests.host_engine import HostEngine, import_dind, missing
@@ -43,6 +45,10 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 PAGES = ("05_quorum", "12_rolling_updates", "07_placement", "00_start_here", "01_vm_vs_container")
 PAGES_AT_ONCE = 3
 PAGE_S_MAX = 1200
+# Three that are quick; `ALL_EXERCISES=1` plays every one, which takes a quarter of an hour.
+EXERCISES = ["first_service", "spread_over_zones", "secret_for_a_service"]
+EXERCISES = list(bank()) if "ALL_EXERCISES" in os.environ else EXERCISES
+SETTLED_S_MAX = 90.0
 READY_S_MAX, GONE_S_MAX = 30.0, 30.0
 Pages = tuple[HostEngine, dict[str, Future[Any]]]
 
@@ -478,6 +484,34 @@ def test_a_scenario_ends_on_real_engines_as_on_simulated_ones(host: HostEngine, 
     assert compared.agrees, repr(compared)
     assert compared.real.kind == "real"
     assert left_on(host) == []
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_is_proved_three_ways_on_real_engines(
+    host: HostEngine, request: pytest.FixtureRequest, name: str
+):
+    """The blank start fails, a wrong answer gets its nudge, the solution passes."""
+    attempt = Attempt(find(name), swarmlab.launch, told=list)
+    request.addfinalizer(attempt.close)
+    request.addfinalizer(lambda: set_target(None))
+    attempt.start()
+    assert not attempt.check().passed
+    wrong = attempt.exercise.wrong[0]
+    said = attempt.do(wrong.commands)
+    assert verdict_soon(attempt, lambda verdict: verdict.step == wrong.nudge), said
+    attempt.start()
+    said = attempt.do(attempt.exercise.solution)
+    assert verdict_soon(attempt, lambda verdict: verdict.passed), said
+
+
+def verdict_soon(attempt: Attempt, wanted: Callable[[Verdict], bool]) -> bool:
+    """Whether the check says so, once the swarm has done what it was told."""
+    end = time.monotonic() + SETTLED_S_MAX
+    while not wanted(attempt.check()):
+        if time.monotonic() > end:
+            return False
+        time.sleep(1)
+    return True
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,0 +1,41 @@
+"""What Tab offers inside the calls of a cluster: IPython's own completer is asked."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+import swarmlab
+
+
+@pytest.fixture
+def shell(cluster: swarmlab.Cluster) -> InteractiveShell:
+    shell = InteractiveShell()
+    swarmlab.load_ipython_extension(shell)
+    shell.user_ns["cluster"] = cluster
+    return shell
+
+
+def offers(shell: InteractiveShell, typed: str) -> list[str]:
+    with provisionalcompleter():
+        return [offer.text for offer in shell.Completer.completions(typed, len(typed))]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ('cluster.crash("m', ["m1", "m2", "m3"]),
+        ("cluster.client('w", ["w1", "w2"]),
+        ('cluster.partition("m1,w', ["w1", "w2"]),
+        ('cluster.partition(["m1"], ["m', ["m1", "m2", "m3"]),
+        ('cluster.slow("m1", "w2', ["w2"]),
+    ],
+)
+def test_names_of_nodes_are_completed(shell: InteractiveShell, typed: str, offered: list[str]):
+    assert offers(shell, typed) == offered
+
+
+@pytest.mark.parametrize("typed", ['cluster.run("m', 'other.crash("m', 'cluster.crash("m1") + "m'])
+def test_elsewhere_no_node_is_offered(shell: InteractiveShell, typed: str):
+    assert not {"m1", "m2"} & set(offers(shell, typed))
