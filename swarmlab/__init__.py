@@ -38,15 +38,12 @@ __all__ = [
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """`%load_ext swarmlab` brings the `%docker` magic; in a kernel, the import does so already.
-
-    And names of nodes are completed where a cluster's methods take them: `cluster.crash("m`.
-    """
-    from swarmlab.completion import load_ipython_extension as load_names
+    """`%load_ext swarmlab` brings `%docker` and help in cells; in a kernel, the import does."""
+    from swarmlab.cells import load_ipython_extension as load_help
     from swarmlab.docker_cli.magic import load_ipython_extension as load_magic
 
     load_magic(ipython)
-    load_names(ipython)
+    load_help(ipython)
 
 
 def _in_kernel() -> Any:

@@ -52,7 +52,7 @@ def test_the_leader_is_marked_by_letter_and_colour_and_follows_an_election(clust
     assert f"{leader}\nL CA" in shown
     assert "m1\n✖ CA" in shown
     faces = [
-        to_hex(c.get_facecolor()[0]) for c in figure.axes[0].collections if c.get_offsets().size
+        to_hex(c.get_facecolor()[0]) for c in figure.axes[0].collections if len(c.get_facecolor())
     ]
     assert faces.count(LEADER) == 1
     assert "Down: m1." in repr(seen)

@@ -1,9 +1,12 @@
-"""Tab completion of node names in `cluster.crash("m`, from the cluster that the name stands for."""
+"""Help in the cells of a notebook: names of nodes by Tab, and a word on what was not run yet."""
 
 from __future__ import annotations
 
 import re
+from types import TracebackType
 from typing import Any
+
+from swarmlab.strings import _
 
 CALL = re.compile(
     r"(\w+)\.(?:crash|start|stop|pause|partition|slow|drop|client|machine|engine|disk)"
@@ -12,11 +15,12 @@ CALL = re.compile(
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Makes the completion known to IPython."""
+    """Makes both known to IPython."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
     @context_matcher()  # type: ignore[untyped-decorator]  # IPython has no types here
     def matcher(context: Any) -> Any:
+        """The nodes of the cluster whose method is called: `cluster.crash("m`."""
         call = CALL.search(context.line_with_cursor[: context.cursor_position])
         names = getattr(ipython.user_ns.get(call[1]), "names", []) if call else []
         found = [name for name in names if name.startswith(call["begun"])] if call else []
@@ -26,3 +30,15 @@ def load_ipython_extension(ipython: Any) -> None:
         }
 
     ipython.Completer.custom_matchers.append(matcher)
+    ipython.set_custom_exc((NameError,), not_yet)
+
+
+def not_yet(
+    ipython: Any, kind: type[NameError], error: NameError, trace: TracebackType, **options: Any
+) -> None:
+    """A name that a cell itself does not know comes, most often, from a cell that was not run."""
+    in_the_cell = trace.tb_next is not None and trace.tb_next.tb_next is None
+    if in_the_cell:
+        line = _("✘ {name!r} is not known yet: run the cells above this one first.")
+        error._render_traceback_ = lambda: [line.format(name=error.name)]  # type: ignore[attr-defined]
+    ipython.showtraceback((kind, error, trace), **options)

@@ -1,4 +1,4 @@
-"""What Tab offers inside the calls of a cluster: IPython's own completer is asked."""
+"""What Tab offers inside the calls of a cluster, and what a cell says that is run too early."""
 
 from __future__ import annotations
 
@@ -39,3 +39,18 @@ def test_names_of_nodes_are_completed(shell: InteractiveShell, typed: str, offer
 @pytest.mark.parametrize("typed", ['cluster.run("m', 'other.crash("m', 'cluster.crash("m1") + "m'])
 def test_elsewhere_no_node_is_offered(shell: InteractiveShell, typed: str):
     assert not {"m1", "m2"} & set(offers(shell, typed))
+
+
+def test_a_cell_that_is_run_too_early_is_told_so(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    shell.run_cell("bet.reveal()")
+    said = capsys.readouterr().out
+    assert said == "✘ 'bet' is not known yet: run the cells above this one first.\n"
+
+
+def test_a_mistake_in_a_function_keeps_its_traceback(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    shell.run_cell("def act():\n    return bet\nact()")
+    assert "Traceback" in capsys.readouterr().out
