@@ -29,8 +29,8 @@ start NODE            NODE starts again
 stop NODE             NODE is shut down in good order
 partition A,B C,D,E   only nodes of one group hear each other
 heal                  all nodes hear each other again
-speed X               X virtual seconds pass in one of ours
-run 30s               30 virtual seconds pass now
+speed X               X simulated seconds pass in one of ours
+run 30s               30 simulated seconds pass now
 status                the nodes, and what time it is"""
 
 
@@ -96,7 +96,9 @@ def command_line() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=int, help="how many workers the swarm has (2)")
     serve.add_argument("--engines", help="names of engines in no swarm, such as m1,m2,w1")
     serve.add_argument("--dir", type=Path, default=default_dir(), help="for sockets (%(default)s)")
-    serve.add_argument("--speed", type=float, default=1.0, help="virtual seconds in a real one (1)")
+    serve.add_argument(
+        "--speed", type=float, default=1.0, help="simulated seconds in a real one (1)"
+    )
     serve.add_argument("--seed", type=int, default=7, help="equal seeds, equal chance (7)")
 
     ctl = commands.add_parser(

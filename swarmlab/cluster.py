@@ -209,7 +209,7 @@ class Cluster:
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
-        """Let virtual time pass: `run("30s")`."""
+        """Let simulated time pass: `run("30s")`."""
         with self.lock:
             simulation = self._world.simulation
             simulation.run_until(simulation.now_ns + nanoseconds(duration))
@@ -222,13 +222,13 @@ class Cluster:
         while not condition():
             if self.now_ns - begun_ns >= limit_ns:
                 raise LabError(
-                    "it did not come to pass within {limit} of virtual time", limit=limit
+                    "it did not come to pass within {limit} of simulated time", limit=limit
                 )
             self.run("200ms")
         return (self.now_ns - begun_ns) / S
 
     def play(self, speed: float = 1.0) -> None:
-        """Tie virtual time to the wall clock, `speed` times as fast, until `pause()`."""
+        """Tie simulated time to the wall clock, `speed` times as fast, until `pause()`."""
         from swarmlab.engine.doors import Pacer
 
         if not speed > 0:
@@ -250,7 +250,7 @@ class Cluster:
 
     @property
     def speed(self) -> float:
-        """How fast virtual time follows the wall clock; 0 while it is paused."""
+        """How fast simulated time follows the wall clock; 0 while it is paused."""
         return self._pacer.speed if self._pacer is not None else 0.0
 
     # -- copies ------------------------------------------------------------------------

@@ -217,7 +217,7 @@ def made() -> bets.Prediction:
 
 def test_no_click_is_needed_to_go_on(no_bets: bets.Score):
     said = made().reveal()
-    assert "No bet this time. The answer is B, 4" in repr(said)
+    assert "No bet this time. The answer is B: 4" in repr(said)
     assert no_bets.bets == {}
 
 

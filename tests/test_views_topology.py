@@ -26,7 +26,7 @@ def kinds(cluster: Any) -> dict[str, int]:
 def test_managers_are_all_joined_and_each_worker_speaks_to_one(cluster: Any):
     assert kinds(cluster) == {"raft": 3, "tls": 2, "gossip": 1}
     text = repr(topology(cluster))
-    assert "Raft group: m1, m2, m3. Leader: m1." in text
+    assert "Raft group: m1, m2, m3. Leader (L): m1." in text
     assert "Gossip: all 5 nodes" in text
     assert "Zones" not in text
 
@@ -62,4 +62,4 @@ def test_the_picture_has_its_words(cluster: Any):
     html = topology(cluster)._repr_html_()
     assert "alt='Raft group: m1, m2, m3." in html
     assert "<b>TLS</b>" in html
-    assert "speaks to one manager" in repr(topology(cluster.client()))  # a stock client will do
+    assert "speaks to one of the group" in repr(topology(cluster.client()))  # a stock client will do

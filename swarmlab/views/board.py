@@ -127,9 +127,9 @@ class Board(LiveWidget):
             "play": _("▶ Play"),
             "halt": _("❚❚ Pause"),
             "step": _("+10 s"),
-            "speed": _("Speed: virtual seconds a second"),
+            "speed": _("Speed: simulated seconds a second"),
             "words": _("The board in words"),
-            "help": _("Click a node, or go to it with Tab, ← and →, and press"),
+            "help": _("Click a node (or Tab, ← and → to it) and press"),
         }
 
     def _settle(self, snapshot: Snapshot) -> list[str]:

@@ -21,6 +21,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         words = [(_(layer.word), name) for name, layer in LAYERS.items()]
         self.layer = ipywidgets.Dropdown(options=words, description=_("Put"))
         self.on = ipywidgets.Dropdown(description=_("on"))
+        for choice in (self.layer, self.on):
+            choice.style.description_width, choice.layout.width = "2.5em", "16em"
         acts = {_("Put it there"): self.put, _("Take it away"): self.take}
         acts |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
         buttons = []

@@ -34,7 +34,9 @@ class Shown:
 
     def _repr_html_(self) -> str:
         text = escape(repr(self))
-        return big(f"<pre style='font-size:1em;white-space:pre-wrap'>{text}</pre>")
+        return big(
+            f"<pre style='font-size:1em;white-space:pre-wrap;word-break:normal'>{text}</pre>"
+        )
 
 
 @cache

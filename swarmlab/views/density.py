@@ -107,7 +107,7 @@ class Density:
     @property
     def verdict(self) -> str:
         machines, _micro, containers = (self.fit(kind) for kind in KINDS)
-        line = _("For each virtual machine that fits, {times:.1f} containers do.")
+        line = _("For each virtual machine that fits, {times:.1f} containers fit.")
         return line.format(times=containers / machines) if machines else _("No machine fits.")
 
     def __repr__(self) -> str:

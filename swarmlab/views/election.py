@@ -145,6 +145,8 @@ class Teller:
                 candidate = self.names.get(values.candidate, "?")
                 line = _("vote for {candidate} in term {term}")
                 self._say(record, line.format(candidate=candidate, term=values.term))
+                if values.term > self._now[record.where].term:
+                    self._become(record, "follower", values.term)
             case "BecameLeader":
                 self._become(record, "leader", values.term)
                 self._say(record, _("LEADER of term {term}").format(term=values.term))
@@ -214,7 +216,7 @@ class Story:
 
 
 def election(cluster: Any, since_ns: int | None = None) -> Story | Said:
-    """How the managers found a leader since the last fault, or since `since_ns` of virtual time.
+    """How the managers found a leader since the last fault, or since `since_ns` of simulated time.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=3, workers=0, seed=7)

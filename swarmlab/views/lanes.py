@@ -1,4 +1,4 @@
-"""An election as a picture: a lane a manager over virtual time."""
+"""An election as a picture: a lane a manager over simulated time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def drawn(story: Story) -> Figure:
     picture.draw_votes()
     picture.draw_marks()
     picture.draw_frame()
-    figure.legend(handles=legend(), ncols=6, loc="outside upper left", fontsize=FONT_SIZE - 1)
+    figure.legend(handles=legend(), ncols=6, loc="outside upper left", fontsize=FONT_SIZE)
     return figure
 
 
@@ -111,7 +111,7 @@ class Picture:
             if not event.who:
                 self.axes.axvline(x, color=BLACK, linestyle="--", linewidth=2)
                 label = f" {event.what.partition(':')[0]}"
-                self.axes.text(x, -0.42, label, fontsize=FONT_SIZE - 2, va="bottom")
+                self.axes.text(x, -0.42, label, fontsize=FONT_SIZE, va="bottom")
         for span in self.story.spans:
             if span.role == "down" and span.start_ns >= self.story.start_ns:
                 x, lane = self.x(span.start_ns), self.lanes[span.name]
@@ -123,5 +123,5 @@ class Picture:
         axes.set_ylim(len(self.lanes) - 0.5, -0.8)
         axes.set_xlim(self.left, self.right)
         axes.tick_params(axis="x", labelsize=FONT_SIZE)
-        axes.set_xlabel(_("seconds of virtual time, from the fault on"), fontsize=FONT_SIZE)
+        axes.set_xlabel(_("seconds of simulated time, from the fault on"), fontsize=FONT_SIZE)
         axes.spines[["top", "right", "left"]].set_visible(False)

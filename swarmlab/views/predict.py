@@ -145,11 +145,11 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         return LETTERS[list(self.nudges).index(choice)]
 
     def _verdict(self, choice: str | None) -> str:
-        answer = f"{self._letter(self.answer)}, {self.answer}"
+        answer = f"{self._letter(self.answer)}: {self.answer}"
         if choice is None:
             return _("No bet this time. The answer is {answer}").format(answer=answer)
         if choice == self.answer:
-            return _("✔ Right: {answer}").format(answer=answer)
+            return _("✔ Right. {answer}").format(answer=answer)
         nudge = self.nudges[choice]
         verdict = _("✘ You said {letter}. It is {answer}")
         return f"{verdict.format(letter=self._letter(choice), answer=answer)}\n{nudge}".rstrip()
@@ -164,7 +164,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         if self.at_once:
             self._say("\n".join((title, *nudge, self.why)))
         else:
-            self._say(title if self.choice else _("Revealed below. It was a bet you did not make."))
+            self._say(title if self.choice else _("Answered below. You made no bet."))
         return said
 
     # -- forms -----------------------------------------------------------------------
@@ -193,7 +193,7 @@ def predict(
 
     >>> bet = predict("How many managers make a quorum of 3?", ["1", "2", "3"], "2", "3 // 2 + 1")
     >>> bet.reveal()
-    No bet this time. The answer is B, 2
+    No bet this time. The answer is B: 2
     3 // 2 + 1
     """
     named = choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")

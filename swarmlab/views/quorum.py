@@ -87,7 +87,7 @@ class Row:
             up = _("{up} of {all} up").format(up=step.up, all=self.managers)
             answer = f"✘ {step.error}" if step.error else _("✔ write accepted")
             lines.append(f"{crashed if step.crashed else _('all is well')}, {up}: {answer}")
-        end = _("Failures it stood: {observed}. Computed: {managers} − {quorum} = {tolerated}.")
+        end = _("Failures it survived: {observed}. Computed: {managers} − {quorum} = {tolerated}.")
         words = {"managers": self.managers, "quorum": self.quorum, "tolerated": self.tolerated}
         lines.append(end.format(observed=self.observed, **words))
         title = _("Managers: {managers} (seed {seed})")
@@ -178,9 +178,9 @@ class QuorumTable:
             return "–"
         more = row.observed - before.observed
         if more > 0:
-            return _("stands {more} failure more").format(more=more)
+            return _("survives {more} failure more").format(more=more)
         if row.quorum > before.quorum:
-            return _("buys nothing; needs {quorum} alive, not {less}").format(
+            return _("buys nothing: {quorum} must be up, not {less}").format(
                 quorum=row.quorum, less=before.quorum
             )
         return _("buys nothing")
@@ -213,7 +213,7 @@ class QuorumTable:
         for error, sizes in self.errors.items():
             which = ", ".join(map(str, sizes))
             notes.append(
-                _("One failure too many, managers: {which}. {error}").format(
+                _("One failure too many, in a swarm of {which}: {error}").format(
                     which=which, error=error
                 )
             )

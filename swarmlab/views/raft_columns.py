@@ -82,7 +82,7 @@ class RaftColumns(LiveWidget):
             "run": _("▶ Run slowly"),
             "halt": _("❚❚ Pause"),
             "step": _("Step"),
-            "size": _("How much virtual time a step is"),
+            "size": _("How much simulated time a step is"),
             "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
             "change": _("Create a service"),
             "silence": _("No message is on its way. Press Step."),
@@ -111,7 +111,7 @@ class RaftColumns(LiveWidget):
                 getattr(self.cluster, verb)(message["name"])
 
     def step(self, size: str = "") -> None:
-        """Let a little virtual time pass: "1ms", or "message" for up to the next message."""
+        """Let a little simulated time pass: "1ms", or "message" for up to the next message."""
         self.cluster.pause()  # what was played on the board goes on in steps
         size = size or self._step
         if size == MESSAGE:

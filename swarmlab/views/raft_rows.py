@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from swarmlab.simulation import MS, InFlight
+from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
 from swarmlab.views.election import Logs, logs
 from swarmlab.views.palette import ROLES
@@ -31,7 +31,7 @@ class Scene:
 
     @property
     def clock(self) -> str:
-        return f"t = {self.now_ns / MS:.2f} ms"
+        return f"t = {self.now_ns / S:.5f} s"
 
     @property
     def columns(self) -> list[dict[str, Any]]:

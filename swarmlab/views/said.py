@@ -17,9 +17,11 @@ from swarmlab.views.snapshot import html_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# For a widget's HTML: which of its buttons the keyboard is at. Jupyter's own ring is hair-thin.
+# For a widget's HTML: as big as the text of the page, with arrows that are seen on black, too; and
+# which of its buttons the keyboard is at: Jupyter's own ring is hair-thin.
 FOCUS = (
-    "<style>.jupyter-button.jupyter-button:focus-visible"
+    "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
+    ".widget-dropdown>select{appearance:auto;background-image:none}.jupyter-button.jupyter-button:focus-visible"
     f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}</style>"
 )
 
@@ -54,7 +56,11 @@ def picture(figure: Figure, alt: str) -> str:
     """A figure as HTML that needs no kernel, white in any theme; `alt` is its text twin."""
     file = io.BytesIO()
     figure.savefig(file, format="svg")
-    data = base64.b64encode(file.getvalue()).decode()
+    return image(file.getvalue().decode(), alt)
+
+
+def image(svg: str, alt: str) -> str:
+    data = base64.b64encode(svg.encode()).decode()
     look = f"alt='{escape(alt)}' style='max-width:100%;background:white'"
     return f"<img {look} src='data:image/svg+xml;base64,{data}'>"
 

@@ -117,7 +117,8 @@ class Stack:
         look = (
             f"border:{edge} currentColor;border-radius:6px;padding:4px;flex:1 1 0;min-width:4.5em"
         )
-        name = f"<div style='text-align:center;line-height:1.2'>{escape(self._told(number))}</div>"
+        under = "text-align:center;line-height:1.2;padding-top:3px"
+        name = f"<div style='{under}'>{escape(self._told(number))}</div>"
         return f"<div style='{look}'>{self._row(number)}{name}</div>"
 
 

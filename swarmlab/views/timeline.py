@@ -7,6 +7,7 @@ swarm but the swarm itself: it can be taken up there and go another way. `static
 from __future__ import annotations
 
 from dataclasses import astuple
+from html import escape
 from typing import Any
 
 import traitlets
@@ -18,15 +19,15 @@ from swarmlab.views.columns import column, static_html
 from swarmlab.views.election import Span, Teller
 from swarmlab.views.live import LiveWidget, show_in_cell, source, widget_of
 from swarmlab.views.marks import MARKS, Mark, groups, marks
-from swarmlab.views.palette import LOOKS
-from swarmlab.views.said import Said, big, marked, only_simulated
+from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE
+from swarmlab.views.said import Said, big, folded, image, marked, only_simulated
 from swarmlab.views.snapshot import Snapshot, look
 from swarmlab.views.tables import Table
 from swarmlab.views.words import changes_in_words, in_words, swarm_in_words
 
 LIVES_KEPT = 6  # clusters of the past, so that stepping to and fro is quick
 NEAR = 6  # marks told in words, on either side of the moment
-TICKS = 4
+TICKS, LED_MIN = 4, 12  # LED_MIN: percent of the line; a shorter reign has no room for its name
 
 
 class Timeline(LiveWidget):
@@ -196,7 +197,31 @@ class Timeline(LiveWidget):
 
     def static_html(self) -> str:
         said = "".join(f"<p>{marked(sentence)}</p>" for sentence in self.happened)
-        return self._near()._repr_html_() + big(said + static_html(self._seen))
+        near = folded(_("The same in words"), self._near()._repr_html_())
+        alt = "; ".join(row["label"] for row in self.marks)
+        return image(self._drawn(), alt) + big(said + static_html(self._seen)) + near
+
+    def _drawn(self) -> str:
+        """The line as SVG: marks, leaders and ticks, as JavaScript draws them."""
+        parts = [f"<path d='M0 68H940' stroke='{BLACK}' stroke-width='2'/>"]
+        for row in self.marks:
+            letter, _word, path, colour, ink = self.looks[row["kind"]]
+            shape = f"<path d='{path}' fill='{colour or WHITE}' stroke='{BLACK}'/>"
+            text = f"<text x='12' y='17' font-size='15' fill='{ink or BLACK}'>{letter}</text>"
+            count = f"<text x='12' y='42'>{row['count']}</text>"
+            at = f"x='{row['left']}%' y='6' overflow='visible'"
+            parts.append(f"<svg {at}><g transform='translate(-12)'>{shape}{text}{count}</g></svg>")
+        for left, width, words in self.leaders:
+            led = f"x='{left}%' y='74' width='{width}%' height='26'"
+            parts.append(f"<rect {led} fill='{LEADER}' stroke='{BLACK}'/>")
+            if width > LED_MIN:
+                text = f"<text x='50%' y='19'>{escape(words)}</text>"
+                parts.append(f"<svg {led}>{text}</svg>")
+        for left, text in self.status["ticks"]:
+            parts.append(f"<text x='{left}%' y='120'>{text}</text>")
+        line = f"<svg x='30' width='940' overflow='visible'>{''.join(parts)}</svg>"
+        look = "viewBox='0 0 1000 126' font-family='sans-serif' font-size='18' text-anchor='middle'"
+        return f"<svg xmlns='http://www.w3.org/2000/svg' {look}>{line}</svg>"
 
 
 def timeline(cluster: Any) -> Timeline | Said:

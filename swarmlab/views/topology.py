@@ -26,7 +26,9 @@ LINES = {
     "tls": (BLACK, "dashed", 1.4, N_("TLS: tasks down, reports up")),
     "gossip": (BLUE, ":", 2.2, N_("gossip network")),
 }
-FONT_SIZE, NODE_SIZE = 14, 2600
+FONT_SIZE, NODE_SIZE = 16, 3000
+ARCH = 0.6  # how much higher the middle manager stands, so that a line past it is seen
+FRAME, ENDS = 0.65, 0.71  # where the frame around the managers begins, and the lines to it end
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,16 @@ class Topology:
             for y, lane in enumerate(lanes):
                 for number, row in enumerate(lane):
                     x = left + (number + 0.5) * width / len(lane)
-                    # Neighbours stand higher and lower, so that a line past one is seen.
-                    raised = 0.14 * ((managers + workers).index(row.name) % 2)
+                    part = managers.index(row.name) / max(1, len(managers) - 1) if y else 0
+                    raised = ARCH * 4 * part * (1 - part)
                     graph.add_node(row.name, row=row, zone=zone, at=(x, y + raised))
             left += width + 0.4
         graph.add_edges_from(combinations(managers, 2), kind="raft")
-        for number, worker in enumerate(workers):
-            graph.add_edge(worker, managers[number * len(managers) // len(workers)], kind="tls")
+        xs = [graph.nodes[name]["at"][0] for name in managers]
+        for worker in workers:  # to the frame of the group: with whom in it, no API tells
+            end = (min(max(graph.nodes[worker]["at"][0], min(xs)), max(xs)), ENDS)
+            graph.add_node(end, at=end)
+            graph.add_edge(worker, end, kind="tls")
         graph.add_edges_from(pairwise(workers), kind="gossip")
         return graph
 
@@ -77,10 +82,11 @@ class Topology:
         managers, workers = self._of("manager"), self._of("worker")
         down = [row.name for row in self.members if row.down]
         leads = self.snapshot.leader or _("nobody")
-        raft = _("**Raft group**: {managers}. Leader: {leader}. Each manager keeps all data.")
+        raft = _("**Raft group**: {managers}. Leader (L): {leader}. Each manager keeps all data.")
         tls = _(
-            "**TLS**: every connection, with certificates of the swarm's own CA, which the "
-            "managers run. Each worker ({workers}) speaks to one manager; which one, no API tells."
+            "**TLS**: every connection, with certificates of the swarm's own authority (CA), which "
+            "the managers run. Each worker ({workers}) speaks to one of the group; no API tells "
+            "which."
         )
         gossip = _("**Gossip**: all {count} nodes tell each other who has which overlay network.")
         lines = [
@@ -106,14 +112,16 @@ class Topology:
         axes: Axes = figure.subplots()
         places = nx.get_node_attributes(graph, "at")
         self._draw_zones(axes, graph)
+        self._draw_frame(axes, [places[name] for name in self._of("manager")])
         for kind, (colour, dashes, width, word) in LINES.items():
             edges = [(a, b) for a, b, k in graph.edges(data="kind") if k == kind]
             style: dict[str, Any] = {"edge_color": colour, "style": dashes, "width": width}
             nx.draw_networkx_edges(graph, places, edgelist=edges, ax=axes, **style)
             axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_(word))
         for name, row in graph.nodes(data="row"):
-            self._draw_node(axes, graph, name, row)
-        axes.margins(0.08, 0.25)
+            if row:
+                self._draw_node(axes, graph, name, row)
+        axes.set_ylim(-0.4, 2.4)
         axes.set_axis_off()
         figure.legend(ncols=3, loc="outside lower center", fontsize=FONT_SIZE)
         return figure
@@ -131,6 +139,15 @@ class Topology:
         text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
         nx.draw_networkx_labels(graph, places, {name: text}, font_size=FONT_SIZE, ax=axes)
 
+    def _draw_frame(self, axes: Axes, managers: list[tuple[float, float]]) -> None:
+        from matplotlib.patches import Rectangle
+
+        if managers:
+            xs, ys = zip(*managers, strict=True)
+            width, height = max(xs) - min(xs) + 0.8, max(ys) + 0.35 - FRAME
+            frame = Rectangle((min(xs) - 0.4, FRAME), width, height, fill=False, edgecolor=LEADER)
+            axes.add_patch(frame)
+
     def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:
         for zone, rows in self.zones.items():
             if not zone:
@@ -138,7 +155,7 @@ class Topology:
             xs = [graph.nodes[row.name]["at"][0] for row in rows]
             axes.axvspan(min(xs) - 0.5, max(xs) + 0.5, color=GREY, alpha=0.35)
             title = f"{self.label} = {zone}"
-            axes.text(min(xs) - 0.45, 1.42, title, fontsize=FONT_SIZE, backgroundcolor=WHITE)
+            axes.text(min(xs) - 0.45, 2.15, title, fontsize=FONT_SIZE, backgroundcolor=WHITE)
 
     def _repr_html_(self) -> str:
         words = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)

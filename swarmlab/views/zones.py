@@ -54,8 +54,8 @@ class Spread:
     def told(self, zone: int) -> str:
         """What becomes of the swarm without this zone."""
         left, need = self.managers - self.counts[zone], quorum(self.managers)
-        line = _("lost: {left} left, {need} needed: the swarm goes on")
-        stops = _("lost: {left} left, {need} needed: no changes any more")
+        line = _("if lost: {left} left, {need} needed. The swarm goes on.")
+        stops = _("if lost: {left} left, {need} needed. No changes any more.")
         return (line if self.kept[zone] else stops).format(left=left, need=need)
 
     def __repr__(self) -> str:
