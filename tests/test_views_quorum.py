@@ -172,6 +172,18 @@ def test_the_leader_of_the_cut_off_side_steps_down_and_nobody_there_wins():
     assert winners <= {"m3", "m4", "m5"}
 
 
+def test_who_votes_is_in_the_term_that_it_votes_in():
+    """Raft paper, figure 2: a server that hears of a higher term takes it, then votes."""
+    cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
+    cluster.partition("m1,m2", "m3,m4,m5")
+    cluster.run("60s")
+    story = election(cluster)
+    assert len(story.votes) > 5
+    for vote in story.votes:
+        spans = [s for s in story.spans if s.name == vote.voter and s.start_ns <= vote.at_ns]
+        assert spans[-1].term == vote.term
+
+
 def test_the_picture_has_a_lane_a_manager_and_its_words(fallen: Any):
     story = election(fallen)
     axes = story.figure().axes[0]
@@ -248,6 +260,13 @@ def test_after_the_reveal_nothing_counts(no_bets: bets.Score):
     bet.bet("4")
     assert no_bets.bets == {}
     assert "not counted" in bet._status.value
+
+
+def test_the_count_stands_once_below_several_answers(no_bets: bets.Score):
+    questions = bets.ask("reads", "join_heals")
+    questions.children[0].bet("An empty list")
+    questions.children[1].bet("No: nobody can join now")
+    assert repr(questions.reveal()).count("bets right") == 1
 
 
 def test_a_quiz_answers_at_once(no_bets: bets.Score):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from html import escape
 from typing import Any
 
 import pytest
@@ -180,6 +183,16 @@ def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeli
     assert "m1: manager, unreachable, crashed, not noticed yet" in line.words
     assert line.words in line._repr_mimebundle_()[0]["text/plain"]
     assert "m2 leads, term 3" in line.static_html()
+
+
+def test_a_page_without_a_kernel_shows_the_marks_drawn(line: Timeline):
+    html = line.static_html()
+    assert all(escape(row["label"]) in html for row in line.marks)  # what it says to who cannot see
+    (data,) = re.findall(r"base64,([^']*)'", html)
+    drawn = base64.b64decode(data).decode()
+    assert drawn.count("<g ") == len(line.marks)
+    assert all(module.MARKS[row["kind"]].shape in drawn for row in line.marks)
+    assert ">m2, term 3</text>" in drawn
 
 
 def test_what_has_not_come_yet_is_refused_and_the_moment_stays(line: Timeline):

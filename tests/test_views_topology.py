@@ -23,12 +23,19 @@ def kinds(cluster: Any) -> dict[str, int]:
     return {kind: found.count(kind) for kind in ("raft", "tls", "gossip")}
 
 
-def test_managers_are_all_joined_and_each_worker_speaks_to_one(cluster: Any):
+def test_managers_are_all_joined_and_workers_gossip(cluster: Any):
     assert kinds(cluster) == {"raft": 3, "tls": 2, "gossip": 1}
     text = repr(topology(cluster))
     assert "Raft group: m1, m2, m3. Leader (L): m1." in text
     assert "Gossip: all 5 nodes" in text
     assert "Zones" not in text
+
+
+def test_a_worker_is_joined_to_the_group_and_to_no_manager_of_it(cluster: Any):
+    """No API tells with which manager a worker speaks."""
+    ends = [b for _a, b, kind in topology(cluster).graph.edges(data="kind") if kind == "tls"]
+    assert len(ends) == 2
+    assert not {*ends} & {"m1", "m2", "m3", "w1", "w2"}
 
 
 def test_zones_come_from_the_label_and_nodes_without_it_stand_apart(cluster: Any):
@@ -62,4 +69,6 @@ def test_the_picture_has_its_words(cluster: Any):
     html = topology(cluster)._repr_html_()
     assert "alt='Raft group: m1, m2, m3." in html
     assert "<b>TLS</b>" in html
-    assert "speaks to one of the group" in repr(topology(cluster.client()))  # a stock client will do
+    assert "speaks to one of the group" in repr(
+        topology(cluster.client())
+    )  # a stock client will do

@@ -36,7 +36,7 @@ def test_two_zones_never_do_and_four_managers_over_three_are_worse_than_three():
 
 def test_the_sliders_change_text_and_picture():
     explorer = quorum_explorer()
-    assert "over 3 zones: 3 – 2 – 2" in repr(explorer)
+    assert "Zones: 3 (3 – 2 – 2)" in repr(explorer)
     explorer.controls["managers"].value = 4
     assert "Quorum: 3 of 4" in repr(explorer)
     assert "Quorum: 3 of 4" in explorer.children[-1].value

@@ -22,12 +22,12 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self.layer = ipywidgets.Dropdown(options=words, description=_("Put"))
         self.on = ipywidgets.Dropdown(description=_("on"))
         for choice in (self.layer, self.on):
-            choice.style.description_width, choice.layout.width = "2.5em", "16em"
+            choice.style.description_width, choice.layout.width = "2.5em", "20em"
         acts = {_("Put it there"): self.put, _("Take it away"): self.take}
         acts |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
         buttons = []
         for word, act in acts.items():
-            buttons.append(ipywidgets.Button(description=word))
+            buttons.append(ipywidgets.Button(description=word, layout={"width": "auto"}))
             buttons[-1].on_click(lambda _button, act=act: act())
         self._said, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.Layout(flex_flow="row wrap")

@@ -111,11 +111,11 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
             button = ipywidgets.Button(
                 description=f"{letter}: {word}", tooltip=f"{choice} – {word}"
             )
-            button.layout.width = "8.5em"
+            button.layout.width = "10em"
             button.on_click(lambda _button, sure=sure: self.bet(choice, sure=sure))
             self._buttons[choice, sure] = button
         text = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
-        words = ipywidgets.HTML(text, layout=ipywidgets.Layout(min_width="16em"))
+        words = ipywidgets.HTML(text, layout=ipywidgets.Layout(min_width="16em", flex="1"))
         both = [self._buttons[choice, True], self._buttons[choice, False]]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         return ipywidgets.HBox([*both, words], layout=layout)
@@ -221,7 +221,9 @@ class Questions(ipywidgets.VBox):  # type: ignore[misc]
 
     def reveal(self) -> Said:
         """All answers, in one go."""
-        said: list[Said] = [question.reveal() for question in self.children]
+        for question in self.children:
+            question.reveal()
+        said: list[Said] = [question.reveal() for question in self.children]  # now all are counted
         if len(said) == 1:
             return said[0]
         count, lines = SCORE.words[:1], list[str]()

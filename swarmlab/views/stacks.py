@@ -114,9 +114,8 @@ class Stack:
         """What stands on it above its name; a kernel has a thick edge."""
         thick = LAYERS[self.layers[number][0]].kind == "system"
         edge = "4px solid" if thick else "1px solid"
-        look = (
-            f"border:{edge} currentColor;border-radius:6px;padding:4px;flex:1 1 0;min-width:4.5em"
-        )
+        look = f"border:{edge} currentColor;border-radius:6px;padding:4px;"
+        look += "box-sizing:border-box;flex:1 1 0;min-width:4em"
         under = "text-align:center;line-height:1.2;padding-top:3px"
         name = f"<div style='{under}'>{escape(self._told(number))}</div>"
         return f"<div style='{look}'>{self._row(number)}{name}</div>"
@@ -156,7 +155,9 @@ class TwoStacks:
         return "\n\n".join(f"{title}\n{stack!r}" for title, stack in self.sides)
 
     def _repr_html_(self) -> str:
-        look, row = "flex:1 1 20em;min-width:0", "display:flex;flex-wrap:wrap;gap:16px"
+        # Side by side where there is room for as many boxes, else one below the other.
+        look = f"flex:1 1 {max(20, 7 * self.apps)}em;min-width:0"
+        row = "display:flex;flex-wrap:wrap;gap:16px"
         sides = [f"{big(f'<b>{title}</b>')}{s._repr_html_()}" for title, s in self.sides]
         boxes = "".join(f"<div style='{look}'>{side}</div>" for side in sides)
         return f"<div style='{row};align-items:flex-end'>{boxes}</div>"

@@ -145,7 +145,9 @@ class Topology:
         if managers:
             xs, ys = zip(*managers, strict=True)
             width, height = max(xs) - min(xs) + 0.8, max(ys) + 0.35 - FRAME
-            frame = Rectangle((min(xs) - 0.4, FRAME), width, height, fill=False, edgecolor=LEADER)
+            frame = Rectangle(
+                (min(xs) - 0.4, FRAME), width, height, fill=False, edgecolor=LEADER, lw=2
+            )
             axes.add_patch(frame)
 
     def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:

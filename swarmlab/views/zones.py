@@ -68,8 +68,8 @@ class Spread:
 
     @property
     def _said(self) -> Said:
-        title = _("Managers: {managers}, over {zones} zones: {spread}")
-        line = _("Quorum: {quorum} of {managers}. Managers that may fail: any {tolerated}.")
+        title = _("Managers: {managers}. Zones: {zones} ({spread}).")
+        line = _("Quorum: {quorum} of {managers}. Managers that may fail: {tolerated}.")
         words = {
             "managers": self.managers,
             "zones": self.zones,
