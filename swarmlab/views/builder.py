@@ -22,7 +22,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self.layer = ipywidgets.Dropdown(options=words, description=_("Put"))
         self.on = ipywidgets.Dropdown(description=_("on"))
         for choice in (self.layer, self.on):
-            choice.style.description_width, choice.layout.width = "2.5em", "20em"
+            choice.style.description_width, choice.layout.width = "2.5em", "22em"
         acts = {_("Put it there"): self.put, _("Take it away"): self.take}
         acts |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
         buttons = []

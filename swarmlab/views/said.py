@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # which of its buttons the keyboard is at: Jupyter's own ring is hair-thin.
 FOCUS = (
     "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
-    ".widget-dropdown>select{appearance:auto;background-image:none}.jupyter-button.jupyter-button:focus-visible"
+    ".jupyter-widgets code{font-size:1em}"
+    ".widget-dropdown>select{appearance:auto;background-image:none}"
+    ".jupyter-button.jupyter-button:focus-visible"
     f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}</style>"
 )
 
