@@ -178,7 +178,7 @@ class QuorumTable:
             return "–"
         more = row.observed - before.observed
         if more > 0:
-            return _("survives {more} failure more").format(more=more)
+            return _("survives {more} more failure").format(more=more)
         if row.quorum > before.quorum:
             return _("buys nothing: {quorum} must be up, not {less}").format(
                 quorum=row.quorum, less=before.quorum
