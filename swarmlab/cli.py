@@ -96,9 +96,7 @@ def command_line() -> argparse.ArgumentParser:
     serve.add_argument("--workers", type=int, help="how many workers the swarm has (2)")
     serve.add_argument("--engines", help="names of engines in no swarm, such as m1,m2,w1")
     serve.add_argument("--dir", type=Path, default=default_dir(), help="for sockets (%(default)s)")
-    serve.add_argument(
-        "--speed", type=float, default=1.0, help="simulated seconds in a real one (1)"
-    )
+    serve.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (1)")
     serve.add_argument("--seed", type=int, default=7, help="equal seeds, equal chance (7)")
 
     ctl = commands.add_parser(

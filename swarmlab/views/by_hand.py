@@ -34,9 +34,8 @@ class Shown:
 
     def _repr_html_(self) -> str:
         text = escape(repr(self))
-        return big(
-            f"<pre style='font-size:1em;white-space:pre-wrap;word-break:normal'>{text}</pre>"
-        )
+        look = "font-size:1em;white-space:pre-wrap;word-break:normal"
+        return big(f"<pre style='{look}'>{text}</pre>")
 
 
 @cache

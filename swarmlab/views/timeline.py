@@ -213,10 +213,8 @@ class Timeline(LiveWidget):
             parts.append(f"<svg {at}><g transform='translate(-12)'>{shape}{text}{count}</g></svg>")
         for left, width, words in self.leaders:
             led = f"x='{left}%' y='74' width='{width}%' height='26'"
-            parts.append(f"<rect {led} fill='{LEADER}' stroke='{BLACK}'/>")
-            if width > LED_MIN:
-                text = f"<text x='50%' y='19'>{escape(words)}</text>"
-                parts.append(f"<svg {led}>{text}</svg>")
+            text = f"<text x='50%' y='19'>{escape(words) if width > LED_MIN else ''}</text>"
+            parts.append(f"<rect {led} fill='{LEADER}' stroke='{BLACK}'/><svg {led}>{text}</svg>")
         for left, text in self.status["ticks"]:
             parts.append(f"<text x='{left}%' y='120'>{text}</text>")
         line = f"<svg x='30' width='940' overflow='visible'>{''.join(parts)}</svg>"

@@ -84,9 +84,8 @@ class Topology:
         leads = self.snapshot.leader or _("nobody")
         raft = _("**Raft group**: {managers}. Leader (L): {leader}. Each manager keeps all data.")
         tls = _(
-            "**TLS**: every connection, with certificates of the swarm's own authority (CA), which "
-            "the managers run. Each worker ({workers}) speaks to one of the group; no API tells "
-            "which."
+            "**TLS**: every connection, with certificates of the swarm's authority (CA), which the "
+            "managers run. Each worker ({workers}) speaks to one of the group; no API tells which."
         )
         gossip = _("**Gossip**: all {count} nodes tell each other who has which overlay network.")
         lines = [
@@ -112,7 +111,11 @@ class Topology:
         axes: Axes = figure.subplots()
         places = nx.get_node_attributes(graph, "at")
         self._draw_zones(axes, graph)
-        self._draw_frame(axes, [places[name] for name in self._of("manager")])
+        if managers := [places[name] for name in self._of("manager")]:
+            xs, ys = zip(*managers, strict=True)
+            left, right, top = min(xs) - 0.4, max(xs) + 0.4, max(ys) + 0.35
+            corners = [left, right, right, left, left], [FRAME, FRAME, top, top, FRAME]
+            axes.plot(*corners, color=LEADER, linewidth=2)
         for kind, (colour, dashes, width, word) in LINES.items():
             edges = [(a, b) for a, b, k in graph.edges(data="kind") if k == kind]
             style: dict[str, Any] = {"edge_color": colour, "style": dashes, "width": width}
@@ -138,17 +141,6 @@ class Topology:
         marks = ["✖" if row.down else "L" if leads else "", "CA" if row.role == "manager" else ""]
         text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
         nx.draw_networkx_labels(graph, places, {name: text}, font_size=FONT_SIZE, ax=axes)
-
-    def _draw_frame(self, axes: Axes, managers: list[tuple[float, float]]) -> None:
-        from matplotlib.patches import Rectangle
-
-        if managers:
-            xs, ys = zip(*managers, strict=True)
-            width, height = max(xs) - min(xs) + 0.8, max(ys) + 0.35 - FRAME
-            frame = Rectangle(
-                (min(xs) - 0.4, FRAME), width, height, fill=False, edgecolor=LEADER, lw=2
-            )
-            axes.add_patch(frame)
 
     def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:
         for zone, rows in self.zones.items():
