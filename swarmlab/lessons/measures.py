@@ -5,6 +5,7 @@ A check is one line: what is measured, how it is compared, with what.
     tasks web by az is {a: 3, b: 3}        running tasks; by node, image, or a label of their nodes
     tasks web by node within 1             the fullest and the emptiest active node: 1 apart at most
     tasks web on w1 is 0
+    images web has nginx:1.27              of all its tasks that are known, the ended ones, too
     managers by reachability is {reachable: 3}
     nodes by state lacks down              by role, availability, state, or a label
     service web Spec.UpdateConfig.Order is start-first      whatever `docker … inspect` shows
@@ -55,18 +56,20 @@ class Swarm:
             return next(map(name_of, leading), NOBODY)
         return NOBODY
 
+    def tasks(self, service: str) -> list[Json]:
+        """The tasks of a service that a manager knows, the ended ones, too."""
+        key = self.one("services", service).get("ID")
+        return [task for task in self.all("tasks") if task["ServiceID"] == key]
+
     def running(self, service: str) -> list[Json]:
         """The tasks of a service that run, and are meant to."""
-        key = self.one("services", service).get("ID")
-        tasks = [task for task in self.all("tasks") if task["ServiceID"] == key]
-        wanted = [task for task in tasks if task["DesiredState"] == "running"]
+        wanted = [task for task in self.tasks(service) if task["DesiredState"] == "running"]
         return [task for task in wanted if task["Status"]["State"] == "running"]
 
     def tasks_by(self, service: str, key: str) -> dict[str, int]:
         """Running tasks; zero for a node, or a label's value, that could have one and has none."""
         if key == "image":
-            images = [t["Spec"]["ContainerSpec"]["Image"] for t in self.running(service)]
-            return Counter(image.partition("@")[0] for image in images)
+            return Counter(map(image_of, self.running(service)))
         nodes = {node["ID"]: node for node in self.all("nodes")}
         open_ = [n for n in nodes.values() if n["Spec"]["Availability"] == "active"]
         counts = Counter({trait(n, key): 0 for n in open_ if n["Status"]["State"] == "ready"})
@@ -77,6 +80,11 @@ class Swarm:
 def name_of(object: Json) -> str:
     described = object.get("Description", {}).get("Hostname")
     return str(described or object.get("Name") or object.get("Spec", {}).get("Name"))
+
+
+def image_of(task: Json) -> str:
+    """Its name, without the digest."""
+    return str(task["Spec"]["ContainerSpec"]["Image"]).partition("@")[0]
 
 
 def trait(node: Json, key: str) -> str:
@@ -111,6 +119,8 @@ def measure(swarm: Swarm, words: list[str]) -> Any:
             return swarm.tasks_by(service, "node").get(node, 0)
         case ["tasks", service, "by", key]:
             return swarm.tasks_by(service, key)
+        case ["images", service]:
+            return sorted({*map(image_of, swarm.tasks(service))})
         case ["running", service]:
             return len(swarm.running(service))
         case ["nodes", "by", key]:

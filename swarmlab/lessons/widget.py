@@ -22,7 +22,7 @@ from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, find
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.said import FOCUS, Said, big, marked, with_twins
+from swarmlab.views.said import Said, big, marked, widget_head, with_twins
 
 REFLECT_AT = 3  # the hint that asks for a line of reflection first
 _shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
@@ -44,7 +44,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         row = ipywidgets.HBox([*self._buttons, self._used], layout=layout)
         self._board: Board | None = None
-        task = ipywidgets.HTML(FOCUS + _task_html(exercise))
+        task = ipywidgets.HTML(widget_head() + _task_html(exercise))
         self._fixed = [task, row, self._thought, self._status]
         super().__init__(self._fixed)
         self._say(Said(_("Press Start: this exercise has a swarm of its own."), ()))
@@ -67,7 +67,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
         self._say(Said(_("The swarm is being made …"), ()))
         self.attempt.start()
-        lines = (_("Solve it in the cell below, then press Check."),)
+        lines = (_("Solve it in a cell below, then press Check."), _way_back())
         self._say(Said(_("`%docker` speaks to this swarm now."), lines))
 
     def do(self, commands: str) -> str:
@@ -77,7 +77,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
     def check(self) -> Verdict:
         """Look whether every goal is reached; say what is wrong, and one next step."""
         verdict = self.attempt.check()
-        kept = (self._kept(),) if verdict.passed else ()
+        kept = (self._kept(), _way_back()) if verdict.passed else ()
         self._say(Said(verdict.title, (*verdict.lines, *kept)))
         board_of(self.cluster).refresh()  # time has passed
         return verdict
@@ -99,7 +99,10 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         level = min(self.attempt.hints + 1, len(hints))
         asks = level == REFLECT_AT > self.attempt.hints and not self._thought.value.strip()
         self._thought.layout.display = "" if asks else "none"
-        said = Said(_("First one line: what did you try, and what did you see?"), ())
+        said = Said(
+            _("First one line: what did you try, and what did you see?"),
+            (_("Write it above, then press Hint again."),),
+        )
         if not asks:
             self.attempt.hints = level
             title = _("Hint {level} of {all}").format(level=level, all=len(hints))
@@ -175,6 +178,12 @@ def _task_html(exercise: Exercise) -> str:
     title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
     head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
     return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
+
+
+def _way_back() -> str:
+    return _(
+        "To leave it, run `swarmlab.use(cluster)`: `%docker` speaks to the page's swarm again."
+    )
 
 
 def _folded(summary: str, text: str) -> str:

@@ -8,7 +8,7 @@ import ipywidgets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.said import FOCUS, marked, with_twins
+from swarmlab.views.said import marked, widget_head, with_twins
 from swarmlab.views.sliders import Sliders, slider
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 
@@ -32,7 +32,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._said, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.Layout(flex_flow="row wrap")
         controls = ipywidgets.HBox([self.layer, self.on, *buttons], layout=row)
-        super().__init__([controls, self._said, self._picture, ipywidgets.HTML(FOCUS)])
+        super().__init__([controls, self._said, self._picture, ipywidgets.HTML(widget_head())])
         self._show(self.stack, _("Put a server on the ground."))
 
     def put(self) -> None:

@@ -20,7 +20,7 @@ import yaml
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
-from swarmlab.views.said import FOCUS, Said, marked, with_twins
+from swarmlab.views.said import Said, marked, widget_head, with_twins
 
 LETTERS = "ABCDEF"
 NONE_OF = N_("{name!r} is none of the choices: {known}")
@@ -94,7 +94,9 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         self._buttons: dict[tuple[str, bool], ipywidgets.Button] = {}
         self._status = ipywidgets.HTML()
         rows = [self._row(letter, choice) for letter, choice in zip(LETTERS, choices, strict=False)]
-        asked = ipywidgets.HTML(f"{FOCUS}<b style='font-size:1.25em'>{marked(question)}</b>")
+        asked = ipywidgets.HTML(
+            f"{widget_head()}<b style='font-size:1.25em'>{marked(question)}</b>"
+        )
         super().__init__([asked, *rows, self._status])
         self._say(_("Place your bet: one click."))
         self._keep_former()

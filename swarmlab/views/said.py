@@ -17,15 +17,26 @@ from swarmlab.views.snapshot import html_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# For a widget's HTML: as big as the text of the page, with arrows that are seen on black, too; and
-# which of its buttons the keyboard is at: Jupyter's own ring is hair-thin.
+# For a widget's HTML: as big as the text of the page, with arrows that are seen on black, too;
+# which of its buttons the keyboard is at: Jupyter's own ring is hair-thin; and what shows only once
+# the kernel is gone.
 FOCUS = (
     "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
     ".jupyter-widgets code{font-size:1em}"
     ".widget-dropdown>select{appearance:auto;background-image:none}"
     ".jupyter-button.jupyter-button:focus-visible"
-    f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}</style>"
+    f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}"
+    ".swarmlab-gone{display:none}"
+    ".jupyter-widgets-disconnected .swarmlab-gone{display:block}</style>"
 )
+
+
+def widget_head() -> str:
+    """What the HTML of a widget made of ipywidgets begins with: its style, and the news of a kernel
+    that was restarted, whose buttons do nothing any more."""
+    gone = _("The kernel was restarted, so these buttons do nothing any more. Run the page again, "
+             "from its top.")  # fmt: skip
+    return f"{FOCUS}<p role='alert' class='swarmlab-gone'><b>✘ {escape(gone)}</b></p>"
 
 
 def marked(text: str) -> str:
