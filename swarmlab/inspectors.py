@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,7 @@ def disk(cluster: Cluster, name: str) -> Table:
     for path in files.names():
         data = files.read(path)
         start = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
+        path = re.sub("(?<=/)[0-9a-f]{64}", lambda id: id[0][:12], path)  # as `docker ps` has it
         rows.append((path, f"{len(data):,}", _sealing(path, data), start))
     sealed = any(row[2] == _("with the unlock key") for row in rows)
     secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")

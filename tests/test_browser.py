@@ -169,6 +169,7 @@ def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, 
         page.locator(".lm-Menu").get_by_text("Restart Kernel").first.click()
         page.locator(".jp-Dialog .jp-mod-accept").click()
         board.root.get_by_text("press Run on the cell above").wait_for()
+        page.get_by_text("The kernel was restarted, so these buttons").first.wait_for()
 
 
 RAFT = """

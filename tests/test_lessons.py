@@ -124,7 +124,9 @@ def test_shown_it_makes_no_swarm_until_start_is_pressed(task: Any):
     pressable = [name for name, b in zip(NAMES, task._buttons, strict=True) if not b.disabled]
     assert pressable == ["start"]
     assert swarmlab.latest() is other
-    assert "speaks to this swarm" in press(task, "start")
+    said = press(task, "start")
+    assert "speaks to this swarm" in said
+    assert "until you run <code>swarmlab.use(cluster)</code>" in said
     assert swarmlab.latest() is task.cluster
 
 
@@ -135,6 +137,7 @@ def test_it_is_solved_by_commands_and_the_check_button(task: Any, home: Path):
     task.do(SPREAD)
     said = press(task, "check")
     assert "✔ Solved" in said
+    assert "until you run <code>swarmlab.use(cluster)</code>" in said
     assert "Changes: 1, fewest: 1." in said
     assert file().is_relative_to(home)
     assert progress().solved == {"spread_over_zones": {"changes": 1, "hints": 0}}

@@ -28,7 +28,7 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4091,
     ("worker", "engine"): 4616,
     ("docker_cli",): 3857,  # docker stack alone, a reader of Compose files, is 950
-    ("lessons",): 466,
+    ("lessons",): 475,
 }
 REST_LINES_MAX = 6400  # real engines, and the comparison with them, are 1,200 of it
 

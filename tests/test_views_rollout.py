@@ -130,7 +130,7 @@ def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
     seen = follow(web, "web")
     phase = seen.phases[0]
     assert (phase.failed, phase.slots, phase.ratio, phase.allowed) == (1, 4, 0.25, 0)
-    assert phase.gauge == "1 of 4 failed; tolerated is a share of 0, then: pause"
+    assert phase.gauge == "1 of 4 failed; a share of more than 0 means: pause"
     assert seen.phases[1].message.startswith("update paused due to failure")
 
 
@@ -214,10 +214,8 @@ def test_the_picture_has_a_lane_a_slot_the_state_on_top_and_requests_beneath(bad
     ]
     assert {text.get_text() for text in lanes.texts} >= {"A", "B", "F"}
     assert [text.get_text() for text in state.texts] == [phase.words for phase in bad.phases]
-    assert (
-        requests.get_legend().get_title().get_text()
-        == f"{bad.failed} of {bad.failed + bad.served} failed"
-    )
+    counted = f"requests a second: {bad.failed} of {bad.failed + bad.served} failed"
+    assert requests.get_title(loc="left") == counted
     assert requests.get_xlim() == lanes.get_xlim() == state.get_xlim()
 
 
@@ -312,4 +310,22 @@ def test_an_unknown_service_is_a_sentence(web: Any):
 
 def test_an_update_that_was_over_is_told_so(web: Any):
     said("service update --quiet --image nginx:1.27 web")  # it waits
-    assert "with --detach the command does not wait" in repr(follow(web, "web"))
+    assert "With `--detach` the command does not wait" in repr(follow(web, "web"))
+
+
+def test_an_update_that_is_half_over_is_told_so_and_begins_with_the_picture(web: Any):
+    said(f"{UPDATE} --image nginx:1.27 web")
+    web.run("10s")
+    seen = follow(web, "web")
+    assert states(seen) == ["updating", "completed"]
+    assert "With `--detach` the command does not wait" in repr(seen)
+    assert "**updating** (0.0 –" in "\n".join(seen.summary)
+
+
+def test_without_an_update_it_soon_says_so(web: Any):
+    """Settings alone make no task anew, so no update begins."""
+    said(f"{UPDATE} --update-order start-first web")
+    seen = follow(web, "web")
+    assert states(seen) == []
+    assert "No update was seen" in repr(seen)
+    assert seen.end - seen.start < 15

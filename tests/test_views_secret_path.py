@@ -9,7 +9,7 @@ import pytest
 
 from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
-from swarmlab.views.secret_path import FORMS, secret_path, stolen_disk
+from swarmlab.views.secret_path import FORMS, READ, SEALED, secret_path, stolen_disk
 
 
 def said(*lines: str) -> str:
@@ -107,8 +107,8 @@ def test_autolock_changes_who_can_read_the_disk(web: Any):
     said("swarm update --autolock=true")
     after = secret_path(web, "senha-db")
     assert (before.autolock, after.autolock) == (False, True)
-    assert [form for _text, form in before.boxes()[2]] == ["can be read"] * 3
-    assert [form for _text, form in after.boxes()[2]] == ["sealed"] * 3
+    assert [form for _text, form in before.boxes()[2]] == [READ] * 3
+    assert [form for _text, form in after.boxes()[2]] == [SEALED] * 3
     assert "the disk and the unlock key" in repr(after)
     assert "unlock key" not in repr(before)
 
@@ -161,9 +161,12 @@ def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
     path = secret_path(web, "senha-db")
     figure = path.figure()
     axes = figure.axes[0]
-    assert [len(column) for column in path.boxes()] == [1, 1, 3, 5]
-    assert len(axes.patches) == 10
-    assert len(axes.texts) >= 10 + 5  # a text a box; arrows to the API, three managers, and w1
+    assert [len(column) for column in path.boxes()] == [1, 1, 3, 2]
+    assert [text.partition("\n")[0] for text, _form in path.boxes()[3]] == [
+        "w1: web.1", "m1, m2, m3, w2",
+    ]  # fmt: skip
+    assert len(axes.patches) == 7
+    assert len(axes.texts) >= 7 + 5  # a text a box; arrows to the API, three managers, and w1
     assert {form for column in path.boxes() for _text, form in column} <= set(FORMS)
     assert len(set(FORMS.values())) == len(FORMS)
     html = path._repr_html_()

@@ -181,9 +181,7 @@ def _task_html(exercise: Exercise) -> str:
 
 
 def _way_back() -> str:
-    return _(
-        "To leave it, run `swarmlab.use(cluster)`: `%docker` speaks to the page's swarm again."
-    )
+    return _("`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.")
 
 
 def _folded(summary: str, text: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOOK_S, LOOKS_MAX, TAIL = 0.2, 600, "3s"
+IDLE_S = 5  # so long without an update, and there is none to wait for
 DEFAULTS = {
     "Parallelism": 1, "Delay": 0, "Monitor": 5 * S, "MaxFailureRatio": 0.0,
     "FailureAction": "pause", "Order": "stop-first",
@@ -69,7 +70,7 @@ class Phase:
 
     @property
     def gauge(self) -> str:
-        line = _("{failed} of {slots} failed; tolerated is a share of {allowed:g}, then: {action}")
+        line = _("{failed} of {slots} failed; a share of more than {allowed:g} means: {action}")
         words = {"allowed": self.allowed, "action": self.action}
         return line.format(failed=self.failed, slots=self.slots, **words)
 
@@ -150,11 +151,15 @@ class Rollout:
     def summary(self) -> list[str]:
         """What one has to know, a line each."""
         lines = [", ".join(self.versions)]
-        if self.phases and self.phases[0].state in OVER:
-            lines.append(_("The update was over before the first look: with --detach the command"
-                           " does not wait for it."))  # fmt: skip
+        if not self.phases:
+            lines.append(_("No update was seen. Start one with `--detach`, then follow it."))
+        elif self.phases[0].state in OVER or self.phases[0].start < self.start:
+            early = _("The update began before the first look, so its beginning is not shown. With"
+                      " `--detach` the command does not wait, and all of it is seen.")  # fmt: skip
+            lines.append(early)
         for phase in self.phases:
-            span = f"{phase.start - self.start:.1f} – {phase.end - self.start:.1f} s"
+            begun = max(phase.start - self.start, 0)
+            span = f"{begun:.1f} – {phase.end - self.start:.1f} s"
             said = f": {phase.message}" if phase.message else ""
             lines.append(f"**{phase.words}** ({span}){said}")
             lines += [f"– {phase.gauge}"] if phase.made else []
@@ -192,9 +197,10 @@ class Rollout:
 
     def _repr_html_(self) -> str:
         image = picture(self.figure(), "; ".join(self.summary).replace("**", ""))
-        words = big("".join(f"<div>{marked(line)}</div>" for line in self.summary))
+        said = self.summary[1:]  # the versions stand in the picture
+        words = big("".join(f"<div>{marked(line)}</div>" for line in said))
         table = big_table((_("When"), _("Slot"), _("What")), self.rows)
-        told = _("Task by task: {count} lines").format(count=len(self.rows))
+        told = _("Task by task, in words ({count})").format(count=len(self.rows))
         return image + words + folded(told, table)
 
 
@@ -212,7 +218,9 @@ def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
     film = Film(cluster, service)
     for _look in range(LOOKS_MAX):
         state = film.look()
-        if film.now - film.first >= for_s if for_s is not None else state in OVER:
+        seen_s = film.now - film.first
+        idle = not state and seen_s > IDLE_S
+        if seen_s >= for_s if for_s is not None else state in OVER or idle:
             break
         cluster.run(LOOK_S)
     if for_s is None:
@@ -274,8 +282,8 @@ def settings(cluster: Any, service: str) -> Table:
         for what, flag, key in rows
     )
     note = _(
-        "For the right column the flags begin with --rollback-. A rollback goes by the settings of"
-        " the version that comes back."
+        "The flags of a rollback begin with `--rollback-`. It goes by the settings of the version"
+        " that comes back."
     )
     title = _("Update and rollback of {service}").format(service=service)
     return Table(title, (_("setting"), _("update"), _("rollback"), _("flag")), shown, (note,))

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from swarmlab.views.film import Life
     from swarmlab.views.rollout import Phase, Rollout
 
-FONT_SIZE = 15
+FONT_SIZE = 15  # as big as the page's text on a screen of 1024 pixels
+LEGEND: dict[str, Any] = {"fontsize": FONT_SIZE, "handlelength": 1.6, "columnspacing": 1.2}
 # The hatch that stands beside each colour: any one of the two would do.
 HATCHES = {"running": "", "starting": "//", "pending": "..", "stopping": "\\\\", "lost": "xx"}
 PHASES = {
@@ -35,15 +36,16 @@ PHASES = {
     "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
 }  # fmt: skip
 ROOM_FOR_LETTER = 0.022  # of the picture's width
-LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.78, 0.62, 1.9
+LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.62, 0.42, 1.0
+LANES_INCHES = 5.2  # of all lanes: more of them are thinner
 
 
 def drawn(rollout: Rollout) -> Figure:
     lanes = sorted({life.lane for life in rollout.lives}, key=_natural)
-    heights = [STATE_INCHES, LANE_INCHES * max(1, len(lanes))]
+    heights = [STATE_INCHES, min(LANES_INCHES, LANE_INCHES * max(1, len(lanes)))]
     heights += [REQUESTS_INCHES] if rollout.requests else []
-    figure = Figure(figsize=(12, sum(heights) + 1.9), layout="constrained")
-    ratios = {"height_ratios": heights, "width_ratios": [15, 1.3]}
+    figure = Figure(figsize=(12, sum(heights) + 1.8), layout="constrained")
+    ratios = {"height_ratios": heights, "width_ratios": [15, 1.8]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
     for row in grid:
         row[1].set_visible(False)
@@ -56,10 +58,9 @@ def drawn(rollout: Rollout) -> Figure:
         draw_gauge(grid[1][1], counted)
     if rollout.requests:
         picture.draw_requests(grid[2][0])
+        grid[1][0].set_xticklabels([])  # they stand below the requests
     grid[-1][0].set_xlabel(_("seconds"), fontsize=FONT_SIZE)
-    figure.legend(
-        handles=legend(rollout), ncols=5, loc="outside upper left", fontsize=FONT_SIZE - 2
-    )
+    figure.legend(handles=legend(rollout), ncols=7, loc="outside upper left", **LEGEND)
     return figure
 
 
@@ -95,7 +96,7 @@ class Picture:
 
     def _rows(self) -> dict[str, tuple[float, float]]:
         """Task -> (its middle, its height): tasks that live at a time share their lane's height."""
-        ends: dict[str, list[float]] = {lane: [0.0, 0.0] for lane in self.lanes}
+        ends: dict[str, list[float]] = {lane: [0.0] for lane in self.lanes}
         rows = {}
         for life in self.rollout.lives:
             mine = ends[life.lane]
@@ -119,7 +120,7 @@ class Picture:
             elif right > left:
                 late = right > self.width / 2  # so that no word leaves the picture
                 x, side = (right, "right") if late else (left, "left")
-                axes.text(x, 0.55, phase.words, fontsize=FONT_SIZE - 2, ha=side, va="top")
+                axes.text(x, 0.55, phase.words, fontsize=FONT_SIZE, ha=side, va="top")
         versions = ",  ".join(self.rollout.versions)
         axes.set_title(versions, fontsize=FONT_SIZE + 1, loc="left", fontweight="bold")
         self._frame(axes, [_("update")], 0.6)
@@ -154,7 +155,8 @@ class Picture:
     def _draw_window(self, axes: Axes, life: Life, phase: Phase) -> None:
         """Below a new task: how long its failure would count."""
         running = life.states.get("running")
-        if running is not None and running < self.rollout.end:
+        start, end = self.rollout.start, self.rollout.end
+        if running is not None and start - phase.monitor_s < running < end:
             middle, height = self.rows[life.id]
             y = middle + height / 2
             ends = [self.x(running), self.x(running + phase.monitor_s)]
@@ -173,14 +175,14 @@ class Picture:
         axes.bar(
             lefts, failed, bottom=served, color=VERMILLION, hatch="xx", label=_("failed"), **style
         )
-        axes.set_ylabel(_("requests\na second"), fontsize=FONT_SIZE - 1)
         axes.set_xlim(0, self.width)
-        total = _("{failed} of {all} failed").format(
+        total = _("requests a second: {failed} of {all} failed").format(
             failed=self.rollout.failed, all=self.rollout.failed + self.rollout.served
         )
-        axes.legend(
-            title=total, title_fontsize=FONT_SIZE, fontsize=FONT_SIZE - 2, loc="lower right"
-        )
+        axes.set_title(total, fontsize=FONT_SIZE, loc="left")
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
+        legend = axes.legend(ncols=3, frameon=False, borderaxespad=0.2, **place, **LEGEND)
+        legend.set_in_layout(False)  # beside the title there is room
         axes.tick_params(labelsize=FONT_SIZE)
         axes.spines[["top", "right"]].set_visible(False)
 
@@ -205,9 +207,9 @@ def draw_gauge(axes: Axes, phases: list[Phase]) -> None:
                  hatch="xx" if over else "")  # fmt: skip
         axes.plot([i - 0.5, i + 0.5], [phase.allowed] * 2, color=BLACK, linewidth=4)
     names = [f"{phase.failed}/{phase.slots}" for phase in phases]
-    axes.set_xticks(range(len(phases)), names, fontsize=FONT_SIZE - 3)
+    axes.set_xticks(range(len(phases)), names, fontsize=FONT_SIZE)
     axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=FONT_SIZE - 2)
+    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=FONT_SIZE)
     axes.yaxis.tick_right()
-    axes.set_title(_("failed"), fontsize=FONT_SIZE - 1)
+    axes.set_title(_("failed"), fontsize=FONT_SIZE)
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -7,6 +7,7 @@ it. Source: swarmkit design, manager/encryption, agent/secrets; moby container_o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,11 +19,13 @@ from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, 
 from swarmlab.views.said import big_table, folded, picture, text_table
 from swarmlab.views.tables import Table
 
-FONT_SIZE, BOX_INCHES = 14, 0.95
-COLUMNS = ((0, 15), (20, 36), (43, 66), (73, 100))  # from, to, in percent: client, API, …
+FONT_SIZE, BOX_INCHES = 15, 0.95
+COLUMNS = ((0, 16), (20, 36), (42, 67), (73, 100))  # from, to, in percent: client, API, …
 # How the bytes lie there -> colour, hatch.
-FORMS = {N_("can be read"): (ORANGE, "//"), N_("sealed"): (BLUISH_GREEN, "")}
-FORMS |= {N_("nothing"): (WHITE, "")}
+FORMS = {N_("can be read here"): (ORANGE, "//"), N_("sealed, and its key is not here"):
+         (BLUISH_GREEN, ""), N_("no bytes here"): (WHITE, "")}  # fmt: skip
+READ, SEALED, NOTHING = FORMS
+NAMES_WIDTH = 26  # letters in a box
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +77,26 @@ class SecretPath:
 
     def boxes(self) -> list[list[tuple[str, str]]]:
         """(text, form) of every box: you, the API, the managers, the nodes."""
-        kept, line = ("sealed", _("its key: locked")) if self.autolock else (
-            "can be read", _("its key: beside it"))  # fmt: skip
-        log = _("{name}: log on disk,\nsealed; {key}")
-        columns = [[(_("you type\n{name}").format(name=self.name), "can be read")]]
-        columns.append([(_("API\ntakes it, never\ngives it back"), "nothing")])
-        columns.append([(log.format(name=name, key=line), kept) for name in self.managers])
+        kept, log = READ, _("{name}: log on its disk,\nsealed, its key beside it")
+        if self.autolock:
+            kept, log = SEALED, _("{name}: log on its disk,\nsealed, and so is its key")
+        columns = [[(_("you type\n{name}").format(name=self.name), READ)]]
+        columns.append([(_("API\ntakes it, never\ngives it back"), NOTHING)])
+        columns.append([(log.format(name=name), kept) for name in self.managers])
         nodes = list[tuple[str, str]]()
-        for node, files in self.mounts.items():
-            more = [_("and {n} more").format(n=len(files) - 1)] if len(files) > 1 else []
-            lines = [node, *(files[:1] or [_("no task here needs it")]), *more]
-            nodes.append(("\n".join(lines), "can be read" if files else "nothing"))
+        for node in self.holders:
+            task, _colon, file = self.mounts[node][0].partition(": ")
+            others = len(self.mounts[node]) - 1
+            more = "\n" + _("and {n} more").format(n=others) if others else ""
+            nodes.append((f"{node}: {task}\n{file}{more}", READ))
+        empty = ", ".join(node for node, files in self.mounts.items() if not files)
+        names = shorten(empty, NAMES_WIDTH, placeholder=" …")
+        nodes += [(f"{names}\n" + _("no task here needs it"), NOTHING)] if empty else []
         return [*columns, nodes]
 
     def figure(self) -> Figure:
         """Four columns, left to right; an arrow wherever the bytes go."""
-        lines = max(len(self.managers), len(self.mounts))
+        lines = max(map(len, self.boxes()))
         figure = Figure(figsize=(12, 1.3 + BOX_INCHES * lines), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(0, 100.5), ylim=(lines, -0.45))
@@ -107,7 +114,7 @@ class SecretPath:
                 plain = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.92, "pad": 1.5}
                 style: dict[str, Any] = {"ha": "center", "va": "center", "bbox": plain}
                 axes.text((left + right) / 2, y, text, fontsize=FONT_SIZE, **style)
-                if former and (head == "" or form != "nothing"):
+                if former and (head == "" or form != NOTHING):
                     arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2, "color": BLACK}
                     axes.annotate("", (left, y), (former[1], lines / 2), arrowprops=arrow)
         forms = [

@@ -16,6 +16,13 @@ FACTOR, SLACK_S = 2.0, 3.0
 WIDTH, LEFT, RIGHT, ROOM = 900, 110, 40, 28  # of the picture, in its own units
 
 
+def words(fact: Any) -> str:
+    """A fact as people read it: `m1: 2, w1: 3`."""
+    if isinstance(fact, dict):
+        return ", ".join(f"{key}: {value}" for key, value in fact.items())
+    return ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """What one cluster did."""
@@ -50,7 +57,7 @@ class Comparison:
         """Each fact: its name, what the simulated and the real cluster showed, do they agree."""
         ours, theirs = self.simulated.facts, self.real.facts
         keys = [*theirs, *(key for key in ours if key not in theirs)]
-        return [(k, str(ours.get(k)), str(theirs.get(k)), self._agree(k)) for k in keys]
+        return [(k, words(ours.get(k)), words(theirs.get(k)), self._agree(k)) for k in keys]
 
     def _agree(self, key: str) -> bool:
         ours, theirs = self.simulated.facts.get(key), self.real.facts.get(key)
@@ -123,11 +130,11 @@ def lanes(comparison: Comparison) -> str:
     both = (comparison.simulated, comparison.real)
     end_s = max([1.0, *(at_s for played in both for at_s, _text in played.events)])
     scale = (WIDTH - LEFT - RIGHT) / end_s
-    ticks = [(LEFT + end_s * scale * n / 4, f"{end_s * n / 4:.0f} s") for n in range(5)]
+    ticks = [(LEFT + end_s * scale * n / 4, f"{end_s * n / 4:.1f} s") for n in range(5)]
     label = _("Two lanes on one time axis: {name}. The table below has the same.")
     return (
         f"<svg role='img' aria-label='{escape(label.format(name=comparison.name))}'"
-        f" viewBox='0 0 {WIDTH} 150' fill='{BLACK}' font-size='15'"
+        f" viewBox='0 0 {WIDTH} 150' fill='{BLACK}' font-size='17'"
         f" style='width:100%;max-width:{WIDTH}px'>"
         f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"
         + lane(both[0], 45, scale, BLUE, rounding=6)
@@ -209,4 +216,5 @@ class Comparisons:
         return "\n".join([text_table(self.heads, self.cells), *self.notes])
 
     def _repr_html_(self) -> str:
-        return big_table(self.heads, self.cells, self.notes)
+        sum_up, *others = self.notes
+        return big(f"<b>{escape(sum_up)}</b>") + big_table(self.heads, self.cells, others)

@@ -64,11 +64,11 @@ def _drawn(task: TaskRow) -> str:
     """A task as on the board: shape, letter and colour of its state."""
     look = LOOKS[task.kind]
     title = escape(in_state(task.name, task.kind))
-    fill = look.colour or "none"
+    fill, dashes = (look.colour, "") if look.colour else ("none", " stroke-dasharray='4 3'")
     return (
         f"<svg role='img' aria-label='{title}' width='26' height='26' viewBox='-1 -1 26 26'>"
         f"<title>{title}</title>"
-        f"<path d='{look.shape}' fill='{fill}' stroke='currentColor'/>"
+        f"<path d='{look.shape}' fill='{fill}' stroke='currentColor'{dashes}/>"
         f"<text x='12' y='16.5' text-anchor='middle' font-size='13' font-weight='bold'"
         f" fill='{look.ink or 'currentColor'}'>{look.letter}</text></svg>"
     )

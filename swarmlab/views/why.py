@@ -51,15 +51,21 @@ def why(cluster: Any, task: str) -> Table:
     said: Explanation = cluster.decision(task)
     names = [name for name in said.columns if name not in SILENT or _refuses(said, name)]
     asked = [_questions()[name][0] for name in names]
-    branch = [_("Branch")] if said.tree else []
     own = _("Tasks of {service}").format(service=said.task.rpartition(".")[0])
-    heads = (_("Node"), *asked, *branch, own, _("All tasks"), _("So"))
+    ranked = [own, _("All tasks")] if _ranks(said) else []
+    branch = [_("Branch")] if said.tree and ranked else []
+    heads = (_("Node"), *asked, *branch, *ranked, _("So"))
     rows = tuple(_cells(row, said, names) for row in said.rows)
     return Table(_title(said), heads, rows, tuple(_notes(cluster, said)))
 
 
 def _refuses(said: Explanation, name: str) -> bool:
     return any(row.refused_by == name for row in said.rows)
+
+
+def _ranks(said: Explanation) -> bool:
+    """Does any node pass every question, so that counts and branches matter?"""
+    return any(not row.refused_by for row in said.rows)
 
 
 def _title(said: Explanation) -> str:
@@ -71,6 +77,8 @@ def _title(said: Explanation) -> str:
 def _cells(row: NodeAnswer, said: Explanation, names: list[str]) -> tuple[str, ...]:
     given = dict(zip(said.columns, row.filters, strict=True))
     answers = [ANSWERS[given[name]] for name in names]
+    if not _ranks(said):
+        return (row.node, *answers, _fate(row, said))
     branch = [" / ".join(row.branch).replace(NO_LABEL, _(NO_LABEL))] if said.tree else []
     counts = ("–", "–") if row.refused_by else (str(row.of_service), str(row.active))
     return (row.node, *answers, *branch, *counts, _fate(row, said))
@@ -106,7 +114,7 @@ def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
     else:
         reason = next((t.reason for t in _tasks(look(cluster), said.task)), "")
         yield _("In the words of `docker service ps`: {reason}").format(reason=reason)
-    if said.tree:
+    if said.tree and _ranks(said):
         line = _("└ {branch}: {count} tasks")
         tree = [
             "\u2003" * 2 * depth
