@@ -160,9 +160,8 @@ class Rollout:
         for phase in self.phases:
             begun = max(phase.start - self.start, 0)
             span = f"{begun:.1f} – {phase.end - self.start:.1f} s"
-            said = f": {phase.message}" if phase.message else ""
-            lines.append(f"**{phase.words}** ({span}){said}")
-            lines += [f"– {phase.gauge}"] if phase.made else []
+            said = [part for part in (phase.message, phase.gauge if phase.made else "") if part]
+            lines.append(f"**{phase.words}** ({span}): {'. '.join(said)}")
         if self.requests:
             worst = max(failed for _at, _served, failed, _slow in self.requests)
             line = _("requests: {served} served, {failed} failed, at worst {worst} in a second")

@@ -35,8 +35,8 @@ PHASES = {
     "updating": SKY_BLUE, "paused": YELLOW, "completed": BLUISH_GREEN,
     "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
 }  # fmt: skip
-ROOM_FOR_LETTER = 0.022  # of the picture's width
-LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.62, 0.42, 1.0
+ROOM_FOR_LETTER, ROOM_FOR_WORD = 0.022, 0.0135  # of the width; a letter of a word
+LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.58, 0.4, 0.9
 LANES_INCHES = 5.2  # of all lanes: more of them are thinner
 
 
@@ -44,7 +44,7 @@ def drawn(rollout: Rollout) -> Figure:
     lanes = sorted({life.lane for life in rollout.lives}, key=_natural)
     heights = [STATE_INCHES, min(LANES_INCHES, LANE_INCHES * max(1, len(lanes)))]
     heights += [REQUESTS_INCHES] if rollout.requests else []
-    figure = Figure(figsize=(12, sum(heights) + 1.8), layout="constrained")
+    figure = Figure(figsize=(12, sum(heights) + 1.75), layout="constrained")
     ratios = {"height_ratios": heights, "width_ratios": [15, 1.8]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
     for row in grid:
@@ -115,7 +115,7 @@ class Picture:
             left, right = self.x(phase.start), self.x(phase.end)
             axes.barh(0, right - left, left=left, height=1, color=PHASES.get(phase.state, WHITE),
                       edgecolor=BLACK, linewidth=1)  # fmt: skip
-            if right - left > ROOM_FOR_LETTER * len(phase.words) / 2 * self.width:
+            if right - left > ROOM_FOR_WORD * len(phase.words) * self.width:
                 self._label(axes, (left + right) / 2, 0, phase.words)
             elif right > left:
                 late = right > self.width / 2  # so that no word leaves the picture
