@@ -14,6 +14,7 @@ from swarmlab.views.said import big, big_table, text_table
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
 WIDTH, LEFT, RIGHT, ROOM = 900, 110, 40, 28  # of the picture, in its own units
+MIDDLE = "text-anchor='middle'"
 
 
 def words(fact: Any) -> str:
@@ -139,7 +140,7 @@ def lanes(comparison: Comparison) -> str:
         f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"
         + lane(both[0], 45, scale, BLUE, rounding=6)
         + lane(both[1], 95, scale, VERMILLION, rounding=0)
-        + "".join(f"<text x='{x - 10:.0f}' y='135'>{text}</text>" for x, text in ticks)
+        + "".join(f"<text x='{x:.0f}' y='135' {MIDDLE}>{text}</text>" for x, text in ticks)
         + "</svg>"
     )
 
@@ -162,7 +163,7 @@ def lane(played: Played, y: int, scale: float, colour: str, *, rounding: int) ->
         )
     for x, here in numbers.items():
         text = f"{here[0]}–{here[-1]}" if here[1:] else str(here[0])
-        parts.append(f"<text x='{x - 4:.0f}' y='{y - 12}'>{text}</text>")
+        parts.append(f"<text x='{x:.0f}' y='{y - 12}' {MIDDLE}>{text}</text>")
     return "".join(parts)
 
 
