@@ -181,7 +181,7 @@ def _task_html(exercise: Exercise) -> str:
 
 
 def _way_back() -> str:
-    return _("`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.")
+    return _("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 
 
 def _folded(summary: str, text: str) -> str:
