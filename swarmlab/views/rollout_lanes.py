@@ -35,7 +35,7 @@ PHASES = {
     "updating": SKY_BLUE, "paused": YELLOW, "completed": BLUISH_GREEN,
     "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
 }  # fmt: skip
-ROOM_FOR_LETTER, ROOM_FOR_WORD = 0.022, 0.0125  # of the width; a letter of a word
+ROOM_FOR_LETTER, ROOM_FOR_WORD = 0.025, 0.0125  # of the width; a letter of a word
 LANE_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.58, 0.4, 0.9
 LANES_INCHES = 5.2  # of all lanes: more of them are thinner
 
