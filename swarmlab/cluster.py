@@ -107,7 +107,7 @@ class Cluster:
         return engine.manager if engine is not None else None
 
     def client(self, name: str | None = None) -> DockerClient:
-        """A stock `docker.DockerClient` that speaks to one node, in-process."""
+        """A stock `docker.DockerClient` that speaks to one node. Lesson: 00_start_here."""
         from swarmlab.engine.doors import InProcessDoor
         from swarmlab.engine.serving import in_process_client
 
@@ -120,7 +120,7 @@ class Cluster:
 
     # -- faults ----------------------------------------------------------------------
     def crash(self, *names: str) -> None:
-        """Cut the power of these nodes, now."""
+        """Cut the power of these nodes, now: `crash("m1", "w2")`. Lesson: 05_quorum."""
         for name in names:
             self._do("crash", name)
 
@@ -130,17 +130,17 @@ class Cluster:
             self._do("stop", name)
 
     def start(self, *names: str) -> None:
-        """Power these nodes on again; they find what their disks kept."""
+        """Power these nodes on again; they find what their disks kept. Lesson: 05_quorum."""
         for name in names:
             self._do("start", name)
 
     def partition(self, *groups: list[str] | str) -> None:
-        """Cut the network into groups deaf to each other: `partition("m1,w1", "m2,m3")`."""
+        """Cut the network: `partition("m1,w1", "m2,m3")`, deaf to each other. Lesson: 05_quorum."""
         sides = [side.split(",") if isinstance(side, str) else list(side) for side in groups]
         self._do("partition", *sides)
 
     def heal(self) -> None:
-        """Every node hears every other again."""
+        """Every node hears every other again. Lesson: 05_quorum."""
         self._do("heal")
 
     def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
@@ -189,6 +189,7 @@ class Cluster:
         """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none.
 
         They come from node `source` (the last one, unless you say which). The answer counts them.
+        Lesson: 12_rolling_updates.
 
         >>> import swarmlab
         >>> cluster = swarmlab.simulate(seed=7)
@@ -209,7 +210,7 @@ class Cluster:
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
-        """Let simulated time pass: `run("30s")`."""
+        """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         with self.lock:
             simulation = self._world.simulation
             simulation.run_until(simulation.now_ns + nanoseconds(duration))
@@ -283,7 +284,7 @@ class Cluster:
         use(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the cluster's story to a small JSON file, which `swarmlab.load` lives again."""
+        """Write the story down; `swarmlab.load` lives it again. Lesson: 00_start_here."""
         from swarmlab.story import save
 
         with self.lock:
@@ -313,7 +314,7 @@ class Cluster:
 
     # -- why ---------------------------------------------------------------------------
     def explain(self, task: str) -> Table:
-        """Why a task is where it is, or why it is nowhere: `explain("web.3")`, or a task's id."""
+        """Why a task is where it is, or is nowhere: `explain("web.3")`. Lesson: 07_placement."""
         from swarmlab.views.why import why
 
         return why(self, task)
@@ -388,7 +389,7 @@ class Cluster:
         return node_rows(self)
 
     def board(self) -> Any:
-        """The live board: a column a node, a box a task; crash nodes with a click."""
+        """The live board: a column a node, a box a task. Lesson: 00_start_here."""
         from swarmlab.views.board import board_of
 
         return board_of(self)

@@ -44,7 +44,10 @@ MASKS = {
 
 @cache
 def scenarios() -> dict[str, Json]:
-    """Name of each scenario -> what it is about, how many managers and workers, and its play."""
+    """Name of each scenario -> what it is about, how many managers and workers, and its play.
+
+    Lesson: 30_is_the_simulator_right.
+    """
     return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text()))
 
 
@@ -57,7 +60,10 @@ def chosen(names: Sequence[str]) -> list[str]:
 
 
 def compare(*names: str, against: Make | None = None) -> Comparisons:
-    """Play these scenarios, or all, on a simulated cluster and against real engines."""
+    """Play these scenarios, or all, on a simulated cluster and against real engines.
+
+    Lesson: 30_is_the_simulator_right.
+    """
     return Comparisons(tuple(compare_one(name, against) for name in chosen(names)))
 
 

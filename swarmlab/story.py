@@ -53,7 +53,7 @@ def latest() -> Cluster | RealCluster | None:
 
 
 def use(cluster: Cluster | RealCluster) -> None:
-    """Let `%docker` speak to this cluster, until another is made.
+    """Let `%docker` speak to this cluster, until another is made. Lesson: 07_placement.
 
     >>> first, second = simulate(), simulate()
     >>> use(first)
@@ -71,6 +71,7 @@ def _made(cluster: Any_) -> Any_:
 
 def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
     """A simulated swarm, ready for work: managers m1, m2, …, workers w1, w2, …
+    Lesson: 00_start_here.
 
     Equal seeds give equal runs. Nothing has to be installed, and no network is used.
 
@@ -93,6 +94,7 @@ def launch(
     managers: int = 3, workers: int = 2, *, image: str = "docker:dind", seed: int | None = None
 ) -> LaunchedCluster:
     """A swarm of real engines, as containers of your own Docker: managers m1, …, workers w1, …
+    Lesson: 30_is_the_simulator_right.
 
     It takes some 10 seconds once `image`, which holds the engine, was pulled. `seed` is accepted,
     so that one page can make simulated and real clusters, and changes nothing: in life chance
@@ -187,7 +189,10 @@ def _ask_again(cluster: Cluster, entry: Entry, until_ns: int) -> None:
 
 
 def load(path: str | Path) -> Cluster:
-    """Live a saved cluster's story again; refused when it does not end as it did then."""
+    """Live a saved cluster's story again; refused when it does not end as it did then.
+
+    Lesson: 00_start_here.
+    """
     try:
         story = json.loads(Path(path).read_text())
         make_up, journal = story["make_up"], from_json(story["journal"])

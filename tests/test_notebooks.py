@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import itertools
 import re
 import time
@@ -12,6 +14,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import swarmlab
 from swarmlab.lessons.bank import bank
 from swarmlab.views.predict import questions
 from tests.tidy import outputs_kept
@@ -134,3 +137,19 @@ def test_every_exercise_of_a_page_is_named_on_it():
     pages = {path.stem: path.read_text() for path in NOTEBOOKS}
     offered = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
     assert [name for name, page in offered if f'\\"{name}\\"' not in page] == []
+
+
+IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import (.+)$", re.MULTILINE)
+METHODS = re.compile(r"\bcluster\.(\w+)\(")
+
+
+def test_what_a_page_uses_names_a_lesson_in_its_help(notebook: Any):
+    """So `why?` and `cluster.crash?` lead to the page that teaches it."""
+    code = "\n".join(code_of(notebook))
+    used = [getattr(swarmlab.Cluster, name) for name in METHODS.findall(code)]
+    for module, names in IMPORTED.findall(code):
+        used += [getattr(importlib.import_module(module), name) for name in names.split(", ")]
+    assert used
+    lessons = {one: re.findall(r"Lesson: (\w+)\.", inspect.getdoc(one) or "") for one in used}
+    assert {len(found) for found in lessons.values()} == {1}, lessons
+    assert set(itertools.chain(*lessons.values())) <= {path.stem for path in NOTEBOOKS}

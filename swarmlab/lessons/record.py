@@ -63,6 +63,7 @@ class Progress(Table):
 
 def progress(notebook: str = "") -> Progress:
     """What is solved so far, of one notebook or of all: `progress("07_placement")`.
+    Lesson: 07_placement.
 
     >>> progress().solved.get("no_such_exercise")
     """

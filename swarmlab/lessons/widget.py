@@ -190,6 +190,7 @@ def _folded(summary: str, text: str) -> str:
 
 def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
     """An exercise of the bank, to be shown. `make`: what makes its swarm, `swarmlab.simulate`.
+    Lesson: 00_start_here.
 
     Asked for again, it begins anew, and what it had before is closed.
     """

@@ -83,10 +83,10 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def stack_builder() -> Builder:
-    """An empty builder."""
+    """An empty builder. Lesson: 01_vm_vs_container."""
     return Builder()
 
 
 def two_stacks(apps: int = 2) -> Sliders:
-    """Slide 4, with a slider for the number of apps."""
+    """Slide 4, with a slider for the number of apps. Lesson: 01_vm_vs_container."""
     return Sliders(TwoStacks, {"apps": slider(_("Apps"), apps, 1, 5)})

@@ -65,7 +65,10 @@ def refusal() -> str:
 
 
 def by_hand(*commands: str, folder: Path | None = None) -> Shown | Said:
-    """Run each command in a shell here, in `folder`, and show it with its answer."""
+    """Run each command in a shell here, in `folder`, and show it with its answer.
+
+    Lesson: 01_vm_vs_container.
+    """
     if why := refusal():
         return Said(_("Not on this machine"), (why,))
     lines: list[str] = []
@@ -89,6 +92,7 @@ def _answer(command: str, folder: Path | None) -> str:
 
 def root_directory() -> Path:
     """A new folder with busybox and nothing else: all that a container's root needs. It goes when
+    Lesson: 01_vm_vs_container.
     Python ends."""
     root = Path(tempfile.mkdtemp(prefix="by-hand-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)

@@ -66,7 +66,10 @@ def _package(name: str, least: int) -> Check:
 
 
 def checkup() -> Checkup:
-    """Look at Python, the packages, the page, this folder, and Docker (which is not needed)."""
+    """Look at Python, the packages, the page, this folder, and Docker (which is not needed).
+
+    Lesson: 00_start_here.
+    """
     python = ".".join(map(str, sys.version_info[:3]))
     ipython = sys.modules.get("IPython")
     kernel = bool(getattr(ipython and ipython.get_ipython(), "kernel", None))

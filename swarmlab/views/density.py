@@ -41,7 +41,7 @@ KINDS = _kinds()
 
 
 def sources() -> Table:
-    """Every figure beside the one who says so."""
+    """Every figure beside the one who says so. Lesson: 01_vm_vs_container."""
     what = {
         "kernel_mib": _("memory of its own kernel and system"),
         "overhead_mib": _("memory around it"),
@@ -131,7 +131,7 @@ class Density:
 
 
 def density(apps: int = 20) -> Sliders:
-    """Sliders for the apps, their needs and the server."""
+    """Sliders for the apps, their needs and the server. Lesson: 01_vm_vs_container."""
     controls = {
         "apps": slider(_("Apps"), apps, 1, 500),
         "app_mib": slider(_("Memory of one app, MiB"), 100, 10, 2000, 10),

@@ -217,6 +217,7 @@ class Story:
 
 def election(cluster: Any, since_ns: int | None = None) -> Story | Said:
     """How the managers found a leader since the last fault, or since `since_ns` of simulated time.
+    Lesson: 05_quorum.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=3, workers=0, seed=7)

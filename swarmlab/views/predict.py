@@ -244,15 +244,15 @@ class Questions(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def ask(*names: str) -> Questions:
-    """Questions of the bank, to be revealed later."""
+    """Questions of the bank, to be revealed later. Lesson: 00_start_here."""
     return Questions([_made(name, at_once=False) for name in names])
 
 
 def quiz(*names: str) -> Questions:
-    """A recap: questions of the bank, each revealed by its click."""
+    """A recap: questions of the bank, each revealed by its click. Lesson: 00_start_here."""
     return Questions([_made(name, at_once=True) for name in names])
 
 
 def score() -> Score:
-    """How good the bets were so far; shown, it is always up to date."""
+    """How good the bets were so far; shown, it is always up to date. Lesson: 00_start_here."""
     return SCORE

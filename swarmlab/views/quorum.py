@@ -227,7 +227,7 @@ class QuorumTable:
 
 
 def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
-    """Compute the slide's rows and prove each on a fresh cluster of that size.
+    """Compute the slide's rows and prove each on a fresh cluster of that size. Lesson: 05_quorum.
 
     On real engines only the first size and `REAL_SIZES` are proven.
     """
@@ -242,6 +242,7 @@ def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Mak
 
 def slow_followers(cluster: Any, delay: str = "1s") -> Table | Said:
     """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
+    Lesson: 05_quorum.
 
     >>> import swarmlab
     >>> [row[-1] for row in slow_followers(swarmlab.simulate(managers=3, workers=0)).rows]

@@ -140,7 +140,7 @@ class RaftColumns(LiveWidget):
 
 
 def raft_columns(cluster: Any) -> RaftColumns | Said:
-    """The Raft columns of a simulated cluster; on a real one, a sentence."""
+    """The Raft columns of a simulated cluster; on a real one, a sentence. Lesson: 05_quorum."""
     if getattr(cluster, "kind", "") != "simulated":
         return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))
     return widget_of(RaftColumns, cluster)

@@ -205,6 +205,7 @@ class Rollout:
 
 def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
     """Let time pass until the service's update is over, or for so long; what was seen meanwhile.
+    Lesson: 12_rolling_updates.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
@@ -233,6 +234,7 @@ def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
 
 def downtime(cluster: Any, replicas: int = 3) -> Table:
     """One update in four ways, each on a copy of this cluster: how many requests does it fail?
+    Lesson: 12_rolling_updates.
 
     The app serves six seconds after its container has started. Needs a simulation: it counts.
     """
@@ -265,7 +267,10 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
 
 
 def settings(cluster: Any, service: str) -> Table:
-    """How a service is updated, and how it is rolled back, side by side."""
+    """How a service is updated, and how it is rolled back, side by side.
+
+    Lesson: 12_rolling_updates.
+    """
     spec = inspected(cluster.client().api, service)["Spec"]
     update, rollback = (config_of(spec, key) for key in ("UpdateConfig", "RollbackConfig"))
     rows = (

@@ -126,7 +126,7 @@ class SecretPath:
 
 
 def secret_path(cluster: Any, name: str) -> SecretPath:
-    """Where the bytes of a secret are now.
+    """Where the bytes of a secret are now. Lesson: 10_secrets_and_configs.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
@@ -158,7 +158,10 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
 
 
 def stolen_disk(cluster: Any, name: str) -> Table:
-    """The files on a node's disk, and the secrets that someone reads who has that disk alone."""
+    """The files on a node's disk, and the secrets that someone reads who has that disk alone.
+
+    Lesson: 10_secrets_and_configs.
+    """
     if cluster.kind == "simulated":
         table: Table = cluster.disk(name)
         return table

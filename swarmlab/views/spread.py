@@ -86,7 +86,10 @@ class Spread:
 
 
 def spread(cluster: Any, service: str, *labels: str) -> Spread:
-    """The tasks of `service` now, over the values of one label or several, nested."""
+    """The tasks of `service` now, over the values of one label or several, nested.
+
+    Lesson: 07_placement.
+    """
     snapshot = look(cluster)
     known = [row.name for row in snapshot.services]
     if service not in known:

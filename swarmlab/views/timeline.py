@@ -223,7 +223,7 @@ class Timeline(LiveWidget):
 
 
 def timeline(cluster: Any) -> Timeline | Said:
-    """The time line of a simulated cluster; on a real one, a sentence."""
+    """The time line of a simulated cluster; on a real one, a sentence. Lesson: 00_start_here."""
     if getattr(cluster, "kind", "") != "simulated":
         return only_simulated(_("What has happened to real machines cannot be lived again."))
     return widget_of(Timeline, cluster)

@@ -157,5 +157,8 @@ class Topology:
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:
-    """Who is in the swarm, and how they are connected; zones come from the node label `label`."""
+    """Who is in the swarm, and how they are connected; zones come from the node label `label`.
+
+    Lesson: 00_start_here.
+    """
     return Topology(look(cluster), label)

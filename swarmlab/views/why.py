@@ -38,6 +38,7 @@ def _questions() -> dict[str, tuple[str, str]]:
 
 def why(cluster: Any, task: str) -> Table:
     """The table for `web.3`: a row a node, a column a question, and each node's fate in words.
+    Lesson: 07_placement.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=1, workers=1, seed=7)

@@ -10,7 +10,7 @@ from swarmlab.views.snapshot import NodeRow, ServiceRow, Snapshot, TaskRow
 
 NO_LEADER = N_("No leader: the swarm cannot change, running tasks keep running.")
 NO_SWARM = N_("No node is in a swarm yet. Type: %docker swarm init")
-NO_SERVICE = N_("No services yet. Type: %docker service create --name web --replicas 6 nginx")
+NO_SERVICE = N_("No services yet. %docker service create … starts one.")
 NAMES_MAX, SENTENCES_MAX = 8, 8
 AVAILABILITY = {
     "drain": N_("{name} is drained: its tasks move away."),

@@ -96,7 +96,7 @@ class Spread:
 
 
 def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
-    """Managers 1 to 9 over zones 1 to 5, with sliders."""
+    """Managers 1 to 9 over zones 1 to 5, with sliders. Lesson: 05_quorum."""
     controls = {
         "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
         "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
