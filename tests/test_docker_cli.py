@@ -325,10 +325,9 @@ class OneNode:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
-    magic.set_target(OneNode())
+    monkeypatch.setattr(magic, "target", OneNode)
+    monkeypatch.setattr(magic, "_current", "")
     monkeypatch.setattr(OneNode, "down", False)
-    yield
-    magic.set_target(None)
 
 
 def shell(line: str) -> tuple[int, str, str]:

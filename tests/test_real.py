@@ -31,7 +31,7 @@ from nbclient import NotebookClient
 import swarmlab
 from swarmlab.cli import main
 from swarmlab.compare import compare_one
-from swarmlab.docker_cli.magic import set_target, shell
+from swarmlab.docker_cli.magic import shell
 from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import bank, find
 from swarmlab.real import engines, images, launched
@@ -218,9 +218,8 @@ def test_what_the_way_in_carries_comes_out_byte_by_byte(real: LaunchedCluster):
     container.remove(force=True)
 
 
-def test_the_magic_speaks_to_real_engines(real: LaunchedCluster, request: pytest.FixtureRequest):
-    set_target(real)
-    request.addfinalizer(lambda: set_target(None))
+def test_the_magic_speaks_to_real_engines(real: LaunchedCluster):
+    real.use()
     docker_says("service create --quiet --name magic --replicas 2 nginx")
     assert "2/2" in docker_says("service ls")
     assert "This node is not a swarm manager." in docker_says("-H w1 node ls")
@@ -493,7 +492,6 @@ def test_an_exercise_is_proved_three_ways_on_real_engines(
     """The blank start fails, a wrong answer gets its nudge, the solution passes."""
     attempt = Attempt(find(name), swarmlab.launch, told=list)
     request.addfinalizer(attempt.close)
-    request.addfinalizer(lambda: set_target(None))
     attempt.start()
     assert not attempt.check().passed
     wrong = attempt.exercise.wrong[0]

@@ -90,9 +90,8 @@ def typed(text: str) -> tuple[int, str, str]:
 def lab() -> Any:
     """An engine in no swarm; the swarm, and the service `demo`, come with the slides."""
     cluster = swarmlab.engines(["m1"], seed=7)
-    magic.set_target(cluster)
-    yield cluster
-    magic.set_target(None)
+    cluster.use()
+    return cluster
 
 
 @pytest.fixture(scope="module")

@@ -35,19 +35,12 @@ LIVE = {
     "CONTAINER": ("/containers/json", lambda one: one["Names"][0].strip("/")),
 }
 
-_target: Any = None
 _current = ""  # the node chosen by `%docker -H NODE` alone
 
 
-def set_target(cluster: Any) -> None:
-    """The cluster that `%docker` speaks to; None for the one made last, else DOCKER_HOST."""
-    global _target, _current
-    _target, _current = cluster, ""
-
-
 def target() -> Any:
-    latest = getattr(sys.modules.get("swarmlab"), "latest", lambda: None)
-    return _target or latest()
+    """The cluster that `%docker` speaks to: the one made last, or that `use` named since."""
+    return getattr(sys.modules.get("swarmlab"), "latest", lambda: None)()
 
 
 def client_for(node: str) -> docker.APIClient:
