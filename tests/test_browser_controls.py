@@ -194,7 +194,7 @@ def use_timeline(notebook: Notebook) -> None:
     expect(happened).to_have_text(now)
     marks.first.click()
     expect(marks.first).to_have_attribute("aria-current", "step")
-    notebook.page.keyboard.press("ArrowRight")
+    seen_by(partial(Locator.press, key="ArrowRight"), marks.first, happened)
     expect(line.locator(".mark[aria-current=step]")).to_be_focused()
     marks.nth(2).press("Enter")
     expect(marks.nth(2)).to_have_attribute("aria-current", "step")
