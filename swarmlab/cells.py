@@ -1,4 +1,4 @@
-"""Help in the cells of a notebook: names of nodes by Tab, and a word on what was not run yet."""
+"""Help in the cells of a notebook: names of nodes by Tab, and a line where a cell did not end."""
 
 from __future__ import annotations
 
@@ -30,15 +30,26 @@ def load_ipython_extension(ipython: Any) -> None:
         }
 
     ipython.Completer.custom_matchers.append(matcher)
-    ipython.set_custom_exc((NameError,), not_yet)
+    ipython.set_custom_exc((NameError, KeyboardInterrupt), in_a_line)
 
 
-def not_yet(
-    ipython: Any, kind: type[NameError], error: NameError, trace: TracebackType, **options: Any
+def in_a_line(
+    ipython: Any,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType,
+    **options: Any,
 ) -> None:
-    """A name that a cell itself does not know comes, most often, from a cell that was not run."""
-    in_the_cell = trace.tb_next is not None and trace.tb_next.tb_next is None
-    if in_the_cell:
+    """The stop button, and a name that a cell itself does not know: most often, a cell was not run.
+
+    Of both a line is shown, and no calls.
+    """
+    line, in_the_cell = "", trace.tb_next is not None and trace.tb_next.tb_next is None
+    if isinstance(error, KeyboardInterrupt):
+        line = _("Stopped. The swarm stands where it was; go on with any cell.")
+    elif isinstance(error, NameError) and in_the_cell:
         line = _("✘ {name!r} is not known yet: run the cells above this one first.")
-        error._render_traceback_ = lambda: [line.format(name=error.name)]  # type: ignore[attr-defined]
+        line = line.format(name=error.name)
+    if line:
+        error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
     ipython.showtraceback((kind, error, trace), **options)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+import nbformat
+from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "browser-test"
@@ -21,6 +22,18 @@ CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+
+# How the browser's accessibility tree names what somebody can use.
+ROLES = {"button", "combobox", "slider", "spinbutton", "textbox", "checkbox", "link"}
+ROLES |= {"DisclosureTriangle", "radio", "listbox", "tab"}
+
+
+def notebook_of(*cells: str) -> str:
+    """A notebook's text: one code cell each."""
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    made = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
+    return nbformat.writes(made)
 
 
 def free_port() -> int:
@@ -81,13 +94,12 @@ class Lab:
 class Notebook:
     """An open notebook. `page` is Playwright's, for whatever this class has no word for."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, name: str) -> None:
+        self.page, self.name = page, name
 
     def run_all(self) -> None:
         """Run > Run All Cells, and wait until each has run."""
-        self.page.get_by_role("menubar").get_by_text("Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.menu("Run", "Run All Cells")
         self.wait_until_idle()
 
     def wait_until_idle(self) -> None:
@@ -114,6 +126,46 @@ class Notebook:
         """Questions and news that stand in the way of a newcomer."""
         return self.page.locator(".jp-Dialog, .jp-toast-message").all_inner_texts()
 
+    def controls(self) -> list[tuple[str, str]]:
+        """(role, name) of all that can be used in the outputs, as a screen reader is told it."""
+        browser = self.page.context.new_cdp_session(self.page)
+        document = browser.send("DOM.getDocument")["root"]["nodeId"]
+        outputs = {"nodeId": document, "selector": ".jp-OutputArea-output"}
+        found = []
+        for node in browser.send("DOM.querySelectorAll", outputs)["nodeIds"]:
+            tree = browser.send("Accessibility.queryAXTree", {"nodeId": node})["nodes"]
+            seen = [one for one in tree if not one["ignored"]]
+            found += [(one["role"]["value"], one.get("name", {}).get("value", "")) for one in seen]
+        return [(role, name.strip(" \u200b")) for role, name in found if role in ROLES]
+
+    def menu(self, menu: str, item: str) -> None:
+        self.page.get_by_role("menubar").get_by_text(menu, exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+
+    def run(self, cell: Locator, text: str = "") -> None:
+        """Run a code cell; before that, write `text` into it in place of what is there."""
+        cell.locator(".cm-content").click()
+        if text:
+            self.page.keyboard.press("Control+A")
+            self.page.keyboard.insert_text(text)
+        self.page.keyboard.press("Control+Enter")
+
+    def save(self) -> None:
+        self.menu("File", "Save Notebook")
+        self.page.locator(".lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
+
+    def reload(self) -> None:
+        """Load the page anew: what was not saved is lost."""
+        self.page.goto(self.page.url.split("?")[0])
+        self.wait_until_open()
+
+    def wait_until_open(self) -> None:
+        """Until the cells are there and the kernel answers."""
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_TIMEOUT_S * 1000)
+        # The indicator beside the kernel's name says "idle" even before there is a kernel.
+        kernel = self.page.locator("#jp-main-statusbar").get_by_text("| Idle")
+        kernel.wait_for(timeout=START_TIMEOUT_S * 1000)
+
     def screenshot(self, path: Path) -> None:
         self.page.screenshot(path=path)
 
@@ -125,11 +177,9 @@ def opened(lab: Lab, notebook: str, chromium: str) -> Iterator[Notebook]:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.goto(lab.address(notebook))
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_TIMEOUT_S * 1000)
-        # The indicator beside the kernel's name says "idle" even before there is a kernel.
-        kernel = page.locator("#jp-main-statusbar").get_by_text("| Idle")
-        kernel.wait_for(timeout=START_TIMEOUT_S * 1000)
+        opened = Notebook(page, notebook)
+        opened.wait_until_open()
         try:
-            yield Notebook(page)
+            yield opened
         finally:
             browser.close()

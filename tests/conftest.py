@@ -37,6 +37,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    return program("browser") or ""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """JupyterLab on copies of the kit's notebooks."""
+    from tests.browser import Lab
+
+    with Lab(tmp_path_factory.mktemp("lab")) as started:
+        yield started
+
+
 @pytest.fixture
 def seed() -> int:
     return 7

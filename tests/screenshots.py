@@ -35,7 +35,7 @@ def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> It
         timeout=START_TIMEOUT_S * 1000
     )
     page.locator('.jp-SideBar .lm-TabBar-tab[data-id="filebrowser"]').click()  # folds it away
-    notebook = Notebook(page)
+    notebook = Notebook(page, f"{name}.ipynb")
     notebook.run_all()
     print(name, size, *notebook.tracebacks(), *notebook.dialogs(), sep="\n  ")
     print(*page.evaluate(TOO_BIG, [width, height - 120]), sep="\n")  # Lab's bars take 120

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser import Lab, Notebook, opened
-from tests.conftest import program
+from tests.browser import Lab, Notebook, notebook_of, opened
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 COUNTER = """
 import anywidget, traitlets
 
@@ -36,33 +32,13 @@ counter
 """
 
 
-def notebook_of(*cells: str) -> str:
-    """A notebook's text: one code cell each."""
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    made = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
-    return nbformat.writes(made)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    return program("browser") or ""
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory):
-    """JupyterLab on the kit's notebooks and one more that shows the tools of this file at work."""
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "counter.ipynb").write_text(notebook_of(COUNTER, "counter.count += 1", "1 / 0"))
-    with Lab(folder) as started:
-        yield started
-
-
 @pytest.mark.browser
 def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
     lab: Lab, chromium: str, tmp_path: Path
 ):
     """Holds the helper to the truth: were it blind, the tests below would prove nothing."""
+    cells = notebook_of(COUNTER, "counter.count += 1", "1 / 0")
+    (lab.folder / "counter.ipynb").write_text(cells)
     with opened(lab, "counter.ipynb", chromium) as notebook:
         assert notebook.dialogs() == []
         notebook.run_all()
@@ -138,18 +114,6 @@ def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", [n.name for n in NOTEBOOKS])
-def test_a_notebook_runs_from_top_to_bottom_in_the_browser(
-    lab: Lab, chromium: str, tmp_path: Path, name: str
-):
-    with opened(lab, name, chromium) as notebook:
-        notebook.run_all()
-        assert notebook.tracebacks() == []
-        assert notebook.dialogs() == []
-        notebook.screenshot(tmp_path / "notebook.png")
-
-
-@pytest.mark.browser
 def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, chromium: str):
     """JupyterLab's own `d` `d` deletes the cell."""
     with opened(lab, "00_start_here.ipynb", chromium) as notebook:
@@ -165,8 +129,7 @@ def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, 
         assert page.locator(":focus").get_attribute("aria-label").startswith("w2: ")
         assert cells.count() == cells_count
 
-        page.get_by_role("menubar").get_by_text("Kernel", exact=True).click()
-        page.locator(".lm-Menu").get_by_text("Restart Kernel").first.click()
+        notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         board.root.get_by_text("press Run on the cell above").wait_for()
         page.get_by_text("The kernel was restarted, so these buttons").first.wait_for()
@@ -211,69 +174,3 @@ def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, c
             root.locator("button.step").click()
         root.locator('.column[data-role="leader"]').wait_for()
         assert "leader" in (root.locator(".words pre").text_content() or "")
-
-
-@pytest.mark.browser
-def test_the_stack_is_built_and_the_sliders_move_by_mouse_and_by_keyboard(lab: Lab, chromium: str):
-    with opened(lab, "01_vm_vs_container.ipynb", chromium) as notebook:
-        notebook.run_all()
-        page = notebook.page
-        put = page.get_by_role("button", name="Put it there")
-        put.scroll_into_view_if_needed()
-        layer, on = page.get_by_label("Put", exact=True), page.get_by_label("on", exact=True)
-        layer.select_option("bins/libs + Nginx")
-        put.click()
-        page.get_by_text("A program calls a kernel").wait_for()
-        layer.select_option("Server")
-        put.press("Enter")
-        page.get_by_text("It stands.").wait_for()
-        assert on.locator("option:checked").inner_text().endswith("Server")
-
-        slider = page.locator(".widget-slider:has-text('Apps') [role=slider]").first
-        slider.scroll_into_view_if_needed()
-        slider.press("ArrowRight")
-        page.get_by_text("Virtual machines. Apps: 3, kernels: 4").wait_for()
-
-
-@pytest.mark.browser
-def test_an_exercise_is_solved_by_mouse_and_by_keyboard(lab: Lab, chromium: str, tmp_path: Path):
-    """A wrong answer first: it gets its nudge, is undone, and the right one is noted on disk."""
-    with opened(lab, "07_placement.ipynb", chromium) as notebook:
-        notebook.run_all()
-        page = notebook.page
-        task = page.locator(".jp-Cell", has_text='exercise("spread_over_zones"').last
-        button = partial(task.get_by_role, "button", exact=True)
-        task.scroll_into_view_if_needed()
-        button(name="Start").click()
-        status = task.get_by_role("status")
-        status.get_by_text("speaks to this swarm now").wait_for()
-
-        create = "%docker service create --quiet --name web --replicas 6"
-        command = f"{create} --placement-pref spread=node.label.az nginx"
-        type_below(notebook, task, command)
-        button(name="Check").press("Enter")
-        status.get_by_text("the scheduler knows").wait_for()
-        task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
-
-        button(name="Undo").click()
-        status.get_by_text("Undone").wait_for()
-        task.get_by_text("Changes: 0 (fewest: 1)").wait_for()
-        button(name="Hint").press("Space")
-        status.get_by_text("Hint 1 of 3").wait_for()
-
-        type_below(notebook, task, command.replace("label", "labels"))
-        button(name="Check").press("Enter")
-        status.get_by_text("✔ Solved").wait_for()
-        notebook.screenshot(tmp_path / "exercise.png")
-    noted = next(lab.folder.rglob("progress.json"))
-    assert '"spread_over_zones"' in noted.read_text()
-
-
-def type_below(notebook: Notebook, cell: Locator, text: str) -> None:
-    """Write `text` into the code cell that follows `cell`, in place of what is there; run it."""
-    editor = cell.locator("xpath=following-sibling::*[1]").locator(".cm-content")
-    editor.click()
-    notebook.page.keyboard.press("Control+A")
-    notebook.page.keyboard.insert_text(text)
-    notebook.page.keyboard.press("Control+Enter")
-    notebook.wait_until_idle()

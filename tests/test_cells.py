@@ -54,3 +54,13 @@ def test_a_mistake_in_a_function_keeps_its_traceback(
 ):
     shell.run_cell("def act():\n    return bet\nact()")
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_a_cell_that_is_stopped_says_so_in_a_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    result = shell.run_cell("import signal\nsignal.raise_signal(signal.SIGINT)")
+    assert isinstance(result.error_in_exec, KeyboardInterrupt)
+    said = capsys.readouterr().out
+    assert said.startswith("Stopped.")
+    assert len(said.splitlines()) == 1

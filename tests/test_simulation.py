@@ -1,6 +1,8 @@
 """Claims about simulation/: time, chance, network, disks, machines."""
 
 import copy
+import signal
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +44,44 @@ class Diary:
     @property
     def words(self) -> list[Any]:
         return [word for _, word in self.lines]
+
+
+class Interrupted(Diary):
+    """Is interrupted in the midst of a callback, as by Ctrl+C or a notebook's stop button."""
+
+    def note_every_second(self, word: Any) -> None:
+        if self.simulation.now_ns == 3 * S:
+            signal.raise_signal(signal.SIGINT)
+        super().note_every_second(word)
+
+
+@pytest.mark.parametrize("way", ["run_until", "run_while"])
+def test_an_interrupt_waits_for_the_end_of_what_happens_and_the_rest_goes_on_as_ever(way):
+    """Broken off in the midst, the callback would never come again."""
+    said = []
+    for kind in (Diary, Interrupted):
+        simulation = Simulation(seed=7)
+        diary = kind(simulation)
+        simulation.at(S, diary.note_every_second, "beat")
+        simulation.at(3 * S, diary.note, "at the same time")
+        if kind is Interrupted:
+            words = (9 * S,) if way == "run_until" else (lambda: True, 9 * S)
+            with pytest.raises(KeyboardInterrupt):
+                getattr(simulation, way)(*words)
+            assert simulation.now_ns == 3 * S
+            assert [at_ns for at_ns, _ in diary.lines][-2:] == [3 * S, 3 * S]
+        simulation.run_until(9 * S)
+        said.append(diary.lines)
+    assert said[0] == said[1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_time_passes_in_another_thread_where_python_raises_no_interrupt():
+    simulation = Simulation()
+    thread = threading.Thread(target=simulation.run_until, args=(S,))
+    thread.start()
+    thread.join()
+    assert simulation.now_ns == S
 
 
 class Echo:

@@ -24,7 +24,7 @@ SKIPPED_FOLDERS = {
 # The design's first guess was 9,000 lines in all; the API that the docker SDK's own tests need, the
 # exact words of Docker's command line, and real certificates cost more than that.
 BUDGETS = {
-    ("simulation", "raft"): 1425,
+    ("simulation", "raft"): 1451,
     ("manager", "model.py", "specs.py", "messages.py"): 4091,
     ("worker", "engine"): 4616,
     ("docker_cli",): 3857,  # docker stack alone, a reader of Compose files, is 950

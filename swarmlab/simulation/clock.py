@@ -12,6 +12,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
+from swarmlab.simulation.interrupt import interrupts_noted
 from swarmlab.simulation.trace import Trace
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
@@ -86,22 +87,28 @@ class Simulation:
     def run_until(self, when_ns: int) -> None:
         """Let everything happen that is due at or before `when_ns`; then it is `when_ns`."""
         queue = self._queue
-        while queue and queue[0][0] <= when_ns:
-            due_ns, _, timer = heappop(queue)
-            if timer.callback is not None:
-                self.now_ns = due_ns
-                timer.callback(*timer.args)
-        self.now_ns = max(self.now_ns, when_ns)
+        with interrupts_noted() as noted:
+            while queue and queue[0][0] <= when_ns:
+                if noted and queue[0][0] > self.now_ns:
+                    return
+                due_ns, _, timer = heappop(queue)
+                if timer.callback is not None:
+                    self.now_ns = due_ns
+                    timer.callback(*timer.args)
+            self.now_ns = max(self.now_ns, when_ns)
 
     def run_while(self, waiting: Callable[[], bool], limit_ns: int) -> bool:
         """Run as long as `waiting()`, at most `limit_ns`; True when the wait ended by itself."""
         end_ns = self.now_ns + limit_ns
-        while waiting():
-            next_ns = self.next_ns
-            if next_ns is None or next_ns > end_ns:
-                self.now_ns = end_ns
-                return not waiting()
-            self.step()
+        with interrupts_noted() as noted:
+            while waiting():
+                next_ns = self.next_ns
+                if noted and (next_ns is None or next_ns > self.now_ns):
+                    return False
+                if next_ns is None or next_ns > end_ns:
+                    self.now_ns = end_ns
+                    return not waiting()
+                self.step()
         return True
 
     def new_id(self) -> str:

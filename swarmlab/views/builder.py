@@ -9,7 +9,7 @@ import ipywidgets
 from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.views.said import marked, widget_head, with_twins
-from swarmlab.views.sliders import Sliders, slider
+from swarmlab.views.sliders import Field, Sliders, slider
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 
 
@@ -19,10 +19,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self) -> None:
         self.stack = Stack()
         words = [(_(layer.word), name) for name, layer in LAYERS.items()]
-        self.layer = ipywidgets.Dropdown(options=words, description=_("Put"))
-        self.on = ipywidgets.Dropdown(description=_("on"))
-        for choice in (self.layer, self.on):
-            choice.style.description_width, choice.layout.width = "2.5em", "22em"
+        self.layer = Field(word=_("Put"), options=words, value=words[0][1])
+        self.on = Field(word=_("on"), options=[(_("the ground"), GROUND)], value=GROUND)
         acts = {_("Put it there"): self.put, _("Take it away"): self.take}
         acts |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
         buttons = []

@@ -17,13 +17,11 @@ from swarmlab.views.snapshot import html_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# For a widget's HTML: as big as the text of the page, with arrows that are seen on black, too;
-# which of its buttons the keyboard is at: Jupyter's own ring is hair-thin; and what shows only once
-# the kernel is gone.
+# For a widget's HTML: as big as the text of the page; which of its buttons the keyboard is at:
+# Jupyter's own ring is hair-thin; and what shows only once the kernel is gone.
 FOCUS = (
     "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
     ".jupyter-widgets code{font-size:1em}"
-    ".widget-dropdown>select{appearance:auto;background-image:none}"
     ".jupyter-button.jupyter-button:focus-visible"
     f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}"
     ".swarmlab-gone{display:none}"

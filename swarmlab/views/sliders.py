@@ -5,20 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anywidget
 import ipywidgets
+import traitlets
 
+from swarmlab.views.live import source
 from swarmlab.views.said import with_twins
+
+
+class Field(anywidget.AnyWidget):
+    """A list of `options`, or else a slider; its name is on it. `static/field.js` draws it.
+
+    Jupyter's own sliders have neither a name for who cannot see nor a mark for where the keyboard
+    is, and its lists leave their keys to JupyterLab: X, for Xen, cuts the cell.
+    """
+
+    _esm = source("common.js", "field.js")
+    _css = source("board.css", "field.css")
+    word = traitlets.Unicode(help="its name").tag(sync=True)
+    options: traitlets.List[Any] = traitlets.List(help="(word, value), …").tag(sync=True)
+    bounds: traitlets.List[int] = traitlets.List(help="least, most, step").tag(sync=True)
+    value = traitlets.Any(help="what is chosen").tag(sync=True)
 
 
 class Sliders(ipywidgets.VBox):  # type: ignore[misc]
     """`made(**values)` has a text and an HTML form; both follow the controls, by mouse or keys."""
 
-    def __init__(self, made: Callable[..., Any], controls: dict[str, Any]) -> None:
+    def __init__(self, made: Callable[..., Any], controls: dict[str, Field]) -> None:
         self.made, self.controls = made, controls
         self._picture = ipywidgets.HTML()
         for control in controls.values():
-            control.style.description_width = "14em"
-            control.layout.width = "min(34em, 98%)"
             control.observe(self._draw, "value")
         super().__init__([*controls.values(), self._picture])
         self._draw()
@@ -42,5 +58,5 @@ class Sliders(ipywidgets.VBox):  # type: ignore[misc]
         return with_twins(self, super()._repr_mimebundle_(**options))
 
 
-def slider(word: str, value: int, least: int, most: int, step: int = 1) -> ipywidgets.IntSlider:
-    return ipywidgets.IntSlider(value, least, most, step, description=word)
+def slider(word: str, value: int, least: int, most: int, step: int = 1) -> Field:
+    return Field(word=word, value=value, bounds=[least, most, step])

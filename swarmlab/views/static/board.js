@@ -5,7 +5,6 @@ function render({ model, el }) {
   const root = make("section", "swarmlab-board", el);
   const says = model.get("labels");
   root.setAttribute("aria-label", says.title);
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
   let drawnOnce = false;

@@ -66,11 +66,21 @@ function newShape(parent) {
   return svg;
 }
 
+// JupyterLab hears keys on their way out: d d would delete the cell. Those with Ctrl or Alt pass, and
+// Shift+Enter, which runs the cell.
+function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    const runs = event.shiftKey && event.key === "Enter";
+    if (!runs && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
+}
+
 // The line to the kernel: `send` says what was clicked, `draw` is called when something changed. A
 // kernel that does not answer is told of.
 function connect(model, root, draw) {
   const gone = make("p", "gone", root, model.get("labels").gone);
   gone.hidden = true;
+  keepKeys(root);
   let frame = 0;
   let patience = 0;
   const lost = () => { gone.hidden = false; };

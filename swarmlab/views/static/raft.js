@@ -6,7 +6,6 @@ function render({ model, el }) {
   const says = model.get("labels");
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", says.title);
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
   const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar: time in small steps ------------------------------------------------

@@ -5,7 +5,6 @@ function render({ model, el }) {
   const root = make("section", "swarmlab-board swarmlab-timeline", el);
   const says = model.get("labels");
   root.setAttribute("aria-label", says.title);
-  root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab's d d would delete the cell
   const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar, and the line ---------------------------------------------------------

@@ -1,0 +1,316 @@
+"""Each notebook is opened and run once; then all that can be used in it is used, by mouse and keys.
+
+Source: issue 7, which wants each widget "used by mouse and by keyboard" in headless Chromium.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser import Lab, Notebook, opened
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = sorted(path.name for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+BY_KEY = partial(Locator.press, key="Enter")
+# Focus each control as Tab does; those on which nobody sees it.
+FOCUS_UNSEEN = """() => [...document.querySelectorAll(
+    ".jp-OutputArea-output :is(button, select, input, textarea, summary, a[href], [tabindex])"
+)].filter((control) => {
+    if (control.disabled || !control.checkVisibility()) return false;
+    control.focus();
+    const { outlineStyle, outlineWidth } = getComputedStyle(control);
+    return outlineStyle === "none" || outlineWidth === "0px";
+}).map((control) => control.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def ran(request: pytest.FixtureRequest, lab: Lab, chromium: str) -> Iterator[Notebook]:
+    """A notebook all of whose cells have run; the tests of one notebook follow each other."""
+    with opened(lab, request.param, chromium) as notebook:
+        notebook.run_all()
+        # JupyterLab does not draw what is off the screen, and a screen reader would not find it.
+        notebook.page.add_style_tag(content="* { content-visibility: visible !important; }")
+        yield notebook
+
+
+def test_a_notebook_runs_from_top_to_bottom_in_the_browser(ran: Notebook, tmp_path: Path):
+    assert ran.tracebacks() == []
+    assert ran.dialogs() == []
+    ran.screenshot(tmp_path / "notebook.png")
+
+
+def test_every_control_has_a_name(ran: Notebook):
+    """For a voice that reads the page aloud, and for one that commands it."""
+    controls = ran.controls()
+    assert len(controls) > 10
+    assert [role for role, name in controls if not name] == []
+
+
+def test_the_control_that_has_the_keyboard_is_seen(ran: Notebook):
+    ran.page.keyboard.press("Shift")  # somebody uses the keyboard
+    assert ran.page.evaluate(FOCUS_UNSEEN) == []
+
+
+def test_what_is_folded_opens_by_key_and_closes_by_mouse(ran: Notebook):
+    """Rollouts task by task, the secret's path and the boards in words, an exercise's answer."""
+    for fold in ran.page.locator(".jp-OutputArea-output details:visible").all():
+        fold.locator("summary").press("Enter")
+        expect(fold).to_have_attribute("open", "")
+        assert fold.inner_text().strip() != fold.locator("summary").inner_text().strip()
+        fold.locator("summary").click()
+        expect(fold).not_to_have_attribute("open", "")
+
+
+def test_every_question_is_answered_alike_by_mouse_and_by_key(ran: Notebook):
+    """All bets are revealed by now and a recap answers at once, so each click shows the verdict."""
+    questions = ran.page.locator(".widget-vbox:not(:has(.widget-vbox)):has(button:text('A: '))")
+    assert questions.count() >= 2
+    for question in questions.all():
+        status = question.get_by_role("status")
+        first, other = (question.get_by_role("button", name=f"{letter}: ").last for letter in "AB")
+        seen_by(BY_KEY, other, status)
+        clicked = seen_by(Locator.click, first, status)
+        seen_by(Locator.click, other, status)
+        assert seen_by(BY_KEY, first, status) == clicked
+        assert re.match("✔|✘", clicked)
+
+
+def test_the_other_controls_are_used_by_mouse_and_by_key(ran: Notebook):
+    for use in USES.get(ran.name, ()):
+        use(ran)
+    assert ran.tracebacks() == []
+
+
+# -- what is only in some notebooks --------------------------------------------------
+
+
+def seen_by(use: Callable[[Locator], None], control: Locator, seen: Locator) -> str:
+    """Use the control; what is `seen` changes, to this text."""
+    before = seen.text_content() or ""
+    use(control)
+    expect(seen).not_to_have_text(before)
+    return seen.text_content() or ""
+
+
+def by_both(control: Locator, seen: Locator, key: str = "Enter") -> None:
+    """The mouse and a key each change what is `seen`."""
+    for use in (Locator.click, partial(Locator.press, key=key)):
+        seen_by(use, control, seen)
+
+
+def chosen_by_both(field: Locator) -> None:
+    """A list is set as by mouse, and by an arrow, which leaves the focus where it is."""
+    words = field.locator("option").all_inner_texts()
+    field.select_option(words[0])
+    field.press("ArrowDown")
+    expect(field.locator("option:checked")).to_have_text(words[1])
+    expect(field).to_be_focused()
+
+
+def use_bet(notebook: Notebook) -> None:
+    """A bet is made, changed by key, kept when the cell runs again, and revealed."""
+    cell = notebook.page.locator(".jp-CodeCell", has_text='ask("leader_crash")').first
+    notebook.run(cell, 'bet = ask("leader_crash")\nbet')  # what was bet before is revealed
+    status = cell.get_by_role("status")
+    expect(status).to_have_text("Place your bet: one click.")
+    cell.get_by_role("button", name="A: I am sure").click()
+    expect(status).to_contain_text("Your bet: A, sure")
+    guess = cell.get_by_role("button", name="C: I guess")
+    reach_by_tab(cell, guess)
+    notebook.page.keyboard.press("Space")
+    expect(status).to_contain_text("Your bet: C, a guess")
+    notebook.run(cell, 'bet = ask("leader_crash")\nbet')
+    expect(status).to_contain_text("Your bet: C, a guess")
+    cell.get_by_role("button", name="D: I am sure").press("Enter")
+    expect(status).to_contain_text("Your bet: D, sure")
+
+
+def reach_by_tab(cell: Locator, control: Locator) -> None:
+    """From the selected cell to one of its controls."""
+    cell.focus()
+    for _ in range(30):
+        cell.page.keyboard.press("Tab")
+        if control.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("Tab does not lead there")
+
+
+def use_board(notebook: Notebook) -> None:
+    """Keys stay within the board: JupyterLab would go to another cell, or delete this one."""
+    board = notebook.page.locator("section.swarmlab-board:not(.swarmlab-timeline)").first
+    cells = notebook.page.locator(".jp-Notebook .jp-Cell")
+    cells_count = cells.count()
+    by_both(board.locator("button.step"), board.locator(".clock"))
+    chosen_by_both(board.locator("select.speed"))
+    play, clock = board.locator("button.play"), board.locator(".clock")
+    for key in ("d", "d", "x"):
+        play.press(key)
+    by_both(play, play, key="Space")
+    play.press("Enter")
+    expect(clock).not_to_have_text(clock.text_content() or "")  # time passes by itself
+    play.click()
+
+    column = board.locator('.column[data-name="w2"]')
+    head, menu = column.locator(".head"), column.locator(".menu")
+    head.press("Enter")
+    expect(menu.locator("button").first).to_be_focused()
+    notebook.page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(head).to_be_focused()
+    for verb, key, tone in (
+        ("pause", "p", "pause"),
+        ("drain", "d", "drain"),
+        ("crash", "c", "down"),
+    ):
+        for act in (Locator.click, BY_KEY, None):
+            if act is None:
+                head.press(key)
+            else:
+                head.click()
+                act(menu.locator(f'[data-do="{verb}"]'))
+            expect(column).to_have_attribute("data-tone", tone)
+            again = "start" if verb == "crash" else "active"
+            head.press("Enter")
+            menu.locator(f'[data-do="{again}"]').press("Enter")
+            for _ in range(2):
+                board.locator("button.step").click()
+            expect(column).not_to_have_attribute("data-tone", tone)
+    assert cells.count() == cells_count
+
+
+def use_timeline(notebook: Notebook) -> None:
+    line = notebook.page.locator(".swarmlab-timeline")
+    clock, marks = line.locator(".clock"), line.locator("button.mark")
+    happened = line.locator(".happened")
+    now = happened.text_content() or ""
+    by_both(line.locator("button.back"), happened)
+    by_both(line.locator("button.forward"), happened, key="Space")
+    expect(happened).to_have_text(now)
+    marks.first.click()
+    expect(marks.first).to_have_attribute("aria-current", "step")
+    seen_by(partial(Locator.press, key="ArrowRight"), marks.first, happened)
+    expect(line.locator(".mark[aria-current=step]")).to_be_focused()
+    marks.nth(2).press("Enter")
+    expect(marks.nth(2)).to_have_attribute("aria-current", "step")
+    line.locator("button.fork").click()
+    news = line.get_by_role("status")
+    expect(news).to_contain_text(f"A copy goes on from {clock.text_content()}")
+    seen_by(partial(Locator.press, key="ArrowLeft"), line.locator("button.fork"), clock)
+    line.locator("button.fork").press("Enter")
+    expect(news).to_contain_text(f"A copy goes on from {clock.text_content()}")
+
+
+def use_raft(notebook: Notebook) -> None:
+    root = notebook.page.locator(".swarmlab-raft")
+    by_both(root.locator("button.step"), root.locator(".clock"))
+    chosen_by_both(root.locator("select.size"))
+    run = root.locator("button.run")
+    by_both(run, run, key="Space")
+    by_both(root.locator("button.change"), root.locator(".news"))
+    power = root.locator('.column[data-name="m3"] .power')
+    by_both(power, power)
+
+
+def use_sliders(notebook: Notebook) -> None:
+    """What a slider changes is drawn anew, below it."""
+    for slider in notebook.page.get_by_role("slider").all():
+        box = slider.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
+        picture = box.locator(".widget-html")
+        slider.scroll_into_view_if_needed()
+        size = slider.bounding_box()
+        assert size is not None
+        place = {"x": size["width"] * 0.8, "y": size["height"] / 2}
+        seen_by(partial(Locator.click, position=place), slider, picture)
+        seen_by(partial(Locator.press, key="ArrowDown"), slider, picture)
+        shown = slider.locator("xpath=following-sibling::output")
+        expect(shown).to_have_text(slider.input_value())
+
+
+def use_builder(notebook: Notebook) -> None:
+    """The letter X chooses Xen, and does not cut the cell."""
+    page = notebook.page
+    box = page.locator(".widget-vbox", has=page.get_by_role("button", name="Put it there")).last
+    press = partial(box.get_by_role, "button")
+    layer, on = box.get_by_label("Put", exact=True), box.get_by_label("on", exact=True)
+    said, picture = box.get_by_role("status"), box.locator(".widget-html").nth(1)
+    put, take = press(name="Put it there"), press(name="Take it away")
+    layer.select_option("bins/libs + Nginx")
+    put.click()
+    expect(said).to_contain_text("A program calls a kernel")
+    layer.press("s")
+    expect(layer.locator("option:checked")).to_have_text("Server")
+    put.press("Enter")
+    expect(said).to_contain_text("It stands.")
+    expect(on.locator("option:checked")).to_have_text("1: Server")
+    layer.press("x")
+    expect(layer.locator("option:checked")).to_contain_text("Xen")
+    put.press("Space")
+    expect(picture).to_contain_text("Xen")
+    chosen_by_both(on)
+    for way, gone in ((Locator.click, "Xen"), (BY_KEY, "Server")):
+        on.press("End")
+        way(take)
+        expect(picture).not_to_contain_text(gone)
+    for way in (Locator.click, BY_KEY):
+        way(press(name="Show slide 5"))
+        expect(picture).to_contain_text("SQL Server")
+        way(press(name="Begin anew"))
+        expect(picture).not_to_contain_text("Server")
+
+
+def use_exercise(notebook: Notebook) -> None:
+    """A wrong answer first: it gets its nudge, is undone, and the right one is noted."""
+    page = notebook.page
+    task = page.locator(".jp-Cell", has_text='exercise("spread_over_zones"').last
+    below = task.locator("xpath=following-sibling::*[1]")
+    button = partial(task.get_by_role, "button", exact=True)
+    status = task.get_by_role("status")
+    button(name="Start").click()
+    status.get_by_text("speaks to this swarm now").wait_for()
+    button(name="Hint").press("Space")
+    status.get_by_text("Hint 1 of 3").wait_for()
+    button(name="Start again").press("Enter")
+    status.get_by_text("speaks to this swarm now").wait_for()
+
+    create = "%docker service create --quiet --name web --replicas 6"
+    command = f"{create} --placement-pref spread=node.label.az nginx"
+    for check, undo in ((Locator.click, BY_KEY), (BY_KEY, Locator.click)):
+        notebook.run(below, command)
+        task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
+        check(button(name="Check"))
+        status.get_by_text("the scheduler knows").wait_for()
+        undo(button(name="Undo"))
+        status.get_by_text("Undone").wait_for()
+        task.get_by_text("Changes: 0 (fewest: 1)").wait_for()
+
+    button(name="Hint").click()
+    status.get_by_text("Hint 2 of 3").wait_for()
+    button(name="Hint").click()
+    status.get_by_text("First one line").wait_for()
+    task.get_by_label("One line:").press_sequentially("dd: I tried a label")
+    button(name="Hint").press("Enter")
+    status.get_by_text("Hint 3 of 3").wait_for()
+    for see in (Locator.click, BY_KEY):
+        see(button(name="Solution"))
+        status.get_by_text("One solution").wait_for()
+        button(name="Hint").click()
+        status.get_by_text("Hint 3 of 3").wait_for()
+
+    notebook.run(below, command.replace("label", "labels"))
+    task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
+    button(name="Check").press("Enter")
+    status.get_by_text("✔ Solved").wait_for()
+
+
+USES: dict[str, list[Callable[[Notebook], None]]] = {
+    "00_start_here.ipynb": [use_bet, use_board, use_timeline],
+    "01_vm_vs_container.ipynb": [use_sliders, use_builder],
+    "05_quorum.ipynb": [use_board, use_raft, use_sliders],
+    "07_placement.ipynb": [use_exercise],
+}

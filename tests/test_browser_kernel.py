@@ -1,0 +1,79 @@
+"""The stop button, a kernel that restarts, and a page that is loaded again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Lab, notebook_of, opened
+
+pytestmark = pytest.mark.browser
+VIEWS = """
+import swarmlab
+from swarmlab.views.raft_columns import raft_columns
+from swarmlab.views.timeline import timeline
+
+cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+display(cluster.board(), timeline(cluster), raft_columns(cluster))
+"""
+LONG = 'print("begun")\ncluster.run("10000000s")'
+WAITS = "%docker service create --name web --constraint node.role==nobody nginx"
+NEXT = (
+    '%docker service ls\n%docker node ls\ncluster.crash("m1")\ncluster.run("60s")\n%docker node ls'
+)
+
+
+def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab, chromium: str):
+    (lab.folder / "kernel.ipynb").write_text(notebook_of(VIEWS, LONG, WAITS, NEXT))
+    with opened(lab, "kernel.ipynb", chromium) as notebook:
+        page = notebook.page
+        cells = page.locator(".jp-Notebook .jp-Cell")
+        output = ".jp-OutputArea-output"
+        gone = page.locator(".swarmlab-board .gone")
+        clock = page.locator(".swarmlab-board .clock").first
+
+        notebook.run(cells.nth(0))
+        expect(gone).to_have_count(3)
+        # Stopped while much virtual time passes: a line, and no call of ours.
+        notebook.run(cells.nth(1))
+        expect(cells.nth(1).locator(output)).to_have_text("begun\n")
+        notebook.menu("Kernel", "Interrupt Kernel")
+        notebook.wait_until_idle()
+        _begun, stopped = cells.nth(1).locator(output).all_inner_texts()
+        assert stopped.startswith("Stopped.")
+        assert len(stopped.splitlines()) == 1
+        # Stopped while a command waits: as with Docker's own.
+        notebook.run(cells.nth(2))
+        expect(cells.nth(2).locator(output)).to_contain_text(["0 out of 1 tasks"])
+        notebook.menu("Kernel", "Interrupt Kernel")
+        notebook.wait_until_idle()
+        expect(cells.nth(2)).to_contain_text("Operation continuing in background.")
+        # Stopped while the board plays, and no cell runs: nothing happens.
+        page.locator("button.play").click()
+        notebook.menu("Kernel", "Interrupt Kernel")
+        before = clock.inner_text()
+        expect(clock).not_to_have_text(before)
+        page.locator("button.play").click()
+        # The swarm is whole: it elects another leader.
+        notebook.run(cells.nth(3))
+        notebook.wait_until_idle()
+        before, after = cells.nth(3).inner_text().split("HOSTNAME")[1:]
+        assert "web" in cells.nth(3).inner_text()
+        assert "Leader" in before
+        assert "Leader" in after.replace("m1", "")
+        assert notebook.tracebacks() == []
+
+        # A page that is loaded again finds its kernel, its pictures are alive.
+        notebook.save()
+        notebook.reload()
+        before = clock.inner_text()
+        page.locator("button.step").first.click()
+        expect(clock).not_to_have_text(before)
+        expect(gone.filter(visible=True)).to_have_count(0)
+        # Without their kernel they say so; what the notebook kept of them says so, too.
+        notebook.menu("Kernel", "Restart Kernel…")
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        expect(gone.filter(visible=True)).to_have_count(3)
+        notebook.reload()
+        expect(gone.filter(visible=True)).to_have_count(3, timeout=15_000)
+        assert notebook.dialogs() == []
