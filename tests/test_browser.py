@@ -131,7 +131,7 @@ def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, 
 
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
-        board.root.get_by_text("press Run on the cell above").wait_for()
+        board.root.get_by_text("run the page again").wait_for()
         page.get_by_text("The kernel was restarted, so these buttons").first.wait_for()
 
 
