@@ -55,8 +55,8 @@ class LiveWidget(anywidget.AnyWidget):
     def _labels(self) -> dict[str, Any]:
         """What JavaScript writes beside the rows; each kind of widget adds its own."""
         gone = _(
-            "The kernel does not answer: it is busy, or was restarted. If it was, run the page again "
-            "from its top to rebuild this picture."
+            "The kernel does not answer: it is busy, or was restarted. If it was, run the page "
+            "again from its top to rebuild this picture."
         )
         return {"gone": gone, "news": _("What happened")}
 
