@@ -77,6 +77,11 @@ def test_what_goes_wrong_with_docker_comes_with_its_remedy(error: Exception, rem
     assert "\n" not in str(said.value)
 
 
+def test_where_ssh_leads_nowhere_ssh_alone_is_tried():
+    with pytest.raises(swarmlab.LabError, match="ssh HOST docker version"), explained("ssh://m1"):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+
 class OldEngine:
     """An engine from before Docker 20.10, as far as `reach` asks it."""
 

@@ -21,6 +21,10 @@ def remedies() -> tuple[tuple[str, str], ...]:
     """What the engine or the system says (a pattern), and what to do about it."""
     return (
         (
+            r"ssh://.*(aborted|reset)",
+            _("nothing answers there. Try ssh alone: `ssh HOST docker version`."),
+        ),
+        (
             r"permission denied|EACCES",
             _(
                 "you may not speak to Docker here. On Linux: `sudo usermod -aG docker $USER`, log"
@@ -62,5 +66,7 @@ def explained(doing: str) -> Iterator[None]:
         yield
     except (DockerException, RequestException, OSError) as error:
         text = str(getattr(error, "explanation", None) or error)
-        remedy = next((r for pattern, r in remedies() if re.search(pattern, text, re.I)), "")
+        remedy = next(
+            (r for pattern, r in remedies() if re.search(pattern, f"{doing} {text}", re.I)), ""
+        )
         raise LabError(f"{doing}: {remedy or text}" + (f" ({text})" if remedy else "")) from None
