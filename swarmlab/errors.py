@@ -170,7 +170,7 @@ class LabError(SwarmError, ValueError):
     status = HTTPStatus.BAD_REQUEST
 
     def __init__(self, text: str, **values: object) -> None:
-        super().__init__(_(text).format(**values) if values else _(text))
+        super().__init__(_(text, **values) if values else _(text))
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it: the sentence, without the calls that led to it."""

@@ -59,8 +59,7 @@ def readable(machine: Machine) -> list[str]:
         if isinstance(entry.data, list | tuple):
             objects += [change.object for change in entry.data]
     found = {each.name: len(each.data) for each in objects if isinstance(each, Secret)}
-    line = _("{name} ({size} bytes)")
-    return [line.format(name=name, size=size) for name, size in found.items()]
+    return [_("{name} ({size} bytes)", name=name, size=size) for name, size in found.items()]
 
 
 def disk(cluster: Cluster, name: str) -> Table:
@@ -78,10 +77,9 @@ def disk(cluster: Cluster, name: str) -> Table:
     sealed = any(row[2] == _("with the unlock key") for row in rows)
     secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
     notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []
-    line = _("Whoever has this disk alone can read: {secrets}.")
-    notes.append(line.format(secrets=secrets))
+    notes.append(_("Whoever has this disk alone can read: {secrets}.", secrets=secrets))
     heads = _("file"), _("bytes"), _("sealed"), _("begins with")
-    return Table(_("{name}'s disk").format(name=name), heads, tuple(rows), tuple(notes))
+    return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
 
 
 def trust(cluster: Cluster) -> Table:
@@ -119,9 +117,7 @@ def who_can_read(cluster: Cluster, name: str) -> Table:
         raise LabError("there is no secret {name!r} on any manager that is up", name=name)
     for node in cluster.names:
         rows += _on_worker(node, cluster.engine(node), secret)
-    return Table(
-        _("Where {name} is").format(name=name), (_("node"), _("place"), _("why")), tuple(rows)
-    )
+    return Table(_("Where {name} is", name=name), (_("node"), _("place"), _("why")), tuple(rows))
 
 
 def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, str]]:

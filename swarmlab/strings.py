@@ -22,12 +22,14 @@ def use(*languages: str) -> None:
     _catalogue = gettext.translation(DOMAIN, FOLDER, languages, fallback=True)
 
 
-def _(text: str) -> str:
+def _(text: str, **values: object) -> str:
     """`text` in the language of the user's environment (LANGUAGE, LC_ALL, LANG), or of `use`.
 
-    Look words up when they are shown, not when a module is imported; fill in with `.format`.
+    It is looked up first, and filled in then: `_("{name} leads", name="m1")`. So call it where the
+    words are shown, not when a module is imported.
     """
-    return _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's own header
+    found = _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's own header
+    return found.format(**values) if values else found
 
 
 def N_(text: str) -> str:

@@ -199,7 +199,7 @@ class Requests:
         heads = (_("task"), _("id"), _("version"), _("served"), _("failed"), _("slow"))
         words = _("{served} served, {slow} of them slow; {failed} failed.")
         total = words.format(served=self.served, slow=self.slow, failed=self.failed)
-        title = _("Requests to {service}").format(service=self.service)
+        title = _("Requests to {service}", service=self.service)
         return Table(title, heads, tuple(rows), (total,))
 
     def __repr__(self) -> str:

@@ -77,7 +77,7 @@ def progress(notebook: str = "") -> Progress:
         rows.append((exercise.name, _(exercise.title), mark, *map(str, counts)))
     heads = _("Name"), _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints")
     count = sum(one.name in solved for one in shown)
-    told = _("{count} of {all} solved.").format(count=count, all=len(shown))
+    told = _("{count} of {all} solved.", count=count, all=len(shown))
     begin = _('To begin one: `exercise("NAME", make=make)`. A copy of this, beside the page: ')
     notes = told, begin + '`progress().export("progress.json")`'
     return Progress(_("Exercises"), heads, tuple(rows), notes, solved)

@@ -89,8 +89,8 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         try:
             record.note(self.exercise.name, changes=changes, hints=self.attempt.hints)
         except (LabError, OSError) as error:
-            note = _("It could not be noted: {error}").format(error=error)
-        used = _("Changes: {changes}, fewest: {par}.").format(changes=changes, par=par)
+            note = _("It could not be noted: {error}", error=error)
+        used = _("Changes: {changes}, fewest: {par}.", changes=changes, par=par)
         return f"{used} {note}".rstrip()
 
     def hint(self) -> Said:
@@ -105,7 +105,7 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         )
         if not asks:
             self.attempt.hints = level
-            title = _("Hint {level} of {all}").format(level=level, all=len(hints))
+            title = _("Hint {level} of {all}", level=level, all=len(hints))
             said = Said(title, tuple(_(hint) for hint in hints[:level]))
         self._say(said)
         self._draw()

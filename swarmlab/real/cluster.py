@@ -100,7 +100,7 @@ class RealCluster:
         """Wait: on real engines time cannot be hurried, so `run("30s")` takes 30 seconds."""
         seconds = nanoseconds(duration) / 1e9
         if seconds >= 5:
-            self._say(_("{seconds:g} seconds pass, as real ones").format(seconds=seconds))
+            self._say(_("{seconds:g} seconds pass, as real ones", seconds=seconds))
         time.sleep(seconds)
 
     def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:

@@ -66,8 +66,8 @@ def have(outer: docker.DockerClient, image: str, say: Say) -> None:
     try:
         outer.images.get(image)
     except ImageNotFound:
-        say(_("pulling {image}, this once …").format(image=image))
-        with explained(_("pulling {image}").format(image=image)):
+        say(_("pulling {image}, this once …", image=image))
+        with explained(_("pulling {image}", image=image)):
             outer.images.pull(image)
 
 
@@ -121,8 +121,10 @@ def share(
             say,
             _(
                 "no registry is in reach: {count} well-known images, {some} among them, are"
-                " stand-ins made of busybox. They start, stop and answer HTTP, and that is all"
-            ).format(count=len(names), some=next(iter(names))),
+                " stand-ins made of busybox. They start, stop and answer HTTP, and that is all",
+                count=len(names),
+                some=next(iter(names)),
+            ),
         )
     return archives
 

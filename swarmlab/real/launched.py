@@ -175,8 +175,11 @@ class LaunchedCluster(RealCluster):
         first, *_others = (self.wait_for(name) for name in names)
         version = first.version()["Version"]
         self._say(
-            _("{count} engines, Docker {version}, after {seconds:.0f} s").format(
-                count=len(names), version=version, seconds=time.monotonic() - begun
+            _(
+                "{count} engines, Docker {version}, after {seconds:.0f} s",
+                count=len(names),
+                version=version,
+                seconds=time.monotonic() - begun,
             )
         )
         containers = [self._container(name) for name in names]
@@ -191,7 +194,7 @@ class LaunchedCluster(RealCluster):
                     " carry no traffic here; all else works"
                 ),
             )
-        self._say(_("the swarm is ready after {s:.0f} s").format(s=time.monotonic() - begun))
+        self._say(_("the swarm is ready after {s:.0f} s", s=time.monotonic() - begun))
 
     def form(self, managers: int) -> None:
         """`docker swarm init` on the first, `docker swarm join` on the others: on these alone."""
@@ -263,7 +266,7 @@ def _make_room(coming: int, say: Callable[[str], object]) -> None:
     clusters = [cluster for one in _alive if (cluster := one()) and cluster.alive]
     while clusters and coming + sum(len(cluster.names) for cluster in clusters) > TOGETHER_MAX:
         oldest = clusters.pop(0)
-        say(_("closing {cluster}, which was launched before").format(cluster=oldest.lab))
+        say(_("closing {cluster}, which was launched before", cluster=oldest.lab))
         oldest.close()
 
 

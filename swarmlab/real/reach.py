@@ -20,7 +20,7 @@ def reach(host: str | None = None) -> docker.DockerClient:
     """A client of the engine at an address or of a docker context; of the usual one when None."""
     where = address_of(host)
     url = where["base_url"] or "unix:///var/run/docker.sock"
-    with explained(_("Docker at {url}").format(url=url)):
+    with explained(_("Docker at {url}", url=url)):
         if url.startswith("ssh://"):
             client = client_through(ssh_dial(url), urlsplit(url).hostname or "")
         else:

@@ -86,7 +86,7 @@ def _answer(command: str, folder: Path | None) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    late = _("(no end after {seconds} s: stopped)").format(seconds=TIMEOUT_S)
+    late = _("(no end after {seconds} s: stopped)", seconds=TIMEOUT_S)
     return done.stdout.rstrip() + (late if done.returncode == TIMED_OUT else "")
 
 

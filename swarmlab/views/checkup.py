@@ -37,9 +37,7 @@ class Checkup:
     def notes(self) -> list[str]:
         amiss = sum(not check.good for check in self.checks)
         if amiss:
-            return [
-                _("To mend: {amiss}. The remedy stands in the last column.").format(amiss=amiss)
-            ]
+            return [_("To mend: {amiss}. The remedy stands in the last column.", amiss=amiss)]
         unseen = _("All is well here. No board to be seen? Reload the page (F5), then choose"
                    " Run > Restart Kernel and Run All Cells.")  # fmt: skip
         return [unseen]
@@ -62,7 +60,7 @@ def _package(name: str, least: int) -> Check:
         found = _("missing")
     good = found[0].isdigit() and int(found.split(".")[0]) >= least
     remedy = _("Type in a cell: %pip install -U {name}, then restart the kernel")
-    return Check(_("Package {name}").format(name=name), found, good, remedy.format(name=name))
+    return Check(_("Package {name}", name=name), found, good, remedy.format(name=name))
 
 
 def checkup() -> Checkup:

@@ -35,7 +35,7 @@ def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
     """All that one column shows, ready to be drawn."""
     facts = node_facts(row)
     part = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
-    term = "" if row.term is None else _("term {term}").format(term=row.term)
+    term = "" if row.term is None else _("term {term}", term=row.term)
     tone = "down" if row.down else row.availability.replace("active", "")
     kinds = [in_state(task.name, task.kind) for task in tasks]
     return {
@@ -64,7 +64,7 @@ def _offered(verb: str, row: NodeRow) -> bool:
 
 def _title(task: TaskRow) -> str:
     reason = f": {task.reason}" if task.reason else ""
-    return _("{state}, wanted {desired}").format(state=task.state, desired=task.desired) + reason
+    return _("{state}, wanted {desired}", state=task.state, desired=task.desired) + reason
 
 
 def service_line(service: ServiceRow) -> list[str]:

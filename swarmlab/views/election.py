@@ -149,7 +149,7 @@ class Teller:
                     self._become(record, "follower", values.term)
             case "BecameLeader":
                 self._become(record, "leader", values.term)
-                self._say(record, _("LEADER of term {term}").format(term=values.term))
+                self._say(record, _("LEADER of term {term}", term=values.term))
             case "BecameFollower":
                 self._tell_of_follower(record, values.term, self.names.get(values.leader, "?"))
 
@@ -166,11 +166,11 @@ class Teller:
     def _tell_of_follower(self, record: Record, term: int, leader: str) -> None:
         before = self._become(record, "follower", term)
         if leader:
-            self._say(record, _("new leader known: {leader}").format(leader=leader))
+            self._say(record, _("new leader known: {leader}", leader=leader))
         elif before.role == "leader" and term == before.term:
             self._say(record, _("steps down: it no longer hears a majority"))
         elif before.role == "leader":
-            self._say(record, _("steps down: it hears of term {term}").format(term=term))
+            self._say(record, _("steps down: it hears of term {term}", term=term))
         elif before.role == "candidate" and term == before.term:
             self._say(record, _("gives up: a majority refuses"))
 
@@ -210,7 +210,7 @@ class Story:
         drawn = picture(self.figure(), "; ".join(" ".join(row) for row in self.rows))
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
-            told = _("The same in words: {count} lines").format(count=len(self.rows))
+            told = _("The same in words: {count} lines", count=len(self.rows))
             table = f"<details><summary style='font-size:1.15em'>{told}</summary>{table}</details>"
         return drawn + table
 

@@ -66,7 +66,7 @@ def _done(entry: Any, names: dict[str, str]) -> Mark:
             return Mark(entry.at_ns + REQUEST_NS + COMMIT_NS, "asked", line)
         case "partition":
             sides = "  |  ".join(" ".join(side) for side in args)
-            line = _("the network is cut:  {sides}").format(sides=sides)
+            line = _("the network is cut:  {sides}", sides=sides)
         case "slow":
             line = _("the link of {0} and {1} takes {ms:g} ms, and loses a share of {3:g}")
             line = line.format(*args, ms=args[2] / MS)

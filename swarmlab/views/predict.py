@@ -43,8 +43,7 @@ class Score:
             return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        words = _("{right} of {all} bets right")
-        line = words.format(right=sure_right + guess_right, all=sure + guesses)
+        line = _("{right} of {all} bets right", right=sure_right + guess_right, all=sure + guesses)
         when = ((sure_right, sure, _("when sure")), (guess_right, guesses, _("when guessing")))
         each = [f"{right} / {count} {how}" for right, count, how in when if count]
         lines = [f"{line} ({', '.join(each)})."]
@@ -141,7 +140,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         else:
             how = _("sure") if sure else _("a guess")
             letter = self._letter(choice)
-            self._say(_("✔ Your bet: {letter}, {how}. Now go on.").format(letter=letter, how=how))
+            self._say(_("✔ Your bet: {letter}, {how}. Now go on.", letter=letter, how=how))
 
     def _letter(self, choice: str) -> str:
         return LETTERS[list(self.nudges).index(choice)]
@@ -149,9 +148,9 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
     def _verdict(self, choice: str | None) -> str:
         answer = f"{self._letter(self.answer)}: {self.answer}"
         if choice is None:
-            return _("No bet this time. The answer is {answer}").format(answer=answer)
+            return _("No bet this time. The answer is {answer}", answer=answer)
         if choice == self.answer:
-            return _("✔ Right. {answer}").format(answer=answer)
+            return _("✔ Right. {answer}", answer=answer)
         nudge = self.nudges[choice]
         verdict = _("✘ You said {letter}. It is {answer}")
         return f"{verdict.format(letter=self._letter(choice), answer=answer)}\n{nudge}".rstrip()

@@ -83,8 +83,8 @@ class Row:
         """The play, a line a step."""
         lines = []
         for step in self.steps:
-            crashed = _("{name}, the leader, crashed").format(name=step.crashed)
-            up = _("{up} of {all} up").format(up=step.up, all=self.managers)
+            crashed = _("{name}, the leader, crashed", name=step.crashed)
+            up = _("{up} of {all} up", up=step.up, all=self.managers)
             answer = f"✘ {step.error}" if step.error else _("✔ write accepted")
             lines.append(f"{crashed if step.crashed else _('all is well')}, {up}: {answer}")
         end = _("Failures it survived: {observed}. Computed: {managers} − {quorum} = {tolerated}.")
@@ -178,10 +178,12 @@ class QuorumTable:
             return "–"
         more = row.observed - before.observed
         if more > 0:
-            return _("survives {more} more failure").format(more=more)
+            return _("survives {more} more failure", more=more)
         if row.quorum > before.quorum:
-            return _("buys nothing: {quorum} must be up, not {less}").format(
-                quorum=row.quorum, less=before.quorum
+            return _(
+                "buys nothing: {quorum} must be up, not {less}",
+                quorum=row.quorum,
+                less=before.quorum,
             )
         return _("buys nothing")
 
@@ -213,9 +215,7 @@ class QuorumTable:
         for error, sizes in self.errors.items():
             which = ", ".join(map(str, sizes))
             notes.append(
-                _("One failure too many, in a swarm of {which}: {error}").format(
-                    which=which, error=error
-                )
+                _("One failure too many, in a swarm of {which}: {error}", which=which, error=error)
             )
         return notes
 

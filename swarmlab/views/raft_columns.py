@@ -136,7 +136,7 @@ class RaftColumns(LiveWidget):
         if row is None:
             raise LabError("That message has arrived already; stop the time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])
-        self.tell([_("Lost, {source} to {target}: {text}").format(**row)])
+        self.tell([_("Lost, {source} to {target}: {text}", **row)])
 
 
 def raft_columns(cluster: Any) -> RaftColumns | Said:

@@ -44,9 +44,9 @@ class Scene:
         if status is not None:
             vote = self.logs.names.get(status.vote) or "–"
             facts = [
-                _("term {term}").format(term=status.term),
-                _("vote: {name}").format(name=vote),
-                _("commit #{index}").format(index=status.commit_index),
+                _("term {term}", term=status.term),
+                _("vote: {name}", name=vote),
+                _("commit #{index}", index=status.commit_index),
             ]
             log = [self._entry(status, index) for index in self.logs.indexes[-ENTRIES_MAX:]]
         word = _(ROLES[role].word)
@@ -125,20 +125,20 @@ def says(message: Any) -> tuple[str, str]:
         case "AppendEntries" if message.entries:
             first, last = message.entries[0].index, message.entries[-1].index
             numbers = f"#{first}" if first == last else f"#{first}–#{last}"
-            return "leader", _("write {numbers}").format(numbers=numbers)
+            return "leader", _("write {numbers}", numbers=numbers)
         case "AppendEntries":
-            return "leader", _("♥ committed #{index}").format(index=message.commit)
+            return "leader", _("♥ committed #{index}", index=message.commit)
         case "AppendReply" if message.refused:
-            return "answer", _("✘ I lack #{index}").format(index=message.index)
+            return "answer", _("✘ I lack #{index}", index=message.index)
         case "AppendReply":
-            return "answer", _("✔ I have #{index}").format(index=message.index)
+            return "answer", _("✔ I have #{index}", index=message.index)
         case "RequestVote":
-            return "candidate", _("vote for me, term {term}?").format(term=message.term)
+            return "candidate", _("vote for me, term {term}?", term=message.term)
         case "VoteReply":
             return "answer", _("✔ my vote") if message.granted else _("✘ no vote")
         case "InstallSnapshot":
             index = message.snapshot.index
-            return "leader", _("snapshot up to #{index}").format(index=index)
+            return "leader", _("snapshot up to #{index}", index=index)
         case "TimeoutNow":
             return "leader", _("stand for election now")
     return "answer", _("you are removed")

@@ -199,7 +199,7 @@ class Rollout:
         said = self.summary[1:]  # the versions stand in the picture
         words = big("".join(f"<div>{marked(line)}</div>" for line in said))
         table = big_table((_("When"), _("Slot"), _("What")), self.rows)
-        told = _("Task by task, in words ({count})").format(count=len(self.rows))
+        told = _("Task by task, in words ({count})", count=len(self.rows))
         return image + words + folded(told, table)
 
 
@@ -239,7 +239,7 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
     The app serves six seconds after its container has started. Needs a simulation: it counts.
     """
     heads = (_("order"), _("health check"), _("requests"), _("failed"), _("update took"))
-    title = _("Replicas: {n}. The app needs 6 s to get ready").format(n=replicas)
+    title = _("Replicas: {n}. The app needs 6 s to get ready", n=replicas)
     if cluster.kind != "simulated":
         return Table(title, heads, (), (_("Only a simulated cluster counts requests."),))
     rows = []
@@ -289,7 +289,7 @@ def settings(cluster: Any, service: str) -> Table:
         "The flags of a rollback begin with `--rollback-`. It goes by the settings of the version"
         " that comes back."
     )
-    title = _("Update and rollback of {service}").format(service=service)
+    title = _("Update and rollback of {service}", service=service)
     return Table(title, (_("setting"), _("update"), _("rollback"), _("flag")), shown, (note,))
 
 

@@ -176,8 +176,10 @@ class Picture:
             lefts, failed, bottom=served, color=VERMILLION, hatch="xx", label=_("failed"), **style
         )
         axes.set_xlim(0, self.width)
-        total = _("requests a second: {failed} of {all} failed").format(
-            failed=self.rollout.failed, all=self.rollout.failed + self.rollout.served
+        total = _(
+            "requests a second: {failed} of {all} failed",
+            failed=self.rollout.failed,
+            all=self.rollout.failed + self.rollout.served,
         )
         axes.set_title(total, fontsize=FONT_SIZE, loc="left")
         place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}

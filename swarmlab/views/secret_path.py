@@ -80,14 +80,14 @@ class SecretPath:
         kept, log = READ, _("{name}: log on its disk,\nsealed, its key beside it")
         if self.autolock:
             kept, log = SEALED, _("{name}: log on its disk,\nsealed, and so is its key")
-        columns = [[(_("you type\n{name}").format(name=self.name), READ)]]
+        columns = [[(_("you type\n{name}", name=self.name), READ)]]
         columns.append([(_("API\ntakes it, never\ngives it back"), NOTHING)])
         columns.append([(log.format(name=name), kept) for name in self.managers])
         nodes = list[tuple[str, str]]()
         for node in self.holders:
             task, _colon, file = self.mounts[node][0].partition(": ")
             others = len(self.mounts[node]) - 1
-            more = "\n" + _("and {n} more").format(n=others) if others else ""
+            more = "\n" + _("and {n} more", n=others) if others else ""
             nodes.append((f"{node}: {task}\n{file}{more}", READ))
         empty = ", ".join(node for node, files in self.mounts.items() if not files)
         names = shorten(empty, NAMES_WIDTH, placeholder=" …")
@@ -166,4 +166,4 @@ def stolen_disk(cluster: Any, name: str) -> Table:
         table: Table = cluster.disk(name)
         return table
     note = _("Only a simulated cluster shows its disks.")
-    return Table(_("The disk of {name}").format(name=name), (_("file"),), (), (note,))
+    return Table(_("The disk of {name}", name=name), (_("file"),), (), (note,))

@@ -40,7 +40,7 @@ class Branch:
     @property
     def words(self) -> str:
         if self.below:
-            return _("{name}: {count} running").format(name=self.name, count=self.running)
+            return _("{name}: {count} running", name=self.name, count=self.running)
         kinds = [in_state(task.name, task.kind) for task in self.tasks]
         note = f" ({self.note})" if self.note else ""
         return f"{self.name}{note}: {', '.join(kinds) or _('nothing')}"
@@ -111,5 +111,5 @@ def _below(
     values = {node.labels.get(first, "") for node in nodes}
     for value in sorted(values, key=lambda value: (not value, value)):  # no label: last
         inside = [node for node in nodes if node.labels.get(first, "") == value]
-        name = f"{first}={value}" if value else _("no label {label}").format(label=first)
+        name = f"{first}={value}" if value else _("no label {label}", label=first)
         yield Branch(name, tuple(_below(inside, tasks, rest)))

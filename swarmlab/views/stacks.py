@@ -47,7 +47,7 @@ def may_stand_on(lower: Layer | None, upper: Layer) -> str:
         return _(_RULES["reasons"][upper.kind])
     needs_kernel = upper.kind in ("engine", "program")
     if lower is not None and needs_kernel and lower.kernel != upper.kernel:
-        return _(_RULES["wrong kernel"]).format(kernel=upper.kernel)
+        return _(_RULES["wrong kernel"], kernel=upper.kernel)
     return ""
 
 

@@ -162,8 +162,7 @@ class Timeline(LiveWidget):
         self._seen = look(self._life(self._at_ns), before)
         said = [mark.words for mark in self._marks if mark.at_ns == self._at_ns]
         if before is not None and (changes := changes_in_words(before, self._seen)):
-            line = _("Since the mark before: {changes}")
-            said.append(line.format(changes=" ".join(changes)))
+            said.append(_("Since the mark before: {changes}", changes=" ".join(changes)))
         return said or [_("Nothing new since the mark before.")]
 
     def _left(self, at_ns: float) -> float:
@@ -181,7 +180,7 @@ class Timeline(LiveWidget):
         }
 
     def _led(self, span: Span) -> list[Any]:
-        words = _("{name}, term {term}").format(name=span.name, term=span.term)
+        words = _("{name}, term {term}", name=span.name, term=span.term)
         return [self._left(span.start_ns), self._left(span.end_ns - span.start_ns), words]
 
     def _near(self) -> Table:
@@ -192,7 +191,7 @@ class Timeline(LiveWidget):
             ("▶" if mark.at_ns == self._at_ns else "", f"{mark.at_ns / S:.1f} s", mark.words)
             for mark in near
         )
-        told = _("{shown} of {count} marks").format(shown=len(near), count=len(self._marks))
+        told = _("{shown} of {count} marks", shown=len(near), count=len(self._marks))
         return Table(told, ("", _("When"), _("What")), rows)
 
     def static_html(self) -> str:

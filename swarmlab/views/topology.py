@@ -97,8 +97,8 @@ class Topology:
             each = [
                 f"{zone or '–'}: {', '.join(r.name for r in z)}" for zone, z in self.zones.items()
             ]
-            lines.append(_("**Zones**: {zones}.").format(zones="; ".join(each)))
-        return [*lines, *([_("**Down**: {names}.").format(names=", ".join(down))] if down else [])]
+            lines.append(_("**Zones**: {zones}.", zones="; ".join(each)))
+        return [*lines, *([_("**Down**: {names}.", names=", ".join(down))] if down else [])]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines).replace("**", "")

@@ -52,7 +52,7 @@ def why(cluster: Any, task: str) -> Table:
     said: Explanation = cluster.decision(task)
     names = [name for name in said.columns if name not in SILENT or _refuses(said, name)]
     asked = [_questions()[name][0] for name in names]
-    own = _("Tasks of {service}").format(service=said.task.rpartition(".")[0])
+    own = _("Tasks of {service}", service=said.task.rpartition(".")[0])
     ranked = [own, _("All tasks")] if _ranks(said) else []
     branch = [_("Branch")] if said.tree and ranked else []
     heads = (_("Node"), *asked, *branch, *ranked, _("So"))
@@ -71,8 +71,8 @@ def _ranks(said: Explanation) -> bool:
 
 def _title(said: Explanation) -> str:
     if said.chosen:
-        return _("Why is {task} on {node}?").format(task=said.task, node=said.chosen)
-    return _("Why does {task} wait?").format(task=said.task)
+        return _("Why is {task} on {node}?", task=said.task, node=said.chosen)
+    return _("Why does {task} wait?", task=said.task)
 
 
 def _cells(row: NodeAnswer, said: Explanation, names: list[str]) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
         yield _("Whoever passes every question is ranked: fewest tasks first, then chance.")
     else:
         reason = next((t.reason for t in _tasks(look(cluster), said.task)), "")
-        yield _("In the words of `docker service ps`: {reason}").format(reason=reason)
+        yield _("In the words of `docker service ps`: {reason}", reason=reason)
     if said.tree and _ranks(said):
         line = _("└ {branch}: {count} tasks")
         tree = [
@@ -141,4 +141,4 @@ def _told(cluster: Any, name: str) -> Table:
     rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in found)
     heads = _("Task"), _("Node"), _("State"), _("Reason")
     note = _("What each node was asked, and what it said, only a simulated swarm can tell.")
-    return Table(_("What the swarm tells about {name}").format(name=name), heads, rows, (note,))
+    return Table(_("What the swarm tells about {name}", name=name), heads, rows, (note,))

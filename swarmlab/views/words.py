@@ -23,9 +23,9 @@ def listed(names: Iterable[str]) -> str:
     """`web.1, web.2 and web.3`; of very many only the first."""
     names = list(names)
     if len(names) > NAMES_MAX:
-        names[NAMES_MAX - 1 :] = [_("{count} more").format(count=len(names) - NAMES_MAX + 1)]
+        names[NAMES_MAX - 1 :] = [_("{count} more", count=len(names) - NAMES_MAX + 1)]
     *first, last = names or [""]
-    return _("{first} and {last}").format(first=", ".join(first), last=last) if first else last
+    return _("{first} and {last}", first=", ".join(first), last=last) if first else last
 
 
 def leadership(snapshot: Snapshot) -> str:
@@ -38,21 +38,21 @@ def leadership(snapshot: Snapshot) -> str:
 def node_facts(row: NodeRow) -> list[str]:
     """Role, part in Raft, availability where it is not the usual, and state."""
     part = _(row.raft or row.manager)
-    term = "" if row.term is None else _("term {term}").format(term=row.term)
+    term = "" if row.term is None else _("term {term}", term=row.term)
     availability = "" if row.availability == "active" else row.availability
     return [fact for fact in (row.role, part, term, availability, row.condition) if fact]
 
 
 def service_facts(row: ServiceRow) -> list[str]:
     """How many of its tasks run, and Docker's word for its update if there was one."""
-    running = _("{running} of {wanted} running").format(running=row.running, wanted=row.wanted)
-    update = _("update {state}").format(state=row.update.replace("_", " "))
+    running = _("{running} of {wanted} running", running=row.running, wanted=row.wanted)
+    update = _("update {state}", state=row.update.replace("_", " "))
     return [running, *([update] if row.update else [])]
 
 
 def in_state(names: str, kind: str) -> str:
     """`web.1 running`."""
-    return _("{tasks} {state}").format(tasks=names, state=_(LOOKS[kind].word))
+    return _("{tasks} {state}", tasks=names, state=_(LOOKS[kind].word))
 
 
 def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
@@ -74,7 +74,7 @@ def swarm_in_words(snapshot: Snapshot) -> list[str]:
         lines.append(line.format(name=service.name, image=service.image, facts=facts))
     for waiters, reason in waiting(snapshot):
         names = listed(task.name for task in waiters)
-        lines.append(_("waiting: {tasks}: {why}").format(tasks=names, why=reason))
+        lines.append(_("waiting: {tasks}: {why}", tasks=names, why=reason))
     if not snapshot.services and snapshot.leader:
         lines.append(_(NO_SERVICE))
     return lines
@@ -101,7 +101,7 @@ def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
     said += [*_services(before, after), *_tasks(before, after)]
     if len(said) > SENTENCES_MAX:
         count = len(said) - SENTENCES_MAX + 1
-        said[SENTENCES_MAX - 1 :] = [_("And {count} more changes.").format(count=count)]
+        said[SENTENCES_MAX - 1 :] = [_("And {count} more changes.", count=count)]
     return said
 
 
@@ -133,7 +133,7 @@ def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
             lines = _node_changes(old, row)
         words = {"name": row.name, "state": row.state, "role": row.role}
         said += [line.format(**words) for line in lines]
-    return said + [_("{name} is gone.").format(name=row.name) for row in was.values() if row.role]
+    return said + [_("{name} is gone.", name=row.name) for row in was.values() if row.role]
 
 
 def _node_changes(old: NodeRow, new: NodeRow) -> list[str]:
@@ -159,7 +159,7 @@ def _services(before: Snapshot, after: Snapshot) -> list[str]:
         words = {"name": row.name, "wanted": row.wanted, "image": row.image}
         words |= {"before": old.wanted if old else 0, "state": row.update.replace("_", " ")}
         said += [line.format(**words) for line in lines]
-    return said + [_("Service {name} is removed.").format(name=name) for name in was]
+    return said + [_("Service {name} is removed.", name=name) for name in was]
 
 
 def _service_changes(old: ServiceRow, new: ServiceRow) -> list[str]:
