@@ -11,13 +11,7 @@ from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import Names
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frames
-from swarmlab.docker_cli.text import (
-    decimal_size,
-    ellipsis,
-    go_quote,
-    parse_duration,
-    short_id,
-)
+from swarmlab.docker_cli.text import decimal_size, ellipsis, go_quote, parse_duration, short_id
 
 
 def ps(session: Session, arguments: Arguments) -> None:

@@ -10,11 +10,7 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
         None,
         "accepted, but nothing reads {0}.label.{1}: did you mean {0}.labels.{1}?",
     ),
-    (
-        r"(?:==|!=| |=)(node|engine)\.label\.(\w+)",
-        r"",
-        "did you mean {0}.labels.{1}?",
-    ),
+    (r"(?:==|!=| |=)(node|engine)\.label\.(\w+)", r"", "did you mean {0}.labels.{1}?"),
     (
         r"service create",
         r"unknown flag: --(\S+)-(add|rm)",

@@ -7,11 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from swarmlab.docker_cli.flags import Arguments
-from swarmlab.docker_cli.listing import (
-    labels,
-    write_inspect,
-    write_list,
-)
+from swarmlab.docker_cli.listing import labels, write_inspect, write_list
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.docker_cli.text import go_quote, natural_key
 

@@ -183,10 +183,7 @@ def _edit_list(
         for one in added:
             new.pop(_keys(one, key), None)
             new[_keys(one, key)] = one
-        found, added = (
-            [one for one in found if _keys(one, key) not in new],
-            list(new.values()),
-        )
+        found, added = ([one for one in found if _keys(one, key) not in new], list(new.values()))
     kept = [one for one in found if _keys(one, key) not in gone or key == "-"]
     kept += [one for one in added if one not in found or isinstance(one, str)]
     if key == "-":

@@ -96,10 +96,7 @@ class Stack:
         for key, one in self.file.get(f"{kind}s", {}).items():
             if one.get("external"):
                 continue
-            spec = {
-                "Name": self.scoped(f"{kind}s", key),
-                "Labels": self.labels(one.get("labels")),
-            }
+            spec = {"Name": self.scoped(f"{kind}s", key), "Labels": self.labels(one.get("labels"))}
             if "driver" in one:
                 spec["Driver"] = taken(one, DRIVER)
             else:

@@ -293,11 +293,7 @@ class SwarmNode(ABC):
         self._save()
         manager = Manager(self)
         manager.raft = RaftNode.joining(
-            self.machine,
-            self._storage(),
-            manager,
-            raft_id=joined.raft_id,
-            members=joined.members,
+            self.machine, self._storage(), manager, raft_id=joined.raft_id, members=joined.members
         )
         self._promoting = False
         self._run_manager(manager)

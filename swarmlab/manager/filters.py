@@ -173,12 +173,7 @@ FILTERS = (
             "host-mode port already in use on 1 node", "host-mode port already in use on %d nodes"
         ),
     ),
-    Filter(
-        "max replicas",
-        _limited,
-        _below_limit,
-        _limit_exceeded,
-    ),
+    Filter("max replicas", _limited, _below_limit, _limit_exceeded),
 )
 
 

@@ -26,9 +26,7 @@ from swarmlab.simulation import S, Simulation
 
 Slot = list[Task]  # its tasks as they were when the update began
 
-END = {
-    UpdateState.ROLLBACK_STARTED: (UpdateState.ROLLBACK_COMPLETED, "rollback completed"),
-}
+END = {UpdateState.ROLLBACK_STARTED: (UpdateState.ROLLBACK_COMPLETED, "rollback completed")}
 PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
 
 
