@@ -6,11 +6,16 @@ import re
 from types import TracebackType
 from typing import Any
 
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 
 CALL = re.compile(
     r"(\w+)\.(?:crash|start|stop|pause|partition|slow|drop|client|machine|engine|disk)"
     r"\([^()]*[\"'](?:[^\"']*,)?(?P<begun>\w*)$"
+)
+# A cell may have crashed a node before it came to the name.
+NOT_YET = N_(
+    "✘ {name!r} is not known yet: a cell above was not run. What this cell did before is done, so"
+    " run the page from its top: Kernel > Restart Kernel, then cell by cell."
 )
 
 
@@ -46,10 +51,9 @@ def in_a_line(
     """
     line, in_the_cell = "", trace.tb_next is not None and trace.tb_next.tb_next is None
     if isinstance(error, KeyboardInterrupt):
-        line = _("Stopped. The swarm stands where it was; go on with any cell.")
+        line = _("Stopped, and the swarm is whole. Simulated time has passed; go on with any cell.")
     elif isinstance(error, NameError) and in_the_cell:
-        line = _("✘ {name!r} is not known yet: run the cells above this one first.")
-        line = line.format(name=error.name)
+        line = _(NOT_YET, name=error.name)
     if line:
         error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
     ipython.showtraceback((kind, error, trace), **options)

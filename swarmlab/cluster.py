@@ -121,17 +121,17 @@ class Cluster:
     # -- faults ----------------------------------------------------------------------
     def crash(self, *names: str) -> None:
         """Cut the power of these nodes, now: `crash("m1", "w2")`. Lesson: 05_quorum."""
-        for name in names:
+        for name in filter(self.is_up, names):
             self._do("crash", name)
 
     def stop(self, *names: str) -> None:
         """Stop the engines of these nodes in an orderly way."""
-        for name in names:
+        for name in filter(self.is_up, names):
             self._do("stop", name)
 
     def start(self, *names: str) -> None:
         """Power these nodes on again; they find what their disks kept. Lesson: 05_quorum."""
-        for name in names:
+        for name in filter(lambda name: not self.is_up(name), names):
             self._do("start", name)
 
     def partition(self, *groups: list[str] | str) -> None:

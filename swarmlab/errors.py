@@ -169,7 +169,7 @@ class LabError(SwarmError, ValueError):
 
     status = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, text: str, **values: object) -> None:
+    def __init__(self, text: str, /, **values: object) -> None:
         super().__init__(_(text, **values) if values else _(text))
 
     def _render_traceback_(self) -> list[str]:

@@ -22,7 +22,7 @@ def use(*languages: str) -> None:
     _catalogue = gettext.translation(DOMAIN, FOLDER, languages, fallback=True)
 
 
-def _(text: str, **values: object) -> str:
+def _(text: str, /, **values: object) -> str:
     """`text` in the language of the user's environment (LANGUAGE, LC_ALL, LANG), or of `use`.
 
     It is looked up first, and filled in then: `_("{name} leads", name="m1")`. So call it where the

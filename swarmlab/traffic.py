@@ -21,6 +21,7 @@ from swarmlab.errors import LabError, NoneSuch
 from swarmlab.model import TaskState
 from swarmlab.simulation import MS, Machine, Network, Record, S
 from swarmlab.strings import _
+from swarmlab.views.said import Shown
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def send(world: World, service: str, rate: int, source: str) -> None:
 
 
 @dataclass(frozen=True, repr=False)
-class Requests:
+class Requests(Shown):
     """What became of the requests to a service since some moment; up to date when it is shown."""
 
     cluster: Cluster
@@ -186,7 +187,7 @@ class Requests:
         return self._sum("slow")
 
     @property
-    def table(self) -> Table:
+    def shown(self) -> Table:
         """A row a task."""
         sums: dict[tuple[str, str, str], list[int]] = {}
         for task, task_id, version, *numbers in self.counts:
@@ -201,12 +202,6 @@ class Requests:
         total = words.format(served=self.served, slow=self.slow, failed=self.failed)
         title = _("Requests to {service}", service=self.service)
         return Table(title, heads, tuple(rows), (total,))
-
-    def __repr__(self) -> str:
-        return repr(self.table)
-
-    def _repr_html_(self) -> str:
-        return self.table._repr_html_()
 
 
 def check(cluster: Cluster, service: str, rate: int, source: str) -> None:

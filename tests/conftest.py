@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,11 @@ PROGRAMS = {"browser": ("chromium", "chromium-browser", "google-chrome"), "oracl
 def program(mark: str) -> str | None:
     """The path of the program that tests with `mark` need; None when it is not installed."""
     return next(filter(None, map(shutil.which, PROGRAMS[mark])), None)
+
+
+def pytest_configure() -> None:
+    """Ctrl+C is tested, and a shell lets what it starts in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

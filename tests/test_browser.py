@@ -127,6 +127,9 @@ def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, 
         board.column("w1").get_by_text("drain · ready").wait_for()
         head.press("ArrowRight")
         assert page.locator(":focus").get_attribute("aria-label").startswith("w2: ")
+        board.column("w2").locator(".head").click()  # opens the menu, and goes into it
+        page.keyboard.press("p")
+        board.column("w2").get_by_text("pause · ready").wait_for()
         assert cells.count() == cells_count
 
         notebook.menu("Kernel", "Restart Kernel…")

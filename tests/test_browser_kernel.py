@@ -40,7 +40,7 @@ def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab
         notebook.menu("Kernel", "Interrupt Kernel")
         notebook.wait_until_idle()
         _begun, stopped = cells.nth(1).locator(output).all_inner_texts()
-        assert stopped.startswith("Stopped.")
+        assert stopped.startswith("Stopped, ")
         assert len(stopped.splitlines()) == 1
         # Stopped while a command waits: as with Docker's own.
         notebook.run(cells.nth(2))

@@ -266,7 +266,7 @@ def test_the_count_stands_once_below_several_answers(no_bets: bets.Score):
     questions = bets.ask("reads", "join_heals")
     questions.children[0].bet("An empty list")
     questions.children[1].bet("No: nobody can join now")
-    assert repr(questions.reveal()).count("bets right") == 1
+    assert repr(questions.reveal()).count("Bets right") == 1
 
 
 def test_a_quiz_answers_at_once(no_bets: bets.Score):

@@ -78,6 +78,15 @@ def test_marks_tell_what_was_asked_and_done_and_what_followed(line: Timeline):
     assert {mark.kind for mark in line._marks} == set(module.MARKS)
 
 
+def test_a_machine_that_is_down_crashes_no_second_time(cluster: Any):
+    cluster.crash("m1")
+    cluster.crash("m1")
+    cluster.start("w1")  # which is up
+    assert [
+        mark.words for mark in marks(cluster) if mark.words.endswith(("crashes", "starts"))
+    ] == ["m1 crashes"]
+
+
 def test_equal_seeds_give_equal_marks_and_other_seeds_others():
     assert marks(accident()) == marks(accident()) != marks(accident(seed=8))
 

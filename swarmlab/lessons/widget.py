@@ -99,10 +99,8 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         level = min(self.attempt.hints + 1, len(hints))
         asks = level == REFLECT_AT > self.attempt.hints and not self._thought.value.strip()
         self._thought.layout.display = "" if asks else "none"
-        said = Said(
-            _("First one line: what did you try, and what did you see?"),
-            (_("Write it above, then press Hint again."),),
-        )
+        question = _("First one line: what did you try, and what did you see?")
+        said = Said(question, (_("Write it above, then press Hint again."),))
         if not asks:
             self.attempt.hints = level
             title = _("Hint {level} of {all}", level=level, all=len(hints))
@@ -145,8 +143,10 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
         solution.disabled = attempt.hints < len(self.exercise.hints)
-        used = _("Changes: {changes} (fewest: {par}). Looking is free.")
-        words = used.format(changes=attempt.changes, par=self.exercise.par)
+        used = {"changes": attempt.changes, "par": self.exercise.par}
+        words = _("Changes: {changes} (fewest: {par}). Looking is free.", **used)
+        if solution.disabled:
+            words += " " + _("The solution comes after the third hint.")
         self._used.value = f"<span style='font-size:1.1em'>&ensp;{escape(words)}</span>"
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from swarmlab.strings import _
-from swarmlab.views.said import big_table, text_table
+from swarmlab.views.said import Shown
+from swarmlab.views.tables import Table
 
 PYTHON_LEAST = (3, 11)
 PACKAGES = {"docker": 7, "ipywidgets": 8, "anywidget": 0, "matplotlib": 3}  # name: least major
@@ -29,8 +30,8 @@ class Check:
         return f"{mark} {self.what}", self.found, "–" if self.good else self.remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Checkup:
+@dataclass(frozen=True, slots=True, repr=False)
+class Checkup(Shown):
     checks: tuple[Check, ...]
 
     @property
@@ -42,15 +43,10 @@ class Checkup:
                    " Run > Restart Kernel and Run All Cells.")  # fmt: skip
         return [unseen]
 
-    def __repr__(self) -> str:
-        return "\n".join([text_table(_heads(), [c.cells for c in self.checks]), *self.notes])
-
-    def _repr_html_(self) -> str:
-        return big_table(_heads(), [check.cells for check in self.checks], self.notes)
-
-
-def _heads() -> tuple[str, str, str]:
-    return _("Check"), _("Found"), _("What to do")
+    @property
+    def shown(self) -> Table:
+        heads = _("Check"), _("Found"), _("What to do")
+        return Table("", heads, tuple(check.cells for check in self.checks), tuple(self.notes))
 
 
 def _package(name: str, least: int) -> Check:

@@ -23,6 +23,7 @@ class Machine:
     up: bool | None  # None: not known
     raft: str  # leader, follower, candidate; empty: no manager runs there
     term: int | None
+    left: bool = False  # up, and in no swarm (any more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ def read(cluster: Any) -> Inside:
                 engine is not None,
                 str(raft[name].role) if name in raft else "",
                 raft[name].term if name in raft else None,
+                left=engine is not None and engine.swarm_state == "inactive",
             )
             for name, engine in engines.items()
         }

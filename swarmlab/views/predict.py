@@ -20,14 +20,14 @@ import yaml
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
-from swarmlab.views.said import Said, marked, widget_head, with_twins
+from swarmlab.views.said import Said, Shown, marked, widget_head, with_twins
 
 LETTERS = "ABCDEF"
 NONE_OF = N_("{name!r} is none of the choices: {known}")
 
 
-@dataclass(slots=True)
-class Score:
+@dataclass(slots=True, repr=False)
+class Score(Shown):
     """How good the bets of this session were. A bet made anew replaces the older one."""
 
     bets: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # question: (right, sure)
@@ -43,10 +43,12 @@ class Score:
             return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        line = _("{right} of {all} bets right", right=sure_right + guess_right, all=sure + guesses)
-        when = ((sure_right, sure, _("when sure")), (guess_right, guesses, _("when guessing")))
-        each = [f"{right} / {count} {how}" for right, count, how in when if count]
-        lines = [f"{line} ({', '.join(each)})."]
+        line = _("Bets right: {right} of {all}", right=sure_right + guess_right, all=sure + guesses)
+        each = [
+            _("sure: {right} of {all}", right=sure_right, all=sure) if sure else "",
+            _("guesses: {right} of {all}", right=guess_right, all=guesses) if guesses else "",
+        ]
+        lines = [f"{line} ({'; '.join(filter(None, each))})."]
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))
@@ -55,14 +57,8 @@ class Score:
             lines.append(_("Every guess was right: you know more than you think."))
         return tuple(lines)
 
-    def __repr__(self) -> str:
-        return repr(self._said)
-
-    def _repr_html_(self) -> str:
-        return self._said._repr_html_()
-
     @property
-    def _said(self) -> Said:
+    def shown(self) -> Said:
         none = (_("None yet. A bet costs one click, and makes you see more."),)
         return Said(_("Your bets"), self.words or none)
 
@@ -97,7 +93,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
             f"{widget_head()}<b style='font-size:1.25em'>{marked(question)}</b>"
         )
         super().__init__([asked, *rows, self._status])
-        self._say(_("Place your bet: one click."))
+        self._say(_("Choose: one click.") if at_once else _("Place your bet: one click."))
         self._keep_former()
 
     def _keep_former(self) -> None:

@@ -15,7 +15,7 @@ import requests
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, only_simulated, text_table
+from swarmlab.views.said import Said, Shown, only_simulated
 from swarmlab.views.snapshot import look
 from swarmlab.views.tables import Table
 
@@ -47,8 +47,8 @@ class Step:
     error: str  # what the swarm answered, empty when it took the write
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Row(Shown):
     """One row of the slide, and what a cluster of that size did."""
 
     managers: int
@@ -79,7 +79,7 @@ class Row:
         return self.observed == self.tolerated
 
     @property
-    def said(self) -> Said:
+    def shown(self) -> Said:
         """The play, a line a step."""
         lines = []
         for step in self.steps:
@@ -92,12 +92,6 @@ class Row:
         lines.append(end.format(observed=self.observed, **words))
         title = _("Managers: {managers} (seed {seed})")
         return Said(title.format(managers=self.managers, seed=self.seed), tuple(lines))
-
-    def __repr__(self) -> str:
-        return repr(self.said)
-
-    def _repr_html_(self) -> str:
-        return self.said._repr_html_()
 
 
 def _refusal(cluster: Any, manager: str, name: str) -> str:
@@ -155,8 +149,8 @@ def _heads() -> tuple[str, ...]:
     return _("Managers"), _("Quorum"), *proof, _("Compared with one manager less")
 
 
-@dataclass(frozen=True, slots=True)
-class QuorumTable:
+@dataclass(frozen=True, slots=True, repr=False)
+class QuorumTable(Shown):
     """The slide's rows, each with its proof."""
 
     rows: tuple[Row, ...]
@@ -213,11 +207,9 @@ class QuorumTable:
             )
         return notes
 
-    def __repr__(self) -> str:
-        return "\n".join([text_table(_heads(), self.cells), *self.notes])
-
-    def _repr_html_(self) -> str:
-        return big_table(_heads(), self.cells, self.notes)
+    @property
+    def shown(self) -> Table:
+        return Table("", _heads(), tuple(self.cells), tuple(self.notes))
 
 
 def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:

@@ -80,6 +80,23 @@ def folded(title: str, html: str) -> str:
     return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
 
 
+class Shown:
+    """Has the two forms of what it is shown as: a `Said`, a `Table`, or another of its kind."""
+
+    __slots__ = ()
+
+    @property
+    def shown(self) -> Any:
+        """Each class has its own."""
+        raise AttributeError(f"{type(self).__name__} is shown as nothing")
+
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
+    def _repr_html_(self) -> str:
+        return str(self.shown._repr_html_())
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A few lines under a title."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from swarmlab.strings import _
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
-from swarmlab.views.said import big, big_table, text_table
+from swarmlab.views.said import Shown, big, big_table, text_table
+from swarmlab.views.tables import Table
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
@@ -108,22 +109,13 @@ class Comparison:
         return ("", _("What happened"), self.simulated.title, self.real.title), self.moments
 
     def __repr__(self) -> str:
-        heads, moments = self._times
-        facts = text_table(self.heads, self.cells)
-        lines = [
-            f"{self.name}: {_(self.promise)}",
-            facts,
-            *self.notes,
-            "",
-            text_table(heads, moments),
-        ]
-        return "\n".join(lines)
+        facts, times = text_table(self.heads, self.cells), text_table(*self._times)
+        return "\n".join([f"{self.name}: {_(self.promise)}", facts, *self.notes, "", times])
 
     def _repr_html_(self) -> str:
         title = big(f"<b>{escape(self.name)}</b>: {escape(_(self.promise))}")
-        heads, moments = self._times
-        times = big_table(heads, moments)
-        return title + big_table(self.heads, self.cells, self.notes) + lanes(self) + times
+        facts, times = big_table(self.heads, self.cells, self.notes), big_table(*self._times)
+        return title + facts + lanes(self) + times
 
 
 def lanes(comparison: Comparison) -> str:
@@ -167,8 +159,8 @@ def lane(played: Played, y: int, scale: float, colour: str, *, rounding: int) ->
     return "".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparisons:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparisons(Shown):
     """All scenarios, a line each; index with a name for one of them."""
 
     all: tuple[Comparison, ...]
@@ -213,9 +205,7 @@ class Comparisons:
             )
         return notes
 
-    def __repr__(self) -> str:
-        return "\n".join([text_table(self.heads, self.cells), *self.notes])
-
-    def _repr_html_(self) -> str:
+    @property
+    def shown(self) -> Table:
         sum_up, *others = self.notes
-        return big(f"<b>{escape(sum_up)}</b>") + big_table(self.heads, self.cells, others)
+        return Table(sum_up, self.heads, tuple(self.cells), tuple(others))

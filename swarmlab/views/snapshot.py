@@ -33,6 +33,7 @@ class NodeRow:
     up: bool | None = None  # whether its machine runs at this moment; None: not known
     raft: str = ""  # leader, follower, candidate; empty: none, or not known
     term: int | None = None  # None: none, or not known
+    left: bool = False  # its engine is in the swarm no more, though the managers still list it
     running: int = 0  # tasks
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -45,6 +46,8 @@ class NodeRow:
         """Its state, in words that tell what is from what the swarm believes."""
         if not self.role:
             return _("in no swarm") if self.up is not False else _("crashed")
+        if self.left:
+            return _("has left the swarm")
         if self.up is False and self.state != "down":
             return _("crashed, not noticed yet")
         if self.up and self.state == "down":
@@ -217,6 +220,7 @@ def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
         up=machine.up,
         raft=machine.raft,
         term=machine.term,
+        left=machine.left,
         labels=dict(node["Spec"].get("Labels") or {}),
     )
 

@@ -15,8 +15,9 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "\n".join([self.title, text_table(self.heads, self.rows), *self.notes])
+        title = [self.title] if self.title else []
+        return "\n".join([*title, text_table(self.heads, self.rows), *self.notes])
 
     def _repr_html_(self) -> str:
-        title = big(f"<b>{marked(self.title)}</b>")
+        title = big(f"<b>{marked(self.title)}</b>") if self.title else ""
         return title + big_table(self.heads, self.rows, self.notes)

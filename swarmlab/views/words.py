@@ -125,10 +125,13 @@ def _leader(before: Snapshot, after: Snapshot) -> list[str]:
 
 def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
     was, said = {row.key: row for row in before.nodes}, []
+    names = {row.name for row in before.nodes}
     for row in after.nodes:
         old = was.pop(row.key, None)
-        if old is None:
-            lines = [_("{name} joined as a {role}.") if row.role else _("{name} is new.")]
+        if old is None and row.role:
+            lines = [_("{name} joined as a {role}.")]
+        elif old is None:  # its machine is in no swarm
+            lines = [] if row.name in names else [_("{name} is new.")]
         else:
             lines = _node_changes(old, row)
         words = {"name": row.name, "state": row.state, "role": row.role}

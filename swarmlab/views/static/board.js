@@ -66,11 +66,7 @@ function render({ model, el }) {
     head.onclick = () => choose(open === key ? "" : key);
     head.onfocus = () => { current = key; drawColumns(); };
     head.onkeydown = (event) => headKey(event, key);
-    column.onkeydown = (event) => {
-      if (event.key !== "Escape") return;
-      choose("");
-      head.focus();
-    };
+    column.onkeydown = (event) => columnKey(event, key);
     return column;
   }
 
@@ -138,11 +134,20 @@ function render({ model, el }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const keys = model.get("columns");
     const place = keys.indexOf(key);
-    const action = model.get("actions").find(([letter]) => letter === event.key);
     const to = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: keys.length - 1 }[event.key];
-    if (to !== undefined) columns.kept.get(keys[Math.max(0, Math.min(to, keys.length - 1))]).head.focus();
-    else if (action) send(action[1], { node: key });
-    else return;
+    if (to === undefined) return;
+    columns.kept.get(keys[Math.max(0, Math.min(to, keys.length - 1))]).head.focus();
+    event.preventDefault();
+  }
+
+  // On the head of a column and in its menu, which a click opens.
+  function columnKey(event, key) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const action = model.get("actions").find(([letter]) => letter === event.key);
+    if (action) send(action[1], { node: key });
+    else if (event.key !== "Escape") return;
+    choose("");
+    columns.kept.get(key).head.focus();
     event.preventDefault();
   }
 
