@@ -1,6 +1,6 @@
 """Every notebook, run, as pictures to look at: `python -m tests.screenshots FOLDER [NAME…]`.
 
-In the light and in the dark theme, as wide as a projector of 1280×720 and one of 1024×768. Each
+In the light and in the dark theme, for projectors of 1280×720 and 1024×768, and at 200 %. Each
 picture is two screens high; what is higher or wider than one screen is printed.
 """
 
@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import CHROMIUM_OPTIONS, START_TIMEOUT_S, Lab, Notebook
 from tests.conftest import program
 
-SIZES = (1280, 720), (1024, 768)  # CSS pixels
+# CSS pixels: two projectors, and the first of them at a zoom of 200 %.
+SIZES = (1280, 720), (1024, 768), (640, 360)
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 THEME_FILE = ".jupyter/CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
 TOO_BIG = """([width, height]) => [...document.querySelectorAll(".jp-OutputArea-output")]
@@ -28,7 +29,7 @@ TOO_BIG = """([width, height]) => [...document.querySelectorAll(".jp-OutputArea-
 def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> Iterator[bytes]:
     """The notebook run and read from top to bottom, two screens a picture."""
     width, height = size
-    page = browser.new_page(viewport={"width": width, "height": 2 * height})
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(lab.address(f"{name}.ipynb"))
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_TIMEOUT_S * 1000)
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(
@@ -37,6 +38,8 @@ def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> It
     page.locator('.jp-SideBar .lm-TabBar-tab[data-id="filebrowser"]').click()  # folds it away
     notebook = Notebook(page, f"{name}.ipynb")
     notebook.run_all()
+    page.set_viewport_size({"width": width, "height": 2 * height})
+    page.wait_for_timeout(1500)
     print(name, size, *notebook.tracebacks(), *notebook.dialogs(), sep="\n  ")
     print(*page.evaluate(TOO_BIG, [width, height - 120]), sep="\n")  # Lab's bars take 120
     outer = page.locator(".jp-WindowedPanel-outer").first
