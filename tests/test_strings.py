@@ -305,7 +305,7 @@ def both_reasons(cluster: Any) -> Iterator[str]:
 
 def the_exercise(_cluster: Any) -> Iterator[str]:
     """What each of its buttons says; commands stand in backticks."""
-    task = exercise("stand_two_failures", make=swarmlab.simulate)
+    task = exercise("survive_two_failures", make=swarmlab.simulate)
     yield page(task)
     yield plain(task._status.value)
     acts = [task.start, task.check, *[task.hint] * 4, task.undo, task.solution]
