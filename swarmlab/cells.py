@@ -51,7 +51,7 @@ def in_a_line(
     """
     line, in_the_cell = "", trace.tb_next is not None and trace.tb_next.tb_next is None
     if isinstance(error, KeyboardInterrupt):
-        line = _("Stopped, and the swarm is whole. Simulated time has passed; go on with any cell.")
+        line = _("Stopped, and the swarm is whole. Time has passed in it; go on with any cell.")
     elif isinstance(error, NameError) and in_the_cell:
         line = _(NOT_YET, name=error.name)
     if line:
