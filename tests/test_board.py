@@ -115,7 +115,7 @@ def test_a_click_crashes_the_leader_and_time_has_to_pass_to_see_what_follows(boa
     assert column(board, "m1")["tone"] == "down"
     assert board.status["notices"] == [NO_LEADER]
     assert told(board) == [
-        "Time stands still: press Play to see what follows.",
+        "Time is stopped: press Play to see what follows.",
         NO_LEADER,
         "m1 crashed.",
     ]
@@ -186,7 +186,7 @@ def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cl
 
 
 def test_time_does_not_play_for_who_has_paused_it(board, cluster):
-    sentence = "Time stands still: press Play"
+    sentence = "Time is stopped: press Play"
     asyncio.run(click_and_wait(board, ("halt", ""), ("crash", "w1"), sentence=sentence))
     assert cluster.speed == 0
 

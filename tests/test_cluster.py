@@ -99,7 +99,7 @@ def test_a_minority_cannot_write_and_says_so(cluster, client):
     ("act", "words"),
     [
         (lambda c: c.crash("m9"), "there is no node 'm9'; there are m1, m2, m3, w1, w2"),
-        (lambda c: c.partition("m1", "m1"), "'m1' stands in two groups"),
+        (lambda c: c.partition("m1", "m1"), "'m1' is in two groups"),
         (lambda c: c.partition("x", "y"), "there is no node 'x'"),
         (lambda c: c.slow("m1", "m2", "1s", loss=2), "loss=2 is no probability"),
         (lambda c: c.drop("m1", "m9"), "0 messages are on their way from 'm1' to 'm9'"),

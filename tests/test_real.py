@@ -270,7 +270,7 @@ def test_an_engine_that_is_frozen_or_stopped_is_down_until_it_is_started(real: L
     ("wrong", "said_of_it"),
     [
         (lambda c: c.crash("m9"), "there is no node 'm9'; there are m1, m2"),
-        (lambda c: c.partition("m1", "m1,m2"), "'m1' stands in two groups"),
+        (lambda c: c.partition("m1", "m1,m2"), "'m1' is in two groups"),
         (lambda c: c.client("m9"), "there is no node 'm9'"),
         (lambda c: c.pause(), "one node"),
         (lambda c: c.slow("m1", "m2", "1s"), "cut them with"),

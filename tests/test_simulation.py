@@ -345,7 +345,7 @@ def test_after_healing_new_messages_arrive_and_lost_ones_stay_lost(world):
 def test_a_partition_of_unknown_or_doubled_machines_is_refused_with_a_remedy(world):
     with pytest.raises(LabError, match="no node 'd'; there are a, b, c"):
         world.network.partition(["a"], ["d"])
-    with pytest.raises(LabError, match="'a' stands in two groups"):
+    with pytest.raises(LabError, match="'a' is in two groups"):
         world.network.partition(["a"], ["a", "b"])
     assert world.network.connected("a", "b")
 

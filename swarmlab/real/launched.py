@@ -106,7 +106,7 @@ class LaunchedCluster(RealCluster):
     def pause(self, *names: str) -> None:
         """Freeze these engines, as a laptop that sleeps; `start` lets them go on."""
         if not names:
-            raise LabError('real time does not stand still; `pause("m1")` freezes one node')
+            raise LabError('real time cannot be stopped; `pause("m1")` freezes one node')
         self._known(*names)
         for name in names:
             self._outer.api.pause(self._container(name))
@@ -121,7 +121,7 @@ class LaunchedCluster(RealCluster):
         self._known(*named)
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise LabError(
-                "partition: {name!r} stands in two groups; it can be on one side only",
+                "partition: {name!r} is in two groups; it can be on one side only",
                 name=twice[0],
             )
         self._group = {name: number for number, side in enumerate(sides) for name in side}

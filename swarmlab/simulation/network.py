@@ -138,7 +138,7 @@ class Network:
                 raise NoneSuch("there is no node {name!r}; there are {known}", name, self.machines)
             if named.count(name) > 1:
                 raise LabError(
-                    "partition: {name!r} stands in two groups; it can be on one side only",
+                    "partition: {name!r} is in two groups; it can be on one side only",
                     name=name,
                 )
         self._group = {name: i for i, group in enumerate(groups) for name in group}

@@ -142,8 +142,8 @@ class Board(LiveWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        line = _("The swarm has settled after {seconds:.1f} s; time stands still again.")
-        late = _("The swarm has not settled after {seconds:.1f} s; time stands still again.")
+        line = _("The swarm has settled after {seconds:.1f} s; time is stopped again.")
+        late = _("The swarm has not settled after {seconds:.1f} s; time is stopped again.")
         return [(line if done else late).format(seconds=passed_s)]
 
     def static_html(self) -> str:
@@ -192,7 +192,7 @@ class Board(LiveWidget):
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append(_("Time stands still: press Play to see what follows."))
+            self._notes.append(_("Time is stopped: press Play to see what follows."))
         else:
             self._settling_s = seen.now_s
             line = _("Time runs {speed:g} times as fast until the swarm has settled.")

@@ -38,7 +38,7 @@ class Checkup(Shown):
     def notes(self) -> list[str]:
         amiss = sum(not check.good for check in self.checks)
         if amiss:
-            return [_("To mend: {amiss}. The remedy stands in the last column.", amiss=amiss)]
+            return [_("Not right: {amiss}. The last column says what to do.", amiss=amiss)]
         unseen = _("All is well here. No board to be seen? Reload the page (F5), then choose"
                    " Run > Restart Kernel and Run All Cells.")  # fmt: skip
         return [unseen]

@@ -70,7 +70,7 @@ class Timeline(LiveWidget):
             "swarm": _("The swarm as it was then"),
             "words": _("The same in words"),
             "help": _(
-                "Press ← or →, or click a mark. A number counts marks that stand too close; the"
+                "Press ← or →, or click a mark. A number counts marks that are too close; the"
                 " keys go through each. Fork here makes a copy that goes on from there."
             ),
             "kinds": [[kind, _(look.word)] for kind, look in MARKS.items()],

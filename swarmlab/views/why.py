@@ -122,7 +122,9 @@ def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
             + line.format(branch=branch.replace(NO_LABEL, _(NO_LABEL)), count=count)
             for depth, branch, count in said.tree
         ]
-        yield "\n".join([_("Branches are shared out first, the emptier before the fuller:"), *tree])
+        yield "\n".join(
+            [_("Tasks are divided over branches first, the emptier before the fuller:"), *tree]
+        )
 
 
 def _tasks(snapshot: Snapshot, name: str) -> list[TaskRow]:
