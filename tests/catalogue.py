@@ -25,7 +25,7 @@ LOOKING_UP = ("_", "N_", "LabError", "NoneSuch")
 # In our YAML files, what people read stands below these keys.
 TEXTS = {
     *("question", "choices", "answer", "why"),  # views/questions.yml
-    *("word", "reasons", "on a program", "wrong kernel"),  # views/stacks.yml
+    *("word", "reasons", "on a program", "one kernel", "wrong kernel"),  # views/stacks.yml
     *("kernel_mib", "overhead_mib", "disk_mib", "start_s"),  # views/density.yml: who says so
     *("title", "task", "says", "next", "hints", "nudge"),  # lessons/
     "about",  # real/scenarios.yml

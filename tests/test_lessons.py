@@ -181,6 +181,17 @@ def test_what_was_undone_is_no_longer_watched(task: Any):
     assert task.attempt.changes == 0
 
 
+def test_a_target_with_its_folder_is_as_good_and_a_look_into_a_container_is_free():
+    attempt = begun(bank()["rotate_secret"])
+    attempt.do(bank()["rotate_secret"].solution.replace("target=", "target=/run/secrets/"))
+    assert attempt.check().passed
+    node = attempt.cluster.client().services.get("app").tasks()[0]["NodeID"]
+    name = attempt.cluster.client().nodes.get(node).attrs["Description"]["Hostname"]
+    said = attempt.do(f"docker -H {name} exec $(docker -H {name} ps -q) cat /run/secrets/senha")
+    assert said.endswith("nova")
+    assert attempt.changes == 2
+
+
 def test_changes_are_counted_whoever_makes_them_and_refused_ones_are_not(task: Any):
     client = task.cluster.client("m2")
     client.services.create("nginx", name="web")

@@ -28,7 +28,7 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4084,
     ("worker", "engine"): 4612,
     ("docker_cli",): 3832,  # docker stack alone, a reader of Compose files, is 950
-    ("lessons",): 475,
+    ("lessons",): 478,
 }
 REST_LINES_MAX = 6400  # real engines, and the comparison with them, are 1,200 of it
 

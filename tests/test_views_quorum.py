@@ -16,6 +16,7 @@ from swarmlab.views import predict as bets
 from swarmlab.views import quorum as module
 from swarmlab.views.election import election, logs
 from swarmlab.views.quorum import prove, quorum, quorum_table, slow_followers, tolerated
+from swarmlab.views.said import marked
 
 # Slide 32: "Qtde managers, Quorum, Qtde falhas".
 SLIDE = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]
@@ -260,6 +261,17 @@ def test_after_the_reveal_nothing_counts(no_bets: bets.Score):
     bet.bet("4")
     assert no_bets.bets == {}
     assert "not counted" in bet._status.value
+
+
+def test_a_quiz_answers_each_click_with_its_reason_and_counts_the_first(no_bets: bets.Score):
+    asked = bets.quiz("reads").children[0]
+    right, wrong = asked.answer, next(one for one in asked.nudges if one != asked.answer)
+    asked.bet(wrong)
+    assert "Bets right: 0 of 1" in asked._status.value
+    asked.bet(right)
+    assert "✔ Right" in asked._status.value
+    assert marked(asked.why) in asked._status.value
+    assert len(no_bets.bets) == 1
 
 
 def test_the_count_stands_once_below_several_answers(no_bets: bets.Score):

@@ -163,7 +163,7 @@ def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
     axes = figure.axes[0]
     assert [len(column) for column in path.boxes()] == [1, 1, 3, 2]
     assert [text.partition("\n")[0] for text, _form in path.boxes()[3]] == [
-        "w1: web.1", "m1, m2, m3, w2",
+        "w1: web.1", "w2",
     ]  # fmt: skip
     assert len(axes.patches) == 7
     assert len(axes.texts) >= 7 + 5  # a text a box; arrows to the API, three managers, and w1

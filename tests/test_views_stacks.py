@@ -55,6 +55,14 @@ def test_every_pair_is_either_possible_or_has_its_reason():
     assert [n for n, layer in LAYERS.items() if not may_stand_on(None, layer)] == ["server"]
 
 
+def test_a_bare_machine_carries_one_kernel_or_one_hypervisor():
+    stack = Stack().put("server", GROUND).put("debian", 0)
+    for second in ("windows", "debian", "xen"):
+        with pytest.raises(LabError, match="Put a hypervisor there first"):
+            stack.put(second, 0)
+    assert stack.put("kvm", 1).put("windows", 2).put("ubuntu", 2).kernels == 3
+
+
 def test_slide_5_keeps_the_rules_and_has_the_slides_parts():
     """Slide 5: Xen; Ubuntu with an engine and MySQL; Debian with Nginx and PHP-FPM; Windows."""
     built = Stack()

@@ -113,8 +113,8 @@ class Attempt:
         self._told()
 
     def _heard(self, cluster: Any, response: Any, *_args: Any, **_options: Any) -> None:
-        taken = response.ok and response.request.method not in ("GET", "HEAD")
-        if taken and cluster is self.cluster:
+        looks = response.request.method in ("GET", "HEAD") or "/exec" in response.request.path_url
+        if response.ok and not looks and cluster is self.cluster:
             self.changes += 1
             self._changed()
 

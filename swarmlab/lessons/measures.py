@@ -10,6 +10,7 @@ A check is one line: what is measured, how it is compared, with what.
     nodes by state lacks down              by role, availability, state, or a label
     service web Spec.UpdateConfig.Order is start-first      whatever `docker … inspect` shows
     secrets has senha_v2                   services, configs, networks, nodes: their names
+    file senha_v2 of web is /run/secrets/senha              where its containers find a secret
     leader is nobody
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from posixpath import join
 from typing import Any
 
 import yaml
@@ -130,13 +132,16 @@ def measure(swarm: Swarm, words: list[str]) -> Any:
             return Counter(trait(node, key) for node in managers)
         case [kind] if kind in KINDS:
             return [name_of(object) for object in swarm.all(kind)]
+        case ["file", secret, "of", service]:
+            given = field(swarm.one("services", service), "Spec.TaskTemplate.ContainerSpec.Secrets")
+            names = [one["File"]["Name"] for one in given or () if one["SecretName"] == secret]
+            return join("/run/secrets", names[0]) if names else None
         case ["swarm", path]:
             return field(swarm.api.inspect_swarm(), path)
         case [kind, name, path] if f"{kind}s" in KINDS:
             return field(swarm.one(f"{kind}s", name), path)
-    raise LabError(
-        "{words!r} cannot be measured; see swarmlab/lessons/measures.py", words=" ".join(words)
-    )
+    what = " ".join(words)
+    raise LabError("{what!r} cannot be measured; see swarmlab/lessons/measures.py", what=what)
 
 
 def leaves(value: Any) -> Iterator[Any]:

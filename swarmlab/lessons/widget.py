@@ -22,7 +22,7 @@ from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, find
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.said import Said, big, marked, widget_head, with_twins
+from swarmlab.views.said import Said, big, folded, marked, widget_head, with_twins
 
 REFLECT_AT = 3  # the hint that asks for a line of reflection first
 _shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
@@ -165,9 +165,10 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
     def _repr_html_(self) -> str:
         """What stands on a page without a kernel: the task, its hints and solution folded."""
         exercise = self.exercise
-        hints = "".join(_folded(_("A hint"), _(hint)) for hint in exercise.hints)
-        commands = "\n".join(f"`{line}`" for line in exercise.solution.splitlines())
-        return _task_html(exercise) + hints + _folded(_("Answer"), f"{commands}\n{_(exercise.why)}")
+        hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
+        commands = [f"`{line}`" for line in exercise.solution.splitlines()]
+        answer = marked("\n".join([*commands, _(exercise.why)]))
+        return _task_html(exercise) + hints + folded(_("Answer"), answer)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return with_twins(self, super()._repr_mimebundle_(**options))
@@ -182,10 +183,6 @@ def _task_html(exercise: Exercise) -> str:
 
 def _way_back() -> str:
     return _("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
-
-
-def _folded(summary: str, text: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{marked(text)}</details>"
 
 
 def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:

@@ -125,7 +125,10 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         if choice not in self.nudges:
             raise NoneSuch(NONE_OF, choice, self.nudges)
         if self.revealed:
-            self._say(self._verdict(choice) + "\n" + _("(After the reveal: not counted.)"))
+            why = [self.why] if self.at_once else []
+            self._say(
+                "\n".join([self._verdict(choice), *why, _("(After the reveal: not counted.)")])
+            )
             return
         self.choice, self.sure = choice, sure
         for (other, with_sure), button in self._buttons.items():
@@ -159,7 +162,7 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
         title, *nudge = self._verdict(self.choice).splitlines()
         said = Said(title, (*nudge, self.why, *SCORE.words[:1]))
         if self.at_once:
-            self._say("\n".join((title, *nudge, self.why)))
+            self._say("\n".join((title, *nudge, self.why, *SCORE.words[:1])))
         else:
             self._say(title if self.choice else _("Answered below. You made no bet."))
         return said

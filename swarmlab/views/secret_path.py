@@ -59,9 +59,13 @@ class SecretPath:
             rows.append((node, _("the agent's memory"), _("in clear"), _("root there")))
             readers = _("the app in it; root there")
             rows += [(node, file, _("in clear, in memory"), readers) for file in self.mounts[node]]
-        empty = [node for node, files in self.mounts.items()
-                 if not files and node not in self.managers]  # fmt: skip
-        return rows + [(node, _("nothing"), "–", _("no task here needs it")) for node in empty]
+        return rows + [(node, _("nothing"), "–", _("no task here needs it")) for node in self.empty]
+
+    @property
+    def empty(self) -> list[str]:
+        """Where no byte is: workers without a task that needs it."""
+        nodes = self.mounts.items()
+        return [node for node, files in nodes if not files and node not in self.managers]
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -89,9 +93,8 @@ class SecretPath:
             others = len(self.mounts[node]) - 1
             more = "\n" + _("and {n} more", n=others) if others else ""
             nodes.append((f"{node}: {task}\n{file}{more}", READ))
-        empty = ", ".join(node for node, files in self.mounts.items() if not files)
-        names = shorten(empty, NAMES_WIDTH, placeholder=" …")
-        nodes += [(f"{names}\n" + _("no task here needs it"), NOTHING)] if empty else []
+        names = shorten(", ".join(self.empty), NAMES_WIDTH, placeholder=" …")
+        nodes += [(f"{names}\n" + _("no task here needs it"), NOTHING)] if names else []
         return [*columns, nodes]
 
     def figure(self) -> Figure:

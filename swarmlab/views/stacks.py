@@ -62,6 +62,8 @@ class Stack:
         lower = None if on == GROUND else LAYERS[self.layers[on][0]]
         if reason := may_stand_on(lower, LAYERS[name]):
             raise LabError(reason)
+        if lower is not None and lower.kind == "server" and self.above(on):
+            raise LabError(_RULES["one kernel"])
         return Stack((*self.layers, (name, on)))
 
     def take(self, place: int) -> Stack:
