@@ -36,4 +36,4 @@ def test_a_page_fetches_nothing(pages):
 def test_the_index_names_each_page_with_its_promise(pages):
     assert 'href="00_start_here.html"' in pages["index.html"]
     assert "Start here" in pages["index.html"]
-    assert "In ten minutes" in pages["index.html"]
+    assert "watch the swarm repair itself" in pages["index.html"]
