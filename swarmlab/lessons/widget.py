@@ -22,13 +22,13 @@ from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, find
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.said import Said, big, folded, marked, widget_head, with_twins
+from swarmlab.views.said import Said, WithTwins, big, folded, marked, widget_head
 
 REFLECT_AT = 3  # the hint that asks for a line of reflection first
 _shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
 
 
-class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
+class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
     """One exercise; its swarm is made by Start, and shown below."""
 
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
@@ -169,9 +169,6 @@ class ExerciseWidget(ipywidgets.VBox):  # type: ignore[misc]
         commands = [f"`{line}`" for line in exercise.solution.splitlines()]
         answer = marked("\n".join([*commands, _(exercise.why)]))
         return _task_html(exercise) + hints + folded(_("Answer"), answer)
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def _task_html(exercise: Exercise) -> str:

@@ -6,7 +6,6 @@ import atexit
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import docker
 from docker.errors import DockerException
@@ -18,6 +17,7 @@ from swarmlab.real.cluster import RealCluster
 from swarmlab.real.door import client_through, exec_dial
 from swarmlab.real.reach import reach
 from swarmlab.real.trouble import explained
+from swarmlab.story import check_sizes
 from swarmlab.strings import _
 
 ENGINES_MAX = 20  # in one cluster
@@ -235,8 +235,7 @@ def launch(
 
     Whatever goes wrong on the way, nothing is left.
     """
-    _check("managers", managers, 1)
-    _check("workers", workers, 0)
+    check_sizes(managers, workers)
     if managers + workers > ENGINES_MAX:
         raise LabError(
             "{count} engines are too many for one machine; at most {most}",
@@ -276,13 +275,3 @@ def _at_exit() -> None:
     for one in _alive:
         if (cluster := one()) and cluster.alive:
             engines.remove_from_outside(cluster.lab)
-
-
-def _check(word: str, count: Any, least: int) -> None:
-    if not isinstance(count, int) or isinstance(count, bool) or count < least:
-        raise LabError(
-            "{word}={count!r} makes no swarm; give a whole number of at least {least}",
-            word=word,
-            count=count,
-            least=least,
-        )

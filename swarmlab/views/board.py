@@ -34,7 +34,7 @@ from swarmlab.views.live import (
     widget_of,
 )
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import Snapshot, TaskRow, look
+from swarmlab.views.snapshot import Snapshot, look
 from swarmlab.views.words import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
@@ -101,9 +101,7 @@ class Board(LiveWidget):
         fresh = [name for name in map(trait_name, keys) if not self.has_trait(name)]
         if fresh:
             self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in fresh})
-        tasks: dict[str, list[TaskRow]] = {}
-        for task in snapshot.tasks:
-            tasks.setdefault(task.node, []).append(task)
+        tasks = snapshot.by_node
         for row in snapshot.nodes:
             self.set_trait(trait_name(row.key), column(row, tasks.get(row.key, [])))
         self.columns = keys

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ipywidgets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.said import marked, widget_head, with_twins
+from swarmlab.views.said import Shown, WithTwins, marked, widget_head
 from swarmlab.views.sliders import Field, Sliders, slider
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 
 
-class Builder(ipywidgets.VBox):  # type: ignore[misc]
+class Builder(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
     """Choose a layer and what it stands on, and put it there; what cannot be says why."""
 
     def __init__(self) -> None:
@@ -70,14 +68,9 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     def _say(self, text: str) -> None:
         self._said.value = f"<span role='status' style='font-size:1.2em'>{marked(text)}</span>"
 
-    def __repr__(self) -> str:
-        return repr(self.stack)
-
-    def _repr_html_(self) -> str:
-        return self.stack._repr_html_()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return with_twins(self, super()._repr_mimebundle_(**options))
+    @property
+    def shown(self) -> Stack:
+        return self.stack
 
 
 def stack_builder() -> Builder:

@@ -82,11 +82,9 @@ def notices(snapshot: Snapshot) -> list[str]:
 def static_html(snapshot: Snapshot) -> str:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest in words."""
     rows = NodeRows(snapshot.nodes)
-    tasks: dict[str, list[str]] = {}
-    for task in snapshot.tasks:
-        tasks.setdefault(task.node, []).append(in_state(task.name, task.kind))
+    tasks = snapshot.by_node
     lines = [
-        (*cells, ", ".join(tasks.get(row.key, [])))
+        (*cells, ", ".join(in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
         for row, cells in zip(rows, rows.cells(), strict=True)
     ]
     words = "".join(f"<p>{escape(line)}</p>" for line in swarm_in_words(snapshot))

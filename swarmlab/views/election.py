@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, only_simulated, picture, text_table
+from swarmlab.views.said import Said, big_table, folded, only_simulated, picture, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -211,7 +211,7 @@ class Story:
         table = big_table((_("When"), _("Who"), _("What")), self.rows)
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             told = _("The same in words: {count} lines", count=len(self.rows))
-            table = f"<details><summary style='font-size:1.15em'>{told}</summary>{table}</details>"
+            table = folded(told, table)
         return drawn + table
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
-from swarmlab.views.said import Said, Shown, marked, widget_head, with_twins
+from swarmlab.views.said import Said, Shown, WithTwins, marked, widget_head
 
 LETTERS = "ABCDEF"
 NONE_OF = N_("{name!r} is none of the choices: {known}")
@@ -67,7 +67,7 @@ SCORE = Score()
 LATEST: dict[str, Prediction] = {}  # question -> its widget that was made last
 
 
-class Prediction(ipywidgets.VBox):  # type: ignore[misc]
+class Prediction(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
     """One question with its buttons. `at_once`: the click itself reveals, as in a recap quiz."""
 
     def __init__(
@@ -182,9 +182,6 @@ class Prediction(ipywidgets.VBox):  # type: ignore[misc]
             f"{marked(self.why)}</details>"
         )
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return with_twins(self, super()._repr_mimebundle_(**options))
-
 
 def predict(
     question: str, choices: Mapping[str, str] | Sequence[str], answer: str, why: str
@@ -216,7 +213,7 @@ def _made(name: str, at_once: bool) -> Prediction:
     return Prediction(question, choices, answer, why, at_once=at_once)
 
 
-class Questions(ipywidgets.VBox):  # type: ignore[misc]
+class Questions(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
     """Several questions, one below the other."""
 
     def reveal(self) -> Said:
@@ -236,9 +233,6 @@ class Questions(ipywidgets.VBox):  # type: ignore[misc]
 
     def _repr_html_(self) -> str:
         return "".join(question._repr_html_() for question in self.children)
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def ask(*names: str) -> Questions:

@@ -120,7 +120,10 @@ def only_simulated(what: str) -> Said:
     return Said(_("Only on a simulated cluster"), (what,))
 
 
-def with_twins(widget: Any, forms: Any) -> Any:
-    """A widget's forms, and beside them what text and a page without a kernel show."""
-    twins = {"text/plain": repr(widget), "text/html": widget._repr_html_()}
-    return forms | twins if isinstance(forms, dict) else forms
+class WithTwins:
+    """Before a widget's own class: beside its forms what text and a page without a kernel show."""
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        forms = super()._repr_mimebundle_(**options)  # type: ignore[misc]  # the widget's
+        twins = {"text/plain": repr(self), "text/html": self._repr_html_()}  # type: ignore[attr-defined]
+        return forms | twins if isinstance(forms, dict) else forms

@@ -10,7 +10,7 @@ import ipywidgets
 import traitlets
 
 from swarmlab.views.live import source
-from swarmlab.views.said import Shown, with_twins
+from swarmlab.views.said import Shown, WithTwins
 
 
 class Field(anywidget.AnyWidget):
@@ -28,7 +28,7 @@ class Field(anywidget.AnyWidget):
     value = traitlets.Any(help="what is chosen").tag(sync=True)
 
 
-class Sliders(Shown, ipywidgets.VBox):  # type: ignore[misc]
+class Sliders(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
     """`made(**values)` has a text and an HTML form; both follow the controls, by mouse or keys."""
 
     def __init__(self, made: Callable[..., Any], controls: dict[str, Field]) -> None:
@@ -46,9 +46,6 @@ class Sliders(Shown, ipywidgets.VBox):  # type: ignore[misc]
 
     def _draw(self, _change: Any = None) -> None:
         self._picture.value = self.shown._repr_html_()
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return with_twins(self, super()._repr_mimebundle_(**options))
 
 
 def slider(word: str, value: int, least: int, most: int, step: int = 1) -> Field:

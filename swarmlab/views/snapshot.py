@@ -88,6 +88,14 @@ class Snapshot:
     index: int = 0  # simulated: the Raft index up to which this is known
 
     @property
+    def by_node(self) -> dict[str, list[TaskRow]]:
+        """A node's key -> its tasks; no node: under an empty key."""
+        found: dict[str, list[TaskRow]] = {}
+        for task in self.tasks:
+            found.setdefault(task.node, []).append(task)
+        return found
+
+    @property
     def pending(self) -> tuple[TaskRow, ...]:
         return tuple(task for task in self.tasks if not task.node)
 

@@ -140,8 +140,8 @@ class Timeline(LiveWidget):
             self.marks = [self._row(group) for group in groups(self._marks, self.cluster.now_ns)]
             self.leaders = [self._led(span) for span in spans if span.role == "leader"]
             self.happened, self.swarm = said, swarm_in_words(self._seen)
-            nodes, tasks = self._seen.nodes, self._seen.tasks
-            self.columns = [column(n, [t for t in tasks if t.node == n.key]) for n in nodes]
+            tasks = self._seen.by_node
+            self.columns = [column(node, tasks.get(node.key, [])) for node in self._seen.nodes]
             self.words = "\n".join([repr(self._near()), "", *said, "", in_words(self._seen)])
             ticks = [n * self.cluster.now_ns / TICKS for n in range(TICKS + 1)]
             self.status = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.errors import LabError
+from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
 from swarmlab.views.snapshot import Snapshot, TaskRow, look
@@ -138,8 +138,8 @@ def _told(cluster: Any, name: str) -> Table:
     nodes = {node.key: node.name for node in snapshot.nodes}
     found = _tasks(snapshot, name)
     if not found:
-        known = ", ".join(task.name for task in snapshot.tasks) or _("none")
-        raise LabError("there is no task {name!r}; there are {known}", **locals())
+        known = [task.name for task in snapshot.tasks]
+        raise NoneSuch("there is no task {name!r}; there are {known}", name, known)
     rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in found)
     heads = _("Task"), _("Node"), _("State"), _("Reason")
     note = _("What each node was asked, and what it said, only a simulated swarm can tell.")
