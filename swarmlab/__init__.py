@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.autoscale import autoscale
-from swarmlab.cluster import Cluster
+from swarmlab.cluster.autoscale import autoscale
+from swarmlab.cluster.factory import connect, engines, latest, launch, load, simulate, use
+from swarmlab.cluster.simulated import Cluster
 from swarmlab.errors import LabError, SwarmError
-from swarmlab.story import connect, engines, latest, launch, load, simulate, use
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,8 +39,8 @@ __all__ = [
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
     """`%load_ext swarmlab` brings `%docker` and help in cells; in a kernel, the import does."""
-    from swarmlab.cells import load_ipython_extension as load_help
-    from swarmlab.docker_cli.magic import load_ipython_extension as load_magic
+    from swarmlab.jupyter.cells import load_ipython_extension as load_help
+    from swarmlab.jupyter.magic import load_ipython_extension as load_magic
 
     load_magic(ipython)
     load_help(ipython)

@@ -2,7 +2,7 @@
 
 import sys
 
-from swarmlab.cli import main
+from swarmlab.cli.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import swarmlab
 from swarmlab.manager import constraints
-from swarmlab.manager.slots import by_slot, live
+from swarmlab.manager.orchestrator.slots import by_slot, live
 from swarmlab.manager.store import Action, Change, Store
 from swarmlab.model import (
     Availability,

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from swarmlab.engine.doors import InProcessDoor
-from swarmlab.engine.locals import Locals
-from swarmlab.engine.serving import EngineAdapter, in_process_client
+from swarmlab.engine.clock_drivers import InProcessDoor
+from swarmlab.engine.local_resources import Locals
+from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.engine.wire import swarm_event
 from swarmlab.errors import SwarmError, Unknown
 from swarmlab.model import (

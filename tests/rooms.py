@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from swarmlab.manager.room import Room
+from swarmlab.manager.control_loop import Room
 from swarmlab.manager.store import Action, Change, Store
 from swarmlab.model import (
     Cluster,

@@ -6,14 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 from swarmlab.errors import NotLeader, SwarmError, Unknown
-from swarmlab.messages import (
-    Assignments,
-    Heartbeat,
-    Register,
-    ReportStatus,
-    Session,
-    SessionChanged,
-)
 from swarmlab.model import (
     Document,
     Node,
@@ -26,12 +18,20 @@ from swarmlab.model import (
     TaskStatus,
     freeze,
 )
+from swarmlab.model.messages import (
+    Assignments,
+    Heartbeat,
+    Register,
+    ReportStatus,
+    Session,
+    SessionChanged,
+)
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
-from swarmlab.worker.task import TaskStatusChanged
+from swarmlab.worker.task_manager import TaskStatusChanged
 
 NODE = Node(id="node1", spec=NodeSpec(Role="worker", Availability="active"), role=Role.WORKER)
 MANAGERS = ("10.0.0.1:2377", "10.0.0.2:2377")

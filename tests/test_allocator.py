@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.addresses import Ports, Subnet
-from swarmlab.manager.allocator import Allocator
+from swarmlab.manager.allocator.addresses import Ports, Subnet
+from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.store import create, remove, update
 from swarmlab.model import Document, SwarmNetwork, Task, TaskState, freeze
 from tests.rooms import Play, service, task

@@ -6,7 +6,7 @@ import pytest
 from docker.types import ServiceMode
 
 import swarmlab
-from swarmlab.autoscale import autoscale, wanted_replicas
+from swarmlab.cluster.autoscale import autoscale, wanted_replicas
 
 
 @pytest.mark.parametrize(

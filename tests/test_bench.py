@@ -10,8 +10,8 @@ import time
 import pytest
 
 import swarmlab
-from swarmlab import bench
-from swarmlab.docker_cli.magic import shell
+from swarmlab.cli import bench
+from swarmlab.jupyter.magic import shell
 
 
 @pytest.mark.parametrize("constrained", [False, True])

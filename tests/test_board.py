@@ -15,12 +15,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
-from swarmlab.views import live as module
+from swarmlab.cluster.simulated_state import Machine
+from swarmlab.views import widget as module
 from swarmlab.views.board import Board, board_of, trait_name
-from swarmlab.views.columns import settled
-from swarmlab.views.inside import Machine
+from swarmlab.views.board_rows import settled
 from swarmlab.views.snapshot import look
-from swarmlab.views.words import NO_LEADER, NO_SERVICE
+from swarmlab.views.text import NO_LEADER, NO_SERVICE
 from tests.test_snapshot import NODES, WEB, node, picture, task
 
 CHANGE_BYTES_MAX, CHANGE_S_MAX = 10_000, 0.005

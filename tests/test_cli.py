@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlab.cli import copy_notebooks, main
+from swarmlab.cli.command_line import copy_notebooks, main
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from docker.types import Resources, SecretReference, ServiceMode
 
 import swarmlab
-from swarmlab.duration import nanoseconds
 from swarmlab.simulation import Dropped, S
+from swarmlab.units import nanoseconds
 
 
 def running(client: docker.DockerClient, name: str) -> int:

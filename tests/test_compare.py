@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.cli import main
-from swarmlab.compare import Stage, compare, compare_one, play, recorded, scenarios
+from swarmlab.cli.command_line import main
+from swarmlab.compare.comparison import Stage, compare, compare_one, play, recorded, scenarios
 from swarmlab.views.side_by_side import Comparison, Comparisons, Played
 
 AGREE_LEAST = 25

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.constraint_enforcer import ConstraintEnforcer
-from swarmlab.manager.node_info import NodeInfo
+from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
+from swarmlab.manager.scheduler.node_info import NodeInfo
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Node, NodeState, Task, TaskState, freeze
 from swarmlab.simulation import S

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from swarmlab.errors import Unknown
-from swarmlab.manager.dispatcher import Dispatcher, NodeStateChanged
-from swarmlab.manager.room import Room
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.dispatcher.dispatcher import Dispatcher, NodeStateChanged
 from swarmlab.manager.store import Action, Change, create, update
-from swarmlab.messages import Assignments, Heartbeat, Register, ReportStatus, Session
 from swarmlab.model import (
     Config,
     Document,
@@ -23,6 +22,7 @@ from swarmlab.model import (
     TaskStatus,
     freeze,
 )
+from swarmlab.model.messages import Assignments, Heartbeat, Register, ReportStatus, Session
 from swarmlab.simulation import HOUR, Machine, Network, S, Simulation
 from tests.rooms import Play, cluster, node, service, task
 

@@ -12,12 +12,13 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmlab.docker_cli import magic, run, text
+from swarmlab.docker_cli import run, text
 from swarmlab.docker_cli.command_line import handler_of
 from swarmlab.docker_cli.flags import commands, find, parse
 from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.template import Row, Template, TemplateError
+from swarmlab.jupyter import magic
 from tests.test_docker_cli_world import SERVICES, answer
 
 

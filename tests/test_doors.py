@@ -14,8 +14,8 @@ import docker
 import pytest
 import requests
 
-from swarmlab.engine.doors import REQUEST_NS, PacedDoor, Pacer
-from swarmlab.engine.serving import SocketServer
+from swarmlab.engine.clock_drivers import REQUEST_NS, PacedDoor, Pacer
+from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import DeadlineExceeded
 from swarmlab.model import TaskState
 from swarmlab.simulation import EPOCH_NS, HOUR, MS, Call, S, Simulation

@@ -16,12 +16,12 @@ from swarmlab.model import (
     freeze,
 )
 from swarmlab.simulation import MS, Call, Machine, Network, S, Simulation
+from swarmlab.worker.container_spec import Dependencies
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.executor import Controller
+from swarmlab.worker.controller import Controller
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
-from swarmlab.worker.task import next_step
-from swarmlab.worker.task_container import Dependencies
+from swarmlab.worker.task_manager import next_step
 
 NODE = Document(freeze({"Hostname": "w1", "Platform": {"OS": "linux", "Architecture": "x86_64"}}))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.global_services import GlobalOrchestrator
+from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, Service, TaskState, UpdateState, UpdateStatus
 from tests.rooms import Play, node, service, task

@@ -4,11 +4,11 @@ import pytest
 
 from swarmlab.model import Document, freeze
 from swarmlab.simulation import Machine, Network, S, Simulation
-from swarmlab.worker.commands import File
 from swarmlab.worker.containers import Container, Containers
 from swarmlab.worker.health import go_duration, merged_check
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
+from swarmlab.worker.shell.builtins import File
 
 
 class Idle:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.jobs import JobOrchestrator
+from swarmlab.manager.orchestrator.jobs import JobOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, Service, Task, TaskState
 from tests.rooms import Play, node, service

@@ -14,8 +14,8 @@ from swarmlab.errors import LabError
 from swarmlab.lessons import exercise, progress
 from swarmlab.lessons.attempt import Attempt
 from swarmlab.lessons.bank import Exercise, bank
-from swarmlab.lessons.measures import Swarm, look, parts
-from swarmlab.lessons.record import file
+from swarmlab.lessons.goal_checks import Swarm, look, parts
+from swarmlab.lessons.progress_record import file
 
 CHECK_S_MAX = 2.0
 NOTEBOOKS = (
@@ -102,7 +102,7 @@ SPREAD = (
 
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("swarmlab.lessons.widget._shown", {})
+    monkeypatch.setattr("swarmlab.lessons.exercise_widget._shown", {})
     return exercise("spread_over_zones", make=swarmlab.simulate)
 
 
@@ -245,7 +245,7 @@ class RealCluster:
 
 
 def test_on_a_real_cluster_all_works_but_undo_which_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("swarmlab.lessons.widget._shown", {})
+    monkeypatch.setattr("swarmlab.lessons.exercise_widget._shown", {})
     task = exercise("spread_over_zones", make=RealCluster)
     task.do(SPREAD)
     assert "A real swarm cannot go back" in press(task, "undo")

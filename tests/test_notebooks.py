@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 import swarmlab
 from swarmlab.lessons.bank import bank
-from swarmlab.views.predict import questions
+from swarmlab.lessons.bets import questions
 from tests.tidy import outputs_kept
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))

@@ -29,9 +29,9 @@ from docker.types import ServiceMode
 from nbclient import NotebookClient
 
 import swarmlab
-from swarmlab.cli import main
-from swarmlab.compare import compare_one
-from swarmlab.docker_cli.magic import shell
+from swarmlab.cli.command_line import main
+from swarmlab.compare.comparison import compare_one
+from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import bank, find
 from swarmlab.real import engines, images, launched

@@ -10,12 +10,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
-from swarmlab.cluster import Cluster
-from swarmlab.real import engines, launched, reach
+from swarmlab.cluster.simulated import Cluster
+from swarmlab.real import engines, hosts, launched
 from swarmlab.real.cluster import FAULTS, ONLY_SIMULATED, RealCluster
 from swarmlab.real.connected import ConnectedCluster
 from swarmlab.real.launched import LaunchedCluster
-from swarmlab.real.trouble import explained
+from swarmlab.real.remedies import explained
 
 
 def test_whatever_a_simulated_cluster_has_a_real_one_has_too_or_says_why_not():
@@ -95,7 +95,7 @@ class OldEngine:
 def test_an_engine_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(docker, "DockerClient", OldEngine)
     with pytest.raises(swarmlab.LabError, match=r"18\.09\.9, which is too old; 20\.10 or newer"):
-        reach.reach("tcp://127.0.0.1:2375")
+        hosts.reach("tcp://127.0.0.1:2375")
 
 
 def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
@@ -107,12 +107,12 @@ def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
     (tmp_path / "config.json").write_text('{"currentContext": "work"}')
     docker.context.ContextAPI.create_context("work", host="unix:///work")
     docker.context.ContextAPI.create_context("home", host="unix:///home")
-    assert reach.address_of(None)["base_url"].endswith("unix:///work")
+    assert hosts.address_of(None)["base_url"].endswith("unix:///work")
     monkeypatch.setenv("DOCKER_CONTEXT", "home")
-    assert reach.address_of(None)["base_url"].endswith("unix:///home")
+    assert hosts.address_of(None)["base_url"].endswith("unix:///home")
     monkeypatch.setenv("DOCKER_HOST", "tcp://here:2375")
-    assert reach.address_of(None)["base_url"] == "tcp://here:2375"
-    assert reach.address_of("work")["base_url"].endswith("unix:///work")
+    assert hosts.address_of(None)["base_url"] == "tcp://here:2375"
+    assert hosts.address_of("work")["base_url"].endswith("unix:///work")
 
 
 @pytest.mark.parametrize(

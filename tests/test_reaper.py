@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.reaper import Reaper
+from swarmlab.manager.orchestrator.task_reaper import Reaper
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import TaskState
 from tests.rooms import Play, cluster, service, task

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.replicated import ReplicatedOrchestrator, kept_first
+from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator, kept_first
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState, UpdateState, UpdateStatus
 from swarmlab.simulation import S

@@ -10,9 +10,9 @@ import pytest
 
 from swarmlab.errors import Unknown
 from swarmlab.manager import constraints
-from swarmlab.manager.filters import Pipeline
-from swarmlab.manager.node_info import NodeInfo
-from swarmlab.manager.scheduler import Scheduler, build_tree, rank
+from swarmlab.manager.scheduler.filters import Pipeline
+from swarmlab.manager.scheduler.node_info import NodeInfo
+from swarmlab.manager.scheduler.scheduler import Scheduler, build_tree, rank
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState
 from swarmlab.simulation import MINUTE

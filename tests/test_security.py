@@ -14,10 +14,10 @@ from docker.types import SecretReference, ServiceMode
 import swarmlab
 from swarmlab.engine.credentials import SessionRefused
 from swarmlab.errors import PermissionDenied, Unauthorized
-from swarmlab.manager import certificate_authority as ca
-from swarmlab.manager.data_keys import KEY_FILE, KeyFile, Seal
-from swarmlab.messages import Control
+from swarmlab.manager.ca import certificates as ca
+from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal
 from swarmlab.model import EMPTY, Cluster, Document, Role, freeze
+from swarmlab.model.messages import Control
 from swarmlab.simulation import EPOCH_NS, HOUR, Disk, S, Simulation
 
 MARKER = b"marker-7f3a9c51d2e84b06"

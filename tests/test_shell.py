@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
-from swarmlab.worker.commands import File
-from swarmlab.worker.shell import Process
+from swarmlab.worker.shell.builtins import File
+from swarmlab.worker.shell.process import Process
 
 
 class Room:

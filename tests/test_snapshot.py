@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from swarmlab.views.inside import Machine
+from swarmlab.cluster.simulated_state import Machine
 from swarmlab.views.palette import BLACK, LOOKS, WHITE, kind_of
 from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow, look, node_rows, picture
-from swarmlab.views.words import NO_LEADER, changes_in_words, in_words, listed
+from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, listed
 
 
 def node(name: str, role: str = "worker", **changes: object) -> dict[str, object]:

@@ -19,14 +19,16 @@ from babel.messages.pofile import read_po
 from matplotlib.text import Text
 
 import swarmlab
-from swarmlab import inspectors, strings
-from swarmlab.docker_cli.magic import shell
-from swarmlab.lessons import exercise, measures, progress
+from swarmlab import strings
+from swarmlab.cluster import inspectors
+from swarmlab.jupyter.magic import shell
+from swarmlab.lessons import exercise, goal_checks, progress
+from swarmlab.lessons.bets import SCORE, Prediction, ask, questions
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.builder import two_stacks
 from swarmlab.views.density import density, sources
 from swarmlab.views.election import election
-from swarmlab.views.predict import SCORE, Prediction, ask, questions
+from swarmlab.views.placement_explanation import why
 from swarmlab.views.quorum import quorum_table, slow_followers
 from swarmlab.views.raft_columns import raft_columns
 from swarmlab.views.rollout import follow, settings
@@ -36,7 +38,6 @@ from swarmlab.views.spread import spread
 from swarmlab.views.stacks import SLIDE_5
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
-from swarmlab.views.why import why
 from swarmlab.views.zones import quorum_explorer
 from tests.catalogue import LOOKING_UP, PACKAGE, TEMPLATE, of_python, of_yaml, template
 
@@ -314,7 +315,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
         yield plain(task._status.value + task._used.value)
     task.do(task.exercise.solution)
     yield repr(task.check())
-    yield from (measures.shown(found) for found in ("nobody", Counter(unlabelled=2), []))
+    yield from (goal_checks.shown(found) for found in ("nobody", Counter(unlabelled=2), []))
     yield from (button.description for button in task._buttons)
     yield page(progress("05_quorum"))
     task.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.docker_cli import magic
+from swarmlab.jupyter import magic
 
 # Slide: the command; exit code, what it answers (a pattern over both streams), what the hint says.
 # In the order of the slides, on one engine that begins in no swarm and gets a service `demo`.

@@ -87,7 +87,7 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
     files = [p for p in ROOT.rglob("*") if p.is_file() and p.suffix in TEXT_SUFFIXES]
     ours = [p for p in files if not skipped(p.relative_to(ROOT))]
     texts = {str(p.relative_to(ROOT)): p.read_text(errors="replace") for p in ours}
-    assert {"README.md", ".ci/run", "swarmlab/model.py"} <= set(texts)
+    assert {"README.md", ".ci/run", "swarmlab/model/objects.py"} <= set(texts)
     assert offences(texts, tidy.places_named) == []
 
 

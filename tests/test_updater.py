@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.replicated import ReplicatedOrchestrator
+from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Service, TaskState, UpdateState
 from tests.rooms import Play, node, service, task

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
+from swarmlab.jupyter.magic import shell
 from swarmlab.simulation import EPOCH_NS, S
-from swarmlab.views.film import OVER, Life
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.rollout import Rollout, config_of, downtime, follow, settings
-from swarmlab.views.rollout_lanes import HATCHES, PHASES
-from swarmlab.worker.task import TaskStatusChanged
+from swarmlab.views.rollout_chart import HATCHES, PHASES
+from swarmlab.views.task_history import OVER, Life
+from swarmlab.worker.task_manager import TaskStatusChanged
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
 UPDATE = "service update --quiet --detach"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
+from swarmlab.jupyter.magic import shell
 from swarmlab.views.secret_path import FORMS, READ, SEALED, secret_path, stolen_disk
 
 

@@ -13,10 +13,10 @@ from docker.types import ServiceMode
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.views import marks as module
-from swarmlab.views.marks import Mark, command, groups, marks
+from swarmlab.views import timeline_events as module
 from swarmlab.views.snapshot import look
 from swarmlab.views.timeline import Timeline, timeline
+from swarmlab.views.timeline_events import Mark, command, groups, marks
 
 
 def accident(seed: int = 7) -> Any:

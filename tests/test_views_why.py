@@ -9,10 +9,10 @@ import pytest
 from docker.types import Resources, ServiceMode
 
 import swarmlab
-from swarmlab.docker_cli.magic import shell
 from swarmlab.errors import LabError
+from swarmlab.jupyter.magic import shell
+from swarmlab.views.placement_explanation import why
 from swarmlab.views.spread import spread
-from swarmlab.views.why import why
 
 
 def label(cluster: Any, **values: str) -> None:

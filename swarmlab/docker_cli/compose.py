@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from swarmlab.docker_cli.compose_kinds import KINDS, REQUIRED, SHORT, Filled, Kind, cast, repeated
+from swarmlab.docker_cli.compose_values import KINDS, REQUIRED, SHORT, Filled, Kind, cast, repeated
 from swarmlab.docker_cli.session import CliError, Json, Session
 from swarmlab.docker_cli.text import go_quote
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
-from swarmlab.docker_cli import keyed
-from swarmlab.docker_cli.kinds import BY_KIND, BY_NAME, MULTIPLE
+from swarmlab.docker_cli import key_value_flags
+from swarmlab.docker_cli.flag_types import BY_KIND, BY_NAME, MULTIPLE
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
-CONVERTERS = BY_KIND | keyed.BY_KIND
+CONVERTERS = BY_KIND | key_value_flags.BY_KIND
 # After the first argument of these, everything belongs to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec"}
 

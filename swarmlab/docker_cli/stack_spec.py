@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from swarmlab.docker_cli.kinds import parse_cpus
+from swarmlab.docker_cli.flag_types import parse_cpus
 from swarmlab.docker_cli.service_spec import edit_capabilities, with_ids
 from swarmlab.docker_cli.session import CliError, Json, Session
 from swarmlab.docker_cli.text import go_quote, parse_duration

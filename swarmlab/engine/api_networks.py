@@ -9,7 +9,7 @@ import ipaddress
 from typing import Any
 
 from swarmlab.engine import filters, wire
-from swarmlab.engine.locals import BUILTIN, IPAM
+from swarmlab.engine.local_resources import BUILTIN, IPAM
 from swarmlab.engine.request import Ask, find, matching
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import (

@@ -14,7 +14,7 @@ from swarmlab.engine import filters, specs, streams, wire
 from swarmlab.engine.api_networks import resolve
 from swarmlab.engine.request import Ask, find
 from swarmlab.errors import BadParameter, EngineFault
-from swarmlab.manager.slots import is_clean
+from swarmlab.manager.orchestrator.slots import is_clean
 from swarmlab.model import ServiceSpec, Task, TaskSpec
 from swarmlab.worker.containers import ADJECTIVES, PEOPLE
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmlab.errors import PermissionDenied
-from swarmlab.manager.certificate_authority import Peer, new_key, verify
-from swarmlab.manager.data_keys import KEY_BYTES, KEY_FILE, KeyFile, Seal
-from swarmlab.messages import (
+from swarmlab.manager.ca.certificates import Peer, new_key, verify
+from swarmlab.manager.ca.data_keys import KEY_BYTES, KEY_FILE, KeyFile, Seal
+from swarmlab.model import Role
+from swarmlab.model.messages import (
     Control,
     Heartbeat,
     JoinRaft,
@@ -20,7 +21,6 @@ from swarmlab.messages import (
     RenewCertificate,
     ReportStatus,
 )
-from swarmlab.model import Role
 from swarmlab.simulation import MINUTE, Machine, Record
 
 RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's life

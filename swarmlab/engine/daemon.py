@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmlab.engine.locals import Locals
+from swarmlab.engine.local_resources import Locals
 from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.engine.wire import swarm_event, tls_info
-from swarmlab.manager.certificate_authority import issuer_key_of
+from swarmlab.manager.ca.certificates import issuer_key_of
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Cluster, Document, StoreObject, freeze
 from swarmlab.simulation import Machine

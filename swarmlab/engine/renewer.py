@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from swarmlab.engine.credentials import Credentials
-from swarmlab.engine.entering import Identity
+from swarmlab.engine.join import Identity
 from swarmlab.errors import NotLeader
 from swarmlab.manager.manager import Manager
-from swarmlab.messages import Issued, RenewCertificate
+from swarmlab.model.messages import Issued, RenewCertificate
 from swarmlab.simulation import MS, Call, Machine, Timer
 
 # The first try after half a second; each failure doubles the wait, up to about half an hour.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swarmlab.engine.doors import Door
+from swarmlab.engine.clock_drivers import Door
 from swarmlab.engine.filters import WORDS, Filters
 from swarmlab.engine.wire import name_of, rfc3339
 from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NoSuchObject, NotAvailable

@@ -24,7 +24,7 @@ from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
 from swarmlab.engine.api_objects import configs, nodes, secrets, services, tasks
 from swarmlab.engine.api_system import API_VERSION, API_VERSION_MIN
-from swarmlab.engine.doors import Door, EngineGone
+from swarmlab.engine.clock_drivers import Door, EngineGone
 from swarmlab.engine.request import Ask
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError

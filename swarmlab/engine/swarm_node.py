@@ -14,8 +14,8 @@ from dataclasses import asdict
 from typing import Any
 
 from swarmlab.engine.credentials import Credentials
-from swarmlab.engine.entering import Identity, Joining, advertised, first_objects, merged
-from swarmlab.engine.leaving import LOCKED_LEAVE, refuse_to_leave
+from swarmlab.engine.join import Identity, Joining, advertised, first_objects, merged
+from swarmlab.engine.leave import LOCKED_LEAVE, refuse_to_leave
 from swarmlab.engine.renewer import Renewer
 from swarmlab.errors import (
     LOCKED,
@@ -26,12 +26,13 @@ from swarmlab.errors import (
     PermissionDenied,
     SwarmError,
 )
-from swarmlab.manager.certificate_authority import issue
-from swarmlab.manager.data_keys import WrongKey, unlock_key_bytes
-from swarmlab.manager.gate import Gate
+from swarmlab.manager.ca.certificates import issue
+from swarmlab.manager.ca.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.manager import Manager
+from swarmlab.manager.rpc_server import Gate
 from swarmlab.manager.store import Change, Codec
-from swarmlab.messages import (
+from swarmlab.model import Cluster, Document, Node, Role, StoreObject
+from swarmlab.model.messages import (
     Assignments,
     Control,
     GetRootCertificate,
@@ -43,7 +44,6 @@ from swarmlab.messages import (
     Ping,
     SessionChanged,
 )
-from swarmlab.model import Cluster, Document, Node, Role, StoreObject
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import Call, Machine, S
 from swarmlab.worker.agent import Agent

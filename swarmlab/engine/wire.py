@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from swarmlab.manager.certificate_authority import public_key_of
+from swarmlab.manager.ca.certificates import public_key_of
 from swarmlab.model import (
     EMPTY,
     Cluster,

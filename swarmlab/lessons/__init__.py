@@ -7,7 +7,7 @@ Read in this order: `measures` (what can be asked of a swarm), `bank` (an exerci
 files beside it, one a notebook), `attempt` (somebody at work on one), `widget`, `record`.
 """
 
-from swarmlab.lessons.record import progress
-from swarmlab.lessons.widget import exercise
+from swarmlab.lessons.exercise_widget import exercise
+from swarmlab.lessons.progress_record import progress
 
 __all__ = ["exercise", "progress"]

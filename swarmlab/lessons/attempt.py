@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from swarmlab.docker_cli.magic import shell
+from swarmlab.cluster.factory import use
 from swarmlab.errors import LabError
+from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.bank import Exercise
-from swarmlab.lessons.measures import Swarm, look
-from swarmlab.story import use
+from swarmlab.lessons.goal_checks import Swarm, look
 from swarmlab.strings import N_, _
-from swarmlab.views.said import Said
+from swarmlab.views.html import Said
 
 FAULTS = ("crash", "start", "stop", "partition", "heal", "run")
 SETTLE = "30s"  # of virtual time, before a simulated swarm is looked at

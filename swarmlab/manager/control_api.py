@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
 from swarmlab.manager import validation
-from swarmlab.manager.certificate_authority import (
+from swarmlab.manager.ca.certificates import (
     NO_EXTERNAL_AUTHORITY,
     check_new_root,
     cross_signed,

@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from swarmlab.errors import LostLeadership, SwarmError
-from swarmlab.manager.allocator import Allocator
-from swarmlab.manager.constraint_enforcer import ConstraintEnforcer
+from swarmlab.manager.allocator.allocator import Allocator
+from swarmlab.manager.ca.root_rotation import RootRotation
 from swarmlab.manager.control_api import ControlApi
-from swarmlab.manager.dispatcher import Dispatcher
-from swarmlab.manager.global_services import GlobalOrchestrator
-from swarmlab.manager.jobs import JobOrchestrator
-from swarmlab.manager.reaper import Reaper
-from swarmlab.manager.replicated import ReplicatedOrchestrator
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.dispatcher.dispatcher import Dispatcher
+from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
+from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
+from swarmlab.manager.orchestrator.jobs import JobOrchestrator
+from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
+from swarmlab.manager.orchestrator.task_reaper import Reaper
 from swarmlab.manager.role_manager import RoleManager, is_safe_to_remove
-from swarmlab.manager.room import Room
-from swarmlab.manager.root_rotation import RootRotation
-from swarmlab.manager.scheduler import Scheduler
+from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import TRANSACTION_CHANGES_MAX, Change, Store, create, stamped
 from swarmlab.model import ManagerStatus, StoreObject
 from swarmlab.raft import MembershipChange, RaftNode

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from swarmlab.manager.room import Room
+from swarmlab.manager.control_loop import Room
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, Role, StoreObject
 from swarmlab.simulation import S, Simulation

@@ -10,10 +10,10 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.duration import Duration, nanoseconds
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.real.trouble import NotHere
+from swarmlab.real.remedies import NotHere
 from swarmlab.strings import N_, _
+from swarmlab.units import Duration, nanoseconds
 
 # What a simulated cluster has and no API of Docker tells.
 ONLY_SIMULATED = (
@@ -117,7 +117,7 @@ class RealCluster:
 
     def use(self) -> None:
         """Let `%docker` speak to this cluster, until another is made."""
-        from swarmlab.story import use
+        from swarmlab.cluster.factory import use
 
         use(self)
 

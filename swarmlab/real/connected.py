@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
-from swarmlab.real.reach import reach
+from swarmlab.real.hosts import reach
 
 Json = dict[str, Any]
 MADE_HERE = "swarmlab.connected"  # the label of what this kit made on somebody's swarm

@@ -35,8 +35,9 @@ exec "$@"
 """
 REMOVE = """
 import sys
-from swarmlab.real import engines, reach
-engines.remove(reach.reach(), sys.argv[1])
+from swarmlab.real import engines
+from swarmlab.real import hosts
+engines.remove(hosts.reach(), sys.argv[1])
 """
 _removing: list[subprocess.Popen[bytes]] = []
 

@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.engines import SHARED
-from swarmlab.real.trouble import explained
+from swarmlab.real.remedies import explained
 from swarmlab.strings import _
 
 Say = Callable[[str], object]

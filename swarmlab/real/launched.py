@@ -11,13 +11,13 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
+from swarmlab.cluster.factory import check_sizes
 from swarmlab.errors import LabError
 from swarmlab.real import engines, images
 from swarmlab.real.cluster import RealCluster
-from swarmlab.real.door import client_through, exec_dial
-from swarmlab.real.reach import reach
-from swarmlab.real.trouble import explained
-from swarmlab.story import check_sizes
+from swarmlab.real.dial import client_through, exec_dial
+from swarmlab.real.hosts import reach
+from swarmlab.real.remedies import explained
 from swarmlab.strings import _
 
 ENGINES_MAX = 20  # in one cluster

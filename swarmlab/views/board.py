@@ -15,7 +15,7 @@ import traitlets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.columns import (
+from swarmlab.views.board_rows import (
     ACTIONS,
     KEYS,
     column,
@@ -24,7 +24,10 @@ from swarmlab.views.columns import (
     settled,
     static_html,
 )
-from swarmlab.views.live import (
+from swarmlab.views.palette import LOOKS
+from swarmlab.views.snapshot import Snapshot, look
+from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
+from swarmlab.views.widget import (
     FAILURES,
     LiveWidget,
     explained,
@@ -33,9 +36,6 @@ from swarmlab.views.live import (
     source,
     widget_of,
 )
-from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import Snapshot, look
-from swarmlab.views.words import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"

@@ -6,7 +6,7 @@ import ipywidgets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.said import Shown, WithTwins, marked, widget_head
+from swarmlab.views.html import Shown, WithTwins, marked, widget_head
 from swarmlab.views.sliders import Field, Sliders, slider
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big
+from swarmlab.views.html import Said, big
 
 TIMEOUT_S, TIMED_OUT = 10, 124
 ALONE = ["unshare", "--user", "--map-root-user"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from swarmlab.strings import _
+from swarmlab.views.html import big, big_table, text_table
 from swarmlab.views.palette import BLUE, VERMILLION
-from swarmlab.views.said import big, big_table, text_table
 from swarmlab.views.sliders import Sliders, slider
 from swarmlab.views.tables import Table
 

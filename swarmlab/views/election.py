@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
-from swarmlab.views.said import Said, big_table, folded, only_simulated, picture, text_table
+from swarmlab.views.html import Said, big_table, folded, only_simulated, picture, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -202,7 +202,7 @@ class Story:
 
     def figure(self) -> Figure:
         """A lane a manager: its role and term over time, votes as arrows."""
-        from swarmlab.views.lanes import drawn
+        from swarmlab.views.election_chart import drawn
 
         return drawn(self)
 

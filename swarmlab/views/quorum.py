@@ -15,7 +15,7 @@ import requests
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.said import Said, Shown, only_simulated
+from swarmlab.views.html import Said, Shown, only_simulated
 from swarmlab.views.snapshot import look
 from swarmlab.views.tables import Table
 

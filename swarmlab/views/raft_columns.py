@@ -12,9 +12,9 @@ import traitlets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.live import LiveWidget, show_in_cell, source, widget_of
+from swarmlab.views.html import Said, big, marked, only_simulated
 from swarmlab.views.raft_rows import Scene, changes, raft_messages, scene
-from swarmlab.views.said import Said, big, marked, only_simulated
+from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
 
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")

@@ -14,9 +14,9 @@ import docker
 
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.film import OVER, Film, Life, inspected, version_of
-from swarmlab.views.said import big, big_table, folded, marked, picture, text_table
+from swarmlab.views.html import big, big_table, folded, marked, picture, text_table
 from swarmlab.views.tables import Table
+from swarmlab.views.task_history import OVER, Film, Life, inspected, version_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -190,7 +190,7 @@ class Rollout:
         return f"{words}\n{text_table((_('When'), _('Slot'), _('What')), self.rows)}"
 
     def figure(self) -> Figure:
-        from swarmlab.views.rollout_lanes import drawn
+        from swarmlab.views.rollout_chart import drawn
 
         return drawn(self)
 

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
+from swarmlab.views.html import big_table, folded, picture, text_table
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
-from swarmlab.views.said import big_table, folded, picture, text_table
 from swarmlab.views.tables import Table
 
 FONT_SIZE, BOX_INCHES = 15, 0.95

@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from swarmlab.strings import _
+from swarmlab.views.html import Shown, big, big_table, text_table
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
-from swarmlab.views.said import Shown, big, big_table, text_table
 from swarmlab.views.tables import Table
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.

@@ -9,8 +9,8 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from swarmlab.views.live import source
-from swarmlab.views.said import Shown, WithTwins
+from swarmlab.views.html import Shown, WithTwins
+from swarmlab.views.widget import source
 
 
 class Field(anywidget.AnyWidget):

@@ -15,10 +15,10 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from swarmlab.cluster import simulated_state
+from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, Machine
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views import inside
-from swarmlab.views.inside import NOT_KNOWN, Json, Machine
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 
@@ -103,7 +103,7 @@ class Snapshot:
 def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
     """The cluster at this moment; when no manager is up, `last` tells what was known before."""
     if getattr(cluster, "kind", "") == "simulated":
-        seen = inside.read(cluster)
+        seen = simulated_state.read(cluster)
         if last is not None and not seen.leads and seen.index < last.index:
             return _remembered(last, seen.machines, seen.now_s)
         stored = seen.nodes, seen.services, seen.tasks

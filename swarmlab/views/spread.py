@@ -14,10 +14,10 @@ from typing import Any
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
+from swarmlab.views.html import big
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.said import big
 from swarmlab.views.snapshot import NodeRow, TaskRow, look
-from swarmlab.views.words import in_state
+from swarmlab.views.text import in_state
 
 BOX = "border:1px solid;border-radius:8px;padding:.3em .6em;margin:.2em"
 ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"

@@ -16,7 +16,7 @@ import yaml
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.said import big
+from swarmlab.views.html import big
 
 GROUND = -1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlab.views.said import big, big_table, marked, text_table
+from swarmlab.views.html import big, big_table, marked, text_table
 
 
 @dataclass(frozen=True, slots=True)

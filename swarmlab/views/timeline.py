@@ -12,18 +12,18 @@ from typing import Any
 
 import traitlets
 
-from swarmlab.duration import Duration, nanoseconds
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.columns import column, static_html
+from swarmlab.units import Duration, nanoseconds
+from swarmlab.views.board_rows import column, static_html
 from swarmlab.views.election import Span, Teller
-from swarmlab.views.live import LiveWidget, show_in_cell, source, widget_of
-from swarmlab.views.marks import MARKS, Mark, groups, marks
+from swarmlab.views.html import Said, big, folded, image, marked, only_simulated
 from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE
-from swarmlab.views.said import Said, big, folded, image, marked, only_simulated
 from swarmlab.views.snapshot import Snapshot, look
 from swarmlab.views.tables import Table
-from swarmlab.views.words import changes_in_words, in_words, swarm_in_words
+from swarmlab.views.text import changes_in_words, in_words, swarm_in_words
+from swarmlab.views.timeline_events import MARKS, Mark, groups, marks
+from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
 
 LIVES_KEPT = 6  # clusters of the past, so that stepping to and fro is quick
 NEAR = 6  # marks told in words, on either side of the moment

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from swarmlab.strings import N_, _
+from swarmlab.views.html import big, marked, picture
 from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
-from swarmlab.views.said import big, marked, picture
 from swarmlab.views.snapshot import NodeRow, Snapshot, look
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmlab.strings import _
+from swarmlab.views.html import Said, big
 from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
 from swarmlab.views.quorum import quorum, tolerated
-from swarmlab.views.said import Said, big
 from swarmlab.views.sliders import Sliders, slider
 
 LETTERS = "ABCDE"

@@ -9,7 +9,8 @@ import pickle
 from typing import Protocol
 
 from swarmlab.errors import NotLeader
-from swarmlab.messages import (
+from swarmlab.model import Document, Node, Task, TaskStatus
+from swarmlab.model.messages import (
     Assignments,
     Heartbeat,
     Register,
@@ -17,12 +18,11 @@ from swarmlab.messages import (
     Session,
     SessionChanged,
 )
-from swarmlab.model import Document, Node, Task, TaskStatus
 from swarmlab.simulation import MS, Call, Machine, S, Timer
+from swarmlab.worker.container_spec import Dependencies
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.executor import Controller
-from swarmlab.worker.task import TaskManager
-from swarmlab.worker.task_container import Dependencies
+from swarmlab.worker.controller import Controller
+from swarmlab.worker.task_manager import TaskManager
 
 BACKOFF_STEP_NS, BACKOFF_NS_MAX = 100 * MS, 8 * S
 REPORT_NS = 100 * MS  # how long statuses are gathered before they are sent

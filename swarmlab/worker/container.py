@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call
-from swarmlab.worker.commands import File, exec_refusal, is_executable
 from swarmlab.worker.registry import PATH, Image
-from swarmlab.worker.shell import SIGNALS, Owner, Process
+from swarmlab.worker.shell.builtins import File, exec_refusal, is_executable
+from swarmlab.worker.shell.process import SIGNALS, Owner, Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.containers import Containers

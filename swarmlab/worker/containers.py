@@ -14,11 +14,11 @@ from operator import attrgetter
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call, Machine, S
-from swarmlab.worker.commands import exec_refusal, is_executable
 from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry, signal_name
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
-from swarmlab.worker.shell import SIGNALS
+from swarmlab.worker.shell.builtins import exec_refusal, is_executable
+from swarmlab.worker.shell.process import SIGNALS
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
 

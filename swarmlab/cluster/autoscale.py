@@ -1,0 +1,101 @@
+"""Automatic scaling, which Docker Swarm itself does not have: a control loop on the API alone.
+
+The talk lists it among the effects that orchestration is for; Swarm leaves it to whoever can
+measure the load. This is all it takes: measure, divide, scale, wait. It works on any swarm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.errors import LabError
+from swarmlab.simulation import S
+from swarmlab.units import Duration, nanoseconds
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """One round of the loop: what was measured, and what was done."""
+
+    load: float
+    replicas: int  # before
+    wanted: int
+    scaled: bool  # False: nothing to do, or still cooling down
+
+
+def wanted_replicas(load: float, target: float, at_least: int, at_most: int) -> int:
+    """So many tasks that each has at most `target` of the load, within the limits.
+
+    >>> wanted_replicas(load=95, target=20, at_least=1, at_most=10)
+    5
+    """
+    return min(max(math.ceil(load / target), at_least), at_most)
+
+
+def scale(client: DockerClient, service: dict[str, Any], replicas: int) -> None:
+    """`docker service scale`: the spec goes back as it came, but for the number.
+
+    The SDK's own `Service.scale` fills defaults in, which Swarm takes for a change of the tasks:
+    it would replace every one of them.
+    """
+    api = client.api
+    spec = {**service["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}}
+    url = api._url("/services/{0}/update", service["ID"])
+    version = {"version": service["Version"]["Index"]}
+    api._raise_for_status(api._post_json(url, data=spec, params=version))
+
+
+def autoscale(
+    client: DockerClient,
+    service: str,
+    load: Callable[[], float],
+    *,
+    target: float,
+    at_least: int = 1,
+    at_most: int = 10,
+    every: Duration = "5s",
+    cool_down: Duration = "30s",
+    rounds: int = 12,
+    sleep: Callable[[float], object],
+) -> list[Scaling]:
+    """Keep a replicated service at `target` load a task, for `rounds` rounds; what each one did.
+
+    `load()` is your own measure: requests a second, queue length. Tasks are added at once, and
+    removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:
+    `cluster.run` for a simulated cluster, `time.sleep` for a real one.
+
+    Docker Swarm has no such loop of its own: `docker service scale` is all it offers.
+    """
+    if not (0 < at_least <= at_most and target > 0):
+        raise LabError(
+            "at_least={at_least}, at_most={at_most}, target={target} cannot be kept; 0 < at_least "
+            "<= at_most and target > 0 can",
+            at_least=at_least,
+            at_most=at_most,
+            target=target,
+        )
+    every_ns, calm_ns, quiet_ns = nanoseconds(every), nanoseconds(cool_down), nanoseconds(cool_down)
+    story = []
+    for _ in range(rounds):
+        found = client.services.get(service)
+        mode = found.attrs["Spec"]["Mode"].get("Replicated")
+        if mode is None:
+            raise LabError(
+                "{service} is not replicated, so there is nothing to scale", service=service
+            )
+        now, measured = int(mode["Replicas"]), float(load())
+        wanted = wanted_replicas(measured, target, at_least, at_most)
+        scales = wanted > now or (wanted < now and quiet_ns >= calm_ns)
+        if scales:
+            scale(client, found.attrs, wanted)
+            quiet_ns = 0
+        story.append(Scaling(load=measured, replicas=now, wanted=wanted, scaled=scales))
+        sleep(every_ns / S)
+        quiet_ns += every_ns
+    return story

@@ -1,0 +1,135 @@
+"""Looks inside that only a simulation allows: disks, who trusts whom, who can read a secret.
+
+None of them prints a secret, a key or a token.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from swarmlab.errors import LabError, PermissionDenied
+from swarmlab.manager.ca.certificates import digest_of, verify
+from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
+from swarmlab.manager.store import Codec
+from swarmlab.model import Secret
+from swarmlab.raft import DamagedFile, Storage
+from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
+from swarmlab.strings import N_, _
+from swarmlab.views.tables import Table
+
+if TYPE_CHECKING:
+    from swarmlab.cluster.simulated import Cluster
+
+HEX_BYTES = 16
+WAL = "swarm/raft/wal"
+LOCKED_NOTE = N_("Autolock is on: the data key is sealed with the unlock key, which is on no disk.")
+OPEN_NOTE = N_(
+    "Autolock is off: the key that sealed the log lies beside it in clear, so the seal protects "
+    "nothing against whoever has this disk."
+)
+
+
+def _sealing(name: str, data: bytes) -> str:
+    if name.startswith("swarm/raft/"):
+        return _("with the data key")
+    if name == KEY_FILE:
+        return _("with the unlock key") if json.loads(data)["sealed"] else _("no")
+    return _("no")
+
+
+def readable(machine: Machine) -> list[str]:
+    """The secrets that a machine's disk gives away to someone who has nothing but this disk.
+
+    Those that were removed are among them, until the log that tells of them is compacted.
+    """
+    disk, world = copy.deepcopy(machine.disk), Simulation()  # a computer of the thief's own
+    keys = KeyFile(disk, world)
+    if WAL not in disk or keys.locked:
+        return []
+    try:
+        stored: Any = Storage(disk, Codec(), Seal(keys.read()[1], world)).load()
+    except (DamagedFile, WrongKey):
+        return []
+    objects = [*(stored.snapshot.data if stored.snapshot else ())]
+    for entry in stored.entries:
+        if isinstance(entry.data, list | tuple):
+            objects += [change.object for change in entry.data]
+    found = {each.name: len(each.data) for each in objects if isinstance(each, Secret)}
+    return [_("{name} ({size} bytes)", name=name, size=size) for name, size in found.items()]
+
+
+def disk(cluster: Cluster, name: str) -> Table:
+    """The files of one node: how long, sealed with what, and how they begin.
+
+    The beginning of the file of keys is not shown.
+    """
+    files = cluster.machine(name).disk
+    rows = []
+    for path in files.names():
+        data = files.read(path)
+        start = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
+        path = re.sub("(?<=/)[0-9a-f]{64}", lambda id: id[0][:12], path)  # as `docker ps` has it
+        rows.append((path, f"{len(data):,}", _sealing(path, data), start))
+    sealed = any(row[2] == _("with the unlock key") for row in rows)
+    secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
+    notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []
+    notes.append(_("Whoever has this disk alone can read: {secrets}.", secrets=secrets))
+    heads = _("file"), _("bytes"), _("sealed"), _("begins with")
+    return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
+
+
+def trust(cluster: Cluster) -> Table:
+    """Which root each node trusts, and the certificate that it shows: role, and until when."""
+    rows = []
+    for name in cluster.names:
+        machine = cluster.machine(name)
+        if not machine.trusts:
+            rows.append((name, "-", "-", "-", _("in no swarm") if machine.up else _("down")))
+            continue
+        try:
+            peer = verify(machine.presents, machine.trusts, cluster.now_ns)
+        except PermissionDenied as refusal:
+            rows.append((name, digest_of(machine.trusts)[:12], "-", "-", str(refusal.args[0])))
+            continue
+        until = datetime.fromtimestamp((EPOCH_NS + peer.not_after_ns) // S, UTC)
+        root = digest_of(machine.trusts)[:12]
+        rows.append((name, root, peer.role.value, f"{until:%Y-%m-%d %H:%M}", _("valid")))
+    heads = (_("node"), _("trusts root"), _("certificate says"), _("valid until"), _("now"))
+    return Table(_("Who trusts whom"), heads, tuple(rows))
+
+
+def who_can_read(cluster: Cluster, name: str) -> Table:
+    """Where the bytes of a secret are now, and why."""
+    rows: list[tuple[str, str, str]] = []
+    secret: Secret | None = None
+    for node in cluster.names:
+        engine = cluster.engine(node)
+        found = engine.manager.store.named(Secret, name) if engine and engine.manager else None
+        if found is not None:
+            secret = found
+            rows.append((node, _("Raft's log, on disk"), _("a manager keeps everything; sealed")))
+            rows.append((node, _("the manager's memory"), _("a manager knows every secret")))
+    if secret is None:
+        raise LabError("there is no secret {name!r} on any manager that is up", name=name)
+    for node in cluster.names:
+        rows += _on_worker(node, cluster.engine(node), secret)
+    return Table(_("Where {name} is", name=name), (_("node"), _("place"), _("why")), tuple(rows))
+
+
+def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, str]]:
+    """What a node's agent and containers hold of a secret."""
+    if engine is None or engine.agent is None:
+        return []
+    rows = []
+    if secret.id in engine.agent.dependencies.secrets:
+        rows.append((node, _("the agent's memory"), _("a task here refers to it")))
+    # The files of a container that has ended are gone: their tmpfs was unmounted.
+    for container in filter(lambda each: each.running, engine.containers.all()):
+        for path, file in sorted(container.files.items()):
+            if path.startswith("/run/secrets/") and file.data == secret.data:
+                rows.append((node, f"{container.name}:{path}", _("mounted from memory (tmpfs)")))
+    return rows

@@ -1,0 +1,206 @@
+"""The values of a Compose file, checked and brought to the one form that `stack config` prints.
+
+A kind is a check of the value's type and a converter. Source: docker/cli cli/compose/loader.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from swarmlab.docker_cli.flag_types import parse_words
+from swarmlab.docker_cli.ports import parse_ports
+from swarmlab.docker_cli.text import go_duration, go_quote, go_value, parse_bytes, parse_duration
+
+PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
+ORDERS = ("start-first", "stop-first")
+
+
+class Filled(str):
+    """A text in which a variable was replaced: it may have become a number or a switch."""
+
+
+WORDS = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "list",
+    dict: "mapping",
+}
+NULL = type(None)
+TEXT, NUMBER = (str,), (float, int)
+SCALAR = (str, float, int, NULL)  # what stands in a mapping of texts
+
+
+def named(types: Sequence[type]) -> str:
+    """JSON types as docker's refusal names them: `string`, `string, number or null`."""
+    words = [(WORDS | {NULL: "null"})[one] for one in types if not (one is int and float in types)]
+    return f"{', '.join(words[:-1])} or {words[-1]}" if words[1:] else words[0]
+
+
+def is_a(value: Any, types: Sequence[type]) -> bool:
+    return isinstance(value, tuple(types)) and (bool in types or not isinstance(value, bool))
+
+
+def as_text(value: Any) -> str:
+    return "" if value is None else go_value(value)
+
+
+def _pairs(value: Any, *, empty: str | None = "") -> dict[str, str | None]:
+    """`KEY=VALUE` texts or a mapping, as a mapping."""
+    if isinstance(value, dict):
+        pairs = {k: empty if v is None else as_text(v) for k, v in value.items()}
+    else:
+        pairs = {t.partition("=")[0]: t.partition("=")[2] if "=" in t else empty for t in value}
+    return dict(sorted(pairs.items()))
+
+
+def _hosts(value: Any) -> list[str]:
+    """`HOST:IP` texts; a list may have `=` for the colon, and brackets around the address."""
+    if isinstance(value, dict):
+        entries = sorted(f"{k}:{as_text(v)}" for k, v in value.items() if v is not None)
+    else:
+        entries = [
+            re.sub("=", ":", e, count=1) if "=" in e else e for e in value if re.search("[=:]", e)
+        ]
+    return [re.sub(r"^([^:]*):\[(.+)\]$", r"\1:\2", entry) for entry in entries]
+
+
+def _words(value: str | list[str]) -> list[str]:
+    return parse_words(value) if isinstance(value, str) else value
+
+
+def _order(value: str) -> str:
+    if value not in ORDERS:
+        raise ValueError('{path} must be one of the following: "start-first", "stop-first"')
+    return value
+
+
+def _duration(value: str) -> str:
+    try:
+        return go_duration(parse_duration(value))
+    except ValueError:
+        raise ValueError("Does not match format 'duration'") from None
+
+
+def _test(value: str | list[str]) -> list[str]:
+    return ["CMD-SHELL", value] if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value has to be, and what makes its one form of it."""
+
+    types: Sequence[type]
+    convert: Callable[[Any], Any] = lambda value: value
+    said: Sequence[type] = ()  # the types that a refusal names; only the first where empty
+    values: Sequence[type] = SCALAR  # the types in a mapping
+    unique: bool = False  # whether a list may hold a text only once
+
+    def faults(self, value: Any, path: str) -> list[tuple[str, str]]:
+        """(path, what is wrong there) of a value and of what it holds."""
+        if not is_a(value, self.types):
+            return [(path, f"must be a {named(self.said or self.types[:1])}")]
+        items: list[tuple[Any, Any]] = []
+        types: Sequence[type] = TEXT
+        if isinstance(value, list):
+            items = list(enumerate(value))
+        elif isinstance(value, dict):
+            items, types = sorted(value.items()), self.values
+        found = [
+            (f"{path}.{at}", f"must be a {named(types)}") for at, v in items if not is_a(v, types)
+        ]
+        return found + (repeated(value, path) if self.unique and isinstance(value, list) else [])
+
+
+def repeated(values: list[Any], path: str) -> list[tuple[str, str]]:
+    again = [(values.index(v), at) for at, v in enumerate(values) if v in values[:at]]
+    return [(path, f"array items[{first},{at}] must be unique") for first, at in again]
+
+
+KINDS: dict[str, Kind] = {
+    "string": Kind(TEXT, str),
+    "number": Kind(NUMBER),
+    "count": Kind(NUMBER, int),
+    "integer": Kind((int,)),
+    "dropped": Kind((int,), lambda value: None),  # docker 28 reads it and sends nothing
+    "boolean": Kind((bool,)),
+    "duration": Kind(TEXT, _duration),
+    "size": Kind(TEXT, lambda value: str(parse_bytes(value))),
+    "order": Kind(TEXT, _order),
+    "number_or_text": Kind((*NUMBER, str), as_text, (float, str)),
+    "text_or_number": Kind((str, *NUMBER), as_text, (str, float)),
+    "text_or_texts": Kind((str, list), lambda v: [v] if isinstance(v, str) else v, unique=True),
+    "command": Kind((str, list), _words),
+    "test": Kind((str, list), _test),
+    "pairs": Kind((dict, list), _pairs, unique=True),
+    "pairs_or_null": Kind((dict, list), partial(_pairs, empty=None), unique=True),
+    "options": Kind((dict,), _pairs, values=SCALAR[:3]),
+    "options_or_null": Kind((dict,), _pairs),
+    "hosts": Kind((dict, list), _hosts, unique=True),
+}
+
+
+def cast(text: str, kind: str) -> Any:
+    """What a filled-in text is as a number or a switch; ValueError in Go's words."""
+    word, known = text.lower(), {"y": True, "n": False, "yes": True, "no": False}
+    known |= {"true": True, "false": False, "on": True, "off": False}
+    try:
+        match kind:
+            case "integer":
+                return int(text)
+            case "number" | "count":
+                return float(text) if "." in text else int(text)
+            case "boolean":
+                return known[word]
+    except KeyError:
+        raise ValueError(f"invalid boolean: {text}") from None
+    except ValueError:
+        function = "ParseFloat" if "." in text else "Atoi"
+        raise ValueError(f"strconv.{function}: parsing {go_quote(text)}: invalid syntax") from None
+    return text
+
+
+# -- the short forms of what may also be written out ----------------------------------------------
+def _volume(text: str) -> dict[str, Any]:
+    """`[SOURCE:]TARGET[:ro,…]`."""
+    # A letter and a colon are a drive of Windows.
+    parts = re.findall(r"((?:[a-zA-Z]:)?[^:]*)(?::|$)", text)[:-1] if len(text) > 2 else [text]
+    if not text:
+        raise ValueError("invalid empty volume spec")
+    if not all(parts) or len(parts) > 3:
+        fault = "too many colons" if all(parts) else "empty section between colons"
+        raise ValueError(f"invalid spec: {text}: {fault}")
+    source, target, options = ["", *parts, ""] if len(parts) == 1 else [*parts, ""][:3]
+    found: dict[str, Any] = {"type": "bind" if re.match(r"[./~]|.:", source) else "volume"}
+    found |= ({"source": source} if source else {}) | {"target": target}
+    for option in options.split(","):
+        if option == "ro":
+            found["read_only"] = True
+        elif option == "nocopy":
+            found["volume"] = {"nocopy": True}
+        elif option in PROPAGATIONS:
+            found["bind"] = {"propagation": option}
+    return found
+
+
+def _ports(value: int | str) -> list[dict[str, Any]]:
+    try:
+        ports = parse_ports(re.sub(r"^[^:]+:(?=.+:)", "", str(value)))  # the host's address is lost
+    except ValueError:
+        raise ValueError("Does not match format 'ports'") from None
+    keys = {"PublishMode": "mode", "TargetPort": "target", "PublishedPort": "published"}
+    keys |= {"Protocol": "protocol"}
+    return [{keys[name]: port[name] for name in keys if name in port} for port in ports]
+
+
+SHORT: dict[str, Kind] = {
+    "file_reference": Kind(TEXT, lambda text: {"source": text}),
+    "mount": Kind(TEXT, _volume),
+    "port": Kind((*NUMBER, str), _ports),
+    "build": Kind(TEXT, lambda text: {"context": text}),
+    "ulimit": Kind((int,)),
+}
+REQUIRED: dict[str, tuple[str, ...]] = {"mount": ("type",), "ulimit": ("soft", "hard")}

@@ -1,0 +1,1 @@
+"""A manager: store, control API, and the control loops that run on the leader."""

@@ -1,0 +1,4 @@
+"""The allocator: networks, addresses, virtual IPs and published ports.
+
+Source: swarmkit manager/allocator.
+"""

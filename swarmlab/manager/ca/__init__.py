@@ -1,0 +1,4 @@
+"""The certificate authority: certificates, join tokens, root rotation, data keys.
+
+Source: swarmkit ca.
+"""

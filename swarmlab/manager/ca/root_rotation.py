@@ -1,0 +1,65 @@
+"""The root rotation: every node gets a certificate of the new root, then the old root is dropped.
+
+A node that is down holds it up until it returns or is removed. Source: swarmkit
+ca/reconciler.go, manager/controlapi/ca_rotation.go.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from swarmlab.manager.ca.certificates import new_token, public_key_of
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.store import Change, Store, update
+from swarmlab.model import Cluster, Node, StoreObject
+from swarmlab.simulation import S, Simulation
+
+INTERVAL_NS, BATCH = 3 * S, 30
+
+
+def is_renewed(node: Node, root_certificate: str) -> bool:
+    """Whether the node reports a certificate that this root's key has signed."""
+    key = node.description.at("TLSInfo", "CertIssuerPublicKey", default="")
+    return base64.b64decode(key) == public_key_of(root_certificate)
+
+
+class RootRotation(Room):
+    def __init__(self, simulation: Simulation, view: Store) -> None:
+        self.simulation = simulation
+        self._rotating = view.cluster.rotation is not None
+
+    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+        if isinstance(new, Cluster):
+            self._rotating = new.rotation is not None
+            return self._rotating
+        return False
+
+    def decide(self, view: Store) -> list[Change]:
+        cluster = view.cluster
+        rotation = cluster.rotation
+        if rotation is None:
+            return []
+        behind = [n for n in view.all(Node) if not is_renewed(n, rotation.certificate)]
+        if behind:
+            unasked = [node for node in behind if node.certificate_state != "rotate"]
+            asked = len(behind) - len(unasked)
+            return [
+                update(node.with_(certificate_state="rotate")) for node in unasked[: BATCH - asked]
+            ]
+        root, simulation = rotation.certificate, self.simulation
+        settled = [n for n in view.all(Node) if n.certificate_state != "issued"]
+        return [
+            update(
+                cluster.with_(
+                    root_certificate=root,
+                    root_key=rotation.key,
+                    rotation=None,
+                    worker_token=new_token(root, simulation),
+                    manager_token=new_token(root, simulation),
+                )
+            ),
+            *(update(node.with_(certificate_state="issued")) for node in settled),
+        ]
+
+    def alarm_ns(self) -> int | None:
+        return self.simulation.now_ns + INTERVAL_NS if self._rotating else None

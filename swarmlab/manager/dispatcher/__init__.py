@@ -1,0 +1,4 @@
+"""The dispatcher: agents' sessions, heartbeats and assignments.
+
+Source: swarmkit manager/dispatcher.
+"""

@@ -1,0 +1,136 @@
+"""The orchestrator of jobs: tasks that run to completion, once in each iteration of the service.
+
+Any update of a job starts a new iteration. Nodes that come, go or drain are not looked at: only the
+service and its own tasks wake this room. Source: swarmkit manager/orchestrator/jobs.
+"""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+from swarmlab.manager import constraints
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.orchestrator.restart import RestartSupervisor
+from swarmlab.manager.orchestrator.slots import is_invalid, new_task, wanted
+from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.model import Availability, Node, NodeState, Service, StoreObject, Task, TaskState
+from swarmlab.simulation import Simulation
+
+
+class JobOrchestrator(Room):
+    def __init__(self, simulation: Simulation, view: Store) -> None:
+        self.simulation = simulation
+        self.restarts = RestartSupervisor(simulation.new_id)
+        jobs = [s for s in view.all(Service) if s.spec.mode.endswith("-job")]
+        self._services = {service.id: None for service in jobs}
+        self._removed: dict[str, None] = {}
+        mine = [task for job in jobs for task in view.tasks_of_service(job.id)]
+        self.restarts.resume(view, mine, simulation.now_ns)
+
+    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+        object = new or old
+        if isinstance(object, Service) and object.spec.mode.endswith("-job"):
+            (self._removed if new is None else self._services)[object.id] = None
+            return True
+        if isinstance(object, Task) and object.job_iteration is not None:
+            task = new if isinstance(new, Task) else None
+            if task is not None and task.desired <= TaskState.COMPLETE <= task.state:
+                self._services[task.service_id] = None
+                return True
+            return self.restarts.concerns(old if isinstance(old, Task) else None, task)
+        return False
+
+    def decide(self, view: Store) -> list[Change]:
+        changes = self.restarts.due(view, self.simulation.now_ns)
+        if changes:
+            return changes
+        removed, self._removed = self._removed, {}
+        for id in removed:
+            self.restarts.forget_service(id)
+            changes += [
+                update(wanted(task, TaskState.REMOVE))
+                for task in view.tasks_of_service(id)
+                if task.desired < TaskState.REMOVE
+            ]
+        if changes:
+            return changes
+        services, self._services = self._services, {}
+        for id in services:
+            service = view.services.get(id)
+            if service is not None:
+                changes += self._reconcile(view, service)
+        return changes
+
+    def _reconcile(self, view: Store, service: Service) -> list[Change]:
+        now: list[Task] = []
+        old: list[Task] = []
+        for task in view.tasks_of_service(service.id):
+            (now if task.job_iteration == service.job_iteration else old).append(task)
+        everywhere = service.spec.mode == "global-job"
+        changes = [
+            update(wanted(task, TaskState.REMOVE))
+            for task in old
+            if task.desired < TaskState.REMOVE and (everywhere or task.state <= TaskState.RUNNING)
+        ]
+        if everywhere:
+            return changes + self._reconcile_global(view, service, now)
+        return changes + self._reconcile_replicated(view, service, now)
+
+    def _restart(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
+        """Hand what failed to the restart supervisor."""
+        now_ns = self.simulation.now_ns
+        failed = [t for t in tasks if t.state > TaskState.COMPLETE]
+        return [c for task in failed for c in self.restarts.restart(view, task, service, now_ns)]
+
+    def _reconcile_replicated(
+        self, view: Store, service: Service, tasks: list[Task]
+    ) -> list[Change]:
+        job = service.spec.at("Mode", "ReplicatedJob", default={})
+        concurrent_max = job.get("MaxConcurrent", 1)
+        total = job.get("TotalCompletions", concurrent_max)
+        complete = [t for t in tasks if t.state == TaskState.COMPLETE]
+        under_way = [
+            t for t in tasks if t.state != TaskState.COMPLETE and t.desired <= TaskState.COMPLETE
+        ]
+        missing = min(concurrent_max - len(under_way), total - len(complete) - len(under_way))
+        used = {task.slot for task in (*complete, *under_way)}
+        free = (slot for slot in count() if slot not in used)
+        slots = list(islice(free, max(0, missing)))
+        changes = [create(self._new(service, slot=slot)) for slot in slots]
+        return changes + self._restart(view, service, under_way)
+
+    def _reconcile_global(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
+        wanted_here = constraints.parse(service.spec.task.constraints)
+        live = {t.node_id: t for t in tasks if t.desired <= TaskState.COMPLETE}
+        changes: list[Change] = []
+        for node in view.all(Node):
+            task = live.get(node.id)
+            matches = constraints.satisfied(wanted_here, node)
+            if matches and is_invalid(node) and task is not None:
+                if task.state <= TaskState.RUNNING:
+                    changes.append(update(wanted(task, TaskState.SHUTDOWN)))
+            elif matches and task is None and _is_candidate(node):
+                changes.append(create(self._new(service, node_id=node.id)))
+        touched = {change.object.id for change in changes}
+        rest = [task for task in live.values() if task.id not in touched]
+        return changes + self._restart(view, service, rest)
+
+    def _new(self, service: Service, *, slot: int = 0, node_id: str = "") -> Task:
+        return new_task(
+            service,
+            self.simulation.new_id(),
+            self.simulation.now_ns,
+            slot=slot,
+            node_id=node_id,
+            desired=TaskState.COMPLETE,
+        )
+
+    def alarm_ns(self) -> int | None:
+        if self._removed or self._services:
+            return self.simulation.now_ns
+        return self.restarts.next_ns(self.simulation.now_ns)
+
+
+def _is_candidate(node: Node) -> bool:
+    ready = node.status.state is NodeState.READY
+    return ready and node.spec.availability is Availability.ACTIVE

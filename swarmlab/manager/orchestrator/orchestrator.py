@@ -1,0 +1,148 @@
+"""What the orchestrators of replicated and of global services have in common.
+
+Each hears of its services, tasks and nodes, and decides in stages: first what is gone, then what
+is over and to be restarted, then how many tasks there should be, last how an update goes on. A
+stage that changes something ends the turn; the next turn sees the outcome.
+Source: swarmkit manager/orchestrator/{replicated,global}.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.orchestrator.restart import RestartSupervisor
+from swarmlab.manager.orchestrator.slots import is_rolling_back, live, wanted
+from swarmlab.manager.orchestrator.updater import Updates
+from swarmlab.manager.store import Change, Store, update
+from swarmlab.model import Node, Service, StoreObject, Task, TaskState, UpdateState
+from swarmlab.simulation import Record, Simulation
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStateChanged(Record):
+    service: str
+    state: UpdateState
+    message: str
+
+
+class Orchestrator(Room):
+    mode: ClassVar[str]
+
+    def __init__(self, simulation: Simulation, view: Store) -> None:
+        self.simulation = simulation
+        self.restarts = RestartSupervisor(simulation.new_id)
+        self.updates = Updates(simulation, self.restarts)
+        self._removed: dict[str, None] = {}  # ids of services that are gone
+        self._suspects: dict[str, None] = {}  # ids of tasks that may have to be restarted
+        self._nodes: dict[str, None] = {}  # ids of nodes that changed
+        self._services: dict[str, None] = {}  # ids of services to reconcile
+        mine = [task for task in view.all(Task) if self.service_of(view, task) is not None]
+        self.restarts.resume(view, mine, simulation.now_ns)
+        self._suspects = {task.id: None for task in mine}
+        self._services = {s.id: None for s in view.all(Service) if s.spec.mode == self.mode}
+
+    def service_of(self, view: Store, task: Task) -> Service | None:
+        """The task's service, if it is one of this orchestrator's."""
+        service = view.services.get(task.service_id)
+        return service if service is not None and service.spec.mode == self.mode else None
+
+    # -- what it hears ---------------------------------------------------------------
+    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+        object = new or old
+        if isinstance(object, Service):
+            if object.spec.mode != self.mode:
+                return False
+            (self._removed if new is None else self._services)[object.id] = None
+            self._record_update(old, object)
+            return True
+        if isinstance(object, Task):
+            before = old if isinstance(old, Task) else None
+            task = new if isinstance(new, Task) else None
+            heard = self.hear_task(before, task)
+            return heard or self.restarts.concerns(before, task) or self.updates.concerns(task)
+        if isinstance(object, Node):
+            self._nodes[object.id] = None
+            return True
+        return False
+
+    def _record_update(self, old: StoreObject | None, service: Service) -> None:
+        before = old.update_status if isinstance(old, Service) else None
+        if (status := service.update_status) and (not before or before.state != status.state):
+            now_ns, name = self.simulation.now_ns, service.spec.name
+            record = UpdateStateChanged(now_ns, "", name, status.state, status.message)
+            self.simulation.trace.add(record)
+
+    @abstractmethod
+    def hear_task(self, old: Task | None, new: Task | None) -> bool:
+        """Note what a task's change calls for; True to be woken."""
+
+    # -- what it decides ---------------------------------------------------------------
+    def decide(self, view: Store) -> list[Change]:
+        now_ns = self.simulation.now_ns
+        changes = self.restarts.due(view, now_ns)
+        if changes:
+            return changes
+        removed, self._removed = self._removed, {}
+        changes = [change for id in removed for change in self._remove(view, id)]
+        if changes:
+            return changes
+        nodes, self._nodes = self._nodes, {}
+        for id in nodes:
+            changes += self.check_node(view, id)
+        if changes:
+            return changes
+        suspects, self._suspects = self._suspects, {}
+        for id in suspects:
+            task = view.tasks.get(id)
+            if task is not None and task.desired <= TaskState.RUNNING:
+                changes += self.check_task(view, task)
+        if changes:
+            return changes
+        services, self._services = self._services, {}
+        for id in services:
+            service = view.services.get(id)
+            if service is not None and service.spec.mode == self.mode:
+                changes += self.reconcile(view, service)
+        return changes or self.updates.step(view)
+
+    @abstractmethod
+    def check_node(self, view: Store, node_id: str) -> list[Change]:
+        """What a node's change means for the tasks there."""
+
+    @abstractmethod
+    def check_task(self, view: Store, task: Task) -> list[Change]:
+        """Restart the task, which is wanted, if it is over or has lost its node."""
+
+    @abstractmethod
+    def reconcile(self, view: Store, service: Service) -> list[Change]:
+        """Bring the number of tasks to what the service asks for; offer the rest to the updater."""
+
+    def _remove(self, view: Store, service_id: str) -> list[Change]:
+        """The service is gone: its tasks are to stop and go, whatever their age."""
+        self.restarts.forget_service(service_id)
+        return [
+            update(wanted(task, TaskState.REMOVE))
+            for task in view.tasks_of_service(service_id)
+            if task.desired < TaskState.REMOVE
+        ]
+
+    def updatable(self, slot: list[Task], service: Service) -> list[Task]:
+        """The tasks that make a slot occupied: the live ones, else a finished one that stays so.
+
+        A slot whose last task ended and must not be restarted still counts as a replica.
+        """
+        alive = live(slot)
+        if alive or is_rolling_back(service):
+            return alive
+        newest = max(slot, key=lambda task: task.stamp_ns)
+        return [] if self.restarts.should_restart(newest, service) else [newest]
+
+    def alarm_ns(self) -> int | None:
+        now_ns = self.simulation.now_ns
+        if self._removed or self._nodes or self._suspects or self._services:
+            return now_ns  # a stage ended the turn before the others had theirs
+        times = [self.restarts.next_ns(now_ns), self.updates.next_ns()]
+        return min((at for at in times if at is not None), default=None)

@@ -1,0 +1,97 @@
+"""The orchestrator of replicated services: as many slots with a live task as there are replicas.
+
+Source: swarmkit manager/orchestrator/replicated/{services,tasks,slot}.go.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+from swarmlab.manager.orchestrator.orchestrator import Orchestrator
+from swarmlab.manager.orchestrator.slots import by_slot, is_invalid, new_task, wanted
+from swarmlab.manager.store import Change, Store, create, remove, update
+from swarmlab.model import Service, Task, TaskState
+
+
+def kept_first(slots: dict[int, list[Task]]) -> list[int]:
+    """Slot numbers in the order in which a scale-down keeps them.
+
+    Slots with a running task first, then low numbers; then the first of each node before the
+    second of any, so that the fullest nodes lose most. Slots without a node, or in the middle of
+    an update, go first.
+    """
+
+    def not_running(number: int) -> bool:
+        return not any(task.state == TaskState.RUNNING for task in slots[number])
+
+    order = sorted(slots, key=lambda number: (not_running(number), number))
+    seen: dict[str, int] = {}
+    rank: dict[int, float] = {}
+    for number in order:
+        tasks = slots[number]
+        if len(tasks) == 1 and tasks[0].node_id:
+            seen[tasks[0].node_id] = seen.get(tasks[0].node_id, 0) + 1
+            rank[number] = seen[tasks[0].node_id]
+        else:
+            rank[number] = float("inf")
+    return sorted(order, key=lambda number: rank[number])
+
+
+class ReplicatedOrchestrator(Orchestrator):
+    mode = "replicated"
+
+    def hear_task(self, old: Task | None, new: Task | None) -> bool:
+        if new is None:
+            if old is not None and old.slot and old.desired <= TaskState.RUNNING:
+                self._services[old.service_id] = None
+                return True
+            return False
+        over = bool(new.slot) and new.desired <= TaskState.RUNNING < new.state
+        placed = bool(new.node_id) and (old is None or old.node_id != new.node_id)
+        if over or placed:
+            self._suspects[new.id] = None
+            return True
+        return False
+
+    def check_node(self, view: Store, node_id: str) -> list[Change]:
+        if is_invalid(view.nodes.get(node_id)):
+            self._suspects |= {task.id: None for task in view.tasks_of_node(node_id)}
+        return []
+
+    def check_task(self, view: Store, task: Task) -> list[Change]:
+        service = self.service_of(view, task)
+        lost = bool(task.node_id) and is_invalid(view.nodes.get(task.node_id))
+        if service is None or not (task.state > TaskState.RUNNING or lost):
+            return []
+        return self.restarts.restart(view, task, service, self.simulation.now_ns)
+
+    def reconcile(self, view: Store, service: Service) -> list[Change]:
+        occupied: dict[int | str, list[Task]] = {}
+        dead: dict[int | str, list[Task]] = {}
+        for number, slot in by_slot(view.tasks_of_service(service.id)).items():
+            tasks = self.updatable(slot, service)
+            if tasks:
+                occupied[number] = tasks
+            else:
+                dead[number] = slot
+        replicas, changes = service.spec.replicas, list[Change]()
+        kept = list(occupied.values())
+        self.simulation.rng.shuffle(kept)  # Go walks a map here; a scale-down has an order
+        if len(occupied) < replicas:
+            free = (number for number in count(1) if number not in occupied)
+            for _ in range(replicas - len(occupied)):
+                number = next(free)
+                dead.pop(number, None)
+                changes.append(create(self._new(service, number)))
+        elif len(occupied) > replicas:
+            numbered = {number: t for number, t in occupied.items() if isinstance(number, int)}
+            order = kept_first(numbered)
+            surplus = [task for number in order[replicas:] for task in numbered[number]]
+            changes += [update(wanted(task, TaskState.REMOVE)) for task in surplus]
+            kept = [numbered[number] for number in order[:replicas]]
+        changes += [remove(task) for slot in dead.values() for task in slot]
+        return changes + self.updates.offer(view, service, kept)
+
+    def _new(self, service: Service, number: int) -> Task:
+        now_ns = self.simulation.now_ns
+        return new_task(service, self.simulation.new_id(), now_ns, slot=number)

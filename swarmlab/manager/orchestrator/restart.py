@@ -1,0 +1,186 @@
+"""The restart supervisor: replaces a task that is over, after a delay, if its policy says so.
+
+The replacement stands in the same slot from the start with desired state READY: it is placed,
+pulled and created while the delay runs, and only then started. Whether, when and how often is read
+from the *old* task's own spec; what the replacement runs is the service's *current* spec.
+Source: swarmkit manager/orchestrator/restart/restart.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from swarmlab.manager.orchestrator.slots import new_task, should_restart_ever, wanted
+from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.model import Availability, NodeState, Service, Task, TaskState
+from swarmlab.simulation import S
+
+# How long a replacement waits for the old task to stop before it starts all the same.
+OLD_TASK_STOP_NS_MAX = 60 * S
+
+
+@dataclass(slots=True)
+class DelayedStart:
+    at_ns: int  # not before this
+    awaited_id: str = ""  # the old task that has to stop first; empty: none
+    deadline_ns: int = 0  # start then, even if the old task still runs
+    failed_meanwhile: bool = (
+        False  # the waiting task itself is over: restart it when the delay ends
+    )
+
+
+@dataclass(slots=True)
+class History:
+    spec_version: int
+    total: int = 0
+    restarted_ns: list[int] = field(default_factory=list)
+
+
+Instance = tuple[str, int, str]  # (service id, slot, node id): what a history is of
+
+
+class RestartSupervisor:
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self.new_id = new_id
+        self.delayed: dict[str, DelayedStart] = {}  # by the replacement's id
+        self._history: dict[Instance, History] = {}
+
+    # -- restarting ------------------------------------------------------------------
+    def restart(self, view: Store, task: Task, service: Service, now_ns: int) -> list[Change]:
+        """Give `task` up and, if its policy says so, put a replacement into its slot."""
+        if task.id in self.delayed:
+            self.delayed[task.id].failed_meanwhile = True
+            return []
+        changes = [update(wanted(task, TaskState.SHUTDOWN))]
+        if not self.should_restart(task, service):
+            return changes
+        node = view.nodes.get(task.node_id)
+        drained = node is not None and node.spec.availability is Availability.DRAIN
+        delay_ns = 0 if drained else task.spec.restart.delay_ns
+        down = node is not None and node.status.state is NodeState.DOWN
+        stopping = task.state <= TaskState.RUNNING and not down
+        replacement = new_task(
+            service,
+            self.new_id(),
+            now_ns,
+            slot=task.slot,
+            node_id=task.node_id if _is_global(service) else "",
+            desired=TaskState.READY,
+        )
+        key = replacement.service_id, replacement.slot, replacement.node_id
+        self._record(key, replacement, now_ns)
+        self.start_later(replacement.id, now_ns, delay_ns, task.id if stopping else "")
+        return [*changes, create(replacement)]
+
+    def start_later(self, task_id: str, now_ns: int, delay_ns: int, awaited_id: str = "") -> None:
+        """Start a task that waits at READY, after the delay and once the awaited task has stopped.
+
+        A second call for the same task replaces the first.
+        """
+        self.delayed[task_id] = DelayedStart(
+            at_ns=now_ns + delay_ns,
+            awaited_id=awaited_id,
+            deadline_ns=now_ns + OLD_TASK_STOP_NS_MAX,
+        )
+
+    def should_restart(self, task: Task, service: Service) -> bool:
+        """Whether the policy in the task's own spec allows another attempt in its slot."""
+        policy = task.spec.restart
+        if not should_restart_ever(task):
+            return False
+        if not policy.max_attempts:
+            return True
+        # SwarmKit looks a global job's history up without the node that it was noted with. So it
+        # finds none, and such a job never runs out of attempts.
+        node_id = task.node_id if service.spec.mode == "global" else ""
+        history = self._history.get((service.id, task.slot, node_id))
+        if history is None or history.spec_version != task.spec_version:
+            return True
+        if not policy.window_ns:
+            return history.total < policy.max_attempts
+        oldest_ns = task.stamp_ns - policy.window_ns
+        history.restarted_ns = [at for at in history.restarted_ns if at > oldest_ns]
+        return sum(at < task.stamp_ns for at in history.restarted_ns) < policy.max_attempts
+
+    def _record(self, key: Instance, replacement: Task, now_ns: int) -> None:
+        policy = replacement.spec.restart
+        if not policy.max_attempts:
+            return
+        history = self._history.get(key)
+        if history is None or history.spec_version != replacement.spec_version:
+            history = self._history[key] = History(replacement.spec_version)
+        history.total += 1
+        if policy.window_ns:
+            history.restarted_ns.append(now_ns)
+
+    # -- starting --------------------------------------------------------------------
+    def concerns(self, old: Task | None, new: Task | None) -> bool:
+        """Whether a task's change may end some replacement's wait, or moot it."""
+        task = new or old
+        assert task is not None
+        return task.id in self.delayed or any(
+            start.awaited_id == task.id for start in self.delayed.values()
+        )
+
+    def due(self, view: Store, now_ns: int) -> list[Change]:
+        """Start what has waited long enough; restart what failed while it waited."""
+        changes: list[Change] = []
+        for id, start in list(self.delayed.items()):
+            task = view.tasks.get(id)
+            if task is None or task.desired > TaskState.COMPLETE:
+                del self.delayed[id]
+            elif now_ns >= start.at_ns and self._released(view, start, now_ns):
+                del self.delayed[id]
+                service = view.services.get(task.service_id)
+                if start.failed_meanwhile and service is not None:
+                    changes += self.restart(view, task, service, now_ns)
+                    continue
+                running = (
+                    TaskState.COMPLETE if task.job_iteration is not None else TaskState.RUNNING
+                )
+                if task.desired < running:
+                    changes.append(update(wanted(task, running)))
+        return changes
+
+    def _released(self, view: Store, start: DelayedStart, now_ns: int) -> bool:
+        old = view.tasks.get(start.awaited_id)
+        if old is None or old.state > TaskState.RUNNING or now_ns >= start.deadline_ns:
+            return True
+        node = view.nodes.get(old.node_id)
+        return bool(old.node_id) and (node is None or node.status.state is NodeState.DOWN)
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """When `due` is worth asking again."""
+        return min(
+            (s.at_ns if now_ns < s.at_ns else s.deadline_ns for s in self.delayed.values()),
+            default=None,
+        )
+
+    # -- a new leader ------------------------------------------------------------------
+    def resume(self, view: Store, tasks: list[Task], now_ns: int) -> None:
+        """Take over the delays and the history that the last leader kept in memory."""
+        slots: dict[Instance, list[Task]] = {}
+        for task in tasks:
+            node_id = task.node_id if _is_global(view.services[task.service_id]) else ""
+            slots.setdefault((task.service_id, task.slot, node_id), []).append(task)
+            if task.desired == TaskState.READY and task.state <= TaskState.COMPLETE:
+                delay_ns = task.spec.restart.delay_ns
+                left_ns = min(delay_ns, task.stamp_ns + delay_ns - now_ns)
+                self.start_later(task.id, now_ns, max(0, left_ns))
+        for key, members in slots.items():
+            newest = max(task.spec_version for task in members)
+            current = sorted(
+                (t for t in members if t.spec_version == newest), key=lambda t: (t.created_ns, t.id)
+            )
+            for task in current[1:]:
+                self._record(key, task, task.created_ns)
+
+    def forget_service(self, service_id: str) -> None:
+        """The service is gone, and with it its history."""
+        for key in [key for key in self._history if key[0] == service_id]:
+            del self._history[key]
+
+
+def _is_global(service: Service) -> bool:
+    return service.spec.mode in ("global", "global-job")

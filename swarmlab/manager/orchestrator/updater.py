@@ -1,0 +1,288 @@
+"""The updater: replaces outdated tasks slot by slot, watches for failures, pauses or rolls back.
+
+An update is a sliding window, not batches: each of `parallelism` workers takes the next slot when
+it is done with the last. Only tasks that the update itself made count as its failures; what the
+restart supervisor makes of them does not. Source: swarmkit manager/orchestrator/update/updater.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from swarmlab.manager.orchestrator.restart import RestartSupervisor
+from swarmlab.manager.orchestrator.slots import is_clean, is_rolling_back, live, new_task, wanted
+from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.model import (
+    Service,
+    ServiceSpec,
+    Task,
+    TaskState,
+    UpdateConfig,
+    UpdateState,
+    UpdateStatus,
+)
+from swarmlab.simulation import S, Simulation
+
+Slot = list[Task]  # its tasks as they were when the update began
+
+END = {UpdateState.ROLLBACK_STARTED: (UpdateState.ROLLBACK_COMPLETED, "rollback completed")}
+PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One slot that is being updated."""
+
+    slot: Slot
+    task_id: str  # the new task that has to run; empty: there is nothing to wait for
+    kept: bool = False  # the task was there before: it has to be started, that is all
+    rest_until_ns: int | None = None  # the delay after the slot; None: still at work
+
+
+@dataclass(slots=True)
+class Update:
+    """One run of the updater over one service."""
+
+    spec: ServiceSpec
+    config: UpdateConfig
+    rolling_back: bool
+    queue: list[Slot]
+    dirty_count: int
+    monitor_ns: int  # how long a new task is watched
+    workers: list[Worker] = field(default_factory=list)
+    reached_ns: dict[str, int | None] = field(default_factory=dict)  # its tasks -> when running
+    failed: dict[str, None] = field(default_factory=dict)
+    monitor_until_ns: int | None = None  # set when the last worker is done
+    stopped: bool = False  # it failed: slots begun are finished, and that is the end
+
+
+class Updates:
+    def __init__(self, simulation: Simulation, restarts: RestartSupervisor) -> None:
+        self.simulation = simulation
+        self.restarts = restarts
+        self.running: dict[str, Update] = {}  # by service id
+
+    # -- starting --------------------------------------------------------------------
+    def offer(self, view: Store, service: Service, slots: Iterable[Slot]) -> list[Change]:
+        """Look whether the service's occupied slots need an update, and begin it."""
+        status = service.update_status
+        if status is not None and status.state in PAUSED:
+            return []
+        current = self.running.get(service.id)
+        if current is not None and current.spec == service.spec:
+            return []
+        self.running.pop(service.id, None)
+        dirty = [tasks for tasks in slots if self._is_dirty(view, service, tasks)]
+        if not dirty:
+            under_way = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
+            if status is not None and status.state in under_way:
+                return [update(self._completed(service))]
+            return []
+        rolling_back = is_rolling_back(service)
+        config = service.spec.rollback_config if rolling_back else service.spec.update_config
+        self.running[service.id] = Update(
+            service.spec, config, rolling_back, dirty, len(dirty), config.monitor_ns
+        )
+        if status is not None:
+            return []
+        started = UpdateStatus(
+            state=UpdateState.UPDATING,
+            message="update in progress",
+            started_ns=self.simulation.now_ns,
+        )
+        return [update(replace(service, update_status=started))]
+
+    def _is_dirty(self, view: Store, service: Service, tasks: list[Task]) -> bool:
+        return len(tasks) > 1 or not is_clean(tasks[0], service, view.nodes.get(tasks[0].node_id))
+
+    def _completed(self, service: Service) -> Service:
+        before = service.update_status
+        state = before.state if before is not None else UpdateState.UPDATING
+        state, message = END.get(state, (UpdateState.COMPLETED, "update completed"))
+        now_ns = self.simulation.now_ns
+        started_ns = before.started_ns if before is not None else now_ns
+        status = UpdateStatus(
+            state=state, message=message, started_ns=started_ns, completed_ns=now_ns
+        )
+        return replace(service, update_status=status)
+
+    # -- going on --------------------------------------------------------------------
+    def concerns(self, task: Task | None) -> bool:
+        """Whether an update waits for this task, or watches it."""
+        current = self.running.get(task.service_id) if task is not None else None
+        return current is not None and task is not None and task.id in current.reached_ns
+
+    def step(self, view: Store) -> list[Change]:
+        """Let every update go on as far as it can now."""
+        changes: list[Change] = []
+        for service_id in list(self.running):
+            service = view.services.get(service_id)
+            if service is None or service.spec != self.running[service_id].spec:
+                del self.running[service_id]  # gone, or about to be offered anew
+            else:
+                changes += self._step(view, service, self.running[service_id])
+        return changes
+
+    def _step(self, view: Store, service: Service, run: Update) -> list[Change]:
+        now_ns = self.simulation.now_ns
+        self._note_running(view, run)
+        changes = [
+            change for worker in list(run.workers) for change in self._work(view, run, worker)
+        ]
+        if not run.queue and not run.workers and run.monitor_until_ns is None:
+            if run.config.delay_ns >= run.monitor_ns:
+                run.monitor_ns = run.config.delay_ns + 1 * S
+            run.monitor_until_ns = now_ns + run.monitor_ns
+        verdict = self._watch(view, service, run)
+        if verdict:
+            return changes + verdict
+        while run.queue and len(run.workers) < (run.config.parallelism or run.dirty_count):
+            changes += self._begin(view, service, run, run.queue.pop(0))
+        if run.queue or run.workers:
+            return changes
+        if run.stopped:
+            del self.running[service.id]
+        elif run.monitor_until_ns is not None and now_ns >= run.monitor_until_ns:
+            del self.running[service.id]
+            if service.update_status is not None:  # else the service was changed meanwhile
+                changes.append(update(self._completed(service)))
+        return changes
+
+    def _begin(self, view: Store, service: Service, run: Update, slot: Slot) -> list[Change]:
+        """Give one slot a task of the new kind."""
+        now_ns = self.simulation.now_ns
+        clean = [t for t in live(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
+        keep = next((t for t in clean if t.desired == TaskState.RUNNING), None)
+        keep = keep or next(iter(clean), None)
+        others = [t for t in live(slot) if t is not keep]
+        old = live(view.tasks[t.id] for t in others if t.id in view.tasks)
+        start_first = keep is None and run.config.order == "start-first"
+        if others and not old and not start_first:
+            # Somebody was faster and replaced the slot's tasks: SwarmKit's transaction fails here.
+            run.workers.append(Worker(slot, "", rest_until_ns=now_ns + run.config.delay_ns))
+            return []
+        task, changes = keep or self._new(service, slot[0]), list[Change]()
+        if keep is None:
+            changes.append(create(task))
+            run.reached_ns[task.id] = None
+        run.workers.append(Worker(slot, task.id, kept=keep is not None))
+        if not start_first:
+            changes += [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
+        if task.desired < TaskState.RUNNING:
+            awaited = old[-1].id if old and not start_first else ""
+            self.restarts.start_later(task.id, now_ns, 0, awaited)
+        return changes
+
+    def _new(self, service: Service, old: Task) -> Task:
+        """A task to take the old one's place; it waits at READY."""
+        return new_task(
+            service,
+            self.restarts.new_id(),
+            self.simulation.now_ns,
+            slot=old.slot,
+            node_id="" if old.slot else old.node_id,
+            desired=TaskState.READY,
+        )
+
+    def _work(self, view: Store, run: Update, worker: Worker) -> list[Change]:
+        """A slot under way: wait until its new task runs, then rest, then be done."""
+        now_ns = self.simulation.now_ns
+        if worker.rest_until_ns is not None:
+            if now_ns >= worker.rest_until_ns:
+                run.workers.remove(worker)
+            return []
+        task = view.tasks.get(worker.task_id)
+        if worker.kept:
+            if worker.task_id in self.restarts.delayed:
+                return []
+        elif task is not None and task.state < TaskState.RUNNING:
+            return []
+        worker.rest_until_ns = now_ns + run.config.delay_ns
+        start_first = run.config.order == "start-first" and not worker.kept
+        if start_first and task is not None and task.state == TaskState.RUNNING:
+            old = live(view.tasks[t.id] for t in worker.slot if t.id in view.tasks)
+            return [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
+        return []
+
+    # -- failures --------------------------------------------------------------------
+    def _note_running(self, view: Store, run: Update) -> None:
+        """When each of the update's own tasks got as far as running, or beyond."""
+        for id, reached_ns in run.reached_ns.items():
+            task = view.tasks.get(id)
+            if reached_ns is None and task is not None and task.state >= TaskState.RUNNING:
+                run.reached_ns[id] = self.simulation.now_ns
+
+    def _watch(self, view: Store, service: Service, run: Update) -> list[Change]:
+        """Count the update's own tasks that ended too soon; act when they are too many.
+
+        Nobody looks while the last slots are under way. What fails then is judged afterwards, by
+        the clock of that later time.
+        """
+        if run.stopped or run.config.failure_action == "continue":
+            return []
+        if not run.queue and run.monitor_until_ns is None:
+            return []
+        for id, reached_ns in run.reached_ns.items():
+            task = view.tasks.get(id)
+            if task is None or task.state <= TaskState.RUNNING or id in run.failed:
+                continue
+            if reached_ns is None or self.simulation.now_ns - reached_ns <= run.monitor_ns:
+                run.failed[id] = None
+                if len(run.failed) / run.dirty_count > run.config.max_failure_ratio:
+                    return self._failed(service, run, id)
+        return []
+
+    def _failed(self, service: Service, run: Update, task_id: str) -> list[Change]:
+        cause = f"due to failure or early termination of task {task_id}"
+        before, run.queue = service.update_status, []
+        if run.config.failure_action == "rollback" and not run.rolling_back:
+            run.stopped = True
+            if service.previous_spec is None or before is None:
+                return []
+            status = replace(
+                before, state=UpdateState.ROLLBACK_STARTED, message=f"update rolled back {cause}"
+            )
+            restored = replace(
+                service,
+                spec=service.previous_spec,
+                spec_version=service.previous_spec_version,
+                previous_spec=None,
+                previous_spec_version=0,
+                update_status=status,
+            )
+            return [update(restored)]
+        if run.config.failure_action == "pause":
+            run.stopped = True
+            message = f"update paused {cause}"  # a paused rollback says "update", too
+        else:
+            message = f"rollback paused {cause}"  # and yet it is not, and ends as completed
+            if run.monitor_until_ns is not None:
+                run.monitor_until_ns = self.simulation.now_ns
+        if before is None:
+            return []  # the service was changed meanwhile
+        rolling_back = before.state is UpdateState.ROLLBACK_STARTED
+        state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
+        return [
+            update(replace(service, update_status=replace(before, state=state, message=message)))
+        ]
+
+    def next_ns(self) -> int | None:
+        """When `step` is worth asking again."""
+        times = [
+            worker.rest_until_ns
+            for run in self.running.values()
+            for worker in run.workers
+            if worker.rest_until_ns is not None
+        ]
+        times += [
+            self.simulation.now_ns
+            for run in self.running.values()
+            for worker in run.workers
+            if worker.kept and worker.rest_until_ns is None
+            if worker.task_id not in self.restarts.delayed
+        ]
+        times += [
+            r.monitor_until_ns for r in self.running.values() if r.monitor_until_ns is not None
+        ]
+        return min(times, default=None)

@@ -1,0 +1,226 @@
+"""The manager's gate: calls from its own engine, from other managers, from agents and newcomers.
+
+Every Control API call, reads included, is answered by the leader; a follower passes it on and waits
+for a leader as long as its caller does. Source: swarmkit protobuf raft proxies, ca/server.go,
+manager/state/raft/raft.go (Join), moby daemon/cluster/cluster.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from swarmlab.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotLeader,
+    PermissionDenied,
+    SwarmError,
+    Unknown,
+)
+from swarmlab.manager.ca.certificates import issue
+from swarmlab.manager.control_api import METHODS
+from swarmlab.manager.manager import Manager
+from swarmlab.manager.store import Change, Store, create
+from swarmlab.model import Document, Node, NodeSpec, NodeStatus, Role
+from swarmlab.model.messages import (
+    Control,
+    GetRootCertificate,
+    Heartbeat,
+    IssueCertificate,
+    Issued,
+    Joined,
+    JoinRaft,
+    Message,
+    Ping,
+    Register,
+    RenewCertificate,
+    ReportStatus,
+)
+from swarmlab.raft import Member, MembershipChange
+from swarmlab.simulation import MS, Call, S
+
+REQUEST_LIMIT_NS = 20 * S  # dockerd's patience with a manager
+LEADERLESS_TICKS_MAX = 10  # after this many ticks without a leader nobody waits for one
+NO_LEADER = (
+    "The swarm does not have a leader. It's possible that too few managers are online. "
+    "Make sure more than half of the managers are online."
+)
+UNREACHABLE = (
+    "could not connect to prospective new cluster member using its advertised address: "
+    "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+)
+
+
+class Gate:
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.machine = manager.machine
+
+    # -- asking the leader -----------------------------------------------------------
+    def ask(self, body: Message) -> Call:
+        """What the leader answers, wherever it is; given up after 20 s."""
+        call = Call()
+        self.machine.after(REQUEST_LIMIT_NS, call.fail, DeadlineExceeded())
+        self._try(call, body, self.machine.simulation.now_ns + REQUEST_LIMIT_NS)
+        return call
+
+    def _try(self, call: Call, body: Message, deadline_ns: int) -> None:
+        raft = self.manager.raft
+        leader = raft.members.get(raft.leader_id)
+        elsewhere = leader is not None and raft.leader_id != raft.raft_id
+        machine = self.machine.peer(leader.address) if leader and elsewhere else None
+        if call.done:
+            return
+        if raft.is_leader:
+            self._answer(body).then(self._answered, call, body, deadline_ns)
+        elif machine is not None:
+            left_ns = deadline_ns - self.machine.simulation.now_ns
+            quiet = isinstance(body, Control) and body.method == "read"
+            self.machine.call(machine.name, body, timeout_ns=left_ns, quiet=quiet).then(
+                self._answered, call, body, deadline_ns
+            )
+        elif raft.ticks_without_leader > LEADERLESS_TICKS_MAX:
+            call.fail(Unknown(NO_LEADER))
+        else:
+            self.machine.after(1 * S, self._try, call, body, deadline_ns)
+
+    def _answered(self, answer: Call, call: Call, body: Message, deadline_ns: int) -> None:
+        if isinstance(answer.error, NotLeader):
+            self.machine.after(500 * MS, self._try, call, body, deadline_ns)
+        else:
+            call.follow(answer)
+
+    def _answer(self, body: Message) -> Call:
+        try:
+            answer = self.serve(self.machine.name, body)
+        except SwarmError as error:
+            return Call().fail(error)
+        return answer if isinstance(answer, Call) else Call().resolve(answer)
+
+    # -- answering -------------------------------------------------------------------
+    def serve(self, source: str, body: Message) -> Any:
+        """Answer a call from machine `source`; a value, a Call, or a SwarmError raised."""
+        if isinstance(body, GetRootCertificate):
+            return self._root_certificate()
+        if not self.manager.raft.is_leader or self.manager.dispatcher is None:
+            if isinstance(body, IssueCertificate | RenewCertificate | JoinRaft):
+                return self.ask(body)
+            raft = self.manager.raft
+            leader = raft.members.get(raft.leader_id)
+            raise NotLeader(leader.address if leader and leader.raft_id != raft.raft_id else "")
+        match body:
+            case Control():
+                return self._control(body.method, body.args)
+            case Register():
+                return self.manager.dispatcher.register(source, body)
+            case Heartbeat():
+                return self.manager.dispatcher.heartbeat(body)
+            case ReportStatus():
+                return self.manager.dispatcher.report(body)
+            case IssueCertificate():
+                return self._issue(body)
+            case RenewCertificate():
+                return self._renew(body)
+            case JoinRaft():
+                return self._join(body)
+        raise Unknown(f"unknown request {type(body).__name__}")
+
+    def _control(self, method: str, args: tuple[Any, ...]) -> Call:
+        if method == "read":
+            return Call().resolve(self._read(args))
+        if method not in METHODS:
+            raise Unknown(f"unknown method {method}")
+        decide: Callable[..., list[Change]] = getattr(self.manager.api, method)
+        return self.manager.write(decide, *args)
+
+    def _read(self, tables: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+        store = self.manager.store
+        found: dict[str, tuple[Any, ...]] = {}
+        for table in tables:
+            if table == "manager":
+                found[table] = self.manager.statuses()
+            else:
+                objects = store.tables[table]
+                found[table] = tuple(objects[id] for id in sorted(objects))
+        return found
+
+    # -- newcomers -------------------------------------------------------------------
+    def _root_certificate(self) -> str:
+        if not self.manager.store.tables["cluster"]:
+            raise Unknown(NO_LEADER)
+        return self.manager.store.cluster.root_certificate
+
+    def _issue(self, body: IssueCertificate) -> Call:
+        """Let a newcomer in as what its token says."""
+        cluster = self.manager.store.cluster
+        roles = {cluster.worker_token: Role.WORKER, cluster.manager_token: Role.MANAGER}
+        role = roles.get(body.token)
+        if role is None:
+            raise InvalidArgument("A valid join token is necessary to join this cluster")
+        spec = NodeSpec(Labels=Document(), Role=role.value, Availability=body.availability)
+        node = Node(
+            id=self.machine.simulation.new_id(),
+            spec=spec,
+            role=role,
+            status=NodeStatus(addr=body.address),
+            description=Document(Hostname=body.hostname),
+        )
+        call = Call()
+        self.manager.write(self._admit, node).then(self._admitted, call, node.id, body.public_key)
+        return call
+
+    def _admit(self, view: Store, node: Node) -> list[Change]:
+        return [create(node)]
+
+    def _admitted(self, written: Call, call: Call, node_id: str, public_key: str) -> None:
+        if written.error is not None:
+            call.fail(written.error)
+        else:
+            call.resolve(self._issued(node_id, public_key))
+
+    def _renew(self, body: RenewCertificate) -> Issued:
+        if body.node_id not in self.manager.store.nodes:
+            raise Unknown(f"node {body.node_id} not found when attempting to renew certificate")
+        return self._issued(body.node_id, body.public_key)
+
+    def _issued(self, node_id: str, public_key: str) -> Issued:
+        """A certificate for the role the node has now, whatever it may have asked for."""
+        store = self.manager.store
+        role, cluster = store.nodes[node_id].role, store.cluster
+        certificate = issue(cluster, node_id, role, public_key, self.machine.simulation)
+        return Issued(node_id, role.value, cluster.id, self.manager.addresses(), certificate)
+
+    # -- new managers ------------------------------------------------------------------
+    def _join(self, body: JoinRaft) -> Call:
+        """Dial the newcomer back, then make it a voter; a member that returns keeps its seat."""
+        node = self.manager.store.nodes.get(body.node_id)
+        if node is None or node.role is not Role.MANAGER:
+            raise PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")
+        call = Call()
+        machine = self.machine.peer(body.address)
+        if machine is None:
+            raise Unknown(f"invalid address {body.address} in raft join request")
+        self.machine.call(machine.name, Ping()).then(self._dialled, call, body)
+        return call
+
+    def _dialled(self, ping: Call, call: Call, body: JoinRaft) -> None:
+        raft = self.manager.raft
+        if ping.error is not None:
+            call.fail(FailedPrecondition(UNREACHABLE))
+            return
+        seat = next((m for m in raft.members.values() if m.node_id == body.node_id), None)
+        if seat is not None:
+            call.resolve(Joined(seat.raft_id, tuple(raft.members.values())))
+            return
+        raft_id = self.machine.simulation.rng.getrandbits(62) + 1
+        member = Member(raft_id=raft_id, node_id=body.node_id, address=body.address)
+        change = MembershipChange(add=True, member=member)
+        raft.propose_change(change).then(self._seated, call, body, raft_id)
+
+    def _seated(self, proposal: Call, call: Call, body: JoinRaft, raft_id: int) -> None:
+        if proposal.error is not None:
+            call.fail(proposal.error)
+        else:
+            call.resolve(Joined(raft_id, tuple(self.manager.raft.members.values())))

@@ -1,0 +1,1 @@
+"""The scheduler: which node gets which task. Source: swarmkit manager/scheduler."""

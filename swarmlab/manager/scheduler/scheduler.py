@@ -1,0 +1,313 @@
+"""The scheduler: which node gets which task, and why none can.
+
+It looks at tasks that are PENDING. Those without a node are handled in groups of equal tasks (same
+service, same version of its spec): the nodes that pass every filter are hung into a tree by the
+spread preferences, and the group is shared out over its branches, fewest tasks first. Tasks that
+came with a node (global services) are only checked on it. A decision is never revisited.
+Source: swarmkit manager/scheduler/{scheduler,decision_tree,nodeset}.go.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import nsmallest
+
+from swarmlab.manager.constraints import label
+from swarmlab.manager.control_loop import Room
+from swarmlab.manager.orchestrator.slots import PENDING
+from swarmlab.manager.scheduler.filters import Pipeline
+from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo
+from swarmlab.manager.store import Action, Change, Store, update
+from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
+from swarmlab.simulation import MS, Record, S, Simulation
+
+# Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
+# tasks beats many decisions. Source: swarmkit scheduler.go, Run.
+DEBOUNCE_NS, DEBOUNCE_NS_MAX = 50 * MS, 1 * S
+
+ASSIGNED = "scheduler assigned task to node"
+CONFIRMED = "scheduler confirmed task can run on preassigned node"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled(Record):
+    """One decision: tasks of a service got nodes. Each placement is (slot, task id, host name)."""
+
+    service: str
+    placements: tuple[tuple[int, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unschedulable(Record):
+    task: str
+    task_id: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Branch:
+    """A level of the decision tree: the nodes whose label has one value, and what lies below."""
+
+    active_count: int = 0  # tasks of the service on all nodes below, eligible or not
+    branches: dict[str, Branch] = field(default_factory=dict)  # by label value; "" for no label
+    nodes: list[NodeInfo] = field(default_factory=list)  # of a leaf: those that pass the filters
+
+
+def build_tree(
+    nodes: Iterable[NodeInfo], task: Task, pipeline: Pipeline, preferences: tuple[str, ...]
+) -> Branch:
+    """Hang every node into the tree by its labels; unlabelled ones share a branch of their own.
+
+    A preference that is no label descriptor is skipped: that level does not exist.
+    """
+    root = Branch()
+    for info in nodes:
+        branch, count = root, info.tasks_of_service(task.service_id)
+        branch.active_count += count
+        for descriptor in preferences:
+            value = label(info.node, descriptor)
+            if value is None:
+                continue
+            branch = branch.branches.setdefault(value, Branch())
+            branch.active_count += count
+        if pipeline.passes(info):
+            branch.nodes.append(info)
+    return root
+
+
+Rank = tuple[int, int, int]
+
+
+def rank(info: NodeInfo, task: Task, now_ns: int) -> Rank:
+    """The smaller, the better a node: fewer recent failures when they are many, then fewer active
+    tasks of the service, then fewer active tasks at all. Nodes of equal rank come in any order."""
+    failed = info.failures(task, now_ns)
+    of_service = info.tasks_of_service(task.service_id)
+    return (failed if failed >= FAILURES_MAX else 0), of_service, info.active_count
+
+
+class Group:
+    """One pass over a group of equal tasks: takes tasks from the list, gives each a node."""
+
+    def __init__(self, tasks: list[Task], pipeline: Pipeline, now_ns: int, rng: random.Random):
+        self.waiting = list(tasks)
+        self.placed: list[tuple[Task, NodeInfo]] = []
+        self.pipeline = pipeline
+        self.now_ns = now_ns
+        self.rng = rng
+        self.assigned = _status(TaskState.ASSIGNED, ASSIGNED, now_ns)
+
+    def fill(self, branch: Branch, count: int) -> int:
+        """Place up to `count` tasks below `branch`; how many found a place."""
+        if branch.branches:
+            return self._share_out(branch, count)
+        return self._fill_leaf(branch.nodes, count)
+
+    def _share_out(self, branch: Branch, count: int) -> int:
+        """Level the branches: the emptier ones first, what is left over one by one.
+
+        The counts are those from before this pass; results can be off by a few, as in SwarmKit.
+        """
+        usable = list(branch.branches.values())
+        self.rng.shuffle(usable)
+        counts = {id(b): b.active_count for b in usable}
+        total, left, attempted = sum(counts.values()), count, True
+        while left and usable and attempted:
+            attempted = False
+            target, remainder = divmod(total + left, len(usable))
+            for child in list(usable):
+                has = counts[id(child)]
+                if not (has < target or (has == target and remainder)):
+                    continue
+                attempted = True
+                wanted = min(target - has + (1 if remainder else 0), left)
+                took = self.fill(child, wanted)
+                left -= took
+                if took < wanted:
+                    usable.remove(child)
+                    total -= has
+                elif remainder:
+                    remainder -= 1
+        return count - left
+
+    def _fill_leaf(self, nodes: list[NodeInfo], count: int) -> int:
+        """Best node first; move on when the next has become better, then round and round."""
+        if not nodes:
+            return 0
+        task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
+        ranked = [(rank(info, task, now_ns), chance(), k) for k, info in enumerate(nodes)]
+        best = nsmallest(count, ranked)
+        candidates = [nodes[k] for _, _, k in best]
+        ranks = [its_rank for its_rank, _, _ in best]
+        size, shifting = len(candidates), self.pipeline.shifting
+        claims = bool(task.spec.reserved.generic)
+        index, placed, full = 0, 0, set[int]()
+        while placed < count:
+            at = index % size
+            if shifting and (at in full or not self.pipeline.passes(candidates[at])):
+                full.add(at)
+                if len(full) == size:
+                    return placed
+                index += 1
+                continue
+            self._place(candidates[at], claims)
+            placed += 1
+            if index >= size - 1:
+                index += 1
+                continue
+            failures, of_service, active = ranks[at]
+            ranks[at] = failures, of_service + 1, active + 1
+            if ranks[index + 1] < ranks[at]:
+                index += 1
+        return placed
+
+    def _place(self, info: NodeInfo, claims: bool) -> None:
+        task = self.waiting.pop()
+        assigned = task.with_(node_id=info.node.id, status=self.assigned)
+        if claims:
+            assigned = assigned.with_(generic_resources=info.claim(task))
+        info.place(assigned)
+        self.placed.append((assigned, info))
+
+
+def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskStatus:
+    return TaskStatus(state=state, timestamp_ns=now_ns, message=message, err=err)
+
+
+class Scheduler(Room):
+    """Keeps a picture of every node, and a queue of tasks that want one."""
+
+    debounce_ns, debounce_ns_max = DEBOUNCE_NS, DEBOUNCE_NS_MAX
+
+    def __init__(self, simulation: Simulation, where: str, view: Store) -> None:
+        self.simulation = simulation
+        self.where = where
+        self.nodes = {node.id: NodeInfo(node) for node in view.all(Node)}
+        self.unassigned: dict[str, Task] = {}
+        self.preassigned: dict[str, Task] = {}
+        for task in view.all(Task):
+            if task.state == TaskState.PENDING and task.desired > TaskState.COMPLETE:
+                continue
+            self._track(task)
+
+    # -- what it hears ---------------------------------------------------------------
+    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+        if isinstance(new, Task):
+            return self._track(new)
+        if isinstance(new, Node):
+            if new.id in self.nodes:
+                self.nodes[new.id].set_node(new)
+            else:
+                self.nodes[new.id] = NodeInfo(new)
+            return True
+        if isinstance(old, Task) and new is None:
+            return self._forget(old)
+        if isinstance(old, Node) and new is None:
+            self.nodes.pop(old.id, None)
+        return False
+
+    def _track(self, task: Task) -> bool:
+        """Take over a task; True when a scheduling run is called for."""
+        state = task.status.state
+        if state < TaskState.PENDING:
+            return False
+        if state > TaskState.RUNNING:
+            info = self.nodes.get(task.node_id)
+            held = info is not None and task.id in info.tasks
+            if info is not None and held and state in (TaskState.FAILED, TaskState.REJECTED):
+                info.failed(task, self.simulation.now_ns)
+            self._forget(task)
+            return held
+        if not task.node_id:
+            self.unassigned[task.id] = task
+            return True
+        if state == TaskState.PENDING:
+            self.preassigned[task.id] = task
+            return True
+        info = self.nodes.get(task.node_id)
+        if info is not None:
+            info.add(task)
+        return False
+
+    def _forget(self, task: Task) -> bool:
+        self.unassigned.pop(task.id, None)
+        self.preassigned.pop(task.id, None)
+        info = self.nodes.get(task.node_id)
+        if info is not None and task.id in info.tasks:
+            info.remove(task)
+            return True
+        return False
+
+    # -- what it decides ---------------------------------------------------------------
+    def decide(self, view: Store) -> list[Change]:
+        changes: list[Change] = []
+        for task in list(self.preassigned.values()):
+            changes += self._check_preassigned(task)
+        groups: dict[tuple[str, int], list[Task]] = {}
+        for task in self.unassigned.values():
+            # Tasks of no service are alike when they have one and the same spec.
+            key = (task.service_id, task.spec_version if task.service_id else id(task.spec))
+            groups.setdefault(key, []).append(task)
+        for tasks in groups.values():
+            changes += self._place_group(tasks, view)
+        return changes
+
+    def _check_preassigned(self, task: Task) -> list[Change]:
+        info = self.nodes.get(task.node_id)
+        if info is None:
+            return []
+        pipeline = Pipeline(task)
+        if not pipeline.passes(info):
+            return self._unfit(task, pipeline.explain())
+        status = _status(TaskState.ASSIGNED, CONFIRMED, self.simulation.now_ns)
+        assigned = task.with_(status=status, generic_resources=info.claim(task))
+        info.add(assigned)
+        del self.preassigned[task.id]
+        self._record([(assigned, info)])
+        return [update(assigned)]
+
+    def _place_group(self, tasks: list[Task], view: Store) -> list[Change]:
+        pipeline = Pipeline(tasks[0])
+        tree = build_tree(self.nodes.values(), tasks[0], pipeline, tasks[0].spec.preferences)
+        group = Group(tasks, pipeline, self.simulation.now_ns, self.simulation.rng)
+        group.fill(tree, len(tasks))
+        self._record(group.placed)
+        unassigned, changes = self.unassigned, []
+        for assigned, _ in group.placed:
+            del unassigned[assigned.id]
+            changes.append(Change(Action.UPDATE, assigned))
+        explanation = pipeline.explain()
+        reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
+        for task in group.waiting:
+            changes += self._no_place(task, view, reason)
+        return changes
+
+    def _no_place(self, task: Task, view: Store, reason: str) -> list[Change]:
+        """An unplaceable task waits on, unless its service has moved on or is gone."""
+        service = view.services.get(task.service_id)
+        if task.service_id and service is None:
+            del self.unassigned[task.id]
+            return []
+        if service is not None and task.spec_version < service.spec_version:
+            del self.unassigned[task.id]
+            if task.desired < TaskState.SHUTDOWN:
+                return []
+            shut = _status(TaskState.SHUTDOWN, task.status.message, self.simulation.now_ns)
+            return [update(task.with_(status=shut))]
+        return self._unfit(task, reason)
+
+    def _unfit(self, task: Task, reason: str) -> list[Change]:
+        if task.status.err == reason and task.status.message == PENDING:
+            return []
+        now_ns = self.simulation.now_ns
+        name = f"{task.service_name}.{task.slot or task.node_id}"
+        self.simulation.trace.add(Unschedulable(now_ns, self.where, name, task.id, reason))
+        return [update(task.with_(status=_status(TaskState.PENDING, PENDING, now_ns, reason)))]
+
+    def _record(self, placed: list[tuple[Task, NodeInfo]]) -> None:
+        if placed:
+            where = tuple([(task.slot, task.id, info.name) for task, info in placed])
+            now_ns, service = self.simulation.now_ns, placed[0][0].service_name
+            self.simulation.trace.add(Scheduled(now_ns, self.where, service, where))

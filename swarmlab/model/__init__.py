@@ -1,0 +1,68 @@
+"""The data everybody shares: stored objects, the specs users write, messages between nodes.
+
+Read `objects`, then `specs`, then `messages`.
+"""
+
+from swarmlab.model.objects import (
+    Cluster,
+    Config,
+    ManagerStatus,
+    Node,
+    NodeState,
+    NodeStatus,
+    Rotation,
+    Secret,
+    Service,
+    StoreObject,
+    SwarmNetwork,
+    Task,
+    TaskState,
+    TaskStatus,
+    UpdateState,
+    UpdateStatus,
+)
+from swarmlab.model.specs import (
+    EMPTY,
+    NOTHING,
+    Availability,
+    Document,
+    NodeSpec,
+    Reserved,
+    RestartPolicy,
+    Role,
+    ServiceSpec,
+    TaskSpec,
+    UpdateConfig,
+    freeze,
+)
+
+__all__ = [
+    "EMPTY",
+    "NOTHING",
+    "Availability",
+    "Cluster",
+    "Config",
+    "Document",
+    "ManagerStatus",
+    "Node",
+    "NodeSpec",
+    "NodeState",
+    "NodeStatus",
+    "Reserved",
+    "RestartPolicy",
+    "Role",
+    "Rotation",
+    "Secret",
+    "Service",
+    "ServiceSpec",
+    "StoreObject",
+    "SwarmNetwork",
+    "Task",
+    "TaskSpec",
+    "TaskState",
+    "TaskStatus",
+    "UpdateConfig",
+    "UpdateState",
+    "UpdateStatus",
+    "freeze",
+]

@@ -1,0 +1,91 @@
+"""What the board shows, as finished rows: JavaScript only draws them."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from swarmlab.cluster.simulated_state import NOT_KNOWN
+from swarmlab.strings import N_, _
+from swarmlab.views.snapshot import NodeRow, NodeRows, ServiceRow, Snapshot, TaskRow, html_table
+from swarmlab.views.text import (
+    NO_SERVICE,
+    in_state,
+    leadership,
+    listed,
+    node_facts,
+    service_facts,
+    swarm_in_words,
+)
+
+KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
+ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
+ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
+
+
+def settled(snapshot: Snapshot) -> bool:
+    """Whether the swarm has a leader, knows who is up, and runs all that is wanted."""
+    believed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
+    at_work = all(service.running >= service.wanted for service in snapshot.services)
+    moving = any(task.kind in ("pending", "starting", "stopping") for task in snapshot.tasks)
+    return bool(snapshot.leader) and believed and at_work and not moving
+
+
+def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
+    """All that one column shows, ready to be drawn."""
+    facts = node_facts(row)
+    part = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
+    term = "" if row.term is None else _("term {term}", term=row.term)
+    tone = "down" if row.down else row.availability.replace("active", "")
+    kinds = [in_state(task.name, task.kind) for task in tasks]
+    return {
+        "name": row.name,
+        "leads": row.manager == "leader",
+        "badge": f"♛ {part}" if (row.raft or row.manager) == "leader" else part,
+        "role": row.role,
+        "term": term,
+        "condition": " · ".join(
+            filter(None, [row.availability.replace("active", ""), row.condition])
+        ),
+        "tone": tone,
+        "label": f"{row.name}: {', '.join([*facts, listed(kinds) or _('no tasks')])}",
+        "actions": [
+            [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
+        ],
+        "tasks": [[task.id, task.kind, task.name, _title(task)] for task in tasks],
+    }
+
+
+def _offered(verb: str, row: NodeRow) -> bool:
+    if verb in ("crash", "start"):
+        return row.up is (verb == "crash")
+    return bool(row.role) and row.availability != verb
+
+
+def _title(task: TaskRow) -> str:
+    reason = f": {task.reason}" if task.reason else ""
+    return _("{state}, wanted {desired}", state=task.state, desired=task.desired) + reason
+
+
+def service_line(service: ServiceRow) -> list[str]:
+    running, *update = service_facts(service)
+    return [service.name, " · ".join([running, service.image, *update])]
+
+
+def notices(snapshot: Snapshot) -> list[str]:
+    """What stands above the columns: what is amiss, or what to type first."""
+    if not snapshot.leader:
+        return [leadership(snapshot)]
+    return [] if snapshot.services else [_(NO_SERVICE)]
+
+
+def static_html(snapshot: Snapshot) -> str:
+    """The board where no kernel is, as on a web page: the nodes as a table, the rest in words."""
+    rows = NodeRows(snapshot.nodes)
+    tasks = snapshot.by_node
+    lines = [
+        (*cells, ", ".join(in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
+        for row, cells in zip(rows, rows.cells(), strict=True)
+    ]
+    words = "".join(f"<p>{escape(line)}</p>" for line in swarm_in_words(snapshot))
+    return html_table((*rows.heads[:-1], _("RUNNING"), _("TASKS")), lines) + words
