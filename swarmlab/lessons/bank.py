@@ -65,7 +65,7 @@ def exercise_of(name: str, notebook: str, entry: dict[str, Any]) -> Exercise:
 def bank() -> dict[str, Exercise]:
     """Every exercise by its name, in the order of the notebooks."""
     found: dict[str, Exercise] = {}
-    for path in sorted(Path(__file__).parent.glob("*.yml")):
+    for path in sorted(Path(__file__).with_name("exercises").glob("*.yml")):
         for name, entry in yaml.safe_load(path.read_text("utf-8")).items():
             found[name] = exercise_of(name, path.stem, entry)
     return found
