@@ -23,7 +23,7 @@ from swarmlab.model import (
     TaskState,
     UpdateState,
 )
-from swarmlab.raft.records import BecameLeader
+from swarmlab.model.trace_records import BecameLeader
 
 RUNNING, PENDING, ASSIGNED = TaskState.RUNNING, TaskState.PENDING, TaskState.ASSIGNED
 apply_for_real = Store.apply  # `Chronicle.listening` puts an ear in its place

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
+from swarmlab.model.trace_records import VotedFor
 from swarmlab.raft import core
 from swarmlab.raft.core import Role
 from swarmlab.raft.messages import Entry, Member, MembershipChange
 from swarmlab.raft.node import RaftNode
-from swarmlab.raft.records import VotedFor
 from swarmlab.raft.storage import Storage
 from swarmlab.simulation import MS, Call, Link, Machine, Network, S, Simulation
 

@@ -26,12 +26,12 @@ from swarmlab.model.messages import (
     Session,
     SessionChanged,
 )
+from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
-from swarmlab.worker.task_manager import TaskStatusChanged
 
 NODE = Node(id="node1", spec=NodeSpec(Role="worker", Availability="active"), role=Role.WORKER)
 MANAGERS = ("10.0.0.1:2377", "10.0.0.2:2377")

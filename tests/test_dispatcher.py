@@ -9,7 +9,7 @@ import pytest
 
 from swarmlab.errors import Unknown
 from swarmlab.manager.control_loop import Room
-from swarmlab.manager.dispatcher.dispatcher import Dispatcher, NodeStateChanged
+from swarmlab.manager.dispatcher.dispatcher import Dispatcher
 from swarmlab.manager.store import Action, Change, create, update
 from swarmlab.model import (
     Config,
@@ -23,6 +23,7 @@ from swarmlab.model import (
     freeze,
 )
 from swarmlab.model.messages import Assignments, Heartbeat, Register, ReportStatus, Session
+from swarmlab.model.trace_records import NodeStateChanged
 from swarmlab.simulation import HOUR, Machine, Network, S, Simulation
 from tests.rooms import Play, cluster, node, service, task
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, Unknown
+from swarmlab.model.trace_records import BecameLeader, Campaigned, SnapshotSent, VotedFor
 from swarmlab.raft.core import Role
 from swarmlab.raft.messages import (
     Entry,
@@ -19,7 +20,6 @@ from swarmlab.raft.messages import (
     RequestVote,
     Snapshot,
 )
-from swarmlab.raft.records import BecameLeader, Campaigned, SnapshotSent, VotedFor
 from swarmlab.raft.storage import SNAPSHOT, WAL, DamagedFile, Storage
 from swarmlab.simulation import Disk, S
 from tests.raft_world import Checker, PickleCodec, World

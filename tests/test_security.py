@@ -12,12 +12,12 @@ import pytest
 from docker.types import SecretReference, ServiceMode
 
 import swarmlab
-from swarmlab.engine.credentials import SessionRefused
 from swarmlab.errors import PermissionDenied, Unauthorized
 from swarmlab.manager.ca import certificates as ca
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal
 from swarmlab.model import EMPTY, Cluster, Document, Role, freeze
 from swarmlab.model.messages import Control
+from swarmlab.model.trace_records import SessionRefused
 from swarmlab.simulation import EPOCH_NS, HOUR, Disk, S, Simulation
 
 MARKER = b"marker-7f3a9c51d2e84b06"

@@ -28,9 +28,9 @@ BUDGETS = {
     ("manager", "model.py", "specs.py", "messages.py"): 4084,
     ("worker", "engine"): 4612,
     ("docker_cli",): 3832,  # docker stack alone, a reader of Compose files, is 950
-    ("lessons",): 476,
+    ("lessons",): 655,
 }
-REST_LINES_MAX = 6388  # real engines, and the comparison with them, are 1,200 of it
+REST_LINES_MAX = 7040  # real engines, and the comparison with them, are 1,200 of it
 
 
 def lines_of(*places: str) -> int:
@@ -73,9 +73,12 @@ def test_time_chance_and_order_come_from_the_simulation_alone():
     assert offences(SOURCES, *rules, with_path=[tidy.clock_and_dice]) == []
 
 
+RECORDS = ("model/objects.py", "model/messages.py", "model/trace_records.py")
+
+
 def test_no_record_shows_a_secret():
-    records = {path: text for path, text in SOURCES.items() if path in ("model.py", "messages.py")}
-    assert len(records) == 2
+    records = {path: text for path, text in SOURCES.items() if path in RECORDS}
+    assert len(records) == len(RECORDS)
     assert offences(records, tidy.secrets_in_reprs) == []
 
 
@@ -93,7 +96,7 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
 
 def skipped(path: Path) -> bool:
     """Whether a path lies in a folder that is made, not written."""
-    folders = set(path.parts[:-1])
+    folders = set(path.parts)
     return bool(folders & SKIPPED_FOLDERS) or any(f.endswith(("cache", "cache__")) for f in folders)
 
 
@@ -159,7 +162,7 @@ RULES = {
         "ec.generate_private_key(ec.SECP256R1())",
     ),
     "a pacer elsewhere": (
-        partial(tidy.clock_and_dice, path="engine/doors.py"),
+        partial(tidy.clock_and_dice, path="engine/clock_drivers.py"),
         "import time\ntime.monotonic_ns()",
         "import os\nos.urandom(8)",
     ),

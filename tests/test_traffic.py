@@ -12,9 +12,9 @@ import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import shell
 from swarmlab.model import TaskState
-from swarmlab.network.traffic import SILENCE_NS, RequestsCounted
+from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
+from swarmlab.network.traffic import SILENCE_NS
 from swarmlab.simulation import S
-from swarmlab.worker.task_manager import TaskStatusChanged
 
 SLOW_APP = "sh -c \"sleep 6; exec nginx -g 'daemon off;'\""  # it serves six seconds after its start
 PATIENT_CHECK = '--health-cmd "curl -f localhost" --health-interval 1s --health-retries 10'

@@ -12,11 +12,11 @@ import pytest
 import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.lessons import bets as bets
-from swarmlab.raft import Raft
+from swarmlab.raft import Raft, quorum
 from swarmlab.views import quorum as module
 from swarmlab.views.election import election, logs
 from swarmlab.views.html import marked
-from swarmlab.views.quorum import prove, quorum, quorum_table, slow_followers, tolerated
+from swarmlab.views.quorum import prove, quorum_table, slow_followers, tolerated
 
 # Slide 32: "Qtde managers, Quorum, Qtde falhas".
 SLIDE = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]

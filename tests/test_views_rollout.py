@@ -10,12 +10,12 @@ import pytest
 import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import shell
+from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.rollout import Rollout, config_of, downtime, follow, settings
 from swarmlab.views.rollout_chart import HATCHES, PHASES
 from swarmlab.views.task_history import OVER, Life
-from swarmlab.worker.task_manager import TaskStatusChanged
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
 UPDATE = "service update --quiet --detach"

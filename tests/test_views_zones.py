@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlab.views.quorum import quorum
+from swarmlab.raft.quorum import quorum
 from swarmlab.views.zones import LETTERS, MANAGERS_MAX, Spread, quorum_explorer
 
 

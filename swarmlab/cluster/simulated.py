@@ -326,7 +326,7 @@ class Cluster:
         to the moment before.
         """
         from swarmlab.manager.scheduler.explanation import explain
-        from swarmlab.manager.scheduler.scheduler import Scheduled
+        from swarmlab.model.trace_records import Scheduled
 
         found = self._find_task(task)
         for record in self.trace.of(Scheduled):

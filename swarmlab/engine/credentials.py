@@ -6,8 +6,6 @@ against the root that it trusts. Source: swarmkit ca/{auth,keyreadwriter,renewer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from swarmlab.errors import PermissionDenied
 from swarmlab.manager.ca.certificates import Peer, new_key, verify
 from swarmlab.manager.ca.data_keys import KEY_BYTES, KEY_FILE, KeyFile, Seal
@@ -21,19 +19,12 @@ from swarmlab.model.messages import (
     RenewCertificate,
     ReportStatus,
 )
-from swarmlab.simulation import MINUTE, Machine, Record
+from swarmlab.model.trace_records import SessionRefused
+from swarmlab.simulation import MINUTE, Machine
 
 RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's life
 MANAGERS_ONLY = (Control, JoinRaft)
 OWN_NAME_ONLY = (Register, Heartbeat, ReportStatus, RenewCertificate)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRefused(Record):
-    """This machine would not speak with `peer`, or `peer` with it."""
-
-    peer: str
-    why: str
 
 
 class Credentials:

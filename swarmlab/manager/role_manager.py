@@ -13,6 +13,7 @@ from dataclasses import replace
 from swarmlab.manager.control_loop import Room
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, Role, StoreObject
+from swarmlab.raft import quorum
 from swarmlab.simulation import S, Simulation
 
 RETRY_NS = 5 * S
@@ -21,7 +22,7 @@ RETRY_NS = 5 * S
 def is_safe_to_remove(reachable: Collection[str], members_count: int, node_id: str) -> bool:
     """Whether the reachable members other than `node_id` still make a quorum of what is left."""
     others = sum(1 for other in reachable if other != node_id)
-    return others >= (members_count - 1) // 2 + 1
+    return others >= quorum(members_count - 1)
 
 
 class RoleManager(Room):

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.model import TaskState
-from swarmlab.simulation import MS, Machine, Network, Record, S
+from swarmlab.model.trace_records import RequestCount, RequestsCounted
+from swarmlab.simulation import MS, Machine, Network, S
 from swarmlab.strings import _
 from swarmlab.views.html import Shown
 from swarmlab.views.tables import Table
@@ -36,25 +37,6 @@ TRIES = 3  # a packet that is lost is sent again, a second later; then the clien
 # A probe goes to each node every few seconds, and a suspect is given up after four more. Source:
 # hashicorp/memberlist config.go (DefaultLANConfig), libnetwork networkdb/event_delegate.go.
 SILENCE_NS = 8 * S
-
-
-class Count(NamedTuple):
-    """Of one task in one second; `slow` are among the served."""
-
-    task: str  # web.3; empty: the balancer knew no task
-    task_id: str
-    version: str  # the image
-    served: int
-    failed: int
-    slow: int
-
-
-@dataclass(frozen=True, slots=True)
-class RequestsCounted(Record):
-    """What became of the requests that machine `where` sent in the second up to now."""
-
-    service: str
-    counts: tuple[Count, ...]
 
 
 class Backend(NamedTuple):
@@ -128,7 +110,9 @@ class Traffic:
         self._ticks += 1
         simulation = self.network.simulation
         if self._ticks % TICKS_PER_S == 0:
-            counts = tuple(Count(*key, *count) for key, count in sorted(self._counts.items()))
+            counts = tuple(
+                RequestCount(*key, *count) for key, count in sorted(self._counts.items())
+            )
             self._counts = {}
             where, now_ns = self.source, simulation.now_ns
             simulation.trace.add(RequestsCounted(now_ns, where, self.service, counts))
@@ -165,7 +149,7 @@ class Requests(Shown):
     since_ns: int = 0
 
     @property
-    def counts(self) -> list[Count]:
+    def counts(self) -> list[RequestCount]:
         """All counts, a second and a task each, oldest first."""
         records = self.cluster.trace.of(RequestsCounted)
         mine = [r for r in records if r.service == self.service and r.at_ns > self.since_ns]

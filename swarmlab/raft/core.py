@@ -18,6 +18,7 @@ from swarmlab.raft import messages as say
 from swarmlab.raft.log import Log
 from swarmlab.raft.messages import Entry, EntryKind, HardState, Member, MembershipChange, Snapshot
 from swarmlab.raft.progress import Flow, Progress
+from swarmlab.raft.quorum import quorum
 
 # etcd limits a message to 64 KiB; payloads have no size here, so entries are counted.
 ENTRIES_PER_MESSAGE_MAX = 1024
@@ -85,7 +86,7 @@ class Raft:
 
     @property
     def quorum(self) -> int:
-        return len(self.members) // 2 + 1
+        return quorum(len(self.members))
 
     @property
     def change_pending(self) -> bool:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, SwarmError, Unknown
+from swarmlab.model import trace_records
 from swarmlab.raft import messages as say
-from swarmlab.raft import records
 from swarmlab.raft.core import NOTHING, Raft, Ready, Role
 from swarmlab.raft.messages import Entry, EntryKind, HardState, Member, MembershipChange, Snapshot
+from swarmlab.raft.status import Status, status_of
 from swarmlab.raft.storage import Sealer, Storage
 from swarmlab.simulation import US, Call, Machine, S
 
@@ -168,9 +169,9 @@ class RaftNode:
         since_ns = self.machine.simulation.now_ns - REACHABLE_NS
         return raft_id == self.raft_id or self._heard_ns.get(raft_id, since_ns - 1) >= since_ns
 
-    def status(self) -> records.Status:
+    def status(self) -> Status:
         """This replica at this moment."""
-        return records.status_of(self.core, self.applied_index)
+        return status_of(self.core, self.applied_index)
 
     # -- requests --------------------------------------------------------------------
     def propose(self, data: object) -> Call:
@@ -306,7 +307,7 @@ class RaftNode:
                 return
             name = self._names[to] = machine.name
         if isinstance(message, say.InstallSnapshot):
-            self.machine.record(records.SnapshotSent, to, message.snapshot.index)
+            self.machine.record(trace_records.SnapshotSent, to, message.snapshot.index)
         self.machine.send(name, message)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
@@ -356,7 +357,7 @@ class RaftNode:
     # -- telling others ----------------------------------------------------------------
     def _members_changed(self) -> None:
         self._names = {}
-        self.machine.record(records.MembershipChanged, tuple(self.core.members))
+        self.machine.record(trace_records.MembershipChanged, tuple(self.core.members))
         if self.raft_id in self.core.removed:
             self._leave()
         else:
@@ -370,13 +371,13 @@ class RaftNode:
             return
         term, vote, role, leader_id = before
         if core.vote == core.raft_id and core.term != term:
-            record(records.Campaigned, core.term)
+            record(trace_records.Campaigned, core.term)
         elif core.vote and (core.term, core.vote) != (term, vote):
-            record(records.VotedFor, core.term, core.vote)
+            record(trace_records.VotedFor, core.term, core.vote)
         if core.role is Role.LEADER:
-            record(records.BecameLeader, core.term)
+            record(trace_records.BecameLeader, core.term)
         elif core.role is Role.FOLLOWER and (role, leader_id) != (core.role, core.leader_id):
-            record(records.BecameFollower, core.term, core.leader_id)
+            record(trace_records.BecameFollower, core.term, core.leader_id)
         if core.leader_id not in (0, core.raft_id):
             transfers, self._transfers = self._transfers, []
             for call in transfers:

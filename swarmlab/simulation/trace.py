@@ -1,6 +1,7 @@
-"""What happened, as typed records. Rooms define their own kinds; equal seeds give equal traces.
+"""The trace: all events of a run as typed records. Equal seeds give equal traces.
 
-A record holds names, ids, numbers and words: never a payload, a token or a key.
+Kinds of record are classes in `model/trace_records.py`. A record holds names, ids, numbers and
+messages: never a payload, a token or a key.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _
 from swarmlab.views.html import Said, big_table, folded, only_simulated, picture, text_table
@@ -157,7 +158,7 @@ class Teller:
         """Why it stands, and what comes of it."""
         seats = self.seats.get(name, len(self.managers))
         got = len([v for v in self.votes if (v.term, v.candidate) == (term, name)])
-        need = seats // 2 + 1
+        need = quorum(seats)
         line = _("hears no leader, stands for election in term {term}: ")
         enough = _("{got} votes of {seats}, {need} needed")
         line += enough if got >= need else _("only {got} of the {need} votes it needs")

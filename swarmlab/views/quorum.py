@@ -13,6 +13,7 @@ import docker
 import requests
 
 from swarmlab.errors import LabError
+from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import S
 from swarmlab.strings import _
 from swarmlab.views.html import Said, Shown, only_simulated
@@ -26,11 +27,6 @@ PATIENCE, PATIENCE_TRIES = "15s", 7
 SETTLE = "10s"  # until what was on its way before is there
 # On real engines every manager is one, and the minutes are real.
 REAL_SIZES, REAL_TRIES = (1, 3), 3
-
-
-def quorum(managers: int) -> int:
-    """How many managers have to agree: more than half of all, those that are down included."""
-    return managers // 2 + 1
 
 
 def tolerated(managers: int) -> int:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
 from swarmlab.views.html import Said, big
 from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
-from swarmlab.views.quorum import quorum, tolerated
+from swarmlab.views.quorum import tolerated
 from swarmlab.views.sliders import Sliders, slider
 
 LETTERS = "ABCDE"

@@ -10,21 +10,11 @@ from dataclasses import dataclass, replace
 
 from swarmlab.errors import SwarmError
 from swarmlab.model import Task, TaskState, TaskStatus
-from swarmlab.simulation import Call, Machine, Record, S, Timer
+from swarmlab.model.trace_records import TaskStatusChanged
+from swarmlab.simulation import Call, Machine, S, Timer
 from swarmlab.worker.controller import Controller
 
 RETRY_NS = 1 * S
-
-
-@dataclass(frozen=True, slots=True)
-class TaskStatusChanged(Record):
-    """A task moved on, as its worker sees it."""
-
-    task_id: str
-    name: str
-    state: TaskState
-    message: str
-    err: str
 
 
 Step = tuple[str, TaskState, str]  # what to do, then the state it leads to and its message

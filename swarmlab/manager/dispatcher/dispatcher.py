@@ -34,7 +34,8 @@ from swarmlab.model.messages import (
     Session,
     SessionChanged,
 )
-from swarmlab.simulation import HOUR, MS, Call, Machine, Record, S, Timer
+from swarmlab.model.trace_records import NodeStateChanged
+from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
 PERIOD_EPSILON_NS = S // 2
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
@@ -48,13 +49,6 @@ NO_HEARTBEAT, NO_HEARTBEAT_UNKNOWN = (
     "heartbeat failure",
     'heartbeat failure for node in "unknown" state',
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NodeStateChanged(Record):
-    node: str
-    state: str
-    message: str
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ Source: swarmkit manager/orchestrator/{replicated,global}.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from swarmlab.manager.control_loop import Room
@@ -17,15 +16,9 @@ from swarmlab.manager.orchestrator.restart import RestartSupervisor
 from swarmlab.manager.orchestrator.slots import is_rolling_back, live, wanted
 from swarmlab.manager.orchestrator.updater import Updates
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Node, Service, StoreObject, Task, TaskState, UpdateState
-from swarmlab.simulation import Record, Simulation
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateStateChanged(Record):
-    service: str
-    state: UpdateState
-    message: str
+from swarmlab.model import Node, Service, StoreObject, Task, TaskState
+from swarmlab.model.trace_records import UpdateStateChanged
+from swarmlab.simulation import Simulation
 
 
 class Orchestrator(Room):

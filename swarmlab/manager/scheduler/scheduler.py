@@ -21,7 +21,8 @@ from swarmlab.manager.scheduler.filters import Pipeline
 from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.store import Action, Change, Store, update
 from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
-from swarmlab.simulation import MS, Record, S, Simulation
+from swarmlab.model.trace_records import Scheduled, Unschedulable
+from swarmlab.simulation import MS, S, Simulation
 
 # Wait 50 ms for more commits before scheduling, at most 1 s in all: one decision for many equal
 # tasks beats many decisions. Source: swarmkit scheduler.go, Run.
@@ -29,21 +30,6 @@ DEBOUNCE_NS, DEBOUNCE_NS_MAX = 50 * MS, 1 * S
 
 ASSIGNED = "scheduler assigned task to node"
 CONFIRMED = "scheduler confirmed task can run on preassigned node"
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduled(Record):
-    """One decision: tasks of a service got nodes. Each placement is (slot, task id, host name)."""
-
-    service: str
-    placements: tuple[tuple[int, str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unschedulable(Record):
-    task: str
-    task_id: str
-    reason: str
 
 
 @dataclass(slots=True)

@@ -1,46 +1,12 @@
-"""What Raft leaves in the trace, and one replica at a glance. No payloads."""
+"""The state of one replica of the Raft log, for people and views. No payloads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from swarmlab.raft.core import Raft, Role
-from swarmlab.simulation import Record
 
 TERMS_COUNT = 12  # how many of the last entries a status shows
-
-
-@dataclass(frozen=True, slots=True)
-class Campaigned(Record):
-    term: int  # in which it votes for itself and asks the others
-
-
-@dataclass(frozen=True, slots=True)
-class VotedFor(Record):
-    term: int
-    candidate: int  # raft id
-
-
-@dataclass(frozen=True, slots=True)
-class BecameLeader(Record):
-    term: int
-
-
-@dataclass(frozen=True, slots=True)
-class BecameFollower(Record):
-    term: int
-    leader: int  # raft id; 0 = it gave up leading or standing, and knows of no leader
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotSent(Record):
-    to: int  # raft id
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipChanged(Record):
-    members: tuple[int, ...]  # raft ids
 
 
 @dataclass(frozen=True, slots=True)
