@@ -38,7 +38,7 @@ LOCKED = (
 
 
 class SwarmError(Exception):
-    """Anything refused; `status` is what the HTTP door answers."""
+    """Anything refused; `status` is the HTTP status of the reply."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     # A write that was refused this way may have happened all the same.

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from swarmlab.engine.clock_drivers import InProcessDoor
-from swarmlab.engine.local_resources import Locals
+from swarmlab.engine.clock_drivers import VirtualClock
+from swarmlab.engine.local_resources import LocalResources
 from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.engine.wire import swarm_event
 from swarmlab.errors import SwarmError, Unknown
@@ -66,7 +66,7 @@ class FakeEngine:
         self.images = Images(machine, Registry())
         self.containers = Containers(machine, self.images)
         self.containers.on_event = self._container_event
-        self.locals = Locals()
+        self.local_resources = LocalResources()
         self.events: deque[Document] = deque(maxlen=100)
         self.swarm_state, self.swarm_error, self.node_id = "inactive", "", ""
         self.node_address, self.is_manager = "", False
@@ -221,8 +221,8 @@ class Lab:
         self.machine = Machine(Network(self.simulation), "m1", "10.77.0.2", FakeEngine)
         self.machine.start()
         self.lock = threading.RLock()
-        self.door = InProcessDoor(self.simulation, self.lock)
-        self.client = in_process_client("m1", EngineAdapter(self.engine_of, self.door))
+        self.clock = VirtualClock(self.simulation, self.lock)
+        self.client = in_process_client("m1", EngineAdapter(self.engine_of, self.clock))
         if swarm:
             self.client.swarm.init()
 

@@ -83,10 +83,10 @@ def test_a_services_logs_say_where_each_line_is_from(lab):
 
 
 def test_events_since_and_until_end_by_themselves(lab):
-    start_s = lab.door.shown_ns(lab.simulation.now_ns) // S
+    start_s = lab.clock.to_unix_ns(lab.simulation.now_ns) // S
     ended(lab, ["true"], name="short")
     lab.client.secrets.create(name="s", data=b"x")
-    end_s = lab.door.shown_ns(lab.simulation.now_ns) // S + 1
+    end_s = lab.clock.to_unix_ns(lab.simulation.now_ns) // S + 1
     found = list(lab.client.events(decode=True, since=start_s, until=end_s))
     actions = [(event["Type"], event["Action"]) for event in found]
     assert actions[:3] == [("container", "create"), ("container", "start"), ("container", "die")]

@@ -9,6 +9,7 @@ import docker
 
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.session import unreachable
+from swarmlab.model.versions import API_VERSION
 
 DEFAULT = "unix:///var/run/docker.sock"
 
@@ -40,7 +41,7 @@ def main(words: Sequence[str], folder: Path) -> int:
         if not _needs_nobody(words):
             sys.stderr.write(unreachable(host) + "\n")
             return 1
-        client = docker.APIClient(base_url=host, version="1.50")
+        client = docker.APIClient(base_url=host, version=API_VERSION)
     try:
         return run(
             words,

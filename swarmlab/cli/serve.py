@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.engine.clock_drivers import PacedDoor, Pacer
+from swarmlab.engine.clock_drivers import PacedClock, Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import S
@@ -119,7 +119,7 @@ def sockets(cluster: Cluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     for name in cluster.names:
         path = folder / name / "docker.sock"
         engine_of: Callable[[], Any] = functools.partial(cluster.engine, name)
-        servers.append(SocketServer(path, engine_of, PacedDoor(pacer)))
+        servers.append(SocketServer(path, engine_of, PacedClock(pacer)))
     try:
         pacer.start()
         for server in servers:

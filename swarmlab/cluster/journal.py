@@ -104,8 +104,8 @@ def unparsed(body: Any) -> bytes | None:
     return json.dumps(body).encode()
 
 
-def journaled(cluster: Cluster, name: str, door: Any) -> Any:
-    """The in-process door of one node, through which no change goes unnoted."""
+def journaled(cluster: Cluster, name: str, clock: Any) -> Any:
+    """An in-process transport to one node that writes every change to the journal."""
     from swarmlab.engine.transport import EngineAdapter
 
     class JournalAdapter(EngineAdapter):
@@ -114,4 +114,4 @@ def journaled(cluster: Cluster, name: str, door: Any) -> Any:
                 cluster._note_request(name, request.method, request.path_url, request.body)
                 return super().send(request, *args, **options)
 
-    return JournalAdapter(partial(cluster.engine, name), door)
+    return JournalAdapter(partial(cluster.engine, name), clock)

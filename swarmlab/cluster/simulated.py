@@ -108,14 +108,14 @@ class Cluster:
 
     def client(self, name: str | None = None) -> DockerClient:
         """A stock `docker.DockerClient` that speaks to one node. Lesson: 00_start_here."""
-        from swarmlab.engine.clock_drivers import InProcessDoor
+        from swarmlab.engine.clock_drivers import VirtualClock
         from swarmlab.engine.transport import in_process_client
 
         name = name or self.default_node()
         self.machine(name)
         if name not in self._clients:
-            door = InProcessDoor(self._world.simulation, self.lock)
-            self._clients[name] = in_process_client(name, journaled(self, name, door))
+            clock = VirtualClock(self._world.simulation, self.lock)
+            self._clients[name] = in_process_client(name, journaled(self, name, clock))
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------

@@ -82,7 +82,7 @@ def containers(ask: Ask) -> Any:
             "Image": c.config.get("Image", ""),
             "ImageID": c.image.id,
             "Command": " ".join(c.argv),
-            "Created": ask.door.shown_ns(c.created_ns) // S,
+            "Created": ask.clock.to_unix_ns(c.created_ns) // S,
             "Ports": _ports(c),
             "Labels": _labels(c),
             "State": c.state,

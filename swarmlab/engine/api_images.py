@@ -38,7 +38,7 @@ def images(ask: Ask) -> Any:
             "Id": image.id,
             "ParentId": "",
             **_names(ask, image),
-            "Created": ask.door.shown_ns(image.created_ns) // S,
+            "Created": ask.clock.to_unix_ns(image.created_ns) // S,
             "Size": image.size_bytes,
             "SharedSize": -1,
             "Labels": image.config.get("Labels"),

@@ -41,7 +41,7 @@ def _all(ask: Ask, scope: str = "") -> list[SwarmNetwork]:
     if scope in ("", "swarm") and ask.engine.is_manager:
         found += ask.read("network")[0]
     if scope in ("", "local"):
-        found += ask.engine.locals.networks.values()
+        found += ask.engine.local_resources.networks.values()
     return found
 
 
@@ -99,7 +99,7 @@ def create(ask: Ask) -> Any:
         spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
         id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
         made = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
-        ask.engine.locals.networks[id] = made
+        ask.engine.local_resources.networks[id] = made
     return {"Id": made.id, "Warning": ""}
 
 
@@ -134,27 +134,27 @@ def remove(ask: Ask, ref: str) -> None:
     network = _find(ask, ref, deleting=True)
     if network.name in BUILTIN:
         raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-    if ask.engine.locals.networks.pop(network.id, None) is None:
+    if ask.engine.local_resources.networks.pop(network.id, None) is None:
         ask.control("remove_network", network.id)
 
 
 # -- volumes --------------------------------------------------------------------------------------
 def volumes(ask: Ask) -> Any:
-    return {"Volumes": list(ask.engine.locals.volumes.values()), "Warnings": None}
+    return {"Volumes": list(ask.engine.local_resources.volumes.values()), "Warnings": None}
 
 
 def create_volume(ask: Ask) -> Any:
     name = ask.body().get("Name") or ask.engine.machine.simulation.random_bytes(32).hex()
     path = f"/var/lib/docker/volumes/{name}/_data"
     made = Document(Name=name, Driver="local", Scope="local", Mountpoint=path)
-    return ask.engine.locals.volumes.setdefault(name, made)
+    return ask.engine.local_resources.volumes.setdefault(name, made)
 
 
 def volume(ask: Ask, ref: str) -> Any:
-    if ref not in ask.engine.locals.volumes:
+    if ref not in ask.engine.local_resources.volumes:
         raise NoSuchObject(f"get {ref}: no such volume")
-    return ask.engine.locals.volumes[ref]
+    return ask.engine.local_resources.volumes[ref]
 
 
 def remove_volume(ask: Ask, ref: str) -> None:
-    del ask.engine.locals.volumes[volume(ask, ref)["Name"]]
+    del ask.engine.local_resources.volumes[volume(ask, ref)["Name"]]

@@ -15,12 +15,11 @@ from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import Ask
 from swarmlab.errors import SwarmError
 from swarmlab.model import Document
-from swarmlab.simulation import S
+from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, ENGINE_VERSION
+from swarmlab.simulation import EPOCH_NS, S
 
 Json = dict[str, Any]
-VERSION = "28.2.2+swarmlab"
 PLATFORM = "swarmlab: a simulated Docker Engine"
-API_VERSION, API_VERSION_MIN = "1.50", "1.24"
 TWO_MANAGERS = (
     "WARNING: Running Swarm in a two-manager configuration. This configuration provides\n"
     "         no fault tolerance, and poses a high risk to lose control over the cluster.\n"
@@ -50,11 +49,11 @@ def version(ask: Ask) -> Any:
         "GitCommit": "simulated",
         "GoVersion": "none",
         "KernelVersion": "simulated",
-        "BuildTime": "2017-10-28T12:00:00.000000000+00:00",
+        "BuildTime": wire.rfc3339(EPOCH_NS, digits=9).replace("Z", "+00:00"),
     }
-    component = {"Name": "Engine", "Version": VERSION, "Details": about}
+    component = {"Name": "Engine", "Version": ENGINE_VERSION, "Details": about}
     platform = {"Name": PLATFORM}
-    return {"Platform": platform, "Version": VERSION, **about, "Components": [component]}
+    return {"Platform": platform, "Version": ENGINE_VERSION, **about, "Components": [component]}
 
 
 # -- info -----------------------------------------------------------------------------------------
@@ -96,7 +95,7 @@ def info(ask: Ask) -> Any:
     return {
         "ID": engine.machine.name,
         "Name": engine.name,
-        "ServerVersion": VERSION,
+        "ServerVersion": ENGINE_VERSION,
         "OperatingSystem": PLATFORM,
         "OSType": "linux",
         "Architecture": description.at("Platform", "Architecture"),
@@ -142,7 +141,7 @@ EVENT: dict[str, Test] = {
 
 
 def _event(ask: Ask, event: Document) -> Json:
-    unix_ns = ask.door.shown_ns(event["time_ns"])
+    unix_ns = ask.clock.to_unix_ns(event["time_ns"])
     answer: Json = {key: event[key] for key in ("Type", "Action", "Actor", "scope")}
     if event["Type"] == "container":
         image = event["Actor"]["Attributes"].get("image", "")

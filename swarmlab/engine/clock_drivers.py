@@ -1,7 +1,8 @@
-"""How time passes while a request is answered: by itself in a notebook, with the clock when served.
+"""Clock drivers: run until the reply is ready, or follow the wall clock.
 
-A *door* is where requests come in. Behind the in-process door virtual time moves only when somebody
-waits; behind a paced door a thread ties it to the wall clock, and whoever waits, waits really.
+`VirtualClock` serves requests in this process: virtual time moves only while a request waits, as
+fast as it can. `PacedClock` serves sockets: a `Pacer` thread ties virtual time to the wall clock,
+and a request that waits takes real time.
 """
 
 from __future__ import annotations
@@ -16,52 +17,55 @@ from typing import Any
 from swarmlab.errors import DeadlineExceeded
 from swarmlab.simulation import EPOCH_NS, MINUTE, MS, Call, S, Simulation
 
-# Each in-process request moves time on, so that code which polls a real engine ends here too.
+# An in-process request advances time by this, so that code that polls an engine ends here too.
 REQUEST_NS = 200 * MS
 WAIT_LIMIT_NS = 10 * MINUTE
-# The pacer gives the lock back at least this often, and looks at the clock at least this often.
+# The pacer holds the lock at most `SLICE_NS` of wall time, and sleeps at most `NAP_S`.
 SLICE_NS, NAP_S = 10 * MS, 0.05
-# A machine too slow for the wanted speed drops what it is behind by more than this.
+# When the computer is too slow for the speed, a lag of more than this is dropped.
 LAG_NS_MAX = 1 * S
 
 
 class EngineGone(Exception):
-    """The machine went down while it was being asked: the connection breaks."""
+    """The machine went down before it replied: the connection breaks."""
 
 
 def always() -> bool:
     return True
 
 
-class Door(ABC):
-    """One request at a time holds `lock`; `wait` and `sleep` may let others in."""
+class ClockDriver(ABC):
+    """How virtual time passes while an engine handles a request.
+
+    One request at a time holds `lock`; a paced `wait` or `sleep` releases it meanwhile.
+    """
 
     lock: AbstractContextManager[Any]
 
     @abstractmethod
-    def begin(self) -> None:
-        """A request comes in."""
+    def begin_request(self) -> None:
+        """A request has arrived."""
 
     @abstractmethod
     def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
-        """Let this much virtual time pass, or less: as long as `waiting()`."""
+        """Let `ns` of virtual time pass, or less: only while `waiting()`."""
 
     @property
     def offset_ns(self) -> int:
-        """Add it to a virtual time to show it, as nanoseconds since 1970."""
+        """What to add to a virtual time to show it as nanoseconds since 1970."""
         return EPOCH_NS
 
-    def shown_ns(self, virtual_ns: int) -> int:
+    def to_unix_ns(self, virtual_ns: int) -> int:
         return virtual_ns + self.offset_ns
 
-    def meant_ns(self, unix_ns: int) -> int:
-        """The virtual time that a client means."""
+    def from_unix_ns(self, unix_ns: int) -> int:
+        """The virtual time of a time that a client sent."""
         return unix_ns - self.offset_ns
 
     def wait(self, call: Call, alive: Callable[[], bool] = always) -> Any:
-        """Let time pass until `call` is answered; its value, or its error raised.
+        """Let time pass until `call` is done; return its value or raise its error.
 
-        EngineGone when `alive` no longer holds: then nobody is left to answer.
+        Raises EngineGone when `alive` no longer holds, DeadlineExceeded after `WAIT_LIMIT_NS`.
         """
         self.sleep(WAIT_LIMIT_NS, lambda: call.waiting and alive())
         if call.done:
@@ -71,14 +75,14 @@ class Door(ABC):
         raise EngineGone
 
 
-class InProcessDoor(Door):
-    """Answers at once: the simulation runs, within a limit, until the answer is there."""
+class VirtualClock(ClockDriver):
+    """Runs the simulation, within a limit, until the reply is ready: takes no real time."""
 
     def __init__(self, simulation: Simulation, lock: AbstractContextManager[Any]) -> None:
         self.simulation = simulation
         self.lock = lock
 
-    def begin(self) -> None:
+    def begin_request(self) -> None:
         self.sleep(REQUEST_NS)
 
     def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
@@ -86,9 +90,9 @@ class InProcessDoor(Door):
 
 
 class Pacer:
-    """A thread that moves virtual time on with the wall clock, `speed` times as fast.
+    """A thread that advances virtual time with the wall clock, `speed` times as fast.
 
-    Whoever touches the simulation holds `condition`; it is notified whenever something happened.
+    Code that touches the simulation holds `condition`; it is notified after every event.
     """
 
     def __init__(
@@ -98,26 +102,26 @@ class Pacer:
         self.condition = threading.Condition(lock)
         self.speed = speed
         self._thread: threading.Thread | None = None
-        self._wall_ns = time.time_ns() - time.monotonic_ns()  # add it to the monotonic clock
+        self._wall_ns = time.time_ns() - time.monotonic_ns()  # what to add to the monotonic clock
         self._anchor()
 
     def _anchor(self) -> None:
-        """From now on count from here: this wall time is this virtual time."""
+        """Take the present wall time and virtual time as the new origin."""
         self._real_ns, self._virtual_ns = time.monotonic_ns(), self.simulation.now_ns
 
     def _due_ns(self, real_ns: int) -> int:
-        """What virtual time should be."""
+        """What virtual time should be at this wall time."""
         return self._virtual_ns + int((real_ns - self._real_ns) * self.speed)
 
     @property
     def offset_ns(self) -> int:
-        """Add it to a virtual time to show its age; at speed 1 it never changes."""
+        """What to add to a virtual time to show its age; constant at speed 1."""
         real_ns = time.monotonic_ns()
         return self._wall_ns + real_ns - self._due_ns(real_ns)
 
     # -- control ---------------------------------------------------------------------
     def set_speed(self, speed: float) -> None:
-        """Virtual seconds a wall second; 0 stops time."""
+        """Set how many virtual seconds pass in a wall second; 0 stops time."""
         with self.condition:
             self.catch_up()
             self._anchor()
@@ -125,7 +129,7 @@ class Pacer:
             self.condition.notify_all()
 
     def run_ahead(self, ns: int) -> None:
-        """Let `ns` of virtual time pass as fast as it can."""
+        """Let `ns` of virtual time pass as fast as possible."""
         with self.condition:
             self.catch_up()
             self.simulation.run_until(self.simulation.now_ns + ns)
@@ -152,12 +156,12 @@ class Pacer:
                 self.catch_up()
                 self.condition.wait(self.nap_s(self.simulation.next_ns))
 
-    # -- time passing, the condition held --------------------------------------------------
+    # -- advancing time; the caller holds the condition -------------------------------
     def catch_up(self) -> None:
-        """Let happen what is due, for one slice of wall time at most."""
+        """Run the events that are due, for one slice of wall time at most."""
         simulation, real_ns = self.simulation, time.monotonic_ns()
         due_ns, moved = self._due_ns(real_ns), False
-        if simulation.now_ns > due_ns:  # somebody let time pass at another door
+        if simulation.now_ns > due_ns:  # another clock driver ran the simulation
             self._anchor()
         while (next_ns := simulation.next_ns) is not None and next_ns <= due_ns:
             simulation.step()
@@ -172,27 +176,27 @@ class Pacer:
             self.condition.notify_all()
 
     def nap_s(self, until_ns: int | None) -> float:
-        """Wall seconds until that virtual time, within what is sensible to wait in one go."""
+        """Wall seconds until that virtual time, at most `NAP_S`."""
         if until_ns is None or not self.speed:
             return NAP_S
         left_ns = until_ns - self._due_ns(time.monotonic_ns())
         return min(max(left_ns / self.speed / S, 0.0002), NAP_S)
 
 
-class PacedDoor(Door):
-    """Answers when the time has come."""
+class PacedClock(ClockDriver):
+    """Waits in real time while a `Pacer` advances the simulation."""
 
     def __init__(self, pacer: Pacer) -> None:
         self.pacer = pacer
         self.lock: threading.Condition = pacer.condition
 
-    def begin(self) -> None:
+    def begin_request(self) -> None:
         self.pacer.catch_up()
 
     def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
         simulation = self.pacer.simulation
         end_ns = simulation.now_ns + ns
-        self.lock.notify_all()  # the pacer may have to get up earlier
+        self.lock.notify_all()  # the pacer may have to wake up earlier
         while waiting() and simulation.now_ns < end_ns:
             next_ns = simulation.next_ns
             self.lock.wait(self.pacer.nap_s(end_ns if next_ns is None else min(next_ns, end_ns)))

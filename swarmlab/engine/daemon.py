@@ -6,18 +6,18 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmlab.engine.local_resources import Locals
+from swarmlab.engine.local_resources import LocalResources
 from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.engine.wire import swarm_event, tls_info
 from swarmlab.manager.ca.certificates import issuer_key_of
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Cluster, Document, StoreObject, freeze
+from swarmlab.model.versions import ENGINE_VERSION
 from swarmlab.simulation import Machine
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 
-ENGINE_VERSION = "28.2.2+swarmlab"
 EVENTS_KEPT = 1000
 LOG_DRIVERS = ("json-file", "local", "syslog")
 NETWORK_DRIVERS = ("bridge", "host", "ipvlan", "macvlan", "null", "overlay")
@@ -75,7 +75,7 @@ class Engine(SwarmNode):
         self.images = Images(machine, registry)
         self.containers = Containers(machine, self.images)
         self.containers.on_event = self._container_event
-        self.locals = Locals()
+        self.local_resources = LocalResources()
         self.events: deque[Document] = deque(maxlen=EVENTS_KEPT)
         self.boot()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
-from swarmlab.engine.clock_drivers import Door, EngineGone
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
 from swarmlab.engine.routes import answer, refusal
 from swarmlab.engine.streams import POLL_NS, Hijack, Pieces, Receive
 from swarmlab.simulation import S
@@ -40,22 +40,22 @@ def hijacked_head(request: Request, hijack: Hijack) -> bytes:
     return head(200, headers)
 
 
-def locked(door: Door, pieces: Pieces, *, passing: bool = True) -> Iterator[bytes]:
-    """The pieces, made with the door's lock held and handed over without it.
+def locked(clock: ClockDriver, pieces: Pieces, *, passing: bool = True) -> Iterator[bytes]:
+    """The pieces, made with the clock's lock held and handed over without it.
 
     After an empty one time passes; after None too, but for `passing=False`.
     """
     try:
         while True:
-            with door.lock:
+            with clock.lock:
                 try:
                     piece = next(pieces)
                 except StopIteration:
                     return
             yield piece or b""
             if piece == b"" or (piece is None and passing):
-                with door.lock:
-                    door.sleep(POLL_NS)
+                with clock.lock:
+                    clock.sleep(POLL_NS)
             elif piece is None:
                 threading.Event().wait(POLL_NS / S)
     finally:
@@ -81,7 +81,9 @@ def read_body(request: Request) -> None:
         left_bytes -= len(piece)
 
 
-def respond(engine: Engine | None, door: Door, request: Request) -> Iterator[bytes] | Hijack:
+def respond(
+    engine: Engine | None, clock: ClockDriver, request: Request
+) -> Iterator[bytes] | Hijack:
     """What goes over the wire: first the head (with the body, unless that grows), then the rest."""
     if engine is None:
         raise EngineGone
@@ -91,9 +93,9 @@ def respond(engine: Engine | None, door: Door, request: Request) -> Iterator[byt
         response = refusal(error.code or 400, "http: request body too large")
         response.headers["Connection"] = "close"
     else:
-        with door.lock:
-            door.begin()
-            answered = answer(engine, door, request)
+        with clock.lock:
+            clock.begin_request()
+            answered = answer(engine, clock, request)
         if isinstance(answered, Hijack):
             return answered
         response = answered
@@ -103,7 +105,7 @@ def respond(engine: Engine | None, door: Door, request: Request) -> Iterator[byt
         return iter([head(response.status_code, headers) + body])
     pieces: Any = iter(response.response)
     begun = head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")])
-    return chain([begun], chunked(locked(door, pieces)))
+    return chain([begun], chunked(locked(clock, pieces)))
 
 
 def talk(sock: socket.socket, pieces: Iterator[bytes]) -> None:

@@ -13,7 +13,7 @@ BUILTIN = ("bridge", "host", "none")
 IPAM = Document(Driver="default", Config=())
 
 
-class Locals:
+class LocalResources:
     def __init__(self) -> None:
         self.networks: dict[str, SwarmNetwork] = {}  # by id; their `Scope` is local
         self.volumes: dict[str, Document] = {}  # by name

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from swarmlab.engine.clock_drivers import Door
+from swarmlab.engine.clock_drivers import ClockDriver
 from swarmlab.engine.filters import WORDS, Filters
 from swarmlab.engine.wire import name_of, rfc3339
 from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NoSuchObject, NotAvailable
@@ -26,11 +26,11 @@ NO, YES = ("0", "f", "F", "FALSE", "false", "False"), ("1", "t", "T", "TRUE", "t
 
 
 class Ask:
-    """What was asked of `engine`, over `door`."""
+    """What was asked of `engine`, over `clock`."""
 
-    def __init__(self, engine: Engine, door: Door, request: Request, version: str) -> None:
+    def __init__(self, engine: Engine, clock: ClockDriver, request: Request, version: str) -> None:
         self.engine = engine
-        self.door = door
+        self.clock = clock
         self.request = request
         self.version = version
         self._incarnation = engine.machine.incarnation
@@ -41,7 +41,7 @@ class Ask:
 
     def wait(self, call: Call) -> Any:
         """What `call` is answered; EngineGone when the machine goes down first."""
-        return self.door.wait(call, self.alive)
+        return self.clock.wait(call, self.alive)
 
     def before(self, minor: int) -> bool:
         """Whether the client speaks an API version before 1.`minor`."""
@@ -121,8 +121,8 @@ class Ask:
         return tuple(found[table] for table in tables)
 
     def time(self, virtual_ns: int, digits: int = 0) -> str:
-        """A virtual time as this door shows it: RFC 3339, with at least so many `digits`."""
-        return rfc3339(self.door.shown_ns(virtual_ns), digits)
+        """A virtual time as this clock shows it: RFC 3339, with at least so many `digits`."""
+        return rfc3339(self.clock.to_unix_ns(virtual_ns), digits)
 
 
 def matching(ref: str, objects: Iterable[T]) -> tuple[list[T], str]:

@@ -23,11 +23,11 @@ from swarmlab.engine import api_networks as networks
 from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
 from swarmlab.engine.api_objects import configs, nodes, secrets, services, tasks
-from swarmlab.engine.api_system import API_VERSION, API_VERSION_MIN
-from swarmlab.engine.clock_drivers import Door, EngineGone
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
 from swarmlab.engine.request import Ask
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
+from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, DOCKER_VERSION
 
 if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
@@ -37,7 +37,7 @@ HEADERS = (
     ("Api-Version", API_VERSION),
     ("Docker-Experimental", "false"),
     ("Ostype", "linux"),
-    ("Server", "Docker/28.2.2 (linux)"),
+    ("Server", f"Docker/{DOCKER_VERSION} (linux)"),
 )
 
 ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
@@ -137,15 +137,15 @@ def _unversioned(path: str) -> tuple[str, str]:
     return path[found.end() :], version
 
 
-def answer(engine: Engine, door: Door, request: Request) -> Response | Hijack:
-    """One request to one engine, answered; the caller holds the door's lock."""
+def answer(engine: Engine, clock: ClockDriver, request: Request) -> Response | Hijack:
+    """One request to one engine, answered; the caller holds the clock's lock."""
     try:
         path, version = _unversioned(request.path)
         try:
             (handler, status), parts = MAP.bind("").match(path, method=request.method)
         except HTTPException:
             raise NoSuchObject("page not found") from None
-        value = handler(Ask(engine, door, request, version), **parts)
+        value = handler(Ask(engine, clock, request, version), **parts)
         if isinstance(value, Hijack):
             return value
         response = _response(value, status)

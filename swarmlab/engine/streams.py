@@ -1,6 +1,6 @@
 """Answers that grow: framed output, followed logs, events, and connections taken over.
 
-A stream is an iterator of pieces that is asked for each with the door's lock held. An empty piece
+A stream is an iterator of pieces that is asked for each with the clock's lock held. An empty piece
 says "nothing new: let time pass", and None "nothing new until somebody else does something".
 Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 """
@@ -61,7 +61,7 @@ def moment(ask: Ask, name: str, default_ns: float) -> float:
         unix_ns = int(seconds) * S + int(fraction.ljust(9, "0")[:9])
     except ValueError:
         raise BadParameter(f'invalid value for "{name}": {text}') from None
-    return ask.door.meant_ns(unix_ns)
+    return ask.clock.from_unix_ns(unix_ns)
 
 
 def log_stream(

@@ -25,9 +25,10 @@ from werkzeug import Request
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import create_environ
 
-from swarmlab.engine.clock_drivers import Door, EngineGone
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
 from swarmlab.engine.http_response import hijacked_head, locked, readable, receiver, respond, talk
 from swarmlab.engine.streams import Hijack
+from swarmlab.model.versions import API_VERSION
 
 if TYPE_CHECKING:
     import docker
@@ -78,14 +79,14 @@ class _Socket(socket.socket):
 class EngineAdapter(HTTPAdapter):
     """A transport for `requests` that ends at an engine in this process."""
 
-    def __init__(self, engine_of: EngineOf, door: Door) -> None:
+    def __init__(self, engine_of: EngineOf, clock: ClockDriver) -> None:
         super().__init__()
-        self._engine_of, self._door = engine_of, door
+        self._engine_of, self._clock = engine_of, clock
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         asked = _asked(request)
         try:
-            answered = respond(self._engine_of(), self._door, asked)
+            answered = respond(self._engine_of(), self._clock, asked)
         except EngineGone:
             refused = ConnectionRefusedError(111, "Connection refused")
             error = ProtocolError("Connection aborted.", refused)
@@ -110,7 +111,7 @@ class EngineAdapter(HTTPAdapter):
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle
-        pieces = locked(self._door, hijack.talk(receiver(ours)), passing=False)
+        pieces = locked(self._clock, hijack.talk(receiver(ours)), passing=False)
         pieces = pieces if hijack.live else iter([b"".join(pieces)])
         threading.Thread(target=talk, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
@@ -136,7 +137,7 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
     import docker
 
     # A port and a version must be given: the SDK asks for them before an adapter can be mounted.
-    client = docker.DockerClient(base_url=f"http://{name}.swarmlab:2375", version="1.50")
+    client = docker.DockerClient(base_url=f"http://{name}.swarmlab:2375", version=API_VERSION)
     client.api.mount("http://", adapter)
     return client
 
@@ -149,16 +150,16 @@ class _Handler(WSGIRequestHandler):
     server: SocketServer  # type: ignore[assignment]
 
     def run_wsgi(self) -> None:
-        door, request = self.server.door, Request(self.make_environ())
+        clock, request = self.server.clock, Request(self.make_environ())
         self.close_connection = True
         try:
-            answered = respond(self.server.engine_of(), door, request)
+            answered = respond(self.server.engine_of(), clock, request)
         except EngineGone:
             return
         if isinstance(answered, Hijack):
             self.wfile.write(hijacked_head(request, answered))
             read = self.rfile.peek() if readable(self.connection) else b""  # type: ignore
-            talk(self.connection, locked(door, answered.talk(receiver(self.connection, read))))
+            talk(self.connection, locked(clock, answered.talk(receiver(self.connection, read))))
             return
         first = next(answered)
         self.wfile.write(first)
@@ -182,8 +183,8 @@ class SocketServer:
     multithread, multiprocess, _server_version = True, False, "swarmlab"
     server_address = ("docker.sock", 0)
 
-    def __init__(self, path: Path | str, engine_of: EngineOf, door: Door) -> None:
-        self.path, self.engine_of, self.door = Path(path), engine_of, door
+    def __init__(self, path: Path | str, engine_of: EngineOf, clock: ClockDriver) -> None:
+        self.path, self.engine_of, self.clock = Path(path), engine_of, clock
         self._begun, self._stopping = threading.Event(), threading.Event()
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._run, name=f"serve {path}", daemon=True)

@@ -30,7 +30,7 @@ from swarmlab.model import (
 )
 
 Json = dict[str, Any]
-Time = Callable[[int], str]  # a virtual time -> RFC 3339, as one door shows it
+Time = Callable[[int], str]  # a virtual time -> RFC 3339, as one clock shows it
 NEVER = "0001-01-01T00:00:00Z"
 NETWORK_FLAGS = ("EnableIPv6", "Internal", "Attachable", "Ingress", "ConfigOnly")
 

@@ -18,8 +18,8 @@ import docker
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.flags import commands
 from swarmlab.docker_cli.session import CliError, host_of, unreachable
+from swarmlab.simulation import EPOCH_NS, S
 
-EPOCH_S = 1_509_192_000  # when a simulated cluster begins: 2017-10-28T12:00:00Z
 PATIENCE_S = 300  # of virtual time, for a service that does not settle; an engine waits for ever
 NOBODY = (
     "there is no cluster to speak to: make one with `cluster = swarmlab.simulate()`, or set"
@@ -143,7 +143,7 @@ def _docker(words: list[str], stdin: bytes, out: Any, err: Any, *, node: str, pr
             if cluster.now_ns - begun_ns > PATIENCE_S * 10**9:
                 raise KeyboardInterrupt
 
-        time = {"clock": lambda: EPOCH_S + cluster.now_ns / 10**9, "sleep": sleep}
+        time = {"clock": lambda: (EPOCH_NS + cluster.now_ns) / S, "sleep": sleep}
     said = io.StringIO()
     code = run(words, client, out=out, err=said, stdin=stdin, hints=True, progress=progress, **time)
     err.write(said.getvalue())

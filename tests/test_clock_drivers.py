@@ -1,4 +1,4 @@
-"""Time behind the two doors, and engines behind a socket."""
+"""The two clock drivers, and engines behind a socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import docker
 import pytest
 import requests
 
-from swarmlab.engine.clock_drivers import REQUEST_NS, PacedDoor, Pacer
+from swarmlab.engine.clock_drivers import REQUEST_NS, PacedClock, Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import DeadlineExceeded
 from swarmlab.model import TaskState
@@ -30,7 +30,7 @@ class Served(Lab):
         self.clients: list[docker.DockerClient] = []
         self.pacer = Pacer(self.simulation)
         self.path = folder / "docker.sock"
-        self.server = SocketServer(self.path, self.engine_of, PacedDoor(self.pacer))
+        self.server = SocketServer(self.path, self.engine_of, PacedClock(self.pacer))
         self.pacer.start()
         self.server.start()
 
@@ -95,15 +95,15 @@ def test_in_process_a_wait_takes_no_real_time_and_has_a_limit():
     lab = Lab()
     call = Call()
     lab.simulation.after(5 * S, call.resolve, 7)
-    assert lab.door.wait(call) == 7
+    assert lab.clock.wait(call) == 7
     with pytest.raises(DeadlineExceeded):
-        lab.door.wait(Call())
+        lab.clock.wait(Call())
 
 
 def test_in_process_time_is_shown_from_the_day_of_the_talk():
     lab = Lab()
-    assert lab.door.shown_ns(5) == EPOCH_NS + 5
-    assert lab.door.meant_ns(lab.door.shown_ns(5)) == 5
+    assert lab.clock.to_unix_ns(5) == EPOCH_NS + 5
+    assert lab.clock.from_unix_ns(lab.clock.to_unix_ns(5)) == 5
     assert lab.client.swarm.attrs["CreatedAt"].startswith("2017-10-28T12:00:00")
 
 
@@ -125,12 +125,12 @@ def test_an_engine_that_crashes_while_it_is_asked_breaks_the_connection():
 def test_at_constant_speed_1_a_time_is_always_shown_alike():
     """Tests of real programs compare CreatedAt between calls."""
     pacer = Pacer(Simulation())
-    door = PacedDoor(pacer)
+    clock = PacedClock(pacer)
     pacer.start()
     shown = set()
     for _ in range(50):
-        with door.lock:
-            shown.add(door.shown_ns(123))
+        with clock.lock:
+            shown.add(clock.to_unix_ns(123))
         time.sleep(0.001)
     pacer.stop()
     assert len(shown) == 1
@@ -141,7 +141,7 @@ def test_ages_are_virtual_ages():
     pacer = Pacer(Simulation())
     pacer.start()
     pacer.run_ahead(1 * HOUR)
-    age_ns = time.time_ns() - PacedDoor(pacer).shown_ns(0)
+    age_ns = time.time_ns() - PacedClock(pacer).to_unix_ns(0)
     pacer.stop()
     assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
 
@@ -161,17 +161,17 @@ def test_virtual_time_goes_as_fast_as_it_is_told_and_stops_at_0():
 def test_a_paced_wait_lets_others_in():
     simulation = Simulation()
     pacer = Pacer(simulation)
-    door, call = PacedDoor(pacer), Call()
+    clock, call = PacedClock(pacer), Call()
     pacer.start()
 
     def wait() -> None:
-        with door.lock:
-            door.wait(call)
+        with clock.lock:
+            clock.wait(call)
 
     waiter = threading.Thread(target=wait)
     waiter.start()
     time.sleep(0.05)
-    with door.lock:  # free although somebody waits
+    with clock.lock:  # free although somebody waits
         simulation.after(0, call.resolve, 1)
     waiter.join(5)
     pacer.stop()
