@@ -55,7 +55,10 @@ def _shared(body: Json) -> Json:
 
 def _pools(body: Json) -> Json:
     """The address pools and the data path port. These refusals have no class in moby: 500."""
-    size, port = body.get("SubnetSize", 24), body.get("DataPathPort", 4789)
+    size, port = (
+        body.get("SubnetSize", Cluster.subnet_size),
+        body.get("DataPathPort", Cluster.data_path_port),
+    )
     if not 1024 <= port <= 49151:
         raise EngineFault(f"Datapath port number is not in valid range (1024-49151) : {port}")
     if not 0 < size <= 29:
@@ -68,6 +71,7 @@ def _pools(body: Json) -> Json:
             raise EngineFault(f"invalid CIDR address: {pool}") from None
         if prefix > size:
             raise EngineFault(f'invalid CIDR: "{pool}". Subnet size is too small for pool: {size}')
+    pools = pools or Cluster.default_address_pool
     return {"DefaultAddrPool": pools, "SubnetSize": size, "DataPathPort": port}
 
 

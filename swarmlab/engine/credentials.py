@@ -1,6 +1,6 @@
-"""A node's keys and certificate: what it shows to others, whom it lets speak, what seals its log.
+"""A node's keys and certificate, and which messages from other nodes it accepts.
 
-Every session in a swarm is mutual TLS: each side checks the other's certificate, at virtual time,
+Every session in a swarm is mutual TLS: each side verifies the other's certificate, at virtual time,
 against the root that it trusts. Source: swarmkit ca/{auth,keyreadwriter,renewer}.go.
 """
 
@@ -9,31 +9,26 @@ from __future__ import annotations
 from swarmlab.errors import PermissionDenied
 from swarmlab.manager.ca.certificates import Peer, new_key, verify
 from swarmlab.manager.ca.data_keys import KEY_BYTES, KEY_FILE, KeyFile, Seal
-from swarmlab.model import Role
-from swarmlab.model.messages import (
-    Control,
-    Heartbeat,
-    JoinRaft,
-    Message,
-    Register,
-    RenewCertificate,
-    ReportStatus,
-)
+from swarmlab.model import Role, messages
 from swarmlab.model.trace_records import SessionRefused
 from swarmlab.simulation import MINUTE, Machine
 
-RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's life
-MANAGERS_ONLY = (Control, JoinRaft)
-OWN_NAME_ONLY = (Register, Heartbeat, ReportStatus, RenewCertificate)
+RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's validity
+MANAGERS_ONLY = messages.Control | messages.JoinRaft
+OWN_NODE_ONLY = (
+    messages.Register | messages.Heartbeat | messages.ReportStatus | messages.RenewCertificate
+)
 
 
 class Credentials:
+    """The keys of one node, in memory and sealed on its disk."""
+
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._file = KeyFile(machine.disk, machine.simulation)
         self._keys = "", "", b""  # private and public key, PEM; data key
         self.unlock_key = ""
-        self._told: dict[str, str] = {}  # peer -> why it was refused last, so as to say it once
+        self._last_refusal: dict[str, str] = {}  # peer -> why; a repeated one is not recorded again
 
     # -- keys ----------------------------------------------------------------------
     @property
@@ -46,13 +41,13 @@ class Credentials:
         return not self._keys[0] and self._file.locked
 
     def create(self) -> None:
-        """A fresh key pair; the data key stays."""
+        """Create a key pair; the data key stays the same."""
         data_key = self._keys[2] or self.machine.simulation.random_bytes(KEY_BYTES)
         self._keys = *new_key(self.machine.simulation), data_key
         self._write()
 
     def load(self, public_key: str, unlock_key: str = "") -> None:
-        """Take the keys from the disk; Unauthorized when they are sealed with another key."""
+        """Read the keys from the disk; Unauthorized when `unlock_key` does not open them."""
         private_key, data_key = self._file.read(unlock_key)
         self._keys, self.unlock_key = (private_key, public_key, data_key), unlock_key
 
@@ -60,8 +55,11 @@ class Credentials:
         self._file.write(self._keys[0], self._keys[2], self.unlock_key)
 
     def relock(self, unlock_key: str) -> bool:
-        """Seal the keys with another unlock key (empty: with none); True when autolock was just
-        switched on: then the data key is a new one, and everything has to be sealed with it."""
+        """Seal the keys with another unlock key; an empty one means no seal.
+
+        True when autolock was just switched on: then the data key is new as well, and Raft's log
+        and snapshots have to be sealed again.
+        """
         switched_on = bool(unlock_key) and not self.unlock_key
         self.unlock_key = unlock_key
         if switched_on:
@@ -71,38 +69,40 @@ class Credentials:
         return switched_on
 
     def seal(self) -> Seal:
-        """What seals this manager's log and snapshots."""
+        """Encrypts this manager's Raft log and snapshots."""
         return Seal(self._keys[2], self.machine.simulation)
 
     def forget(self) -> None:
-        """No longer part of a swarm."""
+        """Delete everything: the node is no longer a member of a swarm."""
         self._keys, self.unlock_key = ("", "", b""), ""
         self.machine.presents = self.machine.trusts = ""
         self.machine.disk.delete(KEY_FILE)
 
     # -- certificates ----------------------------------------------------------------
-    def show(self, certificate: str, root_certificate: str) -> None:
-        """From now on present this chain, and trust this root."""
+    def present(self, certificate: str, root_certificate: str) -> None:
+        """Present this certificate chain from now on, and trust this root."""
         self.machine.presents, self.machine.trusts = certificate, root_certificate
 
-    def own(self) -> Peer:
-        """Who this node is by its own certificate; refused when that is not valid now."""
+    def own_peer(self) -> Peer:
+        """This node's own certificate, verified; PermissionDenied when it is not valid now."""
         machine = self.machine
         return verify(machine.presents, machine.trusts, machine.simulation.now_ns)
 
     def renewal_ns(self) -> int:
-        """How long to wait before renewing: until a random minute of the middle of its life."""
-        own, simulation = self.own(), self.machine.simulation
-        life_ns = own.not_after_ns - own.not_before_ns
+        """The time until renewal: a random minute at 50 to 80 % of the certificate's validity."""
+        own, simulation = self.own_peer(), self.machine.simulation
+        validity_ns = own.not_after_ns - own.not_before_ns
         share = simulation.rng.uniform(RENEWAL_FROM, RENEWAL_TO)
-        when_ns = own.not_before_ns + int(life_ns * share) // MINUTE * MINUTE
+        when_ns = own.not_before_ns + int(validity_ns * share) // MINUTE * MINUTE
         return max(when_ns - simulation.now_ns, MINUTE)
 
     # -- sessions --------------------------------------------------------------------
-    def admit(self, source: str, body: Message | None, removed: tuple[str, ...]) -> Peer:
-        """Who speaks from machine `source`; PermissionDenied when it may not say this.
+    def authorize(
+        self, source: str, body: messages.Message | None, removed: tuple[str, ...]
+    ) -> Peer:
+        """The verified sender on machine `source`; PermissionDenied when it may not send this.
 
-        `body` is the call, None for Raft's messages and for a dispatcher's news.
+        `body` is the call, or None for one-way messages: Raft's and the dispatcher's.
         """
         other, now_ns = self.machine.network.machines[source], self.machine.simulation.now_ns
         try:
@@ -118,17 +118,17 @@ class Credentials:
                     f"Permission denied: node {peer.node_id} was removed from swarm"
                 )
             managers_only = body is None or isinstance(body, MANAGERS_ONLY)
-            of_another = isinstance(body, OWN_NAME_ONLY) and body.node_id != peer.node_id
+            of_another = isinstance(body, OWN_NODE_ONLY) and body.node_id != peer.node_id
             if peer.role is not Role.MANAGER and (managers_only or of_another):
                 raise PermissionDenied(
                     "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied "
                     "desc = Permission denied: remote certificate not part of OUs: [swarm-manager]"
                 )
-        except PermissionDenied as refusal:
-            why = str(refusal.args[0])
-            if self._told.get(source) != why:
-                self._told[source] = why
+        except PermissionDenied as error:
+            why = str(error.args[0])
+            if self._last_refusal.get(source) != why:
+                self._last_refusal[source] = why
                 self.machine.record(SessionRefused, source, why)
             raise
-        self._told.pop(source, None)
+        self._last_refusal.pop(source, None)
         return peer

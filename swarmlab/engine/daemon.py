@@ -111,7 +111,7 @@ class Engine(SwarmNode):
         """Something was committed: tell whoever listens to this manager's events."""
         after = None if change.action is Action.REMOVE else change.object
         if isinstance(after, Cluster):
-            self.follow_autolock(after)
+            self.update_autolock(after)
         event = swarm_event(change.action, before, after)
         if event is not None:
             self.events.append(event.with_(time_ns=self.machine.simulation.now_ns))

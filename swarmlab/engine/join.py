@@ -1,30 +1,23 @@
-"""The way into a swarm: what a founder brings, and what a newcomer asks for, step by step.
+"""How a node joins a swarm: what the first manager stores, and the steps of `docker swarm join`.
 
 Source: moby daemon/cluster/swarm.go, swarmkit node/node.go, ca/certificates.go.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from swarmlab.engine.credentials import Credentials
 from swarmlab.errors import EngineFault, InvalidArgument, NotAvailable, SwarmError, Unavailable
-from swarmlab.manager.ca.certificates import (
-    NO_EXTERNAL_AUTHORITY,
-    digest_of,
-    new_root,
-    new_token,
-    new_unlock_key,
-    parse_token,
-)
+from swarmlab.manager.ca import certificates
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Cluster, Document, Node, NodeSpec, NodeStatus, Role, SwarmNetwork
 from swarmlab.model.messages import GetRootCertificate, IssueCertificate, Issued
 from swarmlab.simulation import Call, Machine, S, Simulation
 
-JOIN_LIMIT_NS, JOIN_TRIES, JOIN_RETRY_NS = 20 * S, 5, 2 * S
-JOIN_TOO_SLOW = (
+JOIN_LIMIT_NS, JOIN_ATTEMPTS, JOIN_RETRY_NS = 20 * S, 5, 2 * S
+JOIN_TIMED_OUT = (
     "Timeout was reached before node joined. The attempt to join the swarm will continue in the "
     'background. Use the "docker info" command to see the current swarm status of your node.'
 )
@@ -32,51 +25,51 @@ JOIN_TOO_SLOW = (
 
 @dataclass(slots=True, kw_only=True)
 class Identity:
-    """Who this node is in its swarm; kept on disk."""
+    """Who this node is in its swarm; stored on disk."""
 
     node_id: str
     role: str
     cluster_id: str
-    address: str  # `ip:port`, where the others reach it
+    address: str  # `ip:port` at which the other nodes reach it
     root_certificate: str
-    certificate: str = ""  # the node's own, with what leads from it to the root, PEM
+    certificate: str = ""  # the node's own and its chain up to the root, PEM
     public_key: str = ""
-    managers: tuple[str, ...] = ()
-    raft_id: int = 0  # 0: no seat in Raft
+    managers: tuple[str, ...] = ()  # addresses
+    raft_id: int = 0  # 0: no Raft member
 
 
-def advertised(request: Document, machine: Machine) -> str:
-    """`ip:port` under which the others reach this node."""
+def advertised_address(request: Document, machine: Machine) -> str:
+    """`ip:port` at which the other nodes reach this one."""
     address = str(request.get("AdvertiseAddr") or machine.address)
-    port = str(request.get("ListenAddr") or "0.0.0.0:2377").rsplit(":", 1)[-1]
+    port = request["ListenAddr"].rsplit(":", 1)[-1]
     return address if ":" in address else f"{address}:{port}"
 
 
 def first_objects(
     simulation: Simulation, request: Document, description: Document, address: str
 ) -> tuple[Cluster, Node, SwarmNetwork]:
-    """What a fresh swarm's store holds: the cluster, its first node, the ingress network."""
+    """What the store of a new swarm holds: the cluster, its first node, the ingress network."""
     if request["Spec"].at("CAConfig", "ExternalCAs", default=()):
-        raise InvalidArgument(NO_EXTERNAL_AUTHORITY)
-    certificate, key = new_root(simulation)
+        raise InvalidArgument(certificates.NO_EXTERNAL_AUTHORITY)
+    certificate, key = certificates.new_root(simulation)
     cluster = Cluster(
         id=simulation.new_id(),
         spec=request["Spec"],
-        worker_token=new_token(certificate, simulation),
-        manager_token=new_token(certificate, simulation),
+        worker_token=certificates.new_token(certificate, simulation),
+        manager_token=certificates.new_token(certificate, simulation),
         root_certificate=certificate,
         root_key=key,
-        default_address_pool=tuple(request.get("DefaultAddrPool") or ("10.0.0.0/8",)),
-        subnet_size=request.get("SubnetSize") or 24,
-        data_path_port=request.get("DataPathPort") or 4789,
+        default_address_pool=request["DefaultAddrPool"],
+        subnet_size=request["SubnetSize"],
+        data_path_port=request["DataPathPort"],
     )
     if cluster.autolock:
-        cluster = cluster.with_(unlock_key=new_unlock_key(simulation))
-    availability = (request.get("Availability") or "active").lower()
+        cluster = cluster.with_(unlock_key=certificates.new_unlock_key(simulation))
+    role, availability = Role.MANAGER, request["Availability"]
     node = Node(
         id=simulation.new_id(),
-        spec=NodeSpec(Labels=Document(), Role=Role.MANAGER.value, Availability=availability),
-        role=Role.MANAGER,
+        spec=NodeSpec(Labels=Document(), Role=role.value, Availability=availability),
+        role=role,
         status=NodeStatus(addr=address.rsplit(":", 1)[0]),
         description=description,
     )
@@ -84,99 +77,93 @@ def first_objects(
     return cluster, node, SwarmNetwork(id=simulation.new_id(), spec=ingress)
 
 
-def merged(view: Store, spec: Document) -> list[Change]:
-    """What a forced new cluster asks for goes into the spec that there is."""
+def merge_cluster_spec(view: Store, spec: Document) -> list[Change]:
+    """Merge the spec that `--force-new-cluster` was given into the stored one."""
     return [update(view.cluster.with_(spec=view.cluster.spec.with_(**spec)))]
 
 
-class Newcomer(Protocol):
-    """The node that wants to join."""
+class JoinOperation:
+    """One `docker swarm join`: fetch and check the root certificate, then request a certificate.
 
-    machine: Machine
-    name: str
-    entering: Call | None
-    credentials: Credentials
+    Calls `accepted(identity, remote)` when a manager issued one, else `failed(error)`.
+    """
 
-    def admitted(self, identity: Identity, remote: str) -> None: ...
-    def entered(self, error: SwarmError | None) -> None: ...
-
-
-class Joining:
-    """One `docker swarm join` under way: look at the root, ask for a certificate, be let in."""
-
-    def __init__(self, node: Newcomer, request: Document) -> None:
-        self.node, self.machine, self.request = node, node.machine, request
-        self.token = parse_token(request.get("JoinToken", ""))
-        self.remotes = request["RemoteAddrs"]
+    def __init__(
+        self,
+        machine: Machine,
+        credentials: Credentials,
+        request: Document,
+        accepted: Callable[[Identity, str], None],
+        failed: Callable[[SwarmError], None],
+    ) -> None:
+        self.machine, self.credentials, self.request = machine, credentials, request
+        self._accepted, self._failed = accepted, failed
+        self.digest_hex = certificates.parse_token(request["JoinToken"]).digest_hex
         self.attempt = 0
 
     @property
     def remote(self) -> str:
-        return str(self.remotes[self.attempt % len(self.remotes)])
+        """The address of the manager that this attempt calls."""
+        return str(self.request["RemoteAddrs"][self.attempt % len(self.request["RemoteAddrs"])])
 
-    def begin(self) -> None:
-        assert self.node.entering is not None
-        self.node.credentials.create()
-        self.machine.after(JOIN_LIMIT_NS, self._too_slow, self.node.entering)
-        self._look_up_root()
+    def start(self, join: Call) -> None:
+        """Start; `join` fails when the client has waited too long."""
+        self.credentials.create()
+        self.machine.after(JOIN_LIMIT_NS, join.fail, NotAvailable(JOIN_TIMED_OUT))
+        self._fetch_root()
 
-    def _too_slow(self, call: Call) -> None:
-        call.fail(NotAvailable(JOIN_TOO_SLOW))
-
-    def _look_up_root(self) -> None:
-        machine = self.machine.peer(self.remote)
-        if machine is None or machine is self.machine:
-            self.machine.after(JOIN_RETRY_NS, self._failed, refused(self.remote))
+    def _fetch_root(self) -> None:
+        target = self.machine.peer(self.remote)
+        if target is None or target is self.machine:
+            self.machine.after(JOIN_RETRY_NS, self._retry, connection_refused(self.remote))
         else:
-            root = self.machine.call(machine.name, GetRootCertificate(), timeout_ns=JOIN_RETRY_NS)
-            root.then(self._check_root, machine.name)
+            reply = self.machine.call(target.name, GetRootCertificate(), timeout_ns=JOIN_RETRY_NS)
+            reply.then(self._check_root, target.name)
 
-    def _check_root(self, answer: Call, machine: str) -> None:
-        if answer.error is not None:
-            self._failed(refused(self.remote))
-        elif digest_of(answer.value) != self.token.digest_hex:
-            expected = self.token.digest_hex
-            fault = EngineFault(f"remote CA does not match fingerprint. Expected: {expected}")
-            self.machine.after(JOIN_RETRY_NS, self._failed, fault)
+    def _check_root(self, reply: Call, target: str) -> None:
+        if reply.error is not None:
+            self._retry(connection_refused(self.remote))
+        elif certificates.digest_of(reply.value) != self.digest_hex:
+            error = "remote CA does not match fingerprint. Expected: " + self.digest_hex
+            self.machine.after(JOIN_RETRY_NS, self._retry, EngineFault(error))
         else:
             body = IssueCertificate(
                 self.request["JoinToken"],
-                (self.request.get("Availability") or "active").lower(),
-                self.node.name,
-                advertised(self.request, self.machine).rsplit(":", 1)[0],
-                self.node.credentials.public_key,
+                self.request["Availability"],
+                self.machine.name,
+                advertised_address(self.request, self.machine).rsplit(":", 1)[0],
+                self.credentials.public_key,
             )
-            issued = self.machine.call(machine, body, timeout_ns=JOIN_LIMIT_NS)
-            issued.then(self._issued, answer.value)
+            issued = self.machine.call(target, body, timeout_ns=JOIN_LIMIT_NS)
+            issued.then(self._issued, reply.value)
 
-    def _failed(self, error: SwarmError) -> None:
+    def _retry(self, error: SwarmError) -> None:
         self.attempt += 1
-        if self.attempt < JOIN_TRIES:
-            self._look_up_root()
+        if self.attempt < JOIN_ATTEMPTS:
+            self._fetch_root()
         else:
-            self.node.entered(error)
+            self._failed(error)
 
-    def _issued(self, answer: Call, root_certificate: str) -> None:
-        if answer.error is not None:
-            self.node.entered(answer.error)
+    def _issued(self, reply: Call, root_certificate: str) -> None:
+        if reply.error is not None:
+            self._failed(reply.error)
             return
-        issued: Issued = answer.value
+        issued: Issued = reply.value
         identity = Identity(
             node_id=issued.node_id,
             role=issued.role,
             cluster_id=issued.cluster_id,
-            address=advertised(self.request, self.machine),
+            address=advertised_address(self.request, self.machine),
             root_certificate=root_certificate,
             certificate=issued.certificate,
-            public_key=self.node.credentials.public_key,
+            public_key=self.credentials.public_key,
             managers=issued.managers,
         )
-        self.node.admitted(identity, self.remote)
+        self._accepted(identity, self.remote)
 
 
-def refused(remote: str) -> Unavailable:
-    """Nobody listens at `remote`."""
-    address = remote if ":" in remote else f"{remote}:2377"
+def connection_refused(address: str) -> Unavailable:
+    """No process listens at `address`."""
     return Unavailable(
         'connection error: desc = "transport: Error while dialing: '
         f'dial tcp {address}: connect: connection refused"'

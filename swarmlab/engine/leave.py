@@ -1,4 +1,4 @@
-"""Why a manager may not simply leave its swarm. Source: moby daemon/cluster/swarm.go, Leave."""
+"""Why `docker swarm leave` is refused on a manager. Source: moby daemon/cluster/swarm.go, Leave."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ LOST_CONSENSUS = (
 )
 
 
-def refuse_to_leave(answer: Call, call: Call) -> None:
-    """Fail `call` in the engine's words; `answer` is what the leader says of the managers."""
-    if answer.error is not None:
-        middle = "Doing so may lose the consensus of your cluster. "
+def fail_leave(reply: Call, leave: Call) -> None:
+    """Fail `leave` in the engine's words; `reply` is the leader's list of managers, or an error."""
+    if reply.error is not None:
+        reason = "Doing so may lose the consensus of your cluster. " + LOST_CONSENSUS
     else:
-        managers = answer.value["manager"]
-        reachable = sum(m.reachability == "reachable" for m in managers)
-        unreachable = len(managers) - reachable
+        managers = reply.value["manager"]
+        reachable = sum(manager.reachability == "reachable" for manager in managers)
+        reason = LOST_CONSENSUS
         if len(managers) == 1:
-            call.fail(NotAvailable((LEAVING_MANAGER + LAST_MANAGER).rstrip()))
-            return
-        middle = ""
-        if reachable - 2 <= unreachable:
-            middle = (
+            reason = LAST_MANAGER.rstrip()
+        elif reachable - 2 <= len(managers) - reachable:
+            reason = (
                 f"Removing this node leaves {reachable - 1} managers out of {len(managers)}. "
-                "Without a Raft quorum your swarm will be inaccessible. "
+                "Without a Raft quorum your swarm will be inaccessible. " + LOST_CONSENSUS
             )
-    call.fail(NotAvailable(LEAVING_MANAGER + middle + LOST_CONSENSUS))
+    leave.fail(NotAvailable(LEAVING_MANAGER + reason))

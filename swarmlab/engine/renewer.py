@@ -1,4 +1,4 @@
-"""Renews a node's certificate in time, or when it is told to. Source: swarmkit ca/renewer.go."""
+"""Renews a node's certificate before it expires, or on demand. Source: swarmkit ca/renewer.go."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from swarmlab.simulation import MS, Call, Machine, Timer
 DELAY_NS, FACTOR, FACTORS_MAX = 500 * MS, 2, 12
 
 
-class Certified(Protocol):
-    """The node whose certificate it is."""
+class CertifiedNode(Protocol):
+    """The node whose certificate is renewed."""
 
     machine: Machine
     identity: Identity | None
     manager: Manager | None
     credentials: Credentials
 
-    def certified(self, issued: Issued, remote: str) -> None: ...
+    def certificate_renewed(self, issued: Issued, remote: str) -> None: ...
 
 
 class Renewer:
-    def __init__(self, node: Certified) -> None:
+    def __init__(self, node: CertifiedNode) -> None:
         self.node = node
-        self._planned: Timer | None = None
+        self._timer: Timer | None = None
 
-    def plan(self) -> None:
-        """Renew in the middle of the present certificate's life."""
-        if self._planned is not None:
-            self._planned.cancel()
+    def schedule(self) -> None:
+        """Renew at 50 to 80 % of the present certificate's validity."""
+        if self._timer is not None:
+            self._timer.cancel()
         delay_ns = self.node.credentials.renewal_ns()
-        self._planned = self.node.machine.after(delay_ns, self._renew, 0)
+        self._timer = self.node.machine.after(delay_ns, self._renew, 0)
 
-    def soon(self) -> None:
-        """Renew now: the role has changed, or the root is about to."""
+    def renew_now(self) -> None:
+        """The role has changed, or the root is being rotated."""
         self.node.machine.after(DELAY_NS, self._renew, 0)
 
     def _renew(self, failures: int) -> None:
@@ -48,18 +48,18 @@ class Renewer:
             return
         remote = machine.simulation.rng.choice(identity.managers)
         target = machine.peer(remote)
-        answer = Call().fail(NotLeader())
+        reply = Call().fail(NotLeader())
         if target is not None and (target is not machine or node.manager is not None):
             body = RenewCertificate(identity.node_id, node.credentials.public_key)
-            answer = machine.call(target.name, body)
-        answer.then(self._renewed, remote, failures)
+            reply = machine.call(target.name, body)
+        reply.then(self._renewed, remote, failures)
 
-    def _renewed(self, answer: Call, remote: str, failures: int) -> None:
+    def _renewed(self, reply: Call, remote: str, failures: int) -> None:
         if self.node.identity is None:
             return
-        if answer.error is not None:
+        if reply.error is not None:
             delay_ns = DELAY_NS * FACTOR ** min(failures, FACTORS_MAX)
             self.node.machine.after(delay_ns, self._renew, failures + 1)
         else:
-            self.node.certified(answer.value, remote)
-            self.plan()
+            self.node.certificate_renewed(reply.value, remote)
+            self.schedule()

@@ -44,7 +44,7 @@ class ManagerHost(Protocol):
     def changed(self, change: Change, before: StoreObject | None) -> None:
         """Something was committed."""
 
-    def seat_lost(self) -> None:
+    def removed_from_raft(self) -> None:
         """This manager was taken out of Raft."""
 
 
@@ -127,7 +127,7 @@ class Manager:
             self.wake(self._role_manager)
 
     def removed(self) -> None:
-        self.host.seat_lost()
+        self.host.removed_from_raft()
 
     def stop(self) -> None:
         """The manager component ends; the machine goes on."""
