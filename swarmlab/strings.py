@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import gettext
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 DOMAIN = "swarmlab"
@@ -35,3 +36,17 @@ def _(text: str, /, **values: object) -> str:
 def N_(text: str) -> str:
     """Marks the words of a table for the catalogue; whoever shows them looks them up with `_`."""
     return text
+
+
+def text_table(rows: Iterable[Sequence[str]], *, padding: int = 2, minimum: int = 0) -> str:
+    """Rows of cells set in columns; the last cell of a row is not padded.
+
+    `padding`: spaces between columns; `minimum`: the least width of a column with its padding.
+    """
+    table = [list(row) for row in rows]
+    widths: dict[int, int] = {}
+    for row in table:
+        for column, cell in enumerate(row[:-1]):
+            widths[column] = max(widths.get(column, minimum), len(cell) + padding)
+    padded = [[c.ljust(widths[i]) for i, c in enumerate(row[:-1])] + row[-1:] for row in table]
+    return "\n".join(map("".join, padded))

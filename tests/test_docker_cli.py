@@ -12,7 +12,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmlab.docker_cli import run, text
+from swarmlab import units
+from swarmlab.docker_cli import run
 from swarmlab.docker_cli.command_line import handler_of
 from swarmlab.docker_cli.flags import commands, find, parse
 from swarmlab.docker_cli.hints import hint_for
@@ -72,7 +73,7 @@ def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, 
 )
 def test_ages_are_those_of_go_units(seconds, words):
     """Source: docker/go-units duration.go, HumanDuration."""
-    assert text.human_duration(seconds) == words
+    assert units.human_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -80,24 +81,24 @@ def test_ages_are_those_of_go_units(seconds, words):
     [(0, "0B", "0B"), (1023, "1023B", "1.02kB"), (8272683008, "7.705GiB", "8.27GB")],
 )
 def test_sizes_have_four_binary_or_three_decimal_digits(size, binary, decimal):
-    assert (text.binary_size(size), text.decimal_size(size)) == (binary, decimal)
+    assert (units.binary_size(size), units.decimal_size(size)) == (binary, decimal)
 
 
 @given(st.integers(0, 10**17))
 def test_a_printed_duration_reads_back_as_itself(microseconds):
     ns = microseconds // 1000 * 1000
-    assert abs(text.parse_duration(text.go_duration(ns)) - ns) <= ns // 10**9
+    assert abs(units.parse_duration(units.go_duration(ns)) - ns) <= ns // 10**9
 
 
 @pytest.mark.parametrize("word", ["", "5", "x", "5y", "1h5", "1-s", "1..5s"])
 def test_what_is_no_duration_is_refused(word):
     with pytest.raises(ValueError, match=r"^time: "):
-        text.parse_duration(word)
+        units.parse_duration(word)
 
 
 def test_names_sort_as_people_count():
     names = ["web10", "web2", "web", "web.1", "web2a", "Web"]
-    assert sorted(names, key=text.natural_key) == ["Web", "web", "web2", "web2a", "web10", "web.1"]
+    assert sorted(names, key=units.natural_key) == ["Web", "web", "web2", "web2a", "web10", "web.1"]
 
 
 DATA = {"A": {"B": 3}, "Tags": ["x", "y"], "Labels": {"b": "2", "a": "1"}, "On": True, "No": None}

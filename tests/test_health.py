@@ -4,8 +4,9 @@ import pytest
 
 from swarmlab.model import Document, freeze
 from swarmlab.simulation import Machine, Network, S, Simulation
+from swarmlab.units import go_duration
 from swarmlab.worker.containers import Container, Containers
-from swarmlab.worker.health import go_duration, merged_check
+from swarmlab.worker.health import merged_check
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 from swarmlab.worker.shell.builtins import File

@@ -4,7 +4,7 @@ import pytest
 
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
 from swarmlab.simulation import Machine, Network, S, Simulation
-from swarmlab.worker.images import Images, duration_ns
+from swarmlab.worker.images import Images, healthcheck
 from swarmlab.worker.registry import Reference, Registry
 
 
@@ -140,6 +140,6 @@ def test_an_image_with_two_names_only_loses_one(images):
 
 
 def test_a_duration_is_read_as_go_does():
-    assert duration_ns("1m0.5s") == 60_500_000_000
-    with pytest.raises(BadParameter, match='time: invalid duration "5"'):
-        duration_ns("5")
+    assert healthcheck("--interval=1m0.5s CMD true")["Interval"] == 60_500_000_000
+    with pytest.raises(BadParameter, match='time: missing unit in duration "5"'):
+        healthcheck("--interval=5 CMD true")

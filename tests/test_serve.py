@@ -128,7 +128,7 @@ def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
         (["speed", "fast"], "speed 'fast' does not do; give a number"),
         (["speed", "nan"], "speed 'nan' does not do"),
         (["speed", "--", "-1"], "speed '-1' does not do"),
-        (["run", "soon"], "'soon' is no duration"),
+        (["run", "soon"], "'soon' is not a duration"),
     ],
 )
 def test_ctl_refuses_what_makes_no_sense_and_changes_nothing(swarm, words, said):

@@ -24,13 +24,13 @@ SKIPPED_FOLDERS = {
 # The design's first guess was 9,000 lines in all; the API that the docker SDK's own tests need, the
 # exact words of Docker's command line, and real certificates cost more than that.
 BUDGETS = {
-    ("simulation", "raft"): 1451,
+    ("simulation", "raft"): 1453,
     ("manager", "model.py", "specs.py", "messages.py"): 4084,
     ("worker", "engine"): 4612,
-    ("docker_cli",): 3832,  # docker stack alone, a reader of Compose files, is 950
+    ("docker_cli",): 3540,  # docker stack alone, a reader of Compose files, is 950
     ("lessons",): 655,
 }
-REST_LINES_MAX = 7040  # real engines, and the comparison with them, are 1,200 of it
+REST_LINES_MAX = 7120  # real engines, and the comparison with them, are 1,200 of it
 
 
 def lines_of(*places: str) -> int:

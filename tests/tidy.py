@@ -17,16 +17,16 @@ FUNCTION_LINES_MAX, FILE_LINES_MAX = 60, 400
 # here (cluster, cli, …) stands at the top and may import everything.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"strings"},
-    "duration": {"simulation", "errors"},
-    "simulation": {"errors"},
+    "units": {"errors"},
+    "simulation": {"units", "errors"},
     "raft": {"model.trace_records", "simulation", "errors"},
     "specs": {"simulation", "errors"},
     "model": {"specs", "simulation", "errors"},
     "messages": {"model", "simulation", "errors"},
     "manager": {"raft", "messages", "model", "simulation", "errors"},
-    "worker": {"messages", "model", "simulation", "errors"},
-    "engine": {"manager", "worker", "raft", "messages", "model", "simulation", "errors"},
-    "docker_cli": {"errors"},  # it knows the Docker API alone
+    "worker": {"messages", "model", "simulation", "units", "errors"},
+    "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
+    "docker_cli": {"units", "strings", "errors"},  # it knows the Docker API alone
     "strings": set(),
     # The Docker API, and the trace of a simulation.
     "views": {

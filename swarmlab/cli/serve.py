@@ -27,6 +27,7 @@ from swarmlab.engine.clock_drivers import PacedClock, Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import S
+from swarmlab.strings import text_table
 from swarmlab.units import nanoseconds
 
 if TYPE_CHECKING:
@@ -198,11 +199,11 @@ class Ctl:
         return f"t = {self.cluster.now_ns / S:.1f} s, speed {self.pacer.speed:g}"
 
     def status(self) -> str:
-        rows = [f"{'NODE':<12}{'ADDRESS':<16}MACHINE"]
+        rows = [("NODE", "ADDRESS", "MACHINE")]
         for name in self.cluster.names:
-            address = self.cluster.machine(name).address
-            rows.append(f"{name:<12}{address:<16}{'up' if self.cluster.is_up(name) else 'down'}")
-        return "\n".join([self.time(), *rows])
+            up = "up" if self.cluster.is_up(name) else "down"
+            rows.append((name, self.cluster.machine(name).address, up))
+        return "\n".join([self.time(), text_table(rows, padding=3)])
 
 
 class _CtlHandler(socketserver.StreamRequestHandler):

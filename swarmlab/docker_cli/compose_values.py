@@ -11,7 +11,8 @@ from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_words
 from swarmlab.docker_cli.ports import parse_ports
-from swarmlab.docker_cli.text import go_duration, go_quote, go_value, parse_bytes, parse_duration
+from swarmlab.docker_cli.text import go_quote, go_value
+from swarmlab.units import go_duration, parse_bytes, parse_duration
 
 PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 ORDERS = ("start-first", "stop-first")

@@ -11,7 +11,8 @@ from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import Names
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frames
-from swarmlab.docker_cli.text import decimal_size, ellipsis, go_quote, parse_duration, short_id
+from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
+from swarmlab.units import decimal_size, parse_duration
 
 
 def ps(session: Session, arguments: Arguments) -> None:

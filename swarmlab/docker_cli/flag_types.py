@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from swarmlab.docker_cli.text import go_quote, parse_bytes, parse_duration
+from swarmlab.docker_cli.text import go_quote
+from swarmlab.units import parse_bytes, parse_duration
 
 Json = dict[str, Any]
 Convert = Callable[[str], Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_bool, parse_natural
 from swarmlab.docker_cli.ports import PROTOCOLS, parse_ports, port
-from swarmlab.docker_cli.text import parse_bytes
+from swarmlab.units import parse_bytes
 
 Json = dict[str, Any]
 Convert = Callable[[str], Any]

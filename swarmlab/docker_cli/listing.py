@@ -26,6 +26,7 @@ from swarmlab.docker_cli.template import (
     expression,
     to_json,
 )
+from swarmlab.units import binary_size, decimal_size, go_duration, human_duration, unix_seconds
 
 HERE = Path(__file__).parent
 
@@ -61,7 +62,7 @@ def listings() -> dict[str, Listing]:
 def functions(session: Session, *, whole: bool) -> dict[str, Callable[..., Any]]:
     """What tables.txt and pretty.txt may call; `whole` is `--no-trunc`."""
     return FUNCTIONS | {
-        "ago": lambda stamp: f"{text.human_duration(session.clock() - text.seconds_of(stamp))} ago",
+        "ago": lambda stamp: f"{human_duration(session.clock() - unix_seconds(stamp))} ago",
         "addresses": lambda managers: sorted(manager["Addr"] for manager in managers),
         "ansic": lambda stamp: datetime.fromisoformat(stamp).strftime("%a %b %e %H:%M:%S %Y"),
         "base64": lambda data: base64.b64decode(str(data or "")).decode(errors="replace"),
@@ -70,23 +71,23 @@ def functions(session: Session, *, whole: bool) -> dict[str, Callable[..., Any]]
         "count": lambda number: "N/A" if number == -1 else str(number),
         "cpus": lambda nanos: f"{(nanos or 0) / 10**9:.10g}",
         "cut": lambda line, width: line if whole else text.ellipsis(str(line or ""), width),
-        "duration": lambda ns: text.go_duration(ns or 0),
+        "duration": lambda ns: go_duration(ns or 0),
         "gotime": text.go_time,
         "has": lambda found, name: found.get(name) is not None,
         "hostports": lambda found: ports.show_host_ports(found or []),
-        "human": lambda ns: text.human_duration((ns or 0) / 10**9),
+        "human": lambda ns: human_duration((ns or 0) / 10**9),
         "id": lambda found: found if whole else text.short_id(found),
         "image": lambda name: name if whole else text.image_name(str(name or "")),
         "localtime": text.local_time,
         "marked": lambda line: f'"{line}"' if line else "",
-        "memory": lambda size: text.binary_size(size) if size else "",
+        "memory": lambda size: binary_size(size) if size else "",
         "number": lambda value: value or 0,
         "pairs": lambda found: ",".join(sorted(f"{k}={v}" for k, v in (found or {}).items())),
         "plugins": _plugins,
         "ports": lambda found: ports.show_ports(found or []),
         "quoted": lambda line: text.go_quote(line) if line else "",
         "short": text.short_id,
-        "size": lambda size, digits: "N/A" if size == -1 else text.decimal_size(size, digits),
+        "size": lambda size, digits: "N/A" if size == -1 else decimal_size(size, digits),
         "strip": str.strip,
         "text": lambda value: value or "",
         "tls": lambda own, root: (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels, write_inspect, write_list
 from swarmlab.docker_cli.session import CliError, Json, Session
-from swarmlab.docker_cli.text import natural_key
+from swarmlab.units import natural_key
 
 
 def ls(session: Session, arguments: Arguments) -> None:

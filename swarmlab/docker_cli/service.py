@@ -9,7 +9,7 @@ from swarmlab.docker_cli.node import node_id, write_tasks
 from swarmlab.docker_cli.progress import wait_for_service
 from swarmlab.docker_cli.service_spec import edit, fresh_spec, resolve_image
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
-from swarmlab.docker_cli.text import natural_key
+from swarmlab.units import natural_key
 
 MODES = {
     "Global": "global",

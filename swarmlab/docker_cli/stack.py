@@ -14,7 +14,8 @@ from swarmlab.docker_cli.service import with_counts
 from swarmlab.docker_cli.service_spec import resolve_image
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, Stack
-from swarmlab.docker_cli.text import go_quote, natural_key
+from swarmlab.docker_cli.text import go_quote
+from swarmlab.units import natural_key
 
 RESOLVE = ("always", "changed", "never")
 DETACHED = """\

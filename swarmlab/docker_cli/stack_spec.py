@@ -11,7 +11,8 @@ from typing import Any
 from swarmlab.docker_cli.flag_types import parse_cpus
 from swarmlab.docker_cli.service_spec import edit_capabilities, with_ids
 from swarmlab.docker_cli.session import CliError, Json, Session
-from swarmlab.docker_cli.text import go_quote, parse_duration
+from swarmlab.docker_cli.text import go_quote
+from swarmlab.units import parse_duration
 
 NAMESPACE, IMAGE = "com.docker.stack.namespace", "com.docker.stack.image"
 MODES = {"replicated": "Replicated", "global": "Global"}

@@ -16,6 +16,7 @@ from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict, NoSuchObject
 from swarmlab.model import freeze
 from swarmlab.simulation import S
+from swarmlab.units import human_duration
 from swarmlab.worker.containers import Container, Exec
 
 Json = dict[str, Any]
@@ -27,24 +28,17 @@ def _labels(container: Container) -> Json:
     return (container.image.config.get("Labels") or {}) | (container.config.get("Labels") or {})
 
 
-def _age(ns: int) -> str:
-    """In the largest unit of which it is two or more."""
-    seconds = ns // S
-    for name, unit in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * unit:
-            return f"{seconds // unit} {name}"
-    return f"{seconds} seconds"
-
-
 def _status(now_ns: int, container: Container) -> str:
     """As `docker ps` says it."""
     if container.running:
         word = container.health.status if container.health else ""
         word = f" ({'health: ' if word == 'starting' else ''}{word})" if word else ""
-        return f"Up {_age(now_ns - (container.started_ns or 0))}{word}"
+        up = human_duration((now_ns - (container.started_ns or 0)) / S)
+        return f"Up {up}{word}"
     if container.finished_ns is None:
         return "Created"
-    return f"Exited ({container.exit_code}) {_age(now_ns - container.finished_ns)} ago"
+    ago = human_duration((now_ns - container.finished_ns) / S)
+    return f"Exited ({container.exit_code}) {ago} ago"
 
 
 def _ports(container: Container) -> list[Json]:

@@ -3,11 +3,12 @@
 Read `clock`, then `machine`. Nothing here knows of Docker.
 """
 
-from swarmlab.simulation.clock import EPOCH_NS, HOUR, MINUTE, MS, US, S, Simulation, Timer
+from swarmlab.simulation.clock import EPOCH_NS, Simulation, Timer
 from swarmlab.simulation.disk import Disk
 from swarmlab.simulation.machine import Call, Crashed, Machine, Program, Started, Stopped
 from swarmlab.simulation.network import Dropped, Healed, InFlight, Link, Network, Partitioned
 from swarmlab.simulation.trace import Record, Trace
+from swarmlab.units import HOUR, MINUTE, MS, US, S
 
 __all__ = [
     "EPOCH_NS",

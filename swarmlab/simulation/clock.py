@@ -14,9 +14,8 @@ from typing import Any
 
 from swarmlab.simulation.interrupt import interrupts_noted
 from swarmlab.simulation.trace import Trace
+from swarmlab.units import S
 
-US, MS, S = 1_000, 1_000_000, 1_000_000_000
-MINUTE, HOUR = 60 * S, 3600 * S
 # 2017-10-28T12:00:00Z, the day of the talk: virtual time 0, as nanoseconds since 1970.
 EPOCH_NS = 1_509_192_000 * S
 

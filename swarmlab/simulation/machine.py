@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from swarmlab.errors import DeadlineExceeded, SwarmError
-from swarmlab.simulation.clock import S, Simulation, Timer
+from swarmlab.simulation.clock import Simulation, Timer
 from swarmlab.simulation.disk import Disk
 from swarmlab.simulation.network import Network
 from swarmlab.simulation.trace import Record
+from swarmlab.units import S
 
 
 @dataclass(frozen=True, slots=True)

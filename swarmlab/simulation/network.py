@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.simulation.clock import MS, Simulation
+from swarmlab.simulation.clock import Simulation
 from swarmlab.simulation.trace import Record
+from swarmlab.units import MS
 
 if TYPE_CHECKING:
     from swarmlab.simulation.machine import Machine

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from swarmlab.strings import _
-from swarmlab.views.html import big, big_table, text_table
+from swarmlab.strings import _, text_table
+from swarmlab.views.html import big, big_table
 from swarmlab.views.palette import BLUE, VERMILLION
 from swarmlab.views.sliders import Sliders, slider
 from swarmlab.views.tables import Table
@@ -111,7 +111,7 @@ class Density:
         return line.format(times=containers / machines) if machines else _("No machine fits.")
 
     def __repr__(self) -> str:
-        return "\n".join([text_table(self.heads, self.rows), self.verdict])
+        return "\n".join([text_table([self.heads, *self.rows]), self.verdict])
 
     def _repr_html_(self) -> str:
         bars = "".join(self._bar(kind) for kind in KINDS)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
-from swarmlab.strings import _
-from swarmlab.views.html import Said, big_table, folded, only_simulated, picture, text_table
+from swarmlab.strings import _, text_table
+from swarmlab.views.html import Said, big_table, folded, only_simulated, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -286,7 +286,7 @@ class Logs:
         return f"{status.last_terms[at]}{'✔' if index <= status.commit_index else '?'}"
 
     def __repr__(self) -> str:
-        return text_table(self.head, self.rows)
+        return text_table([self.head, *self.rows])
 
     def _repr_html_(self) -> str:
         note = _("3✔ = written in term 3, committed. 3? = not committed: it may yet be lost.")

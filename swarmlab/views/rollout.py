@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from swarmlab.simulation import S
-from swarmlab.strings import _
-from swarmlab.views.html import big, big_table, folded, marked, picture, text_table
+from swarmlab.strings import _, text_table
+from swarmlab.views.html import big, big_table, folded, marked, picture
 from swarmlab.views.tables import Table
 from swarmlab.views.task_history import OVER, Film, Life, inspected, version_of
 
@@ -187,7 +187,7 @@ class Rollout:
 
     def __repr__(self) -> str:
         words = "\n".join(self.summary).replace("**", "")
-        return f"{words}\n{text_table((_('When'), _('Slot'), _('What')), self.rows)}"
+        return f"{words}\n{text_table([(_('When'), _('Slot'), _('What')), *self.rows])}"
 
     def figure(self) -> Figure:
         from swarmlab.views.rollout_chart import drawn

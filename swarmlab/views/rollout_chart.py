@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from swarmlab.strings import _
+from swarmlab.units import natural_key
 from swarmlab.views.palette import (
     BLACK,
     BLUE,
@@ -41,7 +42,7 @@ LANES_INCHES = 5.2  # of all lanes: more of them are thinner
 
 
 def drawn(rollout: Rollout) -> Figure:
-    lanes = sorted({life.lane for life in rollout.lives}, key=_natural)
+    lanes = sorted({life.lane for life in rollout.lives}, key=natural_key)
     heights = [STATE_INCHES, min(LANES_INCHES, LANE_INCHES * max(1, len(lanes)))]
     heights += [REQUESTS_INCHES] if rollout.requests else []
     figure = Figure(figsize=(12, sum(heights) + 1.75), layout="constrained")
@@ -62,11 +63,6 @@ def drawn(rollout: Rollout) -> Figure:
     grid[-1][0].set_xlabel(_("seconds"), fontsize=FONT_SIZE)
     figure.legend(handles=legend(rollout), ncols=7, loc="outside upper left", **LEGEND)
     return figure
-
-
-def _natural(name: str) -> tuple[int, str]:
-    """web.2 comes before web.10."""
-    return len(name), name
 
 
 def legend(rollout: Rollout) -> list[Any]:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from swarmlab.errors import LabError
-from swarmlab.strings import N_, _
-from swarmlab.views.html import big_table, folded, picture, text_table
+from swarmlab.strings import N_, _, text_table
+from swarmlab.views.html import big_table, folded, picture
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
 from swarmlab.views.tables import Table
 
@@ -72,7 +72,7 @@ class SecretPath:
         return (_("Machine"), _("Where"), _("Form"), _("Who can read it"))
 
     def __repr__(self) -> str:
-        return text_table(self.heads, self.rows)
+        return text_table([self.heads, *self.rows])
 
     def _repr_html_(self) -> str:
         alt = "; ".join(", ".join(row) for row in self.rows)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from swarmlab.strings import _
-from swarmlab.views.html import Shown, big, big_table, text_table
+from swarmlab.strings import _, text_table
+from swarmlab.views.html import Shown, big, big_table
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
 from swarmlab.views.tables import Table
 
@@ -109,7 +109,8 @@ class Comparison:
         return ("", _("What happened"), self.simulated.title, self.real.title), self.moments
 
     def __repr__(self) -> str:
-        facts, times = text_table(self.heads, self.cells), text_table(*self._times)
+        heads, moments = self._times
+        facts, times = text_table([self.heads, *self.cells]), text_table([heads, *moments])
         return "\n".join([f"{self.name}: {_(self.promise)}", facts, *self.notes, "", times])
 
     def _repr_html_(self) -> str:

@@ -7,7 +7,6 @@ what no API tells: which machines are up, and each manager's Raft role and term.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,8 @@ from typing import Any
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, Machine
 from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.strings import _, text_table
+from swarmlab.units import natural_key
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 
@@ -142,7 +142,7 @@ def picture(
         _node_row(node, seen if newest[_hostname(node)] == node["ID"] else {}) for node in nodes
     ]
     rows += [_engine_row(name, seen[name]) for name in seen if name not in newest]
-    rows.sort(key=lambda row: _natural(row.name))
+    rows.sort(key=lambda row: natural_key(row.name))
     services = sorted(services, key=lambda service: service["Spec"]["Name"])
     task_rows = _task_rows(tasks, {s["ID"]: s["Spec"]["Name"] for s in services}, rows)
     counts = Counter(task.node for task in task_rows if task.kind == "running")
@@ -176,10 +176,7 @@ class NodeRows(tuple[NodeRow, ...]):
         ]
 
     def __repr__(self) -> str:
-        table = [self.heads, *self.cells()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in table)
-        return "\n".join(lines)
+        return text_table([self.heads, *self.cells()], padding=3)
 
     def _repr_html_(self) -> str:
         return html_table(self.heads, self.cells())
@@ -200,12 +197,6 @@ def node_rows(cluster: Any) -> NodeRows:
 
 
 # -- one row each --------------------------------------------------------------------------------
-@lru_cache(maxsize=10_000)
-def _natural(name: str) -> list[tuple[int, str]]:
-    """m2 comes before m10."""
-    return [(int(p) if p.isdigit() else -1, p) for p in re.split(r"(\d+)", name) if p]
-
-
 def _hostname(node: Json) -> str:
     return str(node["Description"].get("Hostname") or node["ID"])
 
@@ -266,7 +257,7 @@ def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list
             history.sort(key=_created)
         label = known[place].name if place in known else place
         rows += _slot_rows(service, f"{service}.{label}", history, known)
-    rows.sort(key=lambda row: _natural(row.name))
+    rows.sort(key=lambda row: natural_key(row.name))
     return rows
 
 

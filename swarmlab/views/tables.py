@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlab.views.html import big, big_table, marked, text_table
+from swarmlab.strings import text_table
+from swarmlab.views.html import big, big_table, marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Table:
 
     def __repr__(self) -> str:
         title = [self.title] if self.title else []
-        return "\n".join([*title, text_table(self.heads, self.rows), *self.notes])
+        return "\n".join([*title, text_table([self.heads, *self.rows]), *self.notes])
 
     def _repr_html_(self) -> str:
         title = big(f"<b>{marked(self.title)}</b>") if self.title else ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +15,7 @@ import requests
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import EPOCH_NS, S
+from swarmlab.units import unix_seconds
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 OVER = ("completed", "paused", "rollback_completed", "rollback_paused")
@@ -27,11 +27,6 @@ def inspected(api: Any, service: str) -> Any:
         return api.inspect_service(service)
     except docker.errors.NotFound:
         raise LabError("there is no service {name!r}", name=service) from None
-
-
-def seconds(text: str) -> float:
-    """Docker's time as seconds since 1970."""
-    return datetime.fromisoformat(text).timestamp()
 
 
 def version_of(spec: Any) -> str:
@@ -108,17 +103,18 @@ class Film:
             service = inspected(api, self.service)
             tasks = api.tasks(filters={"service": self.service})
             nodes = {node["ID"]: node for node in api.nodes()}
-            clock = 0.0 if self.simulated else seconds(api.info()["SystemTime"])
+            clock = 0.0 if self.simulated else unix_seconds(api.info()["SystemTime"])
         except (docker.errors.APIError, requests.exceptions.RequestException):
             return ""
         self.now = clock or (EPOCH_NS + self.cluster.now_ns) / S
         status = service.get("UpdateStatus") or {}
         state, message = status.get("State", ""), status.get("Message", "")
-        begun = seconds(status["StartedAt"]) if status.get("StartedAt") else self.now
+        begun = unix_seconds(status["StartedAt"]) if status.get("StartedAt") else self.now
         if not self.first:  # what has just begun is shown from its beginning
             self.first = begun - 1 if self.now - 5 < begun and state not in OVER else self.now
         if state and (state, message) != (self.updates[-1][1:3] if self.updates else ()):
-            self.updates.append((seconds(service["UpdatedAt"]), state, message, service["Spec"]))
+            updated = unix_seconds(service["UpdatedAt"])
+            self.updates.append((updated, state, message, service["Spec"]))
         for task in tasks:
             self._see(task, nodes.get(task.get("NodeID", ""), {}))
         listed = {task["ID"] for task in tasks}
@@ -139,13 +135,13 @@ class Film:
                 version=version_of(task["Spec"]),
                 image=image,
                 words=" ".join([image, *container.get("Args", ())]),
-                created=seconds(task["CreatedAt"]),
+                created=unix_seconds(task["CreatedAt"]),
             ),
         )
         life.node, life.error = name, status.get("Err", "")
-        life.states.setdefault(status["State"], seconds(status["Timestamp"]))
+        life.states.setdefault(status["State"], unix_seconds(status["Timestamp"]))
         if task["DesiredState"] in UNWANTED and life.unwanted is None:
-            life.unwanted = seconds(task["UpdatedAt"])
+            life.unwanted = unix_seconds(task["UpdatedAt"])
         if node.get("Status", {}).get("State") == "down" and life.lost is None:
             life.lost = self.now
 

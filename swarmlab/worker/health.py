@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from swarmlab.model import Document
 from swarmlab.simulation import Call, S
+from swarmlab.units import go_duration
 from swarmlab.worker.container import Container, Exec
 
 RESULTS_MAX, OUTPUT_BYTES_MAX = 5, 4096
@@ -94,13 +95,3 @@ class Health:
         self._timer.cancel()
         if probe and probe.process:
             probe.process.signal("KILL")
-
-
-def go_duration(duration_ns: int) -> str:
-    """As Go prints it: `1m30s`, `1.5s`, `500ms`."""
-    if duration_ns < S:
-        return f"{duration_ns / 1_000_000:g}ms"
-    minutes, rest_ns = divmod(duration_ns, 60 * S)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{head}{rest_ns / S:g}s"

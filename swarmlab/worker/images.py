@@ -11,11 +11,11 @@ from typing import Any
 
 from swarmlab.errors import BadParameter, EngineRefusal, NoSuchObject
 from swarmlab.model import Document, freeze
-from swarmlab.simulation import HOUR, MINUTE, MS, US, Call, Machine, S
+from swarmlab.simulation import MS, Call, Machine, S
+from swarmlab.units import parse_duration
 from swarmlab.worker.registry import Image, Reference, Registry, sha256
 
 PULL_NS, PULL_BYTES_PER_S = 300 * MS, 100_000_000
-UNITS_NS = {"ns": 1, "us": US, "ms": MS, "s": S, "m": MINUTE, "h": HOUR}
 
 
 class Images:
@@ -174,17 +174,12 @@ def healthcheck(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     while option := re.match(r"--([a-z-]+)=(\S+)\s+", text):
         name = option[1].title().replace("-", "")
-        found[name] = int(option[2]) if name == "Retries" else duration_ns(option[2])
+        try:
+            found[name] = (int if name == "Retries" else parse_duration)(option[2])
+        except ValueError as error:
+            raise BadParameter(str(error)) from None
         text = text[option.end() :]
     kind, _, command = text.partition(" ")
     shell = ["CMD-SHELL", command.strip()]
     test = ["CMD", *words] if (words := exec_form(command, [])) else shell
     return {**found, "Test": ["NONE"] if kind.upper() == "NONE" else test}
-
-
-def duration_ns(text: str) -> int:
-    """A duration as Go writes it: `1m30s`, `500ms`."""
-    parts = re.findall(r"([0-9.]+)(ns|us|ms|s|m|h)", text)
-    if not parts or "".join(n + unit for n, unit in parts) != text:
-        raise BadParameter(f'time: invalid duration "{text}"')
-    return sum(int(float(number) * UNITS_NS[unit]) for number, unit in parts)
