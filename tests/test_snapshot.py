@@ -8,7 +8,7 @@ import pytest
 
 from swarmlab.cluster.simulated_state import Machine
 from swarmlab.views.palette import BLACK, LOOKS, WHITE, kind_of
-from swarmlab.views.snapshot import NodeRow, Snapshot, TaskRow, look, node_rows, picture
+from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, TaskRow, look, node_rows, picture
 from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, listed
 
 
@@ -153,13 +153,13 @@ def manager(name: str, **changes: object) -> NodeRow:
 
 
 def test_changes_are_told_as_what_happened():
-    before = Snapshot(
+    before = ClusterSnapshot(
         nodes=(manager("m1", manager="leader"), manager("m2"), manager("w2", role="worker")),
         tasks=(replace(TASK, node="m1"),),
         leader="m1",
         term=2,
     )
-    after = Snapshot(
+    after = ClusterSnapshot(
         nodes=(manager("m1", up=False), manager("m2"), manager("w2", role="worker")),
         tasks=(replace(TASK, id="b", node="w2", came_from="m1"),),
         leader="m2",
@@ -185,10 +185,10 @@ def test_changes_are_told_as_what_happened():
     ],
 )
 def test_a_change_of_a_node_has_its_sentence(change: dict[str, object], sentence: str):
-    before = Snapshot(nodes=(ROW,), leader="m2")
-    assert changes_in_words(before, Snapshot(nodes=(replace(ROW, **change),), leader="m2")) == [
-        sentence
-    ]
+    before = ClusterSnapshot(nodes=(ROW,), leader="m2")
+    assert changes_in_words(
+        before, ClusterSnapshot(nodes=(replace(ROW, **change),), leader="m2")
+    ) == [sentence]
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_a_change_of_a_node_has_its_sentence(change: dict[str, object], sentence
 def test_a_new_task_has_its_sentence_once_there_is_something_to_say(
     change: dict[str, object], sentences: list[str]
 ):
-    before = Snapshot(nodes=(ROW,), leader="m1")
+    before = ClusterSnapshot(nodes=(ROW,), leader="m1")
     after = replace(before, tasks=(replace(TASK, **change),))
     assert changes_in_words(before, after) == sentences
 
 
 def test_a_task_whose_node_is_back_is_not_said_to_run_before_its_agent_says_so():
-    before = Snapshot(nodes=(ROW,), tasks=(replace(TASK, kind="lost"),), leader="m1")
+    before = ClusterSnapshot(nodes=(ROW,), tasks=(replace(TASK, kind="lost"),), leader="m1")
     assert changes_in_words(before, replace(before, tasks=(TASK,))) == []
 
 
@@ -234,7 +234,7 @@ def test_a_list_of_names_stays_short():
 def test_the_text_twin_says_who_leads_what_runs_and_what_waits():
     tasks = (TASK, replace(TASK, id="b", name="web.3", node="", kind="pending", reason="no node"))
     nodes = (replace(ROW, manager="leader", raft="leader", term=3),)
-    snapshot = Snapshot(nodes=nodes, tasks=tasks, leader="m1", term=3, now_s=12.34)
+    snapshot = ClusterSnapshot(nodes=nodes, tasks=tasks, leader="m1", term=3, now_s=12.34)
     assert in_words(snapshot).splitlines()[:3] == [
         "t = 12.3 s. m1 leads, term 3.",
         "m1: manager, leader, term 3, ready, web.2 running",

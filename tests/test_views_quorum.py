@@ -78,7 +78,7 @@ def test_no_row_of_the_table_is_written_down_in_the_module():
     assert {n for n in numbers if type(n) is int} <= {0, 1, 2, 3, 7, 8}
     source = inspect.getsource(prove) + inspect.getsource(module._write)
     assert "tolerated(" not in inspect.getsource(module._write)
-    before_row = source[: source.index("return Row(")]
+    before_row = source[: source.index("return QuorumRow(")]
     assert "quorum(" not in before_row.replace("make=swarmlab", "")
 
 

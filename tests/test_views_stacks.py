@@ -9,7 +9,7 @@ import pytest
 
 from swarmlab.errors import LabError
 from swarmlab.views.builder import stack_builder, two_stacks
-from swarmlab.views.density import KINDS, Density, density, sources
+from swarmlab.views.density import ISOLATION_KINDS, Density, density, sources
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks, may_stand_on
 
 REFUSED = [
@@ -126,17 +126,17 @@ def test_a_layer_nobody_can_carry_is_refused_as_an_error_of_the_lab():
 # -- what it costs ---------------------------------------------------------------------------------
 def test_every_figure_has_its_source():
     rows = sources().rows
-    assert len(rows) == 4 * len(KINDS) + 2
+    assert len(rows) == 4 * len(ISOLATION_KINDS) + 2
     assert all(len(source) > 9 for *_what, source in rows)
 
 
 def test_the_sum_is_host_and_apps_and_what_each_needs_beside():
     cost = Density(apps=10, app_mib=100, app_disk_mib=200, server_gib=16)
-    machine, _micro, container = KINDS
+    machine, _micro, container = ISOLATION_KINDS
     assert cost.memory_mib(machine) == 1024 + 10 * (100 + 256 + 226)
     assert cost.memory_mib(container) == 1024 + 10 * (100 + 10)
     assert (cost.disk_mib(machine), cost.disk_mib(container)) == (10 * 2248, 200)
-    for kind in KINDS:
+    for kind in ISOLATION_KINDS:
         full = Density(apps=cost.fit(kind), app_mib=100, app_disk_mib=1, server_gib=16)
         over = Density(apps=cost.fit(kind) + 1, app_mib=100, app_disk_mib=1, server_gib=16)
         assert full.memory_mib(kind) <= 16 * 1024 < over.memory_mib(kind)
@@ -145,7 +145,7 @@ def test_the_sum_is_host_and_apps_and_what_each_needs_beside():
 def test_the_greater_the_app_the_less_it_matters_what_carries_it():
     def times(app_mib: int) -> float:
         cost = Density(apps=1, app_mib=app_mib, app_disk_mib=1, server_gib=256)
-        machine, _micro, container = KINDS
+        machine, _micro, container = ISOLATION_KINDS
         return cost.fit(container) / cost.fit(machine)
 
     assert times(10) > times(100) > times(2000) > 1

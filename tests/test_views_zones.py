@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarmlab.raft.quorum import quorum
-from swarmlab.views.zones import LETTERS, MANAGERS_MAX, Spread, quorum_explorer
+from swarmlab.views.zones import LETTERS, MANAGERS_MAX, ZoneSpread, quorum_explorer
 
 
 @pytest.mark.parametrize(
@@ -14,13 +14,13 @@ from swarmlab.views.zones import LETTERS, MANAGERS_MAX, Spread, quorum_explorer
 )
 def test_managers_are_spread_as_docker_advises(managers: int, zones: int, counts: list[int]):
     """Docker's admin guide, "Distribute manager nodes": 3: 1-1-1, 5: 2-2-1, 7: 3-2-2, 9: 3-3-3."""
-    assert Spread(managers, zones).counts == counts
+    assert ZoneSpread(managers, zones).counts == counts
 
 
 def test_what_is_told_is_what_the_votes_say():
     for managers in range(1, MANAGERS_MAX + 1):
         for zones in range(1, len(LETTERS) + 1):
-            spread = Spread(managers, zones)
+            spread = ZoneSpread(managers, zones)
             assert sum(spread.counts) == managers
             for names, kept in zip(spread.names, spread.kept, strict=True):
                 voters = {f"m{n + 1}" for n in range(managers)} - set(names)
@@ -29,9 +29,9 @@ def test_what_is_told_is_what_the_votes_say():
 
 
 def test_two_zones_never_do_and_four_managers_over_three_are_worse_than_three():
-    assert not any(all(Spread(managers, 2).kept) for managers in range(1, 10))
-    assert (all(Spread(3, 3).kept), Spread(4, 3).kept) == (True, [False, True, True])
-    assert "Without zone A there is no quorum" in repr(Spread(4, 3))
+    assert not any(all(ZoneSpread(managers, 2).kept) for managers in range(1, 10))
+    assert (all(ZoneSpread(3, 3).kept), ZoneSpread(4, 3).kept) == (True, [False, True, True])
+    assert "Without zone A there is no quorum" in repr(ZoneSpread(4, 3))
 
 
 def test_the_sliders_change_text_and_picture():

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from swarmlab.strings import _
-from swarmlab.views.html import Shown
+from swarmlab.views.html import ShownAs
 from swarmlab.views.tables import Table
 
 PYTHON_LEAST = (3, 11)
@@ -31,7 +31,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Checkup(Shown):
+class Checkup(ShownAs):
     checks: tuple[Check, ...]
 
     @property
@@ -44,7 +44,7 @@ class Checkup(Shown):
         return [unseen]
 
     @property
-    def shown(self) -> Table:
+    def shown_as(self) -> Table:
         heads = _("Check"), _("Found"), _("What to do")
         return Table("", heads, tuple(check.cells for check in self.checks), tuple(self.notes))
 

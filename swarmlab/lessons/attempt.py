@@ -18,7 +18,7 @@ from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.bank import Exercise
 from swarmlab.lessons.goal_checks import Swarm, look
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Said
+from swarmlab.views.html import Callout
 
 FAULTS = ("crash", "start", "stop", "partition", "heal", "run")
 SETTLE = "30s"  # of virtual time, before a simulated swarm is looked at
@@ -44,7 +44,7 @@ def settle(cluster: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Verdict(Said):
+class Verdict(Callout):
     """Each goal with what was found, and one step; prints as a few lines."""
 
     passed: bool

@@ -20,14 +20,14 @@ import yaml
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Said, Shown, WithTwins, marked, widget_head
+from swarmlab.views.html import Callout, ShownAs, WithStaticForms, marked, widget_head
 
 LETTERS = "ABCDEF"
 NONE_OF = N_("{name!r} is none of the choices: {known}")
 
 
 @dataclass(slots=True, repr=False)
-class Score(Shown):
+class Score(ShownAs):
     """How good the bets of this session were. A bet made anew replaces the older one."""
 
     bets: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # question: (right, sure)
@@ -58,16 +58,16 @@ class Score(Shown):
         return tuple(lines)
 
     @property
-    def shown(self) -> Said:
+    def shown_as(self) -> Callout:
         none = (_("None yet. A bet costs one click, and makes you see more."),)
-        return Said(_("Your bets"), self.words or none)
+        return Callout(_("Your bets"), self.words or none)
 
 
 SCORE = Score()
 LATEST: dict[str, Prediction] = {}  # question -> its widget that was made last
 
 
-class Prediction(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
+class Prediction(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """One question with its buttons. `at_once`: the click itself reveals, as in a recap quiz."""
 
     def __init__(
@@ -154,13 +154,13 @@ class Prediction(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         verdict = _("✘ You said {letter}. It is {answer}")
         return f"{verdict.format(letter=self._letter(choice), answer=answer)}\n{nudge}".rstrip()
 
-    def reveal(self) -> Said:
+    def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""
         if self.choice is not None and not self.revealed:
             SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
         self.revealed = True
         title, *nudge = self._verdict(self.choice).splitlines()
-        said = Said(title, (*nudge, self.why, *SCORE.words[:1]))
+        said = Callout(title, (*nudge, self.why, *SCORE.words[:1]))
         if self.at_once:
             self._say("\n".join((title, *nudge, self.why, *SCORE.words[:1])))
         else:
@@ -213,20 +213,21 @@ def _made(name: str, at_once: bool) -> Prediction:
     return Prediction(question, choices, answer, why, at_once=at_once)
 
 
-class Questions(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
+class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Several questions, one below the other."""
 
-    def reveal(self) -> Said:
+    def reveal(self) -> Callout:
         """All answers, in one go."""
         for question in self.children:
             question.reveal()
-        said: list[Said] = [question.reveal() for question in self.children]  # now all are counted
+        # Revealing a question counts its bet.
+        said: list[Callout] = [question.reveal() for question in self.children]
         if len(said) == 1:
             return said[0]
         count, lines = SCORE.words[:1], list[str]()
         for question, one in zip(self.children, said, strict=True):
             lines += [f"**{question.question}**", one.title, *one.lines]
-        return Said(_("Your bets"), (*(line for line in lines if line not in count), *count))
+        return Callout(_("Your bets"), (*(line for line in lines if line not in count), *count))
 
     def __repr__(self) -> str:
         return "\n\n".join(repr(question) for question in self.children)

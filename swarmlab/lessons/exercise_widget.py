@@ -22,13 +22,13 @@ from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, find
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.html import Said, WithTwins, big, folded, marked, widget_head
+from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, widget_head
 
 REFLECT_AT = 3  # the hint that asks for a line of reflection first
 _shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
 
 
-class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
+class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """One exercise; its swarm is made by Start, and shown below."""
 
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
@@ -47,7 +47,7 @@ class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         task = ipywidgets.HTML(widget_head() + _task_html(exercise))
         self._fixed = [task, row, self._thought, self._status]
         super().__init__(self._fixed)
-        self._say(Said(_("Press Start: this exercise has a swarm of its own."), ()))
+        self._say(Callout(_("Press Start: this exercise has a swarm of its own."), ()))
         self._draw()
 
     def _button(self, word: str, act: Callable[[], object]) -> ipywidgets.Button:
@@ -60,15 +60,15 @@ class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         try:
             act()
         except LabError as refusal:
-            self._say(Said(str(refusal), ()))
+            self._say(Callout(str(refusal), ()))
 
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
         """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
-        self._say(Said(_("The swarm is being made …"), ()))
+        self._say(Callout(_("The swarm is being made …"), ()))
         self.attempt.start()
         lines = (_("Solve it in a cell below, then press Check."), _way_back())
-        self._say(Said(_("`%docker` speaks to this swarm now."), lines))
+        self._say(Callout(_("`%docker` speaks to this swarm now."), lines))
 
     def do(self, commands: str) -> str:
         """Type these commands, a line each; what was said."""
@@ -78,7 +78,7 @@ class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         """Look whether every goal is reached; say what is wrong, and one next step."""
         verdict = self.attempt.check()
         kept = (self._kept(), _way_back()) if verdict.passed else ()
-        self._say(Said(verdict.title, (*verdict.lines, *kept)))
+        self._say(Callout(verdict.title, (*verdict.lines, *kept)))
         board_of(self.cluster).refresh()  # time has passed
         return verdict
 
@@ -93,33 +93,33 @@ class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         used = _("Changes: {changes}, fewest: {par}.", changes=changes, par=par)
         return f"{used} {note}".rstrip()
 
-    def hint(self) -> Said:
+    def hint(self) -> Callout:
         """The next hint; before the last one, a line of what you tried and saw."""
         hints = self.exercise.hints
         level = min(self.attempt.hints + 1, len(hints))
         asks = level == REFLECT_AT > self.attempt.hints and not self._thought.value.strip()
         self._thought.layout.display = "" if asks else "none"
         question = _("First one line: what did you try, and what did you see?")
-        said = Said(question, (_("Write it above, then press Hint again."),))
+        said = Callout(question, (_("Write it above, then press Hint again."),))
         if not asks:
             self.attempt.hints = level
             title = _("Hint {level} of {all}", level=level, all=len(hints))
-            said = Said(title, tuple(_(hint) for hint in hints[:level]))
+            said = Callout(title, tuple(_(hint) for hint in hints[:level]))
         self._say(said)
         self._draw()
         return said
 
-    def solution(self) -> Said:
+    def solution(self) -> Callout:
         """One good answer. The button comes after the last hint."""
         lines = [f"`{line}`" for line in self.exercise.solution.splitlines()]
-        said = Said(_("One solution"), (*lines, _(self.exercise.why)))
+        said = Callout(_("One solution"), (*lines, _(self.exercise.why)))
         self._say(said)
         return said
 
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
         self.attempt.undo()
-        self._say(Said(_("Undone: the swarm is as it was before its last change."), ()))
+        self._say(Callout(_("Undone: the swarm is as it was before its last change."), ()))
 
     # -- showing -----------------------------------------------------------------------
     @property
@@ -127,7 +127,7 @@ class ExerciseWidget(WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         """The exercise's own swarm; made when it is first asked for."""
         return self.attempt.started()
 
-    def _say(self, said: Said) -> None:
+    def _say(self, said: Callout) -> None:
         self._status.value = f"<div role='status'>{said._repr_html_()}</div>"
 
     def _draw(self) -> None:

@@ -22,7 +22,7 @@ from swarmlab.model import TaskState
 from swarmlab.model.trace_records import RequestCount, RequestsCounted
 from swarmlab.simulation import MS, Machine, Network, S
 from swarmlab.strings import _
-from swarmlab.views.html import Shown
+from swarmlab.views.html import ShownAs
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def send(world: World, service: str, rate: int, source: str) -> None:
 
 
 @dataclass(frozen=True, repr=False)
-class Requests(Shown):
+class Requests(ShownAs):
     """What became of the requests to a service since some moment; up to date when it is shown."""
 
     cluster: Cluster
@@ -171,7 +171,7 @@ class Requests(Shown):
         return self._sum("slow")
 
     @property
-    def shown(self) -> Table:
+    def shown_as(self) -> Table:
         """A row a task."""
         sums: dict[tuple[str, str, str], list[int]] = {}
         for task, task_id, version, *numbers in self.counts:

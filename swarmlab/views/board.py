@@ -25,7 +25,7 @@ from swarmlab.views.board_rows import (
     static_html,
 )
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import Snapshot, look
+from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
 from swarmlab.views.widget import (
     FAILURES,
@@ -71,7 +71,7 @@ class Board(LiveWidget):
         looks = {kind: replace(look, word=_(look.word)) for kind, look in LOOKS.items()}
         self.looks = {kind: [*astuple(look)] for kind, look in looks.items()}
         self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
-        self._snapshot: Snapshot | None = None
+        self._snapshot: ClusterSnapshot | None = None
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that set time going
@@ -86,7 +86,7 @@ class Board(LiveWidget):
             after = look(self.cluster, self._snapshot)
         except FAILURES as error:
             self.error = explained(error)
-            after = self._snapshot or Snapshot(nodes=())
+            after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
         told = [] if before is None else changes_in_words(before, after)
         told += [*self._notes, *self._settle(after)]
@@ -96,7 +96,7 @@ class Board(LiveWidget):
             self._show(after)
         self.follow()
 
-    def _show(self, snapshot: Snapshot) -> None:
+    def _show(self, snapshot: ClusterSnapshot) -> None:
         keys = [row.key for row in snapshot.nodes]
         fresh = [name for name in map(trait_name, keys) if not self.has_trait(name)]
         if fresh:
@@ -130,7 +130,7 @@ class Board(LiveWidget):
             "help": _("Click a node (or Tab, ← and → to it) and press"),
         }
 
-    def _settle(self, snapshot: Snapshot) -> list[str]:
+    def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
         """Stop the time that a click set going, once it has done its work."""
         if self._settling_s is None or snapshot.now_s is None:
             return []
@@ -145,7 +145,7 @@ class Board(LiveWidget):
         return [(line if done else late).format(seconds=passed_s)]
 
     def static_html(self) -> str:
-        return static_html(self._snapshot or Snapshot(nodes=()))
+        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.strings import N_, _
-from swarmlab.views.snapshot import NodeRow, NodeRows, ServiceRow, Snapshot, TaskRow, html_table
+from swarmlab.views.snapshot import (
+    ClusterSnapshot,
+    NodeRow,
+    NodeRows,
+    ServiceRow,
+    TaskRow,
+    html_table,
+)
 from swarmlab.views.text import (
     NO_SERVICE,
     in_state,
@@ -23,7 +30,7 @@ ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
 ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 
 
-def settled(snapshot: Snapshot) -> bool:
+def settled(snapshot: ClusterSnapshot) -> bool:
     """Whether the swarm has a leader, knows who is up, and runs all that is wanted."""
     believed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
     at_work = all(service.running >= service.wanted for service in snapshot.services)
@@ -72,14 +79,14 @@ def service_line(service: ServiceRow) -> list[str]:
     return [service.name, " · ".join([running, service.image, *update])]
 
 
-def notices(snapshot: Snapshot) -> list[str]:
+def notices(snapshot: ClusterSnapshot) -> list[str]:
     """What stands above the columns: what is amiss, or what to type first."""
     if not snapshot.leader:
         return [leadership(snapshot)]
     return [] if snapshot.services else [_(NO_SERVICE)]
 
 
-def static_html(snapshot: Snapshot) -> str:
+def static_html(snapshot: ClusterSnapshot) -> str:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest in words."""
     rows = NodeRows(snapshot.nodes)
     tasks = snapshot.by_node

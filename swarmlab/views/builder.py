@@ -6,12 +6,12 @@ import ipywidgets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.html import Shown, WithTwins, marked, widget_head
+from swarmlab.views.html import ShownAs, WithStaticForms, marked, widget_head
 from swarmlab.views.sliders import Field, Sliders, slider
 from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 
 
-class Builder(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
+class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Choose a layer and what it stands on, and put it there; what cannot be says why."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Builder(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         self._said.value = f"<span role='status' style='font-size:1.2em'>{marked(text)}</span>"
 
     @property
-    def shown(self) -> Stack:
+    def shown_as(self) -> Stack:
         return self.stack
 
 

@@ -17,14 +17,14 @@ from html import escape
 from pathlib import Path
 
 from swarmlab.strings import _
-from swarmlab.views.html import Said, big
+from swarmlab.views.html import Callout, big
 
 TIMEOUT_S, TIMED_OUT = 10, 124
 ALONE = ["unshare", "--user", "--map-root-user"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TerminalOutput:
     """Commands and what they said, as in a terminal."""
 
     lines: tuple[str, ...]
@@ -64,17 +64,17 @@ def refusal() -> str:
     return ""
 
 
-def by_hand(*commands: str, folder: Path | None = None) -> Shown | Said:
+def by_hand(*commands: str, folder: Path | None = None) -> TerminalOutput | Callout:
     """Run each command in a shell here, in `folder`, and show it with its answer.
 
     Lesson: 01_vm_vs_container.
     """
     if why := refusal():
-        return Said(_("Not on this machine"), (why,))
+        return Callout(_("Not on this machine"), (why,))
     lines: list[str] = []
     for command in commands:
         lines += [f"$ {command}", _answer(command, folder)]
-    return Shown(tuple(line for line in lines if line))
+    return TerminalOutput(tuple(line for line in lines if line))
 
 
 def _answer(command: str, folder: Path | None) -> str:

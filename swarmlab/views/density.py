@@ -22,7 +22,7 @@ HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' f
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class IsolationKind:
     """What one app costs beside itself: values, each with who says so (`density.yml`)."""
 
     word: str
@@ -32,12 +32,12 @@ class Kind:
     start_s: tuple[float, str]
 
 
-def _kinds() -> tuple[Kind, ...]:
+def _kinds() -> tuple[IsolationKind, ...]:
     rows = yaml.safe_load(Path(__file__).with_name("density.yml").read_text("utf-8"))
-    return tuple(Kind(**row) for row in rows)
+    return tuple(IsolationKind(**row) for row in rows)
 
 
-KINDS = _kinds()
+ISOLATION_KINDS = _kinds()
 
 
 def sources() -> Table:
@@ -50,7 +50,7 @@ def sources() -> Table:
     }
     rows = [
         (_(kind.word), words, f"{value:g} {'s' if name == 'start_s' else 'MiB'}", _(source))
-        for kind in KINDS
+        for kind in ISOLATION_KINDS
         for name, words in what.items()
         for value, source in [getattr(kind, name)]
     ]
@@ -70,18 +70,18 @@ class Density:
     app_disk_mib: int
     server_gib: int
 
-    def memory_mib(self, kind: Kind) -> int:
+    def memory_mib(self, kind: IsolationKind) -> int:
         return HOST_MIB + self.apps * self.each_mib(kind)
 
-    def each_mib(self, kind: Kind) -> int:
+    def each_mib(self, kind: IsolationKind) -> int:
         return self.app_mib + kind.kernel_mib[0] + kind.overhead_mib[0]
 
-    def disk_mib(self, kind: Kind) -> int:
+    def disk_mib(self, kind: IsolationKind) -> int:
         """Equal apps share the layers of one image; machines have a disk each."""
         own_mib = kind.disk_mib[0]
         return (self.apps if own_mib else 1) * (self.app_disk_mib + own_mib)
 
-    def fit(self, kind: Kind) -> int:
+    def fit(self, kind: IsolationKind) -> int:
         """How many the server's memory has room for."""
         return max(0, self.server_gib * GIB - HOST_MIB) // self.each_mib(kind)
 
@@ -101,12 +101,12 @@ class Density:
                 f"{kind.start_s[0]:g} s",
                 str(self.fit(kind)),
             )
-            for kind in KINDS
+            for kind in ISOLATION_KINDS
         ]
 
     @property
     def verdict(self) -> str:
-        machines, _micro, containers = (self.fit(kind) for kind in KINDS)
+        machines, _micro, containers = (self.fit(kind) for kind in ISOLATION_KINDS)
         line = _("For each virtual machine that fits, {times:.1f} containers fit.")
         return line.format(times=containers / machines) if machines else _("No machine fits.")
 
@@ -114,10 +114,10 @@ class Density:
         return "\n".join([text_table([self.heads, *self.rows]), self.verdict])
 
     def _repr_html_(self) -> str:
-        bars = "".join(self._bar(kind) for kind in KINDS)
+        bars = "".join(self._bar(kind) for kind in ISOLATION_KINDS)
         return big_table(self.heads, self.rows, [f"**{self.verdict}**"]) + big(bars)
 
-    def _bar(self, kind: Kind) -> str:
+    def _bar(self, kind: IsolationKind) -> str:
         """Memory needed, against the server's; what does not fit is hatched."""
         need, have = self.memory_mib(kind), self.server_gib * GIB
         percent = min(100.0, 100 * need / have)

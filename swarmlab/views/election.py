@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import MS, Crashed, Healed, Partitioned, Record, S, Stopped
 from swarmlab.strings import _, text_table
-from swarmlab.views.html import Said, big_table, folded, only_simulated, picture
+from swarmlab.views.html import Callout, big_table, folded, only_simulated, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -216,7 +216,7 @@ class Story:
         return drawn + table
 
 
-def election(cluster: Any, since_ns: int | None = None) -> Story | Said:
+def election(cluster: Any, since_ns: int | None = None) -> Story | Callout:
     """How the managers found a leader since the last fault, or since `since_ns` of simulated time.
     Lesson: 05_quorum.
 

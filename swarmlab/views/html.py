@@ -74,25 +74,25 @@ def folded(title: str, html: str) -> str:
     return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
 
 
-class Shown:
-    """Has the two forms of what it is shown as: a `Said`, a `Table`, or another of its kind."""
+class ShownAs:
+    """Has the two forms of what it is shown as: a `Callout`, a `Table`, or another of its kind."""
 
     __slots__ = ()
 
     @property
-    def shown(self) -> Any:
+    def shown_as(self) -> Any:
         """Each class has its own."""
         raise AttributeError(f"{type(self).__name__} is shown as nothing")
 
     def __repr__(self) -> str:
-        return repr(self.shown)
+        return repr(self.shown_as)
 
     def _repr_html_(self) -> str:
-        return str(self.shown._repr_html_())
+        return str(self.shown_as._repr_html_())
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Callout:
     """A few lines under a title."""
 
     title: str
@@ -109,12 +109,12 @@ class Said:
         )
 
 
-def only_simulated(what: str) -> Said:
+def only_simulated(what: str) -> Callout:
     """What stands in the place of a picture that needs what no API tells."""
-    return Said(_("Only on a simulated cluster"), (what,))
+    return Callout(_("Only on a simulated cluster"), (what,))
 
 
-class WithTwins:
+class WithStaticForms:
     """Before a widget's own class: beside its forms what text and a page without a kernel show."""
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

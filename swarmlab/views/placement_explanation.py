@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
-from swarmlab.views.snapshot import Snapshot, TaskRow, look
+from swarmlab.views.snapshot import ClusterSnapshot, TaskRow, look
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:  # what `cluster.decision` gives; a view imports no manager
@@ -127,7 +127,7 @@ def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
         )
 
 
-def _tasks(snapshot: Snapshot, name: str) -> list[TaskRow]:
+def _tasks(snapshot: ClusterSnapshot, name: str) -> list[TaskRow]:
     """What is known of a task `web.3`, or of the task with this id."""
     return [task for task in snapshot.tasks if name in (task.name, task.id)]
 

@@ -16,7 +16,7 @@ from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.html import Said, Shown, only_simulated
+from swarmlab.views.html import Callout, ShownAs, only_simulated
 from swarmlab.views.snapshot import look
 from swarmlab.views.tables import Table
 
@@ -35,7 +35,7 @@ def tolerated(managers: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ProofStep:
     """One try to write, after `crashed` was crashed."""
 
     crashed: str  # a manager's name, empty before the first crash
@@ -44,12 +44,12 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Row(Shown):
+class QuorumRow(ShownAs):
     """One row of the slide, and what a cluster of that size did."""
 
     managers: int
     seed: int
-    steps: tuple[Step, ...]  # empty: not tried
+    steps: tuple[ProofStep, ...]  # empty: not tried
     real: bool  # seen on real engines
 
     @property
@@ -75,7 +75,7 @@ class Row(Shown):
         return self.observed == self.tolerated
 
     @property
-    def shown(self) -> Said:
+    def shown_as(self) -> Callout:
         """The play, a line a step."""
         lines = []
         for step in self.steps:
@@ -87,7 +87,7 @@ class Row(Shown):
         words = {"managers": self.managers, "quorum": self.quorum, "tolerated": self.tolerated}
         lines.append(end.format(observed=self.observed, **words))
         title = _("Managers: {managers} (seed {seed})")
-        return Said(title.format(managers=self.managers, seed=self.seed), tuple(lines))
+        return Callout(title.format(managers=self.managers, seed=self.seed), tuple(lines))
 
 
 def _refusal(cluster: Any, manager: str, name: str) -> str:
@@ -116,7 +116,7 @@ def _write(cluster: Any, managers: list[str], name: str) -> str:
     return error
 
 
-def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
+def prove(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
     """Crash the leader of a new cluster, again and again, until nobody takes a write any more.
 
     >>> import swarmlab
@@ -125,11 +125,11 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
     """
     cluster = make(managers=managers, workers=0, seed=seed)
     names = [name for name in cluster.names if name.startswith("m")]
-    crashed, steps = "", list[Step]()
+    crashed, steps = "", list[ProofStep]()
     while not steps or not steps[-1].error:
         error = _write(cluster, names, f"write-{len(steps)}")
         up = sum(cluster.is_up(name) for name in names)
-        steps.append(Step(crashed=crashed, up=up, error=error))
+        steps.append(ProofStep(crashed=crashed, up=up, error=error))
         if not error:
             crashed = cluster.default_node()
             cluster.crash(crashed)
@@ -137,7 +137,7 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> Row:
     real = cluster.kind != "simulated"
     if real:
         cluster.close()
-    return Row(managers=managers, seed=seed, steps=tuple(steps), real=real)
+    return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 
 def _heads() -> tuple[str, ...]:
@@ -146,16 +146,16 @@ def _heads() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class QuorumTable(Shown):
+class QuorumTable(ShownAs):
     """The slide's rows, each with its proof."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[QuorumRow, ...]
 
     @property
-    def seen(self) -> list[Row]:
+    def seen(self) -> list[QuorumRow]:
         return [row for row in self.rows if row.steps]
 
-    def gain(self, row: Row) -> str:
+    def gain(self, row: QuorumRow) -> str:
         """What this row buys over the row with one manager less; read from what was seen."""
         before = next((r for r in self.seen if r.managers == row.managers - 1), None)
         if before is None or not row.steps:
@@ -204,7 +204,7 @@ class QuorumTable(Shown):
         return notes
 
     @property
-    def shown(self) -> Table:
+    def shown_as(self) -> Table:
         return Table("", _heads(), tuple(self.cells), tuple(self.notes))
 
 
@@ -213,16 +213,16 @@ def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Mak
 
     On real engines only the first size and `REAL_SIZES` are proven.
     """
-    rows: list[Row] = []
+    rows: list[QuorumRow] = []
     for managers in sizes:
         if any(row.real for row in rows) and managers not in REAL_SIZES:
-            rows.append(Row(managers=managers, seed=seed, steps=(), real=True))
+            rows.append(QuorumRow(managers=managers, seed=seed, steps=(), real=True))
         else:
             rows.append(prove(managers, seed, make=make))
     return QuorumTable(tuple(rows))
 
 
-def slow_followers(cluster: Any, delay: str = "1s") -> Table | Said:
+def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
     """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
     Lesson: 05_quorum.
 

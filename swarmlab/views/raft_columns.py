@@ -12,7 +12,7 @@ import traitlets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.html import Said, big, marked, only_simulated
+from swarmlab.views.html import Callout, big, marked, only_simulated
 from swarmlab.views.raft_rows import Scene, changes, raft_messages, scene
 from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
 
@@ -139,7 +139,7 @@ class RaftColumns(LiveWidget):
         self.tell([_("Lost, {source} to {target}: {text}", **row)])
 
 
-def raft_columns(cluster: Any) -> RaftColumns | Said:
+def raft_columns(cluster: Any) -> RaftColumns | Callout:
     """The Raft columns of a simulated cluster; on a real one, a sentence. Lesson: 05_quorum."""
     if getattr(cluster, "kind", "") != "simulated":
         return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))

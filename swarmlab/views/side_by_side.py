@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from swarmlab.strings import _, text_table
-from swarmlab.views.html import Shown, big, big_table
+from swarmlab.views.html import ShownAs, big, big_table
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
 from swarmlab.views.tables import Table
 
@@ -161,7 +161,7 @@ def lane(played: Played, y: int, scale: float, colour: str, *, rounding: int) ->
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Comparisons(Shown):
+class Comparisons(ShownAs):
     """All scenarios, a line each; index with a name for one of them."""
 
     all: tuple[Comparison, ...]
@@ -207,6 +207,6 @@ class Comparisons(Shown):
         return notes
 
     @property
-    def shown(self) -> Table:
+    def shown_as(self) -> Table:
         sum_up, *others = self.notes
         return Table(sum_up, self.heads, tuple(self.cells), tuple(others))

@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from swarmlab.views.html import Shown, WithTwins
+from swarmlab.views.html import ShownAs, WithStaticForms
 from swarmlab.views.widget import source
 
 
@@ -28,7 +28,7 @@ class Field(anywidget.AnyWidget):
     value = traitlets.Any(help="what is chosen").tag(sync=True)
 
 
-class Sliders(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
+class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """`made(**values)` has a text and an HTML form; both follow the controls, by mouse or keys."""
 
     def __init__(self, made: Callable[..., Any], controls: dict[str, Field]) -> None:
@@ -40,12 +40,12 @@ class Sliders(Shown, WithTwins, ipywidgets.VBox):  # type: ignore[misc]
         self._draw()
 
     @property
-    def shown(self) -> Any:
+    def shown_as(self) -> Any:
         """What the controls ask for at this moment."""
         return self.made(**{name: control.value for name, control in self.controls.items()})
 
     def _draw(self, _change: Any = None) -> None:
-        self._picture.value = self.shown._repr_html_()
+        self._picture.value = self.shown_as._repr_html_()
 
 
 def slider(word: str, value: int, least: int, most: int, step: int = 1) -> Field:

@@ -78,7 +78,7 @@ class ServiceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class ClusterSnapshot:
     nodes: tuple[NodeRow, ...]  # by name, so that a column never moves
     services: tuple[ServiceRow, ...] = ()
     tasks: tuple[TaskRow, ...] = ()  # what is wanted, is ending, or has just failed
@@ -100,7 +100,7 @@ class Snapshot:
         return tuple(task for task in self.tasks if not task.node)
 
 
-def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
+def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
     """The cluster at this moment; when no manager is up, `last` tells what was known before."""
     if getattr(cluster, "kind", "") == "simulated":
         seen = simulated_state.read(cluster)
@@ -122,7 +122,7 @@ def look(cluster: Any, last: Snapshot | None = None) -> Snapshot:
     return _remembered(last, machines, None)
 
 
-def _asked(client: Any, machines: Mapping[str, Machine]) -> Snapshot:
+def _asked(client: Any, machines: Mapping[str, Machine]) -> ClusterSnapshot:
     """What a manager answers."""
     return picture(client.api.nodes(), client.api.services(), client.api.tasks(), machines)
 
@@ -133,7 +133,7 @@ def picture(
     tasks: Iterable[Json],
     machines: Mapping[str, Machine] | None = None,
     now_s: float | None = None,
-) -> Snapshot:
+) -> ClusterSnapshot:
     """Rows from Docker's JSON; `machines`, by name, is what a simulation adds."""
     seen = machines or {}
     nodes = sorted(nodes, key=_created)
@@ -147,7 +147,7 @@ def picture(
     task_rows = _task_rows(tasks, {s["ID"]: s["Spec"]["Name"] for s in services}, rows)
     counts = Counter(task.node for task in task_rows if task.kind == "running")
     leader = next((row for row in rows if row.manager == "leader"), None)
-    return Snapshot(
+    return ClusterSnapshot(
         nodes=tuple(replace(row, running=counts[row.key]) for row in rows),
         services=tuple(_service_row(service, task_rows) for service in services),
         tasks=tuple(task_rows),
@@ -299,7 +299,9 @@ def _slot_rows(
 
 
 # -- when nobody who is up can tell ------------------------------------------------
-def _remembered(last: Snapshot, machines: Mapping[str, Machine], now_s: float | None) -> Snapshot:
+def _remembered(
+    last: ClusterSnapshot, machines: Mapping[str, Machine], now_s: float | None
+) -> ClusterSnapshot:
     """What was known, with what is seen of the machines: nobody who is up knows as much."""
     nodes = []
     for row in last.nodes:

@@ -24,11 +24,11 @@ ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class SpreadBranch:
     """A value of a label with what lies below it; of a node, its tasks."""
 
     name: str
-    below: tuple[Branch, ...] = ()
+    below: tuple[SpreadBranch, ...] = ()
     tasks: tuple[TaskRow, ...] = ()  # of a node
     note: str = ""  # of a node: why it takes no tasks; empty when it does
 
@@ -75,8 +75,8 @@ def _drawn(task: TaskRow) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    root: Branch
+class ServiceSpread:
+    root: SpreadBranch
 
     def __repr__(self) -> str:
         return "\n".join(self.root.lines())
@@ -85,7 +85,7 @@ class Spread:
         return big(self.root.html())
 
 
-def spread(cluster: Any, service: str, *labels: str) -> Spread:
+def spread(cluster: Any, service: str, *labels: str) -> ServiceSpread:
     """The tasks of `service` now, over the values of one label or several, nested.
 
     Lesson: 07_placement.
@@ -95,21 +95,21 @@ def spread(cluster: Any, service: str, *labels: str) -> Spread:
     if service not in known:
         raise NoneSuch("there is no service {name!r}; there are {known}", service, known)
     tasks = [task for task in snapshot.tasks if task.service == service]
-    return Spread(Branch(service, tuple(_below(snapshot.nodes, tasks, labels))))
+    return ServiceSpread(SpreadBranch(service, tuple(_below(snapshot.nodes, tasks, labels))))
 
 
 def _below(
     nodes: Sequence[NodeRow], tasks: list[TaskRow], labels: Sequence[str]
-) -> Iterator[Branch]:
+) -> Iterator[SpreadBranch]:
     if not labels:
         for node in nodes:
             own = tuple(task for task in tasks if task.node == node.key)
             note = "" if node.availability == "active" else node.availability
-            yield Branch(node.name, tasks=own, note=_("down") if node.down else note)
+            yield SpreadBranch(node.name, tasks=own, note=_("down") if node.down else note)
         return
     first, *rest = labels
     values = {node.labels.get(first, "") for node in nodes}
     for value in sorted(values, key=lambda value: (not value, value)):  # no label: last
         inside = [node for node in nodes if node.labels.get(first, "") == value]
         name = f"{first}={value}" if value else _("no label {label}", label=first)
-        yield Branch(name, tuple(_below(inside, tasks, rest)))
+        yield SpreadBranch(name, tuple(_below(inside, tasks, rest)))

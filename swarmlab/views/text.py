@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from swarmlab.strings import N_, _
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.snapshot import NodeRow, ServiceRow, Snapshot, TaskRow
+from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, ServiceRow, TaskRow
 
 NO_LEADER = N_("No leader: the swarm cannot change, running tasks keep running.")
 NO_SWARM = N_("No node is in a swarm yet. Type: %docker swarm init")
@@ -28,7 +28,7 @@ def listed(names: Iterable[str]) -> str:
     return _("{first} and {last}", first=", ".join(first), last=last) if first else last
 
 
-def leadership(snapshot: Snapshot) -> str:
+def leadership(snapshot: ClusterSnapshot) -> str:
     if snapshot.leader:
         line = _("{name} leads.") if snapshot.term is None else _("{name} leads, term {term}.")
         return line.format(name=snapshot.leader, term=snapshot.term)
@@ -55,7 +55,7 @@ def in_state(names: str, kind: str) -> str:
     return _("{tasks} {state}", tasks=names, state=_(LOOKS[kind].word))
 
 
-def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
+def waiting(snapshot: ClusterSnapshot) -> list[tuple[list[TaskRow], str]]:
     """The tasks that have no node yet, those with equal reasons together; and the reasons."""
     groups: dict[str, list[TaskRow]] = {}
     for task in snapshot.pending:
@@ -64,7 +64,7 @@ def waiting(snapshot: Snapshot) -> list[tuple[list[TaskRow], str]]:
     return [(tasks, reason) for reason, tasks in groups.items()]
 
 
-def swarm_in_words(snapshot: Snapshot) -> list[str]:
+def swarm_in_words(snapshot: ClusterSnapshot) -> list[str]:
     """Who leads; a line a service; what waits, and why."""
     clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
     lines = [clock + leadership(snapshot)]
@@ -80,7 +80,7 @@ def swarm_in_words(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def in_words(snapshot: Snapshot) -> str:
+def in_words(snapshot: ClusterSnapshot) -> str:
     """The whole board as text: who leads, then a line a node, then services and what waits."""
     tasks: dict[str, dict[str, list[str]]] = {}
     for task in snapshot.tasks:
@@ -95,7 +95,7 @@ def in_words(snapshot: Snapshot) -> str:
 
 
 # -- what happened ---------------------------------------------------------------------------------
-def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
+def changes_in_words(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     """One sentence a change: `m1 crashed.` `m2 leads now (term 3).` `web.2 moved from m1 to w2.`"""
     said = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
     said += [*_services(before, after), *_tasks(before, after)]
@@ -105,7 +105,7 @@ def changes_in_words(before: Snapshot, after: Snapshot) -> list[str]:
     return said
 
 
-def _machines(before: Snapshot, after: Snapshot) -> list[str]:
+def _machines(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     was = {row.key: row for row in before.nodes}
     changed = [row for row in after.nodes if row.key in was and was[row.key].up != row.up]
     crashed = listed(row.name for row in changed if row.up is False)
@@ -114,7 +114,7 @@ def _machines(before: Snapshot, after: Snapshot) -> list[str]:
     return [line.format(names=names) for names, line in told if names]
 
 
-def _leader(before: Snapshot, after: Snapshot) -> list[str]:
+def _leader(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     if (before.leader, before.term) == (after.leader, after.term):
         return []
     if not after.leader:
@@ -123,7 +123,7 @@ def _leader(before: Snapshot, after: Snapshot) -> list[str]:
     return [line.format(name=after.leader, term=after.term)]
 
 
-def _nodes(before: Snapshot, after: Snapshot) -> list[str]:
+def _nodes(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     was, said = {row.key: row for row in before.nodes}, []
     names = {row.name for row in before.nodes}
     for row in after.nodes:
@@ -151,7 +151,7 @@ def _node_changes(old: NodeRow, new: NodeRow) -> list[str]:
     return lines
 
 
-def _services(before: Snapshot, after: Snapshot) -> list[str]:
+def _services(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     was, said = {row.name: row for row in before.services}, list[str]()
     for row in after.services:
         old = was.pop(row.name, None)
@@ -176,7 +176,7 @@ def _service_changes(old: ServiceRow, new: ServiceRow) -> list[str]:
     return lines
 
 
-def _tasks(before: Snapshot, after: Snapshot) -> list[str]:
+def _tasks(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
     """Tasks by what became of them, those with the same fate in one sentence."""
     was = {task.id: task for task in before.tasks}
     names = {row.key: row.name for row in after.nodes}

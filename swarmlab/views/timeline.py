@@ -17,9 +17,9 @@ from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.board_rows import column, static_html
 from swarmlab.views.election import Span, Teller
-from swarmlab.views.html import Said, big, folded, image, marked, only_simulated
+from swarmlab.views.html import Callout, big, folded, image, marked, only_simulated
 from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE
-from swarmlab.views.snapshot import Snapshot, look
+from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.tables import Table
 from swarmlab.views.text import changes_in_words, in_words, swarm_in_words
 from swarmlab.views.timeline_events import MARKS, Mark, groups, marks
@@ -55,7 +55,7 @@ class Timeline(LiveWidget):
         self._at_ns: int | None = None  # the moment; None: now
         self._lives: dict[int, Any] = {}  # moment -> the cluster as it was then
         self._marks: list[Mark] = []
-        self._seen = Snapshot(nodes=())
+        self._seen = ClusterSnapshot(nodes=())
         self.refresh()
         show_in_cell(self)
 
@@ -221,7 +221,7 @@ class Timeline(LiveWidget):
         return f"<svg xmlns='http://www.w3.org/2000/svg' {look}>{line}</svg>"
 
 
-def timeline(cluster: Any) -> Timeline | Said:
+def timeline(cluster: Any) -> Timeline | Callout:
     """The time line of a simulated cluster; on a real one, a sentence. Lesson: 00_start_here."""
     if getattr(cluster, "kind", "") != "simulated":
         return only_simulated(_("What has happened to real machines cannot be lived again."))

@@ -14,7 +14,7 @@ import networkx as nx
 from swarmlab.strings import N_, _
 from swarmlab.views.html import big, marked, picture
 from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
-from swarmlab.views.snapshot import NodeRow, Snapshot, look
+from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ FRAME, ENDS = 0.65, 0.71  # where the frame around the managers begins, and the 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    snapshot: Snapshot
+    snapshot: ClusterSnapshot
     label: str  # the node label that names the zone
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
-from swarmlab.views.html import Said, big
+from swarmlab.views.html import Callout, big
 from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
 from swarmlab.views.quorum import tolerated
 from swarmlab.views.sliders import Sliders, slider
@@ -19,7 +19,7 @@ MANAGERS_MAX = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ZoneSpread:
     """So many managers, dealt out over so many zones like cards."""
 
     managers: int
@@ -68,7 +68,7 @@ class Spread:
         return "\n".join([repr(self._said), *zones])
 
     @property
-    def _said(self) -> Said:
+    def _said(self) -> Callout:
         title = _("Managers: {managers}. Zones: {zones} ({spread}).")
         line = _("Quorum: {quorum} of {managers}. Managers that may fail: {tolerated}.")
         words = {
@@ -78,7 +78,7 @@ class Spread:
             "quorum": quorum(self.managers),
             "tolerated": tolerated(self.managers),
         }
-        return Said(title.format(**words), (line.format(**words), self.verdict))
+        return Callout(title.format(**words), (line.format(**words), self.verdict))
 
     def _repr_html_(self) -> str:
         boxes = "".join(self._box(zone) for zone in range(self.zones))
@@ -102,4 +102,4 @@ def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
         "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
         "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
     }
-    return Sliders(Spread, controls)
+    return Sliders(ZoneSpread, controls)
