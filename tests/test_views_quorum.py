@@ -124,7 +124,7 @@ def test_on_real_engines_few_sizes_are_proven_and_their_engines_go():
     assert [len(one.names) for one in made] == [1, 3]
     assert all(one.closed for one in made)
     assert [(row.managers, row.quorum, row.tolerated) for row in table.rows] == SLIDE
-    assert [row.managers for row in table.seen] == [1, 3]
+    assert [row.managers for row in table.tried] == [1, 3]
     assert table.cells[1] == ("2", "2", "0", "–", "–", "–")
     assert "2 of 2 rows" in repr(table)
     assert "each manager costs one" in repr(table)

@@ -140,11 +140,6 @@ def prove(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
     return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 
-def _heads() -> tuple[str, ...]:
-    proof = _("May fail: computed"), _("May fail: seen"), _("Do they agree?")
-    return _("Managers"), _("Quorum"), *proof, _("Compared with one manager less")
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class QuorumTable(ShownAs):
     """The slide's rows, each with its proof."""
@@ -152,23 +147,20 @@ class QuorumTable(ShownAs):
     rows: tuple[QuorumRow, ...]
 
     @property
-    def seen(self) -> list[QuorumRow]:
+    def tried(self) -> list[QuorumRow]:
         return [row for row in self.rows if row.steps]
 
     def gain(self, row: QuorumRow) -> str:
-        """What this row buys over the row with one manager less; read from what was seen."""
-        before = next((r for r in self.seen if r.managers == row.managers - 1), None)
+        """What this row survives beyond the row with one manager less, as observed."""
+        before = next((r for r in self.tried if r.managers == row.managers - 1), None)
         if before is None or not row.steps:
             return "–"
         more = row.observed - before.observed
         if more > 0:
             return _("survives {more} more failure", more=more)
         if row.quorum > before.quorum:
-            return _(
-                "buys nothing: {quorum} must be up, not {less}",
-                quorum=row.quorum,
-                less=before.quorum,
-            )
+            line = _("buys nothing: {quorum} must be up, not {less}")
+            return line.format(quorum=row.quorum, less=before.quorum)
         return _("buys nothing")
 
     @property
@@ -176,36 +168,29 @@ class QuorumTable(ShownAs):
         agree, differ = _("✔ yes"), _("✘ NO")
         cells: list[tuple[str, ...]] = []
         for row in self.rows:
-            seen = (str(row.observed), agree if row.agrees else differ)
+            observed = (str(row.observed), agree if row.agrees else differ)
             computed = str(row.managers), str(row.quorum), str(row.tolerated)
-            cells.append((*computed, *(seen if row.steps else ("–", "–")), self.gain(row)))
+            cells.append((*computed, *(observed if row.steps else ("–", "–")), self.gain(row)))
         return cells
 
     @property
-    def errors(self) -> dict[str, list[int]]:
-        """What the swarms said to the first write too many -> the sizes that said it."""
-        said: dict[str, list[int]] = {}
-        for row in self.seen:
-            said.setdefault(row.error, []).append(row.managers)
-        return said
-
-    @property
     def notes(self) -> list[str]:
-        right = sum(row.agrees for row in self.seen)
+        right = sum(row.agrees for row in self.tried)
         line = _("{right} of {all} rows: computed and seen agree.")
-        notes = [line.format(right=right, all=len(self.seen))]
-        if self.seen != list(self.rows):
+        notes = [line.format(right=right, all=len(self.tried))]
+        if self.tried != list(self.rows):
             notes.append(_("–: not tried. On real engines each manager costs one, and a minute."))
-        for error, sizes in self.errors.items():
-            which = ", ".join(map(str, sizes))
-            notes.append(
-                _("One failure too many, in a swarm of {which}: {error}", which=which, error=error)
-            )
+        line = _("One failure too many, in a swarm of {which}: {error}")
+        for error in dict.fromkeys(row.error for row in self.tried):
+            sizes = [str(row.managers) for row in self.tried if row.error == error]
+            notes.append(line.format(which=", ".join(sizes), error=error))
         return notes
 
     @property
     def shown_as(self) -> Table:
-        return Table("", _heads(), tuple(self.cells), tuple(self.notes))
+        proof = _("May fail: computed"), _("May fail: seen"), _("Do they agree?")
+        heads = (_("Managers"), _("Quorum"), *proof, _("Compared with one manager less"))
+        return Table("", heads, tuple(self.cells), tuple(self.notes))
 
 
 def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
