@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.autoscale import autoscale
-from swarmlab.cluster.factory import connect, engines, latest, launch, load, simulate, use
-from swarmlab.cluster.simulated import Cluster
+from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.factory import connect, engines, launch, load, simulate
+from swarmlab.cluster.simulated import SimulatedCluster as Cluster
 from swarmlab.errors import LabError, SwarmError
 
 if TYPE_CHECKING:

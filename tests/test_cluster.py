@@ -23,10 +23,10 @@ def running(client: docker.DockerClient, name: str) -> int:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"managers": 0}, "managers=0 makes no swarm; give a whole number of at least 1"),
-        ({"managers": 2.5}, "managers=2.5 makes no swarm"),
-        ({"workers": -1}, "workers=-1 makes no swarm; give a whole number of at least 0"),
-        ({"workers": 100_000}, "nodes are too many; at most 5000"),
+        ({"managers": 0}, "managers=0 is not a valid count; use a whole number, at least 1"),
+        ({"managers": 2.5}, "managers=2.5 is not a valid count"),
+        ({"workers": -1}, "workers=-1 is not a valid count; use a whole number, at least 0"),
+        ({"workers": 100_000}, "nodes are too many; use at most 5000"),
     ],
 )
 def test_what_makes_no_swarm_explains_itself(options, words):
@@ -101,10 +101,10 @@ def test_a_minority_cannot_write_and_says_so(cluster, client):
         (lambda c: c.crash("m9"), "there is no node 'm9'; there are m1, m2, m3, w1, w2"),
         (lambda c: c.partition("m1", "m1"), "'m1' is in two groups"),
         (lambda c: c.partition("x", "y"), "there is no node 'x'"),
-        (lambda c: c.slow("m1", "m2", "1s", loss=2), "loss=2 is no probability"),
+        (lambda c: c.slow("m1", "m2", "1s", loss=2), "loss=2 is not a probability"),
         (lambda c: c.drop("m1", "m9"), "0 messages are on their way from 'm1' to 'm9'"),
-        (lambda c: c.play(0), "speed=0 does not move time"),
-        (lambda c: c.until(lambda: False, "2s"), "did not come to pass within 2s"),
+        (lambda c: c.play(0), "speed=0 is not a speed"),
+        (lambda c: c.until(lambda: False, "2s"), "condition was not met within 2s"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(cluster, act, words):
@@ -203,7 +203,7 @@ def test_a_saved_story_is_small_data_without_a_secret(cluster, tmp_path):
     story(cluster)
     text = cluster.save(tmp_path / "story.json").read_text()
     saved = json.loads(text)
-    assert set(saved) == {"swarmlab", "make_up", "now_ns", "digest", "journal"}
+    assert set(saved) == {"swarmlab", "configuration", "now_ns", "digest", "journal"}
     assert not any(word in text for word in ("very secret", "dmVyeSBzZWNyZXQ", "SWMTKN", "SWMKEY"))
     (created,) = [row[5]["Data"] for row in saved["journal"] if "secrets/create" in str(row)]
     assert len(created) == len("dmVyeSBzZWNyZXQ=")
@@ -223,10 +223,11 @@ def test_a_join_token_stands_in_the_story_as_a_word(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nonsense", "is no saved cluster"),
-        ('{"swarmlab": 1}', "is no saved cluster"),
+        ("nonsense", "is not a saved cluster"),
+        ('{"swarmlab": 2}', "is not a saved cluster"),
+        ('{"swarmlab": 1}', "has format 1; this swarmlab reads format 2"),
         (
-            '{"swarmlab": 99, "make_up": {}, "journal": [], "now_ns": 0, "digest": ""}',
+            '{"swarmlab": 99, "configuration": {}, "journal": [], "now_ns": 0, "digest": ""}',
             "has format 99",
         ),
     ],
@@ -242,7 +243,7 @@ def test_a_story_that_ends_differently_is_refused(cluster, tmp_path):
     path = cluster.save(tmp_path / "story.json")
     saved = json.loads(path.read_text())
     path.write_text(json.dumps({**saved, "digest": "0" * 64}))
-    with pytest.raises(swarmlab.LabError, match="its story ends differently here"):
+    with pytest.raises(swarmlab.LabError, match="its run ends differently here"):
         swarmlab.load(path)
 
 

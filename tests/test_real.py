@@ -274,7 +274,7 @@ def test_an_engine_that_is_frozen_or_stopped_is_down_until_it_is_started(real: L
         (lambda c: c.client("m9"), "there is no node 'm9'"),
         (lambda c: c.pause(), "one node"),
         (lambda c: c.slow("m1", "m2", "1s"), "cut them with"),
-        (lambda c: c.until(lambda: False, "1s"), "did not come to pass within 1s"),
+        (lambda c: c.until(lambda: False, "1s"), "condition was not met within 1s"),
         (lambda c: c.run("soon"), "'soon' is not a duration"),
         (lambda c: c.explain("web.1"), "only a simulation knows"),
     ],

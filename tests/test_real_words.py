@@ -10,7 +10,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
-from swarmlab.cluster.simulated import Cluster
+from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.real import engines, hosts, launched
 from swarmlab.real.cluster import FAULTS, ONLY_SIMULATED, RealCluster
 from swarmlab.real.connected import ConnectedCluster
@@ -19,7 +19,7 @@ from swarmlab.real.remedies import explained
 
 
 def test_whatever_a_simulated_cluster_has_a_real_one_has_too_or_says_why_not():
-    public = {name for name in dir(Cluster) if not name.startswith("_")} | {"lock"}
+    public = {name for name in dir(SimulatedCluster) if not name.startswith("_")} | {"lock"}
     known = set(dir(LaunchedCluster)) | set(ONLY_SIMULATED) | {"slow"}
     assert public - known == set()
     assert set(ONLY_SIMULATED) & set(dir(LaunchedCluster)) == set()
@@ -27,7 +27,7 @@ def test_whatever_a_simulated_cluster_has_a_real_one_has_too_or_says_why_not():
 
 @pytest.mark.parametrize("verb", ["crash", "stop", "start", "partition", "heal", "run", "until"])
 def test_faults_and_time_take_the_same_words_on_both(verb: str):
-    ours, theirs = (getattr(kind, verb) for kind in (Cluster, LaunchedCluster))
+    ours, theirs = (getattr(kind, verb) for kind in (SimulatedCluster, LaunchedCluster))
     assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
 
 
@@ -48,7 +48,7 @@ def test_a_notebook_shows_the_sentence_and_no_stack_of_calls():
         patch.setattr(shell, "_showtraceback", lambda etype, evalue, lines: shown.extend(lines))
         shell.run_cell("import swarmlab; swarmlab.simulate(managers=0)")
     assert len(shown) == 1
-    assert shown[0].startswith("✘ managers=0 makes no swarm")
+    assert shown[0].startswith("✘ managers=0 is not a valid count")
 
 
 @pytest.mark.parametrize("verb", FAULTS)
@@ -118,10 +118,10 @@ def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
 @pytest.mark.parametrize(
     ("sizes", "said"),
     [
-        ({"managers": 0}, "managers=0 makes no swarm"),
-        ({"workers": -1}, "workers=-1 makes no swarm"),
-        ({"managers": True}, "managers=True makes no swarm"),
-        ({"managers": 9, "workers": 12}, "21 engines are too many for one machine; at most 20"),
+        ({"managers": 0}, "managers=0 is not a valid count"),
+        ({"workers": -1}, "workers=-1 is not a valid count"),
+        ({"managers": True}, "managers=True is not a valid count"),
+        ({"managers": 9, "workers": 12}, "21 nodes are too many; use at most 20"),
     ],
 )
 def test_a_wrong_size_is_refused_before_docker_is_asked(sizes: dict[str, int], said: str):

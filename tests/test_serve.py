@@ -179,8 +179,8 @@ def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--managers", "0"], "managers=0 makes no swarm"),
-        (["--workers", "-1"], "workers=-1 makes no swarm"),
+        (["--managers", "0"], "managers=0 is not a valid count"),
+        (["--workers", "-1"], "workers=-1 is not a valid count"),
         (["--engines", "m1", "--managers", "3"], "--engines are in no swarm yet"),
         (["--engines", "../m1"], "'../m1' is no host name"),
         (["--engines", "m1,"], "'' is no host name"),

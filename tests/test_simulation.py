@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.errors import DeadlineExceeded, LabError, NotFound
+from swarmlab.errors import DeadlineExceeded, NotFound
 from swarmlab.simulation import (
     MS,
     Call,
@@ -340,14 +340,6 @@ def test_after_healing_new_messages_arrive_and_lost_ones_stay_lost(world):
     world["a"].send("b", "found")
     world.simulation.run_until(2 * S)
     assert world.heard("b") == ["found"]
-
-
-def test_a_partition_of_unknown_or_doubled_machines_is_refused_with_a_remedy(world):
-    with pytest.raises(LabError, match="no node 'd'; there are a, b, c"):
-        world.network.partition(["a"], ["d"])
-    with pytest.raises(LabError, match="'a' is in two groups"):
-        world.network.partition(["a"], ["a", "b"])
-    assert world.network.connected("a", "b")
 
 
 def test_a_quiet_message_draws_no_chance_and_is_never_lost(world):

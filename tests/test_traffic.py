@@ -216,7 +216,7 @@ def test_what_cannot_be_sent_is_refused_in_a_sentence(asked: dict[str, Any], sai
     docker("service create --quiet --name inner redis")
     with pytest.raises(LabError, match=said):
         cluster.traffic(**asked)
-    assert [entry.verb for entry in cluster._journal if entry.verb == "traffic"] == []
+    assert [entry.verb for entry in cluster.journal if entry.verb == "traffic"] == []
 
 
 def test_without_a_quorum_requests_are_served():

@@ -9,40 +9,70 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+import networkx
 
 FUNCTION_LINES_MAX, FILE_LINES_MAX = 60, 400
 
-# Folder or module of swarmlab/ -> what it may import of swarmlab, besides itself. What is not named
-# here (cluster, cli, …) stands at the top and may import everything.
+# Folder (or module at the package's top) -> what it may import of swarmlab at run time besides
+# itself. An entry with a dot allows that one module. Every folder and top module is listed.
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": {"strings"},
-    "units": {"errors"},
-    "simulation": {"units", "errors"},
-    "raft": {"model.trace_records", "simulation", "errors"},
-    "specs": {"simulation", "errors"},
-    "model": {"specs", "simulation", "errors"},
-    "messages": {"model", "simulation", "errors"},
-    "manager": {"raft", "messages", "model", "simulation", "errors"},
-    "worker": {"messages", "model", "simulation", "units", "errors"},
-    "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
-    "docker_cli": {"units", "strings", "errors"},  # it knows the Docker API alone
     "strings": set(),
-    # The Docker API, and the trace of a simulation.
+    "errors": {"strings"},
+    "units": {"errors", "strings"},
+    "simulation": {"units", "errors"},
+    "model": {"simulation", "units", "errors"},
+    "raft": {"model.trace_records", "simulation", "units", "errors"},
+    "manager": {"raft", "model", "simulation", "units", "errors"},
+    "worker": {"model", "simulation", "units", "errors"},
+    "network": {"model", "simulation", "views", "units", "strings", "errors"},
+    "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
+    # Clients of the Docker API know that API alone.
+    "docker_cli": {"units", "strings", "errors"},
+    "jupyter": {
+        *("docker_cli", "cluster.current", "views", "simulation"),
+        *("units", "strings", "errors"),
+    },
+    "cluster": {
+        *("engine", "manager", "worker", "raft", "network", "model", "simulation"),
+        *("real", "views", "units", "strings", "errors"),
+    },
+    # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {
-        *("model.trace_records", "raft.quorum"),
-        *("cluster", "simulation", "units", "strings", "errors"),
+        *("cluster.simulated_state", "model.trace_records", "raft.messages", "raft.quorum"),
+        *("simulation", "units", "strings", "errors"),
+    },
+    "real": {
+        *("cluster.base", "cluster.current", "cluster.faults", "cluster.files", "cluster.sizes"),
+        *("views", "units", "strings", "errors"),
     },
     # An exercise is solved by docker commands, on a cluster that `%docker` is told to speak to.
-    "lessons": {"views", "docker_cli", "jupyter", "cluster", "strings", "errors"},
-    "real": {"views", "units", "cluster", "strings", "errors"},  # board, durations, `use`
+    "lessons": {"views", "jupyter", "docker_cli", "cluster", "units", "strings", "errors"},
+    "compare": {"views", "jupyter", "cluster", "simulation", "units", "strings", "errors"},
+    "cli": {
+        *("compare", "docker_cli", "engine", "cluster", "real", "views", "manager", "model"),
+        *("lessons", "simulation", "units", "strings", "errors"),
+    },
+    "__init__": {"cluster", "jupyter", "errors"},
+    "__main__": {"cli"},
 }
-# Rooms of the manager meet in the store; none imports another.
-ROOMS = {"api", "orchestrator", "allocator", "scheduler", "dispatcher"}
-# Modules of one that others may use.
-SHARED = {"manager.orchestrator.slots", "manager.scheduler.node_info"}
-# What these packages export may be a module.
-OF_MODULES = ("swarmlab", "swarmlab.manager", "swarmlab.model")
+# Control loops of the manager meet in the store; none imports another.
+CONTROL_LOOPS = {
+    "manager.orchestrator.replicated",
+    "manager.orchestrator.global_services",
+    "manager.orchestrator.jobs",
+    "manager.orchestrator.task_reaper",
+    "manager.orchestrator.constraint_enforcer",
+    "manager.allocator.allocator",
+    "manager.scheduler.scheduler",
+    "manager.dispatcher.dispatcher",
+    "manager.ca.root_rotation",
+    "manager.role_manager",
+}
+
+# Pairs that import each other for types only, and why each is worth it.
+TYPE_CYCLES: set[str] = set()
 
 # Calls that ask the real clock or real chance; `simulation.now_ns` and `.rng` are the way.
 BANNED_MODULES = {"time", "random", "secrets"}
@@ -111,36 +141,56 @@ def run_time_nodes(text: str) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
-def modules_imported(text: str) -> list[str]:
-    """Dotted names of swarmlab's own modules that the text imports at run time."""
+def modules_imported(nodes: Iterable[ast.AST], modules: Collection[str]) -> list[str]:
+    """The modules of swarmlab that these nodes import, without the prefix `swarmlab.`.
+
+    `modules` are all there are: `from swarmlab.a import b` is the module `a.b` if there is one.
+    """
     names = []
-    for node in run_time_nodes(text):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module in OF_MODULES:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.level:
             names.append("swarmlab.relative_import")
-    return [name for name in names if name.split(".")[0] == "swarmlab"]
+        elif isinstance(node, ast.ImportFrom):
+            paths = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [p if p.removeprefix("swarmlab.") in modules else node.module for p in paths]
+    ours = [name for name in names if name and name.split(".")[0] == "swarmlab"]
+    return list(dict.fromkeys(name.removeprefix("swarmlab").lstrip(".") for name in ours))
 
 
-def imports_upwards(text: str, path: str) -> list[str]:
-    """Imports that point up the rows, or from one room to another; `path` is below swarmlab/."""
-    own, *below = path.removesuffix(".py").split("/")
-    if own not in MAY_IMPORT:
-        return []
-    found = []
-    for name in modules_imported(text):
-        parts = name.split(".")[1:]
-        room = own == "manager" and below[0] in ROOMS and parts[:1] == ["manager"]
-        room = room and ".".join(parts) not in SHARED
-        if not {*parts[:1], ".".join(parts[:2])} & MAY_IMPORT[own] and parts[:1] != [own]:
-            found.append(f"{own} imports {name}")
-        elif room and parts[1:2] and parts[1] in ROOMS - {below[0]}:
-            found.append(f"room {below[0]} imports room {parts[1]}")
-    return found
+def module_of(path: str) -> str:
+    """`manager/store.py` is the module `manager.store`; a package is known by its folder."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imports_upwards(text: str, path: str, modules: Collection[str] = ()) -> list[str]:
+    """Imports that the layers forbid, and from one control loop to another.
+
+    `path` is below swarmlab/.
+    """
+    own = module_of(path)
+    folder = own.split(".")[0]
+    if folder not in MAY_IMPORT:
+        return [f"{folder} is not in the table of layers"]
+    offences = []
+    for name in modules_imported(run_time_nodes(text), modules):
+        if name.split(".")[0] != folder and not {name, name.split(".")[0]} & MAY_IMPORT[folder]:
+            offences.append(f"{folder} imports {name}")
+        elif own in CONTROL_LOOPS and name in CONTROL_LOOPS - {own}:
+            offences.append(f"control loop {own} imports control loop {name}")
+    return offences
+
+
+def import_cycles(sources: Mapping[str, str], *, with_types: bool = False) -> list[str]:
+    """Groups of modules that import each other, each as `a, b`; at run time, or types included."""
+    modules = {module_of(path): text for path, text in sources.items()}
+    graph = networkx.DiGraph()
+    for module, text in modules.items():
+        nodes = ast.walk(ast.parse(text)) if with_types else run_time_nodes(text)
+        graph.add_edges_from((module, name) for name in modules_imported(nodes, modules))
+    groups = networkx.strongly_connected_components(graph)
+    return sorted(", ".join(sorted(group)) for group in groups if len(group) > 1)
 
 
 def full_names(tree: ast.AST) -> dict[str, str]:

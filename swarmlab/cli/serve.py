@@ -31,7 +31,7 @@ from swarmlab.strings import text_table
 from swarmlab.units import nanoseconds
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.simulated import Cluster
+    from swarmlab.cluster.simulated import SimulatedCluster
 
 SOCKET_PATH_BYTES_MAX = 103  # macOS takes no longer one; Linux four more
 CTL_LINE_BYTES_MAX = 1 << 16
@@ -60,7 +60,7 @@ def serve(options: argparse.Namespace) -> int:
     return 1 if ended_by == signal.SIGUSR1 else 0
 
 
-def made(options: argparse.Namespace) -> Cluster:
+def made(options: argparse.Namespace) -> SimulatedCluster:
     """The cluster that the options of the command line ask for."""
     from swarmlab.cluster.factory import engines, simulate
 
@@ -114,7 +114,7 @@ def prepare(folder: Path, names: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def sockets(cluster: Cluster, pacer: Pacer, folder: Path) -> Iterator[None]:
+def sockets(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     """Every node answers on its own socket, and time passes."""
     servers = []
     for name in cluster.names:
@@ -140,7 +140,7 @@ def sockets(cluster: Cluster, pacer: Pacer, folder: Path) -> Iterator[None]:
 class Ctl:
     """What `swarmlab ctl` can ask for: one method a word."""
 
-    def __init__(self, cluster: Cluster, pacer: Pacer) -> None:
+    def __init__(self, cluster: SimulatedCluster, pacer: Pacer) -> None:
         self.cluster = cluster
         self.pacer = pacer
         self.words: dict[str, Callable[..., str]] = {

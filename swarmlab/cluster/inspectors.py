@@ -22,7 +22,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.simulated import Cluster
+    from swarmlab.cluster.simulated import SimulatedCluster
 
 HEX_BYTES = 16
 WAL = "swarm/raft/wal"
@@ -62,7 +62,7 @@ def readable(machine: Machine) -> list[str]:
     return [_("{name} ({size} bytes)", name=name, size=size) for name, size in found.items()]
 
 
-def disk(cluster: Cluster, name: str) -> Table:
+def disk(cluster: SimulatedCluster, name: str) -> Table:
     """The files of one node: how long, sealed with what, and how they begin.
 
     The beginning of the file of keys is not shown.
@@ -82,7 +82,7 @@ def disk(cluster: Cluster, name: str) -> Table:
     return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
 
 
-def trust(cluster: Cluster) -> Table:
+def trust(cluster: SimulatedCluster) -> Table:
     """Which root each node trusts, and the certificate that it shows: role, and until when."""
     rows = []
     for name in cluster.names:
@@ -102,7 +102,7 @@ def trust(cluster: Cluster) -> Table:
     return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
-def who_can_read(cluster: Cluster, name: str) -> Table:
+def who_can_read(cluster: SimulatedCluster, name: str) -> Table:
     """Where the bytes of a secret are now, and why."""
     rows: list[tuple[str, str, str]] = []
     secret: Secret | None = None

@@ -1,8 +1,8 @@
-"""What a person holds: a simulated cluster, its clock and its faults.
+"""The simulated cluster: the object users create, advance and break.
 
-Everything that is said *to* the swarm goes through the Docker API of one of its nodes (`client`,
-`%docker`); this class does what no API can: crash a machine, cut the network, let time pass, copy
-the whole world, or save it as a small file.
+Requests to the swarm go through the Docker API of one of its nodes (`client`, `%docker`). This
+class does what no API can: crash a machine, partition the network, let time pass, copy the whole
+simulation, or save it as a small file.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from swarmlab.cluster.journal import Entry, journaled, masked, parsed, replay
+from swarmlab.cluster.base import BaseCluster
+from swarmlab.cluster.faults import parse_groups
+from swarmlab.cluster.journal import JournalEntry, Placeholders, masked, replay_request
+from swarmlab.cluster.sizes import node_names
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 from swarmlab.units import Duration, nanoseconds
@@ -22,7 +24,7 @@ from swarmlab.units import Duration, nanoseconds
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from swarmlab.cluster.factory import World
+    from swarmlab.cluster.world import World
     from swarmlab.engine.clock_drivers import Pacer
     from swarmlab.engine.daemon import Engine
     from swarmlab.manager.scheduler.explanation import Explanation
@@ -30,10 +32,8 @@ if TYPE_CHECKING:
     from swarmlab.views.tables import Table
     from swarmlab.worker.registry import Registry
 
-WAIT_LIMIT = "10m"
 
-
-class Cluster:
+class SimulatedCluster(BaseCluster):
     """A simulated cluster of Docker engines.
 
     >>> import swarmlab
@@ -45,47 +45,62 @@ class Cluster:
     """
 
     kind = "simulated"
+    has_trace = virtual_time = True
 
-    def __init__(self, world: World, make_up: dict[str, Any], journal: list[Entry]) -> None:
-        self._world = world
-        self._make_up = make_up
-        self._journal = journal
-        self.lock = threading.RLock()  # held by whoever touches the simulation
+    def __init__(
+        self, world: World, configuration: dict[str, Any], journal: list[JournalEntry]
+    ) -> None:
+        self.world = world
+        self.journal = journal  # what was done to the cluster, oldest first
+        self.lock = threading.RLock()  # held while the simulation is read or changed
+        self._configuration = configuration
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
+
+    @classmethod
+    def build(cls, configuration: dict[str, Any]) -> Self:
+        """A new cluster: a swarm of `managers` and `workers`, or `engines` by name; and `seed`."""
+        from swarmlab.cluster.world import World
+
+        engines, seed = configuration.get("engines"), configuration["seed"]
+        if engines:
+            return cls(World(engines, seed), configuration, [])
+        managers, workers = configuration["managers"], configuration["workers"]
+        cluster = cls(World(node_names(managers, workers), seed), configuration, [])
+        cluster.form_swarm(managers, {m: cluster.machine(m).address for m in cluster.names})
+        cluster.journal.clear()
+        return cluster
 
     # -- looking ---------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
         """The nodes' names, in the order they were made."""
-        return list(self._world.network.machines)
+        return list(self.world.network.machines)
 
     @property
     def trace(self) -> Trace:
         """Everything that happened, as records."""
-        return self._world.simulation.trace
+        return self.world.simulation.trace
 
     def in_flight(self) -> list[InFlight]:
         """The messages on their way between nodes at this moment, the soonest first."""
         with self.lock:
-            return self._world.network.in_flight()
+            return self.world.network.in_flight()
 
     @property
     def now_ns(self) -> int:
         """Virtual time, in nanoseconds since the cluster was made."""
-        return self._world.simulation.now_ns
+        return self.world.simulation.now_ns
 
     @property
     def registry(self) -> Registry:
         """The images that a pull finds; `registry.register(…)` adds one."""
-        return self._world.registry
+        return self.world.registry
 
     def machine(self, name: str) -> Machine:
         """The simulated machine of this name."""
-        found = self._world.network.machines.get(name)
-        if found is None:
-            raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
-        return found
+        self.check_names(name)
+        return self.world.network.machines[name]
 
     def engine(self, name: str) -> Engine | None:
         """The engine that runs on a node, None while it is down. For views that look inside."""
@@ -98,9 +113,9 @@ class Cluster:
     def default_node(self) -> str:
         """The node that `%docker` speaks to: the leader, else the first manager that is up."""
         up = [name for name in self.names if self.is_up(name)]
-        leading = [name for name in up if (m := self._manager(name)) and m.raft.is_leader]
-        managing = [name for name in up if self._manager(name)]
-        return [*leading, *managing, *up, *self.names][0]
+        managers = [name for name in up if self._manager(name)]
+        leaders = [name for name in managers if self._manager(name).raft.is_leader]
+        return [*leaders, *managers, *up, *self.names][0]
 
     def _manager(self, name: str) -> Any:
         engine = self.engine(name)
@@ -108,14 +123,12 @@ class Cluster:
 
     def client(self, name: str | None = None) -> DockerClient:
         """A stock `docker.DockerClient` that speaks to one node. Lesson: 00_start_here."""
-        from swarmlab.engine.clock_drivers import VirtualClock
-        from swarmlab.engine.transport import in_process_client
+        from swarmlab.cluster.in_process_client import client_of
 
         name = name or self.default_node()
-        self.machine(name)
+        self.check_names(name)
         if name not in self._clients:
-            clock = VirtualClock(self._world.simulation, self.lock)
-            self._clients[name] = in_process_client(name, journaled(self, name, clock))
+            self._clients[name] = client_of(self, name)
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
@@ -130,23 +143,27 @@ class Cluster:
             self._do("stop", name)
 
     def start(self, *names: str) -> None:
-        """Power these nodes on again; they find what their disks kept. Lesson: 05_quorum."""
-        for name in filter(lambda name: not self.is_up(name), names):
-            self._do("start", name)
+        """Power these nodes on again, with what their disks kept. Lesson: 05_quorum."""
+        for name in names:
+            if not self.is_up(name):
+                self._do("start", name)
 
     def partition(self, *groups: list[str] | str) -> None:
-        """Cut the network: `partition("m1,w1", "m2,m3")`, deaf to each other. Lesson: 05_quorum."""
-        sides = [side.split(",") if isinstance(side, str) else list(side) for side in groups]
-        self._do("partition", *sides)
+        """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
+
+        Nodes that are not named stay with the first group. Lesson: 05_quorum.
+        """
+        self._do("partition", *parse_groups(groups, self.names))
 
     def heal(self) -> None:
-        """Every node hears every other again. Lesson: 05_quorum."""
+        """Connect all nodes again. Lesson: 05_quorum."""
         self._do("heal")
 
     def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
         """Slow the link between two nodes, both ways; delay 0 without loss is normal."""
         if not 0 <= loss <= 1:
-            raise LabError("loss={loss} is no probability; it lies between 0 and 1", loss=loss)
+            raise LabError("loss={loss} is not a probability; use 0 to 1", loss=loss)
+        self.check_names(source, target)
         self._do("slow", source, target, nanoseconds(delay), loss)
 
     def drop(self, source: str, target: str, place: int = 0) -> None:
@@ -155,14 +172,19 @@ class Cluster:
 
     def _do(self, verb: str, *args: Any) -> None:
         with self.lock:
-            self._act(verb, args)
-            self._journal.append(Entry(self.now_ns, verb, args))
+            self.apply(JournalEntry(self.now_ns, verb, args))
+            self.journal.append(JournalEntry(self.now_ns, verb, args))
 
-    def _act(self, verb: str, args: tuple[Any, ...]) -> None:
-        network = self._world.network
-        match verb:
-            case "crash" | "stop" | "start":
-                getattr(self.machine(args[0]), verb)()
+    def apply(self, entry: JournalEntry) -> None:
+        """Do what a journal entry says, now. A request writes its own entry into the journal."""
+        network, args = self.world.network, entry.args
+        match entry.verb:
+            case "crash":
+                self.machine(args[0]).crash()
+            case "stop":
+                self.machine(args[0]).stop()
+            case "start":
+                self.machine(args[0]).start()
             case "partition":
                 network.partition(*args)
             case "heal":
@@ -172,16 +194,14 @@ class Cluster:
             case "slow":
                 source, target, delay_ns, loss = args
                 link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)
-                for pair in ((source, target), (target, source)):
-                    self.machine(pair[0])
-                    network.links[pair] = link
+                network.links[source, target] = network.links[target, source] = link
             case "traffic":
                 from swarmlab.network.traffic import send
 
-                send(self._world, *args)
+                send(self.world, *args)
             case "request":
-                replay(self.client(args[0]), self._words(), *args[1:])
-            case _:
+                replay_request(self.client(args[0]), self._placeholders(), *args[1:])
+            case verb:
                 raise LabError("the journal says {verb!r}, unknown to this version", verb=verb)
 
     # -- requests --------------------------------------------------------------------
@@ -212,39 +232,32 @@ class Cluster:
     def run(self, duration: Duration) -> None:
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         with self.lock:
-            simulation = self._world.simulation
+            simulation = self.world.simulation
             simulation.run_until(simulation.now_ns + nanoseconds(duration))
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here
 
-    def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
-        """Let time pass, 200 ms at a time, until `condition()` holds; how many seconds it took."""
-        begun_ns, limit_ns = self.now_ns, nanoseconds(limit)
-        while not condition():
-            if self.now_ns - begun_ns >= limit_ns:
-                raise LabError(
-                    "it did not come to pass within {limit} of simulated time", limit=limit
-                )
-            self.run("200ms")
-        return (self.now_ns - begun_ns) / S
+    def clock_ns(self) -> int:
+        return self.now_ns
+
+    def _poll_pause(self) -> None:
+        self.run("200ms")
 
     def play(self, speed: float = 1.0) -> None:
         """Tie simulated time to the wall clock, `speed` times as fast, until `pause()`."""
         from swarmlab.engine.clock_drivers import Pacer
 
         if not speed > 0:
-            raise LabError(
-                "speed={speed} does not move time; give more than 0, or pause()", speed=speed
-            )
+            raise LabError("speed={speed} is not a speed; use more than 0, or pause()", speed=speed)
         if self._pacer is None:
-            self._pacer = Pacer(self._world.simulation, speed, self.lock)
+            self._pacer = Pacer(self.world.simulation, speed, self.lock)
             self._pacer.start()
             weakref.finalize(self, self._pacer.stop)
         else:
             self._pacer.set_speed(speed)
 
     def pause(self) -> None:
-        """Virtual time stands still again, except when you let it pass."""
+        """Stop tying simulated time to the wall clock; it passes only when you let it."""
         if self._pacer is not None:
             self._pacer.stop()
             self._pacer = None
@@ -255,62 +268,56 @@ class Cluster:
         return self._pacer.speed if self._pacer is not None else 0.0
 
     # -- copies ------------------------------------------------------------------------
-    def fork(self) -> Cluster:
-        """The whole cluster once more, as it is now; the two go on independently."""
+    def fork(self) -> SimulatedCluster:
+        """A copy of the whole cluster, as it is now; the two go on independently."""
         with self.lock:
-            return Cluster(copy.deepcopy(self._world), dict(self._make_up), list(self._journal))
+            return SimulatedCluster(
+                copy.deepcopy(self.world), dict(self._configuration), list(self.journal)
+            )
 
-    def as_of(self, moment: Duration) -> Cluster:
+    def as_of(self, moment: Duration) -> SimulatedCluster:
         """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
 
-        Its story is lived again up to there; a request that was under way stays unanswered.
+        Its run is replayed up to there; a request that was under way stays unanswered.
         """
-        from swarmlab.cluster.factory import relive
+        from swarmlab.cluster.replay import replay
 
         with self.lock:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
                 raise LabError(
-                    "{wanted:g} s has not come yet; it is {now:.1f} s",
-                    wanted=until_ns / S,
+                    "{moment:g} s is in the future; it is {now:.1f} s now",
+                    moment=until_ns / S,
                     now=self.now_ns / S,
                 )
-            return relive(self._make_up, self._journal, until_ns)
-
-    def use(self) -> None:
-        """Let `%docker` speak to this cluster: `swarmlab.use`."""
-        from swarmlab.cluster.factory import use
-
-        use(self)
+            return replay(SimulatedCluster.build, self._configuration, self.journal, until_ns)
 
     def save(self, path: str | Path) -> Path:
-        """Write the story down; `swarmlab.load` lives it again. Lesson: 00_start_here."""
-        from swarmlab.cluster.factory import save
+        """Save the run as a small file; `swarmlab.load` replays it. Lesson: 00_start_here."""
+        from swarmlab.cluster.replay import save
 
         with self.lock:
-            return save(Path(path), self._make_up, self._journal, self.now_ns, self.trace.digest())
+            return save(self, self._configuration, Path(path))
 
     # -- the journal --------------------------------------------------------------------
-    def _words(self) -> dict[str, str]:
-        """Every token and key there is now, and the word that stands for it in the journal."""
-        words: dict[str, str] = {}
-        for name in self.names:
-            manager = self._manager(name)
-            if manager is not None and manager.store.tables["cluster"]:
+    def record_request(self, name: str, method: str, path: str, body: bytes | str | None) -> None:
+        """Write a request to node `name` into the journal, without any secret in it."""
+        seed = self._configuration["seed"]
+        document = masked(path, body, seed, self._placeholders)
+        self.journal.append(JournalEntry(self.now_ns, "request", (name, method, path, document)))
+
+    def _placeholders(self) -> Placeholders:
+        """What stands for each of the swarm's tokens and keys in the journal."""
+        placeholders: Placeholders = {}
+        for manager in filter(None, map(self._manager, self.names)):
+            if manager.store.tables["cluster"]:
                 cluster = manager.store.cluster
-                words |= {
+                placeholders |= {
                     cluster.worker_token: "<worker token>",
                     cluster.manager_token: "<manager token>",
                     cluster.unlock_key: "<unlock key>",
                 }
-        return words
-
-    def _note_request(self, name: str, method: str, path: str, body: bytes | str | None) -> None:
-        if method in ("GET", "HEAD"):
-            return
-        seed = self._make_up["seed"]
-        what = masked(path.partition("?")[0], parsed(body), seed, self._words())
-        self._journal.append(Entry(self.now_ns, "request", (name, method, path, what)))
+        return placeholders
 
     # -- why ---------------------------------------------------------------------------
     def explain(self, task: str) -> Table:
@@ -341,7 +348,7 @@ class Cluster:
         for manager in filter(None, map(self._manager, self.names)):
             if manager.raft.is_leader:
                 return manager
-        raise LabError("there is no leader now, so nobody decides where tasks go")
+        raise LabError("there is no leader now, so no scheduler runs")
 
     def _scheduler(self) -> Any:
         from swarmlab.manager.scheduler.scheduler import Scheduler
@@ -379,20 +386,6 @@ class Cluster:
         from swarmlab.cluster import inspectors
 
         return inspectors.who_can_read(self, secret)
-
-    # -- showing -----------------------------------------------------------------------
-    @property
-    def nodes(self) -> Any:
-        """The nodes as rows: name, role, status, availability, manager status, tasks."""
-        from swarmlab.views.snapshot import node_rows
-
-        return node_rows(self)
-
-    def board(self) -> Any:
-        """The live board: a column a node, a box a task. Lesson: 00_start_here."""
-        from swarmlab.views.board import board_of
-
-        return board_of(self)
 
     def __repr__(self) -> str:
         nodes = f"{sum(map(self.is_up, self.names))} of {len(self.names)} nodes up"

@@ -22,7 +22,8 @@ import yaml
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster.factory import latest, simulate, use
+from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.factory import simulate
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.jupyter.magic import shell
 from swarmlab.simulation import S

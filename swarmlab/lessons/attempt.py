@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from swarmlab.cluster.factory import use
+from swarmlab.cluster.current import use
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.bank import Exercise

@@ -26,8 +26,8 @@ from swarmlab.views.html import ShownAs
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.factory import World
-    from swarmlab.cluster.simulated import Cluster
+    from swarmlab.cluster.simulated import SimulatedCluster
+    from swarmlab.cluster.world import World
 
 TICKS_PER_S = 10
 TICK_NS = S // TICKS_PER_S
@@ -144,7 +144,7 @@ def send(world: World, service: str, rate: int, source: str) -> None:
 class Requests(ShownAs):
     """What became of the requests to a service since some moment; up to date when it is shown."""
 
-    cluster: Cluster
+    cluster: SimulatedCluster
     service: str
     since_ns: int = 0
 
@@ -188,7 +188,7 @@ class Requests(ShownAs):
         return Table(title, heads, tuple(rows), (total,))
 
 
-def check(cluster: Cluster, service: str, rate: int, source: str) -> None:
+def check(cluster: SimulatedCluster, service: str, rate: int, source: str) -> None:
     """Refuse what cannot be sent, and say what could."""
     cluster.machine(source)
     if not isinstance(rate, int) or isinstance(rate, bool) or not 0 <= rate <= RATE_MAX:

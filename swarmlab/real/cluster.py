@@ -1,4 +1,4 @@
-"""What a person holds of real engines: the same names as on a simulated cluster, and real time."""
+"""Real engines by name: the same methods as a simulated cluster, and real time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.errors import LabError, NoneSuch
+from swarmlab.cluster.base import BaseCluster
+from swarmlab.errors import LabError
 from swarmlab.real.remedies import NotHere
 from swarmlab.strings import N_, _
 from swarmlab.units import Duration, nanoseconds
@@ -19,19 +20,20 @@ from swarmlab.units import Duration, nanoseconds
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
-    *("traffic", "in_flight", "drop", "as_of"),
+    *("traffic", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
+    "record_request",
 )
 FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
-WAIT_LIMIT = "10m"
 POLL_S = 0.5
 ASK_S = 2.0  # how long to wait for a manager to say who leads
 WORKER = 503  # what a worker answers when it is asked about the swarm
 
 
-class RealCluster:
+class RealCluster(BaseCluster):
     """Real engines by name; what there is of faults, the two kinds of real cluster add."""
 
     kind = "real"
+    has_trace = virtual_time = False
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -56,7 +58,7 @@ class RealCluster:
 
     # -- looking ---------------------------------------------------------------------
     def is_up(self, name: str) -> bool:
-        self._known(name)
+        self.check_names(name)
         return name in self.up()
 
     def leader(self) -> str:
@@ -90,11 +92,6 @@ class RealCluster:
         leading = [n for n in reply.json() if (n.get("ManagerStatus") or {}).get("Leader")]
         return str(leading[0]["Description"]["Hostname"]) if leading else ""
 
-    def _known(self, *names: str) -> None:
-        for name in names:
-            if name not in self.names:
-                raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
-
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
         """Wait: on real engines time cannot be hurried, so `run("30s")` takes 30 seconds."""
@@ -103,37 +100,18 @@ class RealCluster:
             self._say(_("{seconds:g} seconds pass, as real ones", seconds=seconds))
         time.sleep(seconds)
 
-    def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
-        """Wait, looking twice a second, until `condition()` holds; how many seconds it took.
+    def clock_ns(self) -> int:
+        return time.monotonic_ns()
 
-        An engine that refuses, or is silent, while it looks may answer better the next time.
-        """
-        begun, limit_s = time.monotonic(), nanoseconds(limit) / 1e9
-        while not _holds(condition):
-            if time.monotonic() - begun >= limit_s:
-                raise LabError("it did not come to pass within {limit}", limit=limit)
-            time.sleep(POLL_S)
-        return time.monotonic() - begun
+    def _poll_pause(self) -> None:
+        time.sleep(POLL_S)
 
-    def use(self) -> None:
-        """Let `%docker` speak to this cluster, until another is made."""
-        from swarmlab.cluster.factory import use
-
-        use(self)
-
-    # -- showing ---------------------------------------------------------------------
-    @property
-    def nodes(self) -> Any:
-        """The nodes as rows: name, role, status, availability, manager status, tasks."""
-        from swarmlab.views.snapshot import node_rows
-
-        return node_rows(self)
-
-    def board(self) -> Any:
-        """The live board: a column a node, a box a task."""
-        from swarmlab.views.board import board_of
-
-        return board_of(self)
+    def _holds(self, condition: Callable[[], object]) -> bool:
+        """An engine that refuses, or is silent, may answer better the next time."""
+        try:
+            return bool(condition())
+        except (DockerException, RequestException):
+            return False
 
     def __getattr__(self, name: str) -> Any:
         """What a simulated cluster has and this one has not says why."""
@@ -165,10 +143,3 @@ class RealCluster:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _holds(condition: Callable[[], object]) -> bool:
-    try:
-        return bool(condition())
-    except (DockerException, RequestException):
-        return False

@@ -90,7 +90,7 @@ class ConnectedCluster(RealCluster):
     def client(self, name: str | None = None) -> docker.DockerClient:
         """A stock `docker.DockerClient` that speaks to one node, if its address was given."""
         name = name or self.default_node()
-        self._known(name)
+        self.check_names(name)
         ids = [node["ID"] for node in self._nodes if _name(node) == name]
         found = [self._by_id[id] for id in ids if id in self._by_id]
         if not found:

@@ -11,7 +11,8 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from swarmlab.cluster.factory import check_sizes
+from swarmlab.cluster.faults import parse_groups
+from swarmlab.cluster.sizes import check_sizes, node_names
 from swarmlab.errors import LabError
 from swarmlab.real import engines, images
 from swarmlab.real.cluster import RealCluster
@@ -68,7 +69,7 @@ class LaunchedCluster(RealCluster):
     def client(self, name: str | None = None) -> docker.DockerClient:
         """A stock `docker.DockerClient` that speaks to one node."""
         name = name or self.default_node()
-        self._known(name)
+        self.check_names(name)
         if name not in self._clients:
             dial = exec_dial(self._outer.api, self._container(name))
             self._clients[name] = client_through(dial, name)
@@ -80,20 +81,20 @@ class LaunchedCluster(RealCluster):
     # -- faults ----------------------------------------------------------------------
     def crash(self, *names: str) -> None:
         """Kill these engines, and all that runs in them, now."""
-        self._known(*names)
+        self.check_names(*names)
         for name in names:
             if name in self.up():
                 self._outer.api.kill(self._container(name))
 
     def stop(self, *names: str) -> None:
         """Stop these engines in an orderly way."""
-        self._known(*names)
+        self.check_names(*names)
         for name in names:
             self._outer.api.stop(self._container(name), timeout=STOP_S)
 
     def start(self, *names: str) -> None:
         """Start these engines again; they find what their disks kept. A frozen one goes on."""
-        self._known(*names)
+        self.check_names(*names)
         for name in names:
             state = self._outer.api.inspect_container(self._container(name))["State"]
             if state["Paused"]:
@@ -107,7 +108,7 @@ class LaunchedCluster(RealCluster):
         """Freeze these engines, as a laptop that sleeps; `start` lets them go on."""
         if not names:
             raise LabError('real time cannot be stopped; `pause("m1")` freezes one node')
-        self._known(*names)
+        self.check_names(*names)
         for name in names:
             self._outer.api.pause(self._container(name))
 
@@ -116,14 +117,7 @@ class LaunchedCluster(RealCluster):
 
         As on a simulated cluster, nodes that are not named stay with the first group.
         """
-        sides = [side.split(",") if isinstance(side, str) else list(side) for side in groups]
-        named = [name for side in sides for name in side]
-        self._known(*named)
-        if twice := sorted({name for name in named if named.count(name) > 1}):
-            raise LabError(
-                "partition: {name!r} is in two groups; it can be on one side only",
-                name=twice[0],
-            )
+        sides = parse_groups(groups, self.names)
         self._group = {name: number for number, side in enumerate(sides) for name in side}
         for name in self.up():
             self._deafen(name)
@@ -185,7 +179,7 @@ class LaunchedCluster(RealCluster):
         containers = [self._container(name) for name in names]
         archives = images.share(self._outer, containers[0], first, self._say, online=online)
         images.load(self._outer, containers, archives)
-        self.form(managers)
+        self.form_swarm(managers, self._address)
         if self._outer.containers.get(containers[0]).exec_run("test -e /proc/net/ip_vs").exit_code:
             images.once(
                 self._say,
@@ -195,18 +189,6 @@ class LaunchedCluster(RealCluster):
                 ),
             )
         self._say(_("the swarm is ready after {s:.0f} s", s=time.monotonic() - begun))
-
-    def form(self, managers: int) -> None:
-        """`docker swarm init` on the first, `docker swarm join` on the others: on these alone."""
-        first, *others = self.names
-        self.client(first).swarm.init(advertise_addr=self._address[first])
-        tokens = self.client(first).swarm.attrs["JoinTokens"]
-        for number, name in enumerate(others, start=1):
-            self.client(name).swarm.join(
-                remote_addrs=[f"{self._address[first]}:2377"],
-                join_token=tokens["Manager" if number < managers else "Worker"],
-                advertise_addr=self._address[name],
-            )
 
     def close(self) -> None:
         """Remove the engines, their network, their volumes: nothing is left."""
@@ -235,21 +217,14 @@ def launch(
 
     Whatever goes wrong on the way, nothing is left.
     """
-    check_sizes(managers, workers)
-    if managers + workers > ENGINES_MAX:
-        raise LabError(
-            "{count} engines are too many for one machine; at most {most}",
-            count=managers + workers,
-            most=ENGINES_MAX,
-        )
+    check_sizes(managers, workers, nodes_max=ENGINES_MAX)
     outer = reach()
     _make_room(managers + workers, say)
     images.have(outer, image, say)
     cluster = LaunchedCluster(outer, engines.new_lab(), say)
     try:
         with explained(_("launching engines")):
-            names = [f"m{i + 1}" for i in range(managers)] + [f"w{i + 1}" for i in range(workers)]
-            cluster.set_up(names, image, managers)
+            cluster.set_up(node_names(managers, workers), image, managers)
     except BaseException:  # also when it is interrupted
         cluster.close()
         raise

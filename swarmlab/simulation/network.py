@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.errors import LabError, NoneSuch
+from swarmlab.errors import LabError
 from swarmlab.simulation.clock import Simulation
 from swarmlab.simulation.trace import Record
 from swarmlab.units import MS
@@ -133,15 +133,6 @@ class Network:
 
     def partition(self, *groups: list[str] | tuple[str, ...]) -> None:
         """Only machines of one group hear each other; those not named stay with the first group."""
-        named = [name for group in groups for name in group]
-        for name in named:
-            if name not in self.machines:
-                raise NoneSuch("there is no node {name!r}; there are {known}", name, self.machines)
-            if named.count(name) > 1:
-                raise LabError(
-                    "partition: {name!r} is in two groups; it can be on one side only",
-                    name=name,
-                )
         self._group = {name: i for i, group in enumerate(groups) for name in group}
         sides = tuple(tuple(sorted(group)) for group in groups)
         self.simulation.trace.add(Partitioned(self.simulation.now_ns, "", sides))

@@ -45,7 +45,7 @@ def marks(cluster: Any) -> list[Mark]:
         seen = simulated_state.read(cluster)
         names = {node["ID"]: node["Description"].get("Hostname", "") for node in seen.nodes}
         names |= {service["ID"]: service["Spec"]["Name"] for service in seen.services}
-        found = [_done(entry, names) for entry in cluster._journal]
+        found = [_done(entry, names) for entry in cluster.journal]
         found += filter(None, map(_followed, cluster.trace))
         found = [mark for mark in found if mark.at_ns <= cluster.now_ns]
     return sorted(found, key=lambda mark: mark.at_ns)

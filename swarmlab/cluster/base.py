@@ -1,0 +1,106 @@
+"""What simulated and real clusters have in common: looking, waiting, faults by name, the board."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from swarmlab.cluster import current
+from swarmlab.errors import LabError, NoneSuch
+from swarmlab.units import Duration, nanoseconds
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+WAIT_LIMIT = "10m"
+
+
+class BaseCluster(ABC):
+    """Engines by name, and a stock Docker client of each.
+
+    Each kind adds the faults that it can cause: `crash`, `stop`, `start`, `partition`, `heal`.
+    """
+
+    kind: ClassVar[str]  # `simulated` or `real`; to decide something, ask for what it can do:
+    has_trace: ClassVar[bool]  # what happens inside can be read: trace, logs, disks, forks
+    virtual_time: ClassVar[bool]  # time passes only when it is asked to, as fast as possible
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The nodes' names: managers first."""
+
+    @abstractmethod
+    def is_up(self, name: str) -> bool:
+        """Whether the node's machine is up."""
+
+    @abstractmethod
+    def client(self, name: str | None = None) -> DockerClient:
+        """A stock `docker.DockerClient` that speaks to one node."""
+
+    @abstractmethod
+    def run(self, duration: Duration) -> None:
+        """Let time pass."""
+
+    @abstractmethod
+    def clock_ns(self) -> int:
+        """Nanoseconds since a fixed moment, in the cluster's own time."""
+
+    @abstractmethod
+    def _poll_pause(self) -> None:
+        """Let as much time pass as lies between two looks at a condition."""
+
+    def _holds(self, condition: Callable[[], object]) -> bool:
+        return bool(condition())
+
+    def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
+        """Let time pass until `condition()` holds; how many seconds it took.
+
+        It is asked every 200 ms of simulated time, or twice a second on real engines, where an
+        error counts as not yet. Raises LabError when it does not hold within `limit`.
+        """
+        start_ns, limit_ns = self.clock_ns(), nanoseconds(limit)
+        while not self._holds(condition):
+            if self.clock_ns() - start_ns >= limit_ns:
+                raise LabError("the condition was not met within {limit}", limit=limit)
+            self._poll_pause()
+        return (self.clock_ns() - start_ns) / 1e9
+
+    def check_names(self, *names: str) -> None:
+        """Raise NoneSuch unless there is a node of each of these names."""
+        for name in names:
+            if name not in self.names:
+                raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
+
+    def form_swarm(self, managers: int, addresses: Mapping[str, str]) -> None:
+        """`docker swarm init` on the first node, `docker swarm join` on the others.
+
+        The first `managers` nodes become managers; `addresses` are theirs by node name, in order.
+        """
+        (first, address), *others = addresses.items()
+        self.client(first).swarm.init(advertise_addr=address)
+        tokens = self.client(first).swarm.attrs["JoinTokens"]
+        for number, (name, own_address) in enumerate(others, start=1):
+            self.client(name).swarm.join(
+                remote_addrs=[f"{address}:2377"],
+                join_token=tokens["Manager" if number < managers else "Worker"],
+                advertise_addr=own_address,
+            )
+
+    def use(self) -> None:
+        """Make this the current cluster, which `%docker` speaks to: `swarmlab.use`."""
+        current.use(self)
+
+    @property
+    def nodes(self) -> Any:
+        """The nodes as rows: name, role, status, availability, manager status, tasks."""
+        from swarmlab.views.snapshot import node_rows
+
+        return node_rows(self)
+
+    def board(self) -> Any:
+        """The live board: a column a node, a box a task. Lesson: 00_start_here."""
+        from swarmlab.views.board import board_of
+
+        return board_of(self)

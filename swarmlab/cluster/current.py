@@ -1,0 +1,33 @@
+"""The current cluster: the one that `%docker` and new exercises use."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+C = TypeVar("C")
+
+_current: Any = None
+
+
+def latest() -> Any:
+    """The current cluster: the one made last, or that `use` named since; None before the first."""
+    return _current
+
+
+def use(cluster: Any) -> None:
+    """Make this the current cluster, until another is made. Lesson: 07_placement.
+
+    >>> import swarmlab
+    >>> first, second = swarmlab.simulate(), swarmlab.simulate()
+    >>> use(first)
+    >>> latest() is first
+    True
+    """
+    made_current(cluster)
+
+
+def made_current(cluster: C) -> C:
+    """The cluster given, which is the current one from now on."""
+    global _current
+    _current = cluster
+    return cluster

@@ -1,0 +1,90 @@
+"""The faults that a person can inject into a cluster, by the word that `ctl`, exercises and
+scenarios use for each.
+
+Both kinds of cluster have methods of these names; `inject` finds them through one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple, Protocol
+
+from swarmlab.errors import LabError, NoneSuch
+
+Groups = list[list[str]]
+
+
+class Breakable(Protocol):
+    """A cluster as far as faults go."""
+
+    def crash(self, *names: str) -> None: ...
+    def stop(self, *names: str) -> None: ...
+    def start(self, *names: str) -> None: ...
+    def partition(self, *groups: list[str] | str) -> None: ...
+    def heal(self) -> None: ...
+
+
+class Fault(NamedTuple):
+    """One fault: how it is written, what it does, and the sentence that confirms it."""
+
+    usage: str
+    help: str
+    inject: Callable[..., None]  # takes the cluster, then the words that follow
+    confirmation: str  # `{words}` stands for the words that were given
+
+
+def crash(cluster: Breakable, first: str, *others: str) -> None:
+    cluster.crash(first, *others)
+
+
+def start(cluster: Breakable, first: str, *others: str) -> None:
+    cluster.start(first, *others)
+
+
+def stop(cluster: Breakable, first: str, *others: str) -> None:
+    cluster.stop(first, *others)
+
+
+def partition(cluster: Breakable, first: str, *others: str) -> None:
+    cluster.partition(first, *others)
+
+
+def heal(cluster: Breakable) -> None:
+    cluster.heal()
+
+
+FAULTS = {
+    "crash": Fault("crash NODE…", "cut the power of these nodes", crash, "crashed: {words}"),
+    "start": Fault("start NODE…", "start these nodes again", start, "started: {words}"),
+    "stop": Fault("stop NODE…", "shut these nodes down in order", stop, "stopped: {words}"),
+    "partition": Fault(
+        "partition A,B C,D,E",
+        "partition the network into these groups",
+        partition,
+        "partitioned: {words}",
+    ),
+    "heal": Fault("heal", "connect all nodes again", heal, "healed"),
+}
+
+
+def inject(cluster: Breakable, word: str, *words: str) -> None:
+    """Inject the fault of this name: `inject(cluster, "partition", "m1,w1", "m2,m3")`."""
+    FAULTS[word].inject(cluster, *words)
+
+
+def parse_groups(groups: Collection[list[str] | str], names: Collection[str]) -> Groups:
+    """The groups of a partition as lists of names; `"m1,w1"` is one group.
+
+    Raises NoneSuch for a name that is not in `names`, LabError for one that is in two groups.
+    """
+    parsed = [
+        [name for name in group.split(",") if name] if isinstance(group, str) else list(group)
+        for group in groups
+    ]
+    members = [name for group in parsed for name in group]
+    for name in members:
+        if name not in names:
+            raise NoneSuch("there is no node {name!r}; there are {known}", name, names)
+        if members.count(name) > 1:
+            raise LabError("partition: {name!r} is in two groups; it can be in one", name=name)
+    return parsed

@@ -1,0 +1,22 @@
+"""Everything that is simulated: clock, network, machines, registry. A copy lives on by itself."""
+
+from __future__ import annotations
+
+from swarmlab.engine.daemon import EngineProgram
+from swarmlab.network.traffic import Traffic
+from swarmlab.simulation import Machine, Network, Simulation
+from swarmlab.worker.registry import Registry
+
+
+class World:
+    """Machines of these names, each of which runs an engine that is in no swarm yet."""
+
+    def __init__(self, names: list[str], seed: int) -> None:
+        self.simulation = Simulation(seed)
+        self.network = Network(self.simulation)
+        self.registry = Registry()
+        self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
+        program = EngineProgram(self.registry)
+        for number, name in enumerate(names, start=2):
+            address = f"10.77.{number // 256}.{number % 256}"
+            Machine(self.network, name, address, program).start()
