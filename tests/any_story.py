@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import swarmlab
 from swarmlab.manager import constraints
-from swarmlab.manager.orchestrator.slots import by_slot, live
 from swarmlab.manager.store import Action, Change, Store
+from swarmlab.manager.tasks import by_slot, runnable
 from swarmlab.model import (
     Availability,
     Node,
@@ -205,7 +205,7 @@ def is_forgotten(store: Store, task: Task) -> bool:
 def last_tasks(store: Store, service: Service) -> Iterator[Task]:
     """The live tasks of each slot, and the newest of a slot that has none."""
     for slot in by_slot(store.tasks_of_service(service.id)).values():
-        yield from live(slot) or [max(slot, key=lambda task: task.stamp_ns)]
+        yield from runnable(slot) or [max(slot, key=lambda task: task.stamp_ns)]
 
 
 def should_converge(store: Store, service: Service) -> bool:

@@ -22,8 +22,8 @@ from swarmlab.model.messages import (
     Assignments,
     Heartbeat,
     Register,
+    Registered,
     ReportStatus,
-    Session,
     SessionChanged,
 )
 from swarmlab.model.trace_records import TaskStatusChanged
@@ -59,7 +59,7 @@ class Dispatcher:
             self.session_id, self.number = f"s{len(self.registered)}", 0
             if self.hasty:
                 self.push(make_task())
-            return Session(self.session_id, 5 * S, NODE, MANAGERS)
+            return Registered(self.session_id, 5 * S, NODE, MANAGERS)
         if body.session_id != self.session_id:
             raise Unknown("session invalid")
         if isinstance(body, Heartbeat):

@@ -11,7 +11,7 @@ from swarmlab.manager.allocator.addresses import Ports, Subnet
 from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.store import create, remove, update
 from swarmlab.model import Document, SwarmNetwork, Task, TaskState, freeze
-from tests.rooms import Play, service, task
+from tests.control_loops import Harness, service, task
 
 NEW, PENDING = TaskState.NEW, TaskState.PENDING
 
@@ -47,7 +47,7 @@ def new(id: str, of: Any, slot: int = 1) -> Task:
     return made
 
 
-class Allocation(Play):
+class Allocation(Harness):
     def __init__(self, *objects: Any) -> None:
         super().__init__(objects, Allocator)
         self.decide()
@@ -286,7 +286,7 @@ def test_a_new_leader_knows_what_is_taken():
     web = service(**attached("net"), **published(0))
     game = Allocation(INGRESS, overlay("net"), web)
     game.add(new("t", web))
-    after = Play(game.store.dump(), Allocator)
+    after = Harness(game.store.dump(), Allocator)
     after.apply(create(service("b", **attached("net"), **published(0))))
     after.decide()
     endpoint = after.store.services["b"].endpoint

@@ -12,13 +12,13 @@ from swarmlab.manager.scheduler.node_info import NodeInfo
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Node, NodeState, Task, TaskState, freeze
 from swarmlab.simulation import S
-from tests.rooms import GIB, Play, node, service, task
+from tests.control_loops import GIB, Harness, node, service, task
 
 RUNNING, REJECTED = TaskState.RUNNING, TaskState.REJECTED
 
 
-def play(*objects: Any) -> Play:
-    return Play(objects, ConstraintEnforcer)
+def play(*objects: Any) -> Harness:
+    return Harness(objects, ConstraintEnforcer)
 
 
 def constrained(*constraints: str) -> Any:
@@ -29,7 +29,7 @@ def reserving(**reservations: Any) -> Any:
     return service(TaskTemplate={"Resources": {"Reservations": reservations}})
 
 
-def rejected(game: Play, new: Node) -> list[str]:
+def rejected(game: Harness, new: Node) -> list[str]:
     """The tasks that are turned out when the node has become `new`."""
     game.apply(Change(Action.UPDATE, new))
     game.decide()
@@ -49,7 +49,7 @@ def test_a_label_that_goes_turns_the_task_out():
 
 
 @pytest.mark.parametrize(
-    ("change", "turned_out"),
+    ("change", "tasks_to_reject"),
     [
         ({}, True),
         ({"availability": "pause"}, False),
@@ -58,11 +58,11 @@ def test_a_label_that_goes_turns_the_task_out():
         ({"state": NodeState.UNKNOWN}, True),
     ],
 )
-def test_only_active_nodes_are_looked_at(change: dict[str, Any], turned_out: bool):
+def test_only_active_nodes_are_looked_at(change: dict[str, Any], tasks_to_reject: bool):
     """2.12: the state of the node does not matter, its availability does."""
     web = constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
-    assert bool(rejected(game, node("a", **change))) is turned_out
+    assert bool(rejected(game, node("a", **change))) is tasks_to_reject
 
 
 def test_the_services_constraints_count_not_the_tasks():
@@ -112,7 +112,7 @@ def gpu(value: str | int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("offered", "turned_out"),
+    ("offered", "tasks_to_reject"),
     [
         ([gpu("u1"), gpu("u2")], []),
         ([gpu("u2")], ["t1"]),
@@ -121,7 +121,7 @@ def gpu(value: str | int) -> dict[str, Any]:
     ],
 )
 def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
-    offered: list[dict[str, Any]], turned_out: list[str]
+    offered: list[dict[str, Any]], tasks_to_reject: list[str]
 ):
     """2.12."""
     web = reserving(GenericResources=[gpu(1)])
@@ -131,7 +131,7 @@ def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
     ]
     game = play(with_generic("a", gpu("u1"), gpu("u2")), web, *tasks)
     assert game.decide() == []
-    assert rejected(game, with_generic("a", *offered)) == turned_out
+    assert rejected(game, with_generic("a", *offered)) == tasks_to_reject
 
 
 def test_a_count_of_a_generic_resource_is_used_up():
@@ -152,8 +152,8 @@ def test_the_stamp_of_a_rejected_task_stays_that_of_its_last_report():
     game.report("t", RUNNING)
     game.simulation.now_ns += 100 * S
     assert rejected(game, node("a")) == ["t"]
-    turned_out: Task = game.store.tasks["t"]
-    assert (turned_out.stamp_ns, turned_out.status.timestamp_ns) == (0, 100 * S)
+    tasks_to_reject: Task = game.store.tasks["t"]
+    assert (tasks_to_reject.stamp_ns, tasks_to_reject.status.timestamp_ns) == (0, 100 * S)
 
 
 def test_a_rejection_counts_as_a_failure_of_the_node():
@@ -163,5 +163,5 @@ def test_a_rejection_counts_as_a_failure_of_the_node():
     web = service()
     game = scheduling(node("a"), web, task("t", web, slot=1, node="a"))
     game.report("t", REJECTED)
-    info: NodeInfo = game.room.nodes["a"]
+    info: NodeInfo = game.control_loop.nodes["a"]
     assert info.failures(task("u", web, slot=1), game.simulation.now_ns) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from swarmlab.errors import Unknown
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.dispatcher.dispatcher import Dispatcher
 from swarmlab.manager.store import Action, Change, create, update
 from swarmlab.model import (
@@ -22,10 +22,10 @@ from swarmlab.model import (
     TaskStatus,
     freeze,
 )
-from swarmlab.model.messages import Assignments, Heartbeat, Register, ReportStatus, Session
+from swarmlab.model.messages import Assignments, Heartbeat, Register, Registered, ReportStatus
 from swarmlab.model.trace_records import NodeStateChanged
 from swarmlab.simulation import HOUR, Machine, Network, S, Simulation
-from tests.rooms import Play, cluster, node, service, task
+from tests.control_loops import Harness, cluster, node, service, task
 
 RUNNING, SHUTDOWN = TaskState.RUNNING, TaskState.SHUTDOWN
 ASSIGNED, ORPHANED = TaskState.ASSIGNED, TaskState.ORPHANED
@@ -45,7 +45,7 @@ class Ear:
     def shutdown(self) -> None: ...
 
 
-class Post(Play):
+class Post(Harness):
     """A leader's dispatcher, and the machine `worker` that is node `a`."""
 
     def __init__(self, *objects: Any, seed: int = 1) -> None:
@@ -61,39 +61,39 @@ class Post(Play):
             machine.start()
         return Dispatcher(self.machine, view, self.machine.after, self.wake, lambda: ("m:2377",))
 
-    def wake(self, room: Room) -> None:
+    def wake(self, control_loop: ControlLoop) -> None:
         self.asked = True
 
     def decide(self) -> list[Change]:
         self.asked = False
         said = super().decide()
-        self.room.committed()
+        self.control_loop.committed()
         return said
 
     def run(self, seconds: float) -> None:
-        """Time passes, timers fire; the room decides when it asks to."""
+        """Time passes, timers fire; the dispatcher decides when it asks to be woken."""
         until_ns = self.simulation.now_ns + int(seconds * S)
         while self.simulation.now_ns < until_ns:
             self.simulation.run_while(lambda: not self.asked, until_ns - self.simulation.now_ns)
             if self.asked:
                 self.decide()
 
-    def join(self, node_id: str = "a") -> Session:
+    def join(self, node_id: str = "a") -> Registered:
         """The agent of a node opens its session."""
         description = self.store.nodes[node_id].description
         body = Register(node_id, description, "10.77.0.9")
-        call = self.room.register("worker", body)
+        call = self.control_loop.register("worker", body)
         self.decide()
-        session: Session = call.result()
+        session: Registered = call.result()
         return session
 
-    def tell(self, session: Session, node_id: str = "a", **states: TaskState) -> None:
+    def tell(self, session: Registered, node_id: str = "a", **states: TaskState) -> None:
         """The agent reports, and the batch is stored."""
         now_ns = self.simulation.now_ns
         statuses = tuple(
             (id, TaskStatus(state=state, timestamp_ns=now_ns)) for id, state in states.items()
         )
-        self.room.report(ReportStatus(node_id, session.session_id, statuses))
+        self.control_loop.report(ReportStatus(node_id, session.session_id, statuses))
         self.run(0.11)
 
     def pushed(self) -> list[Assignments]:
@@ -140,7 +140,7 @@ def test_silence_of_three_periods_makes_a_node_down(seed: int):
     assert game.state() == (NodeState.READY, "")
     for _ in range(4):
         game.run(5)
-        game.room.heartbeat(Heartbeat("a", session.session_id))
+        game.control_loop.heartbeat(Heartbeat("a", session.session_id))
     game.run(13.4)
     assert game.state()[0] is NodeState.READY
     game.run(3.2)
@@ -152,7 +152,7 @@ def test_the_period_is_drawn_anew_for_each_heartbeat(seed: int):
     """7.1: 5 s, more or less half a second."""
     game = Post(node("a"), seed=seed)
     session = game.join()
-    periods = {game.room.heartbeat(Heartbeat("a", session.session_id)) for _ in range(20)}
+    periods = {game.control_loop.heartbeat(Heartbeat("a", session.session_id)) for _ in range(20)}
     assert len(periods) == 20
     assert all(4.5 * S <= period <= 5.5 * S for period in periods)
 
@@ -162,7 +162,7 @@ def test_a_changed_heartbeat_period_holds_for_the_next_heartbeats():
     game = Post(node("a"))
     session = game.join()
     game.apply(update(cluster(Dispatcher={"HeartbeatPeriod": 20 * S})))
-    assert game.room.heartbeat(Heartbeat("a", session.session_id)) > 19 * S
+    assert game.control_loop.heartbeat(Heartbeat("a", session.session_id)) > 19 * S
 
 
 def test_heartbeats_write_nothing():
@@ -172,7 +172,7 @@ def test_heartbeats_write_nothing():
     before = game.store.index
     for _ in range(9):
         game.run(4)
-        game.room.heartbeat(Heartbeat("a", session.session_id))
+        game.control_loop.heartbeat(Heartbeat("a", session.session_id))
     assert game.store.index == before
 
 
@@ -201,7 +201,7 @@ def test_a_session_nobody_knows_is_refused(body: Heartbeat, words: str):
     game = Post(node("a"))
     game.join()
     with pytest.raises(Unknown, match=words):
-        game.room.heartbeat(body)
+        game.control_loop.heartbeat(body)
 
 
 # -- down --------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_reports_are_stored_in_batches_the_last_one_of_each_task():
     session = game.join()
     for state in (TaskState.ACCEPTED, TaskState.PREPARING, RUNNING):
         status = TaskStatus(state=state, timestamp_ns=game.simulation.now_ns)
-        game.room.report(ReportStatus("a", session.session_id, (("t", status),)))
+        game.control_loop.report(ReportStatus("a", session.session_id, (("t", status),)))
     assert game.store.tasks["t"].state == ASSIGNED
     game.run(0.11)
     stored = game.store.tasks["t"].status
@@ -318,7 +318,7 @@ def test_an_assignment_that_was_lost_on_the_way_leaves_a_gap_at_the_next_heartbe
     game = Post(node("a"), web)
     session = game.join()
     game.run(5)
-    game.room.heartbeat(Heartbeat("a", session.session_id))
+    game.control_loop.heartbeat(Heartbeat("a", session.session_id))
     game.run(0.1)
     game.machine.network.partition(["manager"], ["worker"])
     game.apply(create(on_a("t", web)))
@@ -326,7 +326,7 @@ def test_an_assignment_that_was_lost_on_the_way_leaves_a_gap_at_the_next_heartbe
     game.machine.network.heal()
     game.run(1)
     for _ in range(3):
-        game.room.heartbeat(Heartbeat("a", session.session_id))
+        game.control_loop.heartbeat(Heartbeat("a", session.session_id))
         game.run(2)
     assert [(m.number, m.tasks) for m in game.pushed()] == [(1, ()), (2, ()), (4, ())]
 
@@ -364,7 +364,7 @@ def test_the_node_that_registers_brings_its_description():
     """7.1: a changed description is stored with the state."""
     game = Post(node("a"))
     described = freeze({"Hostname": "a", "Resources": {"NanoCPUs": 1}})
-    game.room.register("worker", Register("a", described, "10.77.0.9"))
+    game.control_loop.register("worker", Register("a", described, "10.77.0.9"))
     game.decide()
     stored: Node = game.store.nodes["a"]
     assert stored.description == described

@@ -10,7 +10,7 @@ import pytest
 from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, Service, TaskState, UpdateState, UpdateStatus
-from tests.rooms import Play, node, service, task
+from tests.control_loops import Harness, node, service, task
 
 RUNNING, SHUTDOWN = TaskState.RUNNING, TaskState.SHUTDOWN
 NEW = {"TaskTemplate": {"ContainerSpec": {"Image": "nginx:2"}}}
@@ -21,11 +21,11 @@ def agent(**spec: Any) -> Service:
     return made
 
 
-def play(*objects: Any) -> Play:
-    return Play(objects, GlobalOrchestrator)
+def play(*objects: Any) -> Harness:
+    return Harness(objects, GlobalOrchestrator)
 
 
-def places(game: Play) -> list[str]:
+def places(game: Harness) -> list[str]:
     return [t.node_id for t in game.tasks()]
 
 

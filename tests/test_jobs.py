@@ -10,7 +10,7 @@ import pytest
 from swarmlab.manager.orchestrator.jobs import JobOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, Service, Task, TaskState
-from tests.rooms import Play, node, service
+from tests.control_loops import Harness, node, service
 
 COMPLETE, SHUTDOWN, REMOVE = TaskState.COMPLETE, TaskState.SHUTDOWN, TaskState.REMOVE
 FAILED, READY, RUNNING = TaskState.FAILED, TaskState.READY, TaskState.RUNNING
@@ -31,7 +31,7 @@ def policy(**policy: Any) -> dict[str, Any]:
     return {"TaskTemplate": {"RestartPolicy": policy}}
 
 
-class Jobs(Play):
+class Jobs(Harness):
     def __init__(self, *objects: Any) -> None:
         super().__init__(objects, JobOrchestrator)
         self.decide()

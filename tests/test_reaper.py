@@ -9,15 +9,15 @@ import pytest
 from swarmlab.manager.orchestrator.task_reaper import Reaper
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import TaskState
-from tests.rooms import Play, cluster, service, task
+from tests.control_loops import Harness, cluster, service, task
 
 RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
 FAILED, COMPLETE = TaskState.FAILED, TaskState.COMPLETE
 
 
-def play(*objects: Any, limit: int = 5) -> Play:
+def play(*objects: Any, limit: int = 5) -> Harness:
     changed = cluster(Orchestration={"TaskHistoryRetentionLimit": limit})
-    return Play([changed, *objects], lambda simulation, view: Reaper(view))
+    return Harness([changed, *objects], lambda simulation, view: Reaper(view))
 
 
 def history(count: int, of: Any, **fields: Any) -> list[Any]:
@@ -26,7 +26,7 @@ def history(count: int, of: Any, **fields: Any) -> list[Any]:
     return [task(f"old{n}", of, at_s=n, **fields) for n in range(count)]
 
 
-def grow(game: Play, new: Any) -> None:
+def grow(game: Harness, new: Any) -> None:
     game.apply(Change(Action.CREATE, new))
     game.decide()
 

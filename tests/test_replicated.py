@@ -11,14 +11,14 @@ from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator, kep
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState, UpdateState, UpdateStatus
 from swarmlab.simulation import S
-from tests.rooms import Play, node, service, task
+from tests.control_loops import Harness, node, service, task
 
 RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
 FAILED, COMPLETE = TaskState.FAILED, TaskState.COMPLETE
 
 
-def play(*objects: Any) -> Play:
-    return Play(objects, ReplicatedOrchestrator)
+def play(*objects: Any) -> Harness:
+    return Harness(objects, ReplicatedOrchestrator)
 
 
 def restart_policy(**policy: Any) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
     web = service()
     old = task("t1", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN, at_s=0)
     waiting = task("t2", web, slot=1, state=TaskState.READY, desired=TaskState.READY, at_s=0)
-    game = Play([node("a"), web, old, waiting], ReplicatedOrchestrator)
+    game = Harness([node("a"), web, old, waiting], ReplicatedOrchestrator)
     game.later(4)
     assert game.store.tasks["t2"].desired == TaskState.READY
     game.later(1.1)

@@ -16,20 +16,20 @@ from swarmlab.manager.scheduler.scheduler import Scheduler, build_tree, rank
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import NodeState, TaskState
 from swarmlab.simulation import MINUTE
-from tests.rooms import GIB, Play, node, service, task
+from tests.control_loops import GIB, Harness, node, service, task
 
 PENDING = TaskState.PENDING
 
 
-def play(*objects: Any, seed: int = 1) -> Play:
-    return Play(objects, lambda simulation, view: Scheduler(simulation, "m1", view), seed)
+def play(*objects: Any, seed: int = 1) -> Harness:
+    return Harness(objects, lambda simulation, view: Scheduler(simulation, "m1", view), seed)
 
 
 def pending(count: int, of: Any, **fields: Any) -> list[Any]:
     return [task(f"t{i}", of, slot=i + 1, state=PENDING, **fields) for i in range(count)]
 
 
-def placed(game: Play) -> dict[str, int]:
+def placed(game: Harness) -> dict[str, int]:
     game.decide()
     return dict(Counter(t.node_id for t in game.store.tasks.values() if t.state >= 192))
 
@@ -282,7 +282,7 @@ def test_two_full_nodes_and_a_drained_one_are_explained_in_two_steps():
     web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
     nodes = [node("a"), node("b"), node("c", availability="drain")]
     game = play(*nodes, web, *pending(3, web))
-    game.apply(*game.room.decide(game.store))
+    game.apply(*game.control_loop.decide(game.store))
     (waiting,) = [t for t in game.store.tasks.values() if t.state == PENDING]
     both = "insufficient resources on 2 nodes"
     assert waiting.status.err == f"no suitable node ({both})"
@@ -338,7 +338,7 @@ def test_ineligible_nodes_still_make_branches_and_count():
     game = play(*nodes, web, there, *pending(10, web))
     (waiting,) = pending(1, web)
     pipeline = Pipeline(waiting)
-    tree = build_tree(game.room.nodes.values(), waiting, pipeline, ("node.labels.az",))
+    tree = build_tree(game.control_loop.nodes.values(), waiting, pipeline, ("node.labels.az",))
     assert {az: len(b.nodes) for az, b in tree.branches.items()} == {"a": 3, "b": 1, "": 1, "d": 0}
     assert tree.branches["d"].active_count == 1
 

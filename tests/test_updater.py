@@ -10,7 +10,7 @@ import pytest
 from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import Service, TaskState, UpdateState
-from tests.rooms import Play, node, service, task
+from tests.control_loops import Harness, node, service, task
 
 RUNNING, SHUTDOWN, READY, FAILED = (
     TaskState.RUNNING,
@@ -21,7 +21,7 @@ RUNNING, SHUTDOWN, READY, FAILED = (
 NEW = {"TaskTemplate": {"ContainerSpec": {"Image": "nginx:2"}}}
 
 
-class Rollout(Play):
+class Rollout(Harness):
     """Three running replicas, and an update to `nginx:2` with `config`."""
 
     def __init__(self, replicas: int = 3, **config: Any) -> None:
@@ -275,7 +275,7 @@ def test_a_new_spec_interrupts_the_update():
 def test_which_changes_replace_tasks(change: dict[str, Any], replaces: bool):
     """2.5, with its TRAPs."""
     old = service(replicas=1)
-    game = Play([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
+    game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
     game.decide()
     game.apply(Change(Action.UPDATE, service(replicas=1, version=7, **change)))
     game.decide()
@@ -295,7 +295,7 @@ def test_a_task_that_never_runs_keeps_the_update_waiting_for_ever():
 def test_changed_placement_hides_changed_ports():
     """2.5 TRAP: a task that meets the new constraints stays, with its old ports."""
     old = service(EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 80}]})
-    game = Play([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
+    game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
     game.decide()
     new = service(
         version=7,
@@ -315,7 +315,7 @@ def test_a_lower_limit_a_node_or_a_new_preference_evicts_nobody(placement: dict[
     """2.5 TRAP: three running tasks stay on the one node."""
     old = service(replicas=3)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-    game = Play([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
+    game = Harness([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
     game.decide()
     template = {"Placement": placement}
     game.apply(Change(Action.UPDATE, service(replicas=3, version=7, TaskTemplate=template)))
@@ -328,7 +328,7 @@ def test_the_slots_are_updated_in_no_order():
     for seed in range(20):
         old, new = service(replicas=3), service(replicas=3, version=7, **NEW)
         tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-        game = Play([node("a"), old, *tasks], ReplicatedOrchestrator, seed)
+        game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator, seed)
         game.decide()
         game.apply(Change(Action.UPDATE, new))
         game.decide()
@@ -342,7 +342,7 @@ def test_an_update_that_scales_down_keeps_the_order_of_the_scale_down(seed: int)
     old, new = service(replicas=5), service(replicas=3, version=7, **NEW)
     places = {1: "a", 2: "a", 3: "a", 4: "b", 5: "c"}
     tasks = [task(f"t{n}", old, slot=n, node=where) for n, where in places.items()]
-    game = Play([node("a"), node("b"), node("c"), old, *tasks], ReplicatedOrchestrator, seed)
+    game = Harness([node("a"), node("b"), node("c"), old, *tasks], ReplicatedOrchestrator, seed)
     game.decide()
     game.apply(Change(Action.UPDATE, new))
     game.decide()
@@ -380,7 +380,7 @@ def test_an_automatic_rollback_goes_by_the_rollback_config_of_the_old_spec(
         **(all_at_once if place == "in the new spec" else {}),
     )
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-    game = Play([node("a"), old, *tasks], ReplicatedOrchestrator)
+    game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
     game.decide()
     game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
     game.decide()
@@ -445,7 +445,7 @@ def test_a_rollback_takes_the_scale_of_the_same_update_back():
     config = {"UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback"}}
     old = service(replicas=2, **config)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
-    game = Play([node("a"), old, *tasks], ReplicatedOrchestrator)
+    game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
     game.decide()
     new = service(replicas=5, version=7, Labels={"k": "v"}, **config, **NEW)
     game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))

@@ -8,7 +8,7 @@ from swarmlab.errors import InvalidArgument
 from swarmlab.manager import validation
 from swarmlab.manager.store import Store
 from swarmlab.model import Document, SwarmNetwork
-from tests.rooms import cluster, service
+from tests.control_loops import cluster, service
 
 NETWORKS = [
     SwarmNetwork(id="i", spec=Document(Name="ingress", Ingress=True)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.errors import LabError, PermissionDenied
 from swarmlab.manager.ca.certificates import digest_of, verify
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
-from swarmlab.manager.store import Codec
+from swarmlab.manager.store import StoreCodec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
@@ -51,7 +51,7 @@ def readable(machine: Machine) -> list[str]:
     if WAL not in disk or keys.locked:
         return []
     try:
-        stored: Any = Storage(disk, Codec(), Seal(keys.read()[1], world)).load()
+        stored: Any = Storage(disk, StoreCodec(), Seal(keys.read()[1], world)).load()
     except (DamagedFile, WrongKey):
         return []
     objects = [*(stored.snapshot.data if stored.snapshot else ())]

@@ -353,7 +353,7 @@ class SimulatedCluster(BaseCluster):
     def _scheduler(self) -> Any:
         from swarmlab.manager.scheduler.scheduler import Scheduler
 
-        return next(room for room in self._leader().rooms if isinstance(room, Scheduler))
+        return next(loop for loop in self._leader().control_loops if isinstance(loop, Scheduler))
 
     def _find_task(self, wanted: str) -> Any:
         """The task that `web.3` or an id means: the newest in that slot."""

@@ -11,7 +11,7 @@ from typing import Any
 from werkzeug import Response
 
 from swarmlab.engine import filters, streams, wire
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict, NoSuchObject
 from swarmlab.model import freeze
@@ -63,11 +63,11 @@ TESTS: dict[str, filters.Test] = {
 }
 
 
-def containers(ask: Ask) -> Any:
-    wanted = ask.filters(TESTS)
-    limit, now_ns = ask.number("limit") or 0, ask.engine.machine.simulation.now_ns
-    every = ask.flag("all") or limit > 0 or "status" in wanted or "exited" in wanted
-    found = [c for c in wanted.keep(ask.engine.containers.all(), TESTS) if every or c.running]
+def containers(request: ApiRequest) -> Any:
+    wanted = request.filters(TESTS)
+    limit, now_ns = request.number("limit") or 0, request.engine.machine.simulation.now_ns
+    every = request.flag("all") or limit > 0 or "status" in wanted or "exited" in wanted
+    found = [c for c in wanted.keep(request.engine.containers.all(), TESTS) if every or c.running]
     found.reverse()  # newest first
     return [
         {
@@ -76,7 +76,7 @@ def containers(ask: Ask) -> Any:
             "Image": c.config.get("Image", ""),
             "ImageID": c.image.id,
             "Command": " ".join(c.argv),
-            "Created": ask.clock.to_unix_ns(c.created_ns) // S,
+            "Created": request.clock.to_unix_ns(c.created_ns) // S,
             "Ports": _ports(c),
             "Labels": _labels(c),
             "State": c.state,
@@ -90,7 +90,7 @@ def containers(ask: Ask) -> Any:
 
 
 # -- one container --------------------------------------------------------------------------------
-def _state(ask: Ask, c: Container) -> Json:
+def _state(request: ApiRequest, c: Container) -> Json:
     state = {
         "Status": c.state,
         "Running": c.running,
@@ -98,14 +98,14 @@ def _state(ask: Ask, c: Container) -> Json:
         "Pid": c.pid,
         "ExitCode": c.exit_code,
         "Error": c.error,
-        "StartedAt": wire.NEVER if c.started_ns is None else ask.time(c.started_ns),
-        "FinishedAt": wire.NEVER if c.finished_ns is None else ask.time(c.finished_ns),
+        "StartedAt": wire.NEVER if c.started_ns is None else request.time(c.started_ns),
+        "FinishedAt": wire.NEVER if c.finished_ns is None else request.time(c.finished_ns),
     }
     if c.health is not None:
         log = [
             {
-                "Start": ask.time(result.started_ns),
-                "End": ask.time(result.ended_ns),
+                "Start": request.time(result.started_ns),
+                "End": request.time(result.ended_ns),
                 "ExitCode": result.exit_code,
                 "Output": result.output,
             }
@@ -116,8 +116,8 @@ def _state(ask: Ask, c: Container) -> Json:
     return state
 
 
-def inspect(ask: Ask, ref: str) -> Any:
-    c = ask.engine.containers.get(ref)
+def inspect(request: ApiRequest, ref: str) -> Any:
+    c = request.engine.containers.get(ref)
     bindings = {
         port: [{"HostIp": "0.0.0.0", "HostPort": str(number)} for number in numbers]
         for port, numbers in c.ports.items()
@@ -125,10 +125,10 @@ def inspect(ask: Ask, ref: str) -> Any:
     parts = ("HostConfig", "NetworkingConfig")
     return {
         "Id": c.id,
-        "Created": ask.time(c.created_ns),
+        "Created": request.time(c.created_ns),
         "Path": "".join(c.argv[:1]),
         "Args": list(c.argv[1:]),
-        "State": _state(ask, c),
+        "State": _state(request, c),
         "Image": c.image.id,
         "Name": f"/{c.name}",
         "RestartCount": 0,
@@ -154,68 +154,69 @@ def inspect(ask: Ask, ref: str) -> Any:
     }
 
 
-def create(ask: Ask) -> Any:
-    config = freeze(ask.body()).with_()
+def create(request: ApiRequest) -> Any:
+    config = freeze(request.body()).with_()
     if not config.get("Image"):
         raise BadParameter(
             "no command specified" if "Cmd" not in config else "invalid reference format"
         )
-    return {"Id": ask.engine.containers.create(ask.text("name"), config).id, "Warnings": []}
+    return {"Id": request.engine.containers.create(request.text("name"), config).id, "Warnings": []}
 
 
-def start(ask: Ask, ref: str) -> Any:
-    container = ask.engine.containers.get(ref)
+def start(request: ApiRequest, ref: str) -> Any:
+    container = request.engine.containers.get(ref)
     if container.running:
         return Response(status=304)
-    return ask.wait(ask.engine.containers.start(container))
+    return request.wait(request.engine.containers.start(container))
 
 
-def _grace_ns(ask: Ask) -> int | None:
-    seconds = ask.number("t")
+def _grace_ns(request: ApiRequest) -> int | None:
+    seconds = request.number("t")
     return None if seconds is None else seconds * S
 
 
-def stop(ask: Ask, ref: str) -> Any:
-    container = ask.engine.containers.get(ref)
+def stop(request: ApiRequest, ref: str) -> Any:
+    container = request.engine.containers.get(ref)
     if not container.running:
         return Response(status=304)
-    return ask.wait(ask.engine.containers.stop(container, _grace_ns(ask)))
+    return request.wait(request.engine.containers.stop(container, _grace_ns(request)))
 
 
-def restart(ask: Ask, ref: str) -> None:
-    ask.wait(ask.engine.containers.restart(ask.engine.containers.get(ref), _grace_ns(ask)))
+def restart(request: ApiRequest, ref: str) -> None:
+    containers = request.engine.containers
+    request.wait(containers.restart(containers.get(ref), _grace_ns(request)))
 
 
-def kill(ask: Ask, ref: str) -> None:
-    container = ask.engine.containers.get(ref)
-    ask.engine.containers.kill(container, ask.text("signal") or "KILL")
+def kill(request: ApiRequest, ref: str) -> None:
+    container = request.engine.containers.get(ref)
+    request.engine.containers.kill(container, request.text("signal") or "KILL")
 
 
-def remove(ask: Ask, ref: str) -> None:
-    container = ask.engine.containers.get(ref)
-    ask.engine.containers.remove(container, force=ask.flag("force"))
+def remove(request: ApiRequest, ref: str) -> None:
+    container = request.engine.containers.get(ref)
+    request.engine.containers.remove(container, force=request.flag("force"))
 
 
-def wait(ask: Ask, ref: str) -> Any:
+def wait(request: ApiRequest, ref: str) -> Any:
     """Answers when the container has ended; the head goes out at once."""
-    container = ask.engine.containers.get(ref)
-    coming = container.running or ask.text("condition") in ("next-exit", "removed")
+    container = request.engine.containers.get(ref)
+    coming = container.running or request.text("condition") in ("next-exit", "removed")
     exited = container.exited if coming else None
 
     def pieces() -> Pieces:
-        while exited and exited.waiting and ask.alive():
+        while exited and exited.waiting and request.alive():
             yield b""
-        if ask.alive():
+        if request.alive():
             code = exited.value if exited else container.exit_code
             yield json.dumps({"StatusCode": code}).encode() + b"\n"
 
     return streams.stream(pieces())
 
 
-def logs(ask: Ask, ref: str) -> Any:
-    container = ask.engine.containers.get(ref)
+def logs(request: ApiRequest, ref: str) -> Any:
+    container = request.engine.containers.get(ref)
     return streams.log_stream(
-        ask,
+        request,
         lambda: [(container, "")],
         lambda: container.running,
         tty=bool(container.config.get("Tty")),
@@ -224,19 +225,19 @@ def logs(ask: Ask, ref: str) -> Any:
 
 
 # -- commands inside ------------------------------------------------------------------------------
-def exec_create(ask: Ask, ref: str) -> Any:
-    container = ask.engine.containers.get(ref)
-    return {"Id": ask.engine.containers.exec_create(container, freeze(ask.body()).with_()).id}
+def exec_create(request: ApiRequest, ref: str) -> Any:
+    containers, config = request.engine.containers, freeze(request.body()).with_()
+    return {"Id": containers.exec_create(containers.get(ref), config).id}
 
 
-def _exec(ask: Ask, ref: str) -> Exec:
-    if ref not in ask.engine.containers.execs:
+def _exec(request: ApiRequest, ref: str) -> Exec:
+    if ref not in request.engine.containers.execs:
         raise NoSuchObject(f"No such exec instance: {ref}")
-    return ask.engine.containers.execs[ref]
+    return request.engine.containers.execs[ref]
 
 
-def exec_start(ask: Ask, ref: str) -> Any:
-    made, body = _exec(ask, ref), ask.body()
+def exec_start(request: ApiRequest, ref: str) -> Any:
+    made, body = _exec(request, ref), request.body()
     if made.running or made.exit_code is not None:
         raise Conflict(f"exec command {ref} has already run")
     if body.get("Detach"):
@@ -248,14 +249,14 @@ def exec_start(ask: Ask, ref: str) -> Any:
 
     def talk(receive: Receive) -> Pieces:
         typed, piece = b"", None
-        while wants_input and not terminal and ask.alive() and (piece := receive()) != b"":
+        while wants_input and not terminal and request.alive() and (piece := receive()) != b"":
             typed += piece or b""
             if piece is None:
                 yield None
         answer = made.start(typed)
         count = 0
         while True:
-            ended = answer.done or not ask.alive()
+            ended = answer.done or not request.alive()
             if terminal and made.process and END & set(receive() or b""):
                 made.process.end(130)
             entries = made.output[count:]
@@ -270,12 +271,12 @@ def exec_start(ask: Ask, ref: str) -> Any:
     return Hijack(talk, streams.content_type(raw), live=wants_input)
 
 
-def exec_resize(ask: Ask, ref: str) -> None:
+def exec_resize(request: ApiRequest, ref: str) -> None:
     """Terminals here have no size."""
 
 
-def exec_inspect(ask: Ask, ref: str) -> Any:
-    made = _exec(ask, ref)
+def exec_inspect(request: ApiRequest, ref: str) -> Any:
+    made = _exec(request, ref)
     command, *arguments = made.config["Cmd"]
     tty = bool(made.config.get("Tty"))
     return {

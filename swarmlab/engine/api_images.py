@@ -10,50 +10,50 @@ from typing import Any
 
 from swarmlab.engine import streams
 from swarmlab.engine.filters import Test, is_true, labelled
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
 from swarmlab.simulation import S
 from swarmlab.worker.registry import Image, Reference
 
 
-def _names(ask: Ask, image: Image) -> dict[str, list[str]]:
+def _names(request: ApiRequest, image: Image) -> dict[str, list[str]]:
     """The image's `name:tag`s, and its `name@digest`s."""
-    names = ask.engine.images.references(image)
+    names = request.engine.images.references(image)
     return {
         "RepoTags": [name for name in names if "@" not in name],
         "RepoDigests": [name for name in names if "@" in name],
     }
 
 
-def images(ask: Ask) -> Any:
+def images(request: ApiRequest) -> Any:
     tests: dict[str, Test] = {
         "label": labelled(lambda image: image.config.get("Labels")),
         "reference": lambda image, value: any(
-            value in (name, name.rpartition(":")[0]) for name in _names(ask, image)["RepoTags"]
+            value in (name, name.rpartition(":")[0]) for name in _names(request, image)["RepoTags"]
         ),
-        "dangling": lambda image, value: is_true(value) != bool(_names(ask, image)["RepoTags"]),
+        "dangling": lambda image, value: is_true(value) != bool(_names(request, image)["RepoTags"]),
     }
     return [
         {
             "Id": image.id,
             "ParentId": "",
-            **_names(ask, image),
-            "Created": ask.clock.to_unix_ns(image.created_ns) // S,
+            **_names(request, image),
+            "Created": request.clock.to_unix_ns(image.created_ns) // S,
             "Size": image.size_bytes,
             "SharedSize": -1,
             "Labels": image.config.get("Labels"),
             "Containers": -1,
         }
-        for image in ask.filters(tests).keep(ask.engine.images.all(), tests)
+        for image in request.filters(tests).keep(request.engine.images.all(), tests)
     ]
 
 
-def image(ask: Ask, ref: str) -> Any:
-    image = ask.engine.images.get(ref)
+def image(request: ApiRequest, ref: str) -> Any:
+    image = request.engine.images.get(ref)
     return {
         "Id": image.id,
-        **_names(ask, image),
-        "Created": ask.time(image.created_ns),
+        **_names(request, image),
+        "Created": request.time(image.created_ns),
         "Config": image.config,
         "Architecture": "amd64",
         "Os": "linux",
@@ -62,15 +62,15 @@ def image(ask: Ask, ref: str) -> Any:
     }
 
 
-def create(ask: Ask) -> Any:
+def create(request: ApiRequest) -> Any:
     """`docker import`, whose files we do not keep, or `docker pull`."""
-    imported = bool(ask.text("fromSrc"))
-    name, tag = ask.text("repo" if imported else "fromImage"), ask.text("tag")
+    imported = bool(request.text("fromSrc"))
+    name, tag = request.text("repo" if imported else "fromImage"), request.text("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag
     if not imported:
-        return streams.stream(_pull(ask, name))
-    made = ask.engine.images.import_image(name, ask.request.args.getlist("changes"))
+        return streams.stream(_pull(request, name))
+    made = request.engine.images.import_image(name, request.http.args.getlist("changes"))
     return {"status": made.id}
 
 
@@ -78,13 +78,13 @@ def _progress(**fields: Any) -> bytes:
     return json.dumps(fields).encode() + b"\r\n"
 
 
-def _pull(ask: Ask, name: str) -> streams.Pieces:
+def _pull(request: ApiRequest, name: str) -> streams.Pieces:
     """A line a step, as a pull tells it; a refusal is the last line, as the status is out."""
     try:
         wanted = Reference.parse(name)
-        here = {digest for image in ask.engine.images.all() for digest, _ in image.layers}
+        here = {digest for image in request.engine.images.all() for digest, _ in image.layers}
         yield _progress(status=f"Pulling from {wanted.path}", id=wanted.tag or wanted.digest)
-        image: Image = ask.wait(ask.engine.images.pull(name))
+        image: Image = request.wait(request.engine.images.pull(name))
     except SwarmError as error:
         yield _progress(errorDetail={"message": str(error)}, error=str(error))
         return
@@ -96,18 +96,18 @@ def _pull(ask: Ask, name: str) -> streams.Pieces:
     yield _progress(status=f"Status: {what} {wanted.familiar}")
 
 
-def tag(ask: Ask, ref: str) -> None:
-    name, tag = ask.text("repo"), ask.text("tag")
-    ask.engine.images.tag(ref, f"{name}:{tag}" if tag else name)
+def tag(request: ApiRequest, ref: str) -> None:
+    name, tag = request.text("repo"), request.text("tag")
+    request.engine.images.tag(ref, f"{name}:{tag}" if tag else name)
 
 
-def remove(ask: Ask, ref: str) -> Any:
-    return ask.engine.images.remove(ref)
+def remove(request: ApiRequest, ref: str) -> Any:
+    return request.engine.images.remove(ref)
 
 
-def distribution(ask: Ask, ref: str) -> Any:
+def distribution(request: ApiRequest, ref: str) -> Any:
     """What the registry says; also on nodes that are no managers."""
-    image = ask.engine.images.registry.find(Reference.parse(ref))
+    image = request.engine.images.registry.find(Reference.parse(ref))
     platforms = [name.split("/") for name in image.platforms]
     index = "application/vnd.oci.image.index.v1+json"
     return {

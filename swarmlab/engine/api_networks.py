@@ -10,7 +10,7 @@ from typing import Any
 
 from swarmlab.engine import filters, wire
 from swarmlab.engine.local_resources import BUILTIN, IPAM
-from swarmlab.engine.request import Ask, find, matching
+from swarmlab.engine.request import ApiRequest, find, matching
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import (
     NOT_IN_SWARM,
@@ -35,18 +35,20 @@ TESTS: dict[str, filters.Test] = {
 
 
 # -- finding --------------------------------------------------------------------------------------
-def _all(ask: Ask, scope: str = "") -> list[SwarmNetwork]:
+def _all(request: ApiRequest, scope: str = "") -> list[SwarmNetwork]:
     """Swarm networks where this node may know them, then its own."""
     found: list[SwarmNetwork] = []
-    if scope in ("", "swarm") and ask.engine.is_manager:
-        found += ask.read("network")[0]
+    if scope in ("", "swarm") and request.engine.is_manager:
+        found += request.read("network")[0]
     if scope in ("", "local"):
-        found += ask.engine.local_resources.networks.values()
+        found += request.engine.local_resources.networks.values()
     return found
 
 
-def _find(ask: Ask, ref: str, scope: str = "", *, deleting: bool = False) -> SwarmNetwork:
-    found, basis = matching(ref, _all(ask, scope))
+def _find(
+    request: ApiRequest, ref: str, scope: str = "", *, deleting: bool = False
+) -> SwarmNetwork:
+    found, basis = matching(ref, _all(request, scope))
     if len(found) > 1:
         count, what = f"{len(found)} matches found based on {basis}", f"network {ref} is ambiguous"
         raise BadParameter(f"{what} ({count})" if deleting else f"{count}: {what}")
@@ -55,14 +57,14 @@ def _find(ask: Ask, ref: str, scope: str = "", *, deleting: bool = False) -> Swa
     return found[0]
 
 
-def resolve(ask: Ask, ref: str) -> str:
+def resolve(request: ApiRequest, ref: str) -> str:
     """From what a service's spec calls a network to its id; the engine's own are refused."""
     try:
-        return find("network", ref, _all(ask, "swarm")).id
+        return find("network", ref, _all(request, "swarm")).id
     except NoSuchObject as error:
         if ref in BUILTIN:
             return ref
-        if matching(ref, _all(ask, "local"))[0]:
+        if matching(ref, _all(request, "local"))[0]:
             raise Forbidden(
                 f"The network {ref} cannot be used with services. Only networks scoped to the swarm"
                 " can be used, such as those created with the overlay driver."
@@ -71,35 +73,36 @@ def resolve(ask: Ask, ref: str) -> str:
 
 
 # -- the API --------------------------------------------------------------------------------------
-def networks(ask: Ask) -> Any:
-    return ask.filters(TESTS).keep([wire.network(n, ask.time) for n in _all(ask)], TESTS)
+def networks(request: ApiRequest) -> Any:
+    shown = [wire.network(n, request.time) for n in _all(request)]
+    return request.filters(TESTS).keep(shown, TESTS)
 
 
-def network(ask: Ask, ref: str) -> Any:
-    return wire.network(_find(ask, ref, ask.text("scope")), ask.time)
+def network(request: ApiRequest, ref: str) -> Any:
+    return wire.network(_find(request, ref, request.text("scope")), request.time)
 
 
-def create(ask: Ask) -> Any:
-    spec = {"Driver": "bridge", **pruned(ask.body(), "NetworkCreate")}
-    name, simulation = spec.get("Name", ""), ask.engine.machine.simulation
+def create(request: ApiRequest) -> Any:
+    spec = {"Driver": "bridge", **pruned(request.body(), "NetworkCreate")}
+    name, simulation = spec.get("Name", ""), request.engine.machine.simulation
     swarm = spec["Driver"] == "overlay" or spec.get("Scope") == "swarm"
     _check(spec, name)
-    if swarm and not ask.engine.is_manager:
+    if swarm and not request.engine.is_manager:
         raise Forbidden(
             NOT_IN_SWARM
-            if ask.engine.swarm_state == "inactive"
+            if request.engine.swarm_state == "inactive"
             else "Cannot create a multi-host network from a worker node. Please create the network"
             " from a manager node."
         )
-    if any(network.name == name for network in _all(ask)):
+    if any(network.name == name for network in _all(request)):
         raise Conflict(f"network with name {name} already exists")
     if swarm:
-        made = ask.control("create_network", Document(freeze({**spec, "Scope": "swarm"})))
+        made = request.control("create_network", Document(freeze({**spec, "Scope": "swarm"})))
     else:
         spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
         id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
         made = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
-        ask.engine.local_resources.networks[id] = made
+        request.engine.local_resources.networks[id] = made
     return {"Id": made.id, "Warning": ""}
 
 
@@ -130,31 +133,31 @@ def _net(what: str, text: str) -> ipaddress.IPv4Network:
         raise BadParameter(f"ipam configuration: invalid {what} {text}") from None
 
 
-def remove(ask: Ask, ref: str) -> None:
-    network = _find(ask, ref, deleting=True)
+def remove(request: ApiRequest, ref: str) -> None:
+    network = _find(request, ref, deleting=True)
     if network.name in BUILTIN:
         raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-    if ask.engine.local_resources.networks.pop(network.id, None) is None:
-        ask.control("remove_network", network.id)
+    if request.engine.local_resources.networks.pop(network.id, None) is None:
+        request.control("remove_network", network.id)
 
 
 # -- volumes --------------------------------------------------------------------------------------
-def volumes(ask: Ask) -> Any:
-    return {"Volumes": list(ask.engine.local_resources.volumes.values()), "Warnings": None}
+def volumes(request: ApiRequest) -> Any:
+    return {"Volumes": list(request.engine.local_resources.volumes.values()), "Warnings": None}
 
 
-def create_volume(ask: Ask) -> Any:
-    name = ask.body().get("Name") or ask.engine.machine.simulation.random_bytes(32).hex()
+def create_volume(request: ApiRequest) -> Any:
+    name = request.body().get("Name") or request.engine.machine.simulation.random_bytes(32).hex()
     path = f"/var/lib/docker/volumes/{name}/_data"
     made = Document(Name=name, Driver="local", Scope="local", Mountpoint=path)
-    return ask.engine.local_resources.volumes.setdefault(name, made)
+    return request.engine.local_resources.volumes.setdefault(name, made)
 
 
-def volume(ask: Ask, ref: str) -> Any:
-    if ref not in ask.engine.local_resources.volumes:
+def volume(request: ApiRequest, ref: str) -> Any:
+    if ref not in request.engine.local_resources.volumes:
         raise NoSuchObject(f"get {ref}: no such volume")
-    return ask.engine.local_resources.volumes[ref]
+    return request.engine.local_resources.volumes[ref]
 
 
-def remove_volume(ask: Ask, ref: str) -> None:
-    del ask.engine.local_resources.volumes[volume(ask, ref)["Name"]]
+def remove_volume(request: ApiRequest, ref: str) -> None:
+    del request.engine.local_resources.volumes[volume(request, ref)["Name"]]

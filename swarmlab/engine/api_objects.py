@@ -12,9 +12,9 @@ from typing import Any
 
 from swarmlab.engine import filters, specs, streams, wire
 from swarmlab.engine.api_networks import resolve
-from swarmlab.engine.request import Ask, find
+from swarmlab.engine.request import ApiRequest, find
 from swarmlab.errors import BadParameter, EngineFault
-from swarmlab.manager.orchestrator.slots import is_clean
+from swarmlab.manager.tasks import is_clean
 from swarmlab.model import ServiceSpec, Task, TaskSpec
 from swarmlab.worker.containers import ADJECTIVES, PEOPLE
 
@@ -28,102 +28,104 @@ class Objects:
         self.kind, self.tests, self.show = kind, tests, show
         self.more = more  # other tables that `show` reads
 
-    def find(self, ask: Ask, ref: str) -> Any:
-        (objects,) = ask.read(self.kind)
+    def find(self, request: ApiRequest, ref: str) -> Any:
+        (objects,) = request.read(self.kind)
         return find(self.kind, ref, objects)
 
-    def all(self, ask: Ask) -> Any:
-        wanted = ask.filters(self.tests)
-        objects, *more = ask.read(self.kind, *self.more)
-        return [self.show(object, ask.time, *more) for object in wanted.keep(objects, self.tests)]
+    def all(self, request: ApiRequest) -> Any:
+        wanted = request.filters(self.tests)
+        objects, *more = request.read(self.kind, *self.more)
+        kept = wanted.keep(objects, self.tests)
+        return [self.show(object, request.time, *more) for object in kept]
 
-    def inspect(self, ask: Ask, ref: str) -> Any:
-        objects, *more = ask.read(self.kind, *self.more)
-        return self.show(find(self.kind, ref, objects), ask.time, *more)
+    def inspect(self, request: ApiRequest, ref: str) -> Any:
+        objects, *more = request.read(self.kind, *self.more)
+        return self.show(find(self.kind, ref, objects), request.time, *more)
 
-    def stored(self, ask: Ask) -> tuple[Any, ...]:
+    def stored(self, request: ApiRequest) -> tuple[Any, ...]:
         """What was sent, as it is stored."""
-        return specs.data_spec(ask.body(), self.kind)
+        return specs.data_spec(request.body(), self.kind)
 
-    def update(self, ask: Ask, ref: str) -> None:
-        stored, version = self.stored(ask), ask.object_version(self.kind)
-        ask.control(f"update_{self.kind}", self.find(ask, ref).id, version, *stored)
+    def update(self, request: ApiRequest, ref: str) -> None:
+        stored, version = self.stored(request), request.object_version(self.kind)
+        request.control(f"update_{self.kind}", self.find(request, ref).id, version, *stored)
 
-    def remove(self, ask: Ask, ref: str) -> None:
-        ask.control(f"remove_{self.kind}", self.find(ask, ref).id)
+    def remove(self, request: ApiRequest, ref: str) -> None:
+        request.control(f"remove_{self.kind}", self.find(request, ref).id)
 
-    def create(self, ask: Ask) -> Any:
+    def create(self, request: ApiRequest) -> Any:
         """A secret or a config."""
-        spec, data = self.stored(ask)
-        return {"ID": ask.control(f"create_{self.kind}", spec, data or b"").id}
+        spec, data = self.stored(request)
+        return {"ID": request.control(f"create_{self.kind}", spec, data or b"").id}
 
 
 class Nodes(Objects):
-    def stored(self, ask: Ask) -> tuple[Any, ...]:
-        return (specs.node_spec(ask.body()),)
+    def stored(self, request: ApiRequest) -> tuple[Any, ...]:
+        return (specs.node_spec(request.body()),)
 
-    def remove(self, ask: Ask, ref: str) -> None:
-        ask.control("remove_node", self.find(ask, ref).id, ask.flag("force"))
+    def remove(self, request: ApiRequest, ref: str) -> None:
+        request.control("remove_node", self.find(request, ref).id, request.flag("force"))
 
 
 class Services(Objects):
-    def all(self, ask: Ask) -> Any:
-        if not ask.strict_flag("status"):
-            return super().all(ask)
-        wanted = ask.filters(self.tests)
-        services, tasks = ask.read("service", "task")
+    def all(self, request: ApiRequest) -> Any:
+        if not request.strict_flag("status"):
+            return super().all(request)
+        wanted = request.filters(self.tests)
+        services, tasks = request.read("service", "task")
         of_service: defaultdict[str, list[Task]] = defaultdict(list)
         for task in tasks:
             of_service[task.service_id].append(task)
         return [
-            wire.service(service, ask.time, wire.service_status(service, of_service[service.id]))
-            for service in wanted.keep(services, self.tests)
+            wire.service(s, request.time, wire.service_status(s, of_service[s.id]))
+            for s in wanted.keep(services, self.tests)
         ]
 
-    def inspect(self, ask: Ask, ref: str) -> Any:
-        insert_defaults, answer = ask.strict_flag("insertDefaults"), super().inspect(ask, ref)
+    def inspect(self, request: ApiRequest, ref: str) -> Any:
+        insert_defaults = request.strict_flag("insertDefaults")
+        answer = super().inspect(request, ref)
         if insert_defaults:
             answer["Spec"] = specs.with_defaults(answer["Spec"])
         return answer
 
-    def _spec(self, ask: Ask) -> ServiceSpec:
-        ask.must_be_manager()
-        rng = ask.engine.machine.simulation.rng
+    def _spec(self, request: ApiRequest) -> ServiceSpec:
+        request.must_be_manager()
+        rng = request.engine.machine.simulation.rng
 
         def invent_name() -> str:
             return f"{rng.choice(ADJECTIVES)}_{rng.choice(PEOPLE)}"
 
-        ids, old = partial(resolve, ask), ask.before(44)
-        return specs.service_spec(ask.body(), ids, invent_name, old_networks=old)
+        ids, old = partial(resolve, request), request.before(44)
+        return specs.service_spec(request.body(), ids, invent_name, old_networks=old)
 
-    def create(self, ask: Ask) -> Any:
-        return {"ID": ask.control("create_service", self._spec(ask)).id, "Warnings": None}
+    def create(self, request: ApiRequest) -> Any:
+        return {"ID": request.control("create_service", self._spec(request)).id, "Warnings": None}
 
-    def update(self, ask: Ask, ref: str) -> Any:
+    def update(self, request: ApiRequest, ref: str) -> Any:
         """The whole spec is replaced; `rollback=previous` checks the body and then ignores it."""
-        spec, version = self._spec(ask), ask.object_version("service")
-        rollback, auth = ask.text("rollback"), ask.text("registryAuthFrom")
+        spec, version = self._spec(request), request.object_version("service")
+        rollback, auth = request.text("rollback"), request.text("registryAuthFrom")
         if rollback not in ("", "none", "previous"):
             raise EngineFault(f"unrecognized rollback option {rollback}")
         if auth not in ("", "spec", "previous-spec"):
             raise BadParameter(f"invalid registryAuthFrom '{auth}'")
-        id = self.find(ask, ref).id
-        ask.control("update_service", id, version, spec, rollback == "previous")
+        id = self.find(request, ref).id
+        request.control("update_service", id, version, spec, rollback == "previous")
         return {"Warnings": None}
 
-    def logs(self, ask: Ask, ref: str) -> Any:
-        service = self.find(ask, ref)
+    def logs(self, request: ApiRequest, ref: str) -> Any:
+        service = self.find(request, ref)
 
         def tasks_now() -> list[Task]:
-            return [task for task in ask.read("task")[0] if task.service_id == service.id]
+            return [task for task in request.read("task")[0] if task.service_id == service.id]
 
-        return _logs(ask, service.spec.task, tasks_now)
+        return _logs(request, service.spec.task, tasks_now)
 
 
 class Tasks(Objects):
-    def all(self, ask: Ask) -> Any:
-        wanted = ask.filters((*self.tests, "_up-to-date"))
-        tasks, services, nodes = ask.read("task", "service", "node")
+    def all(self, request: ApiRequest) -> Any:
+        wanted = request.filters((*self.tests, "_up-to-date"))
+        tasks, services, nodes = request.read("task", "service", "node")
         for key, objects in (("service", services), ("node", nodes)):
             if key in wanted:
                 wanted[key] = tuple(find(key, ref, objects).id for ref in wanted[key])
@@ -137,11 +139,11 @@ class Tasks(Objects):
                 if (service := service_of.get(task.service_id))
                 and is_clean(task, service, node_of.get(task.node_id))
             ]
-        return [wire.task(task, ask.time) for task in found]
+        return [wire.task(task, request.time) for task in found]
 
-    def logs(self, ask: Ask, ref: str) -> Any:
-        task = self.find(ask, ref)
-        return _logs(ask, task.spec, lambda: [task])
+    def logs(self, request: ApiRequest, ref: str) -> Any:
+        task = self.find(request, ref)
+        return _logs(request, task.spec, lambda: [task])
 
 
 nodes = Nodes("node", filters.NODE, wire.node, "manager")
@@ -152,12 +154,12 @@ configs = Objects("config", filters.NAMED, wire.config)
 
 
 # -- logs -----------------------------------------------------------------------------------------
-def _source(ask: Ask, task: Task) -> streams.Source | None:
+def _source(request: ApiRequest, task: Task) -> streams.Source | None:
     """The task's container, wherever it is; None when that node cannot be reached.
 
     SwarmKit's log broker asks the agents; here the manager looks for itself.
     """
-    here = ask.engine.machine
+    here = request.engine.machine
     for machine in here.network.machines.values():
         engine: Any = machine.process
         if engine is None or engine.node_id != task.node_id or not task.node_id:
@@ -170,10 +172,10 @@ def _source(ask: Ask, task: Task) -> streams.Source | None:
     return None
 
 
-def _logs(ask: Ask, spec: TaskSpec, tasks: Callable[[], list[Task]]) -> Any:
+def _logs(request: ApiRequest, spec: TaskSpec, tasks: Callable[[], list[Task]]) -> Any:
     def sources() -> list[streams.Source]:
-        return [source for task in tasks() if (source := _source(ask, task))]
+        return [source for task in tasks() if (source := _source(request, task))]
 
     refusal = "must specify at least one of 'stdout' or 'stderr'"
     tty = bool(spec.container.get("TTY"))
-    return streams.log_stream(ask, sources, lambda: True, tty=tty, refusal=refusal)
+    return streams.log_stream(request, sources, lambda: True, tty=tty, refusal=refusal)

@@ -9,7 +9,7 @@ import ipaddress
 from typing import Any
 
 from swarmlab.engine import specs, wire
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import BadParameter, EngineFault, NotAvailable
 from swarmlab.model import Cluster, Document, freeze
@@ -75,8 +75,8 @@ def _pools(body: Json) -> Json:
     return {"DefaultAddrPool": pools, "SubnetSize": size, "DataPathPort": port}
 
 
-def _must_be_free(ask: Ask) -> None:
-    if ask.engine.swarm_state != "inactive":
+def _must_be_free(request: ApiRequest) -> None:
+    if request.engine.swarm_state != "inactive":
         raise NotAvailable(
             'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm'
             " and join another one."
@@ -84,57 +84,58 @@ def _must_be_free(ask: Ask) -> None:
 
 
 # -- /swarm ---------------------------------------------------------------------------------------
-def init(ask: Ask) -> str:
-    body = pruned(ask.body(), "InitRequest")
+def init(request: ApiRequest) -> str:
+    body = pruned(request.body(), "InitRequest")
     forced = body.setdefault("ForceNewCluster", False)
     if not forced:
-        _must_be_free(ask)
+        _must_be_free(request)
     sent = body.get("Spec", {})
     spec = specs.swarm_spec(sent, merge=True)
     if forced:  # what was given is merged into the spec that there is
         spec = freeze(sent)
     elif body.get("AutoLockManagers"):
         spec = spec.with_(EncryptionConfig={"AutoLockManagers": True})
-    request = Document({**_shared(body), **_pools(body), "Spec": spec})
-    return str(ask.wait(ask.engine.swarm_init(request)))
+    init_request = Document({**_shared(body), **_pools(body), "Spec": spec})
+    return str(request.wait(request.engine.swarm_init(init_request)))
 
 
-def join(ask: Ask) -> None:
-    body = pruned(ask.body(), "JoinRequest")
-    _must_be_free(ask)
+def join(request: ApiRequest) -> None:
+    body = pruned(request.body(), "JoinRequest")
+    _must_be_free(request)
     if not body.get("RemoteAddrs"):
         raise BadParameter("at least 1 RemoteAddr is required to join")
     refusal = 'invalid remoteAddr "{}": must be an IP address (with optional port number)'
     remotes = [_address(remote, refusal.format(remote)) for remote in body["RemoteAddrs"]]
     remotes = [remote if ":" in remote else f"{remote}:{PORT}" for remote in remotes]
-    request = {"JoinToken": "", **_shared(body), "RemoteAddrs": tuple(remotes)}
-    ask.wait(ask.engine.swarm_join(Document(request)))
+    join_request = {"JoinToken": "", **_shared(body), "RemoteAddrs": tuple(remotes)}
+    request.wait(request.engine.swarm_join(Document(join_request)))
 
 
-def leave(ask: Ask) -> None:
-    ask.wait(ask.engine.swarm_leave(ask.flag("force")))
+def leave(request: ApiRequest) -> None:
+    request.wait(request.engine.swarm_leave(request.flag("force")))
 
 
-def _cluster(ask: Ask) -> Cluster:
-    ((cluster,),) = ask.read("cluster")
+def _cluster(request: ApiRequest) -> Cluster:
+    ((cluster,),) = request.read("cluster")
     return cluster  # type: ignore[no-any-return]
 
 
-def inspect(ask: Ask) -> Any:
-    return wire.swarm(_cluster(ask), ask.time)
+def inspect(request: ApiRequest) -> Any:
+    return wire.swarm(_cluster(request), request.time)
 
 
-def update(ask: Ask) -> None:
+def update(request: ApiRequest) -> None:
     """Every field that is absent becomes zero: clients read first and send all of it back."""
-    spec = specs.swarm_spec(ask.body(), merge=False)
-    version = ask.object_version("swarm")
+    spec = specs.swarm_spec(request.body(), merge=False)
+    version = request.object_version("swarm")
     rotations = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")
-    ask.control("update_cluster", version, spec, *[ask.strict_flag(name) for name in rotations])
+    flags = [request.strict_flag(name) for name in rotations]
+    request.control("update_cluster", version, spec, *flags)
 
 
-def unlock_key(ask: Ask) -> Any:
-    return {"UnlockKey": _cluster(ask).unlock_key}
+def unlock_key(request: ApiRequest) -> Any:
+    return {"UnlockKey": _cluster(request).unlock_key}
 
 
-def unlock(ask: Ask) -> None:
-    ask.wait(ask.engine.swarm_unlock(str(ask.body().get("UnlockKey") or "")))
+def unlock(request: ApiRequest) -> None:
+    request.wait(request.engine.swarm_unlock(str(request.body().get("UnlockKey") or "")))

@@ -12,7 +12,7 @@ from werkzeug import Response
 
 from swarmlab.engine import streams, wire
 from swarmlab.engine.filters import Test, labelled
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
 from swarmlab.model import Document
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, ENGINE_VERSION
@@ -28,8 +28,8 @@ TWO_MANAGERS = (
 )
 
 
-def ping(ask: Ask) -> Any:
-    engine = ask.engine
+def ping(request: ApiRequest) -> Any:
+    engine = request.engine
     role = "/manager" if engine.is_manager else "/worker"
     headers = {
         "Swarm": engine.swarm_state + (role if engine.swarm_state == "active" else ""),
@@ -40,7 +40,7 @@ def ping(ask: Ask) -> Any:
     return Response("OK", 200, headers, content_type="text/plain; charset=utf-8")
 
 
-def version(ask: Ask) -> Any:
+def version(request: ApiRequest) -> Any:
     about = {
         "ApiVersion": API_VERSION,
         "MinAPIVersion": API_VERSION_MIN,
@@ -57,9 +57,9 @@ def version(ask: Ask) -> Any:
 
 
 # -- info -----------------------------------------------------------------------------------------
-def _swarm(ask: Ask) -> Json:
+def _swarm(request: ApiRequest) -> Json:
     """The swarm as this node sees it; what only managers know, where it is one."""
-    engine = ask.engine
+    engine = request.engine
     managers = [{"NodeID": id, "Addr": address} for id, address in engine.managers]
     state: Json = {
         "NodeID": engine.node_id,
@@ -72,7 +72,7 @@ def _swarm(ask: Ask) -> Json:
     if not engine.is_manager:
         return state
     try:
-        (cluster,), nodes, members = ask.read("cluster", "node", "manager")
+        (cluster,), nodes, members = request.read("cluster", "node", "manager")
     except SwarmError as error:
         return {**state, "Error": str(error), "Nodes": 0, "Managers": 0, "Cluster": {}}
     known = {member.node_id for member in members}
@@ -80,13 +80,13 @@ def _swarm(ask: Ask) -> Json:
         **state,
         "Nodes": len(nodes),
         "Managers": sum(node.id in known for node in nodes),
-        "Cluster": wire.cluster_info(cluster, ask.time),
+        "Cluster": wire.cluster_info(cluster, request.time),
         **({"Warnings": [TWO_MANAGERS]} if len(members) == 2 else {}),
     }
 
 
-def info(ask: Ask) -> Any:
-    engine, description = ask.engine, ask.engine.description
+def info(request: ApiRequest) -> Any:
+    engine, description = request.engine, request.engine.description
     plugins: dict[str, list[str]] = {"Volume": [], "Network": [], "Log": []}
     for plugin in description.at("Engine", "Plugins", default=()):
         plugins[plugin["Type"]].append(plugin["Name"])
@@ -113,8 +113,8 @@ def info(ask: Ask) -> Any:
         "ContainersPaused": 0,
         "ContainersStopped": len(running) - sum(running),
         "Images": len(engine.images.all()),
-        "SystemTime": ask.time(engine.machine.simulation.now_ns),
-        "Swarm": _swarm(ask),
+        "SystemTime": request.time(engine.machine.simulation.now_ns),
+        "Swarm": _swarm(request),
     }
 
 
@@ -140,8 +140,8 @@ EVENT: dict[str, Test] = {
 }
 
 
-def _event(ask: Ask, event: Document) -> Json:
-    unix_ns = ask.clock.to_unix_ns(event["time_ns"])
+def _event(request: ApiRequest, event: Document) -> Json:
+    unix_ns = request.clock.to_unix_ns(event["time_ns"])
     answer: Json = {key: event[key] for key in ("Type", "Action", "Actor", "scope")}
     if event["Type"] == "container":
         image = event["Actor"]["Attributes"].get("image", "")
@@ -149,21 +149,21 @@ def _event(ask: Ask, event: Document) -> Json:
     return {**answer, "time": unix_ns // S, "timeNano": unix_ns}
 
 
-def events(ask: Ask) -> Any:
+def events(request: ApiRequest) -> Any:
     """What happened `since`, then what happens `until`; for ever when nothing says stop."""
-    wanted, simulation = ask.filters(EVENT), ask.engine.machine.simulation
-    start_ns = streams.moment(ask, "since", simulation.now_ns + 1)
-    end_ns = streams.moment(ask, "until", float("inf"))
+    wanted, simulation = request.filters(EVENT), request.engine.machine.simulation
+    start_ns = streams.moment(request, "since", simulation.now_ns + 1)
+    end_ns = streams.moment(request, "until", float("inf"))
 
     def pieces() -> streams.Pieces:
         last: Document | None = None
-        while ask.alive():
-            known = list(ask.engine.events)
+        while request.alive():
+            known = list(request.engine.events)
             seen = next((i for i, event in enumerate(known, 1) if event is last), 0)
             last = known[-1] if known else last
             for event in wanted.keep(known[seen:], EVENT):
                 if start_ns <= event["time_ns"] <= end_ns:
-                    yield json.dumps(_event(ask, event)).encode() + b"\n"
+                    yield json.dumps(_event(request, event)).encode() + b"\n"
             if simulation.now_ns >= end_ns:
                 return
             yield b""

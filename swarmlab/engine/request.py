@@ -25,13 +25,13 @@ T = TypeVar("T")
 NO, YES = ("0", "f", "F", "FALSE", "false", "False"), ("1", "t", "T", "TRUE", "true", "True")
 
 
-class Ask:
+class ApiRequest:
     """What was asked of `engine`, over `clock`."""
 
     def __init__(self, engine: Engine, clock: ClockDriver, request: Request, version: str) -> None:
         self.engine = engine
         self.clock = clock
-        self.request = request
+        self.http = request
         self.version = version
         self._incarnation = engine.machine.incarnation
 
@@ -50,7 +50,7 @@ class Ask:
     # -- parameters ----------------------------------------------------------------
     def text(self, name: str, default: str = "") -> str:
         """A query parameter as it stands."""
-        return str(self.request.args.get(name, default))
+        return str(self.http.args.get(name, default))
 
     def flag(self, name: str, default: str = "") -> bool:
         """A lenient boolean: what is not a word for false is true."""
@@ -88,9 +88,9 @@ class Ask:
 
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent."""
-        data: bytes = self.request.get_data()
-        kind = self.request.headers.get("Content-Type", "")
-        if self.request.mimetype != "application/json" and (data or kind):
+        data: bytes = self.http.get_data()
+        kind = self.http.headers.get("Content-Type", "")
+        if self.http.mimetype != "application/json" and (data or kind):
             why = f"unsupported Content-Type header ({kind}): must be 'application/json'"
             raise BadParameter(why)
         if not data.strip():

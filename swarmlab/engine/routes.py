@@ -1,8 +1,8 @@
 """The Docker Engine API, as a table: what is asked, who answers, and with which status.
 
-`answer` takes one HTTP request to one engine and gives the response. A handler gets an `Ask` and
-the path's parts; it returns what becomes JSON, or a ready response, or raises a SwarmError. Source:
-moby daemon/server/router/*, daemon/server/middleware/version.go.
+`answer` takes one HTTP request to one engine and gives the response. A handler gets an `ApiRequest`
+and the path's parts; it returns what becomes JSON, or a ready response, or raises a SwarmError.
+Source: moby daemon/server/router/*, daemon/server/middleware/version.go.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
 from swarmlab.engine.api_objects import configs, nodes, secrets, services, tasks
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, DOCKER_VERSION
@@ -145,7 +145,7 @@ def answer(engine: Engine, clock: ClockDriver, request: Request) -> Response | H
             (handler, status), parts = MAP.bind("").match(path, method=request.method)
         except HTTPException:
             raise NoSuchObject("page not found") from None
-        value = handler(Ask(engine, clock, request, version), **parts)
+        value = handler(ApiRequest(engine, clock, request, version), **parts)
         if isinstance(value, Hijack):
             return value
         response = _response(value, status)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from werkzeug import Response
 
-from swarmlab.engine.request import Ask
+from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.simulation import MS, S
 from swarmlab.worker.containers import Container
@@ -51,9 +51,9 @@ def content_type(tty: bool) -> str:
     return RAW if tty else MULTIPLEXED
 
 
-def moment(ask: Ask, name: str, default_ns: float) -> float:
+def moment(request: ApiRequest, name: str, default_ns: float) -> float:
     """A time parameter, `seconds[.nanoseconds]` since 1970, as a virtual time."""
-    text = ask.text(name)
+    text = request.text(name)
     if text in ("", "0"):
         return default_ns
     seconds, _, fraction = text.partition(".")
@@ -61,11 +61,11 @@ def moment(ask: Ask, name: str, default_ns: float) -> float:
         unix_ns = int(seconds) * S + int(fraction.ljust(9, "0")[:9])
     except ValueError:
         raise BadParameter(f'invalid value for "{name}": {text}') from None
-    return ask.clock.from_unix_ns(unix_ns)
+    return request.clock.from_unix_ns(unix_ns)
 
 
 def log_stream(
-    ask: Ask,
+    request: ApiRequest,
     sources: Callable[[], Iterable[Source]],
     more: Callable[[], bool],
     *,
@@ -73,15 +73,15 @@ def log_stream(
     refusal: str,
 ) -> Response:
     """The lines that were asked for; with `follow`, also those to come, as long as `more`."""
-    channels = [name for name in CHANNELS if ask.flag(name)]
+    channels = [name for name in CHANNELS if request.flag(name)]
     if not channels:
         raise BadParameter(refusal)
-    tail = ask.text("tail", "all") or "all"
+    tail = request.text("tail", "all") or "all"
     if tail != "all" and not tail.lstrip("-").isdigit():
         raise EngineFault('tail value must be a positive integer or "all"')
     last = None if tail == "all" or int(tail) < 0 else int(tail)
-    since_ns, until_ns = moment(ask, "since", 0), moment(ask, "until", float("inf"))
-    times, details = ask.flag("timestamps"), ask.flag("details")
+    since_ns, until_ns = moment(request, "since", 0), moment(request, "until", float("inf"))
+    times, details = request.flag("timestamps"), request.flag("details")
     counts: dict[str, int] = {}  # container -> how many of its entries were looked at
 
     def lines() -> Pieces:
@@ -99,13 +99,13 @@ def log_stream(
             kept = deque(wanted, last if seen is None else None)
             found += [(entry, f"{where} " if details and where else "") for entry in kept]
         for entry, where in sorted(found, key=lambda row: row[0].at_ns):
-            prefix = (f"{ask.time(entry.at_ns, digits=9)} " if times else "") + where
+            prefix = (f"{request.time(entry.at_ns, digits=9)} " if times else "") + where
             for line in entry.data.splitlines(keepends=True):
                 yield frame(entry.stream, prefix.encode() + line, tty=tty)
 
     def pieces() -> Pieces:
         while True:
-            ended = not (ask.flag("follow") and more() and ask.alive())
+            ended = not (request.flag("follow") and more() and request.alive())
             yield from lines()
             if ended:
                 return

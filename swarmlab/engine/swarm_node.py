@@ -36,8 +36,8 @@ from swarmlab.errors import (
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.ca.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.manager import Manager
-from swarmlab.manager.rpc_server import Gate
-from swarmlab.manager.store import Change, Codec
+from swarmlab.manager.rpc_server import RpcServer
+from swarmlab.manager.store import Change, StoreCodec
 from swarmlab.model import Cluster, Document, Node, Role, StoreObject, messages
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import Call, Machine, S
@@ -59,7 +59,7 @@ class SwarmNode(ABC):
         self.identity: Identity | None = None
         self.agent: Agent | None = None
         self.manager: Manager | None = None
-        self.gate: Gate | None = None
+        self.rpc_server: RpcServer | None = None
         self.pending_call: Call | None = None  # an init or join in progress
         self.credentials = Credentials(machine)
         self._fault = ""  # why the agent or the manager could not be started
@@ -142,9 +142,9 @@ class SwarmNode(ABC):
     ) -> None:
         """Run a manager; `start` is the constructor of RaftNode to use, with its `options`."""
         manager = Manager(self, objects)
-        storage = Storage(self.machine.disk, Codec(), self.credentials.seal())
+        storage = Storage(self.machine.disk, StoreCodec(), self.credentials.seal())
         manager.raft = start(self.machine, storage, manager, **options)
-        self.manager, self.gate = manager, Gate(manager)
+        self.manager, self.rpc_server = manager, RpcServer(manager)
 
     def _run_agent(self) -> None:
         self.agent = Agent(self)
@@ -155,7 +155,7 @@ class SwarmNode(ABC):
         """Become a worker: Raft's log and snapshots are erased."""
         if self.manager is not None:
             self.manager.stop()
-        self.manager = self.gate = None
+        self.manager = self.rpc_server = None
         self.machine.disk.delete(RAFT_FILES)
         if self.identity is not None:
             self.identity.role, self.identity.raft_id = Role.WORKER.value, 0
@@ -176,11 +176,11 @@ class SwarmNode(ABC):
     def serve(self, source: str, body: messages.Message) -> Any:
         if isinstance(body, messages.Ping):
             return True
-        if self.gate is None:
+        if self.rpc_server is None:
             raise NotLeader
         if not isinstance(body, messages.GetRootCertificate | messages.IssueCertificate):
             self.credentials.authorize(source, body, self._removed_ids())
-        return self.gate.serve(source, body)
+        return self.rpc_server.serve(source, body)
 
     def _removed_ids(self) -> tuple[str, ...]:
         """Nodes removed from the swarm: their certificates are refused, though they verify."""
@@ -191,8 +191,8 @@ class SwarmNode(ABC):
 
     def control(self, method: str, *args: Any) -> Call:
         """Send a command to the Control API; this node has to be a manager."""
-        assert self.gate is not None
-        return self.gate.ask(messages.Control(method, args))
+        assert self.rpc_server is not None
+        return self.rpc_server.ask(messages.Control(method, args))
 
     # -- init and join ----------------------------------------------------------------
     def swarm_init(self, request: Document) -> Call:
@@ -355,8 +355,8 @@ class SwarmNode(ABC):
         if self.manager is None or force:
             self._leave()
             return call.resolve()
-        assert self.gate is not None
-        self.gate.ask(messages.Control("read", ("manager",))).then(fail_leave, call)
+        assert self.rpc_server is not None
+        self.rpc_server.ask(messages.Control("read", ("manager",))).then(fail_leave, call)
         return call
 
     def _leave(self) -> None:
@@ -364,7 +364,7 @@ class SwarmNode(ABC):
             self.agent.leave()
         if self.manager is not None:
             self.manager.stop()
-        self.agent = self.manager = self.gate = self.identity = None
+        self.agent = self.manager = self.rpc_server = self.identity = None
         self.pending_call, self._promoting, self._fault = None, False, ""
         self.credentials.forget()
         self.machine.disk.delete(SWARM_FILES)

@@ -1,19 +1,21 @@
-"""What every room of the manager is: it sees what was committed, and decides what to change.
+"""The base class of the manager's control loops: each sees commits, then decides what to change.
 
-A room never writes and never talks to another room: rooms meet only in the store. The manager
-wakes a room when `see` asks for it or its alarm is due, hands it the store to read, and proposes
-what it returns.
+A control loop never writes to the store and never calls another control loop: they meet only in the
+store. The manager wakes a control loop when `see` asks for it or its alarm is due, hands it the
+store to read, and proposes what it returns.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from swarmlab.manager.store import Change, Store
 from swarmlab.model import StoreObject
 
 
-class Room(ABC):
+class ControlLoop(ABC):
+    watches: ClassVar[tuple[type[StoreObject], ...]]  # the tables whose commits `see` gets
     # Wait this long after the last commit before deciding, at most `debounce_ns_max` in all.
     debounce_ns = 0
     debounce_ns_max = 0
@@ -26,7 +28,7 @@ class Room(ABC):
     def decide(self, view: Store) -> list[Change]:
         """What to change, given the store as it is now."""
 
-    def committed(self) -> None:  # noqa: B027  most rooms need not hear of it
+    def committed(self) -> None:  # noqa: B027  only the dispatcher acts on it
         """What `decide` returned is stored, or it returned nothing."""
 
     def alarm_ns(self) -> int | None:

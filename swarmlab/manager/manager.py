@@ -1,10 +1,10 @@
-"""One node's manager: a copy of the store, a seat in Raft and, while it leads, the rooms at work.
+"""The manager of one node: event loop, write queue and, while it leads, the control loops.
 
     API -> orchestrator -> allocator -> scheduler -> dispatcher        (the talk's scheduler slide)
 
-This file alone wakes the rooms and proposes what they return. Writes go one after the other: a
-room or an API call reads the store, says what to change, and the next one waits until that is
-committed, so nobody decides on what is about to change. Source: swarmkit manager/manager.go.
+Only this file wakes control loops and proposes what they return. Writes are serialized: a control
+loop or a command reads the store and returns changes, and the next one waits until those are
+committed, so that no decision is made on outdated data. Source: swarmkit manager/manager.go.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swarmlab.errors import LostLeadership, SwarmError
 from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.ca.root_rotation import RootRotation
 from swarmlab.manager.control_api import ControlApi
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.dispatcher.dispatcher import Dispatcher
 from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
 from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
@@ -42,15 +42,15 @@ class ManagerHost(Protocol):
     def node_id(self) -> str: ...
 
     def changed(self, change: Change, before: StoreObject | None) -> None:
-        """Something was committed."""
+        """A change was committed."""
 
     def removed_from_raft(self) -> None:
-        """This manager was taken out of Raft."""
+        """This manager is no longer a member of the Raft group."""
 
 
 @dataclass(slots=True)
-class Job:
-    """One write to come: who decides, with what, and who waits for the outcome."""
+class Write:
+    """A write in the queue: the function that decides on changes, and the call to answer."""
 
     decide: Callable[..., list[Change]]
     args: tuple[Any, ...]
@@ -58,7 +58,7 @@ class Job:
 
 
 class Manager:
-    """`raft` has to be set before anything happens; `first_objects` on a swarm's first node."""
+    """`raft` must be set before the first event; `first_objects`: what a new swarm starts with."""
 
     raft: RaftNode
 
@@ -67,32 +67,33 @@ class Manager:
         self.machine = host.machine
         self.store = Store()
         self.api = ControlApi(host.machine.simulation, self)
-        self.rooms: list[Room] = []  # empty on a follower
+        self.control_loops: list[ControlLoop] = []  # empty on a follower
         self.dispatcher: Dispatcher | None = None
         self._role_manager: RoleManager | None = None
         self._first_objects = tuple(first_objects)
-        self._jobs: deque[Job] = deque()
-        self._queued: list[Room] = []  # rooms with a job in the queue
+        self._writes: deque[Write] = deque()
+        self._queued: list[ControlLoop] = []  # control loops with a write in the queue
         self._writing = False
-        self._reign = 0  # changes whenever leadership does; what belongs to an old one is void
-        self._alarms: dict[int, Timer] = {}  # by the room's position
-        self._waking: dict[int, tuple[Timer, int]] = {}  # debounced rooms: (timer, latest time)
+        self._epoch = 0  # leadership epoch; callbacks from an earlier one are ignored
+        self._alarms: dict[ControlLoop, Timer] = {}
+        self._debounced: dict[ControlLoop, tuple[Timer, int]] = {}  # (timer, latest time)
 
     # -- Raft's state machine --------------------------------------------------------
     def apply(self, index: int, data: Any) -> None:
-        """A committed transaction, a tuple of changes: into the store, then past every room."""
-        done = self.store.apply(index, data)
-        for change, before in done:
+        """Apply one committed transaction to the store, and show it to the control loops."""
+        applied = self.store.apply(index, data)
+        for change, before in applied:
             self.host.changed(change, before)
         removal = "remove"
-        for room in self.rooms:
-            seen = False
-            for change, before in done:
-                after = None if change.action == removal else change.object
-                seen = room.see(before, after) or seen
-            if seen:
-                self.wake(room)
-        self._still_talking()
+        for control_loop in self.control_loops:
+            watches, wake = control_loop.watches, False
+            for change, before in applied:
+                if type(change.object) in watches:
+                    after = None if change.action == removal else change.object
+                    wake = control_loop.see(before, after) or wake
+            if wake:
+                self.wake(control_loop)
+        self._extend_debounce()
 
     def snapshot(self) -> Any:
         return self.store.dump()
@@ -102,23 +103,22 @@ class Manager:
 
     def leadership(self, leader: bool) -> None:
         """Raft made this node the leader, or it no longer is."""
-        self._reign += 1
+        self._epoch += 1
         self._drop_work()
         if not leader:
             return
         if self.store.tables["cluster"]:
-            self._open_rooms()
+            self._start_control_loops()
         else:
             changes = [create(object) for object in self._first_objects]
-            job = Job(self._found, (changes,), Call().then(self._founded, self._reign))
-            self._enqueue(job)
+            self.write(self._bootstrap, changes).then(self._bootstrapped, self._epoch)
 
-    def _found(self, view: Store, changes: list[Change]) -> list[Change]:
+    def _bootstrap(self, view: Store, changes: list[Change]) -> list[Change]:
         return changes
 
-    def _founded(self, call: Call, reign: int) -> None:
-        if call.error is None and reign == self._reign:
-            self._open_rooms()
+    def _bootstrapped(self, call: Call, epoch: int) -> None:
+        if call.error is None and epoch == self._epoch:
+            self._start_control_loops()
 
     def members_changed(self) -> None:
         if self._role_manager is not None and self.dispatcher is not None:
@@ -131,17 +131,17 @@ class Manager:
 
     def stop(self) -> None:
         """The manager component ends; the machine goes on."""
-        self._reign += 1
+        self._epoch += 1
         self._drop_work()
         self.raft.stop()
 
-    # -- rooms -----------------------------------------------------------------------
-    def _open_rooms(self) -> None:
+    # -- control loops ---------------------------------------------------------------
+    def _start_control_loops(self) -> None:
         simulation, view = self.machine.simulation, self.store
         self._role_manager = RoleManager(simulation, view)
         self._role_manager.member_ids = self.member_ids()
         self.dispatcher = Dispatcher(self.machine, view, self._after, self.wake, self.addresses)
-        self.rooms = [
+        self.control_loops = [
             ReplicatedOrchestrator(simulation, view),
             GlobalOrchestrator(simulation, view),
             JobOrchestrator(simulation, view),
@@ -153,99 +153,94 @@ class Manager:
             RootRotation(simulation, view),
             self._role_manager,
         ]
-        for room in self.rooms:
-            self._queue(room)
+        for control_loop in self.control_loops:
+            self._queue(control_loop)
 
     def _drop_work(self) -> None:
-        jobs, self._jobs = self._jobs, deque()
-        self.rooms, self.dispatcher, self._role_manager = [], None, None
+        writes, self._writes = self._writes, deque()
+        self.control_loops, self.dispatcher, self._role_manager = [], None, None
         self._queued, self._writing = [], False
-        for timer in (*self._alarms.values(), *(timer for timer, _ in self._waking.values())):
+        for timer in (*self._alarms.values(), *(timer for timer, _ in self._debounced.values())):
             timer.cancel()
-        self._alarms, self._waking = {}, {}
-        for job in jobs:
-            job.call.fail(LostLeadership())
+        self._alarms, self._debounced = {}, {}
+        for write in writes:
+            write.call.fail(LostLeadership())
 
     def _after(self, delay_ns: int, callback: Callable[..., None], *args: Any) -> Timer:
-        return self.machine.after(delay_ns, self._due, self._reign, callback, args)
+        return self.machine.after(delay_ns, self._due, self._epoch, callback, args)
 
-    def _due(self, reign: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
-        if reign == self._reign:
+    def _due(self, epoch: int, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if epoch == self._epoch:
             callback(*args)
 
-    def wake(self, room: Room) -> None:
-        """Let the room decide soon: at once, or when commits have paused for a while."""
-        if not room.debounce_ns:
-            self._queue(room)
-            return
-        place = self.rooms.index(room)
-        if place not in self._waking:
-            latest_ns = self.machine.simulation.now_ns + room.debounce_ns_max
-            timer = self._after(room.debounce_ns, self._queue, room)
-            self._waking[place] = timer, latest_ns
+    def wake(self, control_loop: ControlLoop) -> None:
+        """Let the control loop decide soon: at once, or after its debounce."""
+        if not control_loop.debounce_ns:
+            self._queue(control_loop)
+        elif control_loop not in self._debounced:
+            latest_ns = self.machine.simulation.now_ns + control_loop.debounce_ns_max
+            timer = self._after(control_loop.debounce_ns, self._queue, control_loop)
+            self._debounced[control_loop] = timer, latest_ns
 
-    def _still_talking(self) -> None:
-        """A commit puts off the rooms that wait for a pause, up to their limit."""
+    def _extend_debounce(self) -> None:
+        """Each commit extends the debounce, up to its maximum."""
         now_ns = self.machine.simulation.now_ns
-        for place, (timer, latest_ns) in self._waking.items():
-            room = self.rooms[place]
-            due_ns = min(now_ns + room.debounce_ns, latest_ns)
+        for control_loop, (timer, latest_ns) in self._debounced.items():
+            due_ns = min(now_ns + control_loop.debounce_ns, latest_ns)
             if due_ns > timer.when_ns:
                 timer.cancel()
-                self._waking[place] = self._after(due_ns - now_ns, self._queue, room), latest_ns
+                timer = self._after(due_ns - now_ns, self._queue, control_loop)
+                self._debounced[control_loop] = timer, latest_ns
 
-    def _queue(self, room: Room) -> None:
-        self._waking.pop(self.rooms.index(room), None)
-        if room not in self._queued:
-            self._queued.append(room)
-            self._enqueue(Job(self._decide, (room,), Call().then(self._decided, room, self._reign)))
+    def _queue(self, control_loop: ControlLoop) -> None:
+        self._debounced.pop(control_loop, None)
+        if control_loop not in self._queued:
+            self._queued.append(control_loop)
+            write = self.write(self._decide, control_loop)
+            write.then(self._decided, control_loop, self._epoch)
 
-    def _decide(self, view: Store, room: Room) -> list[Change]:
-        self._queued.remove(room)
-        return room.decide(view)
+    def _decide(self, view: Store, control_loop: ControlLoop) -> list[Change]:
+        self._queued.remove(control_loop)
+        return control_loop.decide(view)
 
-    def _decided(self, call: Call, room: Room, reign: int) -> None:
-        if reign != self._reign or call.error is not None:
+    def _decided(self, call: Call, control_loop: ControlLoop, epoch: int) -> None:
+        if epoch != self._epoch or call.error is not None:
             return  # leadership is over, or about to be
-        room.committed()
-        if isinstance(room, RoleManager):
-            for node_id in room.to_remove:
+        control_loop.committed()
+        if isinstance(control_loop, RoleManager):
+            for node_id in control_loop.to_remove:
                 self._remove_member(node_id)
-        self._set_alarm(room)
+        self._set_alarm(control_loop)
 
-    def _set_alarm(self, room: Room) -> None:
-        place = self.rooms.index(room)
-        timer, alarm_ns = self._alarms.pop(place, None), room.alarm_ns()
+    def _set_alarm(self, control_loop: ControlLoop) -> None:
+        timer, alarm_ns = self._alarms.pop(control_loop, None), control_loop.alarm_ns()
         if timer is not None:
             timer.cancel()
         if alarm_ns is not None:
             delay_ns = max(0, alarm_ns - self.machine.simulation.now_ns)
-            self._alarms[place] = self._after(delay_ns, self._queue, room)
+            self._alarms[control_loop] = self._after(delay_ns, self._queue, control_loop)
 
     # -- writing ---------------------------------------------------------------------
     def write(self, decide: Callable[..., list[Change]], *args: Any) -> Call:
-        """Let `decide(store, *args)` say what to change, in its turn; answered when committed.
+        """Queue a write of what `decide(store, *args)` returns; answered when it is committed.
 
         Resolves with the first changed object as it was stored, None when there was no change.
         """
-        call = Call()
-        self._enqueue(Job(decide, args, call))
-        return call
-
-    def _enqueue(self, job: Job) -> None:
-        self._jobs.append(job)
+        write = Write(decide, args, Call())
+        self._writes.append(write)
         self._work()
+        return write.call
 
     def _work(self) -> None:
-        while self._jobs and not self._writing:
-            job = self._jobs.popleft()
+        while self._writes and not self._writing:
+            write = self._writes.popleft()
             try:
-                changes = job.decide(self.store, *job.args)
+                changes = write.decide(self.store, *write.args)
             except SwarmError as error:
-                job.call.fail(error)
+                write.call.fail(error)
                 continue
             if not changes:
-                job.call.resolve(None)
+                write.call.resolve(None)
                 continue
             self._writing = True
             index, now_ns = self.store.index, self.machine.simulation.now_ns
@@ -253,14 +248,14 @@ class Manager:
             size = TRANSACTION_CHANGES_MAX
             for start in range(0, len(dated), size):
                 proposal = self.raft.propose(dated[start : start + size])
-            proposal.then(self._written, job, dated[0].object, self._reign)
+            proposal.then(self._written, write, dated[0].object, self._epoch)
 
-    def _written(self, proposal: Call, job: Job, object: StoreObject, reign: int) -> None:
+    def _written(self, proposal: Call, write: Write, object: StoreObject, epoch: int) -> None:
         if proposal.error is not None:
-            job.call.fail(proposal.error)
+            write.call.fail(proposal.error)
         else:
-            job.call.resolve(object)
-        if reign == self._reign:
+            write.call.resolve(object)
+        if epoch == self._epoch:
             self._writing = False
             self._work()
 
@@ -274,12 +269,12 @@ class Manager:
         return [member.node_id for member in self.raft.members.values()]
 
     def reachable_ids(self) -> list[str]:
-        """The node ids of members that this leader hears."""
+        """The node ids of the members that answer this leader."""
         members = self.raft.members.items()
         return [m.node_id for raft_id, m in members if self.raft.reachable(raft_id)]
 
     def statuses(self) -> tuple[ManagerStatus, ...]:
-        """Every member, as the leader sees it."""
+        """Every member of the Raft group, as the leader sees it."""
         reachable = self.reachable_ids()
         return tuple(
             ManagerStatus(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, Role, StoreObject
 from swarmlab.raft import quorum
@@ -25,8 +25,10 @@ def is_safe_to_remove(reachable: Collection[str], members_count: int, node_id: s
     return others >= quorum(members_count - 1)
 
 
-class RoleManager(Room):
+class RoleManager(ControlLoop):
     """`decide` changes roles; `to_remove` names the members that Raft has to let go first."""
+
+    watches = (Node,)
 
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation

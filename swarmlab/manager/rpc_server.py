@@ -53,7 +53,7 @@ UNREACHABLE = (
 )
 
 
-class Gate:
+class RpcServer:
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
         self.machine = manager.machine

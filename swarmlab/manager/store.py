@@ -1,8 +1,8 @@
 """What the swarm knows: one table a kind of object, alike on every manager.
 
 Only committed changes are applied, in the log's order, so that all copies agree. A transaction is
-a tuple of changes in one Raft entry: all of it happens, or nothing. Rooms read the store and never
-write to it. Source: swarmkit manager/state/store/memory.go.
+a tuple of changes in one Raft entry: all of it happens, or nothing. Control loops read the store
+and never write to it. Source: swarmkit manager/state/store/memory.go.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def stamped(change: Change, index: int, now_ns: int) -> Change:
     return Change(change.action, dated)
 
 
-class Codec:
+class StoreCodec:
     """Store changes and dumps as bytes. Only this package's own records can be read back."""
 
     def encode(self, data: Any) -> bytes:

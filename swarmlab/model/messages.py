@@ -21,7 +21,7 @@ class Message:
 # -- agent -> dispatcher -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Register(Message):
-    """Call: an agent opens a session; answered with `Session`, or refused with `NotLeader`."""
+    """Call: an agent opens a session; answered with `Registered`, or refused with `NotLeader`."""
 
     node_id: str
     description: Document  # Docker's node description
@@ -29,7 +29,7 @@ class Register(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Session(Message):
+class Registered(Message):
     """The dispatcher's welcome; it pushes `SessionChanged` and `Assignments` from now on."""
 
     session_id: str

@@ -14,8 +14,8 @@ from swarmlab.model.messages import (
     Assignments,
     Heartbeat,
     Register,
+    Registered,
     ReportStatus,
-    Session,
     SessionChanged,
 )
 from swarmlab.simulation import MS, Call, Machine, S, Timer
@@ -129,7 +129,7 @@ class Agent:
             leader = call.error.leader_address if isinstance(call.error, NotLeader) else ""
             self._connect(leader) if leader and not sent_on else self._try_again()
             return
-        session: Session = call.value
+        session: Registered = call.value
         self.session_id, self.leader = session.session_id, target
         self._backoff_ns = self._number = 0
         self.host.session_changed(session.node, session.managers, session.root_certificate)

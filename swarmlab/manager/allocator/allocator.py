@@ -11,9 +11,9 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from swarmlab.manager.allocator.addresses import Ports, Subnet, next_subnet
-from swarmlab.manager.control_loop import Room
-from swarmlab.manager.orchestrator.slots import PENDING
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
+from swarmlab.manager.tasks import PENDING
 from swarmlab.model import (
     EMPTY,
     Document,
@@ -37,7 +37,9 @@ def is_overlay(network: SwarmNetwork) -> bool:
     return bool(network.spec.get("Driver", "overlay") == "overlay")
 
 
-class Allocator(Room):
+class Allocator(ControlLoop):
+    watches = (SwarmNetwork, Service, Task)
+
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self._subnets: dict[str, Subnet] = {}  # by network id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 
 from swarmlab.manager.ca.certificates import new_token, public_key_of
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Cluster, Node, StoreObject
 from swarmlab.simulation import S, Simulation
@@ -23,7 +23,9 @@ def is_renewed(node: Node, root_certificate: str) -> bool:
     return base64.b64decode(key) == public_key_of(root_certificate)
 
 
-class RootRotation(Room):
+class RootRotation(ControlLoop):
+    watches = (Cluster,)
+
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self._rotating = view.cluster.rotation is not None

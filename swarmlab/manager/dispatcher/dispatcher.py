@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from swarmlab.errors import Unknown
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import (
     Cluster,
@@ -30,8 +30,8 @@ from swarmlab.model.messages import (
     Assignments,
     Heartbeat,
     Register,
+    Registered,
     ReportStatus,
-    Session,
     SessionChanged,
 )
 from swarmlab.model.trace_records import NodeStateChanged
@@ -68,13 +68,15 @@ class AgentSession:
     expiry: Timer | None = None
 
 
-class Dispatcher(Room):
+class Dispatcher(ControlLoop):
+    watches = (Cluster, Node, Task)
+
     def __init__(
         self,
         machine: Machine,
         view: Store,
         after: Callable[..., Timer],
-        wake: Callable[[Room], None],
+        wake: Callable[[ControlLoop], None],
         managers: Callable[[], tuple[str, ...]],
     ) -> None:
         self.machine = machine
@@ -127,7 +129,7 @@ class Dispatcher(Room):
         self.sessions[node_id] = session
         period_ns = self._heard(session)
         root = self.view.cluster.root_certificate
-        call.resolve(Session(session.id, period_ns, node, self.managers(), root))
+        call.resolve(Registered(session.id, period_ns, node, self.managers(), root))
         self._push(session, complete=True)
 
     def heartbeat(self, body: Heartbeat) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swarmlab.manager import constraints
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.scheduler.node_info import generic
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Availability, Document, Node, StoreObject, Task, TaskState
@@ -18,7 +18,7 @@ MESSAGE = "task rejected by constraint enforcer"
 ERROR = "assigned node no longer meets constraints"
 
 
-def turned_out(view: Store, node: Node) -> list[Task]:
+def tasks_to_reject(view: Store, node: Node) -> list[Task]:
     """The live tasks that may not stay on the node: constraints, then memory and CPU in turn."""
     if node.spec.availability is not Availability.ACTIVE:
         return []
@@ -66,7 +66,9 @@ def _claim(free: list[tuple[str, str | int]], resource: Document) -> bool:
     return False
 
 
-class ConstraintEnforcer(Room):
+class ConstraintEnforcer(ControlLoop):
+    watches = (Node,)
+
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self._nodes = {node.id: None for node in view.all(Node)}
@@ -82,7 +84,7 @@ class ConstraintEnforcer(Room):
         changes = []
         for id in nodes:
             node = view.nodes.get(id)
-            for task in turned_out(view, node) if node is not None else ():
+            for task in tasks_to_reject(view, node) if node is not None else ():
                 status = replace(
                     task.status,
                     state=TaskState.REJECTED,

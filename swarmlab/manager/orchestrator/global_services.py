@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from swarmlab.manager import constraints
 from swarmlab.manager.orchestrator.orchestrator import Orchestrator
-from swarmlab.manager.orchestrator.slots import is_clean, is_invalid, live, new_task, wanted
-from swarmlab.manager.store import Change, Store, create, remove, update
+from swarmlab.manager.store import Change, Store, create, remove
+from swarmlab.manager.tasks import is_clean, is_invalid, new_task, shut_down
 from swarmlab.model import Availability, Node, Service, Task, TaskState
 
 
@@ -26,32 +26,32 @@ class GlobalOrchestrator(Orchestrator):
         if service is None or node is None or is_invalid(node) or task.state <= TaskState.RUNNING:
             return []
         if node.spec.availability is Availability.PAUSE or not self._meets(service, node):
-            return [update(wanted(task, TaskState.SHUTDOWN))]
+            return shut_down([task])
         return self.restarts.restart(view, task, service, self.simulation.now_ns)
 
     def _meets(self, service: Service, node: Node) -> bool:
         return constraints.satisfied(constraints.parse(service.spec.task.constraints), node)
 
     def check_node(self, view: Store, node_id: str) -> list[Change]:
-        """A node that went keeps no task; one that came, or changed, gets what it lacks at once."""
+        """Remove the tasks of a removed node; give a new or changed node what it lacks, at once."""
         node = view.nodes.get(node_id)
-        mine = [t for t in view.tasks_of_node(node_id) if self.service_of(view, t) is not None]
+        node_tasks = [t for t in view.tasks_of_node(node_id) if self.service_of(view, t)]
         if node is None:
-            return [remove(task) for task in mine]
+            return [remove(task) for task in node_tasks]
         if is_invalid(node):
-            return [update(wanted(task, TaskState.SHUTDOWN)) for task in live(mine)]
+            return shut_down(node_tasks)
         if node.spec.availability is Availability.PAUSE:
             return []
         changes: list[Change] = []
         for service in view.all(Service):
             if service.spec.mode == self.mode and self._meets(service, node):
-                slot = [task for task in mine if task.service_id == service.id]
+                slot = [task for task in node_tasks if task.service_id == service.id]
                 tasks = self.updatable(slot, service) if slot else []
                 clean = [task for task in tasks if is_clean(task, service, node)]
                 if not clean:
                     changes.append(create(self._new(service, node_id)))
                 spare = [task for task in tasks if task not in clean[:1]]
-                changes += [update(wanted(task, TaskState.SHUTDOWN)) for task in live(spare)]
+                changes += shut_down(spare)
         return changes
 
     def reconcile(self, view: Store, service: Service) -> list[Change]:
@@ -63,15 +63,15 @@ class GlobalOrchestrator(Orchestrator):
         for node in view.all(Node):
             slot = by_node.pop(node.id, [])
             if is_invalid(node) or not self._meets(service, node):
-                changes += [update(wanted(task, TaskState.SHUTDOWN)) for task in live(slot)]
+                changes += shut_down(slot)
             elif node.spec.availability is not Availability.PAUSE:
                 tasks = self.updatable(slot, service) if slot else []
                 if tasks:
                     occupied.append(tasks)
                 else:
                     changes.append(create(self._new(service, node.id)))
-        for slot in by_node.values():  # of nodes that are no more
-            changes += [update(wanted(task, TaskState.SHUTDOWN)) for task in live(slot)]
+        for slot in by_node.values():  # of removed nodes
+            changes += shut_down(slot)
         self.simulation.rng.shuffle(occupied)  # Go walks a map here
         return changes + self.updates.offer(view, service, occupied)
 

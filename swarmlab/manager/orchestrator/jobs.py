@@ -1,7 +1,7 @@
 """The orchestrator of jobs: tasks that run to completion, once in each iteration of the service.
 
 Any update of a job starts a new iteration. Nodes that come, go or drain are not looked at: only the
-service and its own tasks wake this room. Source: swarmkit manager/orchestrator/jobs.
+service and its own tasks wake this control_loop. Source: swarmkit manager/orchestrator/jobs.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 from itertools import count, islice
 
 from swarmlab.manager import constraints
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
-from swarmlab.manager.orchestrator.slots import is_invalid, new_task, wanted
-from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.manager.store import Change, Store, create
+from swarmlab.manager.tasks import is_invalid, new_task, set_desired_state
 from swarmlab.model import Availability, Node, NodeState, Service, StoreObject, Task, TaskState
 from swarmlab.simulation import Simulation
 
 
-class JobOrchestrator(Room):
+class JobOrchestrator(ControlLoop):
+    watches = (Service, Task)
+
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self.restarts = RestartSupervisor(simulation.new_id)
@@ -47,11 +49,7 @@ class JobOrchestrator(Room):
         removed, self._removed = self._removed, {}
         for id in removed:
             self.restarts.forget_service(id)
-            changes += [
-                update(wanted(task, TaskState.REMOVE))
-                for task in view.tasks_of_service(id)
-                if task.desired < TaskState.REMOVE
-            ]
+            changes += set_desired_state(view.tasks_of_service(id), TaskState.REMOVE)
         if changes:
             return changes
         services, self._services = self._services, {}
@@ -67,11 +65,8 @@ class JobOrchestrator(Room):
         for task in view.tasks_of_service(service.id):
             (now if task.job_iteration == service.job_iteration else old).append(task)
         everywhere = service.spec.mode == "global-job"
-        changes = [
-            update(wanted(task, TaskState.REMOVE))
-            for task in old
-            if task.desired < TaskState.REMOVE and (everywhere or task.state <= TaskState.RUNNING)
-        ]
+        outdated = [task for task in old if everywhere or task.state <= TaskState.RUNNING]
+        changes = set_desired_state(outdated, TaskState.REMOVE)
         if everywhere:
             return changes + self._reconcile_global(view, service, now)
         return changes + self._reconcile_replicated(view, service, now)
@@ -108,7 +103,7 @@ class JobOrchestrator(Room):
             matches = constraints.satisfied(wanted_here, node)
             if matches and is_invalid(node) and task is not None:
                 if task.state <= TaskState.RUNNING:
-                    changes.append(update(wanted(task, TaskState.SHUTDOWN)))
+                    changes += set_desired_state([task], TaskState.SHUTDOWN)
             elif matches and task is None and _is_candidate(node):
                 changes.append(create(self._new(service, node_id=node.id)))
         touched = {change.object.id for change in changes}

@@ -11,17 +11,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
-from swarmlab.manager.orchestrator.slots import is_rolling_back, live, wanted
 from swarmlab.manager.orchestrator.updater import Updates
-from swarmlab.manager.store import Change, Store, update
+from swarmlab.manager.store import Change, Store
+from swarmlab.manager.tasks import is_rolling_back, runnable, set_desired_state
 from swarmlab.model import Node, Service, StoreObject, Task, TaskState
 from swarmlab.model.trace_records import UpdateStateChanged
 from swarmlab.simulation import Simulation
 
 
-class Orchestrator(Room):
+class Orchestrator(ControlLoop):
+    watches = (Service, Task, Node)
     mode: ClassVar[str]
 
     def __init__(self, simulation: Simulation, view: Store) -> None:
@@ -116,18 +117,14 @@ class Orchestrator(Room):
     def _remove(self, view: Store, service_id: str) -> list[Change]:
         """The service is gone: its tasks are to stop and go, whatever their age."""
         self.restarts.forget_service(service_id)
-        return [
-            update(wanted(task, TaskState.REMOVE))
-            for task in view.tasks_of_service(service_id)
-            if task.desired < TaskState.REMOVE
-        ]
+        return set_desired_state(view.tasks_of_service(service_id), TaskState.REMOVE)
 
     def updatable(self, slot: list[Task], service: Service) -> list[Task]:
         """The tasks that make a slot occupied: the live ones, else a finished one that stays so.
 
         A slot whose last task ended and must not be restarted still counts as a replica.
         """
-        alive = live(slot)
+        alive = runnable(slot)
         if alive or is_rolling_back(service):
             return alive
         newest = max(slot, key=lambda task: task.stamp_ns)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import count
 
 from swarmlab.manager.orchestrator.orchestrator import Orchestrator
-from swarmlab.manager.orchestrator.slots import by_slot, is_invalid, new_task, wanted
 from swarmlab.manager.store import Change, Store, create, remove, update
+from swarmlab.manager.tasks import by_slot, is_invalid, new_task, with_desired_state
 from swarmlab.model import Service, Task, TaskState
 
 
@@ -87,7 +87,7 @@ class ReplicatedOrchestrator(Orchestrator):
             numbered = {number: t for number, t in occupied.items() if isinstance(number, int)}
             order = kept_first(numbered)
             surplus = [task for number in order[replicas:] for task in numbered[number]]
-            changes += [update(wanted(task, TaskState.REMOVE)) for task in surplus]
+            changes += [update(with_desired_state(task, TaskState.REMOVE)) for task in surplus]
             kept = [numbered[number] for number in order[:replicas]]
         changes += [remove(task) for slot in dead.values() for task in slot]
         return changes + self.updates.offer(view, service, kept)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from swarmlab.manager.orchestrator.slots import new_task, should_restart_ever, wanted
 from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.manager.tasks import new_task, should_restart_ever, with_desired_state
 from swarmlab.model import Availability, NodeState, Service, Task, TaskState
 from swarmlab.simulation import S
 
@@ -52,7 +52,7 @@ class RestartSupervisor:
         if task.id in self.delayed:
             self.delayed[task.id].failed_meanwhile = True
             return []
-        changes = [update(wanted(task, TaskState.SHUTDOWN))]
+        changes = [update(with_desired_state(task, TaskState.SHUTDOWN))]
         if not self.should_restart(task, service):
             return changes
         node = view.nodes.get(task.node_id)
@@ -140,7 +140,7 @@ class RestartSupervisor:
                     TaskState.COMPLETE if task.job_iteration is not None else TaskState.RUNNING
                 )
                 if task.desired < running:
-                    changes.append(update(wanted(task, running)))
+                    changes.append(update(with_desired_state(task, running)))
         return changes
 
     def _released(self, view: Store, start: DelayedStart, now_ns: int) -> bool:

@@ -5,9 +5,9 @@ Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go.
 
 from __future__ import annotations
 
-from swarmlab.manager.control_loop import Room
-from swarmlab.manager.orchestrator.slots import history_limit
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, remove
+from swarmlab.manager.tasks import history_limit
 from swarmlab.model import Cluster, Service, StoreObject, Task, TaskState
 from swarmlab.simulation import MS
 
@@ -44,7 +44,8 @@ def beyond_limit(slot: list[Task], limit: int) -> list[Task]:
     return oldest[: max(0, len(slot) - limit)]
 
 
-class Reaper(Room):
+class Reaper(ControlLoop):
+    watches = (Task,)
     debounce_ns = debounce_ns_max = INTERVAL_NS
 
     def __init__(self, view: Store) -> None:

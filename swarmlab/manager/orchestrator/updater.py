@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
-from swarmlab.manager.orchestrator.slots import is_clean, is_rolling_back, live, new_task, wanted
 from swarmlab.manager.store import Change, Store, create, update
+from swarmlab.manager.tasks import is_clean, is_rolling_back, new_task, runnable, shut_down
 from swarmlab.model import (
     Service,
     ServiceSpec,
@@ -152,11 +152,11 @@ class Updates:
     def _begin(self, view: Store, service: Service, run: Update, slot: Slot) -> list[Change]:
         """Give one slot a task of the new kind."""
         now_ns = self.simulation.now_ns
-        clean = [t for t in live(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
+        clean = [t for t in runnable(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
         keep = next((t for t in clean if t.desired == TaskState.RUNNING), None)
         keep = keep or next(iter(clean), None)
-        others = [t for t in live(slot) if t is not keep]
-        old = live(view.tasks[t.id] for t in others if t.id in view.tasks)
+        others = [t for t in runnable(slot) if t is not keep]
+        old = runnable(view.tasks[t.id] for t in others if t.id in view.tasks)
         start_first = keep is None and run.config.order == "start-first"
         if others and not old and not start_first:
             # Somebody was faster and replaced the slot's tasks: SwarmKit's transaction fails here.
@@ -168,7 +168,7 @@ class Updates:
             run.reached_ns[task.id] = None
         run.workers.append(Worker(slot, task.id, kept=keep is not None))
         if not start_first:
-            changes += [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
+            changes += shut_down(old)
         if task.desired < TaskState.RUNNING:
             awaited = old[-1].id if old and not start_first else ""
             self.restarts.start_later(task.id, now_ns, 0, awaited)
@@ -201,8 +201,7 @@ class Updates:
         worker.rest_until_ns = now_ns + run.config.delay_ns
         start_first = run.config.order == "start-first" and not worker.kept
         if start_first and task is not None and task.state == TaskState.RUNNING:
-            old = live(view.tasks[t.id] for t in worker.slot if t.id in view.tasks)
-            return [update(wanted(t, TaskState.SHUTDOWN)) for t in old]
+            return shut_down(view.tasks[t.id] for t in worker.slot if t.id in view.tasks)
         return []
 
     # -- failures --------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from swarmlab.manager.constraints import label
 from swarmlab.manager.scheduler.filters import Pipeline
 from swarmlab.manager.scheduler.node_info import NodeInfo
-from swarmlab.manager.scheduler.scheduler import Branch, Scheduler, build_tree, rank
+from swarmlab.manager.scheduler.scheduler import DecisionTreeNode, Scheduler, build_tree, rank
 from swarmlab.model import Task
 
 YES, NO, UNASKED = "yes", "NO", "-"
@@ -68,7 +68,7 @@ def explain(
         together=together,
         columns=columns,
         rows=rows,
-        tree=tuple(_branches(tree, heard)),
+        tree=tuple(_tree_rows(tree, heard)),
     )
 
 
@@ -95,10 +95,12 @@ def _answer(
     )
 
 
-def _branches(branch: Branch, preferences: list[str], depth: int = 0) -> list[tuple[int, str, int]]:
+def _tree_rows(
+    tree: DecisionTreeNode, preferences: list[str], depth: int = 0
+) -> list[tuple[int, str, int]]:
     found = []
-    for value, child in sorted(branch.branches.items()):
+    for value, child in sorted(tree.branches.items()):
         what = f"{preferences[depth]}={value or NO_LABEL}"
         found.append((depth, what, child.active_count))
-        found += _branches(child, preferences, depth + 1)
+        found += _tree_rows(child, preferences, depth + 1)
     return found

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from swarmlab.manager.constraints import label
-from swarmlab.manager.control_loop import Room
-from swarmlab.manager.orchestrator.slots import PENDING
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.scheduler.filters import Pipeline
 from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo
 from swarmlab.manager.store import Action, Change, Store, update
+from swarmlab.manager.tasks import PENDING
 from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
 from swarmlab.model.trace_records import Scheduled, Unschedulable
 from swarmlab.simulation import MS, S, Simulation
@@ -33,22 +33,24 @@ CONFIRMED = "scheduler confirmed task can run on preassigned node"
 
 
 @dataclass(slots=True)
-class Branch:
+class DecisionTreeNode:
     """A level of the decision tree: the nodes whose label has one value, and what lies below."""
 
     active_count: int = 0  # tasks of the service on all nodes below, eligible or not
-    branches: dict[str, Branch] = field(default_factory=dict)  # by label value; "" for no label
+    branches: dict[str, DecisionTreeNode] = field(
+        default_factory=dict
+    )  # by label value; "" for no label
     nodes: list[NodeInfo] = field(default_factory=list)  # of a leaf: those that pass the filters
 
 
 def build_tree(
     nodes: Iterable[NodeInfo], task: Task, pipeline: Pipeline, preferences: tuple[str, ...]
-) -> Branch:
+) -> DecisionTreeNode:
     """Hang every node into the tree by its labels; unlabelled ones share a branch of their own.
 
     A preference that is no label descriptor is skipped: that level does not exist.
     """
-    root = Branch()
+    root = DecisionTreeNode()
     for info in nodes:
         branch, count = root, info.tasks_of_service(task.service_id)
         branch.active_count += count
@@ -56,7 +58,7 @@ def build_tree(
             value = label(info.node, descriptor)
             if value is None:
                 continue
-            branch = branch.branches.setdefault(value, Branch())
+            branch = branch.branches.setdefault(value, DecisionTreeNode())
             branch.active_count += count
         if pipeline.passes(info):
             branch.nodes.append(info)
@@ -85,13 +87,13 @@ class Group:
         self.rng = rng
         self.assigned = _status(TaskState.ASSIGNED, ASSIGNED, now_ns)
 
-    def fill(self, branch: Branch, count: int) -> int:
+    def fill(self, branch: DecisionTreeNode, count: int) -> int:
         """Place up to `count` tasks below `branch`; how many found a place."""
         if branch.branches:
             return self._share_out(branch, count)
         return self._fill_leaf(branch.nodes, count)
 
-    def _share_out(self, branch: Branch, count: int) -> int:
+    def _share_out(self, branch: DecisionTreeNode, count: int) -> int:
         """Level the branches: the emptier ones first, what is left over one by one.
 
         The counts are those from before this pass; results can be off by a few, as in SwarmKit.
@@ -162,9 +164,10 @@ def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskS
     return TaskStatus(state=state, timestamp_ns=now_ns, message=message, err=err)
 
 
-class Scheduler(Room):
+class Scheduler(ControlLoop):
     """Keeps a picture of every node, and a queue of tasks that want one."""
 
+    watches = (Node, Task)
     debounce_ns, debounce_ns_max = DEBOUNCE_NS, DEBOUNCE_NS_MAX
 
     def __init__(self, simulation: Simulation, where: str, view: Store) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from swarmlab.manager import constraints
+from swarmlab.manager.store import Change, update
 from swarmlab.model import (
     Availability,
     Cluster,
@@ -54,10 +55,20 @@ def new_task(
     )
 
 
-def wanted(task: Task, desired: TaskState) -> Task:
+def with_desired_state(task: Task, desired: TaskState) -> Task:
     """The task with a later desired state; a desired state never goes back."""
     assert desired >= task.desired, f"{task.id}: {task.desired} -> {desired} goes back"
     return replace(task, desired=desired)
+
+
+def set_desired_state(tasks: Iterable[Task], desired: TaskState) -> list[Change]:
+    """Changes that raise the desired state of those tasks that have an earlier one."""
+    return [update(with_desired_state(t, desired)) for t in tasks if t.desired < desired]
+
+
+def shut_down(tasks: Iterable[Task]) -> list[Change]:
+    """Changes that set the desired state of the runnable tasks to SHUTDOWN."""
+    return set_desired_state(runnable(tasks), TaskState.SHUTDOWN)
 
 
 def is_invalid(node: Node | None) -> bool:
@@ -88,7 +99,7 @@ def by_slot(tasks: Iterable[Task]) -> dict[int | str, list[Task]]:
     return slots
 
 
-def live(tasks: Iterable[Task]) -> list[Task]:
+def runnable(tasks: Iterable[Task]) -> list[Task]:
     """The tasks that are wanted."""
     return [task for task in tasks if task.desired <= TaskState.RUNNING]
 

@@ -1,4 +1,4 @@
-"""Literals for tests of the manager's rooms: nodes, services and tasks without a cluster."""
+"""Nodes, services and tasks for tests of the manager's control loops, without a cluster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from swarmlab.manager.control_loop import Room
+from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Action, Change, Store
 from swarmlab.model import (
     Cluster,
@@ -99,33 +99,36 @@ def cluster(**spec: Any) -> Cluster:
     )
 
 
-class Play:
-    """A store and one room: what is changed is seen, what the room decides is applied."""
+class Harness:
+    """A store and one control loop: it sees what is applied, and what it decides is applied."""
 
-    def __init__(self, objects: Iterable[StoreObject], room: type[Room] | Any, seed: int = 1):
+    def __init__(
+        self, objects: Iterable[StoreObject], control_loop: type[ControlLoop] | Any, seed: int = 1
+    ):
         self.simulation = Simulation(seed)
         self.store = Store([cluster(), *objects])
-        self.room = room(self.simulation, self.store)
+        self.control_loop = control_loop(self.simulation, self.store)
 
     def apply(self, *changes: Change) -> None:
         for change, before in self.store.apply(self.store.index + 1, changes):
             after = None if change.action is Action.REMOVE else change.object
-            self.room.see(before, after)
+            if type(change.object) in self.control_loop.watches:
+                self.control_loop.see(before, after)
 
     def decide(self) -> list[Change]:
-        """Let the room decide until it has nothing more to say now; all its changes."""
-        said: list[Change] = []
+        """Let the control loop decide until it has nothing more to change now; all its changes."""
+        changes_made: list[Change] = []
         for _ in range(100):
-            changes = self.room.decide(self.store)
+            changes = self.control_loop.decide(self.store)
             self.apply(*changes)
-            said += changes
-            alarm_ns = self.room.alarm_ns()
+            changes_made += changes
+            alarm_ns = self.control_loop.alarm_ns()
             if not changes and (alarm_ns is None or alarm_ns > self.simulation.now_ns):
-                return said
-        raise AssertionError("the room never comes to rest")
+                return changes_made
+        raise AssertionError("the control loop never comes to rest")
 
     def later(self, seconds: float) -> list[Change]:
-        """Time passes; what the room decides then."""
+        """Time passes; what the control loop decides then."""
         self.simulation.now_ns += int(seconds * S)
         return self.decide()
 
