@@ -314,7 +314,7 @@ def test_a_secret_is_a_file_in_the_container_and_never_on_the_disk():
     assert (file.data, file.mode) == (b"hunter2", 0o400)
     disk = world.worker.disk
     assert all(b"hunter2" not in disk.read(name) for name in disk.names())
-    assert "hunter2" not in repr(world.engine.agent.dependencies)
+    assert "hunter2" not in repr(world.engine.agent.executor.dependencies)
     err = "starting container failed: unable to get secret from secret store: secret x2 not found"
     assert world.dispatcher.statuses["t2"].err == err
 
@@ -374,7 +374,7 @@ def test_a_complete_set_of_assignments_replaces_what_was_there():
     world.dispatcher.push(make_task("t2"), complete=True)
     world.run(1 * S)
     assert list(world.engine.agent.tasks) == ["t2"]
-    assert world.engine.agent.dependencies.secrets == {}
+    assert world.engine.agent.executor.dependencies.secrets == {}
 
 
 def test_a_report_that_was_lost_is_sent_again_in_the_same_session():

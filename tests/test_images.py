@@ -3,9 +3,10 @@
 import pytest
 
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import Machine, Network, S, Simulation
 from swarmlab.worker.images import Images, healthcheck
-from swarmlab.worker.registry import Reference, Registry
+from swarmlab.worker.registry import Registry
 
 
 class Idle:
@@ -41,7 +42,7 @@ def pull(images: Images, name: str) -> tuple[object, int]:
 )
 def test_a_name_is_normalised_as_docker_does(text, familiar, full):
     """Source: distribution/reference normalize_test.go."""
-    found = Reference.parse(text)
+    found = ImageReference.parse(text)
     assert (found.familiar, f"{found.domain}/{found.path}") == (familiar, full)
 
 
@@ -59,7 +60,7 @@ def test_a_name_is_normalised_as_docker_does(text, familiar, full):
 )  # fmt: skip
 def test_a_bad_name_is_refused_in_dockers_words(text, words):
     with pytest.raises(BadParameter) as refusal:
-        Reference.parse(text)
+        ImageReference.parse(text)
     assert str(refusal.value) == words
 
 
@@ -97,9 +98,9 @@ def test_the_lab_can_publish_an_image_of_its_own(images):
 
 
 def test_equal_names_are_equal_images_in_every_world(images):
-    wanted = Reference.parse("redis:7")
+    wanted = ImageReference.parse("redis:7")
     assert Registry().find(wanted) == images.registry.find(wanted)
-    assert Registry().find(Reference.parse("redis:6")).id != Registry().find(wanted).id
+    assert Registry().find(ImageReference.parse("redis:6")).id != Registry().find(wanted).id
 
 
 def test_images_outlive_a_power_cut(images):

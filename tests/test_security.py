@@ -355,7 +355,7 @@ def where_the_marker_is(seed: int, path: Any) -> set[str]:
         disk = cluster.machine(name).disk
         found |= {f"disk {file}" for file in disk.names() if MARKER in disk.read(file)}
         agent = cluster.engine(name).agent
-        found |= {"agent"} if MARKER in repr(vars(agent.dependencies)).encode() else set()
+        found |= {"agent"} if MARKER in repr(vars(agent.executor.dependencies)).encode() else set()
     texts = [*map(repr, cluster.trace), *answers, repr(cluster), repr(cluster.disk("m1"))]
     found |= {"text"} if any(MARKER.decode() in text for text in texts) else set()
     return found

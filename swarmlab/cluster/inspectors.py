@@ -125,7 +125,7 @@ def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, s
     if engine is None or engine.agent is None:
         return []
     rows = []
-    if secret.id in engine.agent.dependencies.secrets:
+    if secret.id in engine.agent.executor.dependencies.secrets:
         rows.append((node, _("the agent's memory"), _("a task here refers to it")))
     # The files of a container that has ended are gone: their tmpfs was unmounted.
     for container in filter(lambda each: each.running, engine.containers.all()):

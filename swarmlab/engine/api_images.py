@@ -12,8 +12,9 @@ from swarmlab.engine import streams
 from swarmlab.engine.filters import Test, is_true, labelled
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import S
-from swarmlab.worker.registry import Image, Reference
+from swarmlab.worker.registry import Image
 
 
 def _names(request: ApiRequest, image: Image) -> dict[str, list[str]]:
@@ -81,7 +82,7 @@ def _progress(**fields: Any) -> bytes:
 def _pull(request: ApiRequest, name: str) -> streams.Pieces:
     """A line a step, as a pull tells it; a refusal is the last line, as the status is out."""
     try:
-        wanted = Reference.parse(name)
+        wanted = ImageReference.parse(name)
         here = {digest for image in request.engine.images.all() for digest, _ in image.layers}
         yield _progress(status=f"Pulling from {wanted.path}", id=wanted.tag or wanted.digest)
         image: Image = request.wait(request.engine.images.pull(name))
@@ -107,7 +108,7 @@ def remove(request: ApiRequest, ref: str) -> Any:
 
 def distribution(request: ApiRequest, ref: str) -> Any:
     """What the registry says; also on nodes that are no managers."""
-    image = request.engine.images.registry.find(Reference.parse(ref))
+    image = request.engine.images.registry.find(ImageReference.parse(ref))
     platforms = [name.split("/") for name in image.platforms]
     index = "application/vnd.oci.image.index.v1+json"
     return {

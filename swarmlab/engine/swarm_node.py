@@ -361,7 +361,7 @@ class SwarmNode(ABC):
 
     def _leave(self) -> None:
         if self.agent is not None:
-            self.agent.leave()
+            self.agent.shutdown()
         if self.manager is not None:
             self.manager.stop()
         self.agent = self.manager = self.rpc_server = self.identity = None

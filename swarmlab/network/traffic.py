@@ -53,9 +53,13 @@ def _backends(machine: str, engine: Any, service: str) -> Iterator[Backend]:
     """The service's tasks on one node that are in load balancing."""
     for manager in engine.agent.tasks.values() if engine.agent else ():
         task, controller = manager.task, manager.controller
-        if task.service_name != service or task.state != TaskState.RUNNING or controller.leaving:
+        if (
+            task.service_name != service
+            or task.state != TaskState.RUNNING
+            or not controller.in_load_balancer
+        ):
             continue
-        container = controller.found
+        container = controller.existing_container
         if container is not None and container.process is not None:
             name = f"{service}.{task.slot or machine}"
             version = task.spec.image.partition("@")[0]

@@ -1,4 +1,4 @@
-"""A node's agent: a session with the leader, the tasks it is given, and what became of them.
+"""The agent of a node: its session with the leader, its assigned tasks, and their status reports.
 
 Source: swarmkit agent/{agent,session,worker,reporter}.go.
 """
@@ -19,19 +19,19 @@ from swarmlab.model.messages import (
     SessionChanged,
 )
 from swarmlab.simulation import MS, Call, Machine, S, Timer
-from swarmlab.worker.container_spec import Dependencies
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.controller import Controller
+from swarmlab.worker.executor import Executor
+from swarmlab.worker.secrets import Dependencies
 from swarmlab.worker.task_manager import TaskManager
 
 BACKOFF_STEP_NS, BACKOFF_NS_MAX = 100 * MS, 8 * S
-REPORT_NS = 100 * MS  # how long statuses are gathered before they are sent
-DESCRIPTION_NS = 20 * S
+REPORT_NS = 100 * MS  # statuses are batched for so long before they are sent
+DESCRIPTION_NS = 20 * S  # how often the node's description is compared with the one sent
 TASKS = "swarm/worker/tasks/"
 
 
 class AgentHost(Protocol):
-    """What an agent finds on its node."""
+    """What an agent needs from its node."""
 
     containers: Containers
 
@@ -46,7 +46,7 @@ class AgentHost(Protocol):
         """Docker's node description, as it is now."""
 
     def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
-        """What the manager says of this node, of the managers, and of the root to trust."""
+        """Take over the manager's view of this node, the managers, and the root to trust."""
 
 
 class Agent:
@@ -54,63 +54,60 @@ class Agent:
         self.host = host
         self.machine = host.machine
         self.tasks: dict[str, TaskManager] = {}
-        self.dependencies = Dependencies()
+        self.executor = Executor(host.containers, Dependencies(), host.description)
         self.session_id = ""  # empty: no session is open
         self.leader = ""  # the machine the session is with
         self.stopped = False
-        self._attempt = 0  # to open a session; what an older one brings is void
+        self._attempt = 0  # to open a session; callbacks of earlier attempts are ignored
         self._backoff_ns = 0
-        self._description: Document | None = None
         self._number = 0  # of the last assignments
-        self._early: list[SessionChanged | Assignments] = []  # overtook the session's welcome
-        self._unsent: dict[str, TaskStatus] = {}
+        self._early: list[SessionChanged | Assignments] = []  # arrived before the reply to Register
+        self._unsent: dict[str, TaskStatus] = {}  # by task id
         self._report_timer: Timer | None = None
 
-    # -- life ------------------------------------------------------------------
+    # -- start and stop ----------------------------------------------------------------
     def start(self) -> None:
-        """Take up the tasks that the disk knows, and look for a manager."""
+        """Resume the tasks on the disk, and open a session with a manager."""
         for name in self.machine.disk.names(TASKS):
             self._manage(pickle.loads(self.machine.disk.read(name)))
         self._connect()
         self.machine.after(DESCRIPTION_NS, self._refresh)
 
     def stop(self) -> None:
-        """Close the session and give up; containers and records stay."""
+        """Close the session and stop driving tasks; containers and task files stay."""
         self._attempt += 1
         self.session_id, self.stopped = "", True
-        for manager in self.tasks.values():
-            manager.close()
+        for task_manager in self.tasks.values():
+            task_manager.close()
         self.tasks.clear()
 
     def shutdown(self) -> None:
-        """The engine stops in order: containers and records go, and nobody is told."""
-        names = [manager.task.name for manager in self.tasks.values()]
+        """An orderly stop of the engine: remove containers and task files without a report."""
+        names = [task_manager.task.name for task_manager in self.tasks.values()]
         self.stop()
         for name in names:
-            if found := self.host.containers.find(name):
-                self.host.containers.remove(found, force=True)
+            if container := self.host.containers.find(name):
+                self.host.containers.remove(container, force=True)
         self.machine.disk.delete("swarm/worker/")
-        self.dependencies = Dependencies()
-
-    leave = shutdown
+        self.executor.dependencies = Dependencies()
 
     # -- session -----------------------------------------------------------------
-    def _connect(self, sent_on: str = "") -> None:
-        """Ask for a session: the leader that another manager `sent_on` to, or any manager."""
+    def _connect(self, redirected: str = "") -> None:
+        """Register with any manager, or with the leader to which one has `redirected`."""
         self._attempt += 1
         self.session_id, self._early = "", []
         rng, managers = self.machine.simulation.rng, list(self.host.manager_addresses)
-        address = sent_on or (rng.choice(managers) if managers else "")
+        address = redirected or (rng.choice(managers) if managers else "")
         target = self.machine.peer(address)
         if target is None:
-            self._try_again()
+            self._retry_later()
             return
-        self._description = self.host.description
-        register = Register(self.host.node_id, self._description, self.machine.address)
+        description = self.executor.description = self.host.description
+        register = Register(self.host.node_id, description, self.machine.address)
         call = self.machine.call(target.name, register)
-        call.then(self._registered, self._attempt, target.name, sent_on)
+        call.then(self._registered, self._attempt, target.name, redirected)
 
-    def _try_again(self) -> None:
+    def _retry_later(self) -> None:
         self._attempt += 1
         self.session_id = ""
         self._backoff_ns = min(BACKOFF_STEP_NS + 2 * self._backoff_ns, BACKOFF_NS_MAX)
@@ -121,54 +118,53 @@ class Agent:
         if attempt == self._attempt:
             self._connect()
 
-    def _registered(self, call: Call, attempt: int, target: str, sent_on: str) -> None:
+    def _registered(self, call: Call, attempt: int, target: str, redirected: str) -> None:
         if attempt != self._attempt:
             return
         if call.error:
-            # Two managers that take each other for the leader would send us to and fro.
+            # Follow one redirect only: two managers may each take the other for the leader.
             leader = call.error.leader_address if isinstance(call.error, NotLeader) else ""
-            self._connect(leader) if leader and not sent_on else self._try_again()
+            self._connect(leader) if leader and not redirected else self._retry_later()
             return
         session: Registered = call.value
         self.session_id, self.leader = session.session_id, target
         self._backoff_ns = self._number = 0
         self.host.session_changed(session.node, session.managers, session.root_certificate)
-        self._unsent = {id: manager.task.status for id, manager in self.tasks.items()}
+        self._unsent = {id: task_manager.task.status for id, task_manager in self.tasks.items()}
         self._send_soon()
-        self._beat(attempt)
+        self._heartbeat(attempt)
         early, self._early = self._early, []
         for message in early:
             self.receive(message)
 
-    def _beat(self, attempt: int) -> None:
+    def _heartbeat(self, attempt: int) -> None:
         if attempt == self._attempt:
-            beat = Heartbeat(self.host.node_id, self.session_id)
-            self.machine.call(self.leader, beat).then(self._beaten, attempt)
+            heartbeat = Heartbeat(self.host.node_id, self.session_id)
+            self.machine.call(self.leader, heartbeat).then(self._heartbeat_sent, attempt)
 
-    def _beaten(self, call: Call, attempt: int) -> None:
+    def _heartbeat_sent(self, call: Call, attempt: int) -> None:
         if attempt != self._attempt:
             return
         if call.error:
-            self._try_again()
+            self._retry_later()
         else:
-            self.machine.after(call.value, self._beat, attempt)
+            self.machine.after(call.value, self._heartbeat, attempt)
 
     def _refresh(self) -> None:
         if self.stopped:
             return
-        if self.session_id and self.host.description != self._description:
+        if self.session_id and self.host.description != self.executor.description:
             self._connect()
         self.machine.after(DESCRIPTION_NS, self._refresh)
 
     # -- assignments -----------------------------------------------------------------
     def receive(self, message: SessionChanged | Assignments) -> None:
-        """A push of the dispatcher; what is not of this session is of a dead one."""
+        """A push of the dispatcher; pushes of another session are ignored."""
         if not self.session_id:
             self._early.append(message)
         elif message.session_id == self.session_id:
             if isinstance(message, SessionChanged):
-                news = message.node, message.managers, message.root_certificate
-                self.host.session_changed(*news)
+                self.host.session_changed(message.node, message.managers, message.root_certificate)
             elif message.number == self._number + 1:
                 self._number += 1
                 self._assign(message)
@@ -176,18 +172,11 @@ class Agent:
                 self._connect()
 
     def _assign(self, message: Assignments) -> None:
-        """Secrets and configs come first, then the tasks that need them."""
-        held, removed = self.dependencies, set(message.removed_task_ids)
+        """Take over secrets and configs first, then the tasks that need them."""
+        self.executor.dependencies.update(message)
+        removed = set(message.removed_task_ids)
         if message.complete:
-            held.secrets.clear()
-            held.configs.clear()
             removed = set(self.tasks) - {task.id for task in message.tasks}
-        held.secrets.update((secret.id, secret) for secret in message.secrets)
-        held.configs.update((config.id, config) for config in message.configs)
-        for id in message.removed_secret_ids:
-            held.secrets.pop(id, None)
-        for id in message.removed_config_ids:
-            held.configs.pop(id, None)
         for task in message.tasks:
             if task.id in self.tasks:
                 self.tasks[task.id].update(task)
@@ -202,19 +191,15 @@ class Agent:
         self.machine.disk.write(TASKS + task.id, pickle.dumps(task))
 
     def _manage(self, task: Task) -> None:
-        manager = TaskManager(task, self.machine, self.report, self._controller)
-        self.tasks[task.id] = manager
-        manager.run()
-
-    def _controller(self, task: Task) -> Controller:
-        node = self._description or self.host.description
-        return Controller(task, self.host.containers, self.dependencies, node)
+        task_manager = TaskManager(task, self.machine, self.report, self.executor)
+        self.tasks[task.id] = task_manager
+        task_manager.run()
 
     def _forget(self, id: str) -> None:
-        manager = self.tasks.pop(id)
-        manager.close()
-        if manager.controller:
-            manager.controller.remove()
+        task_manager = self.tasks.pop(id)
+        task_manager.close()
+        if task_manager.controller:
+            task_manager.controller.remove()
         self._unsent.pop(id, None)
         self.machine.disk.delete(TASKS + id)
 

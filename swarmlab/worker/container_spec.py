@@ -1,4 +1,4 @@
-"""From a task's spec to a container: its create request, its files, what the node refuses.
+"""From a task's spec to the create request of its container; which specs the node rejects.
 
 Source: moby daemon/cluster/executor/container/{container,validate}.go.
 """
@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from swarmlab.errors import BadParameter, EngineFault
-from swarmlab.model import EMPTY, Config, Document, Secret, Task
-from swarmlab.worker.registry import Reference
-from swarmlab.worker.shell.builtins import ROOT, File
+from swarmlab.errors import BadParameter
+from swarmlab.model import EMPTY, Document, Task
+from swarmlab.model.image_reference import ImageReference
+from swarmlab.worker.shell.builtins import ROOT
 
 FOLDERS_OF_HOST = ("", *ROOT, "mnt", "opt", "srv")  # what a bind mount may begin with
 
 
-@dataclass
-class Dependencies:
-    """The secrets and configs that the manager sent to this node; in memory, nowhere else."""
-
-    secrets: dict[str, Secret] = field(default_factory=dict, repr=False)
-    configs: dict[str, Config] = field(default_factory=dict, repr=False)
-
-
 def check_task(task: Task) -> None:
-    """What makes SwarmKit say `resolving controller failed`."""
+    """Reject a spec that this node cannot run; the task is then REJECTED.
+
+    Its message is SwarmKit's `resolving controller failed`.
+    """
     if not task.spec.get("ContainerSpec"):
         raise BadParameter("exec: unsupported runtime")
     if not task.spec.image:
@@ -42,22 +36,25 @@ def check_task(task: Task) -> None:
             raise BadParameter(f"invalid {kind} mount source, {must} an absolute path: {source}")
 
 
-def expand(text: str, task: Task, node: Document, more: Mapping[str, str] = EMPTY) -> str:
-    """Fill in the Go templates that Swarm allows. Source: swarmkit template/context.go."""
-    known: dict[str, str] = {
+def expand(text: str, task: Task, node: Document, extra: Mapping[str, str] = EMPTY) -> str:
+    """Fill in the Go templates that Swarm allows, such as `{{.Node.ID}}`.
+
+    Source: swarmkit template/context.go.
+    """
+    values: dict[str, str] = {
         ".Service.ID": task.service_id, ".Service.Name": task.service_name,
         ".Node.ID": task.node_id, ".Node.Hostname": node.get("Hostname", ""),
         ".Node.Platform.Architecture": node.at("Platform", "Architecture", default=""),
         ".Node.Platform.OS": node.at("Platform", "OS", default=""), ".Task.ID": task.id,
-        ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **more,
+        ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **extra,
         **{f'index .Service.Labels "{key}"': v for key, v in task.service_labels.items()},
     }  # fmt: skip
-    literal, *found = re.split(r"\{\{\s*(.*?)\s*\}\}", text)
-    for name, rest in zip(found[::2], found[1::2], strict=True):
-        if name not in known:
+    text, *fields = re.split(r"\{\{\s*(.*?)\s*\}\}", text)
+    for name, rest in zip(fields[::2], fields[1::2], strict=True):
+        if name not in values:
             raise BadParameter(f"template: expansion: cannot evaluate {{{{{name}}}}}")
-        literal += known[name] + rest
-    return literal
+        text += values[name] + rest
+    return text
 
 
 def container_config(task: Task, node: Document) -> Document:
@@ -70,7 +67,7 @@ def container_config(task: Task, node: Document) -> Document:
             raise BadParameter(f'invalid mount config for type "bind": {reason}')
     image = spec["Image"]
     if not image.startswith("sha256:"):
-        image = Reference.parse(image).familiar
+        image = ImageReference.parse(image).familiar
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in (task.endpoint_spec or EMPTY).at("Ports", default=()):
         if port.get("PublishMode") == "host":
@@ -102,32 +99,3 @@ def container_config(task: Task, node: Document) -> Document:
             "ReadonlyRootfs": spec.get("ReadOnly"), "ExtraHosts": spec.get("Hosts"),
         },
     )  # fmt: skip
-
-
-def dependency_files(task: Task, held: Dependencies, node: Document) -> dict[str, File]:
-    """The secrets and configs that a task's spec names, as files; only those."""
-    files: dict[str, File] = {}
-    more = {f'env "{line.partition("=")[0]}"': line.partition("=")[2]
-            for line in task.spec.container.get("Env") or ()}  # fmt: skip
-    for kind, references in (("secret", task.spec.secrets), ("config", task.spec.configs)):
-        objects: Mapping[str, Secret | Config] = getattr(held, f"{kind}s")
-        for reference in references:
-            id, target = reference.get(f"{kind.capitalize()}ID", ""), reference.get("File")
-            if target is None:
-                continue  # a credential spec: no file
-            if id not in objects:
-                reason = f"{kind} {id} not found"
-                raise EngineFault(f"unable to get {kind} from {kind} store: {reason}")
-            name, data = target["Name"], objects[id].data
-            if driver := objects[id].spec.at("Templating", "Name"):
-                if driver != "golang":
-                    raise EngineFault("unrecognized template type")
-                data = expand(data.decode(), task, node, more).encode()
-            more[f'{kind} "{name}"'] = data.decode(errors="replace")
-            owner = [str(target.get(key) or "0") for key in ("UID", "GID")]
-            for number in owner:
-                if not number.isdigit():
-                    raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
-            folder = "" if name[0] == "/" else "/run/secrets/" if kind == "secret" else "/"
-            files[folder + name] = File(data, target.get("Mode") or 0o444, *map(int, owner))
-    return files

@@ -1,6 +1,7 @@
-"""What the steps of a task's life do with a container: SwarmKit's controller for one task.
+"""The controller of one task: the steps of the task's life, done to its container.
 
-Source: moby daemon/cluster/executor/container/{controller,adapter}.go.
+Source: swarmkit agent/exec/controller.go (the interface); moby
+daemon/cluster/executor/container/{controller,adapter}.go.
 """
 
 from __future__ import annotations
@@ -10,20 +11,16 @@ from dataclasses import dataclass
 from swarmlab.errors import EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import Document, Task
 from swarmlab.simulation import Call, S
-from swarmlab.worker.container_spec import (
-    Dependencies,
-    check_task,
-    container_config,
-    dependency_files,
-)
+from swarmlab.worker.container_spec import container_config
 from swarmlab.worker.containers import Container, Containers
+from swarmlab.worker.secrets import Dependencies, dependency_files
 
 GOSSIP_NS = 2 * S  # between leaving the load balancer and the stop signal
 
 
 @dataclass(eq=False, repr=False)
 class Controller:
-    """Every step answers with a Call; none after `cancel`."""
+    """Each step returns a Call; after `cancel`, no earlier Call is resolved any more."""
 
     task: Task
     containers: Containers
@@ -32,35 +29,35 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.unhealthy = False
-        self.leaving = False  # out of load balancing, for a stop that has begun
-        self._watched: Call | None = None  # start, until healthy, or wait, until it exits
+        self.in_load_balancer = True  # until an orderly stop begins
+        self._pending: Call | None = None  # start, until healthy; or wait, until it exits
         self._starting = False
         self._attempt = 0
-        check_task(self.task)
 
     @property
-    def found(self) -> Container | None:
+    def existing_container(self) -> Container | None:
         return self.containers.find(self.task.name)
 
     @property
     def container(self) -> Container:
-        if found := self.found:
-            return found
+        if container := self.existing_container:
+            return container
         raise NoSuchObject(f"No such container: {self.task.name}")
 
     @property
     def status(self) -> Document | None:
         """Docker's ContainerStatus."""
-        if found := self.found:
-            return Document(ContainerID=found.id, PID=found.pid, ExitCode=found.exit_code)
-        return None
+        container = self.existing_container
+        if container is None:
+            return None
+        return Document(ContainerID=container.id, PID=container.pid, ExitCode=container.exit_code)
 
     @property
     def ports(self) -> tuple[Document, ...]:
-        """The host-mode ports in use."""
-        found = self.found
+        """The host-mode ports in use, as Docker's PortConfig."""
+        container = self.existing_container
         rows = []
-        for port, numbers in found.ports.items() if found else ():
+        for port, numbers in container.ports.items() if container else ():
             target, _, protocol = port.partition("/")
             row = Document(Protocol=protocol, TargetPort=int(target), PublishMode="host")
             rows += [row.with_(PublishedPort=number) for number in numbers]
@@ -68,94 +65,94 @@ class Controller:
 
     def cancel(self) -> None:
         self._attempt += 1
-        self._watched = None
+        self._pending = None
 
     # -- steps -----------------------------------------------------------------
     def prepare(self) -> Call:
         """Pull the image and create the container; a failed pull matters only without the image."""
-        answer, image = Call(), self.task.spec.image
+        result, image = Call(), self.task.spec.image
         images = self.containers.images
         by_content = "@" in image or image.startswith("sha256:")
         pulled = Call().resolve() if by_content and image in images else images.pull(image)
-        pulled.then(self._create, answer, self._attempt)
-        return answer
+        pulled.then(self._create, result, self._attempt)
+        return result
 
-    def _create(self, _: Call, answer: Call, attempt: int) -> None:
+    def _create(self, _: Call, result: Call, attempt: int) -> None:
         if attempt != self._attempt:
             return
         try:
-            if self.found is None:
+            if self.existing_container is None:
                 config = container_config(self.task, self.node)
-                self.containers.create(self.task.name, config).watcher = self._seen
-            answer.resolve()
+                self.containers.create(self.task.name, config).watcher = self._on_event
+            result.resolve()
         except EngineRefusal as error:
-            answer.fail(error)
+            result.fail(error)
 
     def start(self) -> Call:
-        """Answered once it runs and, if there is a health check, is healthy."""
-        container, answer = self.container, Call()
-        if container.state != "created":  # it was started in an earlier life of the agent
-            return answer.resolve()
+        """Resolved when the container runs and, if it has a health check, is healthy."""
+        container, result = self.container, Call()
+        if container.state != "created":  # an earlier run of the agent started it
+            return result.resolve()
         try:
             container.files.update(dependency_files(self.task, self.dependencies, self.node))
         except EngineRefusal as error:
-            return answer.fail(EngineFault(f"starting container failed: {error}"))
-        self._watched, self._starting = answer, True
-        self.containers.start(container).then(self._started, container, answer)
-        return answer
+            return result.fail(EngineFault(f"starting container failed: {error}"))
+        self._pending, self._starting = result, True
+        self.containers.start(container).then(self._started, container, result)
+        return result
 
-    def _started(self, started: Call, container: Container, answer: Call) -> None:
+    def _started(self, started: Call, container: Container, result: Call) -> None:
         if started.error:
-            answer.fail(EngineFault(f"starting container failed: {started.error}"))
+            result.fail(EngineFault(f"starting container failed: {started.error}"))
         elif container.health is None:
-            answer.resolve()
+            result.resolve()
 
     def wait(self) -> Call:
-        """Answered when it exits with 0; any other code is an error."""
-        answer, container = Call(), self.container
-        self._watched, self._starting = answer, False
-        container.watcher = self._seen
+        """Resolved when the container exits with 0; any other code is an error."""
+        result, container = Call(), self.container
+        self._pending, self._starting = result, False
+        container.watcher = self._on_event
         if container.state == "exited":
-            self._exited(container, answer)
-        return answer
+            self._exited(container, result)
+        return result
 
-    def _seen(self, action: str) -> None:
+    def _on_event(self, action: str) -> None:
         """An event of the container."""
-        if self._watched is None:
+        if self._pending is None:
             return
         if action == "die":
-            self._exited(self.container, self._watched)
+            self._exited(self.container, self._pending)
         elif action == "destroy":
-            self._watched.fail(EngineFault("dockerexec: container destroyed"))
+            self._pending.fail(EngineFault("dockerexec: container destroyed"))
         elif action == "health_status: healthy" and self._starting:
-            self._watched.resolve()
+            self._pending.resolve()
         elif action == "health_status: unhealthy":
             self.unhealthy = True
             self.shutdown()
 
-    def _exited(self, container: Container, answer: Call) -> None:
-        if container.exit_code == 0:  # even of an unhealthy one: Docker's rule
-            answer.resolve()
+    def _exited(self, container: Container, result: Call) -> None:
+        if container.exit_code == 0:  # even if it was unhealthy, as in moby
+            result.resolve()
             return
         reason = "dockerexec: unhealthy container" if self.unhealthy else container.error
         text = f"task: non-zero exit ({container.exit_code})"
-        answer.fail(EngineFault(f"{text}: {reason}" if reason else text))
+        result.fail(EngineFault(f"{text}: {reason}" if reason else text))
 
     def shutdown(self) -> Call:
-        """Leave the load balancer, let that be known, then stop within the grace."""
-        answer, self.leaving = Call(), True
+        """Leave the load balancer, wait until other nodes know, then stop within the grace."""
+        result, self.in_load_balancer = Call(), False
         names = [network.at("Network", "Spec", "Name") for network in self.task.networks]
         if any(name != "bridge" for name in names):
-            self.containers.machine.after(GOSSIP_NS, self._stop, answer)
+            self.containers.machine.after(GOSSIP_NS, self._stop, result)
         else:
-            self._stop(answer)
-        return answer
+            self._stop(result)
+        return result
 
-    def _stop(self, answer: Call) -> None:
-        if found := self.found:
-            self.containers.stop(found, self.task.spec.stop_grace_ns).then(answer.follow)
+    def _stop(self, result: Call) -> None:
+        if container := self.existing_container:
+            self.containers.stop(container, self.task.spec.stop_grace_ns).then(result.follow)
         else:
-            answer.resolve()
+            result.resolve()
 
     def remove(self) -> None:
         """Stop and remove the container, in the background."""
@@ -163,5 +160,5 @@ class Controller:
         self.shutdown().then(self._remove)
 
     def _remove(self, _: Call) -> None:
-        if found := self.found:
-            self.containers.remove(found, force=True)
+        if container := self.existing_container:
+            self.containers.remove(container, force=True)

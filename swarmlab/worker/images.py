@@ -11,9 +11,10 @@ from typing import Any
 
 from swarmlab.errors import BadParameter, EngineRefusal, NoSuchObject
 from swarmlab.model import Document, freeze
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.units import parse_duration
-from swarmlab.worker.registry import Image, Reference, Registry, sha256
+from swarmlab.worker.registry import Image, Registry, sha256
 
 PULL_NS, PULL_BYTES_PER_S = 300 * MS, 100_000_000
 
@@ -50,7 +51,7 @@ class Images:
                 return found[0]
         if len(digits) == 64:
             raise NoSuchObject(f"No such image: {reference}")
-        wanted = Reference.parse(reference)
+        wanted = ImageReference.parse(reference)
         name = f"{wanted.repository}@{wanted.digest}" if wanted.digest else wanted.familiar
         if name not in self.tags:
             raise NoSuchObject(f"No such image: {wanted.familiar}")
@@ -70,13 +71,13 @@ class Images:
         return image
 
     def tag(self, source: str, target: str) -> None:
-        self.add(self.get(source), Reference.parse(target).familiar)
+        self.add(self.get(source), ImageReference.parse(target).familiar)
 
     def pull(self, reference: str) -> Call:
         """Fetch from the registry; answered with the Image once what is missing has come."""
         answer = Call()
         try:
-            wanted = Reference.parse(reference)
+            wanted = ImageReference.parse(reference)
             image = self.registry.find(wanted)
         except EngineRefusal as error:
             self.machine.after(PULL_NS, answer.fail, error)
@@ -86,7 +87,7 @@ class Images:
             self.machine.after(delay_ns, self._pulled, answer, wanted, image)
         return answer
 
-    def _pulled(self, answer: Call, wanted: Reference, image: Image) -> None:
+    def _pulled(self, answer: Call, wanted: ImageReference, image: Image) -> None:
         tag = () if wanted.digest else (wanted.familiar,)
         answer.resolve(self.add(image, *tag, f"{wanted.repository}@{image.digest}"))
 
@@ -112,7 +113,7 @@ class Images:
         for change in changes:
             apply_change(config, change)
         now_ns = self.machine.simulation.now_ns
-        names = [Reference.parse(reference).familiar] if reference else []
+        names = [ImageReference.parse(reference).familiar] if reference else []
         key = f"{now_ns} {names} {[*changes]}"
         image = Image(
             id=sha256(f"import {key}"),

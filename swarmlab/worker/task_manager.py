@@ -1,4 +1,4 @@
-"""One task's state machine on its node: which step comes next, and when a step is given up.
+"""The state machine of one task on its node: which step comes next, and when one is given up.
 
 Source: swarmkit agent/exec/controller.go (Do), agent/task.go.
 """
@@ -13,28 +13,31 @@ from swarmlab.model import Task, TaskState, TaskStatus
 from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import Call, Machine, S, Timer
 from swarmlab.worker.controller import Controller
+from swarmlab.worker.executor import Executor
 
 RETRY_NS = 1 * S
 
-
-Step = tuple[str, TaskState, str]  # what to do, then the state it leads to and its message
+Action = Callable[[Controller], Call]
+# What to do (None: nothing), the state that follows, and its message.
+Step = tuple[Action | None, TaskState, str]
 STEPS: dict[TaskState, Step] = {
-    TaskState.ASSIGNED: ("", TaskState.ACCEPTED, "accepted"),
-    TaskState.ACCEPTED: ("", TaskState.PREPARING, "preparing"),
-    TaskState.PREPARING: ("prepare", TaskState.READY, "prepared"),
-    TaskState.READY: ("", TaskState.STARTING, "starting"),
-    TaskState.STARTING: ("start", TaskState.RUNNING, "started"),
-    TaskState.RUNNING: ("wait", TaskState.COMPLETE, "finished"),
+    TaskState.ASSIGNED: (None, TaskState.ACCEPTED, "accepted"),
+    TaskState.ACCEPTED: (None, TaskState.PREPARING, "preparing"),
+    TaskState.PREPARING: (Controller.prepare, TaskState.READY, "prepared"),
+    TaskState.READY: (None, TaskState.STARTING, "starting"),
+    TaskState.STARTING: (Controller.start, TaskState.RUNNING, "started"),
+    TaskState.RUNNING: (Controller.wait, TaskState.COMPLETE, "finished"),
 }
+SHUTDOWN: Step = (Controller.shutdown, TaskState.SHUTDOWN, "shutdown")
 
 
 def next_step(state: TaskState, desired: TaskState) -> Step | None:
-    """What to do with a task in `state`; None: nothing, until it is told otherwise."""
+    """The step for a task in `state`; None when there is nothing to do."""
     if desired >= TaskState.SHUTDOWN:
-        done = state >= TaskState.COMPLETE
-        return None if done else ("shutdown", TaskState.SHUTDOWN, "shutdown")
+        return None if state >= TaskState.COMPLETE else SHUTDOWN
     step = STEPS.get(state)
-    # What is being done is done to its end; a next state is entered only if it is wanted.
+    # An action that is due in the desired state itself is still done; a state beyond it is not
+    # entered.
     return step if step and (state < desired or (state == desired and step[0])) else None
 
 
@@ -44,41 +47,42 @@ class TaskManager:
 
     task: Task
     machine: Machine
-    report: Callable[[Task], None]  # hears of each new status
-    make_controller: Callable[[Task], Controller]
+    report: Callable[[Task], None]  # called with each new status
+    executor: Executor
 
     def __post_init__(self) -> None:
         self.controller: Controller | None = None
-        self._operation = 0  # the number of the running one; what is older was given up
+        self._operation = 0  # the number of the latest; earlier ones were given up
         self._busy = False
         self._retry: Timer | None = None
         try:
-            self.controller = self.make_controller(self.task)
+            self.controller = self.executor.controller(self.task)
         except SwarmError as error:
             if self.task.state <= TaskState.RUNNING:
                 self._fail(error, "resolving controller failed")
 
     def run(self) -> None:
-        """Do what comes next, and on until something must be waited for."""
+        """Take steps until one has to be waited for."""
         while not self._busy and (step := next_step(self.task.state, self.task.desired)):
             action, state, message = step
-            if not action:
+            if action is None:
                 self._move(state, message)
                 continue
             self._operation += 1
             self._busy = True
+            assert self.controller is not None
             try:
-                call: Call = getattr(self.controller, action)()
+                result = action(self.controller)
             except SwarmError as error:
-                call = Call().fail(error)
-            call.then(self._done, self._operation, state, message)
+                result = Call().fail(error)
+            result.then(self._done, self._operation, state, message)
 
-    def _done(self, call: Call, operation: int, state: TaskState, message: str) -> None:
+    def _done(self, result: Call, operation: int, state: TaskState, message: str) -> None:
         if operation != self._operation:
             return
         self._busy = False
-        if call.error:
-            self._fail(call.error, self.task.status.message)
+        if result.error:
+            self._fail(result.error, self.task.status.message)
         else:
             self._move(state, message)
         self.run()
@@ -88,25 +92,24 @@ class TaskManager:
         self._move(TaskState.REJECTED if early else TaskState.FAILED, message, str(error))
 
     def _move(self, state: TaskState, message: str, err: str = "") -> None:
-        acting = self.controller if state >= TaskState.STARTING else None
+        controller = self.controller if state >= TaskState.STARTING else None
         status = TaskStatus(
             state=state,
             timestamp_ns=self.machine.simulation.now_ns,
             message=message,
             err=err,
-            container=acting.status if acting else None,
-            ports=acting.ports if acting else (),
+            container=controller.status if controller else None,
+            ports=controller.ports if controller else (),
         )
         self.task = replace(self.task, status=status)
         self.machine.record(TaskStatusChanged, self.task.id, self.task.name, state, message, err)
         self.report(self.task)
 
     def update(self, task: Task) -> None:
-        """The manager changed the task: whatever is going on is given up, and looked at again."""
-        mine = self.task
-        same = {"version": mine.version, "updated_ns": mine.updated_ns, "status": mine.status}
-        task = replace(task, **same)  # type: ignore[arg-type]  # mypy takes `same` for one type
-        if task.desired < mine.desired or task == mine:
+        """The manager changed the task: give up the current step and decide again."""
+        old = self.task
+        task = replace(task, version=old.version, updated_ns=old.updated_ns, status=old.status)
+        if task.desired < old.desired or task == old:
             return
         self.task = task
         if self.controller is None:
@@ -116,14 +119,14 @@ class TaskManager:
         self.close()
         self._busy = False
         if busy:
-            # A step that was given up is tried again after a second: so long a running task
+            # A step that was given up is retried after a second: that is how long a running task
             # goes on before its stop begins.
             self._retry = self.machine.after(RETRY_NS, self.run)
         else:
             self.run()
 
     def close(self) -> None:
-        """Give up; the container stays as it is."""
+        """Stop driving the task; its container stays as it is."""
         self._operation += 1
         self._busy = True
         if self._retry:

@@ -16,11 +16,12 @@ from swarmlab.model import (
     freeze,
 )
 from swarmlab.simulation import MS, Call, Machine, Network, S, Simulation
-from swarmlab.worker.container_spec import Dependencies
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.controller import Controller
+from swarmlab.worker.executor import Executor
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
+from swarmlab.worker.secrets import Dependencies
 from swarmlab.worker.task_manager import next_step
 
 NODE = Document(freeze({"Hostname": "w1", "Platform": {"OS": "linux", "Architecture": "x86_64"}}))
@@ -50,7 +51,7 @@ def make_task(**container: Any) -> Task:
 
 
 def controller(containers: Containers, **container: Any) -> Controller:
-    return Controller(make_task(**container), containers, Dependencies(), NODE)
+    return Executor(containers, Dependencies(), NODE).controller(make_task(**container))
 
 
 def outcome(containers: Containers, call: Call, limit_ns: int = 60 * S) -> str:

@@ -1,0 +1,68 @@
+"""Image references: parsed and normalised as Docker does, and written as Docker shows them.
+
+Source: distribution/reference normalize.go, regexp.go.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from swarmlab.errors import BadParameter
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_REFERENCE = re.compile(
+    rf"(?P<domain>{_HOST}(?:\.{_HOST})*(?::[0-9]+)?)/(?P<path>{_PART}(?:/{_PART})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z][\w+.-]*:[0-9a-fA-F]{32,}))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """An image's name, normalised: `nginx` is `latest` of `library/nginx` at `docker.io`."""
+
+    domain: str
+    path: str
+    tag: str  # empty beside a digest, unless both were given
+    digest: str
+
+    @classmethod
+    @lru_cache(maxsize=1024)
+    def parse(cls, text: str) -> ImageReference:
+        """Source: distribution/reference normalize.go, ParseNormalizedNamed and TagNameOnly."""
+        if re.fullmatch(r"[0-9a-f]{64}", text):
+            reason = "cannot specify 64-byte hexadecimal strings"
+            raise BadParameter(f"invalid repository name ({text}), {reason}")
+        domain, slash, rest = text.partition("/")
+        named = re.search(r"[.:]|^localhost$", domain) or domain.lower() != domain
+        if not slash or not named:
+            domain, rest = "docker.io", text
+        elif domain == "index.docker.io":
+            domain = "docker.io"
+        if domain == "docker.io" and "/" not in rest:
+            rest = f"library/{rest}"
+        remote = rest.partition(":")[0]
+        if remote != remote.lower():
+            reason = f"repository name ({remote}) must be lowercase"
+            raise BadParameter(f"invalid reference format: {reason}")
+        match = _REFERENCE.fullmatch(f"{domain}/{rest}")
+        if match is None:
+            raise BadParameter("invalid reference format")
+        tag, digest = match["tag"] or "", match["digest"] or ""
+        return cls(match["domain"], match["path"], tag or ("" if digest else "latest"), digest)
+
+    @property
+    def repository(self) -> str:
+        """As Docker shows it, without tag and digest: `nginx`, `bitnami/redis`, `host:5000/a`."""
+        if self.domain == "docker.io":
+            return self.path.removeprefix("library/")
+        return f"{self.domain}/{self.path}"
+
+    @property
+    def familiar(self) -> str:
+        """As Docker shows it: `nginx:latest`."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
