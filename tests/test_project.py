@@ -86,7 +86,7 @@ def test_the_wheel_carries_notebooks_javascript_and_settings(tmp_path):
     (wheel,) = tmp_path.glob("swarmlab-*.whl")
     carried = set(zipfile.ZipFile(wheel).namelist())
     ours = {f"swarmlab/_notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")}
-    kept = (".py", ".js", ".json", ".txt", ".css", ".yml", ".pot")
+    kept = (".py", ".js", ".json", ".txt", ".css", ".yml")
     files = [p for p in (ROOT / "swarmlab").rglob("*") if p.suffix in kept]
     assert carried >= ours | {str(p.relative_to(ROOT)) for p in files}
     assert not [name for name in carried if name.startswith(("tests/", "notebooks/"))]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from babel.messages import Catalog
+from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from matplotlib.text import Text
@@ -39,27 +40,40 @@ from swarmlab.views.stacks import SLIDE_5
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
 from swarmlab.views.zones import quorum_explorer
-from tests.catalogue import LOOKING_UP, PACKAGE, TEMPLATE, of_python, of_yaml, template
-
-ANEW = "make the template anew: python -m tests.catalogue"
+from tests.catalogue import KEYWORDS, PACKAGE, python_messages, template, write, yaml_messages
 
 
 # -- the template ----------------------------------------------------------------------------------
 def messages(catalogue: Catalog) -> dict[Any, list[str]]:
-    """Message -> the files that say it."""
+    """Message -> the files it occurs in."""
     return {m.id: sorted({file for file, _line in m.locations}) for m in catalogue if m.id}
 
 
-def test_the_template_has_every_message_and_no_other():
-    with TEMPLATE.open("rb") as file:
-        assert messages(read_po(file)) == messages(template()), ANEW
+def test_the_template_can_be_written_and_read_by_babel():
+    file = io.BytesIO()
+    write(file)
+    file.seek(0)
+    written = messages(read_po(file))
+    assert len(written) > 1000
+    assert written == messages(template())
+
+
+def test_every_message_that_babel_extracts_is_in_the_template():
+    keywords: dict[str, Any] = dict.fromkeys(KEYWORDS)
+    extracted = {
+        message if isinstance(message, str) else message[0]
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for _line, message, _comments, _context in extract_from_file("python", path, keywords)
+    }
+    assert len(extracted) > 500
+    assert extracted <= set(messages(template()))
 
 
 def test_messages_are_found_in_python_and_in_yaml():
     said = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)\nLabError("{i}", i="no")'
-    assert sorted(of_python(said)) == ["a b", "c", "d", "{i}"]
+    assert sorted(python_messages(said)) == ["a b", "c", "d", "{i}"]
     asked = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
-    assert sorted(of_yaml(asked)) == ["e", "f", "g", "h"]
+    assert sorted(yaml_messages(asked)) == ["e", "f", "g", "h"]
 
 
 def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
@@ -69,7 +83,7 @@ def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
 def put_together(text: str) -> Iterator[str]:
     """Refusals with words in an f-string, which no catalogue can have."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in LOOKING_UP and node.args:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYWORDS and node.args:
             pieces = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else ()
             words = [str(one.value) for one in pieces if isinstance(one, ast.Constant)]
             yield from (word for word in words if re.search("[a-z]{2}", word))
