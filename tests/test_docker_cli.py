@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from swarmlab import units
 from swarmlab.docker_cli import run
-from swarmlab.docker_cli.command_line import handler_of
+from swarmlab.docker_cli.command_line import HANDLERS
 from swarmlab.docker_cli.flags import commands, find, parse
 from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError
-from swarmlab.docker_cli.template import Row, Template, TemplateError
+from swarmlab.docker_cli.template import TableRow, Template, TemplateError
 from swarmlab.jupyter import magic
 from tests.test_docker_cli_world import SERVICES, answer
 
@@ -152,7 +152,7 @@ def test_what_is_not_known_of_templates_is_refused_by_name(source, fault):
 
 
 def test_a_column_that_a_list_does_not_have_is_named():
-    row = Row(ID="1")
+    row = TableRow(ID="1")
     row.go_type = "*node.nodeContext"
     with pytest.raises(TemplateError, match=r"can't evaluate field X in type \*node.nodeContext"):
         Template("{{.X}}").render(row)
@@ -258,7 +258,7 @@ def test_a_command_that_docker_has_and_the_kit_has_not_says_so():
 
 def test_every_command_that_help_tells_of_does_something():
     for command in commands().values():
-        assert command.is_group or callable(handler_of(command.path))
+        assert command.is_group or callable(HANDLERS[command.path])
 
 
 def test_an_update_posts_back_what_it_does_not_know():

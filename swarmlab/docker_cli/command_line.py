@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
+from functools import partial
 
 import docker
 
+from swarmlab.docker_cli import containers, node, objects, service, stack, swarm, system
 from swarmlab.docker_cli.flags import Arguments, check_count, find, parse
 from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError, Progress, Session, Writer
@@ -13,10 +14,66 @@ from swarmlab.docker_cli.session import CliError, Progress, Session, Writer
 VERSION = "Docker version 28.2.2, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
 
-# First word of a command to the module whose HANDLERS has it; the others stand in `containers`.
-MODULES = {name: name for name in ("swarm", "node", "service", "stack")}
-MODULES |= dict.fromkeys(("secret", "config", "network"), "objects")
-MODULES |= dict.fromkeys(("info", "version", "events", "inspect"), "system")
+# Every command to the function that carries it out.
+HANDLERS: dict[str, Handler] = {
+    "config create": partial(objects.create, kind="config"),
+    "config inspect": partial(objects.inspect, kind="config"),
+    "config ls": partial(objects.ls, kind="config"),
+    "config rm": partial(objects.rm, kind="config"),
+    "events": system.events,
+    "exec": containers.execute,
+    "images": containers.images,
+    "info": system.info,
+    "inspect": system.inspect,
+    "kill": containers.kill,
+    "logs": containers.logs,
+    "network connect": objects.network_connect,
+    "network create": objects.network_create,
+    "network disconnect": objects.network_disconnect,
+    "network inspect": partial(objects.inspect, kind="network"),
+    "network ls": partial(objects.ls, kind="network"),
+    "network prune": objects.network_prune,
+    "network rm": objects.network_rm,
+    "node demote": node.demote,
+    "node inspect": node.inspect,
+    "node ls": node.ls,
+    "node promote": node.promote,
+    "node ps": node.ps,
+    "node rm": node.rm,
+    "node update": node.update,
+    "ps": containers.ps,
+    "pull": containers.pull,
+    "rm": containers.rm,
+    "secret create": partial(objects.create, kind="secret"),
+    "secret inspect": partial(objects.inspect, kind="secret"),
+    "secret ls": partial(objects.ls, kind="secret"),
+    "secret rm": partial(objects.rm, kind="secret"),
+    "service create": service.create,
+    "service inspect": service.inspect,
+    "service logs": containers.service_logs,
+    "service ls": service.ls,
+    "service ps": service.ps,
+    "service rm": service.rm,
+    "service rollback": service.rollback,
+    "service scale": service.scale,
+    "service update": service.update,
+    "stack config": stack.config,
+    "stack deploy": stack.deploy,
+    "stack ls": stack.ls,
+    "stack ps": stack.ps,
+    "stack rm": stack.rm,
+    "stack services": stack.services,
+    "stop": containers.stop,
+    "swarm ca": swarm.authority,
+    "swarm init": swarm.init,
+    "swarm join": swarm.join,
+    "swarm join-token": swarm.join_token,
+    "swarm leave": swarm.leave,
+    "swarm unlock": swarm.unlock,
+    "swarm unlock-key": swarm.unlock_key,
+    "swarm update": swarm.update,
+    "version": system.version,
+}
 
 
 def run(
@@ -78,12 +135,5 @@ def _dispatch(session: Session, words: list[str]) -> None:
             session.print("Flag shorthand -h has been deprecated, use --help")
         (session.out if arguments["help"] else session.err).write(command.help)
         return
-    handler = handler_of(command.path)
     check_count(arguments)
-    handler(session, arguments)
-
-
-def handler_of(path: str) -> Handler:
-    module = MODULES.get(path.partition(" ")[0], "containers")
-    handlers: dict[str, Handler] = import_module(f"swarmlab.docker_cli.{module}").HANDLERS
-    return handlers[path]
+    HANDLERS[command.path](session, arguments)

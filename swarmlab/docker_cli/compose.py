@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from swarmlab.docker_cli.compose_values import KINDS, REQUIRED, SHORT, Filled, Kind, cast, repeated
+from swarmlab.docker_cli.compose_values import REQUIRED, RULES, SHORT, Filled, Rule, cast, repeated
 from swarmlab.docker_cli.session import CliError, Json, Session
 from swarmlab.docker_cli.text import go_quote
 
@@ -218,14 +218,14 @@ class Reader:
             return self._block(keys()[kind], written, path, kind in HAVE_EXTENSIONS)
         if isinstance(written, Filled):
             written = _cast(written, kind, path)
-        return self._plain(KINDS[kind], written, path)
+        return self._plain(RULES[kind], written, path)
 
-    def _plain(self, kind: Kind, written: Any, path: str) -> Any:
-        if faults := kind.faults(written, path):
+    def _plain(self, rule: Rule, written: Any, path: str) -> Any:
+        if faults := rule.faults(written, path):
             self.faults += faults
             return None
         try:
-            return kind.convert(written)
+            return rule.convert(written)
         except ValueError as error:
             if "{path}" not in str(error) and "format" not in str(error):
                 raise CliError(_undecoded(path, str(error))) from None
@@ -275,7 +275,7 @@ class Reader:
             written = _cast(written, "boolean", path)
         if isinstance(written, dict):
             return self._block({"name": "string"}, written, path) or True
-        return self._plain(Kind((bool, dict), said=(bool, dict)), written, path)
+        return self._plain(Rule((bool, dict), said=(bool, dict)), written, path)
 
     # -- what needs more than its own value --------------------------------------------------------
     def _finish(self, service: Json) -> None:

@@ -91,7 +91,7 @@ def _test(value: str | list[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Rule:
     """What a value has to be, and what makes its one form of it."""
 
     types: Sequence[type]
@@ -121,26 +121,26 @@ def repeated(values: list[Any], path: str) -> list[tuple[str, str]]:
     return [(path, f"array items[{first},{at}] must be unique") for first, at in again]
 
 
-KINDS: dict[str, Kind] = {
-    "string": Kind(TEXT, str),
-    "number": Kind(NUMBER),
-    "count": Kind(NUMBER, int),
-    "integer": Kind((int,)),
-    "dropped": Kind((int,), lambda value: None),  # docker 28 reads it and sends nothing
-    "boolean": Kind((bool,)),
-    "duration": Kind(TEXT, _duration),
-    "size": Kind(TEXT, lambda value: str(parse_bytes(value))),
-    "order": Kind(TEXT, _order),
-    "number_or_text": Kind((*NUMBER, str), as_text, (float, str)),
-    "text_or_number": Kind((str, *NUMBER), as_text, (str, float)),
-    "text_or_texts": Kind((str, list), lambda v: [v] if isinstance(v, str) else v, unique=True),
-    "command": Kind((str, list), _words),
-    "test": Kind((str, list), _test),
-    "pairs": Kind((dict, list), _pairs, unique=True),
-    "pairs_or_null": Kind((dict, list), partial(_pairs, empty=None), unique=True),
-    "options": Kind((dict,), _pairs, values=SCALAR[:3]),
-    "options_or_null": Kind((dict,), _pairs),
-    "hosts": Kind((dict, list), _hosts, unique=True),
+RULES: dict[str, Rule] = {
+    "string": Rule(TEXT, str),
+    "number": Rule(NUMBER),
+    "count": Rule(NUMBER, int),
+    "integer": Rule((int,)),
+    "dropped": Rule((int,), lambda value: None),  # docker 28 reads it and sends nothing
+    "boolean": Rule((bool,)),
+    "duration": Rule(TEXT, _duration),
+    "size": Rule(TEXT, lambda value: str(parse_bytes(value))),
+    "order": Rule(TEXT, _order),
+    "number_or_text": Rule((*NUMBER, str), as_text, (float, str)),
+    "text_or_number": Rule((str, *NUMBER), as_text, (str, float)),
+    "text_or_texts": Rule((str, list), lambda v: [v] if isinstance(v, str) else v, unique=True),
+    "command": Rule((str, list), _words),
+    "test": Rule((str, list), _test),
+    "pairs": Rule((dict, list), _pairs, unique=True),
+    "pairs_or_null": Rule((dict, list), partial(_pairs, empty=None), unique=True),
+    "options": Rule((dict,), _pairs, values=SCALAR[:3]),
+    "options_or_null": Rule((dict,), _pairs),
+    "hosts": Rule((dict, list), _hosts, unique=True),
 }
 
 
@@ -197,11 +197,11 @@ def _ports(value: int | str) -> list[dict[str, Any]]:
     return [{keys[name]: port[name] for name in keys if name in port} for port in ports]
 
 
-SHORT: dict[str, Kind] = {
-    "file_reference": Kind(TEXT, lambda text: {"source": text}),
-    "mount": Kind(TEXT, _volume),
-    "port": Kind((*NUMBER, str), _ports),
-    "build": Kind(TEXT, lambda text: {"context": text}),
-    "ulimit": Kind((int,)),
+SHORT: dict[str, Rule] = {
+    "file_reference": Rule(TEXT, lambda text: {"source": text}),
+    "mount": Rule(TEXT, _volume),
+    "port": Rule((*NUMBER, str), _ports),
+    "build": Rule(TEXT, lambda text: {"context": text}),
+    "ulimit": Rule((int,)),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {"mount": ("type",), "ulimit": ("soft", "hard")}

@@ -243,15 +243,3 @@ def rm(session: Session, arguments: Arguments) -> None:
     if not arguments["force"] or not all("No such container" in error for error in errors):
         session.end(errors)
     session.warn(*errors)
-
-
-HANDLERS = {
-    "ps": ps,
-    "images": images,
-    "pull": pull,
-    "exec": execute,
-    "logs": logs,
-    "kill": kill,
-    "stop": stop,
-    "rm": rm,
-}

@@ -19,7 +19,7 @@ from swarmlab.docker_cli.session import CliError, Json, Session
 from swarmlab.docker_cli.template import (
     FUNCTIONS,
     HEADER_FUNCTIONS,
-    Row,
+    TableRow,
     Template,
     TemplateError,
     escape,
@@ -137,9 +137,9 @@ def write_list(
     session.out.write(text.align(written) if table else written)
 
 
-def _row(listing: Listing, columns: Mapping[str, Any], one: Json) -> Row:
+def _row(listing: Listing, columns: Mapping[str, Any], one: Json) -> TableRow:
     values = {name: value(one, {}) for name, value in columns.items()}
-    row = Row(
+    row = TableRow(
         {k: v if v is None or isinstance(v, bool) else str(v or "") for k, v in values.items()}
     )
     row.go_type = listing.go_type

@@ -119,26 +119,23 @@ def _change_each(
         session.print(done.format(reference))
 
 
-def _set_role(role: str, done: str) -> Callable[[Session, Arguments], None]:
+def promote(session: Session, arguments: Arguments) -> None:
+    _set_role(session, arguments, "manager", "Node {} promoted to a manager in the swarm.")
+
+
+def demote(session: Session, arguments: Arguments) -> None:
+    _set_role(session, arguments, "worker", "Manager {} demoted in the swarm.")
+
+
+def _set_role(session: Session, arguments: Arguments, role: str, done: str) -> None:
     def change(node: Json) -> str:
         if node["Spec"].get("Role") == role:
             return f"Node {node['ID']} is already a {role}."
         node["Spec"]["Role"] = role
         return ""
 
-    return lambda session, arguments: _change_each(session, arguments.words, change, done)
+    _change_each(session, arguments.words, change, done)
 
 
 def rm(session: Session, arguments: Arguments) -> None:
     session.each(arguments.words, "DELETE", "/nodes/{}", force=arguments["force"])
-
-
-HANDLERS = {
-    "node ls": ls,
-    "node ps": ps,
-    "node inspect": inspect,
-    "node update": update,
-    "node promote": _set_role("manager", "Node {} promoted to a manager in the swarm."),
-    "node demote": _set_role("worker", "Manager {} demoted in the swarm."),
-    "node rm": rm,
-}

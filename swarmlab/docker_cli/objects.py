@@ -3,7 +3,6 @@
 import base64
 import ipaddress
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from swarmlab.docker_cli.flags import Arguments
@@ -178,16 +177,3 @@ def network_prune(session: Session, arguments: Arguments) -> None:
     found = session.post("/networks/prune", filters=arguments.filters())
     if names := found.get("NetworksDeleted"):
         session.print("Deleted Networks:", *names, "")
-
-
-HANDLERS = {
-    f"{kind} {verb}": partial(do, kind=kind)
-    for kind in ("secret", "config", "network")
-    for verb, do in (("create", create), ("ls", ls), ("inspect", inspect), ("rm", rm))
-} | {
-    "network create": network_create,
-    "network rm": network_rm,
-    "network connect": network_connect,
-    "network disconnect": network_disconnect,
-    "network prune": network_prune,
-}

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from swarmlab.docker_cli.containers import service_logs
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, write_inspect, write_list
 from swarmlab.docker_cli.node import node_id, write_tasks
@@ -184,16 +183,3 @@ def _scale_one(session: Session, word: str) -> list[str]:
 
 def rm(session: Session, arguments: Arguments) -> None:
     session.each(arguments.words, "DELETE", "/services/{}")
-
-
-HANDLERS = {
-    "service create": create,
-    "service inspect": inspect,
-    "service logs": service_logs,
-    "service ls": ls,
-    "service ps": ps,
-    "service rm": rm,
-    "service rollback": rollback,
-    "service scale": scale,
-    "service update": update,
-}

@@ -13,7 +13,7 @@ from swarmlab.docker_cli.progress import wait_for_service
 from swarmlab.docker_cli.service import with_counts
 from swarmlab.docker_cli.service_spec import resolve_image
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
-from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, Stack
+from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, ComposeStack
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import natural_key
 
@@ -59,7 +59,7 @@ def deploy(session: Session, arguments: Arguments) -> None:
         session.warn(DETACHED)
     if not session.get("/info")["Swarm"]["ControlAvailable"]:
         raise CliError(NO_MANAGER)
-    stack = Stack(arguments.words[0], file)
+    stack = ComposeStack(arguments.words[0], file)
     if arguments["prune"]:
         known = {f"{stack.name}_{key}" for key in file["services"]}
         old = [one for one in _of(session, stack.name, "services") if _name(one) not in known]
@@ -75,7 +75,7 @@ def deploy(session: Session, arguments: Arguments) -> None:
         _wait(session, made, quiet=arguments["quiet"])
 
 
-def _make_networks(session: Session, stack: Stack) -> None:
+def _make_networks(session: Session, stack: ComposeStack) -> None:
     wanted = list(stack.networks())
     for name, network in wanted:
         if network.get("external") and name not in PREDEFINED:
@@ -249,13 +249,3 @@ Dumper.add_representer(str, _text)
 def config(session: Session, arguments: Arguments) -> None:
     file = load(session, arguments["compose-file"], fill=not arguments["skip-interpolation"])
     session.out.write(yaml.dump(file, Dumper=Dumper, sort_keys=False, width=10**6))
-
-
-HANDLERS = {
-    "stack config": config,
-    "stack deploy": deploy,
-    "stack ls": ls,
-    "stack ps": ps,
-    "stack rm": rm,
-    "stack services": services,
-}

@@ -52,7 +52,7 @@ def _ns(text: str | None) -> int | None:
     return None if text is None else parse_duration(text)
 
 
-class Stack:
+class ComposeStack:
     """A loaded file, and the name in front of all that is made of it."""
 
     def __init__(self, name: str, file: Json) -> None:

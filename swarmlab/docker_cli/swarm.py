@@ -234,15 +234,3 @@ def _rotate_root(session: Session, arguments: Arguments, swarm: Json) -> None:
     if not cert and not key:
         settings["ForceRotate"] = settings.get("ForceRotate", 0) + 1
     _update(session, swarm)
-
-
-HANDLERS = {
-    "swarm init": init,
-    "swarm join": join,
-    "swarm join-token": join_token,
-    "swarm leave": leave,
-    "swarm update": update,
-    "swarm ca": authority,
-    "swarm unlock": unlock,
-    "swarm unlock-key": unlock_key,
-}

@@ -7,7 +7,7 @@ from swarmlab.docker_cli.containers import moment
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import fill, parse_format, pretty, write_inspect
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
-from swarmlab.docker_cli.template import Row, Template, TemplateError, to_json
+from swarmlab.docker_cli.template import TableRow, Template, TemplateError, to_json
 from swarmlab.docker_cli.text import align, go_quote
 
 CLIENT = {
@@ -103,7 +103,7 @@ def _fetch(session: Session, arguments: Arguments, kind: str, reference: str) ->
 def events(session: Session, arguments: Arguments) -> None:
     """What happened since, and what happens until; without an end it goes on until interrupted."""
     source = arguments.given.get("format", "")
-    empty = Row(dict.fromkeys(EVENT, ""))
+    empty = TableRow(dict.fromkeys(EVENT, ""))
     empty.go_type = "*events.Message"
     try:
         template = Template("{{json .}}" if source == "json" else source) if source else None
@@ -128,6 +128,3 @@ def _event_line(event: Json) -> str:
     attributes = ", ".join(f"{k}={v}" for k, v in sorted((actor["Attributes"] or {}).items()))
     known = f" ({attributes})" if attributes else ""
     return f"{when} {event['Type']} {event['Action']} {actor['ID']}{known}"
-
-
-HANDLERS = {"info": info, "version": version, "events": events, "inspect": inspect}

@@ -38,15 +38,15 @@ class NoValue:
 NO_VALUE = NoValue()
 
 
-class Row(dict[str, Any]):
+class TableRow(dict[str, Any]):
     """A line of a list: its columns by the names that `--format` knows."""
 
     go_type = ""  # Go's name of it, for the error text
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON; of a Row in alphabetical order, and escaped the way Go does."""
-    row = isinstance(value, Row)
+    """Compact JSON; of a TableRow in alphabetical order, and escaped the way Go does."""
+    row = isinstance(value, TableRow)
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=row)
     return escape(text) if row else text
 
@@ -254,7 +254,7 @@ def _path(text: str, column: int) -> Expression:
         value = names[first] if first else dot
         for name in filter(None, fields):
             if isinstance(value, Mapping):
-                if name not in value and isinstance(value, Row):
+                if name not in value and isinstance(value, TableRow):
                     raise TemplateError(f"{where} {name} in type {value.go_type}")
                 value = value.get(name, NO_VALUE)
             elif value is not None and not isinstance(value, NoValue):
