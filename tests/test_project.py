@@ -97,3 +97,16 @@ def test_the_licence_is_apache_2():
     assert PROJECT["license"] == "Apache-2.0"
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_the_readmes_code_map_names_every_folder_and_top_module():
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = text.partition("## Read the code")[2].partition("```\n")[2].partition("\n```")[0]
+    listed = re.findall(r"^( +)(\w+(?:/|\.py)) ", block, re.M)
+    top = {name for indent, name in listed if len(indent) == 2}
+    package = ROOT / "swarmlab"
+    folders = {path.parent for path in package.rglob("*.py")} - {package}
+    modules = {path.name for path in package.glob("[!_]*.py")}
+    assert top == {f"{path.name}/" for path in folders if path.parent == package} | modules
+    below = {name for indent, name in listed if len(indent) > 2}
+    assert below == {f"{path.name}/" for path in folders if path.parent != package}

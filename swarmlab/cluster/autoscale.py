@@ -1,7 +1,7 @@
-"""Automatic scaling, which Docker Swarm itself does not have: a control loop on the API alone.
+"""Automatic scaling as a control loop on the Docker API: Docker Swarm itself has none.
 
 The talk lists it among the effects that orchestration is for; Swarm leaves it to whoever can
-measure the load. This is all it takes: measure, divide, scale, wait. It works on any swarm.
+measure the load. The loop measures, divides, scales and waits. It works on any swarm.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Scaling:
 
     load: float
     replicas: int  # before
-    wanted: int
+    wanted: int  # replicas that the load asks for
     scaled: bool  # False: nothing to do, or still cooling down
 
 
 def wanted_replicas(load: float, target: float, at_least: int, at_most: int) -> int:
-    """So many tasks that each has at most `target` of the load, within the limits.
+    """How many tasks give each at most `target` of the load, within the limits.
 
     >>> wanted_replicas(load=95, target=20, at_least=1, at_most=10)
     5
@@ -39,10 +39,10 @@ def wanted_replicas(load: float, target: float, at_least: int, at_most: int) -> 
 
 
 def scale(client: DockerClient, service: dict[str, Any], replicas: int) -> None:
-    """`docker service scale`: the spec goes back as it came, but for the number.
+    """`docker service scale`: send the spec back as it came, with another number of replicas.
 
-    The SDK's own `Service.scale` fills defaults in, which Swarm takes for a change of the tasks:
-    it would replace every one of them.
+    The SDK's own `Service.scale` fills in defaults, which Swarm takes for a change of the task
+    spec: it would replace every task.
     """
     api = client.api
     spec = {**service["Spec"], "Mode": {"Replicated": {"Replicas": replicas}}}
@@ -64,38 +64,39 @@ def autoscale(
     rounds: int = 12,
     sleep: Callable[[float], object],
 ) -> list[Scaling]:
-    """Keep a replicated service at `target` load a task, for `rounds` rounds; what each one did.
+    """Keep a replicated service at `target` load per task, for `rounds` rounds; what each did.
 
     `load()` is your own measure: requests a second, queue length. Tasks are added at once, and
     removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:
     `cluster.run` for a simulated cluster, `time.sleep` for a real one.
 
-    Docker Swarm has no such loop of its own: `docker service scale` is all it offers.
+    Docker Swarm has no such loop of its own; it offers `docker service scale`.
     """
     if not (0 < at_least <= at_most and target > 0):
         raise LabError(
-            "at_least={at_least}, at_most={at_most}, target={target} cannot be kept; 0 < at_least "
-            "<= at_most and target > 0 can",
+            "at_least={at_least}, at_most={at_most}, target={target} are not valid; use "
+            "0 < at_least <= at_most and target > 0",
             at_least=at_least,
             at_most=at_most,
             target=target,
         )
-    every_ns, calm_ns, quiet_ns = nanoseconds(every), nanoseconds(cool_down), nanoseconds(cool_down)
-    story = []
+    every_ns, cool_down_ns = nanoseconds(every), nanoseconds(cool_down)
+    unchanged_ns = cool_down_ns
+    rounds_done = []
     for _ in range(rounds):
-        found = client.services.get(service)
-        mode = found.attrs["Spec"]["Mode"].get("Replicated")
+        attrs = client.services.get(service).attrs
+        mode = attrs["Spec"]["Mode"].get("Replicated")
         if mode is None:
             raise LabError(
                 "{service} is not replicated, so there is nothing to scale", service=service
             )
-        now, measured = int(mode["Replicas"]), float(load())
+        replicas, measured = int(mode["Replicas"]), float(load())
         wanted = wanted_replicas(measured, target, at_least, at_most)
-        scales = wanted > now or (wanted < now and quiet_ns >= calm_ns)
+        scales = wanted > replicas or (wanted < replicas and unchanged_ns >= cool_down_ns)
         if scales:
-            scale(client, found.attrs, wanted)
-            quiet_ns = 0
-        story.append(Scaling(load=measured, replicas=now, wanted=wanted, scaled=scales))
+            scale(client, attrs, wanted)
+            unchanged_ns = 0
+        rounds_done.append(Scaling(load=measured, replicas=replicas, wanted=wanted, scaled=scales))
         sleep(every_ns / S)
-        quiet_ns += every_ns
-    return story
+        unchanged_ns += every_ns
+    return rounds_done

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from functools import partial
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.engine.clock_drivers import VirtualClock
-from swarmlab.engine.transport import EngineAdapter, in_process_client
+from swarmlab.engine.transport import EngineAdapter, EngineOf, in_process_client
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from swarmlab.cluster.simulated import SimulatedCluster
+    from swarmlab.simulation import Simulation
+
+Record = Callable[[str, str, "bytes | str | None"], None]  # takes method, path and body
 
 
 class JournalingAdapter(EngineAdapter):
-    """The in-process transport to one node, which no change passes unrecorded."""
+    """The in-process transport to one engine, which no change passes unrecorded."""
 
-    def __init__(self, cluster: SimulatedCluster, name: str) -> None:
-        clock = VirtualClock(cluster.world.simulation, cluster.lock)
-        super().__init__(partial(cluster.engine, name), clock)
-        self._cluster, self._name = cluster, name
+    def __init__(
+        self, engine_of: EngineOf, clock: VirtualClock, record: Record, lock: threading.RLock
+    ) -> None:
+        super().__init__(engine_of, clock)
+        self._record, self._lock = record, lock
 
     def send(self, request: Any, *args: Any, **options: Any) -> Any:
-        with self._cluster.lock:
+        with self._lock:
             if request.method not in ("GET", "HEAD"):
-                path, body = request.path_url, request.body
-                self._cluster.record_request(self._name, request.method, path, body)
+                self._record(request.method, request.path_url, request.body)
             return super().send(request, *args, **options)
 
 
-def client_of(cluster: SimulatedCluster, name: str) -> DockerClient:
-    return in_process_client(name, JournalingAdapter(cluster, name))
+def client_of(
+    name: str, engine_of: EngineOf, simulation: Simulation, record: Record, lock: threading.RLock
+) -> DockerClient:
+    """The client of engine `name`; requests wait in virtual time, with `lock` held."""
+    clock = VirtualClock(simulation, lock)
+    return in_process_client(name, JournalingAdapter(engine_of, clock, record, lock))

@@ -1,4 +1,4 @@
-"""Looks inside that only a simulation allows: disks, who trusts whom, who can read a secret.
+"""Inspectors of a simulated cluster: disks, who trusts which root, who can read a secret.
 
 None of them prints a secret, a key or a token.
 """
@@ -22,7 +22,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.simulated import SimulatedCluster
+    from swarmlab.cluster.inspectable import Inspectable
 
 HEX_BYTES = 16
 WAL = "swarm/raft/wal"
@@ -42,38 +42,38 @@ def _sealing(name: str, data: bytes) -> str:
 
 
 def readable(machine: Machine) -> list[str]:
-    """The secrets that a machine's disk gives away to someone who has nothing but this disk.
+    """The secrets that can be read by someone who has this machine's disk and nothing else.
 
-    Those that were removed are among them, until the log that tells of them is compacted.
+    A removed secret is among them until its log entries are compacted.
     """
-    disk, world = copy.deepcopy(machine.disk), Simulation()  # a computer of the thief's own
-    keys = KeyFile(disk, world)
+    disk, offline = copy.deepcopy(machine.disk), Simulation()  # the thief's own computer
+    keys = KeyFile(disk, offline)
     if WAL not in disk or keys.locked:
         return []
     try:
-        stored: Any = Storage(disk, StoreCodec(), Seal(keys.read()[1], world)).load()
+        stored: Any = Storage(disk, StoreCodec(), Seal(keys.read()[1], offline)).load()
     except (DamagedFile, WrongKey):
         return []
     objects = [*(stored.snapshot.data if stored.snapshot else ())]
     for entry in stored.entries:
         if isinstance(entry.data, list | tuple):
             objects += [change.object for change in entry.data]
-    found = {each.name: len(each.data) for each in objects if isinstance(each, Secret)}
-    return [_("{name} ({size} bytes)", name=name, size=size) for name, size in found.items()]
+    sizes = {secret.name: len(secret.data) for secret in objects if isinstance(secret, Secret)}
+    return [_("{name} ({size} bytes)", name=name, size=size) for name, size in sizes.items()]
 
 
-def disk(cluster: SimulatedCluster, name: str) -> Table:
-    """The files of one node: how long, sealed with what, and how they begin.
+def disk(cluster: Inspectable, name: str) -> Table:
+    """The files on one node's disk: size, what seals them, and their first bytes.
 
-    The beginning of the file of keys is not shown.
+    The first bytes of the key file are not shown.
     """
     files = cluster.machine(name).disk
     rows = []
     for path in files.names():
         data = files.read(path)
-        start = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
+        first_bytes = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
         path = re.sub("(?<=/)[0-9a-f]{64}", lambda id: id[0][:12], path)  # as `docker ps` has it
-        rows.append((path, f"{len(data):,}", _sealing(path, data), start))
+        rows.append((path, f"{len(data):,}", _sealing(path, data), first_bytes))
     sealed = any(row[2] == _("with the unlock key") for row in rows)
     secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
     notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []
@@ -82,8 +82,8 @@ def disk(cluster: SimulatedCluster, name: str) -> Table:
     return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
 
 
-def trust(cluster: SimulatedCluster) -> Table:
-    """Which root each node trusts, and the certificate that it shows: role, and until when."""
+def trust(cluster: Inspectable) -> Table:
+    """Which root each node trusts, and the role and expiry of the certificate it presents."""
     rows = []
     for name in cluster.names:
         machine = cluster.machine(name)
@@ -102,15 +102,16 @@ def trust(cluster: SimulatedCluster) -> Table:
     return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
-def who_can_read(cluster: SimulatedCluster, name: str) -> Table:
+def who_can_read(cluster: Inspectable, name: str) -> Table:
     """Where the bytes of a secret are now, and why."""
     rows: list[tuple[str, str, str]] = []
     secret: Secret | None = None
     for node in cluster.names:
         engine = cluster.engine(node)
-        found = engine.manager.store.named(Secret, name) if engine and engine.manager else None
-        if found is not None:
-            secret = found
+        manager = engine.manager if engine is not None else None
+        stored = manager.store.named(Secret, name) if manager is not None else None
+        if stored is not None:
+            secret = stored
             rows.append((node, _("Raft's log, on disk"), _("a manager keeps everything; sealed")))
             rows.append((node, _("the manager's memory"), _("a manager knows every secret")))
     if secret is None:
@@ -121,14 +122,16 @@ def who_can_read(cluster: SimulatedCluster, name: str) -> Table:
 
 
 def _on_worker(node: str, engine: Any, secret: Secret) -> list[tuple[str, str, str]]:
-    """What a node's agent and containers hold of a secret."""
+    """Where a node's agent and containers hold a secret."""
     if engine is None or engine.agent is None:
         return []
     rows = []
     if secret.id in engine.agent.executor.dependencies.secrets:
         rows.append((node, _("the agent's memory"), _("a task here refers to it")))
     # The files of a container that has ended are gone: their tmpfs was unmounted.
-    for container in filter(lambda each: each.running, engine.containers.all()):
+    for container in engine.containers.all():
+        if not container.running:
+            continue
         for path, file in sorted(container.files.items()):
             if path.startswith("/run/secrets/") and file.data == secret.data:
                 rows.append((node, f"{container.name}:{path}", _("mounted from memory (tmpfs)")))

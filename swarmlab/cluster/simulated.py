@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -128,7 +129,9 @@ class SimulatedCluster(BaseCluster):
         name = name or self.default_node()
         self.check_names(name)
         if name not in self._clients:
-            self._clients[name] = client_of(self, name)
+            engine_of, record = partial(self.engine, name), partial(self.record_request, name)
+            simulation = self.world.simulation
+            self._clients[name] = client_of(name, engine_of, simulation, record, self.lock)
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
