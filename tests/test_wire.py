@@ -1,4 +1,4 @@
-"""What goes over the wire: stored specs, and the envelope around them."""
+"""JSON of the Engine API: stored specs, and the objects that contain them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from swarmlab.cluster import simulated_state
 from swarmlab.engine import specs, wire
 from swarmlab.errors import BadParameter, SwarmError
 from swarmlab.model import (
@@ -276,3 +277,16 @@ def test_a_swarm_event_names_old_and_new_of_what_changed():
 
 def test_errors_know_their_status():
     assert all(isinstance(int(kind.status), int) for kind in SwarmError.__subclasses__())
+
+
+def test_the_state_read_without_a_request_is_the_same_json_as_the_api_s(cluster, client):
+    """One definition of a service, node and task, for the API and for views."""
+    client.services.create("nginx", name="web", mode={"Replicated": {"Replicas": 3}})
+    cluster.run("20s")
+    api = {"nodes": client.api.nodes(), "services": client.api.services(), "tasks": None}
+    api["tasks"] = [{**task, "ServiceName": "web"} for task in client.api.tasks()]
+    api["nodes"] = [{"ManagerStatus": None, **node} for node in api["nodes"]]
+    state = simulated_state.read(cluster)
+    for kind, documents in api.items():
+        stored = sorted(getattr(state, kind), key=lambda document: document["ID"])
+        assert json.loads(json.dumps(stored)) == documents

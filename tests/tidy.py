@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": {"model", "simulation", "views", "units", "strings", "errors"},
     "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
     # Clients of the Docker API know that API alone.
-    "docker_cli": {"units", "strings", "errors"},
+    "docker_cli": {"model.specs", "model.versions", "units", "strings", "errors"},
     "jupyter": {
         *("docker_cli", "cluster.current", "views", "simulation"),
         *("units", "strings", "errors"),
@@ -40,8 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {
-        *("cluster.simulated_state", "model.trace_records", "raft.messages", "raft.quorum"),
-        *("simulation", "units", "strings", "errors"),
+        *("cluster.simulated_state", "model.specs", "model.trace_records"),
+        *("raft.messages", "raft.quorum", "simulation", "units", "strings", "errors"),
     },
     "real": {
         *("cluster.base", "cluster.current", "cluster.faults", "cluster.files", "cluster.sizes"),

@@ -1,19 +1,24 @@
-"""A simulated cluster, read from inside: no virtual time passes, and no leader is needed.
+"""The state of a simulated cluster, read without a request: no time passes, no leader is needed.
 
-What a manager's store holds comes as the part of Docker's JSON that `snapshot.picture` reads.
+Nodes, services and tasks come from a manager's store, in the engine's own JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from swarmlab.model import Node, Service, StoreObject, Task
 from swarmlab.simulation import S
 from swarmlab.strings import N_
 
+if TYPE_CHECKING:
+    from swarmlab.manager.manager import Manager
+
 Json = Mapping[str, Any]
 NOT_KNOWN = N_("not known")
+CACHED_OBJECTS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """What the leader knows; without one, what the manager knows that is furthest."""
+    """What the leader knows; without a leader, what the most advanced manager knows."""
 
     machines: dict[str, Machine]  # by name
     now_s: float
@@ -66,66 +71,45 @@ def read(cluster: Any) -> Inside:
             leads=bool(leader),
             index=managers[best].store.index,
             nodes=_nodes(managers[best], leads=bool(leader)),
-            services=_services(managers[best].store),
-            tasks=_tasks(managers[best].store),
+            services=[_json_of(service) for service in managers[best].store.services.values()],
+            tasks=[_json_of(task) for task in managers[best].store.tasks.values()],
         )
 
 
-def _nodes(manager: Any, *, leads: bool) -> list[Json]:
-    statuses = {status.node_id: _status(status, leads) for status in manager.statuses()}
+def _nodes(manager: Manager, *, leads: bool) -> list[Json]:
+    """Only a leader knows which managers it reaches."""
+    from swarmlab.engine import wire
+
+    statuses = {
+        status.node_id: wire.manager_status(status) if leads else {"Reachability": NOT_KNOWN}
+        for status in manager.statuses()
+    }
     return [
-        {
-            "ID": node.id,
-            "CreatedAt": node.created_ns,
-            "Spec": node.spec,
-            "Description": node.description,
-            "Status": {"State": node.status.state.value},
-            "ManagerStatus": statuses.get(node.id),
-        }
+        {**_json_of(node), "ManagerStatus": statuses.get(node.id)}
         for node in manager.store.nodes.values()
     ]
 
 
-def _status(status: Any, leads: bool) -> Json:
-    """Only a leader knows whom it reaches."""
-    if not leads:
-        return {"Reachability": NOT_KNOWN}
-    return {"Leader": status.leader, "Reachability": status.reachability}
+# Object id -> the stored object and its JSON. Stored objects are frozen, so the JSON of one never
+# changes, and from one drawing of a board to the next most objects stay the same.
+_json_cache: dict[str, tuple[StoreObject, Json]] = {}
 
 
-def _services(store: Any) -> list[Json]:
-    return [
-        {
-            "ID": service.id,
-            "Spec": service.spec,
-            "UpdateStatus": service.update_status and {"State": service.update_status.state.value},
-        }
-        for service in store.services.values()
-    ]
+def _json_of(object: Node | Service | Task) -> Json:
+    """The engine's JSON of an object; of a task also the name of its service."""
+    stored, document = _json_cache.get(object.id, (None, {}))
+    if stored is not object:
+        from swarmlab.engine import wire
 
-
-def _tasks(store: Any) -> list[Json]:
-    return [
-        {
-            "ID": task.id,
-            "CreatedAt": task.created_ns,
-            "ServiceID": task.service_id,
-            "ServiceName": task.service_name,
-            "Slot": task.slot,
-            "NodeID": task.node_id,
-            "DesiredState": _word(task.desired),
-            "Status": {"State": _word(task.status.state), "Err": task.status.err},
-        }
-        for task in store.tasks.values()
-    ]
-
-
-_words: dict[int, str] = {}
-
-
-def _word(state: int) -> str:
-    """The name of a task's state; an enum takes its time to tell it, and there are many tasks."""
-    number = int(state)
-    if number not in _words:
-        _words[number] = str(state)
-    return _words[number]
+        match object:
+            case Node():
+                document = wire.node(object, wire.virtual_time, ())
+            case Service():
+                document = wire.service(object, wire.virtual_time)
+            case Task():
+                name = object.service_name
+                document = {**wire.task(object, wire.virtual_time), "ServiceName": name}
+        if len(_json_cache) >= CACHED_OBJECTS_MAX:
+            _json_cache.clear()
+        _json_cache[object.id] = object, document
+    return document

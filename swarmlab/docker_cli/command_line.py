@@ -10,8 +10,9 @@ from swarmlab.docker_cli import containers, node, objects, service, stack, swarm
 from swarmlab.docker_cli.flags import Arguments, check_count, find, parse
 from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError, Progress, Session, Writer
+from swarmlab.model.versions import DOCKER_VERSION
 
-VERSION = "Docker version 28.2.2, build e6534b4"
+VERSION = f"Docker version {DOCKER_VERSION}, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
 
 # Every command to the function that carries it out.

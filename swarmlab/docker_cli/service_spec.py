@@ -13,13 +13,13 @@ from typing import Any
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels
 from swarmlab.docker_cli.session import CliError, Json, Session
+from swarmlab.model.specs import RESTART_DEFAULTS, UPDATE_DEFAULTS
 
-POLICY = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * 10**9, "MaxFailureRatio": 0}
 # Groups that one flag calls into being begin with these.
 GROUPS: dict[str, Json] = {
-    "UpdateConfig": POLICY | {"Order": "stop-first"},
-    "RollbackConfig": POLICY | {"Order": "stop-first"},
-    "RestartPolicy": {"Condition": "any", "Delay": 5 * 10**9, "MaxAttempts": 0},
+    "UpdateConfig": UPDATE_DEFAULTS,
+    "RollbackConfig": UPDATE_DEFAULTS,
+    "RestartPolicy": RESTART_DEFAULTS,
     "Resources": {"Limits": {}, "Reservations": {}},
 }
 CONTAINER = "TaskTemplate.ContainerSpec."

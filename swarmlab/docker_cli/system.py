@@ -9,11 +9,12 @@ from swarmlab.docker_cli.listing import fill, parse_format, pretty, write_inspec
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError, to_json
 from swarmlab.docker_cli.text import align, go_quote
+from swarmlab.model.versions import API_VERSION, DOCKER_VERSION
 
 CLIENT = {
-    "Version": "28.2.2",
-    "ApiVersion": "1.50",
-    "DefaultAPIVersion": "1.50",
+    "Version": DOCKER_VERSION,
+    "ApiVersion": API_VERSION,
+    "DefaultAPIVersion": API_VERSION,
     "GitCommit": "e6534b4",
     "GoVersion": "go1.24.3",
     "Os": "linux",

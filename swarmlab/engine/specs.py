@@ -13,6 +13,7 @@ from typing import Any
 from swarmlab.engine.schemas import ordered, pruned
 from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import Document, NodeSpec, ServiceSpec, freeze
+from swarmlab.model.specs import RESTART_DEFAULTS, STOP_GRACE_NS, UPDATE_DEFAULTS
 from swarmlab.simulation import S
 
 Json = dict[str, Any]
@@ -101,24 +102,19 @@ def _fill_container(container: Json) -> None:
         _word(mount, "Type", 'invalid MountType: "{}"', *kinds)
 
 
-_UPDATE = {"Parallelism": 1, "FailureAction": "pause", "Monitor": 5 * S, "MaxFailureRatio": 0,
-           "Order": "stop-first"}  # fmt: skip
-
-
 def with_defaults(spec: ServiceSpec) -> ServiceSpec:
     """The spec with what applies where it is silent. Source: swarmkit api/defaults/service.go."""
     task = spec.task
-    restart = {"Condition": "any", "Delay": 5 * S, "MaxAttempts": 0}
-    container = {"StopGracePeriod": 10 * S, "DNSConfig": {}, **task.container}
+    container = {"StopGracePeriod": STOP_GRACE_NS, "DNSConfig": {}, **task.container}
     filled = {
         "Resources": {},
         "Placement": {},
         **task,
         "ContainerSpec": container,
-        "RestartPolicy": {**restart, **task.get("RestartPolicy", {})},
+        "RestartPolicy": {**RESTART_DEFAULTS, **task.get("RestartPolicy", {})},
     }
     updates = {
-        key: {"Monitor": 5 * S, **spec[key]} if key in spec else _UPDATE
+        key: {"Monitor": UPDATE_DEFAULTS["Monitor"], **spec.get(key, UPDATE_DEFAULTS)}
         for key in ("UpdateConfig", "RollbackConfig")
     }
     return ServiceSpec(ordered({**spec, **updates, "TaskTemplate": filled}, "ServiceSpec"))

@@ -28,6 +28,7 @@ from swarmlab.model import (
     Task,
     TaskState,
 )
+from swarmlab.simulation import EPOCH_NS
 
 Json = dict[str, Any]
 Time = Callable[[int], str]  # a virtual time -> RFC 3339, as one clock shows it
@@ -40,6 +41,11 @@ def rfc3339(unix_ns: int, digits: int = 0) -> str:
     seconds, ns = divmod(unix_ns, 1_000_000_000)
     text, fraction = datetime.fromtimestamp(seconds, UTC).isoformat()[:19], f"{ns:09d}".rstrip("0")
     return f"{text}.{fraction:0<{digits}}".rstrip(".") + "Z"
+
+
+def virtual_time(virtual_ns: int) -> str:
+    """A virtual time as requests in this process show it."""
+    return rfc3339(EPOCH_NS + virtual_ns)
 
 
 def name_of(object: Any) -> str:
@@ -109,10 +115,12 @@ def node(node: Node, at: Time, managers: Iterable[ManagerStatus]) -> Json:
     }
     for manager in managers:
         if manager.node_id == node.id:
-            answer["ManagerStatus"] = present(
-                Leader=manager.leader or None, Reachability=manager.reachability, Addr=manager.addr
-            )
+            answer["ManagerStatus"] = manager_status(manager)
     return answer
+
+
+def manager_status(status: ManagerStatus) -> Json:
+    return present(Leader=status.leader or None, Reachability=status.reachability, Addr=status.addr)
 
 
 # -- services ------------------------------------------------------------------------------------

@@ -80,35 +80,42 @@ class Availability(StrEnum):
 
 
 # -- specs -------------------------------------------------------------------------------------
+# What applies where a service's spec has no such object. Source: swarmkit api/defaults/service.go.
+RESTART_DEFAULTS = Document(Condition="any", Delay=5 * S, MaxAttempts=0)
+UPDATE_DEFAULTS = Document(
+    Parallelism=1, FailureAction="pause", Monitor=5 * S, MaxFailureRatio=0, Order="stop-first"
+)
+STOP_GRACE_NS = 10 * S
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    condition: str = "any"  # none, on-failure, any
-    delay_ns: int = 5 * S
-    max_attempts: int = 0  # 0: no limit
-    window_ns: int = 0  # 0: unbounded
+    condition: str  # none, on-failure, any
+    delay_ns: int
+    max_attempts: int  # 0: no limit
+    window_ns: int  # 0: unbounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateConfig:
-    parallelism: int = 1  # 0: all at once
-    delay_ns: int = 0
-    failure_action: str = "pause"  # pause, continue, rollback
-    monitor_ns: int = 5 * S
-    max_failure_ratio: float = 0.0
-    order: str = "stop-first"  # stop-first, start-first
+    parallelism: int  # 0: all at once
+    delay_ns: int
+    failure_action: str  # pause, continue, rollback
+    monitor_ns: int
+    max_failure_ratio: float
+    order: str  # stop-first, start-first
 
     @classmethod
     def of(cls, document: Document | None) -> UpdateConfig:
         """As the user wrote it; an object without Parallelism means 0, no object at all means 1."""
-        if document is None:
-            return cls()
+        document = UPDATE_DEFAULTS if document is None else document
         return cls(
             parallelism=document.at("Parallelism", default=0),
             delay_ns=document.at("Delay", default=0),
-            failure_action=document.get("FailureAction") or "pause",
-            monitor_ns=document.get("Monitor") or 5 * S,
+            failure_action=document.get("FailureAction") or UPDATE_DEFAULTS["FailureAction"],
+            monitor_ns=document.get("Monitor") or UPDATE_DEFAULTS["Monitor"],
             max_failure_ratio=document.at("MaxFailureRatio", default=0.0),
-            order=document.get("Order") or "stop-first",
+            order=document.get("Order") or UPDATE_DEFAULTS["Order"],
         )
 
 
@@ -186,21 +193,19 @@ class TaskSpec(Document):
 
     @property
     def restart(self) -> RestartPolicy:
-        document: Document | None = self.get("RestartPolicy")
-        if document is None:
-            return RestartPolicy()
+        document: Document = self.get("RestartPolicy") or RESTART_DEFAULTS
         return RestartPolicy(
-            condition=document.get("Condition") or "any",
-            delay_ns=document.at("Delay", default=5 * S),
+            condition=document.get("Condition") or RESTART_DEFAULTS["Condition"],
+            delay_ns=document.at("Delay", default=RESTART_DEFAULTS["Delay"]),
             max_attempts=document.at("MaxAttempts", default=0),
             window_ns=document.at("Window", default=0),
         )
 
     @property
     def stop_grace_ns(self) -> int:
-        """Whole seconds, as the executor truncates it; absent means 10 s."""
+        """Whole seconds, as the executor truncates it; absent means `STOP_GRACE_NS`."""
         grace_ns = self.container.get("StopGracePeriod")
-        return 10 * S if grace_ns is None else int(grace_ns) // S * S
+        return STOP_GRACE_NS if grace_ns is None else int(grace_ns) // S * S
 
 
 class ServiceSpec(Document):

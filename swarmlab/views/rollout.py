@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 
+from swarmlab.model.specs import UPDATE_DEFAULTS
 from swarmlab.simulation import S
 from swarmlab.strings import _, text_table
 from swarmlab.views.html import big, big_table, folded, marked, picture
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_S, LOOKS_MAX, TAIL = 0.2, 600, "3s"
 IDLE_S = 5  # so long without an update, and there is none to wait for
-DEFAULTS = {
-    "Parallelism": 1, "Delay": 0, "Monitor": 5 * S, "MaxFailureRatio": 0.0,
-    "FailureAction": "pause", "Order": "stop-first",
-}  # fmt: skip
+DEFAULTS = {"Delay": 0, **UPDATE_DEFAULTS}
 # Patient enough for an app that needs six seconds: ten probes, one a second.
 CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": S, "retries": 10}
 LABEL_MAX = 44
