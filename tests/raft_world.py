@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from swarmlab.model.trace_records import VotedFor
 from swarmlab.raft import core
-from swarmlab.raft.core import Role
+from swarmlab.raft.core import RaftRole
 from swarmlab.raft.messages import Entry, Member, MembershipChange
 from swarmlab.raft.node import RaftNode
 from swarmlab.raft.storage import Storage
@@ -271,7 +271,7 @@ class Checker:
             was = self.committed[index]
             insist(was == term, "state machine safety", raft_id, index, term, was)
         self.looked[raft_id] = (log.offset, log.entries[:], raft.applied_index)
-        if core.role is Role.LEADER:
+        if core.role is RaftRole.LEADER:
             self._look_at_leader(raft_id, raft)
 
     def _look_at_leader(self, raft_id: int, raft: RaftNode) -> None:

@@ -439,7 +439,7 @@ def test_leaving_removes_every_trace_of_the_swarm():
     world.run(1 * S)
     world.dispatcher.push(make_task())
     world.run(3 * S)
-    world.engine.agent.leave()
+    world.engine.agent.shutdown()
     assert world.engine.containers.all() == []
     assert world.worker.disk.names("swarm/worker/") == []
 

@@ -10,7 +10,7 @@ import pytest
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, Unknown
 from swarmlab.model.trace_records import BecameLeader, Campaigned, SnapshotSent, VotedFor
-from swarmlab.raft.core import Role
+from swarmlab.raft.core import RaftRole
 from swarmlab.raft.messages import (
     Entry,
     EntryKind,
@@ -523,4 +523,4 @@ def test_a_stopped_node_fails_its_calls_and_is_silent(world):
     assert isinstance(call.error, Unknown)
     assert "node is stopped" in str(leader.propose("y").error)
     world.run(5)
-    assert leader.core.role is Role.LEADER  # nothing moves in it any more
+    assert leader.core.role is RaftRole.LEADER  # nothing moves in it any more

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 
-from swarmlab.raft.core import Raft, Ready, Role
+from swarmlab.raft.core import Raft, RaftRole, Ready
 from swarmlab.raft.log import Log
 from swarmlab.raft.messages import (
     AppendEntries,
@@ -61,7 +61,7 @@ def leader(log: Sequence[int] = (), *, term: int = 1, size: int = 3) -> Raft:
     raft = candidate(log, term=term, size=size)
     for voter in range(2, size // 2 + 2):
         raft.step(VoteReply(voter, term, True))
-    assert raft.role is Role.LEADER
+    assert raft.role is RaftRole.LEADER
     return raft
 
 
@@ -97,7 +97,7 @@ def test_a_newer_term_makes_anyone_a_follower():
     """Figure 2, all servers: if a message's term is newer, adopt it and convert to follower."""
     for raft in (follower(), candidate(), leader()):
         raft.step(AppendReply(3, 7, 0))
-        assert (raft.role, raft.term, raft.vote, raft.leader_id) == (Role.FOLLOWER, 7, 0, 0)
+        assert (raft.role, raft.term, raft.vote, raft.leader_id) == (RaftRole.FOLLOWER, 7, 0, 0)
 
 
 def test_committed_entries_are_handed_out_once_and_in_order():
@@ -164,7 +164,7 @@ def test_a_follower_that_hears_nothing_stands_for_election():
     """Figure 2, followers: after the election timeout without a leader, convert to candidate."""
     raft = follower()
     readies = ticks(raft, 19)
-    assert raft.role is Role.CANDIDATE
+    assert raft.role is RaftRole.CANDIDATE
     assert [to for ready in readies for to, _ in ready.messages] == [2, 3]
 
 
@@ -175,7 +175,7 @@ def test_the_timeout_is_drawn_for_every_term_from_10_to_19_ticks():
     for term in range(1, 400):
         raft.step(AppendReply(2, 2 * term, 0))
         quiet = 0
-        while raft.role is Role.FOLLOWER:
+        while raft.role is RaftRole.FOLLOWER:
             raft.tick()
             quiet += 1
         drawn.add(quiet)
@@ -189,14 +189,14 @@ def test_a_heartbeat_or_a_granted_vote_restarts_the_timeout():
         for _ in range(5):
             ticks(raft, 9)
             raft.step(message)
-        assert raft.role is Role.FOLLOWER
+        assert raft.role is RaftRole.FOLLOWER
 
 
 def test_an_election_is_a_new_term_a_vote_for_itself_and_requests():
     """Figure 2, candidates: increment currentTerm, vote for self, send RequestVote to all."""
     raft = follower([1, 2], term=2)
     ready = raft.campaign()
-    assert (raft.role, raft.term, raft.vote) == (Role.CANDIDATE, 3, 1)
+    assert (raft.role, raft.term, raft.vote) == (RaftRole.CANDIDATE, 3, 1)
     ask = RequestVote(1, 3, last_index=2, last_term=2)
     assert ready.messages == ((2, ask), (3, ask))
 
@@ -207,7 +207,7 @@ def test_a_majority_of_votes_makes_a_leader(size, votes, wins):
     raft = candidate(term=1, size=size)
     for voter in range(2, 2 + votes):
         raft.step(VoteReply(voter, 1, True))
-    assert raft.role is (Role.LEADER if wins else Role.CANDIDATE)
+    assert raft.role is (RaftRole.LEADER if wins else RaftRole.CANDIDATE)
 
 
 def test_a_vote_counts_once_and_a_strangers_not_at_all():
@@ -215,28 +215,28 @@ def test_a_vote_counts_once_and_a_strangers_not_at_all():
     raft = candidate(term=1, size=5)
     for voter in (2, 2, 2, 9):
         raft.step(VoteReply(voter, 1, True))
-    assert raft.role is Role.CANDIDATE
+    assert raft.role is RaftRole.CANDIDATE
 
 
 def test_a_candidate_follows_a_leader_of_its_term():
     """Figure 2, candidates: if AppendEntries came from a new leader, convert to follower."""
     raft = candidate(term=3)
     raft.step(append(0, 0, term=3))
-    assert (raft.role, raft.leader_id, raft.term) == (Role.FOLLOWER, 2, 3)
+    assert (raft.role, raft.leader_id, raft.term) == (RaftRole.FOLLOWER, 2, 3)
 
 
 def test_a_candidate_stands_again_when_nobody_wins():
     """Figure 2, candidates: if the election timeout elapses, start a new election."""
     raft = candidate(term=3)
     ticks(raft, 19)
-    assert (raft.role, raft.term) == (Role.CANDIDATE, 4)
+    assert (raft.role, raft.term) == (RaftRole.CANDIDATE, 4)
 
 
 def test_alone_it_leads_at_once():
     """Section 5.2: a majority of one."""
     raft = follower([1], size=1)
     ready = raft.campaign()
-    assert raft.role is Role.LEADER
+    assert raft.role is RaftRole.LEADER
     assert [entry.kind for entry in ready.committed] == [EntryKind.NORMAL, EntryKind.NOOP]
     assert ready.must_sync  # before anything of it is applied
 
@@ -245,7 +245,7 @@ def test_alone_it_leads_at_once():
 def test_an_old_leader_is_refused():
     """Figure 2, AppendEntries, receiver 1: reply false if term < currentTerm."""
     raft = follower([1], term=3)
-    assert reply(raft.step(append(1, 1, [2], term=2))) == AppendReply(1, 3, 0, refused=True)
+    assert reply(raft.step(append(1, 1, [2], term=2))) == AppendReply(1, 3, 0, rejected=True)
     assert terms_of(raft) == [1]
 
 
@@ -255,7 +255,7 @@ def test_entries_that_do_not_join_on_are_refused(prev, prev_term):
     raft = follower([1, 1], term=2)
     answer = reply(raft.step(append(prev, prev_term, [2], term=2)))
     assert isinstance(answer, AppendReply)
-    assert (answer.refused, answer.index) == (True, prev)
+    assert (answer.rejected, answer.index) == (True, prev)
     assert terms_of(raft) == [1, 1]
 
 
@@ -325,7 +325,7 @@ def test_a_proposal_is_appended_and_sent():
 def test_a_follower_that_lacks_entries_is_found_and_filled():
     """Figure 2, leaders: if AppendEntries fails because of inconsistency, decrement and retry."""
     raft = leader([1, 1, 1], term=2)
-    ready = raft.step(AppendReply(2, 2, 3, refused=True, hint=1))
+    ready = raft.step(AppendReply(2, 2, 3, rejected=True, hint=1))
     (message,) = said(ready, AppendEntries)
     assert (message.prev_index, len(message.entries)) == (1, 3)
 
@@ -333,8 +333,8 @@ def test_a_follower_that_lacks_entries_is_found_and_filled():
 def test_a_conflict_is_found_in_two_answers():
     """Section 5.3, last paragraphs: skip entries; first to the log's end, then to the commit."""
     raft = follower([1, 1, 2, 2, 2], term=5, commit=2)
-    assert reply(raft.step(append(7, 4, term=5))) == AppendReply(1, 5, 7, refused=True, hint=5)
-    assert reply(raft.step(append(5, 4, term=5))) == AppendReply(1, 5, 5, refused=True, hint=2)
+    assert reply(raft.step(append(7, 4, term=5))) == AppendReply(1, 5, 7, rejected=True, hint=5)
+    assert reply(raft.step(append(5, 4, term=5))) == AppendReply(1, 5, 5, rejected=True, hint=2)
     assert reply(raft.step(append(2, 1, [4], term=5))) == AppendReply(1, 5, 3)
 
 
@@ -342,7 +342,7 @@ def test_an_old_refusal_changes_nothing():
     """etcd progress.go, MaybeDecrTo: a refusal that the answers since have overtaken is stale."""
     raft = leader([1, 1, 1], term=2)
     raft.step(AppendReply(2, 2, 4))
-    assert raft.step(AppendReply(2, 2, 3, refused=True, hint=0)).messages == ()
+    assert raft.step(AppendReply(2, 2, 3, rejected=True, hint=0)).messages == ()
     assert raft.progress[2].match == 4
 
 
@@ -381,7 +381,7 @@ def test_a_leader_never_cuts_its_own_log():
     raft = leader([1, 1, 1], term=2)
     before = terms_of(raft)
     for index in range(5):
-        raft.step(AppendReply(2, 2, index, refused=True))
+        raft.step(AppendReply(2, 2, index, rejected=True))
         raft.step(AppendReply(3, 2, index))
     assert terms_of(raft) == before
 
@@ -410,9 +410,9 @@ def test_a_leader_without_a_quorum_steps_down():
     """Raft dissertation, section 6.2: after an election timeout without a majority."""
     raft = leader(term=1)
     ticks(raft, 19)
-    assert raft.role is Role.LEADER  # the votes counted as signs of life
+    assert raft.role is RaftRole.LEADER  # the votes counted as signs of life
     ticks(raft, 1)
-    assert (raft.role, raft.term, raft.leader_id) == (Role.FOLLOWER, 1, 0)
+    assert (raft.role, raft.term, raft.leader_id) == (RaftRole.FOLLOWER, 1, 0)
 
 
 def test_a_leader_with_a_quorum_stays():
@@ -421,7 +421,7 @@ def test_a_leader_with_a_quorum_stays():
     for _ in range(10):
         ticks(raft, 5)
         raft.step(AppendReply(2, 1, 1))
-    assert raft.role is Role.LEADER
+    assert raft.role is RaftRole.LEADER
 
 
 # -- transfer -------------------------------------------------------------------------------------
@@ -513,9 +513,9 @@ def test_a_removed_member_does_not_stand():
     commit_all(raft)
     raft.propose_change(change(1, add=False))
     commit_all(raft)
-    assert raft.role is Role.FOLLOWER
+    assert raft.role is RaftRole.FOLLOWER
     ticks(raft, 50)
-    assert (raft.role, raft.term) == (Role.FOLLOWER, 1)
+    assert (raft.role, raft.term) == (RaftRole.FOLLOWER, 1)
 
 
 def test_a_removed_id_never_returns():
@@ -534,10 +534,10 @@ def test_nobody_stands_before_it_applied_the_changes_it_knows_committed():
     entry = Entry(1, 1, EntryKind.CHANGE, change(4, add=True))
     raft.step(AppendEntries(2, 1, 0, 0, (entry,), 1))
     raft.campaign()
-    assert raft.role is Role.FOLLOWER
+    assert raft.role is RaftRole.FOLLOWER
     raft.applied(1)
     raft.campaign()
-    assert raft.role is Role.CANDIDATE
+    assert raft.role is RaftRole.CANDIDATE
 
 
 # -- snapshots ------------------------------------------------------------------------------------
@@ -548,7 +548,7 @@ def test_a_follower_whose_entries_are_gone_gets_the_snapshot():
     raft.applied(4)
     snapshot = Snapshot(4, 2, tuple(map(member, (1, 2, 3))), "state")
     raft.compact(snapshot, keep=0)
-    ready = raft.step(AppendReply(3, 2, 3, refused=True, hint=0))
+    ready = raft.step(AppendReply(3, 2, 3, rejected=True, hint=0))
     assert ready.messages == ((3, InstallSnapshot(1, 2, snapshot)),)
     assert said(raft.propose(["x"]), InstallSnapshot) == []  # it waits for the answer
     ready = raft.step(AppendReply(3, 2, 4))

@@ -77,7 +77,7 @@ def commits_what_it_has(self, message):
 
 
 def step_without_terms(self, message):
-    if message.term < self.term and self.role is not core.Role.LEADER:
+    if message.term < self.term and self.role is not core.RaftRole.LEADER:
         message = replace(message, term=self.term)
     return right["obeys an old leader"](self, message)
 
@@ -91,10 +91,10 @@ def append_without_a_look(self, message):
 
 def says_it_has_all(self, message):
     before = len(self._messages)
-    right["acknowledges entries it refused"](self, message)
+    right["acknowledges entries it rejected"](self, message)
     for place, (to, reply) in enumerate(self._messages[before:], before):
-        if getattr(reply, "refused", False) and reply.index:
-            self._messages[place] = (to, replace(reply, refused=False))
+        if getattr(reply, "rejected", False) and reply.index:
+            self._messages[place] = (to, replace(reply, rejected=False))
 
 
 def nothing(self):
@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[type, str, Any]] = {
     "cuts its log at every append": (log.Log, "append", append_that_cuts),
     "never cuts its log": (log.Log, "append", append_that_never_cuts),
     "takes entries without looking before them": (core.Raft, "_on_append", append_without_a_look),
-    "acknowledges entries it refused": (core.Raft, "_on_append", says_it_has_all),
+    "acknowledges entries it rejected": (core.Raft, "_on_append", says_it_has_all),
     "obeys an old leader": (core.Raft, "step", step_without_terms),
     "commits old terms by counting": (core.Raft, "_advance_commit", commits_by_counting),
     "applies before commit": (core.Raft, "_on_append", commits_what_it_has),
@@ -154,8 +154,8 @@ def play_figure_8() -> None:
     world.propose("x", on=first)
     world.until(lambda: world[second].core.log.last_index == place)  # (a) on two of five
     world.machines[first].crash()
-    world.until(lambda: any(world[r].core.role is core.Role.LEADER for r in rest))
-    rival = next(r for r in rest if world[r].core.role is core.Role.LEADER)
+    world.until(lambda: any(world[r].core.role is core.RaftRole.LEADER for r in rest))
+    rival = next(r for r in rest if world[r].core.role is core.RaftRole.LEADER)
     third, fourth = (r for r in rest if r != rival)
     world.network.partition(*([name] for name in names.values()))
     world.run(0.01)

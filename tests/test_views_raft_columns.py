@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.raft import messages as say
+from swarmlab.raft import messages as rpc
 from swarmlab.simulation import Dropped
 from swarmlab.views import raft_rows
 from swarmlab.views.raft_columns import MESSAGE, RaftColumns, raft_columns
 
-ENTRIES = tuple(say.Entry(index, 2, say.EntryKind.NORMAL) for index in (7, 8))
+ENTRIES = tuple(rpc.Entry(index, 2, rpc.EntryKind.NORMAL) for index in (7, 8))
 
 
 @pytest.fixture
@@ -103,12 +103,12 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
 @pytest.mark.parametrize(
     ("message", "tone", "text"),
     [
-        (say.AppendEntries(1, 2, 6, 2, ENTRIES, 6), "leader", "write #7–#8"),
-        (say.AppendReply(1, 2, 5, refused=True), "answer", "✘ I lack #5"),
-        (say.VoteReply(1, 3, granted=False), "answer", "✘ no vote"),
-        (say.InstallSnapshot(1, 2, say.Snapshot(9, 2, (), None)), "leader", "snapshot up to #9"),
-        (say.TimeoutNow(1, 2), "leader", "stand for election now"),
-        (say.MemberRemoved(1, 2), "answer", "you are removed"),
+        (rpc.AppendEntries(1, 2, 6, 2, ENTRIES, 6), "leader", "write #7–#8"),
+        (rpc.AppendReply(1, 2, 5, rejected=True), "answer", "✘ I lack #5"),
+        (rpc.VoteReply(1, 3, granted=False), "answer", "✘ no vote"),
+        (rpc.InstallSnapshot(1, 2, rpc.Snapshot(9, 2, (), None)), "leader", "snapshot up to #9"),
+        (rpc.TimeoutNow(1, 2), "leader", "stand for election now"),
+        (rpc.MemberRemoved(1, 2), "answer", "you are removed"),
     ],
     ids=lambda value: type(value).__name__,
 )

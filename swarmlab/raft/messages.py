@@ -1,7 +1,7 @@
-"""What replicas say to each other, what their log holds, and what they must remember.
+"""Raft's messages, log entries, snapshots and persistent state.
 
-All of it is immutable: replicas, and copies of a whole simulation, share it by reference. A payload
-is opaque here and stays out of every repr. A heartbeat is an `AppendEntries` without entries.
+All are immutable: replicas, and copies of a whole simulation, share them by reference. A payload
+is opaque here and appears in no repr. A heartbeat is an `AppendEntries` without entries.
 Source: Raft paper (Ongaro and Ousterhout), figures 2 and 13; etcd-io/raft raftpb.
 """
 
@@ -22,19 +22,19 @@ class _Shared:
 class EntryKind(IntEnum):
     NORMAL = 0  # `data` is the proposer's
     CHANGE = 1  # `data` is a MembershipChange
-    NOOP = 2  # a new leader's first entry: only it commits what older terms left
+    NOOP = 2  # a new leader's first entry; committing it commits those of earlier terms
 
 
 @dataclass(frozen=True, slots=True)
 class Member(_Shared):
-    raft_id: int  # 63 random bits in SwarmKit; never used twice, 0 is nobody
+    raft_id: int  # 63 random bits in SwarmKit; never reused, 0 means none
     node_id: str
     address: str  # `ip` or `ip:port`
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange(_Shared):
-    add: bool  # a voter, or an old one's new address; False removes it for good
+    add: bool  # a voter, or a voter's new address; False removes it for good
     member: Member
 
 
@@ -48,18 +48,18 @@ class Entry(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(_Shared):
-    """The state machine as of `index`; it stands for every entry up to there."""
+    """The state machine at `index`; replaces every entry up to there."""
 
     index: int
     term: int  # of the entry at `index`
     members: tuple[Member, ...]
     data: object = field(repr=False)
-    removed: tuple[int, ...] = ()  # raft ids that never return
+    removed: tuple[int, ...] = ()  # raft ids that may never rejoin
 
 
 @dataclass(frozen=True, slots=True)
 class HardState(_Shared):
-    """What must survive a crash besides the log; `commit` may lag."""
+    """What must survive a crash besides the log; `commit` may lag behind."""
 
     term: int = 0
     vote: int = 0  # raft id voted for in `term`; 0 = none
@@ -68,15 +68,15 @@ class HardState(_Shared):
 
 @dataclass(frozen=True, slots=True)
 class _Message(_Shared):
-    source: int  # the sender's raft id
-    term: int  # the sender's
+    source: int  # raft id of the sender
+    term: int  # of the sender
 
 
 @dataclass(frozen=True, slots=True)
 class RequestVote(_Message):
     last_index: int
     last_term: int
-    transfer: bool = False  # the leader asked for this election, so its lease does not count
+    transfer: bool = False  # the leader started this election, so its lease does not apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class AppendEntries(_Message):
 
 @dataclass(frozen=True, slots=True)
 class AppendReply(_Message):
-    index: int  # all matches up to here; refused: nothing matches at this `prev_index`
-    refused: bool = False
-    hint: int = 0  # refused: ask here next
+    index: int  # the logs match up to here; rejected: they differ at this `prev_index`
+    rejected: bool = False
+    hint: int = 0  # rejected: probe this index next
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class TimeoutNow(_Message):
 
 @dataclass(frozen=True, slots=True)
 class MemberRemoved(_Message):
-    """The answer to whatever a removed member says. Source: swarmkit ErrMemberRemoved."""
+    """The reply to any message of a removed member. Source: swarmkit ErrMemberRemoved."""
 
 
 Message = RequestVote | VoteReply | AppendEntries | AppendReply | InstallSnapshot | TimeoutNow

@@ -1,7 +1,7 @@
-"""One replica on one machine: it does what the pure core says, in time, on disk, on the network.
+"""One replica on one machine: runs the pure core with real time, disk and network.
 
-Every `Ready` is persisted at once, is safe `sync_ns` later, and only then are its messages sent and
-its entries applied; one after another. Source: swarmkit manager/state/raft/raft.go.
+Every `Ready` is written at once and synced `sync_ns` later; only then are its messages sent and its
+entries applied, one `Ready` after another. Source: swarmkit manager/state/raft/raft.go.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol, Self
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, SwarmError, Unknown
 from swarmlab.model import trace_records
-from swarmlab.raft import messages as say
-from swarmlab.raft.core import NOTHING, Raft, Ready, Role
+from swarmlab.raft import messages as rpc
+from swarmlab.raft.core import NOTHING, Raft, RaftRole, Ready
 from swarmlab.raft.messages import Entry, EntryKind, HardState, Member, MembershipChange, Snapshot
 from swarmlab.raft.status import Status, status_of
 from swarmlab.raft.storage import Sealer, Storage
@@ -25,35 +25,35 @@ TRANSFER_NS_MAX = 25 * S  # SwarmKit: 5 s and two election timeouts
 
 NOT_LEADER = "raft: failed to process the request: node lost leader status"
 STOPPED = "raft: failed to process the request: node is stopped"
-DROPPED = "raft proposal dropped"  # etcd's words while leadership is being transferred
+DROPPED = "raft proposal dropped"  # etcd's message during a leadership transfer
 
 
 class StateMachine(Protocol):
-    """What the log drives; equal on all replicas that applied the same entries."""
+    """Applies the log's entries; equal on all replicas that applied the same ones."""
 
     def apply(self, index: int, data: object) -> None: ...
     def snapshot(self) -> object:
-        """Everything applied so far, as one immutable value."""
+        """The state after everything applied so far, as one immutable value."""
 
     def restore(self, data: object, index: int) -> None:
-        """Become what `snapshot` returned on some replica after entry `index`."""
+        """Replace the state by a snapshot that a replica took after entry `index`."""
 
     def leadership(self, leader: bool) -> None:
-        """True once it leads and has applied everything from before its term, else False."""
+        """True when it is leader and has applied all entries of earlier terms, else False."""
 
     def members_changed(self) -> None: ...
     def removed(self) -> None:
-        """This replica is out of the group for good, and stopped."""
+        """This replica is no member any more, and has stopped."""
 
 
 class RaftNode:
-    """One member of the group. `snapshot_interval` and the entries kept may be changed live."""
+    """One member of the group. Its two snapshot settings may be changed at any time."""
 
     def __init__(
         self,
         machine: Machine,
         storage: Storage,
-        machine_state: StateMachine,
+        state_machine: StateMachine,
         *,
         raft_id: int,
         members: Iterable[Member] = (),
@@ -62,7 +62,7 @@ class RaftNode:
         entries_for_slow_followers: int = 500,
         sync_ns: int = 500 * US,
     ) -> None:
-        """Continue from the disk; `members` is an address book until the log brings the real list.
+        """Continue from the disk; `members` gives addresses until the log has the real members.
 
         Nothing is applied before the current event ends. Raises DamagedFile.
         """
@@ -73,31 +73,31 @@ class RaftNode:
         self.snapshot_interval = snapshot_interval  # in entries applied; 0 = never
         self.entries_for_slow_followers = entries_for_slow_followers
         self.sync_ns = sync_ns
-        self.is_leader = False  # and has applied everything from before its term
+        self.is_leader = False  # and has applied all entries of earlier terms
         self.applied_index = 0
         self.ticks_without_leader = 0
         self._storage = storage
-        self._state = machine_state
-        self._known = {member.raft_id: member for member in members}
-        self._names: dict[int, str] = {}  # raft id -> its machine
-        self._heard_ns: dict[int, int] = {}  # raft id -> when it last said something
+        self._state = state_machine
+        self._initial_members = {member.raft_id: member for member in members}
+        self._names: dict[int, str] = {}  # raft id -> machine name
+        self._heard_ns: dict[int, int] = {}  # raft id -> time of its last message
         self._stopped = False
-        self._seen = (self.core.term, self.core.vote, self.core.role, self.core.leader_id)
-        self._proposals: list[tuple[object, Call]] = []  # of this instant, not yet in the log
-        self._waiting: dict[int, Call] = {}  # index -> who waits until it is applied
+        self._last_state = (self.core.term, self.core.vote, self.core.role, self.core.leader_id)
+        self._proposals: list[tuple[object, Call]] = []  # of this event, not yet in the log
+        self._waiting: dict[int, Call] = {}  # index -> the call to resolve when it is applied
         self._transfers: list[Call] = []
         self._writes_count = self._syncs_count = 0
-        # Readies in order, each with the number of writes that must be safe before it is done.
+        # Pending Readies, each with the number of writes that must be synced before it.
         restart = Ready(snapshot=stored.snapshot, committed=self.core.ready().committed)
         self._queue: deque[tuple[int, Ready]] = deque([(0, restart)])
-        self._busy = False  # doing a Ready
+        self._busy = False  # processing a Ready
         machine.after(0, self._begin)
 
     @classmethod
     def first(
         cls, machine: Machine, storage: Storage, state: StateMachine, *, member: Member
     ) -> Self:
-        """The founder of a group."""
+        """The first member of a new group."""
         storage.bootstrap([member])
         return cls(machine, storage, state, raft_id=member.raft_id)
 
@@ -112,7 +112,7 @@ class RaftNode:
         members: Iterable[Member],
         **options: int,
     ) -> Self:
-        """A new member, whom the leader has added and whose log it will fill."""
+        """A new member that the leader has added and will send the log to."""
         storage.erase()
         return cls(machine, storage, state, raft_id=raft_id, members=members, **options)
 
@@ -127,7 +127,7 @@ class RaftNode:
         force_new_cluster: bool = False,
         **options: int,
     ) -> Self:
-        """A member that comes back; with `force_new_cluster`, as the only one."""
+        """A member after a restart; with `force_new_cluster`, the only one."""
         if force_new_cluster:
             storage.force_new_cluster(raft_id)
         return cls(machine, storage, state, raft_id=raft_id, members=(), **options)
@@ -137,18 +137,18 @@ class RaftNode:
             return
         self._drain()
         self.machine.after(int(self.machine.simulation.rng.random() * TICK_NS), self._tick)
-        if list(self.core.members) == [self.raft_id]:  # nobody to wait for
+        if list(self.core.members) == [self.raft_id]:  # the only member need not wait
             self._take(self.core.campaign())
 
     def stop(self) -> None:
-        """Say, hear and apply nothing any more; the disk keeps what is there."""
+        """Send, receive and apply nothing any more; the disk stays as it is."""
         self._stopped, self.is_leader = True, False
         self._fail_calls(Unknown(STOPPED))
 
-    # -- what others may ask ---------------------------------------------------------
+    # -- state -----------------------------------------------------------------------
     @property
     def leader_id(self) -> int:
-        """The leader's raft id as far as is known here; 0 = none."""
+        """The leader's raft id as far as this replica knows; 0 = none."""
         return self.core.leader_id
 
     @property
@@ -161,23 +161,23 @@ class RaftNode:
 
     @property
     def members(self) -> dict[int, Member]:
-        """The group in force here, by raft id."""
-        return dict(self.core.members or self._known)
+        """The members as of the applied log, by raft id."""
+        return dict(self.core.members or self._initial_members)
 
     def reachable(self, raft_id: int) -> bool:
-        """On the leader: whether this member answered within 3 s; it always hears itself."""
+        """On the leader: whether this member replied within 3 s; true for the leader itself."""
         since_ns = self.machine.simulation.now_ns - REACHABLE_NS
         return raft_id == self.raft_id or self._heard_ns.get(raft_id, since_ns - 1) >= since_ns
 
     def status(self) -> Status:
-        """This replica at this moment."""
+        """A copy of this replica's state now."""
         return status_of(self.core, self.applied_index)
 
     # -- requests --------------------------------------------------------------------
     def propose(self, data: object) -> Call:
-        """Have `data`, immutable, applied everywhere; answers with its index once applied here.
+        """Replicate `data`, immutable; resolves to its index once it is applied here.
 
-        All proposals of one instant travel together. Fails at once with Unknown when this is not
+        All proposals of one event are sent together. Fails at once with Unknown when this is not
         the leader, later with LostLeadership: it may then still be applied.
         """
         call = self._request()
@@ -188,19 +188,19 @@ class RaftNode:
         return call
 
     def propose_change(self, change: MembershipChange) -> Call:
-        """Add or remove one member; answers, and fails, as `propose` does."""
-        call, refusal = self._request(), self.core.refusal(change)
-        if call.done or refusal:
-            return call.fail(Unknown(refusal))
+        """Add or remove one member; resolves and fails as `propose` does."""
+        call, error = self._request(), self.core.membership_error(change)
+        if call.done or error:
+            return call.fail(Unknown(error))
         self._flush()
         self._waiting[self.core.log.last_index + 1] = call
         self._take(self.core.propose_change(change))
         return call
 
     def transfer_leadership(self, raft_id: int | None = None) -> Call:
-        """Let another member lead: `raft_id`, or the reachable one whose log is longest.
+        """Make another member leader: `raft_id`, or the reachable one with the longest log.
 
-        Answers once another leader is known here; fails with DeadlineExceeded after 25 s.
+        Resolves when this replica knows the new leader; fails with DeadlineExceeded after 25 s.
         """
         call, peers = self._request(), self.core.progress
         if raft_id is None:
@@ -215,7 +215,7 @@ class RaftNode:
         return call
 
     def _request(self) -> Call:
-        """A call, failed already when this replica takes no requests."""
+        """A new call, already failed if this replica accepts no requests."""
         call = Call()
         if not self.is_leader:
             call.fail(Unknown(STOPPED if self._stopped else NOT_LEADER))
@@ -237,33 +237,33 @@ class RaftNode:
             self.ticks_without_leader = 0 if self.leader_id else self.ticks_without_leader + 1
             self._take(self.core.tick())
 
-    def receive(self, source_machine: str, message: say.Message | say.MemberRemoved) -> None:
-        """Another replica's message. Source: swarmkit raft.go, ProcessRaftMessage."""
+    def receive(self, source_machine: str, message: rpc.Message | rpc.MemberRemoved) -> None:
+        """Handle a message of another replica. Source: swarmkit raft.go, ProcessRaftMessage."""
         source, core = message.source, self.core
         if self._stopped:
             return
-        if isinstance(message, say.MemberRemoved):
+        if isinstance(message, rpc.MemberRemoved):
             self._leave()
         elif source in core.removed:
-            self.machine.send(source_machine, say.MemberRemoved(self.raft_id, core.term))
-        elif not (isinstance(message, say.RequestVote) and self._is_stranger(source)):
+            self.machine.send(source_machine, rpc.MemberRemoved(self.raft_id, core.term))
+        elif not (isinstance(message, rpc.RequestVote) and self._is_stranger(source)):
             self._names[source] = source_machine
             self._heard_ns[source] = self.machine.simulation.now_ns
             self._take(core.step(message))
 
     def _is_stranger(self, raft_id: int) -> bool:
-        """No member, as far as is known here: it must not disturb an election."""
+        """Not a member as far as this replica knows; it must not disrupt elections."""
         members = self.core.members
-        return bool(members) and raft_id not in members and raft_id not in self._known
+        return bool(members) and raft_id not in members and raft_id not in self._initial_members
 
     def _leave(self) -> None:
         self._lose_leadership()
         self.stop()
         self._state.removed()
 
-    # -- what the core asks for --------------------------------------------------------
+    # -- processing a Ready ------------------------------------------------------------
     def _take(self, ready: Ready) -> None:
-        """Persist, and do the rest when it is safe and everything before it is done."""
+        """Write it; process the rest after the sync and after every earlier Ready."""
         if ready is not NOTHING:
             if ready.snapshot is not None:
                 self._save(ready.snapshot)
@@ -273,7 +273,7 @@ class RaftNode:
                 self._writes_count += 1
                 self.machine.after(self.sync_ns, self._synced, self._writes_count)
             self._queue.append((self._writes_count, ready))
-        self._notice()
+        self._report_changes()
         self._drain()
 
     def _synced(self, count: int) -> None:
@@ -298,15 +298,15 @@ class RaftNode:
                 self._apply(ready.committed)
         self._busy = False
 
-    def _send(self, to: int, message: say.Message) -> None:
+    def _send(self, to: int, message: rpc.Message) -> None:
         name = self._names.get(to)
         if name is None:
-            member = self.core.members.get(to) or self._known.get(to)
+            member = self.core.members.get(to) or self._initial_members.get(to)
             machine = self.machine.network.at(member.address) if member else None
             if machine is None:
                 return
             name = self._names[to] = machine.name
-        if isinstance(message, say.InstallSnapshot):
+        if isinstance(message, rpc.InstallSnapshot):
             self.machine.record(trace_records.SnapshotSent, to, message.snapshot.index)
         self.machine.send(name, message)
 
@@ -320,7 +320,7 @@ class RaftNode:
             elif entry.kind is EntryKind.CHANGE:
                 self._take(self.core.applied(entry.index))
                 self._members_changed()
-            elif entry.term == self.core.term and self.core.role is Role.LEADER:
+            elif entry.term == self.core.term and self.core.role is RaftRole.LEADER:
                 self.is_leader = True
                 state.leadership(True)
             if call is not None:
@@ -333,7 +333,7 @@ class RaftNode:
             self._compact()
 
     def reseal(self, sealer: Sealer) -> None:
-        """Write all anew, sealed by `sealer`: a snapshot of now, and the entries after it."""
+        """Rewrite everything, sealed by `sealer`: a new snapshot and the entries after it."""
         if not self._stopped:
             self._storage.sealer = sealer
             self._compact()
@@ -341,7 +341,7 @@ class RaftNode:
     def _compact(self) -> None:
         core, index = self.core, self.applied_index
         snapshot, term = core.snapshot, core.log.term(index)
-        if term is not None:  # else a newer snapshot is about to be restored
+        if term is not None:  # otherwise a newer snapshot is about to be restored
             members, removed = tuple(core.members.values()), tuple(sorted(core.removed))
             snapshot = Snapshot(index, term, members, self._state.snapshot(), removed)
         assert snapshot is not None
@@ -354,7 +354,7 @@ class RaftNode:
         entries = core.log.slice(snapshot.index + 1, core.log.last_index)
         self._storage.save(hard_state, snapshot, entries)
 
-    # -- telling others ----------------------------------------------------------------
+    # -- notifications -----------------------------------------------------------------
     def _members_changed(self) -> None:
         self._names = {}
         self.machine.record(trace_records.MembershipChanged, tuple(self.core.members))
@@ -363,32 +363,32 @@ class RaftNode:
         else:
             self._state.members_changed()
 
-    def _notice(self) -> None:
-        """Tell the trace, the state machine and those who wait what changed in the core."""
-        core, before, record = self.core, self._seen, self.machine.record
-        self._seen = (core.term, core.vote, core.role, core.leader_id)
-        if self._seen == before:
+    def _report_changes(self) -> None:
+        """Report changes in the core to the trace, the state machine and pending calls."""
+        core, before, record = self.core, self._last_state, self.machine.record
+        self._last_state = (core.term, core.vote, core.role, core.leader_id)
+        if self._last_state == before:
             return
         term, vote, role, leader_id = before
         if core.vote == core.raft_id and core.term != term:
             record(trace_records.Campaigned, core.term)
         elif core.vote and (core.term, core.vote) != (term, vote):
             record(trace_records.VotedFor, core.term, core.vote)
-        if core.role is Role.LEADER:
+        if core.role is RaftRole.LEADER:
             record(trace_records.BecameLeader, core.term)
-        elif core.role is Role.FOLLOWER and (role, leader_id) != (core.role, core.leader_id):
+        elif core.role is RaftRole.FOLLOWER and (role, leader_id) != (core.role, core.leader_id):
             record(trace_records.BecameFollower, core.term, core.leader_id)
         if core.leader_id not in (0, core.raft_id):
             transfers, self._transfers = self._transfers, []
             for call in transfers:
                 call.resolve()
-        if core.role is not Role.LEADER:
+        if core.role is not RaftRole.LEADER:
             self._lose_leadership()
 
     def _lose_leadership(self) -> None:
-        led, self.is_leader = self.is_leader, False
+        was_leader, self.is_leader = self.is_leader, False
         self._fail_calls(LostLeadership())
-        if led:
+        if was_leader:
             self._state.leadership(False)
 
     def _fail_calls(self, error: SwarmError) -> None:

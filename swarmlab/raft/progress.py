@@ -1,17 +1,17 @@
-"""What a leader knows of one follower. Source: etcd-io/raft tracker/progress.go."""
+"""The leader's view of one follower's log, and flow control. Source: etcd-io/raft tracker/progress.go."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-# Entries sent and not acknowledged, at most. etcd: 256 messages of 64 KiB.
+# Maximum of entries sent and not acknowledged. etcd: 256 messages of 64 KiB.
 INFLIGHT_ENTRIES_MAX = 16_384
 
 
 class Flow(Enum):
-    PROBE = "probe"  # looking for the last match: one message at a time
-    REPLICATE = "replicate"  # matched: messages follow one another without waiting
-    SNAPSHOT = "snapshot"  # waiting until it has the snapshot
+    PROBE = "probe"  # searching the last matching index: one message at a time
+    REPLICATE = "replicate"  # matched: messages are pipelined
+    SNAPSHOT = "snapshot"  # waiting until it has installed the snapshot
 
 
 class Progress:
@@ -23,8 +23,8 @@ class Progress:
         self.match = 0  # the last index known to be in its log
         self.next = next_index
         self.flow = Flow.PROBE
-        self.paused = False  # a probe is out: wait for the answer, or for the next heartbeat
-        self.active = True  # it said something since the last check of the quorum
+        self.paused = False  # a probe is out: wait for its reply or for the next heartbeat
+        self.active = True  # a reply arrived since the last check-quorum
 
     @property
     def has_room(self) -> bool:
@@ -42,17 +42,17 @@ class Progress:
         self.flow, self.next, self.paused = Flow.SNAPSHOT, index + 1, True
 
     def accepted(self, index: int) -> bool:
-        """It matches up to `index`; True when that was news."""
-        news = index > self.match
+        """It matches up to `index`; True when that is an advance."""
+        advanced = index > self.match
         self.match = max(self.match, index)
         self.next = max(self.next, index + 1)
         if self.flow is Flow.PROBE or (self.flow is Flow.SNAPSHOT and self.match >= self.next - 1):
             self.flow, self.next, self.paused = Flow.REPLICATE, self.match + 1, False
             return True
-        return news
+        return advanced
 
-    def refused(self, index: int, hint: int) -> bool:
-        """It has no match at `index`, perhaps at `hint`; False when this is an old answer."""
+    def rejected(self, index: int, hint: int) -> bool:
+        """It has no match at `index`, perhaps at `hint`; False for an outdated reply."""
         if self.flow is Flow.REPLICATE:
             if index <= self.match:
                 return False

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarmlab.raft.core import Raft, Role
+from swarmlab.raft.core import Raft, RaftRole
 
-TERMS_COUNT = 12  # how many of the last entries a status shows
+TERMS_COUNT = 12  # a status has the terms of so many last entries
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     raft_id: int
-    role: Role
+    role: RaftRole
     term: int
     vote: int  # raft id; 0 = none in this term
-    leader_id: int  # 0 = none known
+    leader_id: int  # 0 = unknown
     commit_index: int
     applied_index: int
-    first_index: int  # of the log; greater than `last_index` when it is empty
+    first_index: int  # of the log; `last_index` + 1 when it is empty
     last_index: int
     last_terms: tuple[int, ...]  # of the last entries, newest last
-    matches: dict[int, int]  # leader: raft id -> last index known to be there
-    votes: dict[int, bool]  # of the last election it stood for: raft id -> granted
+    matches: dict[int, int]  # leader: raft id -> last index known to match
+    votes: dict[int, bool]  # candidate: raft id -> granted
 
 
 def status_of(core: Raft, applied_index: int) -> Status:

@@ -1,10 +1,10 @@
-"""Term, vote, log and snapshot on a machine's disk: sealed, checked, safe across a crash.
+"""Stores term, vote, log and snapshot on a machine's disk: encrypted, checksummed, crash-safe.
 
-    swarm/raft/wal        records, appended: length, checksums, then sealed: hard state and entries
+    swarm/raft/wal        appended records: length, checksums, then sealed: hard state and entries
     swarm/raft/snapshot   one such record: index, term, members, the state machine's data
 
-A record that the file ends within is a torn tail: it was never synced, nobody was told of it,
-and it is dropped. Any other disagreement is damage. Source: swarmkit manager/state/raft/storage.go.
+A record that is cut off by the end of the file was never synced or acknowledged, and is dropped.
+Any other mismatch is damage. Source: swarmkit manager/state/raft/storage.go.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SNAPSHOT = Struct(">QQI")  # index, term, length of the members
 
 
 class DamagedFile(SwarmError):
-    """A file of the Raft directory holds something that was never written there."""
+    """A file of the Raft directory is corrupt."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"{name}: {what}; the file is damaged")
@@ -45,14 +45,14 @@ class Codec(Protocol):
 
 
 class Sealer(Protocol):
-    """Encrypts at rest; `open` raises on what `seal` with this key did not make."""
+    """Encrypts at rest; `open` raises on data that `seal` did not make with this key."""
 
     def seal(self, data: bytes) -> bytes: ...
     def open(self, data: bytes) -> bytes: ...
 
 
 class Stored(NamedTuple):
-    """What the disk remembers; the entries follow the snapshot without a gap."""
+    """The contents of the disk; the entries follow the snapshot without a gap."""
 
     hard_state: HardState
     snapshot: Snapshot | None
@@ -60,7 +60,7 @@ class Stored(NamedTuple):
 
 
 class Storage:
-    """The Raft directory of one machine. `sealer` may be exchanged, and then `save` called."""
+    """The Raft directory of one machine. After a change of `sealer`, call `save`."""
 
     def __init__(self, disk: Disk, codec: Codec, sealer: Sealer | None = None) -> None:
         self.sealer = sealer  # None: nothing is encrypted
@@ -68,23 +68,23 @@ class Storage:
         self._codec = codec
 
     def erase(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._disk.delete(PREFIX)
 
     # -- writing ---------------------------------------------------------------------
     def append(self, hard_state: HardState, entries: Sequence[Entry]) -> None:
-        """Add one record, unsynced; `entries` replace what stands at their indexes and after."""
+        """Append one record, unsynced; `entries` replace all at their indexes and after."""
         self._disk.append(WAL, self._log_record(hard_state, entries))
 
     def sync(self) -> None:
-        """Make everything appended safe."""
+        """Make all appended records crash-safe."""
         self._disk.sync(WAL)
 
     def save(self, hard_state: HardState, snapshot: Snapshot, entries: Sequence[Entry]) -> None:
-        """Replace everything, at once and for good: a snapshot, and the entries after it."""
-        group = json.dumps([[astuple(m) for m in snapshot.members], snapshot.removed]).encode()
-        head = _SNAPSHOT.pack(snapshot.index, snapshot.term, len(group))
-        record = self._record(head + group + self._codec.encode(snapshot.data))
+        """Atomically replace everything by a snapshot and the entries after it."""
+        members = json.dumps([[astuple(m) for m in snapshot.members], snapshot.removed]).encode()
+        header = _SNAPSHOT.pack(snapshot.index, snapshot.term, len(members))
+        record = self._record(header + members + self._codec.encode(snapshot.data))
         self._disk.write(SNAPSHOT, record)
         self._disk.write(WAL, self._log_record(hard_state, entries))
 
@@ -107,7 +107,7 @@ class Storage:
 
     # -- reading ---------------------------------------------------------------------
     def load(self) -> Stored:
-        """What survived; a torn tail is cut off. Raises DamagedFile."""
+        """Read everything; an unfinished last record is cut off. Raises DamagedFile."""
         snapshot = self._load_snapshot() if SNAPSHOT in self._disk else None
         if snapshot is not None and WAL not in self._disk:
             raise DamagedFile(WAL, "missing beside a snapshot")
@@ -122,7 +122,7 @@ class Storage:
                     del entries[entry.index - first :]
                     entries.append(entry)
         if hard_state.commit >= first + len(entries):
-            raise DamagedFile(WAL, f"entry {hard_state.commit} was committed and is missing")
+            raise DamagedFile(WAL, f"entry {hard_state.commit} was committed but is missing")
         return Stored(hard_state, snapshot, entries)
 
     def _load_snapshot(self) -> Snapshot:
@@ -130,12 +130,12 @@ class Storage:
             index, term, length = _SNAPSHOT.unpack_from(record)
             end = _SNAPSHOT.size + length
             members, removed = json.loads(record[_SNAPSHOT.size : end])
-            group = tuple(Member(*member) for member in members)
-            return Snapshot(index, term, group, self._codec.decode(record[end:]), tuple(removed))
+            members = tuple(Member(*member) for member in members)
+            return Snapshot(index, term, members, self._codec.decode(record[end:]), tuple(removed))
         raise DamagedFile(SNAPSHOT, "too short")
 
     def _records(self, name: str) -> Iterator[bytes]:
-        """The opened records of a file, in order."""
+        """The decrypted records of a file, in order."""
         data, at = self._disk.read(name), 0
         while at + _HEADER.size <= len(data):
             length, length_check, check = _HEADER.unpack_from(data, at)
@@ -166,14 +166,17 @@ class Storage:
                 payload = MembershipChange(add, Member(*member))
             yield Entry(index, term, kind, payload)
 
-    # -- beginnings ------------------------------------------------------------------
+    # -- membership without an election ------------------------------------------------------------------
     def bootstrap(self, members: Sequence[Member]) -> None:
-        """Found a group: `members`, mostly one, join by decree. Source: etcd bootstrap.go."""
+        """Bootstrap a group: append committed membership entries. Source: etcd bootstrap.go."""
         self.erase()
-        self._decree(HardState(term=1), [], [MembershipChange(True, m) for m in members])
+        self._append_committed(HardState(term=1), [], [MembershipChange(True, m) for m in members])
 
     def force_new_cluster(self, raft_id: int) -> None:
-        """Drop what is not committed, remove all other members by decree. Raises DamagedFile."""
+        """Drop uncommitted entries, and append committed removals of all other members.
+
+        Raises DamagedFile. Source: swarmkit manager/state/raft/storage.go (ForceNewCluster).
+        """
         state, snapshot, entries = self.load()
         members = dict.fromkeys(snapshot.members if snapshot else ())
         committed = [entry for entry in entries if entry.index <= state.commit]
@@ -182,9 +185,9 @@ class Storage:
                 members = {m: None for m in members if m.raft_id != change.member.raft_id}
                 members |= {change.member: None} if change.add else {}
         others = [MembershipChange(False, m) for m in members if m.raft_id != raft_id]
-        self._decree(state, committed, others)
+        self._append_committed(state, committed, others)
 
-    def _decree(
+    def _append_committed(
         self, state: HardState, entries: list[Entry], changes: Iterable[MembershipChange]
     ) -> None:
         for commit, change in enumerate(changes, state.commit + 1):

@@ -128,7 +128,7 @@ def says(message: Any) -> tuple[str, str]:
             return "leader", _("write {numbers}", numbers=numbers)
         case "AppendEntries":
             return "leader", _("♥ committed #{index}", index=message.commit)
-        case "AppendReply" if message.refused:
+        case "AppendReply" if message.rejected:
             return "answer", _("✘ I lack #{index}", index=message.index)
         case "AppendReply":
             return "answer", _("✔ I have #{index}", index=message.index)
