@@ -67,9 +67,7 @@ class Raft:
         self.log = Log(index, term, entries, hard_state.commit)
         self.applied_index = index
         self.snapshot = snapshot  # the last one, for followers that need compacted entries
-        self.members: Mapping[
-            int, Member
-        ] = {}  # by raft id, as of `applied_index`; replaced, never mutated
+        self.members: Mapping[int, Member] = {}  # by raft id, as of `applied_index`; not mutated
         self.removed: frozenset[int] = frozenset()
         if snapshot:
             self._set_members(snapshot)
@@ -327,7 +325,7 @@ class Raft:
             self._send_append(to)
 
     def _send_append(self, to: int, *, heartbeat: bool = False) -> None:
-        """Send `to` all that flow control allows: at least the commit index, unless a probe is out."""
+        """Send all that flow control allows: at least the commit index, unless a probe is out."""
         peer, log = self.progress[to], self.log
         if peer.paused and not heartbeat:
             return
@@ -368,9 +366,8 @@ class Raft:
                 self._become(RaftRole.FOLLOWER, self.term)
             elif raft_id == self.transferee:
                 self.transferee = 0
-            if (
-                self.role is RaftRole.LEADER and self._advance_commit()
-            ):  # the quorum may have shrunk
+            # The quorum may have shrunk.
+            if self.role is RaftRole.LEADER and self._advance_commit():
                 self._broadcast()
 
     # -- output ----------------------------------------------------------------------
@@ -381,9 +378,8 @@ class Raft:
         """Everything to do since the last Ready; after a start, the committed entries to apply."""
         log, hard_state = self.log, None
         state = (self.term, self.vote, log.commit)
-        must_sync = (
-            bool(self._entries) or self._restored is not None or state[:2] != self._saved[:2]
-        )
+        vote_changed = state[:2] != self._saved[:2]
+        must_sync = vote_changed or bool(self._entries) or self._restored is not None
         if must_sync or state != self._saved:
             hard_state, self._saved = HardState(*state), state
         elif not self._messages and self._ready_index == log.commit:

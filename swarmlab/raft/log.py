@@ -45,7 +45,7 @@ class Log:
         return tuple(self.entries[first - self.offset - 1 : last - self.offset])
 
     def is_up_to_date(self, last_index: int, last_term: int) -> bool:
-        """Whether a log with this last entry is at least as new as this one. Paper, section 5.4.1."""
+        """Whether a log that ends so is at least as new as this one. Paper, section 5.4.1."""
         return (last_term, last_index) >= (self.last_term, self.last_index)
 
     def append(self, entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -1,4 +1,7 @@
-"""The leader's view of one follower's log, and flow control. Source: etcd-io/raft tracker/progress.go."""
+"""A leader's view of one follower's log, and flow control.
+
+Source: etcd-io/raft tracker/progress.go.
+"""
 
 from __future__ import annotations
 

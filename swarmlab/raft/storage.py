@@ -166,7 +166,7 @@ class Storage:
                 payload = MembershipChange(add, Member(*member))
             yield Entry(index, term, kind, payload)
 
-    # -- membership without an election ------------------------------------------------------------------
+    # -- membership without an election ----------------------------------------------
     def bootstrap(self, members: Sequence[Member]) -> None:
         """Bootstrap a group: append committed membership entries. Source: etcd bootstrap.go."""
         self.erase()
