@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarmlab.cli.command_line import copy_notebooks, main
+from swarmlab.cli.command_line import main
+from swarmlab.cli.lab import copy_notebooks
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from urllib.parse import parse_qsl, urlsplit
 import docker
 import pytest
 
-from swarmlab.cli.command_line import ask
+from swarmlab.cli.ctl import ask
 from swarmlab.docker_cli import run
 from swarmlab.docker_cli.flags import commands
 from tests.served import Served

@@ -81,7 +81,7 @@ def test_services_run_in_step_with_the_clock(swarm):
 
 
 def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(whole):
-    assert ctl(whole, "crash", "w1") == "w1 crashed"
+    assert ctl(whole, "crash", "w1") == "crashed: w1"
     until(lambda: not answers(whole, "w1"))
     assert re.search(r"w1 +10\.77\.0\.5 +down", ctl(whole, "status"))
     assert answers(whole, "m1")
@@ -125,9 +125,9 @@ def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
         (["crash", "m9"], "no node 'm9'; there are m1, m2, m3, w1, w2"),
         (["heal", "m1"], "'heal m1' has too few or too many words"),
         (["partition", "m1", "m9"], "no node 'm9'"),
-        (["speed", "fast"], "speed 'fast' does not do; give a number"),
-        (["speed", "nan"], "speed 'nan' does not do"),
-        (["speed", "--", "-1"], "speed '-1' does not do"),
+        (["speed", "fast"], "'fast' is not a valid speed; give a number"),
+        (["speed", "nan"], "'nan' is not a valid speed"),
+        (["speed", "--", "-1"], "'-1' is not a valid speed"),
         (["run", "soon"], "'soon' is not a duration"),
     ],
 )
@@ -182,10 +182,10 @@ def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
         (["--managers", "0"], "managers=0 is not a valid count"),
         (["--workers", "-1"], "workers=-1 is not a valid count"),
         (["--engines", "m1", "--managers", "3"], "--engines are in no swarm yet"),
-        (["--engines", "../m1"], "'../m1' is no host name"),
-        (["--engines", "m1,"], "'' is no host name"),
+        (["--engines", "../m1"], "'../m1' is not a host name"),
+        (["--engines", "m1,"], "'' is not a host name"),
         (["--engines", "m1,m1"], "each name once"),
-        (["--speed", "inf"], "speed 'inf' does not do"),
+        (["--speed", "inf"], "'inf' is not a valid speed"),
     ],
 )
 def test_serve_explains_what_it_cannot_do(tmp_path, words, said):

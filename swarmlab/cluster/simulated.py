@@ -137,19 +137,18 @@ class SimulatedCluster(BaseCluster):
     # -- faults ----------------------------------------------------------------------
     def crash(self, *names: str) -> None:
         """Cut the power of these nodes, now: `crash("m1", "w2")`. Lesson: 05_quorum."""
-        for name in filter(self.is_up, names):
+        for name in [*filter(self.is_up, names)]:
             self._do("crash", name)
 
     def stop(self, *names: str) -> None:
         """Stop the engines of these nodes in an orderly way."""
-        for name in filter(self.is_up, names):
+        for name in [*filter(self.is_up, names)]:
             self._do("stop", name)
 
     def start(self, *names: str) -> None:
         """Power these nodes on again, with what their disks kept. Lesson: 05_quorum."""
-        for name in names:
-            if not self.is_up(name):
-                self._do("start", name)
+        for name in [name for name in names if not self.is_up(name)]:
+            self._do("start", name)
 
     def partition(self, *groups: list[str] | str) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
