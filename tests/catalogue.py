@@ -27,11 +27,11 @@ msgstr ""
 KEYWORDS = ("_", "N_", "LabError", "NoneSuch")
 # Keys of our YAML files whose values are shown to users.
 YAML_KEYS = {
-    *("question", "choices", "answer", "why"),  # views/questions.yml
+    *("question", "choices", "answer", "why"),  # lessons/questions.yml
     *("word", "reasons", "on a program", "one kernel", "wrong kernel"),  # views/stacks.yml
     *("kernel_mib", "overhead_mib", "disk_mib", "start_s"),  # views/density.yml: who says so
-    *("title", "task", "says", "next", "hints", "nudge"),  # lessons/
-    "about",  # real/scenarios.yml
+    *("title", "task", "text", "next", "hints", "feedback"),  # lessons/exercises/
+    "about",  # compare/scenarios.yml
 }
 
 

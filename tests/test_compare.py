@@ -1,4 +1,4 @@
-"""One play on two clusters: the recordings of real engines hold, and a difference is seen."""
+"""Scenarios on two clusters: results match the recordings of real engines; differences show."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ import pytest
 
 import swarmlab
 from swarmlab.cli.command_line import main
-from swarmlab.compare.comparison import Stage, compare, compare_one, play, recorded, scenarios
-from swarmlab.views.side_by_side import Comparison, Comparisons, Played
+from swarmlab.compare.comparison import Comparison, Comparisons, compare, compare_one
+from swarmlab.compare.scenario import ScenarioPlayer, ScenarioResult, play, recorded, scenarios
 
 AGREE_LEAST = 25
 
 
 @pytest.fixture(scope="module")
-def whole() -> Comparisons:
+def comparisons() -> Comparisons:
     return compare()
 
 
-def test_at_least_25_scenarios_agree_with_what_real_engines_did(whole: Comparisons):
-    assert [one.name for one in whole.all if not one.agrees] == []
-    assert whole.agree == len(scenarios()) >= AGREE_LEAST
+def test_at_least_25_scenarios_agree_with_what_real_engines_did(comparisons: Comparisons):
+    assert [comparison.name for comparison in comparisons.all if not comparison.agrees] == []
+    assert comparisons.agree == len(scenarios()) >= AGREE_LEAST
     assert set(recorded()) == set(scenarios())
 
 
-def test_a_recording_says_that_it_is_one_and_of_which_engine(whole: Comparisons):
-    assert "recorded (20.10" in repr(whole["spread"])
-    assert "recording" in whole.notes[-1]
+def test_a_recording_is_labelled_with_its_engine_version(comparisons: Comparisons):
+    assert "recorded (20.10" in repr(comparisons["spread"])
+    assert "recording" in comparisons.shown_as.notes[-1]
 
 
-def test_every_scenario_notes_something_and_is_told_of(whole: Comparisons):
-    for one in whole.all:
-        assert one.rows, one.name
-        assert one.promise.endswith("."), one.name
-        assert one.moments, one.name
+def test_every_scenario_has_facts_events_and_a_sentence_about_it(comparisons: Comparisons):
+    for comparison in comparisons.all:
+        assert comparison.agreement, comparison.name
+        assert comparison.about.endswith("."), comparison.name
+        assert comparison.events_table.rows, comparison.name
 
 
-def made(**facts: Any) -> Comparison:
-    simulated = Played("simulated", "26.1", facts, ((1.0, "crash m1"),))
-    real = Played("real", "20.10", {"said": "no", "~took": 10.0}, ((2.0, "crash m1"),))
+def comparison_of(**facts: Any) -> Comparison:
+    simulated = ScenarioResult("simulated", "26.1", facts, ((1.0, "crash m1"),))
+    real = ScenarioResult("real", "20.10", {"said": "no", "~took": 10.0}, ((2.0, "crash m1"),))
     return Comparison("scene", "A scene.", simulated, real)
 
 
@@ -56,59 +56,59 @@ def made(**facts: Any) -> Comparison:
         ({}, False),
     ],
 )
-def test_facts_have_to_be_equal_and_times_alike(facts: dict[str, Any], agree: bool):
-    assert made(**facts).agrees is agree
-    assert ("✘ NO" in repr(made(**facts))) is not agree
+def test_facts_agree_when_equal_and_durations_when_close(facts: dict[str, Any], agree: bool):
+    assert comparison_of(**facts).agrees is agree
+    assert ("✘ NO" in repr(comparison_of(**facts))) is not agree
 
 
-def test_a_play_that_cannot_go_on_agrees_with_nothing():
-    one = made(said="no", **{"~took": 10.0})
-    stopped = replace(one, real=replace(one.real, stopped="until running web = 3: never"))
+def test_a_scenario_that_stopped_early_does_not_agree():
+    whole = comparison_of(said="no", **{"~took": 10.0})
+    stopped = replace(whole, real=replace(whole.real, stopped="until running web = 3: never"))
     assert not stopped.agrees
     assert "until running web = 3: never" in repr(stopped)
 
 
-def test_a_play_ends_where_a_command_is_refused(monkeypatch: pytest.MonkeyPatch):
-    scene = {"about": "A scene.", "play": "docker service scale shop=3\nnote never: nodes"}
+def test_a_scenario_ends_where_a_command_fails(monkeypatch: pytest.MonkeyPatch):
+    scene = {"about": "A scene.", "steps": "docker service scale shop=3\nnote never: nodes"}
     monkeypatch.setitem(scenarios(), "scene", scene)
-    played = play("scene", swarmlab.simulate)
-    assert "service shop not found" in played.stopped
-    assert played.facts == {}
+    result = play("scene", swarmlab.simulate)
+    assert "service shop not found" in result.stopped
+    assert result.facts == {}
 
 
-def test_a_comparison_leaves_the_page_its_own_cluster(cluster: Any):
+def test_a_comparison_restores_the_current_cluster(cluster: Any):
     compare("names")
     assert swarmlab.latest() is cluster
 
 
-def test_both_forms_show_every_fact_and_every_moment():
-    one = made(said="no", **{"~took": 10.0})
-    for form in (repr(one), one._repr_html_()):
+def test_both_forms_show_every_fact_and_every_event():
+    comparison = comparison_of(said="no", **{"~took": 10.0})
+    for form in (repr(comparison), comparison._repr_html_()):
         for text in ("said", "about 10.0 s", "crash m1", "1.0 s", "2.0 s", "real (20.10)"):
             assert text in form
-    html = one._repr_html_()
+    html = comparison._repr_html_()
     assert html.count("<title>") == 2
     assert "role='img' aria-label='Two lanes on one time axis: scene." in html
 
 
-def test_a_stage_can_be_acted_on_and_looked_at_line_by_line(cluster: Any):
-    stage = Stage(cluster)
-    stage.do("docker service create -d --name web --replicas 5 nginx")
-    stage.do("until running web = 5")
-    stage.do("note at 5: counts web")
-    stage.do("crash m1")
-    stage.do("took a new leader: managers m2 = [leader, reachable, unreachable]")
-    assert stage.facts["at 5"] == [1] * 5
-    assert 10 <= stage.facts["~a new leader"] <= 40
-    assert [text for _at, text in stage.events][2] == "crash m1"
+def test_a_player_carries_out_steps_one_by_one(cluster: Any):
+    player = ScenarioPlayer(cluster)
+    player.do("docker service create -d --name web --replicas 5 nginx")
+    player.do("until running web = 5")
+    player.do("note at 5: counts web")
+    player.do("crash m1")
+    player.do("took a new leader: managers m2 = [leader, reachable, unreachable]")
+    assert player.facts["at 5"] == [1] * 5
+    assert 10 <= player.facts["~a new leader"] <= 40
+    assert [text for _at, text in player.events][2] == "crash m1"
 
 
-def test_a_wrong_name_is_answered_with_the_right_ones():
+def test_an_unknown_scenario_is_refused_with_the_names_that_exist():
     with pytest.raises(swarmlab.LabError, match="no scenario 'spred'; there are spread, zones"):
         compare("spred")
 
 
-def test_the_command_plays_against_the_recordings(capsys: pytest.CaptureFixture[str]):
+def test_the_command_compares_with_the_recordings(capsys: pytest.CaptureFixture[str]):
     assert main(["compare", "--recorded", "spread", "names"]) == 0
     shown = capsys.readouterr().out
     assert "2 of 2 scenarios" in shown

@@ -33,7 +33,7 @@ from swarmlab.cli.command_line import main
 from swarmlab.compare.comparison import compare_one
 from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.attempt import Attempt, Verdict
-from swarmlab.lessons.bank import bank, find
+from swarmlab.lessons.bank import bank, exercise_named
 from swarmlab.real import engines, images, launched
 from swarmlab.real.launched import LaunchedCluster
 from tests.host_engine import HostEngine, import_dind, missing
@@ -101,7 +101,7 @@ def run_on_real_engines(name: str, engine: HostEngine) -> tuple[dict[str, str], 
     for id, output in outputs:
         text = output.get("text") or output.get("data", {}).get("text/plain", "")
         shown[id] = shown.get(id, "") + text
-    return shown, [f"{e.ename}: {e.evalue}" for e in errors if e.ename != "NotHere"]
+    return shown, [f"{e.ename}: {e.evalue}" for e in errors if e.ename != "NotSupported"]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_where_no_registry_is_in_reach_stand_ins_bear_the_well_known_names(
 ):
     assert any("stand-ins made of busybox" in line for line in said)
     tags = [tag for image in real.client("w2").images.list() for tag in image.tags]
-    assert set(images.well_known()) <= set(tags)
+    assert set(images.well_known_images()) <= set(tags)
 
 
 def test_a_kernel_without_ipvs_is_told_of(said: list[str], real: LaunchedCluster):
@@ -250,12 +250,12 @@ def test_a_manager_cut_off_loses_its_office_but_can_still_be_asked(real: Launche
     leader = real.leader()
     others = [name for name in real.names if name != leader]
     real.partition([leader], others)
-    real.until(lambda: real._leader_says(others[0]) not in ("", leader), "60s")
+    real.until(lambda: real.leader_according_to(others[0]) not in ("", leader), "60s")
     assert real.client(leader).info()["Swarm"]["LocalNodeState"] == "active"
     real.until(lambda: refusal(real.client(leader)), "60s")
     assert re.search(r"leader|deadline", refusal(real.client(leader)))
     real.heal()
-    real.until(lambda: real._leader_says(leader) not in ("", leader), "90s")
+    real.until(lambda: real.leader_according_to(leader) not in ("", leader), "90s")
 
 
 def test_an_engine_that_is_frozen_or_stopped_is_down_until_it_is_started(real: LaunchedCluster):
@@ -310,7 +310,7 @@ def test_a_swarm_is_reached_by_ssh_node_by_node(real: LaunchedCluster):
         assert cluster.client("w1").info()["Name"] == "w1"
         assert cluster.leader() == real.leader()
         assert [row.name for row in cluster.nodes] == cluster.names
-        with pytest.raises(swarmlab.LabError, match="no way leads to w2: give its address too"):
+        with pytest.raises(swarmlab.LabError, match="no connection to w2: give its address too"):
             cluster.client("w2")
     with pytest.raises(swarmlab.LabError, match="workers alone"):
         swarmlab.connect("ssh://me@w1")
@@ -490,13 +490,13 @@ def test_an_exercise_is_proved_three_ways_on_real_engines(
     host: HostEngine, request: pytest.FixtureRequest, name: str
 ):
     """The blank start fails, a wrong answer gets its nudge, the solution passes."""
-    attempt = Attempt(find(name), swarmlab.launch, told=list)
+    attempt = Attempt(exercise_named(name), swarmlab.launch, on_change=list)
     request.addfinalizer(attempt.close)
     attempt.start()
     assert not attempt.check().passed
     wrong = attempt.exercise.wrong[0]
     said = attempt.do(wrong.commands)
-    assert verdict_soon(attempt, lambda verdict: verdict.step == wrong.nudge), said
+    assert verdict_soon(attempt, lambda verdict: verdict.step == wrong.feedback), said
     attempt.start()
     said = attempt.do(attempt.exercise.solution)
     assert verdict_soon(attempt, lambda verdict: verdict.passed), said

@@ -24,7 +24,7 @@ from swarmlab import strings
 from swarmlab.cluster import inspectors
 from swarmlab.jupyter.magic import shell
 from swarmlab.lessons import exercise, goal_checks, progress
-from swarmlab.lessons.bets import SCORE, Prediction, ask, questions
+from swarmlab.lessons.bets import SCORE, Bet, ask, questions
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.builder import two_stacks
 from swarmlab.views.density import density, sources
@@ -271,8 +271,8 @@ def the_bets(_cluster: Any) -> Iterator[str]:
     yield page(SCORE)
 
 
-def bets(bet: Prediction) -> Iterator[str]:
-    *_others, last = bet.nudges
+def bets(bet: Bet) -> Iterator[str]:
+    *_others, last = bet.feedback
     yield plain(bet._status.value)
     bet.bet(last, sure=True)
     yield plain(bet._status.value)
@@ -325,11 +325,11 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
     yield plain(task._status.value)
     acts = [task.start, task.check, *[task.hint] * 4, task.undo, task.solution]
     for act in acts:
-        task._clicked(act, None)
-        yield plain(task._status.value + task._used.value)
+        task._on_click(act, None)
+        yield plain(task._status.value + task._count.value)
     task.do(task.exercise.solution)
     yield repr(task.check())
-    yield from (goal_checks.shown(found) for found in ("nobody", Counter(unlabelled=2), []))
+    yield from (goal_checks.value_text(value) for value in ("nobody", Counter(unlabelled=2), []))
     yield from (button.description for button in task._buttons)
     yield page(progress("05_quorum"))
     task.close()

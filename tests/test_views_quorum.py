@@ -1,4 +1,4 @@
-"""The quorum table, its proof, elections told from the trace, and bets."""
+"""The quorum table, its proof, and elections read from the trace."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.errors import LabError
-from swarmlab.lessons import bets as bets
 from swarmlab.raft import Raft, quorum
 from swarmlab.views import quorum as module
 from swarmlab.views.election import election, logs
-from swarmlab.views.html import marked
 from swarmlab.views.quorum import prove, quorum_table, slow_followers, tolerated
 
 # Slide 32: "Qtde managers, Quorum, Qtde falhas".
@@ -213,100 +210,3 @@ def test_the_logs_show_terms_votes_and_what_is_not_committed(fallen: Any):
 def test_a_real_swarm_has_no_trace_to_read_and_a_sentence_says_so():
     assert "who voted for whom" in repr(election(object()))
     assert "<b>Only on a simulated cluster</b>" in election(object())._repr_html_()
-
-
-# -- bets ------------------------------------------------------------------------------------------
-@pytest.fixture
-def no_bets(monkeypatch: pytest.MonkeyPatch) -> bets.Score:
-    fresh = bets.Score()
-    monkeypatch.setattr(bets, "SCORE", fresh)
-    monkeypatch.setattr(bets, "LATEST", {})
-    return fresh
-
-
-def made() -> bets.Prediction:
-    return bets.predict("2 + 2?", {"3": "Count again.", "4": ""}, answer="4", why="It is even.")
-
-
-def test_no_click_is_needed_to_go_on(no_bets: bets.Score):
-    said = made().reveal()
-    assert "No bet this time. The answer is B: 4" in repr(said)
-    assert no_bets.bets == {}
-
-
-def test_one_click_is_the_bet_with_its_confidence(no_bets: bets.Score):
-    bet = made()
-    buttons = [child.children[0] for child in bet.children[1:3]]
-    assert [button.description for button in buttons] == ["A: I am sure", "B: I am sure"]
-    buttons[0].click()
-    assert (bet.choice, bet.sure, bet.revealed) == ("3", True, False)
-    assert "4" not in bet._status.value  # the answer is not told yet
-    assert repr(bet.reveal()).splitlines()[1] == "Count again."
-    assert no_bets.bets == {"2 + 2?": (False, True)}
-    assert "surprised" in repr(no_bets)
-
-
-def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(no_bets: bets.Score):
-    made().bet("3", sure=True)
-    again = made()
-    assert (again.choice, again.sure) == ("3", True)
-    again.reveal()
-    assert made().choice is None  # a new round
-    assert no_bets.bets == {"2 + 2?": (False, True)}
-
-
-def test_after_the_reveal_nothing_counts(no_bets: bets.Score):
-    bet = made()
-    bet.reveal()
-    bet.bet("4")
-    assert no_bets.bets == {}
-    assert "not counted" in bet._status.value
-
-
-def test_a_quiz_answers_each_click_with_its_reason_and_counts_the_first(no_bets: bets.Score):
-    asked = bets.quiz("reads").children[0]
-    right, wrong = asked.answer, next(one for one in asked.nudges if one != asked.answer)
-    asked.bet(wrong)
-    assert "Bets right: 0 of 1" in asked._status.value
-    asked.bet(right)
-    assert "✔ Right" in asked._status.value
-    assert marked(asked.why) in asked._status.value
-    assert len(no_bets.bets) == 1
-
-
-def test_the_count_stands_once_below_several_answers(no_bets: bets.Score):
-    questions = bets.ask("reads", "join_heals")
-    questions.children[0].bet("An empty list")
-    questions.children[1].bet("No: nobody can join now")
-    assert repr(questions.reveal()).count("Bets right") == 1
-
-
-def test_a_quiz_answers_at_once(no_bets: bets.Score):
-    questions = bets.quiz("reads", "join_heals")
-    questions.children[0].bet("An error")
-    assert "Right" in questions.children[0]._status.value
-    assert no_bets.count(False) == (1, 1)
-
-
-def test_a_bet_shows_itself_without_a_kernel():
-    bundle = bets.ask("partition")._repr_mimebundle_()
-    assert "Who can still change the swarm?" in bundle["text/plain"]
-    assert "<details>" in bundle["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-
-
-def test_every_question_has_its_answer_and_a_nudge_for_every_wrong_choice():
-    for name, entry in bets.questions().items():
-        choices = {str(choice): nudge for choice, nudge in entry["choices"].items()}
-        assert entry["answer"] in choices, name
-        assert [c for c, nudge in choices.items() if bool(nudge) is (c == entry["answer"])] == []
-        assert entry["why"], name
-    places = {list(e["choices"]).index(e["answer"]) for e in bets.questions().values()}
-    assert len(places) > 2  # no letter is always right
-
-
-def test_bad_questions_explain_themselves():
-    with pytest.raises(LabError, match="none of the choices"):
-        bets.predict("?", ["a", "b"], answer="c", why="")
-    with pytest.raises(LabError, match="there is no question 'nope'"):
-        bets.ask("nope")

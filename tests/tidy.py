@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "real": {
         *("cluster.base", "cluster.current", "cluster.faults", "cluster.files", "cluster.sizes"),
-        *("views", "units", "strings", "errors"),
+        *("model.versions", "views", "units", "strings", "errors"),
     },
     # An exercise is solved by docker commands, on a cluster that `%docker` is told to speak to.
     "lessons": {"views", "jupyter", "docker_cli", "cluster", "units", "strings", "errors"},

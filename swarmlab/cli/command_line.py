@@ -113,9 +113,10 @@ def run_bench(_options: argparse.Namespace) -> int:
 
 def run_clean(_options: argparse.Namespace) -> int:
     """Remove and name everything on this Docker that carries the kit's label."""
-    from swarmlab.real import engines, hosts
+    from swarmlab.real import engines
+    from swarmlab.real.hosts import client_for_host
 
-    removed = engines.remove(hosts.reach())
+    removed = engines.remove(client_for_host())
     print("\n".join(f"removed {name}" for name in removed) or "nothing of swarmlab's is here")
     return 0
 
@@ -123,8 +124,8 @@ def run_clean(_options: argparse.Namespace) -> int:
 def run_compare(options: argparse.Namespace) -> int:
     """Show each scenario on both sides, then a line each; 1 when anything differs."""
     from swarmlab.cluster.factory import launch
-    from swarmlab.compare.comparison import chosen, compare_one, scenarios
-    from swarmlab.views.side_by_side import Comparisons
+    from swarmlab.compare.comparison import Comparisons, compare_one
+    from swarmlab.compare.scenario import chosen, scenarios
 
     names = chosen(options.scenarios)
     if options.list:

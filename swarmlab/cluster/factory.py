@@ -9,6 +9,7 @@ from swarmlab.cluster.current import made_current
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.cluster.sizes import check_sizes
 from swarmlab.errors import LabError
+from swarmlab.model.versions import ENGINE_IMAGE
 
 if TYPE_CHECKING:
     from swarmlab.real.connected import ConnectedCluster
@@ -49,7 +50,7 @@ def load(path: str | Path) -> SimulatedCluster:
 
 
 def launch(
-    managers: int = 3, workers: int = 2, *, image: str = "docker:dind", seed: int | None = None
+    managers: int = 3, workers: int = 2, *, image: str = ENGINE_IMAGE, seed: int | None = None
 ) -> LaunchedCluster:
     """A swarm of real engines, as containers of your own Docker: managers m1, …, workers w1, …
     Lesson: 30_is_the_simulator_right.

@@ -1,1 +1,11 @@
-"""One scenario on a simulated and on a real cluster, side by side."""
+"""Play one scenario on a simulated and on a real cluster, and compare the results.
+
+`compare("leader_crash", against=swarmlab.launch)` plays it on both. Without `against` the real side
+is a recording (`recordings.json`) of what real engines did. Read in this order: `scenario` (plays
+`scenarios.yml`), `looks` (what a scenario can read from a cluster), `comparison`.
+"""
+
+from swarmlab.compare.comparison import compare
+from swarmlab.compare.scenario import scenarios
+
+__all__ = ["compare", "scenarios"]

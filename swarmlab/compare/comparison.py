@@ -1,66 +1,34 @@
-"""How do we know that the simulator is right? One play on a simulated and on a real cluster.
-
-`compare("leader_crash", against=swarmlab.launch)` plays it on both. Without `against` the real side
-is a recording, kept in `real/recordings.json`, of what real engines did. The plays stand in
-`real/scenarios.yml`.
-"""
+"""Compares the results of one scenario: facts that agree or differ, and events on one time axis."""
 
 from __future__ import annotations
 
-import io
-import json
-import re
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import cache
-from pathlib import Path
+from dataclasses import dataclass
+from html import escape
+from itertools import zip_longest
 from typing import Any
 
-import yaml
-from docker.errors import APIError, DockerException
-from requests.exceptions import RequestException
-
-from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.factory import simulate
-from swarmlab.errors import LabError, NoneSuch
-from swarmlab.jupyter.magic import shell
-from swarmlab.simulation import S
-from swarmlab.views.side_by_side import Comparison, Comparisons, Played
+from swarmlab.compare.scenario import (
+    MakeCluster,
+    ScenarioResult,
+    chosen,
+    play,
+    recorded,
+    scenarios,
+)
+from swarmlab.strings import _
+from swarmlab.views.html import ShownAs
+from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
+from swarmlab.views.tables import Table
 
-FOLDER = Path(__file__).parent
-RECORDINGS = FOLDER / "recordings.json"
-LIMIT = "120s"  # what has not come to pass by then will not
-Json = dict[str, Any]
-Make = Callable[..., Any]
-# What differs from one cluster to the next, and means the same; notes that are about registries.
-MASKS = {
-    r"\b[a-z0-9]{25}\b": "<id>",
-    r"\b\d+\.\d+\.\d+\.\d+(:\d+)?": "<address>",
-    r"(?s)image \S+ could not be accessed on a registry.*?versions of the image\.": "",
-    r"(?m)^hint: .*$": "",
-}
-
-
-@cache
-def scenarios() -> dict[str, Json]:
-    """Name of each scenario -> what it is about, how many managers and workers, and its play.
-
-    Lesson: 30_is_the_simulator_right.
-    """
-    return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text()))
+# Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
+FACTOR, SLACK_S = 2.0, 3.0
+# Of the chart, in its own units. Events closer than GAP share one label.
+WIDTH, LEFT, RIGHT, GAP = 900, 110, 40, 28
+MIDDLE = "text-anchor='middle'"
 
 
-def chosen(names: Sequence[str]) -> list[str]:
-    """These scenarios, each of which there has to be; all, when none is named."""
-    for name in names:
-        if name not in scenarios():
-            raise NoneSuch("there is no scenario {name!r}; there are {known}", name, scenarios())
-    return list(names or scenarios())
-
-
-def compare(*names: str, against: Make | None = None) -> Comparisons:
+def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
     """Play these scenarios, or all, on a simulated cluster and against real engines.
 
     Lesson: 30_is_the_simulator_right.
@@ -68,189 +36,152 @@ def compare(*names: str, against: Make | None = None) -> Comparisons:
     return Comparisons(tuple(compare_one(name, against) for name in chosen(names)))
 
 
-def compare_one(name: str, against: Make | None = None) -> Comparison:
+def compare_one(name: str, against: MakeCluster | None = None) -> Comparison:
     """One scenario on both sides."""
     real = play(name, against) if against else recorded()[name]
     return Comparison(name, scenarios()[name]["about"], play(name, simulate), real)
 
 
-def play(name: str, make: Make) -> Played:
-    """One scenario on a new cluster. A play that cannot go on ends early, and says why."""
-    scenario = scenarios()[name]
-    sizes = {"managers": scenario.get("managers", 1), "workers": scenario.get("workers", 2)}
-    before, cluster = latest(), make(**sizes, seed=7)
-    use(cluster)
-    try:
-        version, stopped = cluster.client().version()["Version"], ""
-        stage = Stage(cluster)
-        try:
-            for step in scenario["play"].splitlines():
-                stage.do(step)
-        except LabError as error:
-            stopped = f"{step}: {error}"
-        return Played(cluster.kind, version, stage.facts, tuple(stage.events), stopped)
-    finally:
-        if before is not None:
-            use(before)  # the page's own, which `%docker` goes on speaking to
-        if cluster.kind == "real":
-            cluster.close()
+def fact_text(fact: Any) -> str:
+    """A fact as people read it: `m1: 2, w1: 3`."""
+    if isinstance(fact, dict):
+        return ", ".join(f"{key}: {value}" for key, value in fact.items())
+    return ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
 
 
-def recorded() -> dict[str, Played]:
-    """What real engines did when they were asked last."""
-    return {
-        name: Played(**{**kept, "events": tuple(map(tuple, kept["events"]))})
-        for name, kept in json.loads(RECORDINGS.read_text()).items()
-    }
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """A scenario on both sides."""
+
+    name: str
+    about: str
+    simulated: ScenarioResult
+    real: ScenarioResult
+
+    @property
+    def agreement(self) -> dict[str, bool]:
+        """Each fact of either side -> whether both sides agree on it."""
+        return {key: self._agree(key) for key in self.real.facts | self.simulated.facts}
+
+    def _agree(self, key: str) -> bool:
+        simulated, real = self.simulated.facts.get(key), self.real.facts.get(key)
+        if not key.startswith("~") or simulated is None or real is None:
+            return bool(simulated == real)
+        less, more = sorted((simulated, real))
+        return bool(more <= less * FACTOR or more - less <= SLACK_S)
+
+    @property
+    def agrees(self) -> bool:
+        stopped = self.simulated.stopped or self.real.stopped
+        return not stopped and bool(self.agreement) and all(self.agreement.values())
+
+    @property
+    def facts_table(self) -> Table:
+        """Each fact on both sides, and why a side stopped early."""
+        yes, no, about = _("✔ yes"), _("✘ NO"), _("about {seconds} s")
+        results, rows = (self.simulated, self.real), []
+        for key, agree in self.agreement.items():
+            texts = [fact_text(result.facts.get(key)) for result in results]
+            if key.startswith("~"):
+                texts = [about.format(seconds=seconds) for seconds in texts]
+            rows.append((key.lstrip("~"), *texts, yes if agree else no))
+        heads = _("Fact"), self.simulated.title, self.real.title, _("Do they agree?")
+        notes = tuple(f"✘ {result.title}: {result.stopped}" for result in results if result.stopped)
+        return Table(f"{self.name}: {_(self.about)}", heads, tuple(rows), notes)
+
+    @property
+    def events_table(self) -> Table:
+        """Each step, and when it ended on both sides."""
+        rows = []
+        pairs = zip_longest(self.simulated.events, self.real.events)
+        for number, events in enumerate(pairs, start=1):
+            times = [f"{event[0]:.1f} s" if event else "–" for event in events]
+            step = next(event[1] for event in events if event)
+            rows.append((str(number), step, *times))
+        heads = "", _("What happened"), self.simulated.title, self.real.title
+        return Table("", heads, tuple(rows))
+
+    def __repr__(self) -> str:
+        return f"{self.facts_table!r}\n\n{self.events_table!r}"
+
+    def _repr_html_(self) -> str:
+        tables = self.facts_table._repr_html_(), self.events_table._repr_html_()
+        return tables[0] + event_chart(self) + tables[1]
 
 
-def record(*names: str, make: Make) -> None:
-    """Keep what real engines do in these scenarios, or in all; takes the time that it takes."""
-    kept = json.loads(RECORDINGS.read_text()) if RECORDINGS.exists() else {}
-    for name in chosen(names):
-        kept[name] = {**asdict(play(name, make)), "kind": "recorded"}
-        lines = (f"{json.dumps(n)}: {json.dumps(kept[n])}" for n in scenarios() if n in kept)
-        RECORDINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+def event_chart(comparison: Comparison) -> str:
+    """Both sides' events on one axis of seconds, as SVG; numbered as in `events_table`."""
+    results = comparison.simulated, comparison.real
+    end_s = max([1.0, *(at_s for result in results for at_s, _step in result.events)])
+    scale = (WIDTH - LEFT - RIGHT) / end_s
+    ticks = [(LEFT + end_s * scale * n / 4, f"{end_s * n / 4:.1f} s") for n in range(5)]
+    label = _("Two lanes on one time axis: {name}. The table below has the same.")
+    return (
+        f"<svg role='img' aria-label='{escape(label.format(name=comparison.name))}'"
+        f" viewBox='0 0 {WIDTH} 150' fill='{BLACK}' font-size='17'"
+        f" style='width:100%;max-width:{WIDTH}px'>"
+        f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"
+        + event_lane(results[0], 45, scale, BLUE, corner=6)
+        + event_lane(results[1], 95, scale, VERMILLION, corner=0)
+        + "".join(f"<text x='{x:.0f}' y='135' {MIDDLE}>{text}</text>" for x, text in ticks)
+        + "</svg>"
+    )
 
 
-class Stage:
-    """A cluster that a play is played on, what was noted of it, and when what happened.
+def event_lane(result: ScenarioResult, y: int, scale: float, colour: str, *, corner: int) -> str:
+    """One side's events from left to right, with round or square marks (`corner` is a radius).
 
-    The methods below `do` and `see` are what a play can look at, by name.
+    Marks that lie close to each other share one label, such as 3–5.
     """
+    parts = [
+        f"<text x='8' y='{y + 5}'>{escape(result.title.split(' ')[0])}</text>",
+        f"<path d='M{LEFT} {y}H{WIDTH - RIGHT}' stroke='{colour}' stroke-width='3'/>",
+    ]
+    labels: dict[float, list[int]] = {}  # x -> the numbers of the events there
+    for number, (at_s, step) in enumerate(result.events, start=1):
+        x = LEFT + at_s * scale
+        label_x = max((other for other in labels if x - other < GAP), default=x)
+        labels.setdefault(label_x, []).append(number)
+        parts.append(
+            f"<rect x='{x - 6:.0f}' y='{y - 6}' width='12' height='12' rx='{corner}'"
+            f" fill='{colour}'><title>{at_s} s: {escape(step)}</title></rect>"
+        )
+    for x, numbers in labels.items():
+        text = f"{numbers[0]}–{numbers[-1]}" if numbers[1:] else str(numbers[0])
+        parts.append(f"<text x='{x:.0f}' y='{y - 12}' {MIDDLE}>{text}</text>")
+    return "".join(parts)
 
-    def __init__(self, cluster: Any) -> None:
-        self.cluster = cluster
-        self.facts: Json = {}
-        self.events: list[tuple[float, str]] = []  # seconds since the play began, and the step
-        self._begun_s = self._now_s()
 
-    def _now_s(self) -> float:
-        simulated = self.cluster.kind == "simulated"
-        return self.cluster.now_ns / S if simulated else time.monotonic()
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparisons(ShownAs):
+    """All scenarios, a line each; index with a name for one of them."""
 
-    def do(self, step: str) -> None:
-        """One line of a play."""
-        verb, _space, rest = step.partition(" ")
-        key, _colon, what = rest.partition(": ")
-        match verb:
-            case "note":
-                self.facts[key] = self.see(what)
-                return
-            case "took":
-                took_s = self.cluster.until(lambda: self._quietly(what), LIMIT)
-                self.facts[f"~{key}"] = round(took_s, 1)
-            case "until":
-                self.cluster.until(lambda: self._quietly(rest), LIMIT)
-            case "wait":
-                self.cluster.run(float(rest))
-            case "says":
-                self.facts[key] = self._docker(what)[1]
-            case "crash" | "start" | "stop" | "partition" | "heal":
-                getattr(self.cluster, verb)(*rest.split())
-            case _:
-                code, said = self._docker(step)
-                if code:
-                    raise LabError(said)
-        self.events.append((round(self._now_s() - self._begun_s, 1), step))
+    all: tuple[Comparison, ...]
 
-    def _docker(self, line: str) -> tuple[int, str]:
-        out, err = io.StringIO(), io.StringIO()
-        code, said = shell(line, out, err), err.getvalue()
-        for pattern, word in MASKS.items():
-            said = re.sub(pattern, word, said)
-        return code, said.strip()
+    def __getitem__(self, name: str) -> Comparison:
+        return next(comparison for comparison in self.all if comparison.name == name)
 
-    def _quietly(self, what: str) -> Any:
-        """What is seen; nothing, when nobody answers."""
-        try:
-            return self.see(what)
-        except (DockerException, RequestException, LabError):
-            return None
+    def _ipython_key_completions_(self) -> list[str]:
+        return [comparison.name for comparison in self.all]
 
-    def see(self, what: str) -> Any:
-        """`LOOK ARGUMENT…`: what is there; with `= VALUE`: whether it is that."""
-        look, equals, value = what.partition(" = ")
-        name, *arguments = look.split()
-        seen = getattr(self, name)(*arguments)
-        return seen == yaml.safe_load(value) if equals else seen
+    @property
+    def agree(self) -> int:
+        """How many scenarios agree."""
+        return sum(comparison.agrees for comparison in self.all)
 
-    # -- what can be looked at -----------------------------------------------------------
-    def _api(self, node: str | None = None) -> Any:
-        return self.cluster.client(node).api
-
-    def _names(self) -> dict[str, str]:
-        return {node["ID"]: node["Description"]["Hostname"] for node in self._api().nodes()}
-
-    def _by_name(self, of: Callable[[Json], str]) -> dict[str, str]:
-        found = {node["Description"]["Hostname"]: of(node) for node in self._api().nodes()}
-        return dict(sorted(found.items()))
-
-    def _tasks(self, service: str) -> list[Json]:
-        tasks: list[Json] = self._api().tasks({"service": service})
-        return tasks
-
-    def _running(self, service: str) -> list[Json]:
-        wanted = [task for task in self._tasks(service) if task["DesiredState"] == "running"]
-        return [task for task in wanted if task["Status"]["State"] == "running"]
-
-    def running(self, service: str) -> int:
-        """How many of its tasks run and are to run."""
-        return len(self._running(service))
-
-    def per_node(self, service: str) -> dict[str, int]:
-        """How many run on each node that has any."""
-        names = self._names()
-        return dict(sorted(Counter(names[t["NodeID"]] for t in self._running(service)).items()))
-
-    def counts(self, service: str) -> list[int]:
-        """The same without names: which of equal nodes gets more is chance."""
-        return sorted(self.per_node(service).values())
-
-    def states(self, service: str) -> list[str]:
-        return sorted(task["Status"]["State"] for task in self._tasks(service))
-
-    def failures(self, service: str) -> int:
-        return self.states(service).count("failed")
-
-    def errors(self, service: str) -> list[str]:
-        return sorted({task["Status"].get("Err", "") for task in self._tasks(service)} - {""})
-
-    def images(self, service: str) -> list[str]:
-        """The images of the tasks that run, without tag and digest."""
-        images = [task["Spec"]["ContainerSpec"]["Image"] for task in self._running(service)]
-        return sorted({re.split("[:@]", image)[0] for image in images})
-
-    def update(self, service: str) -> list[str]:
-        """State and message of the last update."""
-        status = self._api().inspect_service(service).get("UpdateStatus") or {}
-        return [status.get("State", ""), status.get("Message", "")]
-
-    def update_state(self, service: str) -> str:
-        return self.update(service)[0]
-
-    def node(self, name: str) -> str:
-        return self.nodes()[name]
-
-    def nodes(self) -> dict[str, str]:
-        """Each node's state."""
-        return self._by_name(lambda node: node["Status"]["State"])
-
-    def roles(self) -> dict[str, str]:
-        return self._by_name(lambda node: node["Spec"]["Role"])
-
-    def managers(self, asked: str | None = None) -> list[str]:
-        """leader, reachable or unreachable, of every manager; as one of them says, if named."""
-        status = [node.get("ManagerStatus") for node in self._api(asked).nodes()]
-        return sorted("leader" if s.get("Leader") else s["Reachability"] for s in status if s)
-
-    def leaderless(self, node: str) -> bool:
-        """Whether this manager says that there is no leader."""
-        try:
-            self._api(node).nodes()
-        except APIError as error:
-            return "does not have a leader" in str(error.explanation)
-        return False
-
-    def containers(self, node: str) -> int:
-        return len(self._api(node).containers())
+    @property
+    def shown_as(self) -> Table:
+        yes, no, rows = _("✔ yes"), _("✘ NO"), []
+        for comparison in self.all:
+            agreeing, facts = sum(comparison.agreement.values()), len(comparison.agreement)
+            agrees = yes if comparison.agrees else no
+            rows.append((comparison.name, f"{agreeing} / {facts}", agrees, _(comparison.about)))
+        heads = _("Scenario"), _("Facts that agree"), _("Do they agree?"), _("What it shows")
+        summary = _("{agree} of {all} scenarios: simulated and real engines agree.")
+        note = _(
+            "The real side is a recording. To see it live, on your own Docker, add"
+            " `against=swarmlab.launch`."
+        )
+        recording = any(comparison.real.kind == "recorded" for comparison in self.all)
+        title = summary.format(agree=self.agree, all=len(self.all))
+        return Table(title, heads, tuple(rows), (note,) if recording else ())

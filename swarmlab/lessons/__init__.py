@@ -1,10 +1,11 @@
-"""Exercises: a swarm in need, a goal, and a check that reads the Docker API alone.
+"""Exercises, quizzes and bets: what a learner does on a page, and what is checked of it.
 
     exercise("spread_over_zones", make=make)  # shows it; Start makes its swarm
     progress()  # what is solved, and in how many changes
 
-Read in this order: `measures` (what can be asked of a swarm), `bank` (an exercise is data: the YAML
-files beside it, one a notebook), `attempt` (somebody at work on one), `widget`, `record`.
+Read in this order: `goal_checks` (what can be measured of a swarm), `bank` (an exercise is data:
+the YAML files in `exercises/`, one a notebook), `attempt` (a learner's work on one exercise),
+`exercise_widget`, `progress_record`; and, by itself, `bets`.
 """
 
 from swarmlab.lessons.exercise_widget import exercise

@@ -1,7 +1,7 @@
-"""Somebody at work on one exercise: its swarm, what was changed there, and how far it is.
+"""A learner's attempt at one exercise: its swarm, the changes made to it, and the check.
 
-A change is a write that the swarm took, whoever sent it: `%docker`, the SDK, the board. Looking is
-free. In a simulation the swarm is copied after every change, so the last one can be undone.
+A change is a write request that the swarm accepted, whoever sent it: `%docker`, the SDK, the board.
+Reads are free. A simulated swarm is copied after every change, so the last one can be undone.
 """
 
 from __future__ import annotations
@@ -13,133 +13,141 @@ from functools import partial
 from typing import Any
 
 from swarmlab.cluster.current import use
+from swarmlab.cluster.faults import FAULTS, inject
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import shell
 from swarmlab.lessons.bank import Exercise
-from swarmlab.lessons.goal_checks import Swarm, look
+from swarmlab.lessons.goal_checks import SwarmReader, evaluate
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout
 
-FAULTS = ("crash", "start", "stop", "partition", "heal", "run")
-SETTLE = "30s"  # of virtual time, before a simulated swarm is looked at
+SETTLE_TIME = "30s"  # of virtual time, before a simulated swarm is checked
 
 
-def play(cluster: Any, text: str) -> tuple[int, str]:
-    """Docker commands and faults, a line each: the last exit code, and what was said."""
+def run_lines(cluster: Any, text: str) -> tuple[int, str]:
+    """Run docker commands and faults, one a line; the last exit code, and the whole output."""
     use(cluster)
-    code, said = 0, io.StringIO()
+    code, output = 0, io.StringIO()
     for line in text.splitlines():
         word, *words = line.split()
         if word in FAULTS:
-            getattr(cluster, word)(*words)
+            inject(cluster, word, *words)
+        elif word == "run":
+            cluster.run(*words)
         else:
-            code = shell(line, said, said)
-    return code, said.getvalue()
+            code = shell(line, output, output)
+    return code, output.getvalue()
 
 
 def settle(cluster: Any) -> None:
-    """Let a simulated swarm act on what it was told; a real one has its own time."""
-    if cluster.kind == "simulated":
-        cluster.run(SETTLE)
+    """Let a simulated swarm act on its last changes; on a real one time passes by itself."""
+    if cluster.virtual_time:
+        cluster.run(SETTLE_TIME)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict(Callout):
-    """Each goal with what was found, and one step; prints as a few lines."""
+    """Whether each goal is reached, and one next step; prints as a few lines."""
 
     passed: bool
-    step: str  # what to do next, or, when all is right, what there was to learn
+    step: str  # what to do next, or, when all goals are reached, what there was to learn
 
 
-def judged(exercise: Exercise, swarm: Swarm) -> Verdict:
-    """Look at every goal; a known wrong answer gets its own nudge."""
-    looks = [(goal, *look(swarm, goal.check)) for goal in exercise.goals]
+def verdict_on(exercise: Exercise, swarm: SwarmReader) -> Verdict:
+    """Check every goal; a known wrong answer gets feedback of its own."""
+    results = [(goal, *evaluate(swarm, goal.check)) for goal in exercise.goals]
     line = _("✘ {goal} (found: {found})")
     lines = [
-        f"✔ {_(goal.says)}" if reached else line.format(goal=_(goal.says), found=found)
-        for goal, reached, found in looks
+        f"✔ {_(goal.text)}" if reached else line.format(goal=_(goal.text), found=value)
+        for goal, reached, value in results
     ]
-    missed = [goal for goal, reached, _found in looks if not reached]
+    missed = [goal for goal, reached, _value in results if not reached]
     if not missed:
         step = _(exercise.why)
         return Verdict(_("✔ Solved."), (*lines, f"**{_('Why:')}** {step}"), True, step)
-    known = (w for w in exercise.wrong if all(look(swarm, check)[0] for check in w.seen))
-    step = _(next((wrong.nudge for wrong in known), missed[0].next))
+    recognized = (
+        answer.feedback
+        for answer in exercise.wrong
+        if all(evaluate(swarm, check)[0] for check in answer.checks)
+    )
+    step = _(next(recognized, missed[0].next))
     return Verdict(_("✘ Not yet."), (*lines, f"**{_('Next:')}** {step}"), False, step)
 
 
 class Attempt:
-    """One exercise, its cluster, and its count; `told` is called whenever one of them changed."""
+    """One exercise, its cluster, and its count of changes; calls `on_change` when these change."""
 
     def __init__(
-        self, exercise: Exercise, make: Callable[..., Any], told: Callable[[], object]
+        self, exercise: Exercise, make: Callable[..., Any], on_change: Callable[[], object]
     ) -> None:
-        self.exercise, self._make, self._told = exercise, make, told
+        self.exercise, self._make, self._on_change = exercise, make, on_change
         self.cluster: Any = None  # until it is started
         self.changes = self.hints = 0
-        self._past: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
+        self._copies: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
 
     def start(self) -> None:
-        """Make the swarm, anew if there was one; `%docker` speaks to it."""
+        """Make the swarm, anew if there was one, and make it the current cluster."""
         self.close()
         self.cluster = self._make(**self.exercise.cluster)
-        code, said = play(self.cluster, self.exercise.setup)
+        code, output = run_lines(self.cluster, self.exercise.setup)
         if code:
             self.close()
-            line = N_("the swarm of {name!r} could not be set up: {said}")
-            raise LabError(line, name=self.exercise.name, said=said)
+            text = N_("the swarm of {name!r} could not be set up: {output}")
+            raise LabError(text, name=self.exercise.name, output=output)
         settle(self.cluster)
-        self.changes, self._past = 0, []
-        self._take_up(self.cluster)
+        self.changes, self._copies = 0, []
+        self._watch(self.cluster)
 
     def close(self) -> None:
-        """End a real swarm's engines; a simulated swarm is only forgotten."""
+        """Close a real swarm, which ends its engines; a simulated swarm is only forgotten."""
         if hasattr(self.cluster, "close"):
             self.cluster.close()
         self.cluster = None
 
-    def _take_up(self, cluster: Any) -> None:
-        """Watch what is written to this cluster, at each of its nodes."""
+    def _watch(self, cluster: Any) -> None:
+        """Make this the current cluster, and count the changes made through any of its nodes."""
         self.cluster = cluster
         for name in cluster.names:
-            cluster.client(name).api.hooks["response"].append(partial(self._heard, cluster))
+            hooks = cluster.client(name).api.hooks["response"]
+            hooks.append(partial(self._on_response, cluster))
         use(cluster)
         self._changed()
 
     def _changed(self) -> None:
-        """The swarm is as it is after `changes` changes: keep a copy, where that can be."""
-        if self.cluster.kind == "simulated":
-            self._past[self.changes :] = [self.cluster.fork()]
-        self._told()
+        """Keep a copy of the swarm after `changes` changes, where that is possible."""
+        if self.cluster.has_trace:
+            self._copies[self.changes :] = [self.cluster.fork()]
+        self._on_change()
 
-    def _heard(self, cluster: Any, response: Any, *_args: Any, **_options: Any) -> None:
-        looks = response.request.method in ("GET", "HEAD") or "/exec" in response.request.path_url
-        if response.ok and not looks and cluster is self.cluster:
+    def _on_response(self, cluster: Any, response: Any, *_args: Any, **_options: Any) -> None:
+        request = response.request
+        reads = request.method in ("GET", "HEAD") or "/exec" in request.path_url
+        if response.ok and not reads and cluster is self.cluster:
             self.changes += 1
             self._changed()
 
     def do(self, commands: str) -> str:
-        """Type these commands, a line each; what was said."""
-        return play(self.started(), commands)[1]
+        """Run these commands, one a line; their output."""
+        return run_lines(self.started(), commands)[1]
 
     def started(self) -> Any:
-        """Its cluster, made if nobody did yet."""
+        """Its cluster, which is made now if it was not started."""
         if self.cluster is None:
             self.start()
         return self.cluster
 
     def check(self) -> Verdict:
-        """Look at every goal; say what is wrong and one next step."""
+        """Check every goal; the verdict says what is missing and one next step."""
         cluster = self.started()
         use(cluster)
         settle(cluster)
-        return judged(self.exercise, Swarm(cluster))
+        return verdict_on(self.exercise, SwarmReader(cluster))
 
     def undo(self) -> None:
         """Go back to just before the last change; only a simulated swarm can."""
-        if self.started().kind != "simulated":
+        if not self.started().has_trace:
             raise LabError("A real swarm cannot go back. Undo it by a command, or start again.")
         if not self.changes:
             raise LabError("Nothing to undo: the swarm is as it was at the start.")
         self.changes -= 1
-        self._take_up(self._past[self.changes])
+        self._watch(self._copies[self.changes])

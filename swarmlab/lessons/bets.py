@@ -1,17 +1,17 @@
-"""A bet before the reveal: one click says what you expect and whether you are sure.
+"""Bets: before a cell shows a result, a learner says what they expect and whether they are sure.
 
     bet = ask("four_managers")  # show it; nothing waits for the click
     ...                         # do it, and look
-    bet.reveal()                # what happened, why, and how good your bets are
+    bet.reveal()                # what happened, why, and how many bets were right
 
-The questions of the notebooks stand in `questions.yml`, so that no cell gives its answer away.
+The questions are in `questions.yml`, so that no notebook cell gives an answer away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +23,35 @@ from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, ShownAs, WithStaticForms, marked, widget_head
 
 LETTERS = "ABCDEF"
-NONE_OF = N_("{name!r} is none of the choices: {known}")
+UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
 
 
 @dataclass(slots=True, repr=False)
 class Score(ShownAs):
-    """How good the bets of this session were. A bet made anew replaces the older one."""
+    """How many bets of this session were right. A new bet on a question replaces the older one."""
 
     bets: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # question: (right, sure)
 
     def count(self, sure: bool) -> tuple[int, int]:
         """(right, all) of the bets made with this confidence."""
-        rights = [right for right, was_sure in self.bets.values() if was_sure is sure]
-        return sum(rights), len(rights)
+        results = [right for right, was_sure in self.bets.values() if was_sure is sure]
+        return sum(results), len(results)
 
     @property
-    def words(self) -> tuple[str, ...]:
+    def lines(self) -> tuple[str, ...]:
+        """The count first, then what is worth a second look; empty without a bet."""
         if not self.bets:
             return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        line = _("Bets right: {right} of {all}", right=sure_right + guess_right, all=sure + guesses)
-        each = [
+        total = _(
+            "Bets right: {right} of {all}", right=sure_right + guess_right, all=sure + guesses
+        )
+        parts = [
             _("sure: {right} of {all}", right=sure_right, all=sure) if sure else "",
             _("guesses: {right} of {all}", right=guess_right, all=guesses) if guesses else "",
         ]
-        lines = [f"{line} ({'; '.join(filter(None, each))})."]
+        lines = [f"{total} ({'; '.join(filter(None, parts))})."]
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))
@@ -60,15 +63,19 @@ class Score(ShownAs):
     @property
     def shown_as(self) -> Callout:
         none = (_("None yet. A bet costs one click, and makes you see more."),)
-        return Callout(_("Your bets"), self.words or none)
+        return Callout(_("Your bets"), self.lines or none)
 
 
 SCORE = Score()
-LATEST: dict[str, Prediction] = {}  # question -> its widget that was made last
+LATEST: dict[str, Bet] = {}  # question -> the widget made last for it
 
 
-class Prediction(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """One question with its buttons. `at_once`: the click itself reveals, as in a recap quiz."""
+class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
+    """One question with its buttons, two for each choice: sure, or a guess.
+
+    `choices`: text -> feedback for those who choose it wrongly. `reveal_on_click`: the click itself
+    shows the answer, as in a quiz.
+    """
 
     def __init__(
         self,
@@ -77,104 +84,108 @@ class Prediction(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         answer: str,
         why: str,
         *,
-        at_once: bool = False,
+        reveal_on_click: bool = False,
     ) -> None:
-        if answer not in choices:
-            raise NoneSuch(NONE_OF, answer, choices)
-        self.question, self.nudges, self.answer, self.why = question, dict(choices), answer, why
-        self.at_once = at_once
+        self.question, self.answer, self.why = question, answer, why
+        self.feedback, self.reveal_on_click = dict(choices), reveal_on_click
+        self._check_choice(answer)
         self.choice: str | None = None
-        self.sure = False
-        self.revealed = False
+        self.sure = self.revealed = False
         self._buttons: dict[tuple[str, bool], ipywidgets.Button] = {}
         self._status = ipywidgets.HTML()
-        rows = [self._row(letter, choice) for letter, choice in zip(LETTERS, choices, strict=False)]
-        asked = ipywidgets.HTML(
-            f"{widget_head()}<b style='font-size:1.25em'>{marked(question)}</b>"
-        )
-        super().__init__([asked, *rows, self._status])
-        self._say(_("Choose: one click.") if at_once else _("Place your bet: one click."))
-        self._keep_former()
+        html = f"{widget_head()}<b style='font-size:1.25em'>{marked(question)}</b>"
+        super().__init__([ipywidgets.HTML(html), *map(self._row, choices), self._status])
+        prompt = _("Choose: one click.") if reveal_on_click else _("Place your bet: one click.")
+        self._show_status(prompt)
+        self._keep_former_bet()
 
-    def _keep_former(self) -> None:
-        """A click selects the cell and Shift+Enter runs it again: a bet not yet revealed stands."""
+    def _check_choice(self, choice: str) -> None:
+        if choice not in self.feedback:
+            raise NoneSuch(UNKNOWN_CHOICE, choice, self.feedback)
+
+    def _keep_former_bet(self) -> None:
+        """When a cell runs again, for example by Shift+Enter, a bet not yet revealed stands."""
         former = LATEST.get(self.question)
         LATEST[self.question] = self
-        if former is not None and former.choice in self.nudges and not former.revealed:
+        if former is not None and former.choice in self.feedback and not former.revealed:
             self.bet(former.choice, sure=former.sure)
 
-    def _row(self, letter: str, choice: str) -> ipywidgets.HBox:
-        for sure, word in ((True, _("I am sure")), (False, _("I guess"))):
+    def _row(self, choice: str) -> ipywidgets.HBox:
+        letter = self._letter(choice)
+        for sure, label in ((True, _("I am sure")), (False, _("I guess"))):
             button = ipywidgets.Button(
-                description=f"{letter}: {word}", tooltip=f"{choice} – {word}"
+                description=f"{letter}: {label}", tooltip=f"{choice} – {label}"
             )
             button.layout.width = "10em"
-            button.on_click(lambda _button, sure=sure: self.bet(choice, sure=sure))
+            button.on_click(partial(self._on_click, choice, sure))
             self._buttons[choice, sure] = button
-        text = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
-        words = ipywidgets.HTML(text, layout=ipywidgets.Layout(min_width="16em", flex="1"))
-        both = [self._buttons[choice, True], self._buttons[choice, False]]
+        html = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
+        text = ipywidgets.HTML(html, layout=ipywidgets.Layout(min_width="16em", flex="1"))
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        return ipywidgets.HBox([*both, words], layout=layout)
+        buttons = self._buttons[choice, True], self._buttons[choice, False]
+        return ipywidgets.HBox([*buttons, text], layout=layout)
 
-    def _say(self, text: str) -> None:
-        self._status.value = f"<span role='status' style='font-size:1.1em'>{marked(text)}</span>"
+    def _on_click(self, choice: str, sure: bool, _button: Any) -> None:
+        self.bet(choice, sure=sure)
+
+    def _show_status(self, *lines: str) -> None:
+        html = marked("\n".join(lines))
+        self._status.value = f"<span role='status' style='font-size:1.1em'>{html}</span>"
 
     def bet(self, choice: str, *, sure: bool = False) -> None:
-        """What a click does. It may be changed until the reveal; after it, nothing counts."""
-        if choice not in self.nudges:
-            raise NoneSuch(NONE_OF, choice, self.nudges)
+        """What a click does. A bet may be changed until the reveal; after it, nothing counts."""
+        self._check_choice(choice)
         if self.revealed:
-            why = [self.why] if self.at_once else []
-            self._say(
-                "\n".join([self._verdict(choice), *why, _("(After the reveal: not counted.)")])
-            )
+            why = [self.why] if self.reveal_on_click else []
+            late = _("(After the reveal: not counted.)")
+            self._show_status(*self._verdict(choice), *why, late)
             return
         self.choice, self.sure = choice, sure
-        for (other, with_sure), button in self._buttons.items():
-            mine = other == choice and with_sure is sure
-            button.icon, button.button_style = ("check", "primary") if mine else ("", "")
-        if self.at_once:
+        for key, button in self._buttons.items():
+            chosen = key == (choice, sure)
+            button.icon, button.button_style = ("check", "primary") if chosen else ("", "")
+        if self.reveal_on_click:
             self.reveal()
         else:
             how = _("sure") if sure else _("a guess")
             letter = self._letter(choice)
-            self._say(_("✔ Your bet: {letter}, {how}. Now go on.", letter=letter, how=how))
+            self._show_status(_("✔ Your bet: {letter}, {how}. Now go on.", letter=letter, how=how))
 
     def _letter(self, choice: str) -> str:
-        return LETTERS[list(self.nudges).index(choice)]
+        return LETTERS[list(self.feedback).index(choice)]
 
-    def _verdict(self, choice: str | None) -> str:
+    def _verdict(self, choice: str | None) -> list[str]:
+        """Whether the choice is right; for a wrong one its feedback, too, if it has some."""
         answer = f"{self._letter(self.answer)}: {self.answer}"
         if choice is None:
-            return _("No bet this time. The answer is {answer}", answer=answer)
+            return [_("No bet this time. The answer is {answer}", answer=answer)]
         if choice == self.answer:
-            return _("✔ Right. {answer}", answer=answer)
-        nudge = self.nudges[choice]
+            return [_("✔ Right. {answer}", answer=answer)]
         verdict = _("✘ You said {letter}. It is {answer}")
-        return f"{verdict.format(letter=self._letter(choice), answer=answer)}\n{nudge}".rstrip()
+        lines = [verdict.format(letter=self._letter(choice), answer=answer), self.feedback[choice]]
+        return list(filter(None, lines))
 
     def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""
         if self.choice is not None and not self.revealed:
             SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
         self.revealed = True
-        title, *nudge = self._verdict(self.choice).splitlines()
-        said = Callout(title, (*nudge, self.why, *SCORE.words[:1]))
-        if self.at_once:
-            self._say("\n".join((title, *nudge, self.why, *SCORE.words[:1])))
+        title, *feedback = self._verdict(self.choice)
+        lines = (*feedback, self.why, *SCORE.lines[:1])
+        if self.reveal_on_click:
+            self._show_status(title, *lines)
         else:
-            self._say(title if self.choice else _("Answered below. You made no bet."))
-        return said
+            self._show_status(title if self.choice else _("Answered below. You made no bet."))
+        return Callout(title, lines)
 
     # -- forms -----------------------------------------------------------------------
     def __repr__(self) -> str:
-        rows = [f"  {self._letter(choice)}  {choice}" for choice in self.nudges]
+        rows = [f"  {self._letter(choice)}  {choice}" for choice in self.feedback]
         return "\n".join((self.question, *rows))
 
     def _repr_html_(self) -> str:
-        """What stands on a page without a kernel: the question, and its answer folded."""
-        rows = "".join(f"<li>{marked(choice)}</li>" for choice in self.nudges)
+        """What a page without a kernel shows: the question, and its answer folded."""
+        rows = "".join(f"<li>{marked(choice)}</li>" for choice in self.feedback)
         return (
             f"<p><b>{marked(self.question)}</b></p>"
             f"<ol style='list-style-type:upper-alpha'>{rows}</ol>"
@@ -183,69 +194,54 @@ class Prediction(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         )
 
 
-def predict(
-    question: str, choices: Mapping[str, str] | Sequence[str], answer: str, why: str
-) -> Prediction:
-    """Ask for a bet. `choices`: texts, or text -> what to say to those who choose it wrongly.
-
-    >>> bet = predict("How many managers make a quorum of 3?", ["1", "2", "3"], "2", "3 // 2 + 1")
-    >>> bet.reveal()
-    No bet this time. The answer is B: 2
-    3 // 2 + 1
-    """
-    named = choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")
-    return Prediction(question, named, answer, why)
-
-
 @cache
 def questions() -> dict[str, dict[str, Any]]:
-    """The bank: name -> question, choices (each with its nudge), answer, why."""
+    """Name -> question, choices (each with feedback for a wrong choice), answer, why."""
     bank = yaml.safe_load(Path(__file__).with_name("questions.yml").read_text("utf-8"))
     return {name: {**entry, "answer": str(entry["answer"])} for name, entry in bank.items()}
 
 
-def _made(name: str, at_once: bool) -> Prediction:
+def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
     if name not in questions():
         raise NoneSuch("there is no question {name!r}; there are {known}", name, questions())
     entry = questions()[name]
-    choices = {_(str(choice)): _(nudge or "") for choice, nudge in entry["choices"].items()}
+    choices = {_(str(choice)): _(feedback or "") for choice, feedback in entry["choices"].items()}
     question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))
-    return Prediction(question, choices, answer, why, at_once=at_once)
+    return Bet(question, choices, answer, why, reveal_on_click=reveal_on_click)
 
 
 class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Several questions, one below the other."""
 
     def reveal(self) -> Callout:
-        """All answers, in one go."""
-        for question in self.children:
-            question.reveal()
-        # Revealing a question counts its bet.
-        said: list[Callout] = [question.reveal() for question in self.children]
-        if len(said) == 1:
-            return said[0]
-        count, lines = SCORE.words[:1], list[str]()
-        for question, one in zip(self.children, said, strict=True):
-            lines += [f"**{question.question}**", one.title, *one.lines]
+        """All answers, with the score once at the end."""
+        for bet in self.children:
+            bet.reveal()
+        answers: list[Callout] = [bet.reveal() for bet in self.children]  # now all are counted
+        if len(answers) == 1:
+            return answers[0]
+        count, lines = SCORE.lines[:1], list[str]()
+        for bet, answer in zip(self.children, answers, strict=True):
+            lines += [f"**{bet.question}**", answer.title, *answer.lines]
         return Callout(_("Your bets"), (*(line for line in lines if line not in count), *count))
 
     def __repr__(self) -> str:
-        return "\n\n".join(repr(question) for question in self.children)
+        return "\n\n".join(repr(bet) for bet in self.children)
 
     def _repr_html_(self) -> str:
-        return "".join(question._repr_html_() for question in self.children)
+        return "".join(bet._repr_html_() for bet in self.children)
 
 
 def ask(*names: str) -> Questions:
     """Questions of the bank, to be revealed later. Lesson: 00_start_here."""
-    return Questions([_made(name, at_once=False) for name in names])
+    return Questions([_bet_on(name, reveal_on_click=False) for name in names])
 
 
 def quiz(*names: str) -> Questions:
-    """A recap: questions of the bank, each revealed by its click. Lesson: 00_start_here."""
-    return Questions([_made(name, at_once=True) for name in names])
+    """Questions of the bank, each answered at once by its click. Lesson: 00_start_here."""
+    return Questions([_bet_on(name, reveal_on_click=True) for name in names])
 
 
 def score() -> Score:
-    """How good the bets were so far; shown, it is always up to date. Lesson: 00_start_here."""
+    """How many bets were right so far; shown, it is always up to date. Lesson: 00_start_here."""
     return SCORE

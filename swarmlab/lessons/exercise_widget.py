@@ -1,6 +1,6 @@
-"""An exercise on a page: its goal, and buttons to start, check, ask, undo, and see a solution.
+"""An exercise on a page: its task, a board, and buttons: start, check, hint, undo, solution.
 
-All that a button does is a method, too, so that a program or a keyboard can work on it:
+Whatever a button does is a method, too, for programs and for work by keyboard:
 
     task = exercise("spread_over_zones", make=swarmlab.simulate)
     task.do("docker service create …")
@@ -19,13 +19,13 @@ import ipywidgets
 from swarmlab.errors import LabError
 from swarmlab.lessons import progress_record
 from swarmlab.lessons.attempt import Attempt, Verdict
-from swarmlab.lessons.bank import Exercise, find
+from swarmlab.lessons.bank import Exercise, exercise_named
 from swarmlab.strings import _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, widget_head
 
-REFLECT_AT = 3  # the hint that asks for a line of reflection first
-_shown: dict[str, ExerciseWidget] = {}  # by name, the one made last
+REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
+_latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for it
 
 
 class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
@@ -33,93 +33,92 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
         self.exercise = exercise
-        self.attempt = Attempt(exercise, make, told=self._draw)
-        self._used, self._status = ipywidgets.HTML(), ipywidgets.HTML()
-        self._thought = ipywidgets.Text(
+        self.attempt = Attempt(exercise, make, on_change=self._draw)
+        self._count, self._status = ipywidgets.HTML(), ipywidgets.HTML()
+        self._reflection = ipywidgets.Text(
             description=_("One line:"), layout=ipywidgets.Layout(width="36em", display="none")
         )
-        acts = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
-        acts |= {_("Undo"): self.undo, _("Solution"): self.solution}
-        self._buttons = [self._button(word, act) for word, act in acts.items()]
+        actions = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
+        actions |= {_("Undo"): self.undo, _("Solution"): self.solution}
+        self._buttons = [self._button(label, action) for label, action in actions.items()]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        row = ipywidgets.HBox([*self._buttons, self._used], layout=layout)
+        row = ipywidgets.HBox([*self._buttons, self._count], layout=layout)
         self._board: Board | None = None
         task = ipywidgets.HTML(widget_head() + _task_html(exercise))
-        self._fixed = [task, row, self._thought, self._status]
+        self._fixed = [task, row, self._reflection, self._status]
         super().__init__(self._fixed)
-        self._say(Callout(_("Press Start: this exercise has a swarm of its own."), ()))
+        self._show(_("Press Start: this exercise has a swarm of its own."))
         self._draw()
 
-    def _button(self, word: str, act: Callable[[], object]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=word, layout=ipywidgets.Layout(width="auto"))
-        button.on_click(partial(self._clicked, act))
+    def _button(self, label: str, action: Callable[[], object]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="auto"))
+        button.on_click(partial(self._on_click, action))
         return button
 
-    def _clicked(self, act: Callable[[], object], _button: Any) -> None:
-        """Do it; a refusal is told where the learner looks, never as a traceback."""
+    def _on_click(self, action: Callable[[], object], _button: Any) -> None:
+        """Carry out the action; an error is shown as status, never as a traceback."""
         try:
-            act()
-        except LabError as refusal:
-            self._say(Callout(str(refusal), ()))
+            action()
+        except LabError as error:
+            self._show(str(error))
 
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
         """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
-        self._say(Callout(_("The swarm is being made …"), ()))
+        self._show(_("The swarm is being made …"))
         self.attempt.start()
-        lines = (_("Solve it in a cell below, then press Check."), _way_back())
-        self._say(Callout(_("`%docker` speaks to this swarm now."), lines))
+        solve = _("Solve it in a cell below, then press Check.")
+        self._show(_("`%docker` speaks to this swarm now."), solve, _way_back())
 
     def do(self, commands: str) -> str:
-        """Type these commands, a line each; what was said."""
+        """Run these docker commands, one a line; their output."""
         return self.attempt.do(commands)
 
     def check(self) -> Verdict:
-        """Look whether every goal is reached; say what is wrong, and one next step."""
+        """Check every goal; the verdict says what is missing and one next step."""
         verdict = self.attempt.check()
-        kept = (self._kept(), _way_back()) if verdict.passed else ()
-        self._say(Callout(verdict.title, (*verdict.lines, *kept)))
+        recorded = (self._record(), _way_back()) if verdict.passed else ()
+        self._show(verdict.title, *verdict.lines, *recorded)
         board_of(self.cluster).refresh()  # time has passed
         return verdict
 
-    def _kept(self) -> str:
-        """Note the solution; how many changes it took, and whether it could be noted."""
-        changes, par = self.attempt.changes, self.exercise.par
-        note = _("Start again, and try it in fewer.") if changes > par else ""
+    def _record(self) -> str:
+        """Record the solution; how many changes it took, and whether it could be recorded."""
+        changes, fewest = self.attempt.changes, self.exercise.fewest_changes
+        note = _("Start again, and try it in fewer.") if changes > fewest else ""
         try:
-            progress_record.note(self.exercise.name, changes=changes, hints=self.attempt.hints)
+            progress_record.record_solution(
+                self.exercise.name, changes=changes, hints=self.attempt.hints
+            )
         except (LabError, OSError) as error:
             note = _("It could not be noted: {error}", error=error)
-        used = _("Changes: {changes}, fewest: {par}.", changes=changes, par=par)
-        return f"{used} {note}".rstrip()
+        count = _("Changes: {changes}, fewest: {fewest}.", changes=changes, fewest=fewest)
+        return f"{count} {note}".rstrip()
 
     def hint(self) -> Callout:
-        """The next hint; before the last one, a line of what you tried and saw."""
+        """The next hint; before the last one, the learner writes what they tried and saw."""
         hints = self.exercise.hints
         level = min(self.attempt.hints + 1, len(hints))
-        asks = level == REFLECT_AT > self.attempt.hints and not self._thought.value.strip()
-        self._thought.layout.display = "" if asks else "none"
-        question = _("First one line: what did you try, and what did you see?")
-        said = Callout(question, (_("Write it above, then press Hint again."),))
-        if not asks:
-            self.attempt.hints = level
-            title = _("Hint {level} of {all}", level=level, all=len(hints))
-            said = Callout(title, tuple(_(hint) for hint in hints[:level]))
-        self._say(said)
+        due = level == REFLECTION_LEVEL > self.attempt.hints
+        asks = due and not self._reflection.value.strip()
+        self._reflection.layout.display = "" if asks else "none"
+        if asks:
+            question = _("First one line: what did you try, and what did you see?")
+            return self._show(question, _("Write it above, then press Hint again."))
+        self.attempt.hints = level
         self._draw()
-        return said
+        title = _("Hint {level} of {all}", level=level, all=len(hints))
+        return self._show(title, *map(_, hints[:level]))
 
     def solution(self) -> Callout:
-        """One good answer. The button comes after the last hint."""
+        """One solution. Its button is enabled after the last hint."""
         lines = [f"`{line}`" for line in self.exercise.solution.splitlines()]
-        said = Callout(_("One solution"), (*lines, _(self.exercise.why)))
-        self._say(said)
-        return said
+        return self._show(_("One solution"), *lines, _(self.exercise.why))
 
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
         self.attempt.undo()
-        self._say(Callout(_("Undone: the swarm is as it was before its last change."), ()))
+        self._show(_("Undone: the swarm is as it was before its last change."))
 
     # -- showing -----------------------------------------------------------------------
     @property
@@ -127,11 +126,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         """The exercise's own swarm; made when it is first asked for."""
         return self.attempt.started()
 
-    def _say(self, said: Callout) -> None:
-        self._status.value = f"<div role='status'>{said._repr_html_()}</div>"
+    def _show(self, title: str, *lines: str) -> Callout:
+        callout = Callout(title, lines)
+        self._status.value = f"<div role='status'>{callout._repr_html_()}</div>"
+        return callout
 
     def _draw(self) -> None:
-        """The swarm as it is now, how many changes were made, and what can be pressed."""
+        """Show the swarm, the count of changes, and which buttons can be pressed."""
         attempt, board = self.attempt, self._board
         if attempt.cluster is not None and (board is None or board.cluster is not attempt.cluster):
             self._board = board_of(attempt.cluster)
@@ -143,14 +144,17 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
         solution.disabled = attempt.hints < len(self.exercise.hints)
-        used = {"changes": attempt.changes, "par": self.exercise.par}
-        words = _("Changes: {changes} (fewest: {par}). Looking is free.", **used)
+        text = _(
+            "Changes: {changes} (fewest: {fewest}). Looking is free.",
+            changes=attempt.changes,
+            fewest=self.exercise.fewest_changes,
+        )
         if solution.disabled:
-            words += " " + _("The solution comes after the third hint.")
-        self._used.value = f"<span style='font-size:1.1em'>&ensp;{escape(words)}</span>"
+            text += " " + _("The solution comes after the third hint.")
+        self._count.value = f"<span style='font-size:1.1em'>&ensp;{escape(text)}</span>"
 
     def close(self) -> None:
-        """End the swarm, if it is real, and the widget."""
+        """Close the swarm, if it is real, and the widget."""
         self.attempt.close()
         for part in (*self._buttons, *self.children):
             part.close()
@@ -158,12 +162,12 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         exercise = self.exercise
-        goals = [f"  – {_(goal.says)}" for goal in exercise.goals]
+        goals = [f"  – {_(goal.text)}" for goal in exercise.goals]
         text = "\n".join((_(exercise.title), _(exercise.task).strip(), *goals))
         return text.replace("**", "")
 
     def _repr_html_(self) -> str:
-        """What stands on a page without a kernel: the task, its hints and solution folded."""
+        """What a page without a kernel shows: the task, its hints and solution folded."""
         exercise = self.exercise
         hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
         commands = [f"`{line}`" for line in exercise.solution.splitlines()]
@@ -172,7 +176,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
 
 def _task_html(exercise: Exercise) -> str:
-    goals = "".join(f"<li>{marked(_(goal.says))}</li>" for goal in exercise.goals)
+    goals = "".join(f"<li>{marked(_(goal.text))}</li>" for goal in exercise.goals)
     title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
     head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
     return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
@@ -186,9 +190,9 @@ def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
     """An exercise of the bank, to be shown. `make`: what makes its swarm, `swarmlab.simulate`.
     Lesson: 00_start_here.
 
-    Asked for again, it begins anew, and what it had before is closed.
+    Called again with the same name, it closes the former widget and begins anew.
     """
-    if name in _shown:
-        _shown[name].close()
-    _shown[name] = ExerciseWidget(find(name), make)
-    return _shown[name]
+    if name in _latest:
+        _latest[name].close()
+    _latest[name] = ExerciseWidget(exercise_named(name), make)
+    return _latest[name]

@@ -1,11 +1,11 @@
-"""What a goal can ask of a swarm, read through the Docker API alone, so on a real one too.
+"""Checks the goals of exercises, through the Docker Engine API alone: on a real swarm, too.
 
-A check is one line: what is measured, how it is compared, with what.
+A check is one line: what is measured, a comparison, and a value in YAML.
 
     tasks web by az is {a: 3, b: 3}        running tasks; by node, image, or a label of their nodes
     tasks web by node within 1             the fullest and the emptiest active node: 1 apart at most
     tasks web on w1 is 0
-    images web has nginx:1.27              of all its tasks that are known, the ended ones, too
+    images web has nginx:1.27              of all its tasks in the store, ended ones included
     managers by reachability is {reachable: 3}
     nodes by state lacks down              by role, availability, state, or a label
     service web Spec.UpdateConfig.Order is start-first      whatever `docker … inspect` shows
@@ -23,6 +23,7 @@ from posixpath import join
 from typing import Any
 
 import yaml
+from docker import APIClient
 from docker.errors import DockerException
 
 from swarmlab.errors import LabError, NoneSuch
@@ -30,80 +31,89 @@ from swarmlab.strings import N_, _
 from swarmlab.views.widget import explained
 
 Json = Mapping[str, Any]
-NOBODY, NO_LABEL = N_("nobody"), N_("unlabelled")  # as checks have it
-KINDS = ("nodes", "services", "secrets", "configs", "networks")
+NOBODY, NO_LABEL = N_("nobody"), N_("unlabelled")  # as checks write them
+LISTS: dict[str, Callable[[APIClient], list[Json]]] = {
+    "nodes": APIClient.nodes,
+    "services": APIClient.services,
+    "secrets": APIClient.secrets,
+    "configs": APIClient.configs,
+    "networks": APIClient.networks,
+    "tasks": APIClient.tasks,
+}
+NAMED_KINDS = LISTS.keys() - {"tasks"}
 
 
-class Swarm:
-    """What a manager says about its swarm; each list is asked for once, when a check needs it."""
+class SwarmReader:
+    """Reads a swarm through one manager; each list is requested once, when a check needs it."""
 
     def __init__(self, cluster: Any) -> None:
         self.api = cluster.client(cluster.default_node()).api
         self._lists: dict[str, list[Json]] = {}
 
-    def all(self, kind: str) -> list[Json]:
-        """Every object of a kind: nodes, services, tasks, secrets, configs, networks."""
+    def objects(self, kind: str) -> list[Json]:
+        """Every object of a kind."""
         if kind not in self._lists:
-            self._lists[kind] = getattr(self.api, kind)()
+            self._lists[kind] = LISTS[kind](self.api)
         return self._lists[kind]
 
-    def one(self, kind: str, name: str) -> Json:
-        """The object of this name; nothing when there is none."""
-        return next((object for object in self.all(kind) if name_of(object) == name), {})
+    def named(self, kind: str, name: str) -> Json:
+        """The object of this name; empty when there is none."""
+        return next((object for object in self.objects(kind) if name_of(object) == name), {})
 
     @property
     def leader(self) -> str:
         with suppress(DockerException, OSError):
-            leading = (n for n in self.all("nodes") if field(n, "ManagerStatus.Leader"))
-            return next(map(name_of, leading), NOBODY)
+            leaders = (n for n in self.objects("nodes") if value_at(n, "ManagerStatus.Leader"))
+            return next(map(name_of, leaders), NOBODY)
         return NOBODY
 
     def tasks(self, service: str) -> list[Json]:
-        """The tasks of a service that a manager knows, the ended ones, too."""
-        key = self.one("services", service).get("ID")
-        return [task for task in self.all("tasks") if task["ServiceID"] == key]
+        """The tasks of a service in the store, ended ones included."""
+        id = self.named("services", service).get("ID")
+        return [task for task in self.objects("tasks") if task["ServiceID"] == id]
 
     def running(self, service: str) -> list[Json]:
-        """The tasks of a service that run, and are meant to."""
-        wanted = [task for task in self.tasks(service) if task["DesiredState"] == "running"]
-        return [task for task in wanted if task["Status"]["State"] == "running"]
+        """The tasks of a service that run, and whose desired state is running."""
+        tasks = [task for task in self.tasks(service) if task["DesiredState"] == "running"]
+        return [task for task in tasks if task["Status"]["State"] == "running"]
 
     def tasks_by(self, service: str, key: str) -> dict[str, int]:
-        """Running tasks; zero for a node, or a label's value, that could have one and has none."""
+        """Running tasks; zero for a node, or a label's value, that could have some and has none."""
         if key == "image":
             return Counter(map(image_of, self.running(service)))
-        nodes = {node["ID"]: node for node in self.all("nodes")}
-        open_ = [n for n in nodes.values() if n["Spec"]["Availability"] == "active"]
-        counts = Counter({trait(n, key): 0 for n in open_ if n["Status"]["State"] == "ready"})
-        counts.update(trait(nodes[task["NodeID"]], key) for task in self.running(service))
+        nodes = {node["ID"]: node for node in self.objects("nodes")}
+        active = [n for n in nodes.values() if n["Spec"]["Availability"] == "active"]
+        ready = [node for node in active if node["Status"]["State"] == "ready"]
+        counts = Counter({node_value(node, key): 0 for node in ready})
+        counts.update(node_value(nodes[task["NodeID"]], key) for task in self.running(service))
         return counts
 
 
 def name_of(object: Json) -> str:
-    described = object.get("Description", {}).get("Hostname")
-    return str(described or object.get("Name") or object.get("Spec", {}).get("Name"))
+    hostname = object.get("Description", {}).get("Hostname")
+    return str(hostname or object.get("Name") or object.get("Spec", {}).get("Name"))
 
 
 def image_of(task: Json) -> str:
-    """Its name, without the digest."""
+    """Its image, without the digest."""
     return str(task["Spec"]["ContainerSpec"]["Image"]).partition("@")[0]
 
 
-def trait(node: Json, key: str) -> str:
-    """What a node is by its state, role, availability, reachability, or the label `key`."""
+def node_value(node: Json, key: str) -> str:
+    """A node's name, state, role, availability, reachability, or the value of the label `key`."""
     spec = node["Spec"]
-    known = {
+    values = {
         "node": name_of(node),
         "state": node["Status"]["State"],
         "role": spec["Role"],
         "availability": spec["Availability"],
-        "reachability": field(node, "ManagerStatus.Reachability") or NOBODY,
+        "reachability": value_at(node, "ManagerStatus.Reachability") or NOBODY,
     }
-    return str(known.get(key) or (spec.get("Labels") or {}).get(key) or NO_LABEL)
+    return str(values.get(key) or (spec.get("Labels") or {}).get(key) or NO_LABEL)
 
 
-def field(object: Any, path: str) -> Any:
-    """What stands at `Spec.EndpointSpec.Ports.0.TargetPort`; None when nothing does."""
+def value_at(object: Any, path: str) -> Any:
+    """The value at `Spec.EndpointSpec.Ports.0.TargetPort`; None when there is none."""
     for part in path.split("."):
         if isinstance(object, list) and int(part) < len(object):
             object = object[int(part)]
@@ -112,7 +122,7 @@ def field(object: Any, path: str) -> Any:
     return object
 
 
-def measure(swarm: Swarm, words: list[str]) -> Any:
+def measure(swarm: SwarmReader, words: list[str]) -> Any:
     """What the words ask for: a number, a text, names, or counts by key."""
     match words:
         case ["leader"]:
@@ -126,26 +136,27 @@ def measure(swarm: Swarm, words: list[str]) -> Any:
         case ["running", service]:
             return len(swarm.running(service))
         case ["nodes", "by", key]:
-            return Counter(trait(node, key) for node in swarm.all("nodes"))
+            return Counter(node_value(node, key) for node in swarm.objects("nodes"))
         case ["managers", "by", key]:
-            managers = [n for n in swarm.all("nodes") if n["Spec"]["Role"] == "manager"]
-            return Counter(trait(node, key) for node in managers)
-        case [kind] if kind in KINDS:
-            return [name_of(object) for object in swarm.all(kind)]
+            managers = [n for n in swarm.objects("nodes") if n["Spec"]["Role"] == "manager"]
+            return Counter(node_value(node, key) for node in managers)
+        case [kind] if kind in NAMED_KINDS:
+            return [name_of(object) for object in swarm.objects(kind)]
         case ["file", secret, "of", service]:
-            given = field(swarm.one("services", service), "Spec.TaskTemplate.ContainerSpec.Secrets")
-            names = [one["File"]["Name"] for one in given or () if one["SecretName"] == secret]
+            path = "Spec.TaskTemplate.ContainerSpec.Secrets"
+            references = value_at(swarm.named("services", service), path) or ()
+            names = [r["File"]["Name"] for r in references if r["SecretName"] == secret]
             return join("/run/secrets", names[0]) if names else None
         case ["swarm", path]:
-            return field(swarm.api.inspect_swarm(), path)
-        case [kind, name, path] if f"{kind}s" in KINDS:
-            return field(swarm.one(f"{kind}s", name), path)
+            return value_at(swarm.api.inspect_swarm(), path)
+        case [kind, name, path] if f"{kind}s" in NAMED_KINDS:
+            return value_at(swarm.named(f"{kind}s", name), path)
     what = " ".join(words)
-    raise LabError("{what!r} cannot be measured; see swarmlab/lessons/measures.py", what=what)
+    raise LabError("{what!r} cannot be measured; see swarmlab/lessons/goal_checks.py", what=what)
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """The texts and numbers in a piece of JSON; of counts, what was counted."""
+    """The texts and numbers in a piece of JSON; of counts, the keys with a count above zero."""
     if isinstance(value, Counter):
         yield from (key for key, count in value.items() if count)
     elif isinstance(value, Mapping):
@@ -156,23 +167,23 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def equal(found: Any, wanted: Any) -> bool:
-    return bool(found == (Counter(wanted) if isinstance(found, Counter) else wanted))
+def equal(measured: Any, value: Any) -> bool:
+    return bool(measured == (Counter(value) if isinstance(measured, Counter) else value))
 
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "is": equal,
-    "isnt": lambda found, wanted: not equal(found, wanted),
-    "has": lambda found, wanted: wanted in leaves(found),
-    "lacks": lambda found, wanted: wanted not in leaves(found),
-    "least": lambda found, wanted: (found or 0) >= wanted,
-    "most": lambda found, wanted: (found or 0) <= wanted,
-    "within": lambda found, wanted: max(found.values()) - min(found.values()) <= wanted,
+    "isnt": lambda measured, value: not equal(measured, value),
+    "has": lambda measured, value: value in leaves(measured),
+    "lacks": lambda measured, value: value not in leaves(measured),
+    "least": lambda measured, value: (measured or 0) >= value,
+    "most": lambda measured, value: (measured or 0) <= value,
+    "within": lambda measured, value: max(measured.values()) - min(measured.values()) <= value,
 }
 
 
-def parts(check: str) -> tuple[list[str], str, Any]:
-    """What is measured, how it is compared, with what; LabError when the line is no check."""
+def parse_check(check: str) -> tuple[list[str], str, Any]:
+    """What is measured, the comparison, and the value; LabError when the line is no check."""
     words = check.split()
     at = next((i for i, word in enumerate(words) if word in COMPARISONS), 0)
     if not 0 < at < len(words) - 1:
@@ -180,23 +191,26 @@ def parts(check: str) -> tuple[list[str], str, Any]:
     return words[:at], words[at], yaml.safe_load(" ".join(words[at + 1 :]))
 
 
-def look(swarm: Swarm, check: str) -> tuple[bool, str]:
-    """Whether it holds, and what was found; a swarm that does not answer holds nothing."""
-    words, comparison, wanted = parts(check)
+def evaluate(swarm: SwarmReader, check: str) -> tuple[bool, str]:
+    """Whether the check holds, and the measured value as text.
+
+    Nothing holds of a swarm that answers with an error; the text is that error.
+    """
+    words, comparison, value = parse_check(check)
     try:
-        found = measure(swarm, words)
+        measured = measure(swarm, words)
     except (DockerException, OSError) as error:
         return False, explained(error)
-    return COMPARISONS[comparison](found, wanted), shown(found)
+    return COMPARISONS[comparison](measured, value), value_text(measured)
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A measured value as people read it: `a: 5, b: 1`."""
-    ours = {word: _(word) for word in (NOBODY, NO_LABEL)}
+    translated = {word: _(word) for word in (NOBODY, NO_LABEL)}
     if isinstance(value, Counter):
-        counts = [f"{ours.get(key, key)}: {count}" for key, count in sorted(value.items())]
+        counts = [f"{translated.get(key, key)}: {count}" for key, count in sorted(value.items())]
         return ", ".join(counts) or _("nothing")
     if value is None:
         return _("not set")
     texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in leaves(value)]
-    return ", ".join(ours.get(text, text) for text in texts) or _("nothing")
+    return ", ".join(translated.get(text, text) for text in texts) or _("nothing")

@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-import docker
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.cluster.base import BaseCluster
-from swarmlab.errors import LabError
-from swarmlab.real.remedies import NotHere
+from swarmlab.cluster.faults import FAULTS
+from swarmlab.real.remedies import NotSupported
 from swarmlab.strings import N_, _
 from swarmlab.units import Duration, nanoseconds
 
-# What a simulated cluster has and no API of Docker tells.
+# What a simulated cluster has and no Docker API provides.
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     *("traffic", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
     "record_request",
 )
-FAULTS = ("crash", "stop", "start", "pause", "partition", "heal")
+# Attributes that a real cluster does not have -> why.
+NOT_SUPPORTED = {
+    **dict.fromkeys(
+        ONLY_SIMULATED,
+        N_(
+            "`{name}` shows what only a simulation knows; no Docker API tells it of real engines."
+            " Make the cluster with swarmlab.simulate() to use it"
+        ),
+    ),
+    "slow": N_(
+        "`{name}`: links between real engines are not slowed; cut them with"
+        " `cluster.partition(…)`, or use swarmlab.simulate()"
+    ),
+    **dict.fromkeys(
+        (*FAULTS, "pause"),
+        N_(
+            "`{name}`: this kit breaks only engines that it launched itself. On a swarm that is"
+            " not its own, drain a node instead: `docker node update --availability drain`"
+        ),
+    ),
+}
 POLL_S = 0.5
-ASK_S = 2.0  # how long to wait for a manager to say who leads
-WORKER = 503  # what a worker answers when it is asked about the swarm
+LEADER_TIMEOUT_S = 2.0  # for one manager's answer to who leads
 
 
 class RealCluster(BaseCluster):
-    """Real engines by name; what there is of faults, the two kinds of real cluster add."""
+    """Real engines by name. A subclass adds the nodes, and the faults that it can inject."""
 
     kind = "real"
     has_trace = virtual_time = False
@@ -38,23 +57,13 @@ class RealCluster(BaseCluster):
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
 
-    # -- what the two kinds tell ----------------------------------------------
-    @property
-    def names(self) -> list[str]:
-        """The nodes' names: managers first."""
-        raise LabError("this cluster was closed; make it again")
-
+    @abstractmethod
     def up(self) -> list[str]:
         """The names of the nodes that are up."""
-        return []
 
-    def ways(self) -> list[str]:
-        """The names of the nodes that a client can speak to."""
+    def addressable_nodes(self) -> list[str]:
+        """The names of the nodes that a client can connect to."""
         return self.names
-
-    def client(self, name: str | None = None) -> docker.DockerClient:
-        """A stock `docker.DockerClient` that speaks to one node."""
-        raise LabError("no way leads to {name}", name=name)
 
     # -- looking ---------------------------------------------------------------------
     def is_up(self, name: str) -> bool:
@@ -62,39 +71,39 @@ class RealCluster(BaseCluster):
         return name in self.up()
 
     def leader(self) -> str:
-        """The name of the node that leads; empty when no manager can say so soon."""
+        """The name of the node that leads; empty when no manager says so soon."""
         return self._leader_and_managers()[0]
 
     def default_node(self) -> str:
         """The node that `%docker` speaks to: the leader, else the first manager that is up."""
-        ways = self.ways()
-        leader, managing = self._leader_and_managers()
-        return next(name for name in (leader, *managing, *self.up(), *ways) if name in ways)
+        nodes = self.addressable_nodes()
+        leader, managers = self._leader_and_managers()
+        return next(name for name in (leader, *managers, *self.up(), *nodes) if name in nodes)
 
     def _leader_and_managers(self) -> tuple[str, list[str]]:
-        """Who leads, and which managers are up, as far as had to be asked for that."""
-        ways, up, managing = self.ways(), self.up(), list[str]()
-        for name in filter(ways.__contains__, up):
+        """The leader, and the managers that are up, as far as they were asked to find it."""
+        nodes, up, managers = self.addressable_nodes(), self.up(), list[str]()
+        for name in filter(nodes.__contains__, up):
             try:
-                leader = self._leader_says(name)
+                leader = self.leader_according_to(name)
             except (APIError, RequestException) as error:
-                if getattr(error, "status_code", 0) != WORKER:
-                    managing.append(name)
+                if getattr(error, "status_code", 0) != 503:  # a worker's answer
+                    managers.append(name)
             else:
                 return (leader if leader in up else ""), [name]
-        return "", managing
+        return "", managers
 
-    def _leader_says(self, name: str) -> str:
-        """The leader's name, as a manager knows it; empty when it knows of none."""
+    def leader_according_to(self, name: str) -> str:
+        """The leader's name in the list of nodes of this manager; empty when it lists none."""
         api = self.client(name).api
-        reply = api.get(api._url("/nodes"), timeout=ASK_S)
-        api._raise_for_status(reply)
-        leading = [n for n in reply.json() if (n.get("ManagerStatus") or {}).get("Leader")]
-        return str(leading[0]["Description"]["Hostname"]) if leading else ""
+        response = api.get(api._url("/nodes"), timeout=LEADER_TIMEOUT_S)
+        api._raise_for_status(response)
+        leaders = [n for n in response.json() if (n.get("ManagerStatus") or {}).get("Leader")]
+        return str(leaders[0]["Description"]["Hostname"]) if leaders else ""
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
-        """Wait: on real engines time cannot be hurried, so `run("30s")` takes 30 seconds."""
+        """Wait: `run("30s")` takes 30 seconds on real engines."""
         seconds = nanoseconds(duration) / 1e9
         if seconds >= 5:
             self._say(_("{seconds:g} seconds pass, as real ones", seconds=seconds))
@@ -107,36 +116,22 @@ class RealCluster(BaseCluster):
         time.sleep(POLL_S)
 
     def _holds(self, condition: Callable[[], object]) -> bool:
-        """An engine that refuses, or is silent, may answer better the next time."""
+        """An engine that answers with an error, or not at all, may do better the next time."""
         try:
             return bool(condition())
         except (DockerException, RequestException):
             return False
 
+    # -- the rest --------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
-        """What a simulated cluster has and this one has not says why."""
-        if name in ONLY_SIMULATED:
-            why = N_(
-                "`{name}` shows what only a simulation knows; no Docker API tells it of real"
-                " engines. Make the cluster with swarmlab.simulate() to use it"
-            )
-        elif name == "slow":
-            why = N_(
-                "`{name}`: links between real engines are not slowed; cut them with"
-                " `cluster.partition(…)`, or use swarmlab.simulate()"
-            )
-        elif name in FAULTS:
-            why = N_(
-                "`{name}`: this kit breaks only engines that it launched itself. On a swarm that is"
-                " not its own, drain a node instead: `docker node update --availability drain`"
-            )
-        else:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise NotHere(why, name=name)
+        """Raise NotSupported for what only other clusters have."""
+        if name in NOT_SUPPORTED:
+            raise NotSupported(NOT_SUPPORTED[name], name=name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    # -- the end ---------------------------------------------------------------------
+    @abstractmethod
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connections to the engines, and end what this kit launched."""
 
     def __enter__(self) -> RealCluster:
         return self

@@ -1,7 +1,8 @@
-"""`swarmlab.connect`: the swarm that is there already, handled with care.
+"""`swarmlab.connect`: connects to a swarm that exists already, and protects what is there.
 
-What this kit makes there carries a label. Until `allow_faults=True` is said, a client refuses every
-request that would change or remove what does not carry it: nodes, other people's services, secrets.
+What this kit creates there carries a label. Unless the caller passes `allow_faults=True`, a client
+rejects every request that would change or remove an object without that label: nodes, other
+people's services, secrets.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
-from swarmlab.real.hosts import reach
+from swarmlab.real.hosts import client_for_host
 
 Json = dict[str, Any]
-MADE_HERE = "swarmlab.connected"  # the label of what this kit made on somebody's swarm
+CREATED_HERE = "swarmlab.connected"  # the label of what this kit created
 KINDS = "(services|secrets|configs|networks|volumes|containers)"
 OBJECT = re.compile(rf"^(?:/v[\d.]+)?/{KINDS}/(?P<id>[^/?]+)(?P<verb>/update)?")
-HARMLESS = re.compile(r"^(?:/v[\d.]+)?/(exec/|auth$)")
+ALWAYS_ALLOWED = re.compile(r"^(?:/v[\d.]+)?/(exec/|auth$)")
 
 
 def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
     """The swarm whose manager is at `host`; see `swarmlab.connect`."""
     hosts = host if isinstance(host, list) else [host]
     cluster = ConnectedCluster()
-    for one in hosts:
-        cluster.add(reach(one), allow_faults=allow_faults)
+    for address in hosts:
+        cluster.add(client_for_host(address), allow_faults=allow_faults)
     if not cluster.names:
         raise LabError(
             "{hosts} leads to workers alone; give the address of a manager, which knows the"
@@ -42,31 +43,31 @@ def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) 
 
 
 class ConnectedCluster(RealCluster):
-    """Somebody's swarm, by way of the nodes whose addresses were given."""
+    """A swarm that this kit did not create, through the nodes whose addresses were given."""
 
     def __init__(self) -> None:
         super().__init__(print)
-        self._by_id: dict[str, docker.DockerClient] = {}
-        self._nodes: list[Json] = []  # as they were when a manager last told
+        self._clients: dict[str, docker.DockerClient] = {}  # by node id
+        self._nodes: list[Json] = []  # as a manager listed them last
 
     def add(self, client: docker.DockerClient, *, allow_faults: bool) -> None:
-        """One way in."""
-        told = client.info()
-        if told["Swarm"]["LocalNodeState"] != "active":
+        """Add the node that this client connects to."""
+        info = client.info()
+        if info["Swarm"]["LocalNodeState"] != "active":
             raise LabError(
                 "the engine {name} is in no swarm. To have one of your own, call"
                 " swarmlab.launch(); to make it one: `docker swarm init`",
-                name=told["Name"],
+                name=info["Name"],
             )
         if not allow_faults:
             api = client.api
-            api.mount(api.base_url, Careful(api.get_adapter(api.base_url), api))
-        self._by_id[told["Swarm"]["NodeID"]] = client
+            api.mount(api.base_url, LabelGuard(api.get_adapter(api.base_url), api))
+        self._clients[info["Swarm"]["NodeID"]] = client
 
     # -- looking ---------------------------------------------------------------------
-    def _look(self) -> list[Json]:
-        """The nodes, managers first: as the first manager says that answers, else as it was."""
-        for client in self._by_id.values():
+    def _list_nodes(self) -> list[Json]:
+        """The nodes, managers first, from the first manager that answers, else as last listed."""
+        for client in self._clients.values():
             with suppress(DockerException, RequestException):
                 self._nodes = sorted(
                     client.api.nodes(), key=lambda n: (n["Spec"]["Role"], _name(n), n["ID"])
@@ -77,34 +78,33 @@ class ConnectedCluster(RealCluster):
     @property
     def names(self) -> list[str]:
         """The nodes' names, managers first."""
-        return [_name(node) for node in self._look()]
+        return [_name(node) for node in self._list_nodes()]
 
     def up(self) -> list[str]:
-        """The names of the nodes that the managers believe to be ready."""
-        return [_name(node) for node in self._look() if node["Status"]["State"] == "ready"]
+        """The names of the nodes that the managers list as ready."""
+        return [_name(node) for node in self._list_nodes() if node["Status"]["State"] == "ready"]
 
-    def ways(self) -> list[str]:
+    def addressable_nodes(self) -> list[str]:
         """The names of the nodes whose addresses were given."""
-        return [_name(node) for node in self._look() if node["ID"] in self._by_id]
+        return [_name(node) for node in self._list_nodes() if node["ID"] in self._clients]
 
     def client(self, name: str | None = None) -> docker.DockerClient:
-        """A stock `docker.DockerClient` that speaks to one node, if its address was given."""
+        """A stock `docker.DockerClient` of one node, if its address was given."""
         name = name or self.default_node()
         self.check_names(name)
-        ids = [node["ID"] for node in self._nodes if _name(node) == name]
-        found = [self._by_id[id] for id in ids if id in self._by_id]
-        if not found:
-            raise LabError(
-                "no way leads to {name}: give its address too, as in"
-                ' swarmlab.connect(["ssh://me@{first}", "ssh://me@{name}"])',
-                name=name,
-                first=self._nodes[0]["Description"]["Hostname"],
-            )
-        return found[0]
+        for node in self._nodes:
+            if _name(node) == name and node["ID"] in self._clients:
+                return self._clients[node["ID"]]
+        raise LabError(
+            "there is no connection to {name}: give its address too, as in"
+            ' swarmlab.connect(["ssh://me@{first}", "ssh://me@{name}"])',
+            name=name,
+            first=_name(self._nodes[0]),
+        )
 
     def close(self) -> None:
-        """Let go of it; everything there stays as it is."""
-        for client in self._by_id.values():
+        """Close the connections; the swarm stays as it is."""
+        for client in self._clients.values():
             client.close()
 
     def __repr__(self) -> str:
@@ -115,38 +115,39 @@ def _name(node: Json) -> str:
     return str(node["Description"]["Hostname"] or node["ID"])
 
 
-class Careful:
-    """Stands before a client's own adapter: labels what is made, guards what has no label."""
+class LabelGuard:
+    """A transport adapter in front of a client's own: labels new objects, protects all others."""
 
     def __init__(self, adapter: Any, api: docker.APIClient) -> None:
         self._adapter, self._api = adapter, api
 
     def send(self, request: Any, **options: Any) -> Any:
-        if request.method not in ("GET", "HEAD") and not HARMLESS.match(request.path_url):
-            self._mind(request)
+        if request.method not in ("GET", "HEAD") and not ALWAYS_ALLOWED.match(request.path_url):
+            self._check(request)
         return self._adapter.send(request, **options)
 
-    def _mind(self, request: Any) -> None:
-        found = OBJECT.match(request.path_url)
-        creates = found is not None and found["id"] == "create"
-        if found is None or not (creates or self._ours(found[1], found["id"])):
+    def _check(self, request: Any) -> None:
+        """Raise LabError for a change of an object without the label; add it to new ones."""
+        match = OBJECT.match(request.path_url)
+        creates = match is not None and match["id"] == "create"
+        if match is None or not (creates or self._is_labelled(match[1], match["id"])):
             raise LabError(
                 "{method} {path} would change what this kit did not make, on a swarm that is"
                 " not its own. If you mean it, connect with allow_faults=True",
                 method=request.method,
                 path=request.path_url.partition("?")[0],
             )
-        if creates or found["verb"]:
+        if creates or match["verb"]:
             body = json.loads(request.body or "{}")
-            body["Labels"] = {**(body.get("Labels") or {}), MADE_HERE: "true"}
+            body["Labels"] = {**(body.get("Labels") or {}), CREATED_HERE: "true"}
             request.prepare_body(data=json.dumps(body), files=None)
 
-    def _ours(self, kind: str, id: str) -> bool:
+    def _is_labelled(self, kind: str, id: str) -> bool:
         path = f"/{kind}/{id}" + ("/json" if kind == "containers" else "")
-        reply = self._api.get(self._api._url(path))
-        told = reply.json() if reply.ok else {}
-        about = told.get("Spec") or told.get("Config") or told
-        return MADE_HERE in (about.get("Labels") or {})
+        response = self._api.get(self._api._url(path))
+        object = response.json() if response.ok else {}
+        labelled = object.get("Spec") or object.get("Config") or object
+        return CREATED_HERE in (labelled.get("Labels") or {})
 
     def close(self) -> None:
         self._adapter.close()

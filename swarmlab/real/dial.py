@@ -1,10 +1,12 @@
-"""The way to an engine that no address leads to: HTTP through `docker system dial-stdio`.
+"""Connects to engines that listen on no network: HTTP through `docker system dial-stdio`.
 
 The engines that `launch` starts listen on no network at all. A client reaches one as Docker's own
-command line reaches an `ssh://` host: by a program beside the engine that copies bytes between its
-standard input and output and the engine's socket. Here that program is started by `docker exec` in
-the engine's container, or by `ssh`. So nothing unencrypted stands open, Docker Desktop and a remote
-Docker host need no published port, and a manager that is cut off the network can still be asked.
+command line reaches an `ssh://` host: a program beside the engine copies bytes between its standard
+input and output and the engine's socket. Here that program is started by `docker exec` in the
+engine's container, or by `ssh`. So no unencrypted port is open, Docker Desktop and a remote Docker
+host need no published port, and a manager in a network partition still answers.
+
+Source: docker/cli cli/command/system/dial_stdio.go, cli/connhelper/connhelper.go.
 """
 
 from __future__ import annotations
@@ -25,30 +27,28 @@ from docker.utils.socket import STDOUT, SocketError, frames_iter_no_tty
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-Dial = Callable[[], socket.socket]
+Dial = Callable[[], socket.socket]  # opens a new connection to one engine
 
 DIAL_STDIO = ("docker", "system", "dial-stdio")
 CHUNK_BYTES = 1 << 16
-API_LEAST = (1, 41)  # Docker 20.10: the first whose swarm has all that this kit asks for
 
 
-def client_through(dial: Dial, name: str, timeout_s: float = 60) -> docker.DockerClient:
-    """A stock client of the engine at the other end; which versions it speaks is asked at once."""
+def client_over(dial: Dial, name: str, timeout_s: float = 60) -> docker.DockerClient:
+    """A stock client of the engine that `dial` connects to, with the engine's own API version."""
     # A port and a version must be given: the SDK asks for them before an adapter can be mounted.
     client = docker.DockerClient(base_url=f"http://{name}:2375", version="1.44", timeout=timeout_s)
     client.api.mount("http://", _Adapter(dial))
-    spoken = client.api.version(api_version=False)["ApiVersion"]
-    client.api._version = spoken
+    client.api._version = client.api.version(api_version=False)["ApiVersion"]
     return client
 
 
 def exec_dial(api: docker.APIClient, container: str) -> Dial:
-    """Ways to the engine inside a container, by way of the engine outside."""
+    """Connects to the engine inside a container, by way of the engine outside."""
     return partial(_dial_exec, api, container)
 
 
 def ssh_dial(url: str) -> Dial:
-    """Ways to the engine of `ssh://user@host:port`, with the user's own `ssh` and its settings."""
+    """Connects to the engine at `ssh://user@host:port`, with the user's own `ssh` and settings."""
     where = urlsplit(url)
     port = ("-p", str(where.port)) if where.port else ()
     user = ("-l", where.username) if where.username else ()
@@ -59,40 +59,40 @@ def _dial_program(command: list[str]) -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
         program = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
-    threading.Thread(target=program.wait, daemon=True).start()  # it ends when we hang up
+    threading.Thread(target=program.wait, daemon=True).start()  # it ends when we close our end
     return ours
 
 
 def _dial_exec(api: docker.APIClient, container: str) -> socket.socket:
     try:
-        made = api.exec_create(container, list(DIAL_STDIO), stdin=True)
-        stream = api.exec_start(made["Id"], socket=True)
-    except DockerException as error:  # it is down, or frozen
+        created = api.exec_create(container, list(DIAL_STDIO), stdin=True)
+        stream = api.exec_start(created["Id"], socket=True)
+    except DockerException as error:  # the engine is down or paused
         raise ConnectionError(str(getattr(error, "explanation", error))) from None
     ours, theirs = socket.socketpair()
-    outer = getattr(stream, "_sock", stream)  # on Windows it is one thing
+    outer = getattr(stream, "_sock", stream)  # on Windows the stream is the socket
     threading.Thread(target=_copy_in, args=(outer, theirs), daemon=True).start()
     threading.Thread(target=_copy_out, args=(outer, theirs, stream), daemon=True).start()
     return ours
 
 
 def _copy_in(outer: Any, theirs: socket.socket) -> None:
-    """What is asked, to the program's standard input."""
-    with suppress(OSError):  # the other end is gone; the other pump hangs up
+    """Copy requests to the program's standard input."""
+    with suppress(OSError):  # the other end is closed; `_copy_out` cleans up
         while data := theirs.recv(CHUNK_BYTES):
             outer.sendall(data)
         outer.shutdown(socket.SHUT_WR)
 
 
 def _copy_out(outer: Any, theirs: socket.socket, stream: Any) -> None:
-    """What is answered; frames of standard error are left out. `stream` owns `outer`."""
+    """Copy responses, without frames of standard error. `stream` owns `outer`."""
     try:
         with suppress(OSError, SocketError):
             for number, data in frames_iter_no_tty(outer):
                 if number == STDOUT:
                     theirs.sendall(data)
     finally:
-        with suppress(OSError):  # a close alone would not wake the other pump
+        with suppress(OSError):  # a close alone would not wake the thread in `_copy_in`
             theirs.shutdown(socket.SHUT_RDWR)
         theirs.close()
         stream.close()
@@ -100,8 +100,10 @@ def _copy_out(outer: Any, theirs: socket.socket, stream: Any) -> None:
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, dial: Dial) -> None:
-        super().__init__("localhost")
+    """An HTTP connection whose socket comes from `dial`."""
+
+    def __init__(self, dial: Dial, **options: Any) -> None:
+        super().__init__(**options)
         self._dial = dial
 
     def connect(self) -> None:
@@ -109,27 +111,19 @@ class _Connection(HTTPConnection):
         self.sock.settimeout(self.timeout)
 
 
-class _Pool(HTTPConnectionPool):
-    def __init__(self, dial: Dial) -> None:
-        super().__init__("localhost", maxsize=4)
-        self._dial = dial
-
-    def _new_conn(self) -> _Connection:
-        return _Connection(self._dial)
-
-
 class _Adapter(BaseHTTPAdapter):  # type: ignore[misc]  # the SDK has no types
-    """Takes a client's requests to one engine."""
+    """Sends a client's requests to one engine."""
 
     def __init__(self, dial: Dial) -> None:
-        self._pool = _Pool(dial)
+        self._pool = HTTPConnectionPool("localhost", maxsize=4)
+        self._pool.ConnectionCls = partial(_Connection, dial)  # type: ignore[assignment]  # makes one
         super().__init__()
 
-    def get_connection(self, url: str, proxies: Any = None) -> _Pool:
+    def get_connection(self, url: str, proxies: Any = None) -> HTTPConnectionPool:
         return self._pool
 
     def request_url(self, request: Any, proxies: Any) -> str:
-        return str(request.path_url)  # whatever proxy the machine has is not on this way
+        return str(request.path_url)  # no proxy of this machine applies
 
     def close(self) -> None:
         super().close()

@@ -1,4 +1,4 @@
-"""Which engine is meant, and a client of it: DOCKER_HOST, a docker context, an address, ssh."""
+"""Connects to the engine that is meant: by DOCKER_HOST, a docker context, an address, or ssh."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
 from swarmlab.errors import LabError
-from swarmlab.real.dial import API_LEAST, client_through, ssh_dial
-from swarmlab.real.remedies import explained
+from swarmlab.model.versions import REAL_API_VERSION_MIN, REAL_DOCKER_MIN
+from swarmlab.real.dial import client_over, ssh_dial
+from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
 
 
-def reach(host: str | None = None) -> docker.DockerClient:
-    """A client of the engine at an address or of a docker context; of the usual one when None."""
-    where = address_of(host)
-    url = where["base_url"] or "unix:///var/run/docker.sock"
-    with explained(_("Docker at {url}", url=url)):
+def client_for_host(host: str | None = None) -> docker.DockerClient:
+    """A client of the engine at an address or of a docker context; None: of the default engine."""
+    arguments = client_arguments(host)
+    url = arguments["base_url"] or "unix:///var/run/docker.sock"
+    with lab_errors(_("Docker at {url}", url=url)):
         if url.startswith("ssh://"):
-            client = client_through(ssh_dial(url), urlsplit(url).hostname or "")
+            client = client_over(ssh_dial(url), urlsplit(url).hostname or "")
         else:
-            client = docker.DockerClient(**where)
+            client = docker.DockerClient(**arguments)
         version = client.version()
-    if tuple(map(int, version["ApiVersion"].split("."))) < API_LEAST:
+    if tuple(map(int, version["ApiVersion"].split("."))) < REAL_API_VERSION_MIN:
         raise LabError(
-            "Docker at {url} is {version}, which is too old; 20.10 or newer is needed",
+            "Docker at {url} is {version}, which is too old; {least} or newer is needed",
             url=url,
             version=version["Version"],
+            least=REAL_DOCKER_MIN,
         )
     return client
 
 
-def address_of(host: str | None) -> dict[str, Any]:
-    """`base_url` and `tls`, as the SDK wants them; as the stock command line would find them."""
+def client_arguments(host: str | None) -> dict[str, Any]:
+    """`base_url` and `tls` for the SDK, found as the stock command line finds them."""
     host = host or os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
     if host and "://" in host:
         return {"base_url": host, **kwargs_from_env({**os.environ, "DOCKER_HOST": host})}

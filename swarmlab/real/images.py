@@ -1,8 +1,8 @@
-"""The images that the notebooks use, on every engine, without a room full of laptops pulling them.
+"""Puts the images that the notebooks use on every launched engine, without pulling them on each.
 
-What the outer engine holds is copied; what it lacks it pulls, once. Where no registry is in reach,
-stand-ins made of the engine image's own busybox bear the well-known names: they start, stop, answer
-HTTP on port 80 where they should, and do nothing else.
+What the outer engine holds is copied; what it lacks it pulls, once. Where no registry can be
+reached, stand-ins made of the engine image's own busybox get the well-known names: they start,
+stop, answer HTTP on port 80 if they are servers, and do nothing else.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.engines import SHARED
-from swarmlab.real.remedies import explained
+from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
 
 Say = Callable[[str], object]
 
 WELL_KNOWN = Path(__file__).parents[1] / "worker" / "well_known_images.json"
 COPIED = ("nginx:latest", "nginx:1.25", "nginx:1.27", "redis:latest", "alpine:latest")
-REGISTRY_S = 5.0  # how long a registry may take to answer before it counts as out of reach
+REGISTRY_TIMEOUT_S = 5.0  # after which a registry counts as unreachable
 
-# A root folder of busybox alone, with the C library that it may need, as two images.
+# A root folder with busybox alone, and the C library that it may need, as two images.
 BUILD = r"""
 set -e
 mkdir -p /tmp/stand-in/bin /tmp/stand-in/lib /tmp/stand-in/tmp
@@ -51,76 +51,75 @@ tar -c . | docker import -c 'CMD ["sh"]' -c 'LABEL swarmlab=stand-in' - swarmlab
 """
 
 
-_told: set[str] = set()
+_said: set[str] = set()
 
 
-def once(say: Say, text: str) -> None:
-    """Say what is as true of the next launch, the first time only."""
-    if text not in _told:
-        _told.add(text)
+def say_once(say: Say, text: str) -> None:
+    """Say what holds for every launch the first time only."""
+    if text not in _said:
+        _said.add(text)
         say(text)
 
 
-def have(outer: docker.DockerClient, image: str, say: Say) -> None:
-    """Make sure that the outer engine holds `image`."""
+def ensure_image(outer: docker.DockerClient, image: str, say: Say) -> None:
+    """Pull `image` to the outer engine, unless it is there."""
     try:
         outer.images.get(image)
     except ImageNotFound:
         say(_("pulling {image}, this once …", image=image))
-        with explained(_("pulling {image}", image=image)):
+        with lab_errors(_("pulling {image}", image=image)):
             outer.images.pull(image)
 
 
-def well_known() -> dict[str, bool]:
+def well_known_images() -> dict[str, bool]:
     """Name and tag of every image that a simulated registry has -> whether it is a server."""
-    listed = json.loads(WELL_KNOWN.read_text())
     return {
         f"{name}:{tag}": about["server_logs"] is not None
-        for name, about in listed.items()
+        for name, about in json.loads(WELL_KNOWN.read_text()).items()
         for tag in about["tags"].split()
     }
 
 
-def registry_in_reach(outer: docker.DockerClient) -> bool:
-    """Whether the outer engine finds Docker Hub; nothing is pulled, so no limit is used up."""
+def is_registry_reachable(outer: docker.DockerClient) -> bool:
+    """Whether the outer engine reaches Docker Hub; nothing is pulled, so no rate limit counts."""
     api = outer.api
+    url = api._url("/distribution/{0}/json", "alpine:latest")
     try:
-        reply = api.get(api._url("/distribution/{0}/json", "alpine:latest"), timeout=REGISTRY_S)
+        return bool(api.get(url, timeout=REGISTRY_TIMEOUT_S).ok)
     except RequestException:
         return False
-    return bool(reply.ok)
 
 
 def share(
     outer: docker.DockerClient,
     container: str,
-    first: docker.DockerClient,
+    engine: docker.DockerClient,
     say: Say,
     *,
     online: bool,
 ) -> list[str]:
-    """Put archives of images into the engines' common folder, through one of their containers.
+    """Put archives of images into the engines' shared folder, through one of their containers.
 
-    Returns the archives' names. `first` is that container's own engine, which builds stand-ins.
+    Returns the archives' names. `engine` is that container's own, which builds the stand-ins.
     """
     archives: list[str] = []
     if online:
         for image in COPIED:
-            have(outer, image, say)
+            ensure_image(outer, image, say)
     tags = {tag for image in outer.images.list() for tag in image.tags}
-    held = [image for image in COPIED if image in tags]
-    for image in held:
+    copied = [image for image in COPIED if image in tags]
+    for image in copied:
         archives.append(f"{image.replace(':', '-')}.tar")
         with tempfile.TemporaryFile() as file:
-            archive(outer.images.get(image).save(named=image), archives[-1], file)
+            write_tar(outer.images.get(image).save(named=image), archives[-1], file)
             outer.api.put_archive(container, SHARED, file)
     if not online:
-        names = {name: serves for name, serves in well_known().items() if name not in held}
-        archives.append(stand_ins(outer, container, first, names))
-        once(
+        names = {name: server for name, server in well_known_images().items() if name not in copied}
+        archives.append(build_stand_ins(outer, container, engine, names))
+        say_once(
             say,
             _(
-                "no registry is in reach: {count} well-known images, {some} among them, are"
+                "no registry can be reached: {count} well-known images, {some} among them, are"
                 " stand-ins made of busybox. They start, stop and answer HTTP, and that is all",
                 count=len(names),
                 some=next(iter(names)),
@@ -129,11 +128,10 @@ def share(
     return archives
 
 
-def archive(pieces: Iterable[bytes], name: str, into: IO[bytes]) -> None:
-    """One file in a tar file, which is how Docker takes a file."""
+def write_tar(data: Iterable[bytes], name: str, into: IO[bytes]) -> None:
+    """Write a tar file with one file in it, the form in which Docker takes files."""
     with tempfile.TemporaryFile() as whole:
-        for piece in pieces:
-            whole.write(piece)
+        whole.writelines(data)
         entry = tarfile.TarInfo(name)
         entry.size = whole.tell()
         whole.seek(0)
@@ -142,28 +140,27 @@ def archive(pieces: Iterable[bytes], name: str, into: IO[bytes]) -> None:
     into.seek(0)
 
 
-def stand_ins(
-    outer: docker.DockerClient, container: str, first: docker.DockerClient, names: dict[str, bool]
+def build_stand_ins(
+    outer: docker.DockerClient, container: str, engine: docker.DockerClient, names: dict[str, bool]
 ) -> str:
     """Build the stand-ins, and save them all in one archive; its name."""
     run(outer, container, "sh", "-c", BUILD)
-    built = {serves: f"swarmlab/{'server' if serves else 'shell'}" for serves in (True, False)}
-    for name, serves in names.items():
-        first.images.get(built[serves]).tag(name)
+    for name, server in names.items():
+        engine.images.get("swarmlab/server" if server else "swarmlab/shell").tag(name)
     run(outer, container, "docker", "save", "-o", f"{SHARED}/stand-ins.tar", *names)
     return "stand-ins.tar"
 
 
 def load(outer: docker.DockerClient, containers: Iterable[str], archives: list[str]) -> None:
     """Let every engine load the archives, all at once."""
-    jobs = [(one, f"{SHARED}/{name}") for one in containers for name in archives]
+    jobs = [(container, f"{SHARED}/{name}") for container in containers for name in archives]
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(lambda job: run(outer, job[0], "docker", "load", "-qi", job[1]), jobs))
 
 
 def run(outer: docker.DockerClient, container: str, *command: str) -> None:
-    """Run a command in a container; LabError with what it said when it fails."""
-    with explained(command[0]):
-        code, said = outer.containers.get(container).exec_run(list(command))
+    """Run a command in a container; LabError with its output when it fails."""
+    with lab_errors(command[0]):
+        code, output = outer.containers.get(container).exec_run(list(command))
     if code:
-        raise LabError(f"{' '.join(command[:2])}: {said.decode(errors='replace').strip()}")
+        raise LabError(f"{' '.join(command[:2])}: {output.decode(errors='replace').strip()}")

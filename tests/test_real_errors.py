@@ -1,4 +1,4 @@
-"""What a real cluster says where it cannot do or tell a thing; no engine is needed for that."""
+"""Errors of real clusters, each with its reason or remedy; no engine is needed for these tests."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
+from swarmlab.cluster.faults import FAULTS
 from swarmlab.cluster.simulated import SimulatedCluster
-from swarmlab.real import engines, hosts, launched
-from swarmlab.real.cluster import FAULTS, ONLY_SIMULATED, RealCluster
+from swarmlab.real import engines, launched
+from swarmlab.real.cluster import ONLY_SIMULATED
 from swarmlab.real.connected import ConnectedCluster
+from swarmlab.real.hosts import client_arguments, client_for_host
 from swarmlab.real.launched import LaunchedCluster
-from swarmlab.real.remedies import explained
+from swarmlab.real.remedies import lab_errors
 
 
-def test_whatever_a_simulated_cluster_has_a_real_one_has_too_or_says_why_not():
+def test_a_real_cluster_has_each_attribute_of_a_simulated_one_or_a_reason():
     public = {name for name in dir(SimulatedCluster) if not name.startswith("_")} | {"lock"}
-    known = set(dir(LaunchedCluster)) | set(ONLY_SIMULATED) | {"slow"}
-    assert public - known == set()
+    expected = set(dir(LaunchedCluster)) | set(ONLY_SIMULATED) | {"slow"}
+    assert public - expected == set()
     assert set(ONLY_SIMULATED) & set(dir(LaunchedCluster)) == set()
 
 
 @pytest.mark.parametrize("verb", ["crash", "stop", "start", "partition", "heal", "run", "until"])
-def test_faults_and_time_take_the_same_words_on_both(verb: str):
-    ours, theirs = (getattr(kind, verb) for kind in (SimulatedCluster, LaunchedCluster))
-    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+def test_faults_and_time_take_the_same_arguments_on_both(verb: str):
+    simulated, real = (getattr(kind, verb) for kind in (SimulatedCluster, LaunchedCluster))
+    assert list(inspect.signature(simulated).parameters) == list(inspect.signature(real).parameters)
 
 
-def test_what_only_a_simulation_knows_is_refused_in_a_sentence_and_hasattr_says_no():
-    cluster = RealCluster(print)
+def test_an_attribute_that_only_a_simulation_has_raises_with_the_reason():
+    cluster = ConnectedCluster()
     for name in ONLY_SIMULATED:
         assert not hasattr(cluster, name)
         with pytest.raises(swarmlab.LabError, match=f"`{name}` shows what only a simulation"):
@@ -41,7 +43,7 @@ def test_what_only_a_simulation_knows_is_refused_in_a_sentence_and_hasattr_says_
         _ = cluster.colour
 
 
-def test_a_notebook_shows_the_sentence_and_no_stack_of_calls():
+def test_a_notebook_shows_the_message_without_a_traceback():
     shell = InteractiveShell()
     with pytest.MonkeyPatch.context() as patch:
         shown: list[str] = []
@@ -51,8 +53,8 @@ def test_a_notebook_shows_the_sentence_and_no_stack_of_calls():
     assert shown[0].startswith("✘ managers=0 is not a valid count")
 
 
-@pytest.mark.parametrize("verb", FAULTS)
-def test_a_swarm_that_is_not_the_kits_own_is_not_broken(verb: str):
+@pytest.mark.parametrize("verb", [*FAULTS, "pause"])
+def test_a_connected_swarm_takes_no_faults(verb: str):
     with pytest.raises(swarmlab.LabError, match="only engines that it launched itself"):
         getattr(ConnectedCluster(), verb)
 
@@ -70,20 +72,20 @@ def test_a_swarm_that_is_not_the_kits_own_is_not_broken(verb: str):
         (docker.errors.APIError("x", explanation="a thing nobody foresaw"), "nobody foresaw"),
     ],
 )
-def test_what_goes_wrong_with_docker_comes_with_its_remedy(error: Exception, remedy: str):
-    with pytest.raises(swarmlab.LabError, match=remedy) as said, explained("launching engines"):
+def test_an_error_of_docker_comes_with_its_remedy(error: Exception, remedy: str):
+    with pytest.raises(swarmlab.LabError, match=remedy) as raised, lab_errors("launching engines"):
         raise error
-    assert str(said.value).startswith("launching engines: ")
-    assert "\n" not in str(said.value)
+    assert str(raised.value).startswith("launching engines: ")
+    assert "\n" not in str(raised.value)
 
 
-def test_where_ssh_leads_nowhere_ssh_alone_is_tried():
-    with pytest.raises(swarmlab.LabError, match="ssh HOST docker version"), explained("ssh://m1"):
+def test_a_failed_ssh_connection_suggests_to_try_ssh_alone():
+    with pytest.raises(swarmlab.LabError, match="ssh HOST docker version"), lab_errors("ssh://m1"):
         raise ConnectionResetError(104, "Connection reset by peer")
 
 
 class OldEngine:
-    """An engine from before Docker 20.10, as far as `reach` asks it."""
+    """An engine from before Docker 20.10, as far as `client_for_host` uses it."""
 
     def __init__(self, **_: Any) -> None:
         pass
@@ -95,10 +97,10 @@ class OldEngine:
 def test_an_engine_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(docker, "DockerClient", OldEngine)
     with pytest.raises(swarmlab.LabError, match=r"18\.09\.9, which is too old; 20\.10 or newer"):
-        hosts.reach("tcp://127.0.0.1:2375")
+        client_for_host("tcp://127.0.0.1:2375")
 
 
-def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
+def test_the_default_engine_is_the_one_that_the_command_line_uses(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ):
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY"):
@@ -107,16 +109,16 @@ def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
     (tmp_path / "config.json").write_text('{"currentContext": "work"}')
     docker.context.ContextAPI.create_context("work", host="unix:///work")
     docker.context.ContextAPI.create_context("home", host="unix:///home")
-    assert hosts.address_of(None)["base_url"].endswith("unix:///work")
+    assert client_arguments(None)["base_url"].endswith("unix:///work")
     monkeypatch.setenv("DOCKER_CONTEXT", "home")
-    assert hosts.address_of(None)["base_url"].endswith("unix:///home")
+    assert client_arguments(None)["base_url"].endswith("unix:///home")
     monkeypatch.setenv("DOCKER_HOST", "tcp://here:2375")
-    assert hosts.address_of(None)["base_url"] == "tcp://here:2375"
-    assert hosts.address_of("work")["base_url"].endswith("unix:///work")
+    assert client_arguments(None)["base_url"] == "tcp://here:2375"
+    assert client_arguments("work")["base_url"].endswith("unix:///work")
 
 
 @pytest.mark.parametrize(
-    ("sizes", "said"),
+    ("sizes", "message"),
     [
         ({"managers": 0}, "managers=0 is not a valid count"),
         ({"workers": -1}, "workers=-1 is not a valid count"),
@@ -124,10 +126,10 @@ def test_the_usual_engine_is_the_one_that_the_command_line_would_take(
         ({"managers": 9, "workers": 12}, "21 nodes are too many; use at most 20"),
     ],
 )
-def test_a_wrong_size_is_refused_before_docker_is_asked(sizes: dict[str, int], said: str):
-    with pytest.raises(swarmlab.LabError, match=said):
+def test_a_wrong_size_is_refused_before_docker_is_asked(sizes: dict[str, int], message: str):
+    with pytest.raises(swarmlab.LabError, match=message):
         launched.launch(**sizes)
 
 
-def test_no_two_launches_bear_one_name():
+def test_each_launch_has_a_name_of_its_own():
     assert len({engines.new_lab() for _ in range(100)}) == 100

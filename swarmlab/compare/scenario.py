@@ -1,0 +1,172 @@
+"""Plays the scenarios of `scenarios.yml` on a cluster, and keeps recordings of real engines."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.faults import FAULTS, inject
+from swarmlab.compare.looks import LOOKS
+from swarmlab.errors import LabError, NoneSuch
+from swarmlab.jupyter.magic import shell
+from swarmlab.simulation import S
+from swarmlab.strings import _
+
+FOLDER = Path(__file__).parent
+RECORDINGS = FOLDER / "recordings.json"
+WAIT_LIMIT = "120s"  # for a condition of `until` or `took`
+Json = dict[str, Any]
+MakeCluster = Callable[..., Any]
+# Parts of an answer that differ from one cluster to the next and mean the same, and notes about
+# registries. Regular expression -> replacement.
+MASKS = {
+    r"\b[a-z0-9]{25}\b": "<id>",
+    r"\b\d+\.\d+\.\d+\.\d+(:\d+)?": "<address>",
+    r"(?s)image \S+ could not be accessed on a registry.*?versions of the image\.": "",
+    r"(?m)^hint: .*$": "",
+}
+
+
+@cache
+def scenarios() -> dict[str, Json]:
+    """Name of each scenario -> what it is about, how many managers and workers, and its steps.
+
+    Lesson: 30_is_the_simulator_right.
+    """
+    return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text()))
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """These scenarios, or all when no name is given; LabError when one does not exist."""
+    for name in names:
+        if name not in scenarios():
+            raise NoneSuch("there is no scenario {name!r}; there are {known}", name, scenarios())
+    return list(names or scenarios())
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """What one cluster did in a scenario."""
+
+    kind: str  # simulated, real, recorded
+    version: str  # of the engine
+    facts: dict[str, Any]  # durations, in seconds, have keys that begin with ~
+    events: tuple[tuple[float, str], ...]  # seconds since the scenario began, and the step
+    stopped: str = ""  # why it could not go on
+
+    @property
+    def title(self) -> str:
+        titles = {
+            "simulated": _("simulated"),
+            "real": _("real ({version})"),
+            "recorded": _("recorded ({version})"),
+        }
+        return titles[self.kind].format(version=self.version.partition("+")[0])
+
+
+def play(name: str, make: MakeCluster) -> ScenarioResult:
+    """Play a scenario on a new cluster; one that cannot go on ends early, and says why."""
+    scenario = scenarios()[name]
+    sizes = {"managers": scenario.get("managers", 1), "workers": scenario.get("workers", 2)}
+    before, cluster = latest(), make(**sizes, seed=7)
+    use(cluster)
+    try:
+        version, stopped = cluster.client().version()["Version"], ""
+        player = ScenarioPlayer(cluster)
+        try:
+            for step in scenario["steps"].splitlines():
+                player.do(step)
+        except LabError as error:
+            stopped = f"{step}: {error}"
+        return ScenarioResult(cluster.kind, version, player.facts, tuple(player.events), stopped)
+    finally:
+        if before is not None:
+            use(before)  # the notebook's own cluster, to which `%docker` speaks
+        if hasattr(cluster, "close"):
+            cluster.close()
+
+
+def recorded() -> dict[str, ScenarioResult]:
+    """Name of each scenario -> what real engines did when it was recorded."""
+    return {
+        name: ScenarioResult(**{**result, "events": tuple(map(tuple, result["events"]))})
+        for name, result in json.loads(RECORDINGS.read_text()).items()
+    }
+
+
+def record(*names: str, make: MakeCluster) -> None:
+    """Play these scenarios, or all, on real engines, and keep the results."""
+    results = json.loads(RECORDINGS.read_text()) if RECORDINGS.exists() else {}
+    for name in chosen(names):
+        results[name] = {**asdict(play(name, make)), "kind": "recorded"}
+        lines = (f"{json.dumps(n)}: {json.dumps(results[n])}" for n in scenarios() if n in results)
+        RECORDINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+class ScenarioPlayer:
+    """Plays a scenario's steps on a cluster; collects the facts and when each step ended."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.facts: Json = {}
+        self.events: list[tuple[float, str]] = []
+        self._start_ns = cluster.clock_ns()
+
+    def do(self, step: str) -> None:
+        """Carry out one step; `scenarios.yml` explains them. LabError when it fails."""
+        verb, _space, rest = step.partition(" ")
+        key, _colon, what = rest.partition(": ")
+        match verb:
+            case "note":
+                self.facts[key] = self.look(what)
+                return
+            case "took":
+                took_s = self.cluster.until(lambda: self.look_if_answered(what), WAIT_LIMIT)
+                self.facts[f"~{key}"] = round(took_s, 1)
+            case "until":
+                self.cluster.until(lambda: self.look_if_answered(rest), WAIT_LIMIT)
+            case "wait":
+                self.cluster.run(float(rest))
+            case "says":
+                self.facts[key] = self._docker(what)[1]
+            case fault if fault in FAULTS:
+                inject(self.cluster, fault, *rest.split())
+            case _:
+                code, error = self._docker(step)
+                if code:
+                    raise LabError(error)
+        seconds = (self.cluster.clock_ns() - self._start_ns) / S
+        self.events.append((round(seconds, 1), step))
+
+    def _docker(self, line: str) -> tuple[int, str]:
+        """Exit code and standard error of a docker command line."""
+        out, err = io.StringIO(), io.StringIO()
+        code, text = shell(line, out, err), err.getvalue()
+        for pattern, replacement in MASKS.items():
+            text = re.sub(pattern, replacement, text)
+        return code, text.strip()
+
+    def look_if_answered(self, what: str) -> Any:
+        """As `look`; None when the cluster does not answer."""
+        try:
+            return self.look(what)
+        except (DockerException, RequestException, LabError):
+            return None
+
+    def look(self, what: str) -> Any:
+        """`LOOK ARGUMENT…` gives what is read; `LOOK ARGUMENT… = VALUE` whether it is that."""
+        look, equals, value = what.partition(" = ")
+        name, *arguments = look.split()
+        seen = LOOKS[name](self.cluster, *arguments)
+        return seen == yaml.safe_load(value) if equals else seen

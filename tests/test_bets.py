@@ -1,0 +1,110 @@
+"""Bets and quizzes: one click, the reveal, and the score."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmlab.errors import LabError
+from swarmlab.lessons import bets
+from swarmlab.lessons.bets import Bet, Score, ask, questions, quiz
+from swarmlab.views.html import marked
+
+
+@pytest.fixture
+def score(monkeypatch: pytest.MonkeyPatch) -> Score:
+    """A score without bets, in place of the session's."""
+    monkeypatch.setattr(bets, "SCORE", Score())
+    monkeypatch.setattr(bets, "LATEST", {})
+    return bets.SCORE
+
+
+def new_bet() -> Bet:
+    return Bet("2 + 2?", {"3": "Count again.", "4": ""}, answer="4", why="It is even.")
+
+
+def test_a_reveal_without_a_bet_shows_the_answer(score: Score):
+    assert repr(new_bet().reveal()).splitlines() == [
+        "No bet this time. The answer is B: 4",
+        "It is even.",
+    ]
+    assert score.bets == {}
+
+
+def test_one_click_is_the_bet_with_its_confidence(score: Score):
+    bet = new_bet()
+    buttons = [child.children[0] for child in bet.children[1:3]]
+    assert [button.description for button in buttons] == ["A: I am sure", "B: I am sure"]
+    buttons[0].click()
+    assert (bet.choice, bet.sure, bet.revealed) == ("3", True, False)
+    assert "4" not in bet._status.value  # the answer is not shown yet
+    assert repr(bet.reveal()).splitlines()[1] == "Count again."
+    assert score.bets == {"2 + 2?": (False, True)}
+    assert "surprised" in repr(score)
+
+
+def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(score: Score):
+    new_bet().bet("3", sure=True)
+    again = new_bet()
+    assert (again.choice, again.sure) == ("3", True)
+    again.reveal()
+    assert new_bet().choice is None  # a new round
+    assert score.bets == {"2 + 2?": (False, True)}
+
+
+def test_after_the_reveal_nothing_counts(score: Score):
+    bet = new_bet()
+    bet.reveal()
+    bet.bet("4")
+    assert score.bets == {}
+    assert "not counted" in bet._status.value
+
+
+def test_a_quiz_answers_each_click_with_its_reason_and_counts_the_first(score: Score):
+    bet = quiz("reads").children[0]
+    right, wrong = bet.answer, next(choice for choice in bet.feedback if choice != bet.answer)
+    bet.bet(wrong)
+    assert "Bets right: 0 of 1" in bet._status.value
+    bet.bet(right)
+    assert "✔ Right" in bet._status.value
+    assert marked(bet.why) in bet._status.value
+    assert len(score.bets) == 1
+
+
+@pytest.mark.usefixtures("score")
+def test_several_answers_end_with_the_score_once():
+    asked = ask("reads", "join_heals")
+    asked.children[0].bet("An empty list")
+    asked.children[1].bet("No: nobody can join now")
+    assert repr(asked.reveal()).count("Bets right") == 1
+
+
+def test_a_quiz_answers_at_once(score: Score):
+    asked = quiz("reads", "join_heals")
+    asked.children[0].bet("An error")
+    assert "Right" in asked.children[0]._status.value
+    assert score.count(False) == (1, 1)
+
+
+def test_a_question_without_a_kernel_shows_its_answer_folded():
+    bundle = ask("partition")._repr_mimebundle_()
+    assert "Who can still change the swarm?" in bundle["text/plain"]
+    assert "<details>" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_every_question_has_its_answer_and_feedback_for_every_wrong_choice():
+    for name, entry in questions().items():
+        choices = {str(choice): feedback for choice, feedback in entry["choices"].items()}
+        assert entry["answer"] in choices, name
+        wrong = [choice for choice in choices if choice != entry["answer"]]
+        assert [choice for choice, feedback in choices.items() if feedback] == wrong, name
+        assert entry["why"], name
+    places = {list(e["choices"]).index(e["answer"]) for e in questions().values()}
+    assert len(places) > 2  # no letter is always right
+
+
+def test_an_unknown_answer_or_question_is_refused():
+    with pytest.raises(LabError, match="none of the choices"):
+        Bet("?", {"a": "", "b": ""}, answer="c", why="")
+    with pytest.raises(LabError, match="there is no question 'nope'"):
+        ask("nope")
