@@ -13,7 +13,7 @@ from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import shell
 from swarmlab.model import TaskState
 from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
-from swarmlab.network.traffic import SILENCE_NS
+from swarmlab.network.traffic import SILENCE_NS_MAX
 from swarmlab.simulation import S
 
 SLOW_APP = "sh -c \"sleep 6; exec nginx -g 'daemon off;'\""  # it serves six seconds after its start
@@ -109,7 +109,7 @@ def test_a_crashed_node_fails_its_share_until_it_is_given_up():
     cluster.crash("w1")
     cluster.run("30s")
     assert {c.task for c in requests.counts if c.failed} == {"web.w1"}
-    assert requests.failed == pytest.approx(10 * SILENCE_NS / S, abs=3)
+    assert requests.failed == pytest.approx(10 * SILENCE_NS_MAX / S, abs=3)
 
 
 def test_an_engine_that_stops_in_order_says_so():

@@ -198,9 +198,9 @@ class SimulatedCluster(BaseCluster):
                 link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)
                 network.links[source, target] = network.links[target, source] = link
             case "traffic":
-                from swarmlab.network.traffic import send
+                from swarmlab.network.traffic import set_rate
 
-                send(self.world, *args)
+                set_rate(self.world.traffic, network, *args)
             case "request":
                 replay_request(self.client(args[0]), self._placeholders(), *args[1:])
             case verb:
@@ -226,9 +226,12 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.network.traffic import Requests, check
 
         source = source or self.names[-1]
-        check(self, service, rate, source)
+        self.machine(source)
+        stores = [manager.store for manager in filter(None, map(self._manager, self.names))]
+        newest = max(stores, key=lambda store: store.index, default=None)
+        check(service, rate, newest and newest.services.values())
         self._do("traffic", service, rate, source)
-        return Requests(self, service, self.now_ns)
+        return Requests(self.trace, service, self.now_ns)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
