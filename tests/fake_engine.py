@@ -18,6 +18,7 @@ from swarmlab.engine.local_resources import LocalResources
 from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.engine.wire import swarm_event
 from swarmlab.errors import SwarmError, Unknown
+from swarmlab.manager.store import find
 from swarmlab.model import (
     Cluster,
     Config,
@@ -35,13 +36,30 @@ from swarmlab.model import (
     TaskState,
     TaskStatus,
     freeze,
+    messages,
 )
 from swarmlab.simulation import MS, Call, Machine, Network, Simulation
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 
-KINDS = {"service": Service, "secret": Secret, "config": Config, "network": SwarmNetwork}
+# Command -> the kind of object that it changes.
+CHANGED: dict[type[messages.Command], Any] = {
+    messages.CreateService: Service,
+    messages.UpdateService: Service,
+    messages.RemoveService: Service,
+    messages.CreateSecret: Secret,
+    messages.UpdateSecretLabels: Secret,
+    messages.RemoveSecret: Secret,
+    messages.CreateConfig: Config,
+    messages.UpdateConfigLabels: Config,
+    messages.RemoveConfig: Config,
+    messages.CreateNetwork: SwarmNetwork,
+    messages.RemoveNetwork: SwarmNetwork,
+    messages.UpdateNode: Node,
+    messages.RemoveNode: Node,
+    messages.UpdateCluster: Cluster,
+}
 
 
 def root_certificate() -> str:
@@ -70,7 +88,7 @@ class FakeEngine:
         self.events: deque[Document] = deque(maxlen=100)
         self.swarm_state, self.swarm_error, self.node_id = "inactive", "", ""
         self.node_address, self.is_manager = "", False
-        self.asked: list[tuple[Any, ...]] = []  # init, join, … requests
+        self.asked: list[Any] = []  # init, join, … requests, and updates
         self.tables: dict[str, dict[str, Any]] = {}
         self.version = 10
 
@@ -147,40 +165,46 @@ class FakeEngine:
         if event := swarm_event(kind, old, new):
             self.events.append(event.with_(time_ns=self.machine.simulation.now_ns))
 
-    def control(self, method: str, *args: Any) -> Call:
+    @property
+    def rpc_server(self) -> FakeEngine | None:
+        return self if self.is_manager else None
+
+    def ask(self, message: messages.ControlRequest) -> Call:
         call = Call()
         try:
-            value = self._control(method, *args)
+            value = self._answer(message)
         except SwarmError as error:
             self.machine.after(2 * MS, call.fail, error)
         else:
             self.machine.after(2 * MS, call.resolve, value)
         return call
 
-    def _control(self, method: str, *args: Any) -> Any:
-        action, _, kind = method.partition("_")
-        if action == "read":
-            status = ManagerStatus(
-                node_id=self.node_id, leader=True, reachability="reachable",
-                addr=f"{self.node_address}:2377",
-            )  # fmt: skip
-            rows = {name: tuple(self.tables[name][id] for id in sorted(self.tables[name]))
-                    for name in args if name != "manager"}  # fmt: skip
-            return {**rows, "manager": (status,)}
-        if action == "create":
-            data = {"data": args[1]} if len(args) > 1 else {}
-            id = self.machine.simulation.new_id()
-            return self.put(KINDS[kind](id=id, spec=args[0], **data))
-        if action == "remove":
-            return self._tell("remove", self.tables[kind].pop(args[0]), None)
-        id = args[0] if kind != "cluster" else "cluster1"
-        version, spec, *rest = args[1:] if kind != "cluster" else args
-        old = self.tables[kind][id]
-        if old.version != version:
+    def _answer(self, message: Any) -> Any:
+        match message:
+            case messages.ListObjects():
+                return tuple(map(self._list, message.kinds))
+            case messages.GetObject():
+                return find(message.kind, message.reference, self._list(message.kind))
+            case messages.Remove():
+                kind = CHANGED[type(message)]
+                return self._tell("remove", self.tables[kind.table].pop(message.id), None)
+        kind = CHANGED[type(message)]
+        if "Create" in type(message).__name__:
+            fields = {"data": message.data} if isinstance(message, messages.CreateFile) else {}
+            return self.put(kind(id=self.machine.simulation.new_id(), spec=message.spec, **fields))
+        old = self.tables[kind.table][getattr(message, "id", "cluster1")]
+        if old.version != message.version:
             raise Unknown("update out of sequence")
-        more = {"previous_spec": old.spec} if kind == "service" else {}
-        self.asked.append((method, rest))
-        return self.put(replace(old, spec=spec, **more))
+        fields = {"previous_spec": old.spec} if kind is Service else {}
+        self.asked.append(message)
+        return self.put(replace(old, spec=message.spec, **fields))
+
+    def _list(self, kind: Any) -> tuple[Any, ...]:
+        if kind is ManagerStatus:
+            address = f"{self.node_address}:2377"
+            fields = {"leader": True, "reachability": "reachable", "addr": address}
+            return (ManagerStatus(node_id=self.node_id, **fields),)
+        return tuple(self.tables[kind.table][id] for id in sorted(self.tables[kind.table]))
 
     def task(self, service: Service, slot: int, state: TaskState, **fields: Any) -> Task:
         """Store a task of `service` on this node."""

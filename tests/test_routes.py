@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from swarmlab.engine.routes import ROUTES
-from swarmlab.model import SwarmNetwork, TaskState
+from swarmlab.model import SwarmNetwork, TaskState, messages
 from tests.fake_engine import Lab
 
 
@@ -183,8 +183,11 @@ def test_join_needs_a_remote_and_a_free_node(lab, alone):
 
 def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
     swarm = lab.client.swarm
-    swarm.update(rotate_worker_token=True, snapshot_interval=5000)
-    assert lab.engine.asked[-1] == ("update_cluster", [True, False, False])
+    swarm.update(worker_token_rotation=True, snapshot_interval=5000)
+    update = lab.engine.asked[-1]
+    assert isinstance(update, messages.UpdateCluster)
+    assert (update.worker_token_rotation, update.manager_token_rotation) == (True, False)
+    assert not update.unlock_key_rotation
     swarm.reload()
     assert swarm.attrs["Spec"]["Orchestration"] == {"TaskHistoryRetentionLimit": 0}
     assert refused(lab.ask("POST", "/swarm/update", json={})) == (
@@ -314,7 +317,8 @@ def test_a_rollback_keeps_its_word(lab):
     body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
     path = f"/services/web/update?version={service.version}&rollback=previous"
     assert lab.ask("POST", path, json=body).json() == {"Warnings": None}
-    assert lab.engine.asked[-1] == ("update_service", [True])
+    assert isinstance(lab.engine.asked[-1], messages.UpdateService)
+    assert lab.engine.asked[-1].rollback is True
 
 
 # -- secrets and configs -------------------------------------------------------------------------

@@ -15,8 +15,8 @@ import swarmlab
 from swarmlab.errors import PermissionDenied, Unauthorized
 from swarmlab.manager.ca import certificates as ca
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal
-from swarmlab.model import EMPTY, Cluster, Document, Role, freeze
-from swarmlab.model.messages import Control
+from swarmlab.model import EMPTY, Cluster, Document, Node, Role, freeze
+from swarmlab.model.messages import ListObjects, RemoveNode
 from swarmlab.model.trace_records import SessionRefused
 from swarmlab.simulation import EPOCH_NS, HOUR, Disk, S, Simulation
 
@@ -101,7 +101,7 @@ def test_a_rotated_token_is_worth_nothing(newcomer):
 # -- sessions ----------------------------------------------------------------------------------
 def test_a_worker_may_not_use_the_managers_api(cluster):
     """3.7: the role stands in the certificate, which the worker cannot write."""
-    call = cluster.machine("w1").call("m1", Control("remove_node", ("x", True)))
+    call = cluster.machine("w1").call("m1", RemoveNode("x", force=True))
     cluster.until(lambda: call.done, "10s")
     assert isinstance(call.error, PermissionDenied)
     (refused,) = [r for r in cluster.trace.of(SessionRefused) if r.peer == "w1"]
@@ -124,7 +124,7 @@ def test_a_foreign_swarms_certificate_opens_no_session(cluster):
     other = swarmlab.simulate(managers=1, workers=0, seed=99)
     stolen = other.machine("m1")
     cluster.machine("w1").presents = stolen.presents
-    call = cluster.machine("w1").call("m1", Control("read", ("node",)))
+    call = cluster.machine("w1").call("m1", ListObjects((Node,)))
     cluster.until(lambda: call.done, "10s")
     assert "signed by unknown authority" in str(call.error)
 

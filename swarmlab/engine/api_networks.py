@@ -10,7 +10,7 @@ from typing import Any
 
 from swarmlab.engine import filters, wire
 from swarmlab.engine.local_resources import BUILTIN, IPAM
-from swarmlab.engine.request import ApiRequest, find, matching
+from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import (
     NOT_IN_SWARM,
@@ -20,7 +20,9 @@ from swarmlab.errors import (
     Forbidden,
     NoSuchObject,
 )
+from swarmlab.manager.store import matching
 from swarmlab.model import EMPTY, Document, SwarmNetwork, freeze
+from swarmlab.model.messages import CreateNetwork, RemoveNetwork
 
 PREDEFINED = "com.docker.swarm.predefined"
 TESTS: dict[str, filters.Test] = {
@@ -39,7 +41,7 @@ def _all(request: ApiRequest, scope: str = "") -> list[SwarmNetwork]:
     """Swarm networks where this node may know them, then its own."""
     found: list[SwarmNetwork] = []
     if scope in ("", "swarm") and request.engine.is_manager:
-        found += request.read("network")[0]
+        found += request.list(SwarmNetwork)[0]
     if scope in ("", "local"):
         found += request.engine.local_resources.networks.values()
     return found
@@ -60,7 +62,7 @@ def _find(
 def resolve(request: ApiRequest, ref: str) -> str:
     """From what a service's spec calls a network to its id; the engine's own are refused."""
     try:
-        return find("network", ref, _all(request, "swarm")).id
+        return request.get(SwarmNetwork, ref).id
     except NoSuchObject as error:
         if ref in BUILTIN:
             return ref
@@ -97,7 +99,7 @@ def create(request: ApiRequest) -> Any:
     if any(network.name == name for network in _all(request)):
         raise Conflict(f"network with name {name} already exists")
     if swarm:
-        made = request.control("create_network", Document(freeze({**spec, "Scope": "swarm"})))
+        made = request.control(CreateNetwork(Document(freeze({**spec, "Scope": "swarm"}))))
     else:
         spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
         id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
@@ -138,7 +140,7 @@ def remove(request: ApiRequest, ref: str) -> None:
     if network.name in BUILTIN:
         raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
     if request.engine.local_resources.networks.pop(network.id, None) is None:
-        request.control("remove_network", network.id)
+        request.control(RemoveNetwork(network.id))
 
 
 # -- volumes --------------------------------------------------------------------------------------

@@ -12,145 +12,184 @@ from typing import Any
 
 from swarmlab.engine import filters, specs, streams, wire
 from swarmlab.engine.api_networks import resolve
-from swarmlab.engine.request import ApiRequest, find
+from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, EngineFault
+from swarmlab.manager.store import find
 from swarmlab.manager.tasks import is_clean
-from swarmlab.model import ServiceSpec, Task, TaskSpec
+from swarmlab.model import (
+    Config,
+    ManagerStatus,
+    Node,
+    Secret,
+    Service,
+    ServiceSpec,
+    StoreObject,
+    Task,
+    TaskSpec,
+    messages,
+)
 from swarmlab.worker.containers import ADJECTIVES, PEOPLE
 
-
-class Objects:
-    """The objects of one kind: their list, one of them, its change and its end."""
-
-    def __init__(
-        self, kind: str, tests: dict[str, filters.Test], show: Callable[..., Any], *more: str
-    ) -> None:
-        self.kind, self.tests, self.show = kind, tests, show
-        self.more = more  # other tables that `show` reads
-
-    def find(self, request: ApiRequest, ref: str) -> Any:
-        (objects,) = request.read(self.kind)
-        return find(self.kind, ref, objects)
-
-    def all(self, request: ApiRequest) -> Any:
-        wanted = request.filters(self.tests)
-        objects, *more = request.read(self.kind, *self.more)
-        kept = wanted.keep(objects, self.tests)
-        return [self.show(object, request.time, *more) for object in kept]
-
-    def inspect(self, request: ApiRequest, ref: str) -> Any:
-        objects, *more = request.read(self.kind, *self.more)
-        return self.show(find(self.kind, ref, objects), request.time, *more)
-
-    def stored(self, request: ApiRequest) -> tuple[Any, ...]:
-        """What was sent, as it is stored."""
-        return specs.data_spec(request.body(), self.kind)
-
-    def update(self, request: ApiRequest, ref: str) -> None:
-        stored, version = self.stored(request), request.object_version(self.kind)
-        request.control(f"update_{self.kind}", self.find(request, ref).id, version, *stored)
-
-    def remove(self, request: ApiRequest, ref: str) -> None:
-        request.control(f"remove_{self.kind}", self.find(request, ref).id)
-
-    def create(self, request: ApiRequest) -> Any:
-        """A secret or a config."""
-        spec, data = self.stored(request)
-        return {"ID": request.control(f"create_{self.kind}", spec, data or b"").id}
+Tests = dict[str, filters.Test]
+Show = Callable[..., Any]
 
 
-class Nodes(Objects):
-    def stored(self, request: ApiRequest) -> tuple[Any, ...]:
-        return (specs.node_spec(request.body()),)
-
-    def remove(self, request: ApiRequest, ref: str) -> None:
-        request.control("remove_node", self.find(request, ref).id, request.flag("force"))
+def _list(kind: type[StoreObject], tests: Tests, show: Show, request: ApiRequest) -> Any:
+    criteria = request.filters(tests)
+    (objects,) = request.list(kind)
+    return [show(object, request.time) for object in criteria.keep(objects, tests)]
 
 
-class Services(Objects):
-    def all(self, request: ApiRequest) -> Any:
-        if not request.strict_flag("status"):
-            return super().all(request)
-        wanted = request.filters(self.tests)
-        services, tasks = request.read("service", "task")
-        of_service: defaultdict[str, list[Task]] = defaultdict(list)
-        for task in tasks:
-            of_service[task.service_id].append(task)
-        return [
-            wire.service(s, request.time, wire.service_status(s, of_service[s.id]))
-            for s in wanted.keep(services, self.tests)
+def _inspect(kind: type[StoreObject], show: Show, request: ApiRequest, ref: str) -> Any:
+    return show(request.get(kind, ref), request.time)
+
+
+def _remove(
+    kind: type[StoreObject], command: type[messages.Remove], request: ApiRequest, ref: str
+) -> None:
+    request.control(command(request.get(kind, ref).id))
+
+
+# -- secrets and configs --------------------------------------------------------------------------
+def _create(
+    kind: type[StoreObject], command: type[messages.CreateFile], request: ApiRequest
+) -> Any:
+    spec, data = specs.data_spec(request.body(), kind.table)
+    return {"ID": request.control(command(spec, data or b"")).id}
+
+
+def _update(
+    kind: type[StoreObject], command: type[messages.UpdateLabels], request: ApiRequest, ref: str
+) -> None:
+    spec, data = specs.data_spec(request.body(), kind.table)
+    version = request.object_version(kind.table)
+    request.control(command(request.get(kind, ref).id, version, spec, data))
+
+
+list_secrets = partial(_list, Secret, filters.SECRET, wire.secret)
+inspect_secret = partial(_inspect, Secret, wire.secret)
+create_secret = partial(_create, Secret, messages.CreateSecret)
+update_secret = partial(_update, Secret, messages.UpdateSecretLabels)
+remove_secret = partial(_remove, Secret, messages.RemoveSecret)
+
+list_configs = partial(_list, Config, filters.NAMED, wire.config)
+inspect_config = partial(_inspect, Config, wire.config)
+create_config = partial(_create, Config, messages.CreateConfig)
+update_config = partial(_update, Config, messages.UpdateConfigLabels)
+remove_config = partial(_remove, Config, messages.RemoveConfig)
+
+
+# -- nodes ----------------------------------------------------------------------------------------
+def list_nodes(request: ApiRequest) -> Any:
+    criteria = request.filters(filters.NODE)
+    nodes, managers = request.list(Node, ManagerStatus)
+    kept = criteria.keep(nodes, filters.NODE)
+    return [wire.node(node, request.time, managers) for node in kept]
+
+
+def inspect_node(request: ApiRequest, ref: str) -> Any:
+    return wire.node(request.get(Node, ref), request.time, *request.list(ManagerStatus))
+
+
+def update_node(request: ApiRequest, ref: str) -> None:
+    spec, version = specs.node_spec(request.body()), request.object_version("node")
+    request.control(messages.UpdateNode(request.get(Node, ref).id, version, spec))
+
+
+def remove_node(request: ApiRequest, ref: str) -> None:
+    request.control(messages.RemoveNode(request.get(Node, ref).id, request.flag("force")))
+
+
+# -- services -------------------------------------------------------------------------------------
+def list_services(request: ApiRequest) -> Any:
+    if not request.strict_flag("status"):
+        return _list(Service, filters.SERVICE, wire.service, request)
+    criteria = request.filters(filters.SERVICE)
+    services, tasks = request.list(Service, Task)
+    of_service: defaultdict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        of_service[task.service_id].append(task)
+    return [
+        wire.service(s, request.time, wire.service_status(s, of_service[s.id]))
+        for s in criteria.keep(services, filters.SERVICE)
+    ]
+
+
+def inspect_service(request: ApiRequest, ref: str) -> Any:
+    insert_defaults = request.strict_flag("insertDefaults")
+    answer = wire.service(request.get(Service, ref), request.time)
+    if insert_defaults:
+        answer["Spec"] = specs.with_defaults(answer["Spec"])
+    return answer
+
+
+def _service_spec(request: ApiRequest) -> ServiceSpec:
+    request.must_be_manager()
+    rng = request.engine.machine.simulation.rng
+
+    def invent_name() -> str:
+        return f"{rng.choice(ADJECTIVES)}_{rng.choice(PEOPLE)}"
+
+    ids, old = partial(resolve, request), request.before(44)
+    return specs.service_spec(request.body(), ids, invent_name, old_networks=old)
+
+
+def create_service(request: ApiRequest) -> Any:
+    service = request.control(messages.CreateService(_service_spec(request)))
+    return {"ID": service.id, "Warnings": None}
+
+
+def update_service(request: ApiRequest, ref: str) -> Any:
+    """The whole spec is replaced; `rollback=previous` checks the body and then ignores it."""
+    spec, version = _service_spec(request), request.object_version("service")
+    rollback, auth = request.text("rollback"), request.text("registryAuthFrom")
+    if rollback not in ("", "none", "previous"):
+        raise EngineFault(f"unrecognized rollback option {rollback}")
+    if auth not in ("", "spec", "previous-spec"):
+        raise BadParameter(f"invalid registryAuthFrom '{auth}'")
+    id = request.get(Service, ref).id
+    request.control(messages.UpdateService(id, version, spec, rollback == "previous"))
+    return {"Warnings": None}
+
+
+remove_service = partial(_remove, Service, messages.RemoveService)
+
+
+def service_logs(request: ApiRequest, ref: str) -> Any:
+    service = request.get(Service, ref)
+
+    def tasks_now() -> list[Task]:
+        return [task for task in request.list(Task)[0] if task.service_id == service.id]
+
+    return _logs(request, service.spec.task, tasks_now)
+
+
+# -- tasks ----------------------------------------------------------------------------------------
+def list_tasks(request: ApiRequest) -> Any:
+    criteria = request.filters((*filters.TASK, "_up-to-date"))
+    tasks, services, nodes = request.list(Task, Service, Node)
+    for key, kind, objects in (("service", Service, services), ("node", Node, nodes)):
+        if key in criteria:
+            criteria[key] = tuple(find(kind, ref, objects).id for ref in criteria[key])
+    kept = criteria.keep(tasks, filters.TASK)
+    if any(filters.is_true(value) for value in criteria.get("_up-to-date", ())):
+        service_of = {service.id: service for service in services}
+        node_of = {node.id: node for node in nodes}
+        kept = [
+            task
+            for task in kept
+            if (service := service_of.get(task.service_id))
+            and is_clean(task, service, node_of.get(task.node_id))
         ]
-
-    def inspect(self, request: ApiRequest, ref: str) -> Any:
-        insert_defaults = request.strict_flag("insertDefaults")
-        answer = super().inspect(request, ref)
-        if insert_defaults:
-            answer["Spec"] = specs.with_defaults(answer["Spec"])
-        return answer
-
-    def _spec(self, request: ApiRequest) -> ServiceSpec:
-        request.must_be_manager()
-        rng = request.engine.machine.simulation.rng
-
-        def invent_name() -> str:
-            return f"{rng.choice(ADJECTIVES)}_{rng.choice(PEOPLE)}"
-
-        ids, old = partial(resolve, request), request.before(44)
-        return specs.service_spec(request.body(), ids, invent_name, old_networks=old)
-
-    def create(self, request: ApiRequest) -> Any:
-        return {"ID": request.control("create_service", self._spec(request)).id, "Warnings": None}
-
-    def update(self, request: ApiRequest, ref: str) -> Any:
-        """The whole spec is replaced; `rollback=previous` checks the body and then ignores it."""
-        spec, version = self._spec(request), request.object_version("service")
-        rollback, auth = request.text("rollback"), request.text("registryAuthFrom")
-        if rollback not in ("", "none", "previous"):
-            raise EngineFault(f"unrecognized rollback option {rollback}")
-        if auth not in ("", "spec", "previous-spec"):
-            raise BadParameter(f"invalid registryAuthFrom '{auth}'")
-        id = self.find(request, ref).id
-        request.control("update_service", id, version, spec, rollback == "previous")
-        return {"Warnings": None}
-
-    def logs(self, request: ApiRequest, ref: str) -> Any:
-        service = self.find(request, ref)
-
-        def tasks_now() -> list[Task]:
-            return [task for task in request.read("task")[0] if task.service_id == service.id]
-
-        return _logs(request, service.spec.task, tasks_now)
+    return [wire.task(task, request.time) for task in kept]
 
 
-class Tasks(Objects):
-    def all(self, request: ApiRequest) -> Any:
-        wanted = request.filters((*self.tests, "_up-to-date"))
-        tasks, services, nodes = request.read("task", "service", "node")
-        for key, objects in (("service", services), ("node", nodes)):
-            if key in wanted:
-                wanted[key] = tuple(find(key, ref, objects).id for ref in wanted[key])
-        found = wanted.keep(tasks, self.tests)
-        if any(filters.is_true(value) for value in wanted.get("_up-to-date", ())):
-            service_of = {service.id: service for service in services}
-            node_of = {node.id: node for node in nodes}
-            found = [
-                task
-                for task in found
-                if (service := service_of.get(task.service_id))
-                and is_clean(task, service, node_of.get(task.node_id))
-            ]
-        return [wire.task(task, request.time) for task in found]
-
-    def logs(self, request: ApiRequest, ref: str) -> Any:
-        task = self.find(request, ref)
-        return _logs(request, task.spec, lambda: [task])
+inspect_task = partial(_inspect, Task, wire.task)
 
 
-nodes = Nodes("node", filters.NODE, wire.node, "manager")
-services = Services("service", filters.SERVICE, wire.service)
-tasks = Tasks("task", filters.TASK, wire.task)
-secrets = Objects("secret", filters.SECRET, wire.secret)
-configs = Objects("config", filters.NAMED, wire.config)
+def task_logs(request: ApiRequest, ref: str) -> Any:
+    task = request.get(Task, ref)
+    return _logs(request, task.spec, lambda: [task])
 
 
 # -- logs -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import BadParameter, EngineFault, NotAvailable
 from swarmlab.model import Cluster, Document, freeze
+from swarmlab.model.messages import UpdateCluster
 
 Json = dict[str, Any]
 PORT = 2377
@@ -116,7 +117,7 @@ def leave(request: ApiRequest) -> None:
 
 
 def _cluster(request: ApiRequest) -> Cluster:
-    ((cluster,),) = request.read("cluster")
+    ((cluster,),) = request.list(Cluster)
     return cluster  # type: ignore[no-any-return]
 
 
@@ -129,8 +130,7 @@ def update(request: ApiRequest) -> None:
     spec = specs.swarm_spec(request.body(), merge=False)
     version = request.object_version("swarm")
     rotations = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")
-    flags = [request.strict_flag(name) for name in rotations]
-    request.control("update_cluster", version, spec, *flags)
+    request.control(UpdateCluster(version, spec, *map(request.strict_flag, rotations)))
 
 
 def unlock_key(request: ApiRequest) -> Any:

@@ -14,7 +14,7 @@ from swarmlab.engine import streams, wire
 from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
-from swarmlab.model import Document
+from swarmlab.model import Cluster, Document, ManagerStatus, Node
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, ENGINE_VERSION
 from swarmlab.simulation import EPOCH_NS, S
 
@@ -72,7 +72,7 @@ def _swarm(request: ApiRequest) -> Json:
     if not engine.is_manager:
         return state
     try:
-        (cluster,), nodes, members = request.read("cluster", "node", "manager")
+        (cluster,), nodes, members = request.list(Cluster, Node, ManagerStatus)
     except SwarmError as error:
         return {**state, "Error": str(error), "Nodes": 0, "Managers": 0, "Cluster": {}}
     known = {member.node_id for member in members}

@@ -14,7 +14,7 @@ from swarmlab.model.trace_records import SessionRefused
 from swarmlab.simulation import MINUTE, Machine
 
 RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's validity
-MANAGERS_ONLY = messages.Control | messages.JoinRaft
+MANAGERS_ONLY = messages.ControlRequest | messages.JoinRaft
 OWN_NODE_ONLY = (
     messages.Register | messages.Heartbeat | messages.ReportStatus | messages.RenewCertificate
 )

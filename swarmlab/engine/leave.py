@@ -26,7 +26,7 @@ def fail_leave(reply: Call, leave: Call) -> None:
     if reply.error is not None:
         reason = "Doing so may lose the consensus of your cluster. " + LOST_CONSENSUS
     else:
-        managers = reply.value["manager"]
+        managers = reply.value[0]
         reachable = sum(manager.reachability == "reachable" for manager in managers)
         reason = LOST_CONSENSUS
         if len(managers) == 1:

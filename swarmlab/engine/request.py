@@ -1,4 +1,4 @@
-"""One request as the handlers see it: the engine it came to, and what was asked, parsed.
+"""One request to the Engine API: its parameters and body, and its access to the swarm's leader.
 
 Source: moby daemon/server/httputils, daemon/cluster/errors.go.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.engine.clock_drivers import ClockDriver
 from swarmlab.engine.filters import WORDS, Filters
-from swarmlab.engine.wire import name_of, rfc3339
-from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NoSuchObject, NotAvailable
+from swarmlab.engine.wire import rfc3339
+from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NotAvailable
+from swarmlab.manager.rpc_server import RpcServer
+from swarmlab.model import ManagerStatus, StoreObject
+from swarmlab.model.messages import ControlRequest, GetObject, ListObjects
 from swarmlab.simulation import Call
 
 if TYPE_CHECKING:
@@ -21,18 +24,19 @@ if TYPE_CHECKING:
 
     from swarmlab.engine.daemon import Engine
 
-T = TypeVar("T")
+T = TypeVar("T", bound=StoreObject)
 NO, YES = ("0", "f", "F", "FALSE", "false", "False"), ("1", "t", "T", "TRUE", "true", "True")
 
 
 class ApiRequest:
-    """What was asked of `engine`, over `clock`."""
+    """A request to `engine`, whose time passes by `clock`."""
 
     def __init__(self, engine: Engine, clock: ClockDriver, request: Request, version: str) -> None:
         self.engine = engine
         self.clock = clock
         self.http = request
         self.version = version
+        self._rpc_server: RpcServer | None = None
         self._incarnation = engine.machine.incarnation
 
     def alive(self) -> bool:
@@ -104,45 +108,31 @@ class ApiRequest:
         return value
 
     # -- the cluster -----------------------------------------------------------------
-    def control(self, method: str, *args: Any) -> Any:
-        """Have the cluster's leader do it; refused where this node is no manager."""
-        self.must_be_manager()
-        return self.wait(self.engine.control(method, *args))
+    def control(self, message: ControlRequest) -> Any:
+        """What the swarm's leader answers; refused where this node is not a manager."""
+        return self.wait(self.must_be_manager().ask(message))
 
-    def must_be_manager(self) -> None:
-        state, error = self.engine.swarm_state, self.engine.swarm_error
-        refusal = {"inactive": NOT_IN_SWARM, "locked": LOCKED, "error": error}.get(state, "")
-        if refusal or not self.engine.is_manager:
-            raise NotAvailable(refusal or WORKER)
+    def must_be_manager(self) -> RpcServer:
+        """This manager's RPC server, which reaches the leader. Checked once in a request."""
+        if self._rpc_server is None:
+            engine = self.engine
+            errors = {"inactive": NOT_IN_SWARM, "locked": LOCKED, "error": engine.swarm_error}
+            error = errors.get(engine.swarm_state, "")
+            if error or engine.rpc_server is None:
+                raise NotAvailable(error or WORKER)
+            self._rpc_server = engine.rpc_server
+        return self._rpc_server
 
-    def read(self, *tables: str) -> tuple[tuple[Any, ...], ...]:
-        """The objects of some tables, sorted by id."""
-        found = self.control("read", *tables)
-        return tuple(found[table] for table in tables)
+    def get(self, kind: type[T], reference: str) -> T:
+        """The object with this id, name or beginning of an id."""
+        object: T = self.control(GetObject(kind, reference))
+        return object
+
+    def list(self, *kinds: type[StoreObject | ManagerStatus]) -> tuple[tuple[Any, ...], ...]:
+        """All objects of each kind, sorted by id."""
+        objects: tuple[tuple[Any, ...], ...] = self.control(ListObjects(kinds))
+        return objects
 
     def time(self, virtual_ns: int, digits: int = 0) -> str:
         """A virtual time as this clock shows it: RFC 3339, with at least so many `digits`."""
         return rfc3339(self.clock.to_unix_ns(virtual_ns), digits)
-
-
-def matching(ref: str, objects: Iterable[T]) -> tuple[list[T], str]:
-    """The objects that `ref` means, and as what: an id, else a name, else how an id begins."""
-    known: list[Any] = list(objects)
-    for found, basis in (
-        ([o for o in known if o.id == ref], "ID"),
-        ([o for o in known if name_of(o) == ref], "name"),
-        ([o for o in known if ref and o.id.startswith(ref)], "ID prefix"),
-    ):
-        if found:
-            return found, basis
-    return [], ""
-
-
-def find(kind: str, ref: str, objects: Iterable[T]) -> T:
-    """The one object that `ref` means."""
-    found, _ = matching(ref, objects)
-    if len(found) > 1:
-        raise BadParameter(f"{kind} {ref} is ambiguous ({len(found)} matches found)")
-    if not found:
-        raise NoSuchObject(f"{kind} {ref} not found")
-    return found[0]

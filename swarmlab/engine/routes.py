@@ -20,9 +20,9 @@ from werkzeug.routing import Map, Rule
 from swarmlab.engine import api_containers as containers
 from swarmlab.engine import api_images as images
 from swarmlab.engine import api_networks as networks
+from swarmlab.engine import api_objects as objects
 from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
-from swarmlab.engine.api_objects import configs, nodes, secrets, services, tasks
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack
@@ -52,29 +52,29 @@ ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
     ("POST", "/swarm/update", swarm.update, 200),
     ("GET", "/swarm/unlockkey", swarm.unlock_key, 200),
     ("POST", "/swarm/unlock", swarm.unlock, 200),
-    ("GET", "/nodes", nodes.all, 200),
-    ("GET", "/nodes/<ref>", nodes.inspect, 200),
-    ("POST", "/nodes/<ref>/update", nodes.update, 200),
-    ("DELETE", "/nodes/<ref>", nodes.remove, 200),
-    ("GET", "/services", services.all, 200),
-    ("POST", "/services/create", services.create, 201),
-    ("GET", "/services/<ref>", services.inspect, 200),
-    ("POST", "/services/<ref>/update", services.update, 200),
-    ("DELETE", "/services/<ref>", services.remove, 200),
-    ("GET", "/services/<ref>/logs", services.logs, 200),
-    ("GET", "/tasks", tasks.all, 200),
-    ("GET", "/tasks/<ref>", tasks.inspect, 200),
-    ("GET", "/tasks/<ref>/logs", tasks.logs, 200),
-    ("GET", "/secrets", secrets.all, 200),
-    ("POST", "/secrets/create", secrets.create, 201),
-    ("GET", "/secrets/<ref>", secrets.inspect, 200),
-    ("POST", "/secrets/<ref>/update", secrets.update, 200),
-    ("DELETE", "/secrets/<ref>", secrets.remove, 204),
-    ("GET", "/configs", configs.all, 200),
-    ("POST", "/configs/create", configs.create, 201),
-    ("GET", "/configs/<ref>", configs.inspect, 200),
-    ("POST", "/configs/<ref>/update", configs.update, 200),
-    ("DELETE", "/configs/<ref>", configs.remove, 204),
+    ("GET", "/nodes", objects.list_nodes, 200),
+    ("GET", "/nodes/<ref>", objects.inspect_node, 200),
+    ("POST", "/nodes/<ref>/update", objects.update_node, 200),
+    ("DELETE", "/nodes/<ref>", objects.remove_node, 200),
+    ("GET", "/services", objects.list_services, 200),
+    ("POST", "/services/create", objects.create_service, 201),
+    ("GET", "/services/<ref>", objects.inspect_service, 200),
+    ("POST", "/services/<ref>/update", objects.update_service, 200),
+    ("DELETE", "/services/<ref>", objects.remove_service, 200),
+    ("GET", "/services/<ref>/logs", objects.service_logs, 200),
+    ("GET", "/tasks", objects.list_tasks, 200),
+    ("GET", "/tasks/<ref>", objects.inspect_task, 200),
+    ("GET", "/tasks/<ref>/logs", objects.task_logs, 200),
+    ("GET", "/secrets", objects.list_secrets, 200),
+    ("POST", "/secrets/create", objects.create_secret, 201),
+    ("GET", "/secrets/<ref>", objects.inspect_secret, 200),
+    ("POST", "/secrets/<ref>/update", objects.update_secret, 200),
+    ("DELETE", "/secrets/<ref>", objects.remove_secret, 204),
+    ("GET", "/configs", objects.list_configs, 200),
+    ("POST", "/configs/create", objects.create_config, 201),
+    ("GET", "/configs/<ref>", objects.inspect_config, 200),
+    ("POST", "/configs/<ref>/update", objects.update_config, 200),
+    ("DELETE", "/configs/<ref>", objects.remove_config, 204),
     ("GET", "/networks", networks.networks, 200),
     ("POST", "/networks/create", networks.create, 201),
     ("GET", "/networks/<ref>", networks.network, 200),

@@ -38,7 +38,7 @@ from swarmlab.manager.ca.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.rpc_server import RpcServer
 from swarmlab.manager.store import Change, StoreCodec
-from swarmlab.model import Cluster, Document, Node, Role, StoreObject, messages
+from swarmlab.model import Cluster, Document, ManagerStatus, Node, Role, StoreObject, messages
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import Call, Machine, S
 from swarmlab.worker.agent import Agent
@@ -188,11 +188,6 @@ class SwarmNode(ABC):
         if manager is None or not manager.store.tables["cluster"]:
             return ()
         return manager.store.cluster.removed_node_ids
-
-    def control(self, method: str, *args: Any) -> Call:
-        """Send a command to the Control API; this node has to be a manager."""
-        assert self.rpc_server is not None
-        return self.rpc_server.ask(messages.Control(method, args))
 
     # -- init and join ----------------------------------------------------------------
     def swarm_init(self, request: Document) -> Call:
@@ -356,7 +351,7 @@ class SwarmNode(ABC):
             self._leave()
             return call.resolve()
         assert self.rpc_server is not None
-        self.rpc_server.ask(messages.Control("read", ("manager",))).then(fail_leave, call)
+        self.rpc_server.ask(messages.ListObjects((ManagerStatus,))).then(fail_leave, call)
         return call
 
     def _leave(self) -> None:

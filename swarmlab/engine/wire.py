@@ -48,11 +48,6 @@ def virtual_time(virtual_ns: int) -> str:
     return rfc3339(EPOCH_NS + virtual_ns)
 
 
-def name_of(object: Any) -> str:
-    """What it is called, and may be referred to by."""
-    return str(object.hostname if isinstance(object, Node) else object.name)
-
-
 def present(**fields: Any) -> Json:
     """The fields that are neither None nor empty text."""
     return {key: value for key, value in fields.items() if value is not None and value != ""}
@@ -250,7 +245,7 @@ def swarm_event(
     object = new or old
     if not isinstance(object, (Node, Service, Secret, Config, SwarmNetwork)):
         return None
-    attributes = {"name": name_of(object)}
+    attributes = {"name": object.name}
     before, after = _observed(old or object), _observed(object)
     for key, value in after.items():
         if value != before[key]:

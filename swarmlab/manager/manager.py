@@ -17,15 +17,15 @@ from typing import Any, Protocol
 from swarmlab.errors import LostLeadership, SwarmError
 from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.ca.root_rotation import RootRotation
-from swarmlab.manager.control_api import ControlApi
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.dispatcher.dispatcher import Dispatcher
+from swarmlab.manager.leader import is_safe_to_remove
 from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
 from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
 from swarmlab.manager.orchestrator.jobs import JobOrchestrator
 from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.orchestrator.task_reaper import Reaper
-from swarmlab.manager.role_manager import RoleManager, is_safe_to_remove
+from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import TRANSACTION_CHANGES_MAX, Change, Store, create, stamped
 from swarmlab.model import ManagerStatus, StoreObject
@@ -65,8 +65,8 @@ class Manager:
     def __init__(self, host: ManagerHost, first_objects: Iterable[StoreObject] = ()) -> None:
         self.host = host
         self.machine = host.machine
+        self.simulation = host.machine.simulation
         self.store = Store()
-        self.api = ControlApi(host.machine.simulation, self)
         self.control_loops: list[ControlLoop] = []  # empty on a follower
         self.dispatcher: Dispatcher | None = None
         self._role_manager: RoleManager | None = None
@@ -137,7 +137,7 @@ class Manager:
 
     # -- control loops ---------------------------------------------------------------
     def _start_control_loops(self) -> None:
-        simulation, view = self.machine.simulation, self.store
+        simulation, view = self.simulation, self.store
         self._role_manager = RoleManager(simulation, view)
         self._role_manager.member_ids = self.member_ids()
         self.dispatcher = Dispatcher(self.machine, view, self._after, self.wake, self.addresses)
@@ -178,13 +178,13 @@ class Manager:
         if not control_loop.debounce_ns:
             self._queue(control_loop)
         elif control_loop not in self._debounced:
-            latest_ns = self.machine.simulation.now_ns + control_loop.debounce_ns_max
+            latest_ns = self.simulation.now_ns + control_loop.debounce_ns_max
             timer = self._after(control_loop.debounce_ns, self._queue, control_loop)
             self._debounced[control_loop] = timer, latest_ns
 
     def _extend_debounce(self) -> None:
         """Each commit extends the debounce, up to its maximum."""
-        now_ns = self.machine.simulation.now_ns
+        now_ns = self.simulation.now_ns
         for control_loop, (timer, latest_ns) in self._debounced.items():
             due_ns = min(now_ns + control_loop.debounce_ns, latest_ns)
             if due_ns > timer.when_ns:
@@ -217,7 +217,7 @@ class Manager:
         if timer is not None:
             timer.cancel()
         if alarm_ns is not None:
-            delay_ns = max(0, alarm_ns - self.machine.simulation.now_ns)
+            delay_ns = max(0, alarm_ns - self.simulation.now_ns)
             self._alarms[control_loop] = self._after(delay_ns, self._queue, control_loop)
 
     # -- writing ---------------------------------------------------------------------
@@ -243,7 +243,7 @@ class Manager:
                 write.call.resolve(None)
                 continue
             self._writing = True
-            index, now_ns = self.store.index, self.machine.simulation.now_ns
+            index, now_ns = self.store.index, self.simulation.now_ns
             dated = tuple(stamped(change, index, now_ns) for change in changes)
             size = TRANSACTION_CHANGES_MAX
             for start in range(0, len(dated), size):
@@ -290,7 +290,7 @@ class Manager:
         """Take a demoted node out of Raft if the rest keeps a quorum; a leader steps down first."""
         if node_id == self.host.node_id:
             self.raft.transfer_leadership(None)
-        elif is_safe_to_remove(self.reachable_ids(), len(self.raft.members), node_id):
+        elif is_safe_to_remove(self, node_id):
             member = next((m for m in self.raft.members.values() if m.node_id == node_id), None)
             if member is not None:
                 self.raft.propose_change(MembershipChange(add=False, member=member))

@@ -1,4 +1,4 @@
-"""The role manager: makes a node's role in force follow the role that is wanted.
+"""The role manager: makes a node's role follow the role that its spec asks for.
 
 A promotion takes effect at once: the node renews its certificate and then asks to join Raft. A
 demotion first takes the member out of Raft, which may have to wait for a quorum, and only then
@@ -13,20 +13,13 @@ from dataclasses import replace
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Node, Role, StoreObject
-from swarmlab.raft import quorum
 from swarmlab.simulation import S, Simulation
 
 RETRY_NS = 5 * S
 
 
-def is_safe_to_remove(reachable: Collection[str], members_count: int, node_id: str) -> bool:
-    """Whether the reachable members other than `node_id` still make a quorum of what is left."""
-    others = sum(1 for other in reachable if other != node_id)
-    return others >= quorum(members_count - 1)
-
-
 class RoleManager(ControlLoop):
-    """`decide` changes roles; `to_remove` names the members that Raft has to let go first."""
+    """`decide` changes roles; `to_remove` lists the members that must leave Raft first."""
 
     watches = (Node,)
 

@@ -7,7 +7,6 @@ manager/state/raft/raft.go (Join), moby daemon/cluster/cluster.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from swarmlab.errors import (
@@ -20,23 +19,18 @@ from swarmlab.errors import (
     Unknown,
 )
 from swarmlab.manager.ca.certificates import issue
-from swarmlab.manager.control_api import METHODS
+from swarmlab.manager.control_api import COMMANDS
 from swarmlab.manager.manager import Manager
-from swarmlab.manager.store import Change, Store, create
-from swarmlab.model import Document, Node, NodeSpec, NodeStatus, Role
-from swarmlab.model.messages import (
-    Control,
-    GetRootCertificate,
-    Heartbeat,
-    IssueCertificate,
-    Issued,
-    Joined,
-    JoinRaft,
-    Message,
-    Ping,
-    Register,
-    RenewCertificate,
-    ReportStatus,
+from swarmlab.manager.store import Change, Store, create, find
+from swarmlab.model import (
+    Document,
+    ManagerStatus,
+    Node,
+    NodeSpec,
+    NodeStatus,
+    Role,
+    StoreObject,
+    messages,
 )
 from swarmlab.raft import Member, MembershipChange
 from swarmlab.simulation import MS, Call, S
@@ -59,14 +53,14 @@ class RpcServer:
         self.machine = manager.machine
 
     # -- asking the leader -----------------------------------------------------------
-    def ask(self, body: Message) -> Call:
+    def ask(self, body: messages.Message) -> Call:
         """What the leader answers, wherever it is; given up after 20 s."""
         call = Call()
         self.machine.after(REQUEST_LIMIT_NS, call.fail, DeadlineExceeded())
         self._try(call, body, self.machine.simulation.now_ns + REQUEST_LIMIT_NS)
         return call
 
-    def _try(self, call: Call, body: Message, deadline_ns: int) -> None:
+    def _try(self, call: Call, body: messages.Message, deadline_ns: int) -> None:
         raft = self.manager.raft
         leader = raft.members.get(raft.leader_id)
         elsewhere = leader is not None and raft.leader_id != raft.raft_id
@@ -77,7 +71,7 @@ class RpcServer:
             self._answer(body).then(self._answered, call, body, deadline_ns)
         elif machine is not None:
             left_ns = deadline_ns - self.machine.simulation.now_ns
-            quiet = isinstance(body, Control) and body.method == "read"
+            quiet = isinstance(body, messages.ListObjects | messages.GetObject)
             self.machine.call(machine.name, body, timeout_ns=left_ns, quiet=quiet).then(
                 self._answered, call, body, deadline_ns
             )
@@ -86,13 +80,13 @@ class RpcServer:
         else:
             self.machine.after(1 * S, self._try, call, body, deadline_ns)
 
-    def _answered(self, answer: Call, call: Call, body: Message, deadline_ns: int) -> None:
+    def _answered(self, answer: Call, call: Call, body: messages.Message, deadline_ns: int) -> None:
         if isinstance(answer.error, NotLeader):
             self.machine.after(500 * MS, self._try, call, body, deadline_ns)
         else:
             call.follow(answer)
 
-    def _answer(self, body: Message) -> Call:
+    def _answer(self, body: messages.Message) -> Call:
         try:
             answer = self.serve(self.machine.name, body)
         except SwarmError as error:
@@ -100,51 +94,47 @@ class RpcServer:
         return answer if isinstance(answer, Call) else Call().resolve(answer)
 
     # -- answering -------------------------------------------------------------------
-    def serve(self, source: str, body: Message) -> Any:
+    def serve(self, source: str, body: messages.Message) -> Any:
         """Answer a call from machine `source`; a value, a Call, or a SwarmError raised."""
-        if isinstance(body, GetRootCertificate):
+        if isinstance(body, messages.GetRootCertificate):
             return self._root_certificate()
         if not self.manager.raft.is_leader or self.manager.dispatcher is None:
-            if isinstance(body, IssueCertificate | RenewCertificate | JoinRaft):
+            if isinstance(
+                body, messages.IssueCertificate | messages.RenewCertificate | messages.JoinRaft
+            ):
                 return self.ask(body)
             raft = self.manager.raft
             leader = raft.members.get(raft.leader_id)
             raise NotLeader(leader.address if leader and leader.raft_id != raft.raft_id else "")
         match body:
-            case Control():
-                return self._control(body.method, body.args)
-            case Register():
+            case messages.Command():
+                return self.manager.write(COMMANDS[type(body)], body, self.manager)
+            case messages.ListObjects():
+                return tuple(map(self._list, body.kinds))
+            case messages.GetObject():
+                return self._get(body.kind, body.reference)
+            case messages.Register():
                 return self.manager.dispatcher.register(source, body)
-            case Heartbeat():
+            case messages.Heartbeat():
                 return self.manager.dispatcher.heartbeat(body)
-            case ReportStatus():
+            case messages.ReportStatus():
                 return self.manager.dispatcher.report(body)
-            case IssueCertificate():
+            case messages.IssueCertificate():
                 return self._issue(body)
-            case RenewCertificate():
+            case messages.RenewCertificate():
                 return self._renew(body)
-            case JoinRaft():
+            case messages.JoinRaft():
                 return self._join(body)
         raise Unknown(f"unknown request {type(body).__name__}")
 
-    def _control(self, method: str, args: tuple[Any, ...]) -> Call:
-        if method == "read":
-            return Call().resolve(self._read(args))
-        if method not in METHODS:
-            raise Unknown(f"unknown method {method}")
-        decide: Callable[..., list[Change]] = getattr(self.manager.api, method)
-        return self.manager.write(decide, *args)
+    def _list(self, kind: type[StoreObject | ManagerStatus]) -> tuple[Any, ...]:
+        if issubclass(kind, ManagerStatus):
+            return self.manager.statuses()
+        return tuple(self.manager.store.all(kind))
 
-    def _read(self, tables: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+    def _get(self, kind: type[StoreObject], reference: str) -> StoreObject:
         store = self.manager.store
-        found: dict[str, tuple[Any, ...]] = {}
-        for table in tables:
-            if table == "manager":
-                found[table] = self.manager.statuses()
-            else:
-                objects = store.tables[table]
-                found[table] = tuple(objects[id] for id in sorted(objects))
-        return found
+        return store.get(kind, reference) or find(kind, reference, store.all(kind))
 
     # -- newcomers -------------------------------------------------------------------
     def _root_certificate(self) -> str:
@@ -152,7 +142,7 @@ class RpcServer:
             raise Unknown(NO_LEADER)
         return self.manager.store.cluster.root_certificate
 
-    def _issue(self, body: IssueCertificate) -> Call:
+    def _issue(self, body: messages.IssueCertificate) -> Call:
         """Let a newcomer in as what its token says."""
         cluster = self.manager.store.cluster
         roles = {cluster.worker_token: Role.WORKER, cluster.manager_token: Role.MANAGER}
@@ -180,20 +170,22 @@ class RpcServer:
         else:
             call.resolve(self._issued(node_id, public_key))
 
-    def _renew(self, body: RenewCertificate) -> Issued:
+    def _renew(self, body: messages.RenewCertificate) -> messages.Issued:
         if body.node_id not in self.manager.store.nodes:
             raise Unknown(f"node {body.node_id} not found when attempting to renew certificate")
         return self._issued(body.node_id, body.public_key)
 
-    def _issued(self, node_id: str, public_key: str) -> Issued:
+    def _issued(self, node_id: str, public_key: str) -> messages.Issued:
         """A certificate for the role the node has now, whatever it may have asked for."""
         store = self.manager.store
         role, cluster = store.nodes[node_id].role, store.cluster
         certificate = issue(cluster, node_id, role, public_key, self.machine.simulation)
-        return Issued(node_id, role.value, cluster.id, self.manager.addresses(), certificate)
+        return messages.Issued(
+            node_id, role.value, cluster.id, self.manager.addresses(), certificate
+        )
 
     # -- new managers ------------------------------------------------------------------
-    def _join(self, body: JoinRaft) -> Call:
+    def _join(self, body: messages.JoinRaft) -> Call:
         """Dial the newcomer back, then make it a voter; a member that returns keeps its seat."""
         node = self.manager.store.nodes.get(body.node_id)
         if node is None or node.role is not Role.MANAGER:
@@ -202,25 +194,25 @@ class RpcServer:
         machine = self.machine.peer(body.address)
         if machine is None:
             raise Unknown(f"invalid address {body.address} in raft join request")
-        self.machine.call(machine.name, Ping()).then(self._dialled, call, body)
+        self.machine.call(machine.name, messages.Ping()).then(self._dialled, call, body)
         return call
 
-    def _dialled(self, ping: Call, call: Call, body: JoinRaft) -> None:
+    def _dialled(self, ping: Call, call: Call, body: messages.JoinRaft) -> None:
         raft = self.manager.raft
         if ping.error is not None:
             call.fail(FailedPrecondition(UNREACHABLE))
             return
         seat = next((m for m in raft.members.values() if m.node_id == body.node_id), None)
         if seat is not None:
-            call.resolve(Joined(seat.raft_id, tuple(raft.members.values())))
+            call.resolve(messages.Joined(seat.raft_id, tuple(raft.members.values())))
             return
         raft_id = self.machine.simulation.rng.getrandbits(62) + 1
         member = Member(raft_id=raft_id, node_id=body.node_id, address=body.address)
         change = MembershipChange(add=True, member=member)
         raft.propose_change(change).then(self._seated, call, body, raft_id)
 
-    def _seated(self, proposal: Call, call: Call, body: JoinRaft, raft_id: int) -> None:
+    def _seated(self, proposal: Call, call: Call, body: messages.JoinRaft, raft_id: int) -> None:
         if proposal.error is not None:
             call.fail(proposal.error)
         else:
-            call.resolve(Joined(raft_id, tuple(self.manager.raft.members.values())))
+            call.resolve(messages.Joined(raft_id, tuple(self.manager.raft.members.values())))

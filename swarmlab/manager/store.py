@@ -1,4 +1,4 @@
-"""What the swarm knows: one table a kind of object, alike on every manager.
+"""The swarm's state: one table for each kind of object, the same on every manager.
 
 Only committed changes are applied, in the log's order, so that all copies agree. A transaction is
 a tuple of changes in one Raft entry: all of it happens, or nothing. Control loops read the store
@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from swarmlab.model import Cluster, Node, Service, StoreObject, Task
+from swarmlab.errors import BadParameter, NoSuchObject, NotFound, Unknown
+from swarmlab.model import Cluster, Node, Service, StoreObject, SwarmNetwork, Task
 
 TABLES = ("cluster", "node", "service", "task", "network", "secret", "config")
 # The most changes in one Raft entry. Source: swarmkit store/memory.go, MaxChangesPerTransaction.
@@ -61,8 +62,14 @@ class Store:
     # -- reading ------------------------------------------------------------------
     def get(self, kind: type[T], id: str) -> T | None:
         """The object of this kind with this id, or None."""
-        found = self.tables[kind.table].get(id)
-        return found if isinstance(found, kind) else None
+        return self.tables[kind.table].get(id)  # type: ignore[return-value]
+
+    def require(self, kind: type[T], id: str) -> T:
+        """The object of this kind with this id; NotFound when there is none."""
+        object = self.get(kind, id)
+        if object is None:
+            raise NotFound(f"{kind.table} {id} not found")
+        return object
 
     def all(self, kind: type[T]) -> list[T]:
         """Every object of a kind, ordered by id, as SwarmKit lists them."""
@@ -70,15 +77,18 @@ class Store:
         return [table[id] for id in sorted(table)]  # type: ignore[misc]
 
     def named(self, kind: type[T], name: str) -> T | None:
-        """The object with this name, upper and lower case alike."""
-        wanted = name.lower()
+        """The object with this name, regardless of case."""
         table: Iterable[Any] = self.tables[kind.table].values()
-        return next((found for found in table if found.name.lower() == wanted), None)
+        return next((object for object in table if object.name.lower() == name.lower()), None)
 
     @property
     def cluster(self) -> Cluster:
-        found: Cluster = next(iter(self.tables["cluster"].values()))  # type: ignore[assignment]
-        return found
+        return next(iter(self.tables["cluster"].values()))  # type: ignore[return-value]
+
+    @property
+    def ingress(self) -> SwarmNetwork | None:
+        """The ingress network, if there is one."""
+        return next((n for n in self.all(SwarmNetwork) if n.spec.get("Ingress")), None)
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -162,6 +172,39 @@ class Store:
         store = cls(objects)
         store.index = index
         return store
+
+
+def matching(reference: str, objects: Iterable[T]) -> tuple[list[T], str]:
+    """The objects that `reference` names, and how: by id, else by name, else by an id's beginning.
+
+    Source: moby daemon/cluster/helpers.go.
+    """
+    candidates: list[Any] = list(objects)
+    for matches, basis in (
+        ([o for o in candidates if o.id == reference], "ID"),
+        ([o for o in candidates if o.name == reference], "name"),
+        ([o for o in candidates if reference and o.id.startswith(reference)], "ID prefix"),
+    ):
+        if matches:
+            return matches, basis
+    return [], ""
+
+
+def find(kind: type[T], reference: str, objects: Iterable[T]) -> T:
+    """The one object that `reference` names."""
+    matches, _ = matching(reference, objects)
+    if len(matches) > 1:
+        count = f"{len(matches)} matches found"
+        raise BadParameter(f"{kind.table} {reference} is ambiguous ({count})")
+    if not matches:
+        raise NoSuchObject(f"{kind.table} {reference} not found")
+    return matches[0]
+
+
+def check_version(object: StoreObject, version: int) -> None:
+    """An update must be made from the version that is stored."""
+    if object.version != version:
+        raise Unknown("update out of sequence")
 
 
 def stamped(change: Change, index: int, now_ns: int) -> Change:

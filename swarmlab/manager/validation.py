@@ -1,32 +1,33 @@
-"""What a spec must fulfil before a manager stores it, in SwarmKit's order and words.
+"""Validation of service specs before a manager stores them, in SwarmKit's order and words.
 
-Source: swarmkit manager/controlapi/{common,service,secret,config}.go, api/validation/secrets.go.
+Source: swarmkit manager/controlapi/{common,service}.go.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from itertools import combinations
 
 from swarmlab.errors import InvalidArgument, Unimplemented
 from swarmlab.manager import constraints
+from swarmlab.manager.secrets import check_references
 from swarmlab.manager.store import Store
 from swarmlab.model import (
     EMPTY,
+    Config,
     Document,
+    Secret,
     Service,
     ServiceSpec,
     SwarmNetwork,
     TaskSpec,
     UpdateConfig,
+    is_ingress,
 )
 from swarmlab.simulation import MS
 
 SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
-OBJECT_NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
-SERVICE_NAME_LENGTH_MAX, OBJECT_NAME_LENGTH_MAX = 63, 64
-SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # exclusive
+SERVICE_NAME_LENGTH_MAX = 63
 NANO_CPUS_MIN, MEMORY_BYTES_MIN = 1_000_000, 4 * 1024 * 1024
 # Docker's grammar of image references, without the digest's algorithm zoo.
 # Source: distribution/reference/regexp.go.
@@ -38,23 +39,6 @@ REFERENCE = re.compile(
     rf"^(?:{_DOMAIN}(?::[0-9]+)?/)?{_PATH}(?:/{_PATH})*"
     r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$"
 )
-
-
-def check_object_name(name: str) -> None:
-    """A secret's or config's name."""
-    if not name:
-        raise InvalidArgument("name must be provided")
-    if len(name) > OBJECT_NAME_LENGTH_MAX or not OBJECT_NAME.match(name):
-        raise InvalidArgument(
-            "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, "
-            "and the start and end character must be [a-zA-Z0-9]"
-        )
-
-
-def check_data(kind: str, data: bytes, bytes_max: int) -> None:
-    """A secret's or config's payload; the limit itself is already too much."""
-    if not 0 < len(data) < bytes_max:
-        raise InvalidArgument(f"{kind} data must be larger than 0 and less than {bytes_max} bytes")
 
 
 def check_service(spec: ServiceSpec) -> None:
@@ -73,8 +57,8 @@ def check_service(spec: ServiceSpec) -> None:
     if task.restart.window_ns < 0:
         raise InvalidArgument("TaskSpec: restart-window cannot be negative")
     constraints.parse(task.constraints)
-    _check_references(task.secrets, "secret", "Secret")
-    _check_references(task.configs, "config", "Config")
+    check_references(task, Secret)
+    check_references(task, Config)
     _check_container(task)
     _check_mode(spec)
     _check_endpoint(spec)
@@ -87,29 +71,6 @@ def _check_resources(resources: Document) -> None:
     memory_bytes = resources.get("MemoryBytes") or 0
     if memory_bytes and memory_bytes < MEMORY_BYTES_MIN:
         raise InvalidArgument(f"invalid memory value {memory_bytes}: Must be at least 4MiB")
-
-
-def _check_references(references: Iterable[Document], kind: str, key: str) -> None:
-    targets: dict[str, str] = {}
-    for reference in references:
-        name = reference.get(f"{key}Name")
-        if not reference.get(f"{key}ID") or not name:
-            raise InvalidArgument(f"malformed {kind} reference")
-        if "File" not in reference:
-            if kind == "config" and "Runtime" in reference:
-                continue
-            raise InvalidArgument(f"malformed {kind} reference, no target provided")
-        target = reference["File"].get("Name")
-        if not target:
-            raise InvalidArgument(
-                f"malformed file {kind} reference, invalid target file name provided"
-            )
-        if target in targets:
-            raise InvalidArgument(
-                f"{kind} references '{targets[target]}' and '{name}' "
-                f"have a conflicting target: '{target}'"
-            )
-        targets[target] = name
 
 
 def _check_container(task: TaskSpec) -> None:
@@ -158,8 +119,7 @@ def _check_update_config(config: UpdateConfig) -> None:
 def _check_endpoint(spec: ServiceSpec) -> None:
     published: set[tuple[str, int]] = set()
     for port in spec.ports:
-        ingress = port.get("PublishMode", "ingress") == "ingress"
-        if ingress and spec.endpoint.get("Mode") == "dnsrr":
+        if is_ingress(port) and spec.endpoint.get("Mode") == "dnsrr":
             raise InvalidArgument(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"
             )
@@ -182,8 +142,8 @@ def check_networks(spec: ServiceSpec, view: Store) -> None:
 
 def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
     """No ingress port may meet another service's port; host ports may meet each other."""
-    for mine in spec.ports:
-        number = mine.get("PublishedPort")
+    for own_port in spec.ports:
+        number = own_port.get("PublishedPort")
         if not number:
             continue
         for service in view.all(Service):
@@ -191,31 +151,13 @@ def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
             for port in theirs if service.id != own_id else ():
                 same = port.get("PublishedPort") == number and port.get(
                     "Protocol", "tcp"
-                ) == mine.get("Protocol", "tcp")
-                mode = port.get("PublishMode", "ingress")
-                if same and "ingress" in (mode, mine.get("PublishMode", "ingress")):
-                    how = "an ingress" if mode == "ingress" else "a host-published"
+                ) == own_port.get("Protocol", "tcp")
+                if same and (is_ingress(port) or is_ingress(own_port)):
+                    how = "an ingress" if is_ingress(port) else "a host-published"
                     raise InvalidArgument(
                         f"port '{number}' is already in use by service "
                         f"'{service.name}' ({service.id}) as {how} port"
                     )
-
-
-def check_exist(spec: ServiceSpec, view: Store) -> None:
-    """The secrets and configs that the spec refers to are there, under the names it says."""
-    for kind, key, references in (
-        ("secret", "Secret", spec.task.secrets),
-        ("config", "Config", spec.task.configs),
-    ):
-        table = view.tables[kind]
-        missing = [
-            ref[f"{key}Name"]
-            for ref in references
-            if (found := table.get(ref[f"{key}ID"])) is None or found.name != ref[f"{key}Name"]  # type: ignore[attr-defined]
-        ]
-        if missing:
-            plural = "s" if len(missing) > 1 else ""
-            raise InvalidArgument(f"{kind}{plural} not found: {', '.join(missing)}")
 
 
 def check_update(old: ServiceSpec, new: ServiceSpec) -> None:

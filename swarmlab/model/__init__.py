@@ -34,6 +34,7 @@ from swarmlab.model.specs import (
     TaskSpec,
     UpdateConfig,
     freeze,
+    is_ingress,
 )
 
 __all__ = [
@@ -65,4 +66,5 @@ __all__ = [
     "UpdateState",
     "UpdateStatus",
     "freeze",
+    "is_ingress",
 ]

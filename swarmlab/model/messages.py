@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmlab.model import Config, Document, Node, Secret, Task, TaskStatus
+from swarmlab.model import (
+    Config,
+    Document,
+    ManagerStatus,
+    Node,
+    NodeSpec,
+    Secret,
+    ServiceSpec,
+    StoreObject,
+    Task,
+    TaskStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +144,132 @@ class Joined(Message):
     members: tuple[Any, ...]  # raft.Member
 
 
-# -- manager -> leader ----------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Control(Message):
-    """Call: a Control API call passed on to the leader; `method` names a method of ControlApi."""
+# -- manager -> leader: the Control API ----------------------------------------------------------
+@dataclass(frozen=True)
+class ControlRequest(Message):
+    """Call: what a manager's user asks of the leader, passed on by followers."""
 
-    method: str
-    args: tuple[Any, ...] = field(repr=False)
+
+@dataclass(frozen=True)
+class ListObjects(ControlRequest):
+    """Answered with one tuple for each of `kinds`, its objects sorted by id."""
+
+    kinds: tuple[type[StoreObject | ManagerStatus], ...]
+
+
+@dataclass(frozen=True)
+class GetObject(ControlRequest):
+    """Answered with the object that has `reference` as its id, name or beginning of its id."""
+
+    kind: type[StoreObject]
+    reference: str
+
+
+@dataclass(frozen=True)
+class Command(ControlRequest):
+    """A write, answered with the changed object. `control_api.COMMANDS` names the handlers."""
+
+
+@dataclass(frozen=True)
+class CreateService(Command):
+    spec: ServiceSpec
+
+
+@dataclass(frozen=True)
+class UpdateService(Command):
+    """`rollback`: return to the previous spec; `spec` is checked and then ignored."""
+
+    id: str
+    version: int
+    spec: ServiceSpec
+    rollback: bool
+
+
+@dataclass(frozen=True)
+class CreateNetwork(Command):
+    spec: Document
+
+
+@dataclass(frozen=True)
+class UpdateNode(Command):
+    id: str
+    version: int
+    spec: NodeSpec
+
+
+@dataclass(frozen=True)
+class UpdateCluster(Command):
+    """The spec is replaced whole: what the request leaves out becomes zero."""
+
+    version: int
+    spec: Document = field(repr=False)  # may bring a signing key
+    worker_token_rotation: bool
+    manager_token_rotation: bool
+    unlock_key_rotation: bool
+
+
+@dataclass(frozen=True)
+class CreateFile(Command):
+    """The common fields of CreateSecret and CreateConfig."""
+
+    spec: Document
+    data: bytes = field(repr=False)
+
+
+class CreateSecret(CreateFile):
+    """Store a new secret."""
+
+
+class CreateConfig(CreateFile):
+    """Store a new config."""
+
+
+@dataclass(frozen=True)
+class UpdateLabels(Command):
+    """Replace the labels; `data` may be sent, but must be what is stored."""
+
+    id: str
+    version: int
+    spec: Document
+    data: bytes | None = field(repr=False)
+
+
+class UpdateSecretLabels(UpdateLabels):
+    """Replace the labels of a secret."""
+
+
+class UpdateConfigLabels(UpdateLabels):
+    """Replace the labels of a config."""
+
+
+@dataclass(frozen=True)
+class Remove(Command):
+    """The common field of all removals."""
+
+    id: str
+
+
+class RemoveService(Remove):
+    """Remove a service; its tasks are shut down and removed."""
+
+
+class RemoveSecret(Remove):
+    """Remove a secret that no service uses."""
+
+
+class RemoveConfig(Remove):
+    """Remove a config that no service uses."""
+
+
+class RemoveNetwork(Remove):
+    """Remove a network that no service or task uses."""
+
+
+@dataclass(frozen=True)
+class RemoveNode(Remove):
+    """Remove a node that is down; `force`: also one that is not."""
+
+    force: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,12 @@ class StoreObject:
     version: int = 0
     created_ns: int = 0
     updated_ns: int = 0
+    spec: Document
+
+    @property
+    def name(self) -> str:
+        """What users call the object."""
+        return str(self.spec.get("Name", ""))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -105,10 +111,6 @@ class Service(StoreObject):
     update_status: UpdateStatus | None = None
     job_iteration: int = 0
     job_started_ns: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,38 +182,31 @@ class Node(StoreObject):
     def hostname(self) -> str:
         return str(self.description.get("Hostname", ""))
 
+    @property
+    def name(self) -> str:
+        return self.hostname
+
 
 @dataclass(frozen=True, kw_only=True)
 class Secret(StoreObject):
-    table = "secret"
-    spec: Document  # Name, Labels, Driver, Templating; never the data
-    data: bytes = field(default=b"", repr=False)
+    """`spec`: Name, Labels, Driver, Templating; never the data."""
 
-    @property
-    def name(self) -> str:
-        return str(self.spec.get("Name", ""))
+    table = "secret"
+    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(StoreObject):
     table = "config"
-    spec: Document
     data: bytes = field(default=b"", repr=False)
-
-    @property
-    def name(self) -> str:
-        return str(self.spec.get("Name", ""))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SwarmNetwork(StoreObject):
-    table = "network"
-    spec: Document  # as POSTed to /networks/create, Name and Driver filled in
-    ipam: Document = EMPTY  # what the allocator chose; empty until then
+    """`spec`: as POSTed to /networks/create, Name and Driver filled in."""
 
-    @property
-    def name(self) -> str:
-        return str(self.spec.get("Name", ""))
+    table = "network"
+    ipam: Document = EMPTY  # what the allocator chose; empty until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +220,9 @@ class Rotation:
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(StoreObject):
-    """The one object that describes the swarm itself."""
+    """The one object that describes the swarm itself. `spec`: Docker's SwarmSpec."""
 
     table = "cluster"
-    spec: Document  # Docker's SwarmSpec
     worker_token: str = field(repr=False)
     manager_token: str = field(repr=False)
     root_certificate: str = field(repr=False)  # PEM

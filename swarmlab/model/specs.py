@@ -262,6 +262,11 @@ class ServiceSpec(Document):
         return tuple(self.endpoint.at("Ports", default=()))
 
 
+def is_ingress(port: Document) -> bool:
+    """Whether a port is published on every node, through the ingress network; the default."""
+    return bool(port.get("PublishMode", "ingress") == "ingress")
+
+
 class NodeSpec(Document):
     """What the user wants of a node: Name, Labels, Role, Availability."""
 

@@ -25,12 +25,9 @@ from swarmlab.model import (
     TaskState,
     TaskStatus,
     freeze,
+    is_ingress,
 )
 from swarmlab.simulation import Simulation
-
-
-def is_ingress(port: Document) -> bool:
-    return bool(port.get("PublishMode", "ingress") == "ingress")
 
 
 def is_overlay(network: SwarmNetwork) -> bool:
@@ -168,8 +165,8 @@ class Allocator(ControlLoop):
         if ports is None:
             return None
         networks = [n.get("Target", "") for n in spec.task.networks]
-        if any(is_ingress(port) for port in ports):
-            networks = [*self._ingress_ids(view), *networks]
+        if any(map(is_ingress, ports)) and view.ingress is not None:
+            networks = [view.ingress.id, *networks]
         had = {ip["NetworkID"]: ip for ip in before.get("VirtualIPs", ())}
         ips = []
         for id in networks if spec.endpoint.get("Mode", "vip") == "vip" else ():
@@ -185,9 +182,6 @@ class Allocator(ControlLoop):
         endpoint = Document(Ports=tuple(ports) or None, VirtualIPs=tuple(ips) or None).with_()
         self._free_endpoint(before, endpoint)
         return endpoint
-
-    def _ingress_ids(self, view: Store) -> list[str]:
-        return [n.id for n in view.all(SwarmNetwork) if n.spec.get("Ingress")]
 
     def _published(self, spec: ServiceSpec, before: Document) -> list[Document] | None:
         """The ports as they will be; None when one is taken."""
@@ -232,8 +226,8 @@ class Allocator(ControlLoop):
         if service is None or service.id in self._waiting["service"]:
             return None
         ids = [n.get("Target", "") for n in task.spec.networks]
-        if any(is_ingress(port) for port in (task.endpoint_spec or EMPTY).get("Ports", ())):
-            ids = [*self._ingress_ids(view), *ids]
+        if _ingress(task.endpoint_spec) and view.ingress is not None:
+            ids = [view.ingress.id, *ids]
         attachments: list[Document] = []
         for id in ids:
             network = view.get(SwarmNetwork, id)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from swarmlab.errors import Unknown
 from swarmlab.manager.control_loop import ControlLoop
+from swarmlab.manager.secrets import needed_by
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import (
     Cluster,
@@ -290,9 +290,9 @@ class Dispatcher(ControlLoop):
         session.dirty = {}
         tasks = [mine[id] for id in looked_at if id in mine and _is_news(mine[id], session.sent)]
         removed = [id for id in looked_at if id not in mine and id in session.sent]
-        needed = [t for t in mine.values() if t.state <= TaskState.RUNNING]
-        secrets = _referenced(needed, "Secrets", "SecretID", self.view.tables["secret"])
-        configs = _referenced(needed, "Configs", "ConfigID", self.view.tables["config"])
+        active = [t for t in mine.values() if t.state <= TaskState.RUNNING]
+        secrets = needed_by(active, Secret, self.view)
+        configs = needed_by(active, Config, self.view)
         gone_secrets = tuple(id for id in session.sent_secrets if id not in secrets)
         gone_configs = tuple(id for id in session.sent_configs if id not in configs)
         new_secrets = [o for id, o in secrets.items() if id not in session.sent_secrets]
@@ -311,9 +311,9 @@ class Dispatcher(ControlLoop):
             complete,
             tuple(tasks),
             tuple(removed),
-            tuple(s for s in new_secrets if isinstance(s, Secret)),
+            tuple(new_secrets),
             gone_secrets,
-            tuple(c for c in new_configs if isinstance(c, Config)),
+            tuple(new_configs),
             gone_configs,
         )
         self.machine.send(session.machine, message)
@@ -329,11 +329,3 @@ def _is_news(task: Task, sent: dict[str, Task]) -> bool:
         or before.networks != task.networks
         or before.generic_resources != task.generic_resources
     )
-
-
-def _referenced(
-    tasks: list[Task], field_name: str, id_key: str, table: dict[str, StoreObject]
-) -> dict[str, Any]:
-    """The secrets or configs that the tasks refer to, by id, as far as they exist."""
-    ids = [ref.get(id_key, "") for t in tasks for ref in t.spec.container.get(field_name) or ()]
-    return {id: table[id] for id in ids if id in table}

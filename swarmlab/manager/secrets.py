@@ -1,0 +1,165 @@
+"""The store of secrets and configs: their rules, who uses them, and which node needs which.
+
+Everything that the manager decides on secrets and configs is here. The control API maps commands to
+`create_secret` and the others; the dispatcher asks `needed_by`. What a node keeps in memory, and
+which files a container gets, is in `worker/secrets.py`.
+Source: swarmkit manager/controlapi/{secret,config,service}.go, manager/dispatcher/assignments.go,
+api/validation/secrets.go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from swarmlab.errors import AlreadyExists, InvalidArgument
+from swarmlab.manager.leader import Leader
+from swarmlab.manager.store import Change, Store, check_version, create, remove, update
+from swarmlab.model import Config, Document, Secret, Service, ServiceSpec, Task, TaskSpec, messages
+
+NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
+NAME_LENGTH_MAX = 64
+SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # 500 and 1,000 KB, exclusive
+
+T = TypeVar("T", Secret, Config)
+
+
+# -- commands ----------------------------------------------------------------------------------
+def create_secret(view: Store, command: messages.CreateSecret, leader: Leader) -> list[Change]:
+    check_name(command.spec.get("Name", ""))
+    driver = command.spec.get("Driver")
+    if driver is None:
+        check_size(Secret, command.data, SECRET_BYTES_MAX)
+    elif not driver.get("Name"):
+        raise InvalidArgument("secret driver must have a name")
+    return _create(view, Secret, command, leader)
+
+
+def create_config(view: Store, command: messages.CreateConfig, leader: Leader) -> list[Change]:
+    check_name(command.spec.get("Name", ""))
+    check_size(Config, command.data, CONFIG_BYTES_MAX)
+    return _create(view, Config, command, leader)
+
+
+def _create(
+    view: Store, kind: type[T], command: messages.CreateFile, leader: Leader
+) -> list[Change]:
+    spec, data = command.spec, command.data
+    if view.named(kind, spec["Name"]) is not None:
+        raise AlreadyExists(f"{kind.table} {spec['Name']} already exists")
+    return [create(kind(id=leader.simulation.new_id(), spec=spec, data=data))]
+
+
+def update_secret_labels(
+    view: Store, command: messages.UpdateSecretLabels, leader: Leader
+) -> list[Change]:
+    return _update_labels(view.require(Secret, command.id), command)
+
+
+def update_config_labels(
+    view: Store, command: messages.UpdateConfigLabels, leader: Leader
+) -> list[Change]:
+    return _update_labels(view.require(Config, command.id), command)
+
+
+def _update_labels(object: Secret | Config, command: messages.UpdateLabels) -> list[Change]:
+    spec, data = command.spec, command.data
+    if spec.get("Name") != object.name or (data and data != object.data):
+        raise InvalidArgument("only updates to Labels are allowed")
+    check_version(object, command.version)
+    labels = object.spec.with_(Labels=spec.get("Labels") or Document())
+    return [update(replace(object, spec=labels))]
+
+
+def remove_secret(view: Store, command: messages.RemoveSecret, leader: Leader) -> list[Change]:
+    return _remove(view, view.require(Secret, command.id))
+
+
+def remove_config(view: Store, command: messages.RemoveConfig, leader: Leader) -> list[Change]:
+    return _remove(view, view.require(Config, command.id))
+
+
+def _remove(view: Store, object: Secret | Config) -> list[Change]:
+    """Refused while a service's current spec refers to it; tasks and previous specs don't count."""
+    users = [s.name for s in view.all(Service) if object.id in _ids(s.spec.task, type(object))]
+    if users:
+        plural = "s" if len(users) > 1 else ""
+        raise InvalidArgument(
+            f"{object.table} '{object.name}' is in use by the following service{plural}: "
+            f"{', '.join(users)}"
+        )
+    return [remove(object)]
+
+
+# -- rules -------------------------------------------------------------------------------------
+def check_name(name: str) -> None:
+    """Whether a secret or config may have this name."""
+    if not name:
+        raise InvalidArgument("name must be provided")
+    if len(name) > NAME_LENGTH_MAX or not NAME.match(name):
+        raise InvalidArgument(
+            "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, "
+            "and the start and end character must be [a-zA-Z0-9]"
+        )
+
+
+def check_size(kind: type[Secret | Config], data: bytes, bytes_max: int) -> None:
+    """Whether a payload has an allowed size; the limit itself is already too much."""
+    if not 0 < len(data) < bytes_max:
+        limits = f"larger than 0 and less than {bytes_max} bytes"
+        raise InvalidArgument(f"{kind.table} data must be {limits}")
+
+
+def check_references(spec: TaskSpec, kind: type[Secret | Config]) -> None:
+    """Whether a task's references are well formed: an id, a name, and a file of its own."""
+    targets: dict[str, str] = {}
+    for reference in _references(spec, kind):
+        name = reference.get(f"{kind.__name__}Name")
+        if not reference.get(f"{kind.__name__}ID") or not name:
+            raise InvalidArgument(f"malformed {kind.table} reference")
+        if "File" not in reference:
+            if kind is Config and "Runtime" in reference:
+                continue
+            raise InvalidArgument(f"malformed {kind.table} reference, no target provided")
+        target = reference["File"].get("Name")
+        if not target:
+            raise InvalidArgument(
+                f"malformed file {kind.table} reference, invalid target file name provided"
+            )
+        if target in targets:
+            raise InvalidArgument(
+                f"{kind.table} references '{targets[target]}' and '{name}' "
+                f"have a conflicting target: '{target}'"
+            )
+        targets[target] = name
+
+
+def check_exist(spec: ServiceSpec, view: Store) -> None:
+    """Whether the secrets and configs that a service refers to exist under the names it gives."""
+    for kind in (Secret, Config):
+        missing = [
+            reference[f"{kind.__name__}Name"]
+            for reference in _references(spec.task, kind)
+            if (object := view.get(kind, reference[f"{kind.__name__}ID"])) is None
+            or object.name != reference[f"{kind.__name__}Name"]
+        ]
+        if missing:
+            plural = "s" if len(missing) > 1 else ""
+            raise InvalidArgument(f"{kind.table}{plural} not found: {', '.join(missing)}")
+
+
+# -- who needs what ------------------------------------------------------------------------------
+def needed_by(tasks: Iterable[Task], kind: type[T], view: Store) -> dict[str, T]:
+    """The secrets or configs, by id, that a node with these tasks needs: those they refer to."""
+    ids = [id for task in tasks for id in _ids(task.spec, kind)]
+    return {id: object for id in ids if (object := view.get(kind, id)) is not None}
+
+
+def _references(spec: TaskSpec, kind: type[Secret | Config]) -> tuple[Document, ...]:
+    return spec.secrets if kind is Secret else spec.configs
+
+
+def _ids(spec: TaskSpec, kind: type[Secret | Config]) -> list[str]:
+    return [reference.get(f"{kind.__name__}ID", "") for reference in _references(spec, kind)]
