@@ -40,11 +40,10 @@ __all__ = [
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
     """`%load_ext swarmlab` brings `%docker` and help in cells; in a kernel, the import does."""
-    from swarmlab.jupyter.cells import load_ipython_extension as load_help
-    from swarmlab.jupyter.magic import load_ipython_extension as load_magic
+    from swarmlab.jupyter import cells, completion, magic
 
-    load_magic(ipython)
-    load_help(ipython)
+    for extension in (magic, completion, cells):
+        extension.load_ipython_extension(ipython)
 
 
 def _in_kernel() -> Any:

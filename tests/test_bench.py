@@ -11,7 +11,7 @@ import pytest
 
 import swarmlab
 from swarmlab.cli import bench
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -48,6 +48,6 @@ def test_docker_service_ls_begins_and_ends_within_30_ms():
     took, out = [], io.StringIO()
     for _ in range(5):
         begun = time.perf_counter()
-        assert shell("docker service ls", out, out) == 0
+        assert run_commands("docker service ls", out, out) == 0
         took.append(time.perf_counter() - begun)
     assert min(took) < 0.03

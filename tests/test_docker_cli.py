@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmlab import units
+from swarmlab.cluster import current
 from swarmlab.docker_cli import run
 from swarmlab.docker_cli.command_line import HANDLERS
 from swarmlab.docker_cli.flags import commands, find, parse
@@ -20,6 +21,7 @@ from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError
 from swarmlab.jupyter import magic
+from swarmlab.jupyter.completion import complete
 from tests.test_docker_cli_world import SERVICES, answer
 
 
@@ -327,14 +329,14 @@ class OneNode:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(magic, "target", OneNode)
-    monkeypatch.setattr(magic, "_current", "")
+    monkeypatch.setattr(current, "_current", OneNode())
+    monkeypatch.setattr(magic, "_default_node", "")
     monkeypatch.setattr(OneNode, "down", False)
 
 
 def shell(line: str) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
-    return magic.shell(line, out, err), out.getvalue(), err.getvalue()
+    return magic.run_commands(line, out, err), out.getvalue(), err.getvalue()
 
 
 def test_a_cell_has_lines_comments_continuations_pipes_and_substitutions(cluster):
@@ -379,9 +381,9 @@ def test_a_node_that_is_down_is_said_with_those_that_are_up(cluster, monkeypatch
 
 def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(magic, "target", lambda: None)
+    monkeypatch.setattr(current, "_current", None)
     code, _, err = shell("node ls")
-    assert (code, err) == (1, magic.NOBODY + "\n")
+    assert (code, err) == (1, magic.NO_CLUSTER + "\n")
 
 
 @pytest.mark.parametrize(
@@ -397,4 +399,4 @@ def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
     ],
 )
 def test_commands_flags_and_live_names_are_completed(cluster, typed, offered):
-    assert magic.complete(typed) == offered
+    assert complete(typed) == offered

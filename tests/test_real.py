@@ -31,7 +31,7 @@ from nbclient import NotebookClient
 import swarmlab
 from swarmlab.cli.command_line import main
 from swarmlab.compare.comparison import compare_one
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import bank, exercise_named
 from swarmlab.real import engines, images, launched
@@ -158,7 +158,7 @@ def ancestors(pid: int, parents: dict[int, int]) -> Iterator[int]:
 def docker_says(text: str) -> str:
     """What the notebooks' `%docker` prints for these lines."""
     out = io.StringIO()
-    shell(text, out, out)
+    run_commands(text, out, out)
     return out.getvalue()
 
 

@@ -22,7 +22,7 @@ from matplotlib.text import Text
 import swarmlab
 from swarmlab import strings
 from swarmlab.cluster import inspectors
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons import exercise, goal_checks, progress
 from swarmlab.lessons.bets import SCORE, Bet, ask, questions
 from swarmlab.views.board import Board, board_of
@@ -190,7 +190,7 @@ def served(cluster: Any) -> Any:
         "service create -q -d --name web --replicas 4 -p 8080:80 nginx:1.25",
         "service create -q -d --name db --constraint node.labels.az==c nginx:1.25",
     ):
-        shell(line, io.StringIO(), io.StringIO())
+        run_commands(line, io.StringIO(), io.StringIO())
     cluster.run("20s")
     return cluster
 
@@ -210,7 +210,7 @@ def the_board(cluster: Any) -> Iterator[str]:
         board._heard(None, {"do": verb, "node": key_of(board, node)}, None)
         yield from shown_by(board)
     for line in ("service scale -d web=2", "service update -d --image nginx:1.27 web", "node ls"):
-        shell(line, io.StringIO(), io.StringIO())
+        run_commands(line, io.StringIO(), io.StringIO())
         cluster.run("20s")
         board.refresh()
         yield from shown_by(board)
@@ -292,7 +292,7 @@ def the_election(cluster: Any) -> Iterator[str]:
 
 def the_rollout(cluster: Any) -> Iterator[str]:
     served(cluster).traffic("web")
-    shell("service update -q -d --args 'sh -c false' web", io.StringIO(), io.StringIO())
+    run_commands("service update -q -d --args 'sh -c false' web", io.StringIO(), io.StringIO())
     seen = follow(cluster, "web")
     assert seen.phases
     words = page(seen)
@@ -305,7 +305,7 @@ def the_rollout(cluster: Any) -> Iterator[str]:
 def the_secret(cluster: Any) -> Iterator[str]:
     cluster.client().secrets.create(name="senha-db", data=b"senha")
     line = "service create -q -d --name web --secret senha-db nginx"
-    shell(line, io.StringIO(), io.StringIO())
+    run_commands(line, io.StringIO(), io.StringIO())
     cluster.run("20s")
     yield page(secret_path(cluster, "senha-db"))
     yield page(inspectors.who_can_read(cluster, "senha-db")).replace("/run/secrets", "")

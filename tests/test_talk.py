@@ -81,7 +81,7 @@ TALK: tuple[tuple[int, str, int, str, str], ...] = (
 def typed(text: str) -> tuple[int, str, str]:
     """Exit code, what was said, and the hint."""
     out, err = io.StringIO(), io.StringIO()
-    code = magic.shell(text, out, err)
+    code = magic.run_commands(text, out, err)
     said, _, hint = (out.getvalue() + err.getvalue()).partition("hint: ")
     return code, said, hint
 
@@ -134,7 +134,7 @@ def test_an_interrupted_cell_leaves_the_cluster_sane(lab, outcomes, monkeypatch)
 
     out = io.StringIO()
     line = "docker service create --name halted --replicas 3 nginx"
-    assert magic.shell(line, out, out, progress=interrupted) == 0
+    assert magic.run_commands(line, out, out, progress=interrupted) == 0
     assert "Operation continuing in background." in out.getvalue()
     lab.run("30s")
     assert typed("docker service ls --filter name=halted --format {{.Replicas}}")[1] == "3/3\n"
@@ -145,7 +145,7 @@ def test_what_never_settles_ends_after_a_while_of_virtual_time(lab, outcomes):
     code, said, _ = typed("docker service create --name never nobody/nothing")
     assert code == 0
     assert "Use `docker service ps" in said
-    assert (lab.now_ns - begun_ns) / 10**9 < magic.PATIENCE_S + 60
+    assert (lab.now_ns - begun_ns) / 10**9 < magic.CONVERGENCE_LIMIT_S + 60
 
 
 def test_the_notebooks_page_lists_every_slip():

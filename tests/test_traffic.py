@@ -10,7 +10,7 @@ import pytest
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.model import TaskState
 from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
 from swarmlab.network.traffic import SILENCE_NS_MAX
@@ -25,7 +25,7 @@ def docker(*lines: str) -> str:
     """What the swarm that was made last says to these commands."""
     out, err = io.StringIO(), io.StringIO()
     for line in lines:
-        assert shell(line, out, err) == 0, err.getvalue()
+        assert run_commands(line, out, err) == 0, err.getvalue()
     return out.getvalue()
 
 

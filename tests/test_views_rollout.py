@@ -9,7 +9,7 @@ import pytest
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.palette import LOOKS
@@ -23,7 +23,7 @@ UPDATE = "service update --quiet --detach"
 
 def said(line: str) -> str:
     out, err = io.StringIO(), io.StringIO()
-    shell(line, out, err)
+    run_commands(line, out, err)
     return out.getvalue() + err.getvalue()
 
 

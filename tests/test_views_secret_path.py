@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from swarmlab.errors import LabError
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.views.secret_path import FORMS, READ, SEALED, secret_path, stolen_disk
 
 
 def said(*lines: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     for line in lines:
-        shell(line, out, err)
+        run_commands(line, out, err)
     return out.getvalue() + err.getvalue()
 
 

@@ -10,7 +10,7 @@ from docker.types import Resources, ServiceMode
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.spread import spread
 
@@ -78,7 +78,7 @@ def test_a_fuller_node_says_what_it_has_more_of(cluster: Any):
     first = next(n for n, fate in fates(why(cluster, "first.1")).items() if fate == "◀ here")
     create(cluster, "web")
     assert fates(why(cluster, "web.1"))[first] == "has more tasks in all"
-    shell("docker service scale web=2", io.StringIO(), io.StringIO())
+    run_commands("docker service scale web=2", io.StringIO(), io.StringIO())
     second = next(n for n, fate in fates(why(cluster, "web.1")).items() if fate == "◀ here")
     assert fates(why(cluster, "web.2"))[second] == "has more tasks of the service"
 

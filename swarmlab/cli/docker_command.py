@@ -8,7 +8,8 @@ from pathlib import Path
 import docker
 
 from swarmlab.docker_cli.command_line import run
-from swarmlab.docker_cli.session import unreachable
+from swarmlab.docker_cli.progress import bar_text
+from swarmlab.docker_cli.session import split_host, unreachable
 from swarmlab.model.versions import API_VERSION
 
 DEFAULT = "unix:///var/run/docker.sock"
@@ -29,16 +30,12 @@ def host_of(name: str, folder: Path) -> str:
 
 def main(words: Sequence[str], folder: Path) -> int:
     """Runs `docker WORDS…` and returns the exit code. `-H` names a node or an address."""
-    words, name = list(words), ""
-    if words[:1] in (["-H"], ["--host"]) and len(words) > 1:
-        name, words = words[1], words[2:]
-    elif words and words[0].startswith(("-H=", "--host=")):
-        name, words = words[0].partition("=")[2], words[1:]
+    name, words = split_host(list(words))
     host, tty = host_of(name, folder), sys.stdout.isatty()
     try:
         client = docker.APIClient(base_url=host, version="auto")
     except docker.errors.DockerException:
-        if not _needs_nobody(words):
+        if not _needs_no_engine(words):
             sys.stderr.write(unreachable(host) + "\n")
             return 1
         client = docker.APIClient(base_url=host, version=API_VERSION)
@@ -52,20 +49,18 @@ def main(words: Sequence[str], folder: Path) -> int:
             tty=tty,
             width=os.get_terminal_size().columns if tty else 80,
             host=host,
-            progress=_bar if tty else None,
+            progress=_show_bar if tty else None,
             hints=sys.stderr.isatty(),
         )
     finally:
         client.close()
 
 
-def _needs_nobody(words: list[str]) -> bool:
+def _needs_no_engine(words: list[str]) -> bool:
     return not words or bool({"--help", "-h", "--version", "-v", "help", "config"} & {*words})
 
 
-def _bar(done: int, total: int, text: str) -> None:
-    """One line that is drawn anew, and is gone when all is done."""
-    filled = 30 * done // total if total else 30
-    line = f"[{'=' * filled}{' ' * (30 - filled)}] {text}"
-    sys.stderr.write(f"\r\033[K{line if done < total else ''}")
+def _show_bar(done: int, total: int, text: str) -> None:
+    """Redraw one line of the terminal; it is empty when all is done."""
+    sys.stderr.write(f"\r\033[K{bar_text(done, total, text) if done < total else ''}")
     sys.stderr.flush()

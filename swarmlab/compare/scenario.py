@@ -19,7 +19,7 @@ from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.faults import FAULTS, inject
 from swarmlab.compare.looks import LOOKS
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.simulation import S
 from swarmlab.strings import _
 
@@ -152,7 +152,7 @@ class ScenarioPlayer:
     def _docker(self, line: str) -> tuple[int, str]:
         """Exit code and standard error of a docker command line."""
         out, err = io.StringIO(), io.StringIO()
-        code, text = shell(line, out, err), err.getvalue()
+        code, text = run_commands(line, out, err), err.getvalue()
         for pattern, replacement in MASKS.items():
             text = re.sub(pattern, replacement, text)
         return code, text.strip()

@@ -21,6 +21,12 @@ STATES += ["running", "complete", "shutdown", "failed", "rejected"]
 RUNNING, COMPLETE = 9, 10
 
 
+def bar_text(done: int, total: int, text: str) -> str:
+    """A bar of 30 characters with what it counts."""
+    filled = 30 * done // total if total else 30
+    return f"[{'=' * filled}{' ' * (30 - filled)}] {text}"
+
+
 class Screen:
     """Lines by name, each in its place: printed as they come, or at the end below a live bar."""
 

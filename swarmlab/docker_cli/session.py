@@ -143,6 +143,16 @@ def unreachable(host: str) -> str:
     return f"Cannot connect to the Docker daemon at {host}. Is the docker daemon running?"
 
 
+def split_host(words: list[str]) -> tuple[str, list[str]]:
+    """The host of a leading `-H HOST` or `--host=HOST`, empty without one, and the other words."""
+    match words:
+        case ["-H" | "--host", host, *rest]:
+            return host, rest
+        case [first, *rest] if first.startswith(("-H=", "--host=")):
+            return first.partition("=")[2], rest
+    return "", words
+
+
 def host_of(client: docker.APIClient) -> str:
     """The address as docker writes it: `unix:///var/run/docker.sock`, `tcp://…`."""
     path = getattr(getattr(client, "_custom_adapter", None), "socket_path", None)

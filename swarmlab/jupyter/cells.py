@@ -1,18 +1,13 @@
-"""Help in the cells of a notebook: names of nodes by Tab, and a line where a cell did not end."""
+"""Errors in one line: a cell that was stopped, and a name whose cell was not run yet."""
 
 from __future__ import annotations
 
-import re
 from types import TracebackType
 from typing import Any
 
 from swarmlab.strings import N_, _
 
-CALL = re.compile(
-    r"(\w+)\.(?:crash|start|stop|pause|partition|slow|drop|client|machine|engine|disk)"
-    r"\([^()]*[\"'](?:[^\"']*,)?(?P<begun>\w*)$"
-)
-# A cell may have crashed a node before it came to the name.
+# The cell may have changed the cluster before it came to the name.
 NOT_YET = N_(
     "✘ {name!r} is not known yet: a cell above was not run. What this cell did before is done, so"
     " run the page from its top: Kernel > Restart Kernel, then cell by cell."
@@ -20,34 +15,19 @@ NOT_YET = N_(
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Makes both known to IPython."""
-    from IPython.core.completer import SimpleCompletion, context_matcher
-
-    @context_matcher()  # type: ignore[untyped-decorator]  # IPython has no types here
-    def matcher(context: Any) -> Any:
-        """The nodes of the cluster whose method is called: `cluster.crash("m`."""
-        call = CALL.search(context.line_with_cursor[: context.cursor_position])
-        names = getattr(ipython.user_ns.get(call[1]), "names", []) if call else []
-        found = [name for name in names if name.startswith(call["begun"])] if call else []
-        return {
-            "completions": [SimpleCompletion(text=name) for name in found],
-            "suppress": bool(found),
-        }
-
-    ipython.Completer.custom_matchers.append(matcher)
-    ipython.set_custom_exc((NameError, KeyboardInterrupt), in_a_line)
+    ipython.set_custom_exc((NameError, KeyboardInterrupt), show_in_one_line)
 
 
-def in_a_line(
+def show_in_one_line(
     ipython: Any,
     kind: type[BaseException],
     error: BaseException,
     trace: TracebackType,
     **options: Any,
 ) -> None:
-    """The stop button, and a name that a cell itself does not know: most often, a cell was not run.
+    """Show one sentence for a KeyboardInterrupt, and for a name that the cell itself misses.
 
-    Of both a line is shown, and no calls.
+    Every other error, and a name missed inside a function, keeps its traceback.
     """
     line, in_the_cell = "", trace.tb_next is not None and trace.tb_next.tb_next is None
     if isinstance(error, KeyboardInterrupt):

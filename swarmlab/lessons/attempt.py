@@ -15,7 +15,7 @@ from typing import Any
 from swarmlab.cluster.current import use
 from swarmlab.cluster.faults import FAULTS, inject
 from swarmlab.errors import LabError
-from swarmlab.jupyter.magic import shell
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons.bank import Exercise
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate
 from swarmlab.strings import N_, _
@@ -35,7 +35,7 @@ def run_lines(cluster: Any, text: str) -> tuple[int, str]:
         elif word == "run":
             cluster.run(*words)
         else:
-            code = shell(line, output, output)
+            code = run_commands(line, output, output)
     return code, output.getvalue()
 
 
