@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from swarmlab.engine.daemon import EngineProgram
+from functools import partial
+
+from swarmlab.engine.daemon import Engine
 from swarmlab.network.traffic import Traffic
 from swarmlab.simulation import Machine, Network, Simulation
 from swarmlab.worker.registry import Registry
@@ -16,7 +18,7 @@ class World:
         self.network = Network(self.simulation)
         self.registry = Registry()
         self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
-        program = EngineProgram(self.registry)
+        program = partial(Engine, registry=self.registry)
         for number, name in enumerate(names, start=2):
             address = f"10.77.{number // 256}.{number % 256}"
             Machine(self.network, name, address, program).start()
