@@ -217,4 +217,4 @@ def _logs(request: ApiRequest, spec: TaskSpec, tasks: Callable[[], list[Task]]) 
 
     refusal = "must specify at least one of 'stdout' or 'stderr'"
     tty = bool(spec.container.get("TTY"))
-    return streams.log_stream(request, sources, lambda: True, tty=tty, refusal=refusal)
+    return streams.log_stream(request, sources, lambda: True, tty=tty, no_channel=refusal)

@@ -152,8 +152,8 @@ def _event(request: ApiRequest, event: Document) -> Json:
 def events(request: ApiRequest) -> Any:
     """What happened `since`, then what happens `until`; for ever when nothing says stop."""
     wanted, simulation = request.filters(EVENT), request.engine.machine.simulation
-    start_ns = streams.moment(request, "since", simulation.now_ns + 1)
-    end_ns = streams.moment(request, "until", float("inf"))
+    start_ns = streams.time_parameter(request, "since", simulation.now_ns + 1)
+    end_ns = streams.time_parameter(request, "until", float("inf"))
 
     def pieces() -> streams.Pieces:
         last: Document | None = None

@@ -150,12 +150,12 @@ def answer(engine: Engine, clock: ClockDriver, request: Request) -> Response | H
             return value
         response = _response(value, status)
     except SwarmError as error:
-        response = refusal(int(error.status), str(error))
+        response = error_response(int(error.status), str(error))
     except EngineGone:
         raise
     except Exception:  # our own mistake: say so to the client, keep serving
         logging.getLogger("swarmlab").exception("%s %s", request.method, request.path)
-        response = refusal(500, "internal error; see the log")
+        response = error_response(500, "internal error; see the log")
     response.headers.extend(HEADERS)
     return response
 
@@ -169,5 +169,5 @@ def _response(value: Any, status: int) -> Response:
     return Response(text, status, content_type="application/json")
 
 
-def refusal(status: int, message: str) -> Response:
+def error_response(status: int, message: str) -> Response:
     return _response({"message": message}, status)

@@ -1,7 +1,7 @@
-"""Two ways in to an engine, one way of answering: HTTP on a UNIX socket, and HTTP without a socket.
+"""HTTP to an engine: over a UNIX socket, or within this process.
 
-`SocketServer` serves the stock `docker` command line and SDK; `in_process_client` gives the stock
-SDK a transport that ends in this process, with the very bytes that would go over a socket.
+`SocketServer` serves the stock `docker` command line and SDK; `in_process_client` is the stock SDK
+with an adapter that hands requests to an engine in this process, as the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import create_environ
 
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
-from swarmlab.engine.http_response import hijacked_head, locked, readable, receiver, respond, talk
+from swarmlab.engine.http_response import (
+    hijacked_head,
+    locked,
+    readable,
+    receiver,
+    respond,
+    send_all,
+)
 from swarmlab.engine.streams import Hijack
 from swarmlab.model.versions import API_VERSION
 
@@ -35,17 +42,17 @@ if TYPE_CHECKING:
 
     from swarmlab.engine.daemon import Engine
 
-ACCEPT_S = 0.02  # how often a server looks whether its machine is still up
-EngineOf = Callable[[], "Engine | None"]  # the engine that runs now; None while the machine is down
+ACCEPT_S = 0.02  # how often a server checks whether its machine is still up
+EngineOf = Callable[[], "Engine | None"]  # the running engine; None while the machine is down
 
 
 # -- in this process -------------------------------------------------------------------------------
-class _Pull(io.RawIOBase):
-    """A response's bytes, made as they are read; what http.client takes for a socket."""
+class _LazySocket(io.RawIOBase):
+    """A response whose bytes are made as they are read; a socket to http.client."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._rest = pieces, b""
-        # Where the SDK looks for a socket to end the stream from another thread.
+        # The SDK shuts this down to end the stream from another thread.
         self.sock = SimpleNamespace(shutdown=self._shut, close=lambda: None)
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -69,7 +76,7 @@ class _Pull(io.RawIOBase):
 
 
 class _Socket(socket.socket):
-    """The SDK leaves it to the garbage collector to close some of its sockets: so be it."""
+    """A socket that may be left to the garbage collector, as the SDK does, without a warning."""
 
     def __del__(self) -> None:
         if self.fileno() >= 0:
@@ -77,24 +84,24 @@ class _Socket(socket.socket):
 
 
 class EngineAdapter(HTTPAdapter):
-    """A transport for `requests` that ends at an engine in this process."""
+    """An adapter of `requests` that hands each request to an engine in this process."""
 
     def __init__(self, engine_of: EngineOf, clock: ClockDriver) -> None:
         super().__init__()
         self._engine_of, self._clock = engine_of, clock
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        asked = _asked(request)
+        received = _received(request)
         try:
-            answered = respond(self._engine_of(), self._clock, asked)
+            response = respond(self._engine_of(), self._clock, received)
         except EngineGone:
             refused = ConnectionRefusedError(111, "Connection refused")
             error = ProtocolError("Connection aborted.", refused)
             raise requests.exceptions.ConnectionError(error, request=request) from None
-        if isinstance(answered, Hijack):
-            parsed = self._hijacked(asked, answered)
+        if isinstance(response, Hijack):
+            parsed = self._hijacked(received, response)
         else:
-            parsed = _parsed(_Pull(answered), asked.method)
+            parsed = _parsed(_LazySocket(response), received.method)
         raw = HTTPResponse(
             body=parsed, headers=dict(parsed.getheaders()), status=parsed.status,
             reason=parsed.reason, preload_content=False, decode_content=False,
@@ -103,9 +110,9 @@ class EngineAdapter(HTTPAdapter):
         return self.build_response(request, raw)
 
     def _hijacked(self, request: Request, hijack: Hijack) -> http.client.HTTPResponse:
-        """A real socket, as the SDK polls it; a thread serves its other end.
+        """The response on a real socket, since the SDK polls it; a thread serves its other end.
 
-        What depends on nobody is heard to its end first, so that time passes in a known order.
+        A stream that needs no input is run to its end first, so that runs are reproducible.
         """
         ours, theirs = (_Socket(fileno=end.detach()) for end in socket.socketpair())
         ours.sendall(hijacked_head(request, hijack))
@@ -113,11 +120,12 @@ class EngineAdapter(HTTPAdapter):
         theirs.close()  # the response keeps its own handle
         pieces = locked(self._clock, hijack.talk(receiver(ours)), passing=False)
         pieces = pieces if hijack.live else iter([b"".join(pieces)])
-        threading.Thread(target=talk, args=(ours, pieces), name="hijacked", daemon=True).start()
+        threading.Thread(target=send_all, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
 
 
-def _asked(request: requests.PreparedRequest) -> Request:
+def _received(request: requests.PreparedRequest) -> Request:
+    """The request as a server receives it."""
     data: Any = request.body or b""
     if not isinstance(data, (bytes, str)):
         data = data.read() if hasattr(data, "read") else b"".join(data)
@@ -136,7 +144,7 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
     """The stock SDK's client of engine `name`."""
     import docker
 
-    # A port and a version must be given: the SDK asks for them before an adapter can be mounted.
+    # Port and version must be given: the SDK needs them before an adapter can be mounted.
     client = docker.DockerClient(base_url=f"http://{name}.swarmlab:2375", version=API_VERSION)
     client.api.mount("http://", adapter)
     return client
@@ -144,7 +152,7 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
 
 # -- over a socket ---------------------------------------------------------------------------------
 class _Handler(WSGIRequestHandler):
-    """One connection: requests are answered one after the other until somebody hangs up."""
+    """One connection: handles its requests in turn until either side closes it."""
 
     protocol_version = "HTTP/1.1"
     server: SocketServer  # type: ignore[assignment]
@@ -153,46 +161,47 @@ class _Handler(WSGIRequestHandler):
         clock, request = self.server.clock, Request(self.make_environ())
         self.close_connection = True
         try:
-            answered = respond(self.server.engine_of(), clock, request)
+            response = respond(self.server.engine_of(), clock, request)
         except EngineGone:
             return
-        if isinstance(answered, Hijack):
-            self.wfile.write(hijacked_head(request, answered))
+        if isinstance(response, Hijack):
+            self.wfile.write(hijacked_head(request, response))
             read = self.rfile.peek() if readable(self.connection) else b""  # type: ignore
-            talk(self.connection, locked(clock, answered.talk(receiver(self.connection, read))))
+            receive = receiver(self.connection, read)
+            send_all(self.connection, locked(clock, response.talk(receive)))
             return
-        first = next(answered)
+        first = next(response)
         self.wfile.write(first)
-        for piece in answered:
+        for piece in response:
             if piece:
                 self.wfile.write(piece)
             elif readable(self.connection) and not self.connection.recv(1, socket.MSG_PEEK):
-                return  # it hung up
-        wanted = request.headers.get("Connection", "").lower()
-        self.close_connection = wanted == "close" or b"\r\nConnection: close" in first
+                return  # the client closed the connection
+        close = request.headers.get("Connection", "").lower() == "close"
+        self.close_connection = close or b"\r\nConnection: close" in first
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Quiet: a server in a notebook does not write into it."""
+        """Log nothing: a server in a notebook must not write into it."""
 
 
 class SocketServer:
     """One engine's `docker.sock`. While the machine is down, connections are refused."""
 
-    # What werkzeug's request handler wants to know of its server.
+    # What werkzeug's request handler reads from its server.
     ssl_context = None
     multithread, multiprocess, _server_version = True, False, "swarmlab"
     server_address = ("docker.sock", 0)
 
     def __init__(self, path: Path | str, engine_of: EngineOf, clock: ClockDriver) -> None:
         self.path, self.engine_of, self.clock = Path(path), engine_of, clock
-        self._begun, self._stopping = threading.Event(), threading.Event()
+        self._listening, self._stopping = threading.Event(), threading.Event()
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._run, name=f"serve {path}", daemon=True)
 
     def start(self) -> None:
-        """The socket is there when this returns, if the machine is up."""
+        """Start serving; if the machine is up, the socket exists when this returns."""
         self._thread.start()
-        self._begun.wait()
+        self._listening.wait()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -202,21 +211,21 @@ class SocketServer:
         while not self._stopping.is_set():
             engine = self.engine_of()
             if engine is None:
-                self._begun.set()
+                self._listening.set()
                 self._stopping.wait(ACCEPT_S)
             else:
                 self._listen(engine)
 
     def _listen(self, engine: Engine) -> None:
-        """Take connections as long as this engine runs; then end every conversation."""
+        """Accept connections while this engine runs, then close all of them."""
         self.path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.path))
             listener.listen(1024)
             listener.settimeout(ACCEPT_S)
-            self._begun.set()
+            self._listening.set()
             while self.engine_of() is engine and not self._stopping.is_set():
-                with contextlib.suppress(OSError):  # nobody came
+                with contextlib.suppress(OSError):  # no client within `ACCEPT_S`
                     connection, _ = listener.accept()
                     self._connections.add(connection)
                     threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
