@@ -1,4 +1,4 @@
-"""/containers and /exec: what runs on this engine, for the swarm or by itself.
+"""/containers and /exec: the containers of this engine, those of swarm tasks and all others.
 
 Source: moby daemon/server/router/container, daemon/{list,inspect}.go.
 """
@@ -20,7 +20,8 @@ from swarmlab.units import human_duration
 from swarmlab.worker.containers import Container, Exec
 
 Json = dict[str, Any]
-END = frozenset(b"\x03\x04")  # what Ctrl-C and Ctrl-D send: nothing else is read from a terminal
+# Ctrl-C and Ctrl-D end a process; nothing else that is typed on a terminal is read.
+END_KEYS = frozenset(b"\x03\x04")
 
 
 # -- the list -------------------------------------------------------------------------------------
@@ -29,16 +30,16 @@ def _labels(container: Container) -> Json:
 
 
 def _status(now_ns: int, container: Container) -> str:
-    """As `docker ps` says it."""
+    """As `docker ps` shows it. Source: moby container/state.go, String."""
     if container.running:
-        word = container.health.status if container.health else ""
-        word = f" ({'health: ' if word == 'starting' else ''}{word})" if word else ""
-        up = human_duration((now_ns - (container.started_ns or 0)) / S)
-        return f"Up {up}{word}"
+        age = human_duration((now_ns - (container.started_ns or 0)) / S)
+        health = container.health.status if container.health else ""
+        prefix = "health: " if health == "starting" else ""
+        return f"Up {age} ({prefix}{health})" if health else f"Up {age}"
     if container.finished_ns is None:
         return "Created"
-    ago = human_duration((now_ns - container.finished_ns) / S)
-    return f"Exited ({container.exit_code}) {ago} ago"
+    age = human_duration((now_ns - container.finished_ns) / S)
+    return f"Exited ({container.exit_code}) {age} ago"
 
 
 def _ports(container: Container) -> list[Json]:
@@ -64,11 +65,11 @@ TESTS: dict[str, filters.Test] = {
 
 
 def containers(request: ApiRequest) -> Any:
-    wanted = request.filters(TESTS)
-    limit, now_ns = request.number("limit") or 0, request.engine.machine.simulation.now_ns
-    every = request.flag("all") or limit > 0 or "status" in wanted or "exited" in wanted
-    found = [c for c in wanted.keep(request.engine.containers.all(), TESTS) if every or c.running]
-    found.reverse()  # newest first
+    selection, limit = request.filters(TESTS), request.number("limit") or 0
+    now_ns = request.engine.machine.simulation.now_ns
+    ended_too = request.flag("all") or limit > 0 or "status" in selection or "exited" in selection
+    newest_first = reversed(selection.keep(request.engine.containers.all(), TESTS))
+    selected = [c for c in newest_first if ended_too or c.running]
     return [
         {
             "Id": c.id,
@@ -85,7 +86,7 @@ def containers(request: ApiRequest) -> Any:
             "NetworkSettings": {"Networks": {}},
             "Mounts": [],
         }
-        for c in (found[:limit] if limit > 0 else found)
+        for c in (selected[:limit] if limit > 0 else selected)
     ]
 
 
@@ -122,7 +123,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
         port: [{"HostIp": "0.0.0.0", "HostPort": str(number)} for number in numbers]
         for port, numbers in c.ports.items()
     }
-    parts = ("HostConfig", "NetworkingConfig")
+    other_parts = ("HostConfig", "NetworkingConfig")
     return {
         "Id": c.id,
         "Created": request.time(c.created_ns),
@@ -144,7 +145,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
             "Hostname": c.hostname,
             "Tty": False,
             "OpenStdin": False,
-            **{key: value for key, value in c.config.items() if key not in parts},
+            **{key: value for key, value in c.config.items() if key not in other_parts},
             "Cmd": c.config.get("Cmd") or c.image.config.get("Cmd"),
             "Entrypoint": c.option("Entrypoint"),
             "Env": [f"{name}={value}" for name, value in c.environment.items()],
@@ -165,9 +166,8 @@ def create(request: ApiRequest) -> Any:
 
 def start(request: ApiRequest, ref: str) -> Any:
     container = request.engine.containers.get(ref)
-    if container.running:
-        return Response(status=304)
-    return request.wait(request.engine.containers.start(container))
+    call = request.engine.containers.start(container)
+    return Response(status=304) if container.running else request.wait(call)
 
 
 def _grace_ns(request: ApiRequest) -> int | None:
@@ -198,10 +198,10 @@ def remove(request: ApiRequest, ref: str) -> None:
 
 
 def wait(request: ApiRequest, ref: str) -> Any:
-    """Answers when the container has ended; the head goes out at once."""
+    """Returns the exit code once the container has ended; the head is sent at once."""
     container = request.engine.containers.get(ref)
-    coming = container.running or request.text("condition") in ("next-exit", "removed")
-    exited = container.exited if coming else None
+    will_end = container.running or request.text("condition") in ("next-exit", "removed")
+    exited = container.exited if will_end else None
 
     def pieces() -> Pieces:
         while exited and exited.waiting and request.alive():
@@ -220,11 +220,11 @@ def logs(request: ApiRequest, ref: str) -> Any:
         lambda: [(container, "")],
         lambda: container.running,
         tty=bool(container.config.get("Tty")),
-        refusal="Bad parameters: you must choose at least one stream",
+        no_channel="Bad parameters: you must choose at least one stream",
     )
 
 
-# -- commands inside ------------------------------------------------------------------------------
+# -- exec: commands in running containers ---------------------------------------------------------
 def exec_create(request: ApiRequest, ref: str) -> Any:
     containers, config = request.engine.containers, freeze(request.body()).with_()
     return {"Id": containers.exec_create(containers.get(ref), config).id}
@@ -237,29 +237,29 @@ def _exec(request: ApiRequest, ref: str) -> Exec:
 
 
 def exec_start(request: ApiRequest, ref: str) -> Any:
-    made, body = _exec(request, ref), request.body()
-    if made.running or made.exit_code is not None:
+    instance, body = _exec(request, ref), request.body()
+    if instance.running or instance.exit_code is not None:
         raise Conflict(f"exec command {ref} has already run")
     if body.get("Detach"):
-        made.start(b"")
+        instance.start(b"")
         return None
-    # The terminal is made as `create` said; whether there are frames is for `start` to say.
-    terminal, raw = bool(made.config.get("Tty")), bool(body.get("Tty"))
-    wants_input = bool(made.config.get("AttachStdin"))
+    # Whether there is a terminal is up to `create`, whether output is framed up to `start`.
+    terminal, raw = bool(instance.config.get("Tty")), bool(body.get("Tty"))
+    attach_stdin = bool(instance.config.get("AttachStdin"))
 
     def talk(receive: Receive) -> Pieces:
         typed, piece = b"", None
-        while wants_input and not terminal and request.alive() and (piece := receive()) != b"":
+        while attach_stdin and not terminal and request.alive() and (piece := receive()) != b"":
             typed += piece or b""
             if piece is None:
                 yield None
-        answer = made.start(typed)
+        exit_code = instance.start(typed)
         count = 0
         while True:
-            ended = answer.done or not request.alive()
-            if terminal and made.process and END & set(receive() or b""):
-                made.process.end(130)
-            entries = made.output[count:]
+            ended = exit_code.done or not request.alive()
+            if terminal and instance.process and END_KEYS & set(receive() or b""):
+                instance.process.end(130)
+            entries = instance.output[count:]
             count += len(entries)
             for entry in entries:
                 data = entry.data.replace(b"\n", b"\r\n") if terminal else entry.data
@@ -268,22 +268,22 @@ def exec_start(request: ApiRequest, ref: str) -> Any:
                 return
             yield b""
 
-    return Hijack(talk, streams.content_type(raw), live=wants_input)
+    return Hijack(talk, streams.content_type(raw), live=attach_stdin)
 
 
 def exec_resize(request: ApiRequest, ref: str) -> None:
-    """Terminals here have no size."""
+    """Simulated terminals have no size."""
 
 
 def exec_inspect(request: ApiRequest, ref: str) -> Any:
-    made = _exec(request, ref)
-    command, *arguments = made.config["Cmd"]
-    tty = bool(made.config.get("Tty"))
+    instance = _exec(request, ref)
+    command, *arguments = instance.config["Cmd"]
+    tty = bool(instance.config.get("Tty"))
     return {
-        "ID": made.id,
-        "ContainerID": made.container.id,
-        "Running": made.running,
-        "ExitCode": made.exit_code,
-        "OpenStdin": bool(made.config.get("AttachStdin")),
+        "ID": instance.id,
+        "ContainerID": instance.container.id,
+        "Running": instance.running,
+        "ExitCode": instance.exit_code,
+        "OpenStdin": bool(instance.config.get("AttachStdin")),
         "ProcessConfig": {"tty": tty, "entrypoint": command, "arguments": arguments},
     }

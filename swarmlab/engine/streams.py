@@ -1,7 +1,7 @@
-"""Answers that grow: framed output, followed logs, events, and connections taken over.
+"""Responses without an end: framed output, logs that are followed, hijacked connections.
 
-A stream is an iterator of pieces that is asked for each with the clock's lock held. An empty piece
-says "nothing new: let time pass", and None "nothing new until somebody else does something".
+A stream is an iterator of pieces; each is made while the clock's lock is held. An empty piece means
+"nothing yet: let virtual time pass", None "nothing until the client or another request acts".
 Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 """
 
@@ -25,17 +25,17 @@ POLL_NS = 100 * MS
 
 Pieces = Iterator[bytes | None]
 Receive = Callable[[], bytes | None]  # what the client typed; None: nothing yet, b"": no more
-# A container whose output is wanted, and what `details` says of it: `com.docker.swarm.node.id=…,…`.
+# A container to read logs from, and its `details`: `com.docker.swarm.node.id=…,…`, or nothing.
 Source = tuple[Container, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Hijack:
-    """The connection stops being HTTP: `talk` hears the client and yields what it is to get."""
+    """The connection stops being HTTP: `talk` reads from the client and yields what to send."""
 
     talk: Callable[[Receive], Pieces]
     content_type: str
-    live: bool  # it depends on what the client does
+    live: bool  # whether the output depends on what the client sends
 
 
 def stream(pieces: Pieces, content_type: str = "application/json") -> Response:
@@ -43,7 +43,7 @@ def stream(pieces: Pieces, content_type: str = "application/json") -> Response:
 
 
 def frame(channel: str, data: bytes, *, tty: bool = False) -> bytes:
-    """One piece of output; without a terminal, with the header that says which channel it is."""
+    """One piece of output; without a terminal, behind a header with channel and length."""
     return data if tty else struct.pack(">BxxxL", CHANNELS[channel], len(data)) + data
 
 
@@ -51,8 +51,8 @@ def content_type(tty: bool) -> str:
     return RAW if tty else MULTIPLEXED
 
 
-def moment(request: ApiRequest, name: str, default_ns: float) -> float:
-    """A time parameter, `seconds[.nanoseconds]` since 1970, as a virtual time."""
+def time_parameter(request: ApiRequest, name: str, default_ns: float) -> float:
+    """A query parameter, `seconds[.nanoseconds]` since 1970, as a virtual time."""
     text = request.text(name)
     if text in ("", "0"):
         return default_ns
@@ -70,38 +70,44 @@ def log_stream(
     more: Callable[[], bool],
     *,
     tty: bool,
-    refusal: str,
+    no_channel: str,
 ) -> Response:
-    """The lines that were asked for; with `follow`, also those to come, as long as `more`."""
+    """The log lines that the request selects; with `follow`, new ones too, while `more()`.
+
+    `no_channel`: the error when neither stdout nor stderr is selected.
+    """
     channels = [name for name in CHANNELS if request.flag(name)]
     if not channels:
-        raise BadParameter(refusal)
-    tail = request.text("tail", "all") or "all"
+        raise BadParameter(no_channel)
+    tail = request.text("tail") or "all"
     if tail != "all" and not tail.lstrip("-").isdigit():
         raise EngineFault('tail value must be a positive integer or "all"')
-    last = None if tail == "all" or int(tail) < 0 else int(tail)
-    since_ns, until_ns = moment(request, "since", 0), moment(request, "until", float("inf"))
-    times, details = request.flag("timestamps"), request.flag("details")
-    counts: dict[str, int] = {}  # container -> how many of its entries were looked at
+    tail_max = None if tail == "all" or int(tail) < 0 else int(tail)
+    since_ns, until_ns = (
+        time_parameter(request, "since", 0),
+        time_parameter(request, "until", float("inf")),
+    )
+    timestamps, details = request.flag("timestamps"), request.flag("details")
+    counts: dict[str, int] = {}  # container id -> how many of its entries have been read
 
     def lines() -> Pieces:
-        found = []
-        for container, where in sources():
-            seen = counts.get(container.id)
-            unseen_count = container.lines_count - (seen or 0)
-            entries = list(container.logs)[max(0, len(container.logs) - unseen_count) :]
+        new_entries = []
+        for container, source_details in sources():
+            read_count = counts.get(container.id)
+            unread_count = container.lines_count - (read_count or 0)
             counts[container.id] = container.lines_count
-            wanted = (
+            selected = (
                 entry
-                for entry in entries
+                for entry in list(container.logs)[max(0, len(container.logs) - unread_count) :]
                 if entry.stream in channels and since_ns <= entry.at_ns <= until_ns
             )
-            kept = deque(wanted, last if seen is None else None)
-            found += [(entry, f"{where} " if details and where else "") for entry in kept]
-        for entry, where in sorted(found, key=lambda row: row[0].at_ns):
-            prefix = (f"{request.time(entry.at_ns, digits=9)} " if times else "") + where
+            prefix = f"{source_details} " if details and source_details else ""
+            last_entries = deque(selected, tail_max if read_count is None else None)
+            new_entries += [(entry, prefix) for entry in last_entries]
+        for entry, prefix in sorted(new_entries, key=lambda row: row[0].at_ns):
+            time = f"{request.time(entry.at_ns, digits=9)} " if timestamps else ""
             for line in entry.data.splitlines(keepends=True):
-                yield frame(entry.stream, prefix.encode() + line, tty=tty)
+                yield frame(entry.stream, (time + prefix).encode() + line, tty=tty)
 
     def pieces() -> Pieces:
         while True:
