@@ -14,7 +14,7 @@ import docker
 import pytest
 import requests
 
-from swarmlab.engine.clock_drivers import REQUEST_NS, PacedClock, Pacer
+from swarmlab.engine.clock_drivers import REQUEST_NS, Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import DeadlineExceeded
 from swarmlab.model import TaskState
@@ -30,7 +30,7 @@ class Served(Lab):
         self.clients: list[docker.DockerClient] = []
         self.pacer = Pacer(self.simulation)
         self.path = folder / "docker.sock"
-        self.server = SocketServer(self.path, self.engine_of, PacedClock(self.pacer))
+        self.server = SocketServer(self.path, self.engine_of, self.pacer)
         self.pacer.start()
         self.server.start()
 
@@ -125,12 +125,11 @@ def test_an_engine_that_crashes_while_it_is_asked_breaks_the_connection():
 def test_at_constant_speed_1_a_time_is_always_shown_alike():
     """Tests of real programs compare CreatedAt between calls."""
     pacer = Pacer(Simulation())
-    clock = PacedClock(pacer)
     pacer.start()
     shown = set()
     for _ in range(50):
-        with clock.lock:
-            shown.add(clock.to_unix_ns(123))
+        with pacer.lock:
+            shown.add(pacer.to_unix_ns(123))
         time.sleep(0.001)
     pacer.stop()
     assert len(shown) == 1
@@ -141,7 +140,7 @@ def test_ages_are_virtual_ages():
     pacer = Pacer(Simulation())
     pacer.start()
     pacer.run_ahead(1 * HOUR)
-    age_ns = time.time_ns() - PacedClock(pacer).to_unix_ns(0)
+    age_ns = time.time_ns() - pacer.to_unix_ns(0)
     pacer.stop()
     assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
 
@@ -161,17 +160,17 @@ def test_virtual_time_goes_as_fast_as_it_is_told_and_stops_at_0():
 def test_a_paced_wait_lets_others_in():
     simulation = Simulation()
     pacer = Pacer(simulation)
-    clock, call = PacedClock(pacer), Call()
+    call = Call()
     pacer.start()
 
     def wait() -> None:
-        with clock.lock:
-            clock.wait(call)
+        with pacer.lock:
+            pacer.wait(call)
 
     waiter = threading.Thread(target=wait)
     waiter.start()
     time.sleep(0.05)
-    with clock.lock:  # free although somebody waits
+    with pacer.lock:  # free although somebody waits
         simulation.after(0, call.resolve, 1)
     waiter.join(5)
     pacer.stop()

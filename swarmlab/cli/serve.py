@@ -21,7 +21,7 @@ from pathlib import Path
 from swarmlab.cli import ctl
 from swarmlab.cluster.factory import engines, simulate
 from swarmlab.cluster.simulated import SimulatedCluster
-from swarmlab.engine.clock_drivers import PacedClock, Pacer
+from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
 
@@ -106,7 +106,7 @@ def engine_sockets(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Ite
         SocketServer(
             folder / name / "docker.sock",
             functools.partial(cluster.engine, name),
-            PacedClock(pacer),
+            pacer,
         )
         for name in cluster.names
     ]

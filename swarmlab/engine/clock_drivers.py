@@ -1,8 +1,8 @@
 """Clock drivers: run until the reply is ready, or follow the wall clock.
 
-`VirtualClock` serves requests in this process: virtual time moves only while a request waits, as
-fast as it can. `PacedClock` serves sockets: a `Pacer` thread ties virtual time to the wall clock,
-and a request that waits takes real time.
+`VirtualClock` drives requests in this process: virtual time moves only while a request waits, as
+fast as it can. `Pacer` drives served clusters: its thread ties virtual time to the wall clock, and
+a request that waits takes real time.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class VirtualClock(ClockDriver):
         self.simulation.run_while(waiting, ns)
 
 
-class Pacer:
+class Pacer(ClockDriver):
     """A thread that advances virtual time with the wall clock, `speed` times as fast.
 
     Code that touches the simulation holds `condition`; it is notified after every event.
@@ -99,7 +99,7 @@ class Pacer:
         self, simulation: Simulation, speed: float = 1.0, lock: threading.RLock | None = None
     ) -> None:
         self.simulation = simulation
-        self.condition = threading.Condition(lock)
+        self.lock = self.condition = threading.Condition(lock)
         self.speed = speed
         self._thread: threading.Thread | None = None
         self._wall_ns = time.time_ns() - time.monotonic_ns()  # what to add to the monotonic clock
@@ -154,7 +154,7 @@ class Pacer:
         with self.condition:
             while self._thread is threading.current_thread():
                 self.catch_up()
-                self.condition.wait(self.nap_s(self.simulation.next_ns))
+                self.condition.wait(self._nap_s(self.simulation.next_ns))
 
     # -- advancing time; the caller holds the condition -------------------------------
     def catch_up(self) -> None:
@@ -175,33 +175,20 @@ class Pacer:
         if moved:
             self.condition.notify_all()
 
-    def nap_s(self, until_ns: int | None) -> float:
+    def begin_request(self) -> None:
+        self.catch_up()
+
+    def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
+        end_ns = self.simulation.now_ns + ns
+        self.condition.notify_all()  # the thread may have to wake up earlier
+        while waiting() and self.simulation.now_ns < end_ns:
+            next_ns = self.simulation.next_ns
+            self.condition.wait(self._nap_s(end_ns if next_ns is None else min(next_ns, end_ns)))
+            self.catch_up()
+
+    def _nap_s(self, until_ns: int | None) -> float:
         """Wall seconds until that virtual time, at most `NAP_S`."""
         if until_ns is None or not self.speed:
             return NAP_S
         left_ns = until_ns - self._due_ns(time.monotonic_ns())
         return min(max(left_ns / self.speed / S, 0.0002), NAP_S)
-
-
-class PacedClock(ClockDriver):
-    """Waits in real time while a `Pacer` advances the simulation."""
-
-    def __init__(self, pacer: Pacer) -> None:
-        self.pacer = pacer
-        self.lock: threading.Condition = pacer.condition
-
-    def begin_request(self) -> None:
-        self.pacer.catch_up()
-
-    def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
-        simulation = self.pacer.simulation
-        end_ns = simulation.now_ns + ns
-        self.lock.notify_all()  # the pacer may have to wake up earlier
-        while waiting() and simulation.now_ns < end_ns:
-            next_ns = simulation.next_ns
-            self.lock.wait(self.pacer.nap_s(end_ns if next_ns is None else min(next_ns, end_ns)))
-            self.pacer.catch_up()
-
-    @property
-    def offset_ns(self) -> int:
-        return self.pacer.offset_ns

@@ -83,10 +83,8 @@ def log_stream(
     if tail != "all" and not tail.lstrip("-").isdigit():
         raise EngineFault('tail value must be a positive integer or "all"')
     tail_max = None if tail == "all" or int(tail) < 0 else int(tail)
-    since_ns, until_ns = (
-        time_parameter(request, "since", 0),
-        time_parameter(request, "until", float("inf")),
-    )
+    since_ns = time_parameter(request, "since", 0)
+    until_ns = time_parameter(request, "until", float("inf"))
     timestamps, details = request.flag("timestamps"), request.flag("details")
     counts: dict[str, int] = {}  # container id -> how many of its entries have been read
 
