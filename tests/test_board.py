@@ -15,7 +15,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
-from swarmlab.cluster.simulated_state import Machine
+from swarmlab.cluster.simulated_state import MachineState
 from swarmlab.views import widget as module
 from swarmlab.views.board import Board, board_of, trait_name
 from swarmlab.views.board_rows import settled
@@ -77,7 +77,7 @@ def test_a_service_fills_the_columns(board, cluster):
     ]
     assert board.services == [["web", "6 of 6 running · nginx"]]
     assert board.status["notices"] == []
-    assert "service web (nginx): 6 of 6 running" in board.words
+    assert "service web (nginx): 6 of 6 running" in board.text
 
 
 def test_what_waits_is_shown_with_its_reason(board, cluster):
@@ -101,7 +101,7 @@ def test_without_a_widget_a_table_and_words_are_shown(board, cluster):
     cluster.run("10s")
     board.refresh()
     data = board._repr_mimebundle_()[0]
-    assert data["text/plain"] == board.words
+    assert data["text/plain"] == board.text
     assert data["text/html"].startswith("<table>")
     assert "web.1 running" in data["text/html"]
     assert "<p>service web (nginx): 2 of 2 running</p>" in data["text/html"]
@@ -124,7 +124,7 @@ def test_a_click_crashes_the_leader_and_time_has_to_pass_to_see_what_follows(boa
     leader = look(cluster).leader
     assert leader in ("m2", "m3")
     assert column(board, leader)["leads"]
-    assert f"{leader} leads" in board.words
+    assert f"{leader} leads" in board.text
     assert any(sentence.startswith(f"{leader} leads now (term ") for sentence in told(board))
 
 
@@ -202,7 +202,7 @@ def test_time_does_not_play_for_who_has_paused_it(board, cluster):
     ids=["all runs", "one is missing", "no leader", "a crash not noticed"],
 )
 def test_settled_means_led_at_work_and_nobody_mistaken(nodes, tasks, machines, expected):
-    seen = {name: Machine(up, "", None) for name, up in machines.items()}
+    seen = {name: MachineState(up, "", None) for name, up in machines.items()}
     assert settled(picture(nodes, [WEB], tasks, machines=seen)) is expected
 
 

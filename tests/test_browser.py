@@ -71,9 +71,9 @@ class Board:
         assert len(names) <= 1, names
         return names[0] if names else ""
 
-    def words(self) -> str:
+    def text(self) -> str:
         """The text twin."""
-        return self.root.locator("details.words pre").text_content() or ""
+        return self.root.locator("details.text-form pre").text_content() or ""
 
     def step_until_another_leads(self, former: str) -> str:
         """Let time pass, 10 s a click, until the board shows another leader; its name."""
@@ -82,7 +82,7 @@ class Board:
             self.root.page.wait_for_timeout(200)
             if self.leader() not in ("", former):
                 return self.leader()
-        raise AssertionError(f"nobody follows {former}; in words: {self.words()}")
+        raise AssertionError(f"nobody follows {former}; in words: {self.text()}")
 
 
 @pytest.mark.browser
@@ -99,7 +99,7 @@ def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
         board.column(first).locator('.menu button[data-do="crash"]').click()
         board.column(first).get_by_text("down").first.wait_for()
         second = board.step_until_another_leads(first)
-        assert f"{second} leads" in board.words()
+        assert f"{second} leads" in board.text()
 
         board.column(first).locator(".head").click()
         board.column(first).locator('.menu button[data-do="start"]').click()
@@ -108,7 +108,7 @@ def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
         board.column(second).locator(".head").press("c")
         board.column(second).get_by_text("down").first.wait_for()
         third = board.step_until_another_leads(second)
-        assert f"{third} leads" in board.words()
+        assert f"{third} leads" in board.text()
         assert third != second
         notebook.screenshot(tmp_path / "board.png")
 
@@ -176,4 +176,4 @@ def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, c
         for _ in range(6):
             root.locator("button.step").click()
         root.locator('.column[data-role="leader"]').wait_for()
-        assert "leader" in (root.locator(".words pre").text_content() or "")
+        assert "leader" in (root.locator(".text-form pre").text_content() or "")

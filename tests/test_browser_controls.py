@@ -186,7 +186,7 @@ def use_board(notebook: Notebook) -> None:
 
 def use_timeline(notebook: Notebook) -> None:
     line = notebook.page.locator(".swarmlab-timeline")
-    clock, marks = line.locator(".clock"), line.locator("button.mark")
+    clock, marks = line.locator(".clock"), line.locator("button.event")
     happened = line.locator(".happened")
     now = happened.text_content() or ""
     by_both(line.locator("button.back"), happened)
@@ -195,7 +195,7 @@ def use_timeline(notebook: Notebook) -> None:
     marks.first.click()
     expect(marks.first).to_have_attribute("aria-current", "step")
     seen_by(partial(Locator.press, key="ArrowRight"), marks.first, happened)
-    expect(line.locator(".mark[aria-current=step]")).to_be_focused()
+    expect(line.locator(".event[aria-current=step]")).to_be_focused()
     marks.nth(2).press("Enter")
     expect(marks.nth(2)).to_have_attribute("aria-current", "step")
     line.locator("button.fork").click()

@@ -238,7 +238,7 @@ def test_another_manager_leads_after_the_leader_crashed_and_the_crashed_one_come
         real.client(first).ping()
     real.until(lambda: real.leader() not in ("", first), "60s")
     assert real.default_node() != first
-    assert f"{first}: manager" in real.board().words
+    assert f"{first}: manager" in real.board().text
     real.until(lambda: running(real, "web") == 5, "120s")
     real.start(first)
     assert real.client(first).ping()

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from swarmlab.cluster.simulated_state import Machine
+from swarmlab.cluster.simulated_state import MachineState
 from swarmlab.views.palette import BLACK, LOOKS, WHITE, kind_of
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, TaskRow, look, node_rows, picture
-from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, listed
+from swarmlab.views.text import NO_LEADER, change_sentences, listed, snapshot_text
 
 
 def node(name: str, role: str = "worker", **changes: object) -> dict[str, object]:
@@ -67,7 +67,7 @@ def test_a_picture_shows_what_is_wanted_and_what_is_still_ending_but_no_history(
         ("new", "running", "w2"),
         ("two", "pending", ""),
     ]
-    assert [(row.running, row.wanted, row.image) for row in seen.services] == [(1, 2, "nginx")]
+    assert [(row.running, row.desired, row.image) for row in seen.services] == [(1, 2, "nginx")]
     assert [row.id for row in seen.pending] == ["two"]
     assert {row.name: row.running for row in seen.nodes} == {"m1": 1, "w2": 0, "w10": 0}
 
@@ -90,18 +90,18 @@ def test_the_last_failure_of_a_slot_is_shown_until_its_next_task_runs():
 def test_only_a_simulation_knows_machines_and_terms_and_a_real_cluster_says_so():
     rows = {row.name: row for row in picture(NODES, [], []).nodes}
     assert (rows["m1"].up, rows["m1"].term, rows["m1"].raft) == (None, None, "")
-    machines = {"m1": Machine(True, "leader", 3), "w2": Machine(True, "", None)}
-    machines["w10"] = Machine(False, "", None)
+    machines = {"m1": MachineState(True, "leader", 3), "w2": MachineState(True, "", None)}
+    machines["w10"] = MachineState(False, "", None)
     rows = {row.name: row for row in picture(NODES, [], [], machines=machines).nodes}
     assert (rows["m1"].up, rows["m1"].term, rows["m1"].raft) == (True, 3, "leader")
     assert rows["w10"].condition == "crashed, not noticed yet"
     assert rows["w2"].condition == "up, still believed down"
-    machines["w2"] = Machine(True, "", None, left=True)
+    machines["w2"] = MachineState(True, "", None, left=True)
     assert picture(NODES, [], [], machines=machines).nodes[1].condition == "has left the swarm"
 
 
 @pytest.mark.parametrize(
-    ("state", "wanted", "node_down", "kind"),
+    ("state", "should_run", "node_down", "kind"),
     [
         ("new", True, False, "pending"),
         ("preparing", True, False, "starting"),
@@ -113,8 +113,8 @@ def test_only_a_simulation_knows_machines_and_terms_and_a_real_cluster_says_so()
         ("complete", True, False, "complete"),
     ],
 )
-def test_a_state_is_drawn_as_one_kind(state: str, wanted: bool, node_down: bool, kind: str):
-    assert kind_of(state, wanted=wanted, node_down=node_down) == kind
+def test_a_state_is_drawn_as_one_kind(state: str, should_run: bool, node_down: bool, kind: str):
+    assert kind_of(state, should_run=should_run, node_down=node_down) == kind
 
 
 def luminance(colour: str) -> float:
@@ -165,13 +165,13 @@ def test_changes_are_told_as_what_happened():
         leader="m2",
         term=3,
     )
-    assert changes_in_words(before, after) == [
+    assert change_sentences(before, after) == [
         "m1 crashed.",
         "m2 leads now (term 3).",
         "web.2 moved from m1 to w2.",
     ]
-    assert changes_in_words(before, before) == []
-    assert changes_in_words(before, replace(before, leader="", term=None)) == [NO_LEADER]
+    assert change_sentences(before, before) == []
+    assert change_sentences(before, replace(before, leader="", term=None)) == [NO_LEADER]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_changes_are_told_as_what_happened():
 )
 def test_a_change_of_a_node_has_its_sentence(change: dict[str, object], sentence: str):
     before = ClusterSnapshot(nodes=(ROW,), leader="m2")
-    assert changes_in_words(
+    assert change_sentences(
         before, ClusterSnapshot(nodes=(replace(ROW, **change),), leader="m2")
     ) == [sentence]
 
@@ -206,12 +206,12 @@ def test_a_new_task_has_its_sentence_once_there_is_something_to_say(
 ):
     before = ClusterSnapshot(nodes=(ROW,), leader="m1")
     after = replace(before, tasks=(replace(TASK, **change),))
-    assert changes_in_words(before, after) == sentences
+    assert change_sentences(before, after) == sentences
 
 
 def test_a_task_whose_node_is_back_is_not_said_to_run_before_its_agent_says_so():
     before = ClusterSnapshot(nodes=(ROW,), tasks=(replace(TASK, kind="lost"),), leader="m1")
-    assert changes_in_words(before, replace(before, tasks=(TASK,))) == []
+    assert change_sentences(before, replace(before, tasks=(TASK,))) == []
 
 
 def test_a_manager_that_woke_up_behind_does_not_rewrite_what_was_known(cluster, client):
@@ -235,7 +235,7 @@ def test_the_text_twin_says_who_leads_what_runs_and_what_waits():
     tasks = (TASK, replace(TASK, id="b", name="web.3", node="", kind="pending", reason="no node"))
     nodes = (replace(ROW, manager="leader", raft="leader", term=3),)
     snapshot = ClusterSnapshot(nodes=nodes, tasks=tasks, leader="m1", term=3, now_s=12.34)
-    assert in_words(snapshot).splitlines()[:3] == [
+    assert snapshot_text(snapshot).splitlines()[:3] == [
         "t = 12.3 s. m1 leads, term 3.",
         "m1: manager, leader, term 3, ready, web.2 running",
         "waiting: web.3: no node",
@@ -275,7 +275,7 @@ def test_without_any_manager_the_last_that_was_known_is_shown(cluster, client):
     seen = look(cluster, last)
     kinds = {task.node: task.kind for task in seen.tasks}
     assert [kinds[row.key] for row in seen.nodes] == ["lost"] * 3 + ["running"] * 2
-    assert NO_LEADER in in_words(seen)
+    assert NO_LEADER in snapshot_text(seen)
     assert not any(row.raft for row in seen.nodes)
 
 

@@ -25,20 +25,20 @@ from swarmlab.cluster import inspectors
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons import exercise, goal_checks, progress
 from swarmlab.lessons.bets import SCORE, Bet, ask, questions
+from swarmlab.lessons.experiments import follow, quorum_table, slow_followers
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.builder import two_stacks
 from swarmlab.views.density import density, sources
 from swarmlab.views.election import election
 from swarmlab.views.placement_explanation import why
-from swarmlab.views.quorum import quorum_table, slow_followers
 from swarmlab.views.raft_columns import raft_columns
-from swarmlab.views.rollout import follow, settings
 from swarmlab.views.secret_path import secret_path
 from swarmlab.views.snapshot import node_rows
 from swarmlab.views.spread import spread
 from swarmlab.views.stacks import SLIDE_5
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
+from swarmlab.views.update_phases import settings
 from swarmlab.views.zones import quorum_explorer
 from tests.catalogue import KEYWORDS, PACKAGE, python_messages, template, write, yaml_messages
 
@@ -204,10 +204,10 @@ def the_board(cluster: Any) -> Iterator[str]:
     board.refresh()
     yield from shown_by(board)
     for verb, node in (("drain", "w2"), ("pause", "w1"), ("active", "w2"), ("start", "w1")):
-        board._heard(None, {"do": verb, "node": key_of(board, node)}, None)
+        board._on_message(None, {"do": verb, "node": key_of(board, node)}, None)
         yield from shown_by(board)
     for verb, node in (("crash", "w1"), ("crash", "m1"), ("step", ""), ("step", ""), ("step", "")):
-        board._heard(None, {"do": verb, "node": key_of(board, node)}, None)
+        board._on_message(None, {"do": verb, "node": key_of(board, node)}, None)
         yield from shown_by(board)
     for line in ("service scale -d web=2", "service update -d --image nginx:1.27 web", "node ls"):
         run_commands(line, io.StringIO(), io.StringIO())
@@ -238,7 +238,7 @@ def shown_by(board: Board) -> Iterator[str]:
     yield json.dumps([board.services, board.waiting], ensure_ascii=False)
     status = board.status
     yield from (status["clock"], status["leader"], status["error"], *status["notices"])
-    yield board.words
+    yield board.text
     yield plain(board.static_html())
 
 
@@ -246,16 +246,16 @@ def the_raft_columns(cluster: Any) -> Iterator[str]:
     columns = raft_columns(cluster)
     for step in (*["message"] * 30, "1s", "10s"):
         columns.step(step)
-        yield columns.words
-    columns._heard(None, {"do": "drop", "key": "none"}, None)
+        yield columns.text
+    columns._on_message(None, {"do": "drop", "key": "none"}, None)
     cluster.crash("m1")
     for _step in range(60):
         columns.step("1s")
-        yield columns.words
+        yield columns.text
     yield columns.status["error"]
     yield from (sentence for _number, _at, sentence in columns.news)
     yield from (
-        word for column in columns.columns for word in (column["word"], column["action"][1])
+        word for column in columns.columns for word in (column["role_text"], column["action"][1])
     )
     labels = dict(columns.labels)
     yield from (word for _step, word in labels.pop("steps"))
@@ -338,7 +338,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
 def the_time_line(cluster: Any) -> Iterator[str]:
     line = timeline(served(cluster))
     for _step in range(3):
-        yield line.back().words
+        yield line.back().text
     line.fork()
     yield plain(line.static_html())
     yield from (sentence for _number, _at, sentence in line.news)

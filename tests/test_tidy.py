@@ -83,6 +83,10 @@ def test_time_chance_and_order_come_from_the_simulation_alone():
     assert offences(SOURCES, *rules, with_path=[tidy.clock_and_dice]) == []
 
 
+def test_views_change_a_cluster_only_when_somebody_clicks():
+    assert offences(SOURCES, with_path=[tidy.unasked_changes]) == []
+
+
 def test_no_record_shows_a_secret():
     records = {path: text for path, text in SOURCES.items() if path.startswith("model/")}
     assert {"model/objects.py", "model/messages.py", "model/trace_records.py"} <= set(records)
@@ -115,7 +119,13 @@ def test_notebooks_are_kept_without_outputs():
 # -- each rule, on a snippet that keeps it and on one that breaks it --------------
 
 LONG = "def f():\n" + "    pass\n" * 60
+BOARD = "class Board:\n    def {}(self):\n        self.step()\n    def step(self):\n        {}"
 RULES = {
+    "a view lets time pass for a click": (
+        partial(tidy.unasked_changes, path="views/board.py"),
+        BOARD.format("act", "self.cluster.run('1s')"),
+        BOARD.format("refresh", "self.cluster.run('1s')"),
+    ),
     "long function": (tidy.functions_too_long, LONG.replace("    pass\n", "", 1), LONG),
     "long file": (tidy.files_too_long, "x = 1\n" * 400, "x = 1\n" * 401),
     "raft reads the model": (

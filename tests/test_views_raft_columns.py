@@ -38,7 +38,7 @@ def until(columns: RaftColumns, text: str) -> dict[str, Any]:
         if found:
             return found[0]
         click(columns, "step")
-    raise AssertionError(f"nobody says {text!r}; in words: {columns.words}")
+    raise AssertionError(f"nobody says {text!r}; in words: {columns.text}")
 
 
 def told(columns: RaftColumns) -> list[str]:
@@ -49,10 +49,10 @@ def told(columns: RaftColumns) -> list[str]:
 def test_a_column_a_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
     assert [row["name"] for row in columns.columns] == ["m1", "m2", "m3"]
     first, second = columns.columns[:2]
-    assert (first["word"], first["look"][0], second["look"][0]) == ("leader", "L", "F")
+    assert (first["role_text"], first["look"][0], second["look"][0]) == ("leader", "L", "F")
     assert first["facts"] == ["term 2", "vote: m1", "commit #16"]
     assert first["log"][-1] == [16, "#16 term 2 ✔", True]
-    assert "m1       leader    2     m1        #16" in columns.words
+    assert "m1       leader    2     m1        #16" in columns.text
 
 
 def test_a_step_goes_to_the_next_message_and_looking_moves_no_time(columns: RaftColumns):
@@ -60,7 +60,7 @@ def test_a_step_goes_to_the_next_message_and_looking_moves_no_time(columns: Raft
     row = columns.messages[0]
     assert (row["tone"], row["from"]) == ("leader", 0)
     assert 0 <= row["progress"] <= 1
-    assert row["label"] in columns.words
+    assert row["label"] in columns.text
     now_ns = columns.cluster.now_ns
     click(columns, "look")
     assert columns.cluster.now_ns == now_ns
@@ -76,7 +76,7 @@ def test_steps_have_a_size(columns: RaftColumns, size: str, ns: int):
 
 def test_what_happens_is_told_in_the_order_of_an_election(columns: RaftColumns):
     click(columns, "crash", name="m1")
-    assert columns.columns[0]["word"] == "down"
+    assert columns.columns[0]["role_text"] == "down"
     until(columns, "vote for me, term 3?")
     until(columns, "✔ my vote")
     until(columns, "write #17")
@@ -86,7 +86,7 @@ def test_what_happens_is_told_in_the_order_of_an_election(columns: RaftColumns):
     places = [next(n for n, line in enumerate(story) if part in line) for part in order]
     assert places == sorted(places)
     click(columns, "start", name="m1")
-    assert columns.columns[0]["word"] == "follower"
+    assert columns.columns[0]["role_text"] == "follower"
 
 
 def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
@@ -113,14 +113,14 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
     ids=lambda value: type(value).__name__,
 )
 def test_every_kind_of_message_has_its_words(message: Any, tone: str, text: str):
-    assert raft_rows.says(message) == (tone, text)
+    assert raft_rows.message_text(message) == (tone, text)
 
 
 def test_all_that_is_synced_is_plain_data_and_text_and_table_stand_beside_it(columns: RaftColumns):
     until(columns, "♥")
     json.dumps({name: value for name, value in columns.get_state().items() if name != "layout"})
     data = columns._repr_mimebundle_()[0]
-    assert data["text/plain"] == columns.words
+    assert data["text/plain"] == columns.text
     assert "<table" in data["text/html"]
     assert columns.messages[0]["label"] in data["text/html"]
 
@@ -137,7 +137,7 @@ def test_a_dropped_vote_request_never_arrives(columns: RaftColumns):
     assert told(columns)[0].startswith("Lost, ")
     assert len(columns.cluster.trace.of(Dropped)) == len(asked)
     columns.step("1s")
-    assert [row["word"] for row in columns.columns if row["word"] == "leader"] == []
+    assert [row["role_text"] for row in columns.columns if row["role_text"] == "leader"] == []
     columns.cluster.until(lambda: columns.cluster.client("m2").nodes.list, "60s")
 
 
@@ -227,5 +227,8 @@ def test_there_is_one_widget_a_cluster(cluster: Any):
     columns.close()
 
 
-def test_on_a_real_cluster_a_sentence_stands_in_its_place():
-    assert "neither Raft's messages nor its logs" in repr(raft_columns(object()))
+def test_on_a_real_cluster_a_sentence_is_shown_instead():
+    class Real:
+        has_trace = False
+
+    assert "neither Raft's messages nor its logs" in repr(raft_columns(Real()))

@@ -10,12 +10,13 @@ import pytest
 import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.lessons.experiments import downtime, follow
 from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.palette import LOOKS
-from swarmlab.views.rollout import Rollout, config_of, downtime, follow, settings
-from swarmlab.views.rollout_chart import HATCHES, PHASES
-from swarmlab.views.task_history import OVER, Life
+from swarmlab.views.rollout import HATCHES, PHASE_COLOURS, Rollout
+from swarmlab.views.task_history import UPDATE_ENDED, ObservedTask
+from swarmlab.views.update_phases import settings, update_config
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
 UPDATE = "service update --quiet --detach"
@@ -44,6 +45,7 @@ class Real:
     """A cluster that has the Docker API and nothing else, as real engines."""
 
     kind = "real"
+    has_trace = False
 
     def __init__(self, cluster: Any) -> None:
         self.client, self.run = cluster.client, cluster.run
@@ -55,8 +57,8 @@ def test_an_update_is_followed_from_its_beginning_to_its_end(web: Any):
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
     assert seen.versions == ["A = nginx:1.25", "B = nginx:1.27"]
-    assert [len(seen.phases[0].made), seen.phases[0].slots, seen.phases[0].failed] == [4, 4, 0]
-    ran = sorted(life.states["running"] for life in seen.phases[0].made)
+    assert [len(seen.phases[0].created), seen.phases[0].slots, seen.phases[0].failed] == [4, 4, 0]
+    ran = sorted(life.states["running"] for life in seen.phases[0].created)
     # The monitor goes on for five seconds after the last. Source: orchestration spec, 4.5.
     assert seen.phases[0].end - ran[-1] == pytest.approx(5, abs=0.5)
     assert seen.start < seen.phases[0].start < ran[0]
@@ -69,7 +71,7 @@ def test_the_moments_are_those_of_the_trace(web: Any):
         (record.task_id, str(record.state)): (EPOCH_NS + record.at_ns) / S
         for record in reversed(web.trace.of(TaskStatusChanged))
     }
-    for life in seen.phases[0].made:
+    for life in seen.phases[0].created:
         for state in ("preparing", "ready", "starting", "running"):
             assert life.states[state] == pytest.approx(moments[life.id, state], abs=1e-3)
 
@@ -81,7 +83,9 @@ def test_the_api_alone_shows_the_same(web: Any):
     assert states(blind) == states(seen) == ["updating", "paused"]
     assert (blind.phases[0].failed, blind.phases[0].slots) == (1, 4)
     assert blind.requests == ()
-    assert [life.id for life in blind.phases[0].made] == [life.id for life in seen.phases[0].made]
+    assert [life.id for life in blind.phases[0].created] == [
+        life.id for life in seen.phases[0].created
+    ]
     assert "FAILED: task: non-zero exit (1)" in repr(blind)
 
 
@@ -100,7 +104,7 @@ def test_equal_seeds_give_equal_pictures():
         said("service create --quiet --name web --replicas 2 nginx:1.25")
         said(f"{UPDATE} {BAD} web")
         seen = follow(cluster, "web")
-        return repr(seen), repr([kind for life in seen.lives for kind in life.kinds(seen.end)])
+        return repr(seen), repr([kind for life in seen.tasks for kind in life.kinds(seen.end)])
 
     assert told() == told()
 
@@ -110,7 +114,7 @@ def test_it_can_be_followed_for_a_time(web: Any):
     seen = follow(web, "web", for_s=40)
     assert seen.end - seen.start == pytest.approx(40, abs=2)
     assert states(seen) == []
-    kinds = [kind for life in seen.lives for kind, *_times in life.kinds(seen.end)]
+    kinds = [kind for life in seen.tasks for kind, *_times in life.kinds(seen.end)]
     assert "lost" in kinds
     assert seen.failed > 0
 
@@ -140,7 +144,7 @@ def test_a_failure_after_its_window_does_not_count(web: Any):
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
     assert seen.phases[0].failed == 0
-    assert any(life.failed for life in seen.phases[0].made)
+    assert any(life.failed for life in seen.phases[0].created)
 
 
 def test_a_delay_as_long_as_the_monitor_stretches_it(web: Any):
@@ -176,7 +180,7 @@ def test_a_rollback_is_a_phase_with_settings_of_its_own(web: Any):
     update, back, end = seen.phases
     assert (back.state, end.state) == ("rollback_started", "rollback_completed")
     assert (update.monitor_s, back.monitor_s) == (5, 9)
-    assert [seen.letters[life.version] for life in back.made] == ["A"] * len(back.made)
+    assert [seen.letters[life.version] for life in back.created] == ["A"] * len(back.created)
     assert back.failed == 0
 
 
@@ -213,7 +217,7 @@ def test_the_picture_has_a_lane_a_slot_the_state_on_top_and_requests_beneath(bad
         f"web.{n}" for n in range(1, 5)
     ]
     assert {text.get_text() for text in lanes.texts} >= {"A", "B", "F"}
-    assert [text.get_text() for text in state.texts] == [phase.words for phase in bad.phases]
+    assert [text.get_text() for text in state.texts] == [phase.title for phase in bad.phases]
     counted = f"requests a second: {bad.failed} of {bad.failed + bad.served} failed"
     assert requests.get_title(loc="left") == counted
     assert requests.get_xlim() == lanes.get_xlim() == state.get_xlim()
@@ -240,7 +244,7 @@ def test_every_state_has_a_colour_with_a_hatch_or_shape_of_its_own():
     hatches = [HATCHES[kind] for kind in LOOKS if kind in HATCHES]
     assert len(set(hatches)) == len(hatches)
     assert set(LOOKS) - set(HATCHES) == {"failed", "complete"}  # a mark; no bar any more
-    assert set(OVER) < set(PHASES)
+    assert set(UPDATE_ENDED) < set(PHASE_COLOURS)
 
 
 def test_the_words_tell_all_and_the_alt_text_the_sum(bad: Rollout):
@@ -256,7 +260,7 @@ def test_the_words_tell_all_and_the_alt_text_the_sum(bad: Rollout):
 
 def test_a_task_killed_while_it_stops_has_not_failed():
     """Real engines at times call it FAILED, exit 137. But it was told to stop."""
-    life = Life(id="a", lane="web.1", version="", image="", words="", created=0)
+    life = ObservedTask(id="a", slot="web.1", version="", image="", command="", created=0)
     life.states.update(running=1, failed=9)
     assert life.failed
     life.unwanted = 5
@@ -280,8 +284,8 @@ def test_settings_stand_side_by_side(web: Any):
 
 def test_a_config_without_a_parallelism_means_all_at_once():
     """Spec, 4.1, TRAP; and a monitor of 0 is five seconds."""
-    assert config_of({}, "UpdateConfig")["Parallelism"] == 1
-    given = config_of({"UpdateConfig": {"Monitor": 0, "Order": "start-first"}}, "UpdateConfig")
+    assert update_config({}, "UpdateConfig")["Parallelism"] == 1
+    given = update_config({"UpdateConfig": {"Monitor": 0, "Order": "start-first"}}, "UpdateConfig")
     assert (given["Parallelism"], given["Monitor"], given["Order"]) == (0, 5 * S, "start-first")
     assert given["FailureAction"] == "pause"
 

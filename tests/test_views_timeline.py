@@ -16,7 +16,7 @@ from swarmlab.errors import LabError
 from swarmlab.views import timeline_events as module
 from swarmlab.views.snapshot import look
 from swarmlab.views.timeline import Timeline, timeline
-from swarmlab.views.timeline_events import Mark, command, groups, marks
+from swarmlab.views.timeline_events import TimelineEvent, command, grouped, timeline_events
 
 
 def accident(seed: int = 7) -> Any:
@@ -53,7 +53,7 @@ def click(line: Timeline, verb: str, **more: Any) -> None:
 
 
 def said(line: Timeline) -> list[str]:
-    return [mark.words for mark in line._marks]
+    return [mark.text for mark in line._events]
 
 
 # -- marks -----------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_marks_tell_what_was_asked_and_done_and_what_followed(line: Timeline):
     assert [words for words in story if words in order] == order
     assert any(words.startswith("web.5 failed on m1: task:") for words in story)
     assert "the managers believe m1 is down" in story
-    assert {mark.kind for mark in line._marks} == set(module.MARKS)
+    assert {mark.kind for mark in line._events} == set(module.EVENT_LOOKS)
 
 
 def test_a_machine_that_is_down_crashes_no_second_time(cluster: Any):
@@ -83,12 +83,16 @@ def test_a_machine_that_is_down_crashes_no_second_time(cluster: Any):
     cluster.crash("m1")
     cluster.start("w1")  # which is up
     assert [
-        mark.words for mark in marks(cluster) if mark.words.endswith(("crashes", "starts"))
+        mark.text for mark in timeline_events(cluster) if mark.text.endswith(("crashes", "starts"))
     ] == ["m1 crashes"]
 
 
 def test_equal_seeds_give_equal_marks_and_other_seeds_others():
-    assert marks(accident()) == marks(accident()) != marks(accident(seed=8))
+    assert (
+        timeline_events(accident())
+        == timeline_events(accident())
+        != timeline_events(accident(seed=8))
+    )
 
 
 def test_nothing_secret_is_told(line: Timeline):
@@ -119,11 +123,11 @@ def test_a_request_reads_as_a_command(method: str, path: str, body: Any, words: 
 
 
 def test_two_hundred_marks_share_few_places_and_none_is_lost(line: Timeline):
-    many = [Mark(at_ns * 10**9, "asked", str(at_ns)) for at_ns in range(200)]
-    grouped = groups(many, 200 * 10**9)
-    assert len(grouped) <= module.PLACES_MAX
-    assert [mark for group in grouped for mark in group] == many
-    first = line.marks[0]  # the first leader, and what was asked soon after
+    many = [TimelineEvent(at_ns * 10**9, "asked", str(at_ns)) for at_ns in range(200)]
+    groups = grouped(many, 200 * 10**9)
+    assert len(groups) <= module.GROUPS_MAX
+    assert [mark for group in groups for mark in group] == many
+    first = line.events[0]  # the first leader, and what was asked soon after
     assert (first["kind"], first["count"]) == ("leader", "×3")
     assert "service create web" in first["label"]
 
@@ -165,7 +169,7 @@ def test_a_moment_in_the_midst_of_a_request_is_seen_before_its_answer(tmp_path: 
 
 
 def test_steps_go_from_mark_to_mark_and_end_at_now(line: Timeline):
-    moments = sorted({mark.at_ns for mark in line._marks})
+    moments = sorted({mark.at_ns for mark in line._events})
     seen = []
     for _step in moments:
         click(line, "back")
@@ -180,7 +184,7 @@ def test_steps_go_from_mark_to_mark_and_end_at_now(line: Timeline):
 
 
 def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeline):
-    crash = next(row for row in line.marks if "m1 crashes" in row["label"])
+    crash = next(row for row in line.events if "m1 crashes" in row["label"])
     click(line, "at", ns=crash["ns"])
     assert line.happened[0] == "m1 crashes"
     assert "m1 crashed. No leader" in line.happened[1]
@@ -188,19 +192,19 @@ def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeli
     line.forward()
     assert line.happened[0] == "m2 leads, term 3"
     assert line.swarm[0] == f"{line.status['clock']}. m2 leads, term 3."
-    assert "▶  " in line.words
-    assert "m1: manager, unreachable, crashed, not noticed yet" in line.words
-    assert line.words in line._repr_mimebundle_()[0]["text/plain"]
+    assert "▶  " in line.text
+    assert "m1: manager, unreachable, crashed, not noticed yet" in line.text
+    assert line.text in line._repr_mimebundle_()[0]["text/plain"]
     assert "m2 leads, term 3" in line.static_html()
 
 
 def test_a_page_without_a_kernel_shows_the_marks_drawn(line: Timeline):
     html = line.static_html()
-    assert all(escape(row["label"]) in html for row in line.marks)  # what it says to who cannot see
+    assert all(escape(row["label"]) in html for row in line.events)  # as alternative text
     (data,) = re.findall(r"base64,([^']*)'", html)
     drawn = base64.b64decode(data).decode()
-    assert drawn.count("<g ") == len(line.marks)
-    assert all(module.MARKS[row["kind"]].shape in drawn for row in line.marks)
+    assert drawn.count("<g ") == len(line.events)
+    assert all(module.EVENT_LOOKS[row["kind"]].shape in drawn for row in line.events)
     assert ">m2, term 3</text>" in drawn
 
 
@@ -230,13 +234,13 @@ def test_the_line_grows_with_the_cluster(line: Timeline):
 def test_a_fork_goes_its_own_way_and_the_original_does_not_notice(line: Timeline):
     cluster = line.cluster
     before = cluster.now_ns, cluster.trace.digest()
-    crash_ns = next(mark.at_ns for mark in line._marks if mark.words == "m1 crashes")
+    crash_ns = next(mark.at_ns for mark in line._events if mark.text == "m1 crashes")
     forked = line.at(f"{crash_ns - 1}ns").fork()
     assert swarmlab.latest() is line.forked is forked
     assert "swarmlab.latest().board()" in line.news[0][2]
     forked.run("60s")
     assert [forked.is_up(name) for name in forked.names] == [True] * 5
-    assert "m1 crashes" not in [mark.words for mark in marks(forked)]
+    assert "m1 crashes" not in [mark.text for mark in timeline_events(forked)]
     assert (cluster.now_ns, cluster.trace.digest()) == before
     assert line.fork().now_ns == crash_ns - 1  # what became of the first is not in the second
     cluster.use()
@@ -254,6 +258,6 @@ def test_a_fork_can_be_saved_and_has_a_past_of_its_own(line: Timeline, tmp_path:
 
 def test_a_real_cluster_gets_a_sentence():
     class Real:
-        kind = "real"
+        has_trace = False
 
     assert "Only on a simulated cluster" in repr(timeline(Real()))

@@ -32,6 +32,7 @@ class Api:
     """A real cluster, as views see it: the Docker API and no more."""
 
     kind = "real"
+    has_trace = False
 
     def __init__(self, cluster: Any) -> None:
         self.client, self.leader = cluster.client, cluster.default_node

@@ -48,7 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("model.versions", "views", "units", "strings", "errors"),
     },
     # An exercise is solved by docker commands, on a cluster that `%docker` is told to speak to.
-    "lessons": {"views", "jupyter", "docker_cli", "cluster", "units", "strings", "errors"},
+    "lessons": {
+        *("views", "jupyter", "docker_cli", "cluster", "raft.quorum", "units"),
+        *("strings", "errors"),
+    },
     "compare": {"views", "jupyter", "cluster", "simulation", "units", "strings", "errors"},
     "cli": {
         *("compare", "docker_cli", "engine", "cluster", "real", "views", "manager", "model"),
@@ -92,6 +95,13 @@ ALLOWED = {
     "real/": BANNED_MODULES,
     "compare/": {"time.monotonic"},  # seconds of real engines
 }
+
+# Calls that change a cluster, and the methods of a view that only draw it.
+CHANGES = {
+    *("crash", "start", "stop", "partition", "heal", "slow", "drop", "run", "until", "play"),
+    *("traffic", "create", "update", "remove", "scale"),
+}
+DRAWING = {"__init__", "refresh", "static_html", "__repr__", "_repr_html_", "figure"}
 
 SECRET_FIELD = re.compile(r"^(data|payload|secrets?|password|(.*_)?(token|key|passphrase))$")
 LEFTOVER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
@@ -221,6 +231,43 @@ def clock_and_dice(text: str, path: str) -> list[str]:
         if (banned or method in BANNED_METHODS) and not {name, module} & allowed:
             found.append(f"line {call.lineno} calls {name}")
     return found
+
+
+def unasked_changes(text: str, path: str) -> list[str]:
+    """Methods of views that change a cluster although nobody clicked.
+
+    A change is a call of one of `CHANGES` on something named cluster. It must be reachable from
+    `act`, which answers clicks, and not from what draws.
+    """
+    if not path.startswith("views/"):
+        return []
+    tree = ast.parse(text)
+    offences = []
+    for scope in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]:
+        functions = {node.name: node for node in scope.body if isinstance(node, ast.FunctionDef)}
+        calls = {
+            name: [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+            for name, function in functions.items()
+        }
+        changing = {name for name in functions if any(map(_is_change, calls[name]))}
+        edges = {
+            name: {ast.unparse(call).removeprefix("self.") for call in calls[name]}
+            for name in functions
+        }
+        graph = networkx.DiGraph({name: list(edges[name] & set(functions)) for name in functions})
+        clicked, drawn = _reachable(graph, {"act"}), _reachable(graph, DRAWING)
+        offences += [f"{name} changes a cluster" for name in changing & drawn | changing - clicked]
+    return sorted(offences)
+
+
+def _is_change(call: ast.expr) -> bool:
+    on_cluster = isinstance(call, ast.Attribute) and "cluster" in ast.unparse(call.value)
+    return on_cluster and call.attr in CHANGES
+
+
+def _reachable(graph: networkx.DiGraph, starts: set[str]) -> set[str]:
+    found = starts & set(graph)
+    return found.union(*(networkx.descendants(graph, start) for start in found))
 
 
 def hash_order(text: str) -> list[str]:

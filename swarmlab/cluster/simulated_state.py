@@ -1,28 +1,56 @@
-"""The state of a simulated cluster, read without a request: no time passes, no leader is needed.
+"""Typed, read-only access to the inside of a simulated cluster, for views.
 
-Nodes, services and tasks come from a manager's store, in the engine's own JSON.
+Reading lets no virtual time pass and needs no leader. Nodes, services and tasks come from a
+manager's store, in the engine's own JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmlab.model import Node, Service, StoreObject, Task
-from swarmlab.simulation import S
+from swarmlab.model.trace_records import MembershipChanged
+from swarmlab.raft import Status as Status
+from swarmlab.simulation import InFlight, S, Trace
 from swarmlab.strings import N_
 
 if TYPE_CHECKING:
+    from swarmlab.cluster.journal import JournalEntry
     from swarmlab.manager.manager import Manager
+    from swarmlab.manager.scheduler.explanation import Explanation as Explanation
+    from swarmlab.manager.scheduler.explanation import NodeAnswer as NodeAnswer
+    from swarmlab.simulation import Machine
 
 Json = Mapping[str, Any]
 NOT_KNOWN = N_("not known")
 CACHED_OBJECTS_MAX = 100_000
 
 
+class Simulated(Protocol):
+    """The part of a simulated cluster that is read here."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def now_ns(self) -> int: ...
+    @property
+    def trace(self) -> Trace: ...
+
+    journal: list[JournalEntry]
+
+    def in_flight(self) -> list[InFlight]: ...
+    def machine(self, name: str) -> Machine: ...
+    def engine(self, name: str) -> Any: ...
+
+
+# -- machines and the store ----------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class Machine:
+class MachineState:
     """What only a simulation knows of one machine."""
 
     up: bool | None  # None: not known
@@ -32,48 +60,55 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
-    """What the leader knows; without a leader, what the most advanced manager knows."""
+class ClusterState:
+    """The leader's store; without a leader, the store of the manager with the highest index."""
 
-    machines: dict[str, Machine]  # by name
+    machines: dict[str, MachineState]  # by name
     now_s: float
-    leads: bool = False
-    index: int = 0  # the Raft index up to which it knows
+    has_leader: bool = False
+    index: int = 0  # the Raft index up to which the store is known
     nodes: list[Json]
     services: list[Json]
     tasks: list[Json]
 
 
-def read(cluster: Any) -> Inside:
+def _managers(cluster: Simulated) -> dict[str, Any]:
+    """Name -> manager, of the nodes where one runs."""
+    engines = {name: cluster.engine(name) for name in cluster.names}
+    return {name: e.manager for name, e in engines.items() if e is not None and e.manager}
+
+
+def cluster_state(cluster: Simulated) -> ClusterState:
     """The cluster at this moment."""
     with cluster.lock:
-        engines = {name: cluster.engine(name) for name in cluster.names}
-        managers = {name: e.manager for name, e in engines.items() if e is not None and e.manager}
-        raft = {name: manager.raft.status() for name, manager in managers.items()}
+        managers, raft = _managers(cluster), raft_statuses(cluster)
         machines = {
-            name: Machine(
-                engine is not None,
-                str(raft[name].role) if name in raft else "",
-                raft[name].term if name in raft else None,
-                left=engine is not None and engine.swarm_state == "inactive",
-            )
-            for name, engine in engines.items()
+            name: _machine_state(cluster.engine(name), raft.get(name)) for name in cluster.names
         }
         now_s = cluster.now_ns / S
-        leading = [name for name in raft if managers[name].raft.is_leader]
+        leading = [name for name, manager in managers.items() if manager.raft.is_leader]
         leader = max(leading, key=lambda name: raft[name].term, default="")
         best = leader or max(managers, key=lambda name: managers[name].store.index, default="")
         if not best:
-            return Inside(machines=machines, now_s=now_s, nodes=[], services=[], tasks=[])
-        return Inside(
+            return ClusterState(machines=machines, now_s=now_s, nodes=[], services=[], tasks=[])
+        return ClusterState(
             machines=machines,
             now_s=now_s,
-            leads=bool(leader),
+            has_leader=bool(leader),
             index=managers[best].store.index,
             nodes=_nodes(managers[best], leads=bool(leader)),
             services=[_json_of(service) for service in managers[best].store.services.values()],
             tasks=[_json_of(task) for task in managers[best].store.tasks.values()],
         )
+
+
+def _machine_state(engine: Any, raft: Status | None) -> MachineState:
+    return MachineState(
+        up=engine is not None,
+        raft=str(raft.role) if raft else "",
+        term=raft.term if raft else None,
+        left=engine is not None and engine.swarm_state == "inactive",
+    )
 
 
 def _nodes(manager: Manager, *, leads: bool) -> list[Json]:
@@ -113,3 +148,32 @@ def _json_of(object: Node | Service | Task) -> Json:
             _json_cache.clear()
         _json_cache[object.id] = object, document
     return document
+
+
+# -- Raft ------------------------------------------------------------------------------------------
+def raft_statuses(cluster: Simulated) -> dict[str, Status]:
+    """Name -> role, term, vote and log of every manager that is up."""
+    return {name: manager.raft.status() for name, manager in _managers(cluster).items()}
+
+
+def raft_names(cluster: Simulated) -> dict[int, str]:
+    """Raft id -> node name, as the managers that are up know each other; 0 is nobody."""
+    names = {0: ""}
+    addresses = {cluster.machine(name).address: name for name in cluster.names}
+    for manager in _managers(cluster).values():
+        for raft_id, member in manager.raft.members.items():
+            names[raft_id] = addresses.get(member.address.rsplit(":", 1)[0], "?")
+    return names
+
+
+def managers_ever(cluster: Simulated) -> list[str]:
+    """The nodes that are managers, or once were."""
+    members = {record.where for record in cluster.trace.of(MembershipChanged)}
+    return [name for name in cluster.names if name in members]
+
+
+def delay_ns_max(cluster: Simulated, source: str, target: str) -> int:
+    """The longest time that a message takes from one node to the other."""
+    network = cluster.machine(source).network
+    link = network.links.get((source, target), network.link)
+    return link.delay_ns + link.jitter_ns

@@ -1,9 +1,9 @@
-"""The live board: a column a node, a box a task; nodes crash and come back by click or key.
+"""The live board: a column per node, a box per task; nodes crash and start by click or key.
 
-Python computes finished rows and one trait a column, so that only what changed is sent; the module
-`static/board.js` draws them. While virtual time follows the wall clock, a timer on the kernel's own
-loop refreshes the board; otherwise it is refreshed after every cell. No thread, and no timer while
-time stands still.
+Python computes finished rows and one trait per column, so that only what changed is sent; the
+module `static/board.js` draws them. While virtual time follows the wall clock, a timer on the
+kernel's own loop refreshes the board; otherwise it is refreshed after every cell. There is no
+thread, and no timer while time is paused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from swarmlab.views.board_rows import (
 )
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import ClusterSnapshot, look
-from swarmlab.views.text import NO_LEADER, changes_in_words, in_words, leadership, listed, waiting
+from swarmlab.views.text import (
+    NO_LEADER,
+    change_sentences,
+    leadership,
+    listed,
+    snapshot_text,
+    waiting,
+)
 from swarmlab.views.widget import (
     FAILURES,
     LiveWidget,
@@ -39,15 +46,15 @@ from swarmlab.views.widget import (
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
-# After a click virtual time plays, at this speed, until all is well again: so many seconds of it.
+# After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 
 
 class Board(LiveWidget):
-    """What `cluster.board()` shows; every view of it stays in step.
+    """What `cluster.board()` shows; all its views stay in step.
 
     >>> board = cluster.board()  # doctest: +SKIP
-    >>> print(board.words)  # doctest: +SKIP
+    >>> print(board.text)  # doctest: +SKIP
     t = 6.4 s. m1 leads, term 2.
     m1: manager, leader, term 2, ready
     """
@@ -63,7 +70,7 @@ class Board(LiveWidget):
         help="(task names, reason) of tasks without a node"
     ).tag(sync=True)
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
-    actions: traitlets.List[Any] = traitlets.List(help="(key, verb, word)").tag(sync=True)
+    actions: traitlets.List[Any] = traitlets.List(help="(key, verb, text)").tag(sync=True)
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
@@ -74,42 +81,42 @@ class Board(LiveWidget):
         self._snapshot: ClusterSnapshot | None = None
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
-        self._settling_s: float | None = None  # virtual time of the click that set time going
-        self._notes: list[str] = []  # to be told after what has changed
+        self._settling_s: float | None = None  # virtual time of the click that started time
+        self._notes: list[str] = []  # sentences to add after those about changes
         self.refresh()
         show_in_cell(self)
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
-        """Look again, and show what changed."""
+        """Read the cluster again, and show what changed."""
         try:
             after = look(self.cluster, self._snapshot)
         except FAILURES as error:
             self.error = explained(error)
             after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
-        told = [] if before is None else changes_in_words(before, after)
-        told += [*self._notes, *self._settle(after)]
+        sentences = [] if before is None else change_sentences(before, after)
+        sentences += [*self._notes, *self._settle(after)]
         self._notes.clear()
         with self.hold_sync():
-            self.tell(told, "" if after.now_s is None else f"{after.now_s:.1f} s")
+            self.tell(sentences, "" if after.now_s is None else f"{after.now_s:.1f} s")
             self._show(after)
-        self.follow()
+        self.schedule_tick()
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
         keys = [row.key for row in snapshot.nodes]
-        fresh = [name for name in map(trait_name, keys) if not self.has_trait(name)]
-        if fresh:
-            self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in fresh})
+        new = [name for name in map(trait_name, keys) if not self.has_trait(name)]
+        if new:
+            self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in new})
         tasks = snapshot.by_node
         for row in snapshot.nodes:
             self.set_trait(trait_name(row.key), column(row, tasks.get(row.key, [])))
         self.columns = keys
         self.services = [service_line(service) for service in snapshot.services]
         self.waiting = [
-            [listed(t.name for t in waiters), why] for waiters, why in waiting(snapshot)
+            [listed(task.name for task in tasks), why] for tasks, why in waiting(snapshot)
         ]
-        self.words = in_words(snapshot)
+        self.text = snapshot_text(snapshot)
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s",
             "playing": self.moves,
@@ -126,12 +133,12 @@ class Board(LiveWidget):
             "halt": _("❚❚ Pause"),
             "step": _("+10 s"),
             "speed": _("Speed: simulated seconds a second"),
-            "words": _("The board in words"),
+            "text": _("The board in words"),
             "help": _("Click a node (or Tab, ← and → to it) and press"),
         }
 
     def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
-        """Stop the time that a click set going, once it has done its work."""
+        """Pause the time that a click started, once the swarm has settled; a sentence says so."""
         if self._settling_s is None or snapshot.now_s is None:
             return []
         passed_s = snapshot.now_s - self._settling_s
@@ -150,11 +157,11 @@ class Board(LiveWidget):
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
         if verb in ACTIONS:
-            self._act(verb, message["node"])
+            self._act_on_node(verb, message["node"])
         else:
-            self._turn_clock(verb, message.get("speed", self._speed))
+            self._set_clock(verb, message.get("speed", self._speed))
 
-    def _turn_clock(self, verb: str, speed: float) -> None:
+    def _set_clock(self, verb: str, speed: float) -> None:
         match verb:
             case "play":
                 self._halted, self._settling_s = False, None
@@ -169,12 +176,12 @@ class Board(LiveWidget):
             case "step":
                 self.cluster.run(STEP)
 
-    def _act(self, verb: str, key: str) -> None:
-        """Do `verb` to a node, then let time show what follows."""
-        seen = look(self.cluster, self._snapshot)
-        row = next(row for row in seen.nodes if row.key == key)
+    def _act_on_node(self, verb: str, key: str) -> None:
+        """Do `verb` to a node, then let time pass until the swarm has settled."""
+        snapshot = look(self.cluster, self._snapshot)
+        row = next(row for row in snapshot.nodes if row.key == key)
         if verb not in ("crash", "start"):
-            if not seen.leader:
+            if not snapshot.leader:
                 raise LabError(NO_LEADER)
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
@@ -185,14 +192,16 @@ class Board(LiveWidget):
             up = N_("{verb}: {name} is up already")
             down = N_("{verb}: {name} is down already")
             raise LabError(up if row.up else down, verb=verb, name=row.name)
+        elif verb == "crash":
+            self.cluster.crash(row.name)
         else:
-            getattr(self.cluster, verb)(row.name)
+            self.cluster.start(row.name)
         if self.moves:
             return
         if self._halted or running_loop() is None:
             self._notes.append(_("Time is stopped: press Play to see what follows."))
         else:
-            self._settling_s = seen.now_s
+            self._settling_s = snapshot.now_s
             line = _("Time runs {speed:g} times as fast until the swarm has settled.")
             self._notes.append(line.format(speed=SETTLE_SPEED))
             self.cluster.play(SETTLE_SPEED)

@@ -1,4 +1,4 @@
-"""What the board shows, as finished rows: JavaScript only draws them."""
+"""The rows that the board shows, one per node and service; JavaScript only draws them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from swarmlab.views.text import (
     listed,
     node_facts,
     service_facts,
-    swarm_in_words,
+    swarm_lines,
 )
 
 KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
@@ -31,24 +31,24 @@ ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 
 
 def settled(snapshot: ClusterSnapshot) -> bool:
-    """Whether the swarm has a leader, knows who is up, and runs all that is wanted."""
-    believed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
-    at_work = all(service.running >= service.wanted for service in snapshot.services)
+    """Whether the swarm has a leader, knows which nodes are up, and runs all desired tasks."""
+    noticed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
+    complete = all(service.running >= service.desired for service in snapshot.services)
     moving = any(task.kind in ("pending", "starting", "stopping") for task in snapshot.tasks)
-    return bool(snapshot.leader) and believed and at_work and not moving
+    return bool(snapshot.leader) and noticed and complete and not moving
 
 
 def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
-    """All that one column shows, ready to be drawn."""
+    """All that the column of one node shows, ready to be drawn."""
     facts = node_facts(row)
-    part = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
+    raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     term = "" if row.term is None else _("term {term}", term=row.term)
     tone = "down" if row.down else row.availability.replace("active", "")
     kinds = [in_state(task.name, task.kind) for task in tasks]
     return {
         "name": row.name,
         "leads": row.manager == "leader",
-        "badge": f"♛ {part}" if (row.raft or row.manager) == "leader" else part,
+        "badge": f"♛ {raft}" if (row.raft or row.manager) == "leader" else raft,
         "role": row.role,
         "term": term,
         "condition": " · ".join(
@@ -80,19 +80,19 @@ def service_line(service: ServiceRow) -> list[str]:
 
 
 def notices(snapshot: ClusterSnapshot) -> list[str]:
-    """What stands above the columns: what is amiss, or what to type first."""
+    """The lines below the columns: what is wrong, or what to type first."""
     if not snapshot.leader:
         return [leadership(snapshot)]
     return [] if snapshot.services else [_(NO_SERVICE)]
 
 
 def static_html(snapshot: ClusterSnapshot) -> str:
-    """The board where no kernel is, as on a web page: the nodes as a table, the rest in words."""
+    """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
     rows = NodeRows(snapshot.nodes)
     tasks = snapshot.by_node
     lines = [
         (*cells, ", ".join(in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
         for row, cells in zip(rows, rows.cells(), strict=True)
     ]
-    words = "".join(f"<p>{escape(line)}</p>" for line in swarm_in_words(snapshot))
-    return html_table((*rows.heads[:-1], _("RUNNING"), _("TASKS")), lines) + words
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in swarm_lines(snapshot))
+    return html_table((*rows.heads[:-1], _("RUNNING"), _("TASKS")), lines) + paragraphs

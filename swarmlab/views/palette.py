@@ -62,8 +62,8 @@ UNWANTED = ("shutdown", "remove")  # as a desired state
 ENDED = ("complete", "shutdown", *FAILED, "remove")
 
 
-def kind_of(state: str, *, wanted: bool, node_down: bool) -> str:
-    """The key in `LOOKS` for a task in this state, wanted or not, on a node that is down or not."""
+def kind_of(state: str, *, should_run: bool, node_down: bool) -> str:
+    """The key in `LOOKS` for a task: its state, what is desired, and whether its node is down."""
     if state in FAILED:
         return "failed"
     if state in ENDED:
@@ -72,6 +72,6 @@ def kind_of(state: str, *, wanted: bool, node_down: bool) -> str:
         return "pending"
     if node_down:
         return "lost"
-    if not wanted:
+    if not should_run:
         return "stopping"
     return "running" if state == "running" else "starting"

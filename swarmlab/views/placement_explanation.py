@@ -1,7 +1,7 @@
-"""Why here, why not there: what the scheduler asked each node about one task, and the answers.
+"""Why a task is on this node and not on another: the scheduler's filters and ranks, node by node.
 
-The decision comes from `cluster.decision`, which only a simulation has; a real swarm tells where a
-task is, and, while it waits, how many nodes each filter refused.
+The decision comes from `cluster.decision`, which only a simulation has. A real swarm tells where a
+task is and, while it waits, how many nodes each filter refused.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from swarmlab.strings import N_, _
 from swarmlab.views.snapshot import ClusterSnapshot, TaskRow, look
 from swarmlab.views.tables import Table
 
-if TYPE_CHECKING:  # what `cluster.decision` gives; a view imports no manager
-    from swarmlab.manager.scheduler.explanation import Explanation, NodeAnswer
+if TYPE_CHECKING:
+    from swarmlab.cluster.simulated_state import Explanation, NodeAnswer
 
 ANSWERS = {"yes": "✔", "NO": "✘", "-": "–"}
-NO_LABEL = N_("(no label)")  # a branch of `cluster.decision`
-SILENT = ("platform",)  # asked of every task; a column only where somebody fails it
+NO_LABEL = N_("(no label)")  # as `cluster.decision` names such a branch
+ONLY_IF_REFUSED = ("platform",)  # asked of every task; a column only if it refuses a node
 
 
-def _questions() -> dict[str, tuple[str, str]]:
-    """Filter -> how it asks, and what a node says that does not pass."""
+def _filter_texts() -> dict[str, tuple[str, str]]:
+    """Filter -> the head of its column, and the text for a node that it refused."""
     return {
         "ready": (_("Takes tasks?"), _("takes none: down, paused or drained")),
         "resources": (_("Room?"), _("too little CPU or memory free")),
@@ -37,7 +37,7 @@ def _questions() -> dict[str, tuple[str, str]]:
 
 
 def why(cluster: Any, task: str) -> Table:
-    """The table for `web.3`: a row a node, a column a question, and each node's fate in words.
+    """The table for `web.3`: a row per node, a column per filter, and the outcome in words.
     Lesson: 07_placement.
 
     >>> import swarmlab
@@ -47,51 +47,48 @@ def why(cluster: Any, task: str) -> Table:
     >>> print(why(cluster, "web.1").title)  # doctest: +ELLIPSIS
     Why is web.1 on ...
     """
-    if getattr(cluster, "kind", "") != "simulated":
-        return _told(cluster, task)
-    said: Explanation = cluster.decision(task)
-    names = [name for name in said.columns if name not in SILENT or _refuses(said, name)]
-    asked = [_questions()[name][0] for name in names]
-    own = _("Tasks of {service}", service=said.task.rpartition(".")[0])
-    ranked = [own, _("All tasks")] if _ranks(said) else []
-    branch = [_("Branch")] if said.tree and ranked else []
-    heads = (_("Node"), *asked, *branch, *ranked, _("So"))
-    rows = tuple(_cells(row, said, names) for row in said.rows)
-    return Table(_title(said), heads, rows, tuple(_notes(cluster, said)))
+    if not cluster.has_trace:
+        return _from_api(cluster, task)
+    decision: Explanation = cluster.decision(task)
+    refused_by = {row.refused_by for row in decision.rows}
+    filters = [f for f in decision.columns if f not in ONLY_IF_REFUSED or f in refused_by]
+    heads = [_filter_texts()[name][0] for name in filters]
+    if _has_candidates(decision):
+        own = _("Tasks of {service}", service=decision.task.rpartition(".")[0])
+        heads += [*([_("Branch")] if decision.tree else []), own, _("All tasks")]
+    rows = tuple(_cells(row, decision, filters) for row in decision.rows)
+    notes = tuple(_notes(cluster, decision))
+    return Table(_title(decision), (_("Node"), *heads, _("So")), rows, notes)
 
 
-def _refuses(said: Explanation, name: str) -> bool:
-    return any(row.refused_by == name for row in said.rows)
+def _has_candidates(decision: Explanation) -> bool:
+    """Whether a node passes every filter, so that counts and branches matter."""
+    return any(not row.refused_by for row in decision.rows)
 
 
-def _ranks(said: Explanation) -> bool:
-    """Does any node pass every question, so that counts and branches matter?"""
-    return any(not row.refused_by for row in said.rows)
+def _title(decision: Explanation) -> str:
+    if decision.chosen:
+        return _("Why is {task} on {node}?", task=decision.task, node=decision.chosen)
+    return _("Why does {task} wait?", task=decision.task)
 
 
-def _title(said: Explanation) -> str:
-    if said.chosen:
-        return _("Why is {task} on {node}?", task=said.task, node=said.chosen)
-    return _("Why does {task} wait?", task=said.task)
+def _cells(row: NodeAnswer, decision: Explanation, filters: list[str]) -> tuple[str, ...]:
+    answers = dict(zip(decision.columns, row.filters, strict=True))
+    cells = [row.node, *(ANSWERS[answers[name]] for name in filters)]
+    if _has_candidates(decision):
+        if decision.tree:
+            cells.append(" / ".join(row.branch).replace(NO_LABEL, _(NO_LABEL)))
+        cells += ["–", "–"] if row.refused_by else [str(row.of_service), str(row.active)]
+    return (*cells, _outcome(row, decision))
 
 
-def _cells(row: NodeAnswer, said: Explanation, names: list[str]) -> tuple[str, ...]:
-    given = dict(zip(said.columns, row.filters, strict=True))
-    answers = [ANSWERS[given[name]] for name in names]
-    if not _ranks(said):
-        return (row.node, *answers, _fate(row, said))
-    branch = [" / ".join(row.branch).replace(NO_LABEL, _(NO_LABEL))] if said.tree else []
-    counts = ("–", "–") if row.refused_by else (str(row.of_service), str(row.active))
-    return (row.node, *answers, *branch, *counts, _fate(row, said))
-
-
-def _fate(row: NodeAnswer, said: Explanation) -> str:
+def _outcome(row: NodeAnswer, decision: Explanation) -> str:
     """Why this node, or why not."""
-    chosen = next((other for other in said.rows if other.node == said.chosen), None)
+    chosen = next((other for other in decision.rows if other.node == decision.chosen), None)
     if row is chosen:
         return _("◀ here")
     if row.refused_by:
-        return _questions()[row.refused_by][1]
+        return _filter_texts()[row.refused_by][1]
     if chosen is None:
         return _("could take it")
     if row.branch != chosen.branch:
@@ -107,40 +104,39 @@ def _fate(row: NodeAnswer, said: Explanation) -> str:
     return _("has more tasks in all")
 
 
-def _notes(cluster: Any, said: Explanation) -> Iterator[str]:
-    if said.chosen:
+def _notes(cluster: Any, decision: Explanation) -> Iterator[str]:
+    if decision.chosen:
         when = _("Decided at {at:.1f} s. Placed in one go: {count}. The counts are from before.")
-        yield when.format(at=said.at_ns / S, count=said.together)
+        yield when.format(at=decision.at_ns / S, count=decision.together)
         yield _("Whoever passes every question is ranked: fewest tasks first, then chance.")
     else:
-        reason = next((t.reason for t in _tasks(look(cluster), said.task)), "")
+        reason = next((t.reason for t in _tasks(look(cluster), decision.task)), "")
         yield _("In the words of `docker service ps`: {reason}", reason=reason)
-    if said.tree and _ranks(said):
+    if decision.tree and _has_candidates(decision):
         line = _("└ {branch}: {count} tasks")
         tree = [
             "\u2003" * 2 * depth
             + line.format(branch=branch.replace(NO_LABEL, _(NO_LABEL)), count=count)
-            for depth, branch, count in said.tree
+            for depth, branch, count in decision.tree
         ]
-        yield "\n".join(
-            [_("Tasks are divided over branches first, the emptier before the fuller:"), *tree]
-        )
+        title = _("Tasks are divided over branches first, the emptier before the fuller:")
+        yield "\n".join([title, *tree])
 
 
 def _tasks(snapshot: ClusterSnapshot, name: str) -> list[TaskRow]:
-    """What is known of a task `web.3`, or of the task with this id."""
+    """The tasks named `web.3`, or the task with this id."""
     return [task for task in snapshot.tasks if name in (task.name, task.id)]
 
 
-def _told(cluster: Any, name: str) -> Table:
-    """What a real swarm tells of a task."""
+def _from_api(cluster: Any, name: str) -> Table:
+    """What the Docker API tells of a task."""
     snapshot = look(cluster)
     nodes = {node.key: node.name for node in snapshot.nodes}
-    found = _tasks(snapshot, name)
-    if not found:
-        known = [task.name for task in snapshot.tasks]
-        raise NoneSuch("there is no task {name!r}; there are {known}", name, known)
-    rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in found)
+    tasks = _tasks(snapshot, name)
+    if not tasks:
+        names = [task.name for task in snapshot.tasks]
+        raise NoneSuch("there is no task {name!r}; there are {known}", name, names)
+    rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in tasks)
     heads = _("Task"), _("Node"), _("State"), _("Reason")
     note = _("What each node was asked, and what it said, only a simulated swarm can tell.")
     return Table(_("What the swarm tells about {name}", name=name), heads, rows, (note,))

@@ -1,7 +1,7 @@
-"""Raft at work, live: a column a manager, the messages in flight, and a click that loses one.
+"""Raft at work, live: a column per manager, the messages in flight, and a click that loses one.
 
-Messages take 1 to 2 ms of virtual time, so here time goes in small steps. `static/raft.js` draws
-the rows of `raft_rows`.
+Messages take 1 to 2 ms of virtual time, so time advances in small steps here. `static/raft.js`
+draws the rows of `raft_rows`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import traitlets
 from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, big, marked, only_simulated
-from swarmlab.views.raft_rows import Scene, changes, raft_messages, scene
+from swarmlab.views.raft_rows import RaftScene, raft_messages, raft_scene, scene_changes
 from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
 
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
-SILENCE_MS_MAX = 20_000  # managers speak every second, and stand for election after 10 to 19 s
+SILENCE_MS_MAX = 20_000  # leaders send every second; a follower campaigns after 10 to 19 s
 
 
 class RaftColumns(LiveWidget):
@@ -26,7 +26,7 @@ class RaftColumns(LiveWidget):
 
     >>> columns = raft_columns(cluster)  # doctest: +SKIP
     >>> columns.step("10ms")  # doctest: +SKIP
-    >>> print(columns.words)  # doctest: +SKIP
+    >>> print(columns.text)  # doctest: +SKIP
     """
 
     _esm = source("common.js", "raft.js")
@@ -37,7 +37,7 @@ class RaftColumns(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self._scene: Scene | None = None
+        self._scene: RaftScene | None = None
         self._step = MESSAGE
         self._running = False
         self.refresh()
@@ -45,20 +45,20 @@ class RaftColumns(LiveWidget):
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
-        """Look again, and show what changed."""
-        before, self._scene = self._scene, scene(self.cluster)
+        """Read the cluster again, and show what changed."""
+        before, self._scene = self._scene, raft_scene(self.cluster)
         if before is not None:
-            self.tell(changes(before, self._scene), self._scene.clock)
+            self.tell(scene_changes(before, self._scene), self._scene.clock)
         with self.hold_sync():
             self.columns, self.messages = self._scene.columns, self._scene.messages
-            self.words = self._scene.words
+            self.text = self._scene.text
             self.status = {
                 "clock": self._scene.clock,
                 "running": self._running,
                 "step": self._step,
                 "error": self.error,
             }
-        self.follow()
+        self.schedule_tick()
 
     @property
     def moves(self) -> bool:
@@ -71,9 +71,9 @@ class RaftColumns(LiveWidget):
             self.refresh()
 
     def static_html(self) -> str:
-        seen = self._scene or scene(self.cluster)
-        items = "".join(f"<li>{marked(row['label'])}</li>" for row in seen.messages)
-        return f"{seen.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
+        shown = self._scene or raft_scene(self.cluster)
+        items = "".join(f"<li>{marked(row['label'])}</li>" for row in shown.messages)
+        return f"{shown.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
 
     def _labels(self) -> dict[str, Any]:
         steps = {MESSAGE: _("to the next message")}
@@ -86,7 +86,7 @@ class RaftColumns(LiveWidget):
             "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
             "change": _("Create a service"),
             "silence": _("No message is on its way. Press Step."),
-            "words": _("The same in words"),
+            "text": _("The same in words"),
             "help": _(
                 "Click a message (or Tab to it and press Enter) and it is lost. ✔ solid: "
                 "committed, on the disks of a quorum. Dashed: it may yet be lost."
@@ -107,20 +107,22 @@ class RaftColumns(LiveWidget):
                 self.drop(message["key"])
             case "change":
                 self.cluster.client().services.create("nginx")
-            case "crash" | "start":
-                getattr(self.cluster, verb)(message["name"])
+            case "crash":
+                self.cluster.crash(message["name"])
+            case "start":
+                self.cluster.start(message["name"])
 
     def step(self, size: str = "") -> None:
-        """Let a little simulated time pass: "1ms", or "message" for up to the next message."""
-        self.cluster.pause()  # what was played on the board goes on in steps
+        """Let a little virtual time pass: "1ms", or "message" for up to the next message."""
+        self.cluster.pause()  # the board may have set time going
         size = size or self._step
         if size == MESSAGE:
-            self._run_to_the_next_message()
+            self._run_to_next_message()
         else:
             self.cluster.run(size)
         self.refresh()
 
-    def _run_to_the_next_message(self) -> None:
+    def _run_to_next_message(self) -> None:
         on_their_way = raft_messages(self.cluster)
         if on_their_way:
             self.cluster.run(f"{on_their_way[0].arrives_ns - self.cluster.now_ns}ns")
@@ -132,7 +134,7 @@ class RaftColumns(LiveWidget):
 
     def drop(self, key: str) -> None:
         """Lose the message of this key."""
-        row = next((row for row in scene(self.cluster).messages if row["key"] == key), None)
+        row = next((row for row in raft_scene(self.cluster).messages if row["key"] == key), None)
         if row is None:
             raise LabError("That message has arrived already; stop the time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])
@@ -141,6 +143,6 @@ class RaftColumns(LiveWidget):
 
 def raft_columns(cluster: Any) -> RaftColumns | Callout:
     """The Raft columns of a simulated cluster; on a real one, a sentence. Lesson: 05_quorum."""
-    if getattr(cluster, "kind", "") != "simulated":
+    if not cluster.has_trace:
         return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))
     return widget_of(RaftColumns, cluster)

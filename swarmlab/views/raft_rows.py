@@ -1,4 +1,4 @@
-"""What the Raft columns show, as finished rows: managers, their logs, and the messages between."""
+"""The rows that the Raft columns show: managers, their logs, and the messages between them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,37 @@ from collections import Counter
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from swarmlab.cluster import simulated_state
+from swarmlab.cluster.simulated_state import Simulated, Status
+from swarmlab.raft.messages import (
+    AppendEntries,
+    AppendReply,
+    InstallSnapshot,
+    MemberRemoved,
+    Message,
+    RequestVote,
+    TimeoutNow,
+    VoteReply,
+)
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
-from swarmlab.views.election import Logs, logs
 from swarmlab.views.palette import ROLES
+from swarmlab.views.raft_logs import RaftLogs, entry_text, raft_logs
 
 ENTRIES_MAX = 4  # shown of each log, the newest
-MODULE = "raft.messages"  # where Raft's messages are at home; nodes say other things, too
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RaftScene:
     """The managers and the messages between them at one moment."""
 
     now_ns: int
-    logs: Logs
+    logs: RaftLogs
     messages: list[dict[str, Any]]  # Raft's, on their way, the soonest first
 
     @property
-    def words(self) -> str:
-        """The text twin."""
+    def text(self) -> str:
+        """The text form."""
         on_their_way = [row["label"] for row in self.messages] or [_("No message is on its way.")]
         return "\n".join([self.clock, repr(self.logs), *on_their_way])
 
@@ -42,68 +53,68 @@ class Scene:
         role = "down" if status is None else str(status.role)
         facts, log = [], list[list[Any]]()
         if status is not None:
-            vote = self.logs.names.get(status.vote) or "–"
+            vote = self.logs.raft_names.get(status.vote) or "–"
             facts = [
                 _("term {term}", term=status.term),
                 _("vote: {name}", name=vote),
                 _("commit #{index}", index=status.commit_index),
             ]
-            log = [self._entry(status, index) for index in self.logs.indexes[-ENTRIES_MAX:]]
-        word = _(ROLES[role].word)
+            log = [_entry(status, index) for index in self.logs.indexes[-ENTRIES_MAX:]]
+        role_text = _(ROLES[role].word)
         return {
             "name": name,
             "role": role,
             "look": [*astuple(ROLES[role])],
-            "word": word,
+            "role_text": role_text,
             "facts": facts,
             "log": log,
             "action": ["start", _("Start")] if status is None else ["crash", _("Crash")],
-            "label": ", ".join([name, word, *facts]),
+            "label": ", ".join([name, role_text, *facts]),
         }
 
-    def _entry(self, status: Any, index: int) -> list[Any]:
-        """[index, text, committed or not]; without text where the log has no such entry."""
-        cell = self.logs.cell(status, index)
-        line = _("#{index} term {term} {mark}")
-        text = line.format(index=index, term=cell[:-1], mark=cell[-1:]) if cell else ""
-        return [index, text, cell.endswith("✔")]
+
+def _entry(status: Status, index: int) -> list[Any]:
+    """[index, text, committed or not]; without text where the log has no such entry."""
+    cell = entry_text(status, index)
+    line = _("#{index} term {term} {mark}")
+    text = line.format(index=index, term=cell[:-1], mark=cell[-1:]) if cell else ""
+    return [index, text, cell.endswith("✔")]
 
 
-def raft_messages(cluster: Any) -> list[InFlight]:
-    """The messages on their way that are Raft's, the soonest first."""
+def raft_messages(cluster: Simulated) -> list[InFlight]:
+    """Raft's messages that are on their way, the soonest first."""
     return [flight for flight in cluster.in_flight() if _is_raft(flight)]
 
 
 def _is_raft(flight: InFlight) -> bool:
-    return type(flight.message).__module__.endswith(MODULE)
+    return isinstance(flight.message, Message | MemberRemoved)
 
 
-def scene(cluster: Any) -> Scene:
-    """A simulated cluster's managers at this moment; nothing moves by looking."""
+def raft_scene(cluster: Simulated) -> RaftScene:
+    """A simulated cluster's managers at this moment; reading changes nothing."""
     with cluster.lock:
-        table, now_ns = logs(cluster), cluster.now_ns
-        links = Counter[tuple[str, str]]()
+        logs, now_ns = raft_logs(cluster), cluster.now_ns
+        counts = Counter[tuple[str, str]]()  # messages per link so far, of any kind
         rows: dict[str, dict[str, Any]] = {}  # by key
         for flight in cluster.in_flight():
             link = flight.source, flight.target
-            if _is_raft(flight) and {*link} <= {*table.managers}:
-                row = _message(cluster, flight, links[link], table.managers)
+            if _is_raft(flight) and {*link} <= {*logs.managers}:
+                row = _message_row(cluster, flight, counts[link], logs.managers)
                 while row["key"] in rows:  # two that arrive at the same moment
                     row["key"] += "+"
                 rows[row["key"]] = row
-            links[link] += 1
-    return Scene(now_ns, table, list(rows.values()))
+            counts[link] += 1
+    return RaftScene(now_ns, logs, list(rows.values()))
 
 
-def _message(
-    cluster: Any, flight: InFlight, place: int, managers: tuple[str, ...]
+def _message_row(
+    cluster: Simulated, flight: InFlight, place: int, managers: tuple[str, ...]
 ) -> dict[str, Any]:
     """Where it is between its two columns; `place`: how many arrive before it on its link."""
     source, target = flight.source, flight.target
-    network = cluster.machine(source).network
-    link = network.links.get((source, target), network.link)
-    rest_ns, whole_ns = flight.arrives_ns - cluster.now_ns, link.delay_ns + link.jitter_ns
-    tone, text = says(flight.message)
+    rest_ns = flight.arrives_ns - cluster.now_ns
+    whole_ns = simulated_state.delay_ns_max(cluster, source, target)
+    sender, text = message_text(flight.message)
     label = _("{source} to {target}: {text}, arrives in {ms:.2f} ms")
     return {
         "key": f"{source} {target} {flight.arrives_ns}",
@@ -113,68 +124,67 @@ def _message(
         "from": managers.index(source),
         "to": managers.index(target),
         "progress": round(min(1.0, max(0.0, 1 - rest_ns / max(1, whole_ns))), 3),
-        "tone": tone,
+        "tone": sender,
         "text": text,
         "label": label.format(source=source, target=target, text=text, ms=rest_ns / MS),
     }
 
 
-def says(message: Any) -> tuple[str, str]:
-    """Who speaks (leader, candidate, or whoever answers), and what, in few words."""
-    match type(message).__name__:
-        case "AppendEntries" if message.entries:
+def message_text(message: Any) -> tuple[str, str]:
+    """The sender's part (leader, candidate, or answer), and the message in few words."""
+    match message:
+        case AppendEntries(entries=()):
+            return "leader", _("♥ committed #{index}", index=message.commit)
+        case AppendEntries():
             first, last = message.entries[0].index, message.entries[-1].index
             numbers = f"#{first}" if first == last else f"#{first}–#{last}"
             return "leader", _("write {numbers}", numbers=numbers)
-        case "AppendEntries":
-            return "leader", _("♥ committed #{index}", index=message.commit)
-        case "AppendReply" if message.rejected:
+        case AppendReply(rejected=True):
             return "answer", _("✘ I lack #{index}", index=message.index)
-        case "AppendReply":
+        case AppendReply():
             return "answer", _("✔ I have #{index}", index=message.index)
-        case "RequestVote":
+        case RequestVote():
             return "candidate", _("vote for me, term {term}?", term=message.term)
-        case "VoteReply":
+        case VoteReply():
             return "answer", _("✔ my vote") if message.granted else _("✘ no vote")
-        case "InstallSnapshot":
-            index = message.snapshot.index
-            return "leader", _("snapshot up to #{index}", index=index)
-        case "TimeoutNow":
+        case InstallSnapshot():
+            return "leader", _("snapshot up to #{index}", index=message.snapshot.index)
+        case TimeoutNow():
             return "leader", _("stand for election now")
     return "answer", _("you are removed")
 
 
 # -- what changed ----------------------------------------------------------------------------------
-def changes(before: Scene, after: Scene) -> list[str]:
-    """One sentence a change: who stands, votes, leads; who has which entry; what is committed."""
-    said: list[str] = []
+def scene_changes(before: RaftScene, after: RaftScene) -> list[str]:
+    """A sentence per change: who campaigns, votes, leads; which entries are written, committed."""
+    sentences: list[str] = []
     for name in after.logs.managers:
         old, new = before.logs.statuses.get(name), after.logs.statuses.get(name)
-        if old is None or new is None:
-            if old is not new:
-                line = _("{name} is up again.") if new else _("{name} is down.")
-                said.append(line.format(name=name))
-            continue
-        words = {"name": name, "term": new.term, "index": new.last_index}
-        words |= {"commit": new.commit_index, "vote": after.logs.names.get(new.vote, "?")}
-        said += [line.format(**words) for line in _changes(old, new)]
-    return said
+        if old is not None and new is not None:
+            values = {"name": name, "term": new.term, "index": new.last_index}
+            values |= {"commit": new.commit_index}
+            values |= {"vote": after.logs.raft_names.get(new.vote, "?")}
+            sentences += [line.format(**values) for line in _status_changes(old, new)]
+        elif old is not new:
+            line = _("{name} is up again.") if new else _("{name} is down.")
+            sentences.append(line.format(name=name))
+    return sentences
 
 
-def _changes(old: Any, new: Any) -> list[str]:
-    """Of one manager."""
-    said, role = [], str(new.role)
-    if (str(old.role), old.term) != (role, new.term):
-        lines = {
+def _status_changes(old: Status, new: Status) -> list[str]:
+    """The sentences about one manager, to be filled in."""
+    sentences = []
+    if (old.role, old.term) != (new.role, new.term):
+        by_role = {
             "leader": _("{name} leads: it has a majority of the votes of term {term}."),
             "candidate": _("{name} hears no leader and stands for election in term {term}."),
             "follower": _("{name} follows in term {term}."),
         }
-        said.append(lines[role])
+        sentences.append(by_role[str(new.role)])
     if (old.vote, old.term) != (new.vote, new.term) and new.vote not in (0, new.raft_id):
-        said.append(_("{name} votes for {vote}."))
+        sentences.append(_("{name} votes for {vote}."))
     if new.last_index > old.last_index:
-        said.append(_("{name} writes #{index}."))
+        sentences.append(_("{name} writes #{index}."))
     if new.commit_index > old.commit_index:
-        said.append(_("{name} knows that #{commit} is committed."))
-    return said
+        sentences.append(_("{name} knows that #{commit} is committed."))
+    return sentences

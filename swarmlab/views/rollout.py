@@ -1,141 +1,84 @@
-"""A rolling update as it happened: a lane a slot, its tasks over time, and what requests became.
+"""A rolling update: a summary, a list of events, and a chart with a row per slot.
 
-`follow` films the service until its update is over (`film`), and works on any swarm.
+The chart shows the update's state on top, the tasks of each slot below, and requests beneath.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-import docker
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from swarmlab.model.specs import UPDATE_DEFAULTS
-from swarmlab.simulation import S
 from swarmlab.strings import _, text_table
+from swarmlab.units import natural_key
+from swarmlab.views.charts import FONT_SIZE, frame, label, patch
 from swarmlab.views.html import big, big_table, folded, marked, picture
-from swarmlab.views.tables import Table
-from swarmlab.views.task_history import OVER, Film, Life, inspected, version_of
+from swarmlab.views.palette import (
+    BLACK,
+    BLUE,
+    BLUISH_GREEN,
+    LOOKS,
+    ORANGE,
+    SKY_BLUE,
+    VERMILLION,
+    WHITE,
+    YELLOW,
+)
+from swarmlab.views.task_history import UPDATE_ENDED, ObservedTask, ServiceHistory
+from swarmlab.views.update_phases import UpdatePhase, phases_of
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
-LOOK_S, LOOKS_MAX, TAIL = 0.2, 600, "3s"
-IDLE_S = 5  # so long without an update, and there is none to wait for
-DEFAULTS = {"Delay": 0, **UPDATE_DEFAULTS}
-# Patient enough for an app that needs six seconds: ten probes, one a second.
-CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": S, "retries": 10}
-LABEL_MAX = 44
-MARGIN_S = 0.5  # by so much clocks and looks may differ
-
-
-def config_of(spec: Any, key: str) -> dict[str, Any]:
-    """A service's `UpdateConfig` or `RollbackConfig` with what Docker fills in; durations in ns.
-
-    Source: swarmkit api/defaults/service.go; a config without a parallelism means all at once.
-    """
-    given = spec.get(key)
-    if given is None:
-        return DEFAULTS
-    filled = {name: given.get(name) or default for name, default in DEFAULTS.items()}
-    return {**filled, "Parallelism": given.get("Parallelism", 0)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """The service's update state from one moment to the next, and how its failures count."""
-
-    state: str
-    message: str
-    start: float
-    end: float
-    monitor_s: float  # how long a new task is watched once it runs
-    allowed: float  # the share of failed tasks that is tolerated
-    action: str  # what happens when more fail: pause, continue, rollback
-    made: tuple[Life, ...] = ()  # the tasks that this phase made, one a slot
-    slots: int = 0  # how many had to change
-    failed: int = 0  # how many of `made` failed while they were watched
-
-    @property
-    def words(self) -> str:
-        return self.state.replace("_", " ")
-
-    @property
-    def ratio(self) -> float:
-        return self.failed / self.slots if self.slots else 0.0
-
-    @property
-    def gauge(self) -> str:
-        line = _("{failed} of {slots} failed; a share of more than {allowed:g} means: {action}")
-        words = {"allowed": self.allowed, "action": self.action}
-        return line.format(failed=self.failed, slots=self.slots, **words)
-
-
-def _phases(film: Film) -> Iterator[Phase]:
-    ends = [*(at for at, *_rest in film.updates[1:]), film.now]
-    for (start, state, message, spec), end in zip(film.updates, ends, strict=False):
-        key = "RollbackConfig" if state.startswith("rollback") else "UpdateConfig"
-        config = config_of(spec, key)
-        monitor, delay = config["Monitor"] / S, config["Delay"] / S
-        phase = Phase(
-            state=state,
-            message=message,
-            start=start,
-            end=end,
-            # Source: swarmkit update/updater.go: a delay as long as the monitor stretches it.
-            monitor_s=delay + 1 if delay >= monitor else monitor,
-            allowed=config["MaxFailureRatio"],
-            action=config["FailureAction"],
-        )
-        at_work = state in ("updating", "rollback_started")
-        yield _counted(phase, film, version_of(spec["TaskTemplate"])) if at_work else phase
-
-
-def _counted(phase: Phase, film: Film, aim: str) -> Phase:
-    """With the tasks it made: the first of each slot that has version `aim`. Later ones are
-    restarts, whose failures do not count. Source: swarmkit update/updater.go."""
-    made: dict[str, Life] = {}
-    for life in sorted(film.lives.values(), key=lambda life: life.created):
-        if life.version == aim and phase.start - MARGIN_S <= life.created <= phase.end:
-            made.setdefault(life.lane, life)
-    old = {
-        life.lane
-        for life in film.lives.values()
-        if life.version != aim and life.created < phase.start <= (life.ended or phase.end)
-    }
-    failed = 0
-    for life in made.values():
-        if life.ended is not None and life.ended <= phase.end + MARGIN_S:
-            failed += life.ended - life.states.get("running", life.ended) <= phase.monitor_s
-    return replace(phase, made=tuple(made.values()), slots=len({*old, *made}), failed=failed)
+VERSION_LENGTH_MAX = 44
+LEGEND: dict[str, Any] = {"fontsize": FONT_SIZE, "handlelength": 1.6, "columnspacing": 1.2}
+# The hatch beside each colour: either alone would do.
+HATCHES = {"running": "", "starting": "//", "pending": "..", "stopping": "\\\\", "lost": "xx"}
+PHASE_COLOURS = {
+    "updating": SKY_BLUE, "paused": YELLOW, "completed": BLUISH_GREEN,
+    "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
+}  # fmt: skip
+LETTER_WIDTH, TITLE_LETTER_WIDTH = 0.025, 0.0125  # of the chart's width
+ROW_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.58, 0.4, 0.9
+ROWS_INCHES_MAX = 5.2  # of all rows: when there are more, they are thinner
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A service for a while, shown as a picture with its words; times in seconds since 1970."""
+    """A service for a while, shown as a chart and as text; times in seconds since 1970."""
 
     service: str
-    lives: tuple[Life, ...]  # in the order in which they were made
-    phases: tuple[Phase, ...]
+    tasks: tuple[ObservedTask, ...]  # in the order in which they were created
+    phases: tuple[UpdatePhase, ...]
     requests: tuple[tuple[float, int, int, int], ...]  # (second's end, served, failed, slow)
     start: float
     end: float
 
+    @classmethod
+    def of(cls, history: ServiceHistory) -> Self:
+        requests = tuple(history.read_trace())
+        tasks = [t for t in history.tasks.values() if (t.ended or history.now) >= history.first]
+        tasks.sort(key=lambda task: (task.created, task.slot))
+        phases = tuple(phases_of(history))
+        return cls(history.service, tuple(tasks), phases, requests, history.first, history.now)
+
     @property
     def letters(self) -> dict[str, str]:
         """Version -> A, B, …, in the order in which they came."""
-        seen = dict.fromkeys(life.version for life in self.lives)
-        return {version: chr(ord("A") + i % 26) for i, version in enumerate(seen)}
+        versions = dict.fromkeys(task.version for task in self.tasks)
+        return {version: chr(ord("A") + i % 26) for i, version in enumerate(versions)}
 
     @property
     def versions(self) -> list[str]:
         """`A = nginx:1.27`, …; with the arguments where the image alone does not tell."""
-        lives = {life.version: life for life in self.lives}
-        alike = len({life.image for life in lives.values()}) < len(lives)
-        labels = {v: life.words if alike else life.image for v, life in lives.items()}
-        return [f"{letter} = {labels[v][:LABEL_MAX]}" for v, letter in self.letters.items()]
+        tasks = {task.version: task for task in self.tasks}
+        ambiguous = len({task.image for task in tasks.values()}) < len(tasks)
+        titles = {v: task.command if ambiguous else task.image for v, task in tasks.items()}
+        return [
+            f"{letter} = {titles[v][:VERSION_LENGTH_MAX]}" for v, letter in self.letters.items()
+        ]
 
     @property
     def served(self) -> int:
@@ -147,19 +90,19 @@ class Rollout:
 
     @property
     def summary(self) -> list[str]:
-        """What one has to know, a line each."""
+        """The versions, a line per phase, and the requests."""
         lines = [", ".join(self.versions)]
         if not self.phases:
             lines.append(_("No update was seen. Start one with `--detach`, then follow it."))
-        elif self.phases[0].state in OVER or self.phases[0].start < self.start:
+        elif self.phases[0].state in UPDATE_ENDED or self.phases[0].start < self.start:
             early = _("The update began before the first look, so its beginning is not shown. With"
                       " `--detach` the command does not wait, and all of it is seen.")  # fmt: skip
             lines.append(early)
         for phase in self.phases:
-            begun = max(phase.start - self.start, 0)
-            span = f"{begun:.1f} – {phase.end - self.start:.1f} s"
-            said = [part for part in (phase.message, phase.gauge if phase.made else "") if part]
-            lines.append(f"**{phase.words}** ({span}): {'. '.join(said)}")
+            start = max(phase.start - self.start, 0)
+            span = f"{start:.1f} – {phase.end - self.start:.1f} s"
+            details = filter(None, (phase.message, phase.gauge if phase.created else ""))
+            lines.append(f"**{phase.title}** ({span}): {'. '.join(details)}")
         if self.requests:
             worst = max(failed for _at, _served, failed, _slow in self.requests)
             line = _("requests: {served} served, {failed} failed, at worst {worst} in a second")
@@ -167,134 +110,193 @@ class Rollout:
         return lines
 
     @property
+    def heads(self) -> tuple[str, str, str]:
+        return (_("When"), _("Slot"), _("What"))
+
+    @property
     def rows(self) -> list[tuple[str, str, str]]:
         """(when, which slot, what)."""
-        told = [(phase.start, "", phase.words) for phase in self.phases]
-        for life in self.lives:
-            ended = _("{v} FAILED: {error}") if life.failed else _("{v} has ended")
-            events = (
-                (life.created, _("{v} is made")),
-                (life.states.get("running"), _("{v} runs on {node}")),
-                (life.told, _("{v} is told to stop")),
-                (life.ended, ended),
+        events = [(phase.start, "", phase.title) for phase in self.phases]
+        for task in self.tasks:
+            ended = _("{v} FAILED: {error}") if task.failed else _("{v} has ended")
+            lines = (
+                (task.created, _("{v} is made")),
+                (task.states.get("running"), _("{v} runs on {node}")),
+                (task.stopped, _("{v} is told to stop")),
+                (task.ended, ended),
             )
-            words = {"v": self.letters[life.version], "node": life.node, "error": life.error}
-            told += [(at, life.lane, line.format(**words)) for at, line in events if at is not None]
-        shown = sorted(row for row in told if self.start <= row[0] <= self.end)
-        return [(f"{at - self.start:+.1f} s", who, what) for at, who, what in shown]
+            values = {"v": self.letters[task.version], "node": task.node, "error": task.error}
+            for at, line in lines:
+                if at is not None:
+                    events.append((at, task.slot, line.format(**values)))
+        shown = sorted(event for event in events if self.start <= event[0] <= self.end)
+        return [(f"{at - self.start:+.1f} s", slot, text) for at, slot, text in shown]
 
     def __repr__(self) -> str:
-        words = "\n".join(self.summary).replace("**", "")
-        return f"{words}\n{text_table([(_('When'), _('Slot'), _('What')), *self.rows])}"
+        summary = "\n".join(self.summary).replace("**", "")
+        return f"{summary}\n{text_table([self.heads, *self.rows])}"
 
     def figure(self) -> Figure:
-        from swarmlab.views.rollout_chart import drawn
-
-        return drawn(self)
+        return RolloutChart(self).figure
 
     def _repr_html_(self) -> str:
         image = picture(self.figure(), "; ".join(self.summary).replace("**", ""))
-        said = self.summary[1:]  # the versions stand in the picture
-        words = big("".join(f"<div>{marked(line)}</div>" for line in said))
-        table = big_table((_("When"), _("Slot"), _("What")), self.rows)
-        told = _("Task by task, in words ({count})", count=len(self.rows))
-        return image + words + folded(told, table)
+        lines = self.summary[1:]  # the versions are in the chart
+        summary = big("".join(f"<div>{marked(line)}</div>" for line in lines))
+        title = _("Task by task, in words ({count})", count=len(self.rows))
+        return image + summary + folded(title, big_table(self.heads, self.rows))
 
 
-def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
-    """Let time pass until the service's update is over, or for so long; what was seen meanwhile.
-    Lesson: 12_rolling_updates.
+class RolloutChart:
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout, self.width = rollout, rollout.end - rollout.start
+        self.slots = sorted({task.slot for task in rollout.tasks}, key=natural_key)
+        self.bars = self._bars()
+        heights = [STATE_INCHES, min(ROWS_INCHES_MAX, ROW_INCHES * max(1, len(self.slots)))]
+        heights += [REQUESTS_INCHES] if rollout.requests else []
+        self.figure = Figure(figsize=(12, sum(heights) + 1.75), layout="constrained")
+        ratios = {"height_ratios": heights, "width_ratios": [15, 1.8]}
+        grid = self.figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
+        for row in grid:
+            row[1].set_visible(False)
+        self._draw_state(grid[0][0])
+        self._draw_slots(grid[1][0])
+        counted = [phase for phase in rollout.phases if phase.created]
+        if counted:
+            grid[1][1].set_visible(True)
+            draw_gauge(grid[1][1], counted)
+        if rollout.requests:
+            self._draw_requests(grid[2][0])
+            grid[1][0].set_xticklabels([])  # they are below the requests
+        grid[-1][0].set_xlabel(_("seconds"), fontsize=FONT_SIZE)
+        self.figure.legend(handles=self._legend(), ncols=7, loc="outside upper left", **LEGEND)
 
-    >>> import swarmlab
-    >>> cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
-    >>> web = cluster.client().services.create("nginx:1.25", name="web")
-    >>> cluster.run("5s")
-    >>> updated = web.update(image="nginx:1.27", fetch_current_spec=True)
-    >>> [phase.state for phase in follow(cluster, "web").phases]
-    ['updating', 'completed']
-    """
-    film = Film(cluster, service)
-    for _look in range(LOOKS_MAX):
-        state = film.look()
-        seen_s = film.now - film.first
-        idle = not state and seen_s > IDLE_S
-        if seen_s >= for_s if for_s is not None else state in OVER or idle:
-            break
-        cluster.run(LOOK_S)
-    if for_s is None:
-        cluster.run(TAIL)
-        film.look()
-    counted = tuple(film.add_trace())
-    lives = [life for life in film.lives.values() if (life.ended or film.now) >= film.first]
-    lives.sort(key=lambda life: (life.created, life.lane))
-    return Rollout(service, tuple(lives), tuple(_phases(film)), counted, film.first, film.now)
+    def _legend(self) -> list[Any]:
+        rollout = self.rollout
+        spans = [span for task in rollout.tasks for span in task.kinds(rollout.end)]
+        shown = {kind for kind, _start, stop in spans if stop > rollout.start}
+        entries: list[Any] = [
+            patch(LOOKS[kind].colour, hatch, _(LOOKS[kind].word))
+            for kind, hatch in HATCHES.items()
+            if kind in shown
+        ]
+        if any(task.failed for task in rollout.tasks):
+            octagon: dict[str, Any] = {"marker": "8", "markersize": 13, "color": VERMILLION}
+            octagon |= {"markeredgecolor": BLACK, "linestyle": ""}
+            entries.append(Line2D([], [], label=_("failed"), **octagon))
+        if any(phase.created for phase in rollout.phases):
+            entries.append(Line2D([], [], color=BLACK, linewidth=4, label=_("monitor window")))
+        return entries
+
+    def x(self, at: float) -> float:
+        return min(max(at, self.rollout.start), self.rollout.end) - self.rollout.start
+
+    def _bars(self) -> dict[str, tuple[float, float]]:
+        """Task id -> (middle, height) of its bar: tasks that overlap share their slot's height."""
+        ends: dict[str, list[float]] = {slot: [0.0] for slot in self.slots}  # of each line in it
+        lines = {}
+        for task in self.rollout.tasks:
+            slot_ends = ends[task.slot]
+            free = (i for i, end in enumerate(slot_ends) if end <= task.created)
+            line = lines[task.id] = next(free, len(slot_ends))
+            slot_ends[line:] = [task.ended or self.rollout.end, *slot_ends[line + 1 :]]
+        bars = {}
+        for task in self.rollout.tasks:
+            height = 0.8 / len(ends[task.slot])
+            middle = self.slots.index(task.slot) - 0.4 + height * (lines[task.id] + 0.5)
+            bars[task.id] = middle, 0.9 * height
+        return bars
+
+    def _draw_state(self, axes: Axes) -> None:
+        for phase in self.rollout.phases:
+            left, right = self.x(phase.start), self.x(phase.end)
+            colour = PHASE_COLOURS.get(phase.state, WHITE)
+            axes.barh(
+                0, right - left, left=left, height=1, color=colour, edgecolor=BLACK, linewidth=1
+            )
+            if right - left > TITLE_LETTER_WIDTH * len(phase.title) * self.width:
+                label(axes, (left + right) / 2, 0, phase.title)
+            elif right > left:
+                late = right > self.width / 2  # so that the title stays inside the chart
+                x, side = (right, "right") if late else (left, "left")
+                axes.text(x, 0.55, phase.title, fontsize=FONT_SIZE, ha=side, va="top")
+        versions = ",  ".join(self.rollout.versions)
+        axes.set_title(versions, fontsize=FONT_SIZE + 1, loc="left", fontweight="bold")
+        frame(axes, [_("update")], (0.6, 0.6))
+        axes.set_xlim(0, self.width)
+        axes.set_xticks([])
+
+    def _draw_slots(self, axes: Axes) -> None:
+        for task in self.rollout.tasks:
+            self._draw_task(axes, task)
+        for phase in self.rollout.phases:
+            for task in phase.created:
+                self._draw_monitor_window(axes, task, phase)
+        frame(axes, self.slots, (0.5, 0.5))
+        axes.set_xlim(0, self.width)
+
+    def _draw_task(self, axes: Axes, task: ObservedTask) -> None:
+        (y, height), letter = self.bars[task.id], self.rollout.letters[task.version]
+        for kind, start, stop in task.kinds(self.rollout.end):
+            left, right = self.x(start), self.x(stop)
+            if right > left and kind in HATCHES:
+                style: dict[str, Any] = {"hatch": HATCHES[kind], "edgecolor": BLACK}
+                style["color"] = LOOKS[kind].colour or WHITE
+                axes.barh(y, right - left, left=left, height=height, **style)
+                if right - left > LETTER_WIDTH * self.width:
+                    label(axes, (left + right) / 2, y, letter)
+        if task.failed and task.ended is not None and task.ended >= self.rollout.start:
+            octagon: dict[str, Any] = {"markersize": 19, "markeredgecolor": BLACK, "zorder": 9}
+            axes.plot(self.x(task.ended), y, "8", color=VERMILLION, **octagon)
+            axes.text(self.x(task.ended), y, "F", fontsize=FONT_SIZE - 3, ha="center", va="center",
+                      zorder=10, fontweight="bold")  # fmt: skip
+
+    def _draw_monitor_window(self, axes: Axes, task: ObservedTask, phase: UpdatePhase) -> None:
+        """Below a new task: how long its failure would count."""
+        running = task.states.get("running")
+        start, end = self.rollout.start, self.rollout.end
+        if running is not None and start - phase.monitor_s < running < end:
+            middle, height = self.bars[task.id]
+            y = middle + height / 2
+            ends = [self.x(running), self.x(running + phase.monitor_s)]
+            axes.plot(ends, [y, y], color=BLACK, linewidth=4, solid_capstyle="butt", zorder=7)
+            axes.plot(ends, [y, y], "|", color=BLACK, markersize=11, markeredgewidth=2, zorder=7)
+
+    def _draw_requests(self, axes: Axes) -> None:
+        """A bar per second: served, the slow ones among them, and on top what failed."""
+        rollout = self.rollout
+        lefts = [at - 1 - rollout.start for at, *_counts in rollout.requests]
+        _at, served, failed, slow = zip(*rollout.requests, strict=True)
+        quick = [a - b for a, b in zip(served, slow, strict=True)]
+        style: dict[str, Any] = {"width": 1, "align": "edge", "edgecolor": BLACK, "linewidth": 0.4}
+        axes.bar(lefts, quick, color=BLUISH_GREEN, label=_("served"), **style)
+        if any(slow):
+            axes.bar(lefts, slow, bottom=quick, color=ORANGE, hatch="..", label=_("slow"), **style)
+        style |= {"bottom": served, "color": VERMILLION, "hatch": "xx"}
+        axes.bar(lefts, failed, label=_("failed"), **style)
+        axes.set_xlim(0, self.width)
+        total = rollout.failed + rollout.served
+        title = _("requests a second: {failed} of {all} failed", failed=rollout.failed, all=total)
+        axes.set_title(title, fontsize=FONT_SIZE, loc="left")
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
+        legend = axes.legend(ncols=3, frameon=False, borderaxespad=0.2, **place, **LEGEND)
+        legend.set_in_layout(False)  # there is space for it beside the title
+        axes.tick_params(labelsize=FONT_SIZE)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
-def downtime(cluster: Any, replicas: int = 3) -> Table:
-    """One update in four ways, each on a copy of this cluster: how many requests does it fail?
-    Lesson: 12_rolling_updates.
-
-    The app serves six seconds after its container has started. Needs a simulation: it counts.
-    """
-    heads = (_("order"), _("health check"), _("requests"), _("failed"), _("update took"))
-    title = _("Replicas: {n}. The app needs 6 s to get ready", n=replicas)
-    if cluster.kind != "simulated":
-        return Table(title, heads, (), (_("Only a simulated cluster counts requests."),))
-    rows = []
-    for order, check in product(("stop-first", "start-first"), (None, CHECK)):
-        copy = cluster.fork()
-        client = copy.client()
-        shop = client.services.create(
-            "nginx:1.25",
-            args=["sh", "-c", "sleep 6; exec nginx -g 'daemon off;'"],
-            name="shop",
-            mode=docker.types.ServiceMode("replicated", replicas),
-            endpoint_spec=docker.types.EndpointSpec(ports={8181: 80}),
-            update_config=docker.types.UpdateConfig(parallelism=1, order=order),
-            healthcheck=check,
-        )
-        copy.run("30s")
-        copy.traffic("shop", rate=50)
-        shop.reload()
-        shop.update(image="nginx:1.27", fetch_current_spec=True)
-        seen = follow(copy, "shop")
-        took = f"{seen.phases[0].end - seen.phases[0].start:.0f} s"
-        asked = (_("yes") if check else _("no"), str(seen.served + seen.failed))
-        rows.append((order, *asked, str(seen.failed), took))
-    return Table(title, heads, tuple(rows))
-
-
-def settings(cluster: Any, service: str) -> Table:
-    """How a service is updated, and how it is rolled back, side by side.
-
-    Lesson: 12_rolling_updates.
-    """
-    spec = inspected(cluster.client().api, service)["Spec"]
-    update, rollback = (config_of(spec, key) for key in ("UpdateConfig", "RollbackConfig"))
-    rows = (
-        (_("tasks at a time"), "parallelism", "Parallelism"),
-        (_("pause after each"), "delay", "Delay"),
-        (_("old or new first"), "order", "Order"),
-        (_("watched for, once it runs"), "monitor", "Monitor"),
-        (_("tolerated share of failures"), "max-failure-ratio", "MaxFailureRatio"),
-        (_("when there are more"), "failure-action", "FailureAction"),
-    )
-    shown = tuple(
-        (what, _value(update, key), _value(rollback, key), f"--update-{flag}")
-        for what, flag, key in rows
-    )
-    note = _(
-        "The flags of a rollback begin with `--rollback-`. It goes by the settings of the version"
-        " that comes back."
-    )
-    title = _("Update and rollback of {service}", service=service)
-    return Table(title, (_("setting"), _("update"), _("rollback"), _("flag")), shown, (note,))
-
-
-def _value(config: dict[str, Any], key: str) -> str:
-    value = config[key]
-    if key in ("Delay", "Monitor"):
-        return f"{value / S:g} s"
-    if (key, value) == ("Parallelism", 0):
-        return _("all")
-    return value if isinstance(value, str) else f"{value:g}"
+def draw_gauge(axes: Axes, phases: list[UpdatePhase]) -> None:
+    """A column per phase: the share that failed, and the share that is tolerated as a line."""
+    for i, phase in enumerate(phases):
+        over = phase.ratio > phase.allowed
+        axes.bar(i, 1, color=WHITE, edgecolor=BLACK, width=0.8)
+        colour, hatch = (VERMILLION, "xx") if over else (BLUE, "")
+        axes.bar(i, phase.ratio, color=colour, width=0.8, hatch=hatch)
+        axes.plot([i - 0.5, i + 0.5], [phase.allowed] * 2, color=BLACK, linewidth=4)
+    counts = [f"{phase.failed}/{phase.slots}" for phase in phases]
+    axes.set_xticks(range(len(phases)), counts, fontsize=FONT_SIZE)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=FONT_SIZE)
+    axes.yaxis.tick_right()
+    axes.set_title(_("failed"), fontsize=FONT_SIZE)
+    axes.spines[["top", "right", "left"]].set_visible(False)

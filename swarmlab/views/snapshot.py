@@ -1,8 +1,8 @@
-"""What a picture of a cluster needs, read at one moment: `look(cluster)`.
+"""A snapshot of a cluster: rows of nodes, services and tasks at one moment. `look(cluster)`.
 
 On a real cluster everything comes through the Docker API of a node that answers. A simulated one is
-read from inside, so that looking moves no virtual time and works without a leader; it also knows
-what no API tells: which machines are up, and each manager's Raft role and term.
+read from inside, so that reading lets no virtual time pass and needs no leader; it also knows what
+no API tells: which machines are up, and each manager's Raft role and term.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from swarmlab.cluster import simulated_state
-from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, Machine
+from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, MachineState
 from swarmlab.errors import LabError
 from swarmlab.strings import _, text_table
 from swarmlab.units import natural_key
@@ -27,13 +28,13 @@ class NodeRow:
     key: str  # the node's id; its name while it belongs to no swarm
     name: str
     role: str  # manager, worker; empty: in no swarm
-    state: str  # ready, down, …: what the managers believe
+    state: str  # ready, down, …: as the managers see it
     availability: str  # active, pause, drain
     manager: str = ""  # leader, reachable, unreachable, not known; empty on a worker
     up: bool | None = None  # whether its machine runs at this moment; None: not known
     raft: str = ""  # leader, follower, candidate; empty: none, or not known
     term: int | None = None  # None: none, or not known
-    left: bool = False  # its engine is in the swarm no more, though the managers still list it
+    left: bool = False  # its engine has left the swarm, though the managers still list it
     running: int = 0  # tasks
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,7 +44,7 @@ class NodeRow:
 
     @property
     def condition(self) -> str:
-        """Its state, in words that tell what is from what the swarm believes."""
+        """Its state, where its machine and the managers' view of it differ, both."""
         if not self.role:
             return _("in no swarm") if self.up is not False else _("crashed")
         if self.left:
@@ -73,7 +74,7 @@ class ServiceRow:
     name: str
     image: str
     running: int
-    wanted: int
+    desired: int  # replicas; for other modes, the tasks that should run
     update: str = ""  # Docker's update state; empty: never updated
 
 
@@ -81,8 +82,8 @@ class ServiceRow:
 class ClusterSnapshot:
     nodes: tuple[NodeRow, ...]  # by name, so that a column never moves
     services: tuple[ServiceRow, ...] = ()
-    tasks: tuple[TaskRow, ...] = ()  # what is wanted, is ending, or has just failed
-    leader: str = ""  # a node's name; empty: nobody leads
+    tasks: tuple[TaskRow, ...] = ()  # those that should run, are ending, or have just failed
+    leader: str = ""  # a node's name; empty: there is none
     term: int | None = None  # the leader's; None: not known
     now_s: float | None = None  # virtual time; None on a real cluster
     index: int = 0  # simulated: the Raft index up to which this is known
@@ -90,10 +91,10 @@ class ClusterSnapshot:
     @property
     def by_node(self) -> dict[str, list[TaskRow]]:
         """A node's key -> its tasks; no node: under an empty key."""
-        found: dict[str, list[TaskRow]] = {}
+        by_node: dict[str, list[TaskRow]] = {}
         for task in self.tasks:
-            found.setdefault(task.node, []).append(task)
-        return found
+            by_node.setdefault(task.node, []).append(task)
+        return by_node
 
     @property
     def pending(self) -> tuple[TaskRow, ...]:
@@ -101,29 +102,31 @@ class ClusterSnapshot:
 
 
 def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
-    """The cluster at this moment; when no manager is up, `last` tells what was known before."""
-    if getattr(cluster, "kind", "") == "simulated":
-        seen = simulated_state.read(cluster)
-        if last is not None and not seen.leads and seen.index < last.index:
-            return _remembered(last, seen.machines, seen.now_s)
-        stored = seen.nodes, seen.services, seen.tasks
-        snapshot = picture(*stored, machines=seen.machines, now_s=seen.now_s)
-        return replace(snapshot, index=seen.index)
+    """The cluster at this moment; when no manager is up, `last` with what is still known.
+
+    `cluster` may also be a Docker client.
+    """
     if hasattr(cluster, "api"):
-        return _asked(cluster, {})
-    # Of engines that this kit started it is known which run, whoever leads.
-    known = cluster.names if hasattr(cluster, "crash") else []
-    up = cluster.up() if known else []
-    machines = {name: Machine(name in up, "", None) for name in known}
+        return _ask_manager(cluster, {})
+    if cluster.has_trace:
+        state = simulated_state.cluster_state(cluster)
+        if last is not None and not state.has_leader and state.index < last.index:
+            return _remembered(last, state.machines, state.now_s)
+        snapshot = picture(state.nodes, state.services, state.tasks, state.machines, state.now_s)
+        return replace(snapshot, index=state.index)
+    # Of engines that this kit started it is known which are up, even without a leader.
+    names = cluster.names if hasattr(cluster, "crash") else []
+    up = cluster.up() if names else []
+    machines = {name: MachineState(name in up, "", None) for name in names}
     if cluster.leader():
-        return _asked(cluster.client(), machines)
+        return _ask_manager(cluster.client(), machines)
     if last is None:
-        raise LabError("no manager says who leads, so nobody can tell of the swarm now")
+        raise LabError("no manager knows a leader, so nothing is known of the swarm now")
     return _remembered(last, machines, None)
 
 
-def _asked(client: Any, machines: Mapping[str, Machine]) -> ClusterSnapshot:
-    """What a manager answers."""
+def _ask_manager(client: Any, machines: Mapping[str, MachineState]) -> ClusterSnapshot:
+    """The snapshot of a swarm through the Docker API."""
     return picture(client.api.nodes(), client.api.services(), client.api.tasks(), machines)
 
 
@@ -131,17 +134,19 @@ def picture(
     nodes: Iterable[Json],
     services: Iterable[Json],
     tasks: Iterable[Json],
-    machines: Mapping[str, Machine] | None = None,
+    machines: Mapping[str, MachineState] = MappingProxyType({}),
     now_s: float | None = None,
 ) -> ClusterSnapshot:
     """Rows from Docker's JSON; `machines`, by name, is what a simulation adds."""
-    seen = machines or {}
     nodes = sorted(nodes, key=_created)
-    newest = {_hostname(node): node["ID"] for node in nodes}  # a name may have had a past life
+    newest = {_hostname(node): node["ID"] for node in nodes}  # a machine may have joined again
     rows = [
-        _node_row(node, seen if newest[_hostname(node)] == node["ID"] else {}) for node in nodes
+        _node_row(node, machines if newest[_hostname(node)] == node["ID"] else {}) for node in nodes
     ]
-    rows += [_engine_row(name, seen[name]) for name in seen if name not in newest]
+    for name, machine in machines.items():
+        if name not in newest:  # it belongs to no swarm
+            up = machine.up
+            rows.append(NodeRow(key=name, name=name, role="", state="", availability="", up=up))
     rows.sort(key=lambda row: natural_key(row.name))
     services = sorted(services, key=lambda service: service["Spec"]["Name"])
     task_rows = _task_rows(tasks, {s["ID"]: s["Spec"]["Name"] for s in services}, rows)
@@ -166,10 +171,10 @@ class NodeRows(tuple[NodeRow, ...]):
         return (*docker, _("TERM"), _("MACHINE"), _("TASKS"))
 
     def cells(self) -> list[tuple[str, ...]]:
-        nowhere, machine = _("in no swarm"), {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
+        no_swarm, machine = _("in no swarm"), {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
         return [
             (
-                *(row.name, row.role or nowhere, row.state, row.availability, _(row.manager)),
+                *(row.name, row.role or no_swarm, row.state, row.availability, _(row.manager)),
                 *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
             )
             for row in self
@@ -196,7 +201,7 @@ def node_rows(cluster: Any) -> NodeRows:
     return NodeRows(look(cluster).nodes)
 
 
-# -- one row each --------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 def _hostname(node: Json) -> str:
     return str(node["Description"].get("Hostname") or node["ID"])
 
@@ -206,9 +211,9 @@ def _created(object: Json) -> Any:
     return created.rstrip("Z") if isinstance(created, str) else created
 
 
-def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
+def _node_row(node: Json, machines: Mapping[str, MachineState]) -> NodeRow:
     manager, name = node.get("ManagerStatus") or {}, _hostname(node)
-    machine = machines.get(name, Machine(None, "", None))
+    machine = machines.get(name, MachineState(None, "", None))
     return NodeRow(
         key=node["ID"],
         name=name,
@@ -224,28 +229,23 @@ def _node_row(node: Json, machines: Mapping[str, Machine]) -> NodeRow:
     )
 
 
-def _engine_row(name: str, machine: Machine) -> NodeRow:
-    """An engine that belongs to no swarm."""
-    return NodeRow(key=name, name=name, role="", state="", availability="", up=machine.up)
-
-
 def _service_row(service: Json, tasks: Iterable[TaskRow]) -> ServiceRow:
     spec = service["Spec"]
     own = [task for task in tasks if task.service == spec["Name"]]
     replicated = (spec.get("Mode") or {}).get("Replicated") or {}
-    wanted = sum(task.desired not in ENDED or task.desired == "complete" for task in own)
+    should_run = sum(task.desired not in ENDED or task.desired == "complete" for task in own)
     image = spec["TaskTemplate"].get("ContainerSpec", {}).get("Image", "")
     return ServiceRow(
         name=spec["Name"],
         image=image.partition("@")[0],
         running=sum(task.kind == "running" for task in own),
-        wanted=replicated.get("Replicas", wanted),
+        desired=replicated.get("Replicas", should_run),
         update=(service.get("UpdateStatus") or {}).get("State", ""),
     )
 
 
 def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list[TaskRow]:
-    known = {row.key: row for row in nodes}
+    rows_by_key = {row.key: row for row in nodes}
     slots: dict[tuple[str, Any], list[Json]] = {}
     for task in tasks:
         place = task.get("Slot") or task.get("NodeID", "")
@@ -255,25 +255,25 @@ def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list
         service = names.get(service_id) or history[-1].get("ServiceName") or service_id[:8]
         if len(history) > 1:
             history.sort(key=_created)
-        label = known[place].name if place in known else place
-        rows += _slot_rows(service, f"{service}.{label}", history, known)
+        label = rows_by_key[place].name if place in rows_by_key else place
+        rows += _slot_rows(service, f"{service}.{label}", history, rows_by_key)
     rows.sort(key=lambda row: natural_key(row.name))
     return rows
 
 
-# From one look to the next most rows stay as they are.
+# From one snapshot to the next most rows stay the same.
 _task_row = lru_cache(maxsize=10_000)(TaskRow)
 
 
 def _slot_rows(
-    service: str, name: str, history: list[Json], known: Mapping[str, NodeRow]
+    service: str, name: str, history: list[Json], nodes: Mapping[str, NodeRow]
 ) -> list[TaskRow]:
-    """What to show of a slot: what is wanted or still ending, else what failed last."""
+    """The tasks of a slot that should run or are still ending, else the one that failed last."""
     rows: list[TaskRow] = []
     came_from, failed = "", None
     for task in history:
         status, desired, key = task["Status"], task["DesiredState"], task.get("NodeID", "")
-        node = known.get(key)
+        node = nodes.get(key)
         if key and node is None:
             continue  # its node was removed
         state, down = status["State"], node is not None and node.down
@@ -284,7 +284,7 @@ def _slot_rows(
             node=key,
             state=state,
             desired=desired,
-            kind=kind_of(state, wanted=desired not in UNWANTED, node_down=down),
+            kind=kind_of(state, should_run=desired not in UNWANTED, node_down=down),
             reason=status.get("Err") or "",
             came_from=came_from,
         )
@@ -298,16 +298,16 @@ def _slot_rows(
     return rows
 
 
-# -- when nobody who is up can tell ------------------------------------------------
+# -- when no manager that is up knows ----------------------------------------------
 def _remembered(
-    last: ClusterSnapshot, machines: Mapping[str, Machine], now_s: float | None
+    last: ClusterSnapshot, machines: Mapping[str, MachineState], now_s: float | None
 ) -> ClusterSnapshot:
-    """What was known, with what is seen of the machines: nobody who is up knows as much."""
+    """The last snapshot, with the present state of the machines."""
     nodes = []
     for row in last.nodes:
-        seen = machines.get(row.name, Machine(row.up, "", None))
+        machine = machines.get(row.name, MachineState(row.up, "", None))
         manager = NOT_KNOWN if row.manager else ""
-        row = replace(row, manager=manager, up=seen.up, raft=seen.raft, term=seen.term)
+        row = replace(row, manager=manager, up=machine.up, raft=machine.raft, term=machine.term)
         nodes.append(row)
     down = {row.key for row in nodes if row.down}
     tasks = [

@@ -1,4 +1,4 @@
-"""The text twin of every picture: a snapshot in words, and what changed between two of them."""
+"""The text form of every picture: a snapshot as sentences, and what changed between two of them."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def leadership(snapshot: ClusterSnapshot) -> str:
 
 
 def node_facts(row: NodeRow) -> list[str]:
-    """Role, part in Raft, availability where it is not the usual, and state."""
-    part = _(row.raft or row.manager)
+    """Swarm role, Raft role and term, availability unless it is active, and condition."""
+    raft = _(row.raft or row.manager)
     term = "" if row.term is None else _("term {term}", term=row.term)
     availability = "" if row.availability == "active" else row.availability
-    return [fact for fact in (row.role, part, term, availability, row.condition) if fact]
+    return [fact for fact in (row.role, raft, term, availability, row.condition) if fact]
 
 
 def service_facts(row: ServiceRow) -> list[str]:
     """How many of its tasks run, and Docker's word for its update if there was one."""
-    running = _("{running} of {wanted} running", running=row.running, wanted=row.wanted)
+    running = _("{running} of {wanted} running", running=row.running, wanted=row.desired)
     update = _("update {state}", state=row.update.replace("_", " "))
     return [running, *([update] if row.update else [])]
 
@@ -56,7 +56,7 @@ def in_state(names: str, kind: str) -> str:
 
 
 def waiting(snapshot: ClusterSnapshot) -> list[tuple[list[TaskRow], str]]:
-    """The tasks that have no node yet, those with equal reasons together; and the reasons."""
+    """The tasks that have no node yet, grouped by the reason why."""
     groups: dict[str, list[TaskRow]] = {}
     for task in snapshot.pending:
         reason = task.reason or (_("to be scheduled") if snapshot.leader else _("for a leader"))
@@ -64,54 +64,54 @@ def waiting(snapshot: ClusterSnapshot) -> list[tuple[list[TaskRow], str]]:
     return [(tasks, reason) for reason, tasks in groups.items()]
 
 
-def swarm_in_words(snapshot: ClusterSnapshot) -> list[str]:
-    """Who leads; a line a service; what waits, and why."""
+def swarm_lines(snapshot: ClusterSnapshot) -> list[str]:
+    """The leader, then a line per service, then the tasks that wait, and why."""
     clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
     lines = [clock + leadership(snapshot)]
+    line = _("service {name} ({image}): {facts}")
     for service in snapshot.services:
-        line = _("service {name} ({image}): {facts}")
         facts = ", ".join(service_facts(service))
         lines.append(line.format(name=service.name, image=service.image, facts=facts))
-    for waiters, reason in waiting(snapshot):
-        names = listed(task.name for task in waiters)
+    for tasks, reason in waiting(snapshot):
+        names = listed(task.name for task in tasks)
         lines.append(_("waiting: {tasks}: {why}", tasks=names, why=reason))
     if not snapshot.services and snapshot.leader:
         lines.append(_(NO_SERVICE))
     return lines
 
 
-def in_words(snapshot: ClusterSnapshot) -> str:
-    """The whole board as text: who leads, then a line a node, then services and what waits."""
-    tasks: dict[str, dict[str, list[str]]] = {}
-    for task in snapshot.tasks:
-        tasks.setdefault(task.node, {}).setdefault(task.kind, []).append(task.name)
+def snapshot_text(snapshot: ClusterSnapshot) -> str:
+    """The whole board as text: the leader, a line per node, services and tasks that wait."""
+    tasks = snapshot.by_node
     nodes = []
     for row in snapshot.nodes:
-        kinds = tasks.get(row.key, {}).items()
-        facts = [*node_facts(row), *(in_state(listed(names), kind) for kind, names in kinds)]
-        nodes.append(f"{row.name}: {', '.join(facts)}")
-    first, *rest = swarm_in_words(snapshot)
+        kinds: dict[str, list[str]] = {}
+        for task in tasks.get(row.key, []):
+            kinds.setdefault(task.kind, []).append(task.name)
+        states = (in_state(listed(names), kind) for kind, names in kinds.items())
+        nodes.append(f"{row.name}: {', '.join([*node_facts(row), *states])}")
+    first, *rest = swarm_lines(snapshot)
     return "\n".join([first, *nodes, *rest])
 
 
 # -- what happened ---------------------------------------------------------------------------------
-def changes_in_words(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    """One sentence a change: `m1 crashed.` `m2 leads now (term 3).` `web.2 moved from m1 to w2.`"""
-    said = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
-    said += [*_services(before, after), *_tasks(before, after)]
-    if len(said) > SENTENCES_MAX:
-        count = len(said) - SENTENCES_MAX + 1
-        said[SENTENCES_MAX - 1 :] = [_("And {count} more changes.", count=count)]
-    return said
+def change_sentences(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
+    """A sentence per change: `m1 crashed.` `m2 leads now (term 3).` `web.2 moved from m1 to w2.`"""
+    sentences = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
+    sentences += [*_services(before, after), *_tasks(before, after)]
+    if len(sentences) > SENTENCES_MAX:
+        count = len(sentences) - SENTENCES_MAX + 1
+        sentences[SENTENCES_MAX - 1 :] = [_("And {count} more changes.", count=count)]
+    return sentences
 
 
 def _machines(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    was = {row.key: row for row in before.nodes}
-    changed = [row for row in after.nodes if row.key in was and was[row.key].up != row.up]
+    was_up = {row.key: row.up for row in before.nodes}
+    changed = [row for row in after.nodes if was_up.get(row.key, row.up) != row.up]
     crashed = listed(row.name for row in changed if row.up is False)
     started = listed(row.name for row in changed if row.up)
-    told = (crashed, _("{names} crashed.")), (started, _("{names} started."))
-    return [line.format(names=names) for names, line in told if names]
+    lines = (crashed, _("{names} crashed.")), (started, _("{names} started."))
+    return [line.format(names=names) for names, line in lines if names]
 
 
 def _leader(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
@@ -124,19 +124,20 @@ def _leader(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
 
 
 def _nodes(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    was, said = {row.key: row for row in before.nodes}, []
-    names = {row.name for row in before.nodes}
+    old_rows, sentences = {row.key: row for row in before.nodes}, []
+    old_names = {row.name for row in before.nodes}
     for row in after.nodes:
-        old = was.pop(row.key, None)
-        if old is None and row.role:
-            lines = [_("{name} joined as a {role}.")]
-        elif old is None:  # its machine is in no swarm
-            lines = [] if row.name in names else [_("{name} is new.")]
-        else:
+        old = old_rows.pop(row.key, None)
+        if old is not None:
             lines = _node_changes(old, row)
-        words = {"name": row.name, "state": row.state, "role": row.role}
-        said += [line.format(**words) for line in lines]
-    return said + [_("{name} is gone.", name=row.name) for row in was.values() if row.role]
+        elif row.role:
+            lines = [_("{name} joined as a {role}.")]
+        else:  # its machine is in no swarm
+            lines = [] if row.name in old_names else [_("{name} is new.")]
+        values = {"name": row.name, "state": row.state, "role": row.role}
+        sentences += [line.format(**values) for line in lines]
+    gone = [row.name for row in old_rows.values() if row.role]
+    return sentences + [_("{name} is gone.", name=name) for name in gone]
 
 
 def _node_changes(old: NodeRow, new: NodeRow) -> list[str]:
@@ -152,22 +153,22 @@ def _node_changes(old: NodeRow, new: NodeRow) -> list[str]:
 
 
 def _services(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    was, said = {row.name: row for row in before.services}, list[str]()
+    old_rows, sentences = {row.name: row for row in before.services}, list[str]()
     for row in after.services:
-        old = was.pop(row.name, None)
+        old = old_rows.pop(row.name, None)
         if old is None:
             lines = [_("Service {name} is new: {wanted} wanted.")]
         else:
             lines = _service_changes(old, row)
-        words = {"name": row.name, "wanted": row.wanted, "image": row.image}
-        words |= {"before": old.wanted if old else 0, "state": row.update.replace("_", " ")}
-        said += [line.format(**words) for line in lines]
-    return said + [_("Service {name} is removed.", name=name) for name in was]
+        values = {"name": row.name, "wanted": row.desired, "image": row.image}
+        values |= {"before": old.desired if old else 0, "state": row.update.replace("_", " ")}
+        sentences += [line.format(**values) for line in lines]
+    return sentences + [_("Service {name} is removed.", name=name) for name in old_rows]
 
 
 def _service_changes(old: ServiceRow, new: ServiceRow) -> list[str]:
     lines = []
-    if old.wanted != new.wanted:
+    if old.desired != new.desired:
         lines.append(_("Service {name}: {wanted} wanted, before {before}."))
     if old.image != new.image:
         lines.append(_("Service {name} gets {image}."))
@@ -177,23 +178,26 @@ def _service_changes(old: ServiceRow, new: ServiceRow) -> list[str]:
 
 
 def _tasks(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    """Tasks by what became of them, those with the same fate in one sentence."""
-    was = {task.id: task for task in before.tasks}
-    names = {row.key: row.name for row in after.nodes}
-    fates: dict[tuple[str, str, str], list[str]] = {}
+    """What became of the tasks; tasks to which the same happened share a sentence."""
+    old_rows = {task.id: task for task in before.tasks}
+    node_names = {row.key: row.name for row in after.nodes}
+    outcomes: dict[tuple[str, str, str], list[str]] = {}
     for task in after.tasks:
-        old = was.get(task.id)
+        old = old_rows.get(task.id)
         if old is None or (old.kind, old.reason) != (task.kind, task.reason):
             if old is not None and old.kind == "lost":
-                continue  # its node is back; whether the task runs, its agent has yet to say
-            fate = _fate(task, names.get(task.node, ""))
-            fates.setdefault(fate, []).append(task.name)
-    told = [(*fate, listed(tasks)) for fate, tasks in fates.items() if fate[0]]
-    return [line.format(tasks=t, node=n, source=more, why=more) for line, n, more, t in told]
+                continue  # its node is back, but its agent has not reported the task yet
+            outcome = _outcome(task, node_names.get(task.node, ""))
+            outcomes.setdefault(outcome, []).append(task.name)
+    return [
+        line.format(tasks=listed(tasks), node=node, source=detail, why=detail)
+        for (line, node, detail), tasks in outcomes.items()
+        if line
+    ]
 
 
-def _fate(task: TaskRow, node: str) -> tuple[str, str, str]:
-    """The sentence, and what fills it; nothing for what is on its way."""
+def _outcome(task: TaskRow, node: str) -> tuple[str, str, str]:
+    """The sentence, and the values for it; empty for a task that is on its way."""
     match task.kind:
         case "running" if not task.came_from:
             return _("Running now: {tasks}."), "", ""

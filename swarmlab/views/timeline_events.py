@@ -1,7 +1,7 @@
-"""What happened to a simulated cluster, a mark a thing: what was done to it, and what followed.
+"""The events on the time line: what was done to a simulated cluster, and what followed.
 
-What was done comes from its journal, what followed from its trace; neither holds a secret, and of a
-request's body only the name is read.
+What was done comes from the cluster's journal, what followed from its trace. Neither holds a
+secret, and of a request's body only the name is read.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from swarmlab.cluster import simulated_state
-from swarmlab.simulation import MS, Record
+from swarmlab.cluster.simulated_state import Simulated, cluster_state
+from swarmlab.model.trace_records import (
+    BecameLeader,
+    NodeStateChanged,
+    Record,
+    TaskStatusChanged,
+    UpdateStateChanged,
+)
+from swarmlab.simulation import MS
 from swarmlab.strings import N_, _
 from swarmlab.views import palette
 from swarmlab.views.palette import LOOKS, ROLES, Look
 
-# Where marks stand too close, the one that comes first here stands for all of them.
-MARKS = {
+if TYPE_CHECKING:
+    from swarmlab.cluster.journal import JournalEntry
+
+# Where events are too close to each other, the kind that comes first here stands for all of them.
+EVENT_LOOKS = {
     "fault": Look("✖", N_("fault"), palette.DIAMOND, palette.VERMILLION),
     "failed": LOOKS["failed"],
     "leader": ROLES["leader"],
@@ -27,54 +37,55 @@ MARKS = {
     "asked": Look("A", N_("what you asked"), palette.SQUARE, palette.BLUE, palette.WHITE),
     "update": Look("U", N_("update"), palette.ARROW_UP, palette.SKY_BLUE),
 }
-# What managers decide is seen once a quorum has it, some ms later; a request has first to come in.
+# A decision is visible once a quorum has it, some ms later; a request has to arrive first.
 COMMIT_NS, REQUEST_NS = 100 * MS, 200 * MS
-PLACES_MAX = 20  # marks that stand side by side, so that each can be read and clicked
+GROUPS_MAX = 20  # side by side, so that each can be read and clicked
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TimelineEvent:
     at_ns: int
-    kind: str  # a key of MARKS
-    words: str
+    kind: str  # a key of EVENT_LOOKS
+    text: str
 
 
-def marks(cluster: Any) -> list[Mark]:
-    """All that happened so far, the oldest first."""
+def timeline_events(cluster: Simulated) -> list[TimelineEvent]:
+    """All events so far, the oldest first."""
     with cluster.lock:
-        seen = simulated_state.read(cluster)
-        names = {node["ID"]: node["Description"].get("Hostname", "") for node in seen.nodes}
-        names |= {service["ID"]: service["Spec"]["Name"] for service in seen.services}
-        found = [_done(entry, names) for entry in cluster.journal]
-        found += filter(None, map(_followed, cluster.trace))
-        found = [mark for mark in found if mark.at_ns <= cluster.now_ns]
-    return sorted(found, key=lambda mark: mark.at_ns)
+        state = cluster_state(cluster)
+        names = {node["ID"]: node["Description"].get("Hostname", "") for node in state.nodes}
+        names |= {service["ID"]: service["Spec"]["Name"] for service in state.services}
+        events = [_action(entry, names) for entry in cluster.journal]
+        events += filter(None, map(_consequence, cluster.trace))
+        events = [event for event in events if event.at_ns <= cluster.now_ns]
+    return sorted(events, key=lambda event: event.at_ns)
 
 
-def _done(entry: Any, names: dict[str, str]) -> Mark:
+def _action(entry: JournalEntry, names: dict[str, str]) -> TimelineEvent:
+    """An entry of the journal as an event; `names`: id -> name."""
     lines = {
-        "crash": _("{0} crashes"),
-        "stop": _("{0} is stopped"),
-        "start": _("{0} starts"),
-        "heal": _("the network is whole again"),
-        "drop": _("the next message from {0} to {1} is lost"),
-        "traffic": _("{1} requests a second to {0}, from {2}"),
+        "crash": ("fault", _("{0} crashes")),
+        "stop": ("fault", _("{0} is stopped")),
+        "start": ("repair", _("{0} starts")),
+        "heal": ("repair", _("the network is whole again")),
+        "drop": ("fault", _("the next message from {0} to {1} is lost")),
+        "traffic": ("asked", _("{1} requests a second to {0}, from {2}")),
     }
-    args, kind = entry.args, "fault"
+    args = entry.args
     match entry.verb:
         case "request":
-            line = command(names, *args[1:])
-            return Mark(entry.at_ns + REQUEST_NS + COMMIT_NS, "asked", line)
+            at_ns = entry.at_ns + REQUEST_NS + COMMIT_NS
+            return TimelineEvent(at_ns, "asked", command(names, *args[1:]))
         case "partition":
             sides = "  |  ".join(" ".join(side) for side in args)
-            line = _("the network is cut:  {sides}", sides=sides)
+            kind, text = "fault", _("the network is cut:  {sides}", sides=sides)
         case "slow":
             line = _("the link of {0} and {1} takes {ms:g} ms, and loses a share of {3:g}")
-            line = line.format(*args, ms=args[2] / MS)
+            kind, text = "fault", line.format(*args, ms=args[2] / MS)
         case verb:
-            kind = {"start": "repair", "heal": "repair", "traffic": "asked"}.get(verb, kind)
-            line = lines[verb].format(*args)
-    return Mark(entry.at_ns, kind, line)
+            kind, line = lines[verb]
+            text = line.format(*args)
+    return TimelineEvent(entry.at_ns, kind, text)
 
 
 def command(names: dict[str, str], method: str, path: str, body: Any) -> str:
@@ -83,35 +94,39 @@ def command(names: dict[str, str], method: str, path: str, body: Any) -> str:
     >>> command({"a1": "w1"}, "POST", "/v1.50/nodes/a1/update?version=7", {"Role": "manager"})
     'node update w1'
     """
-    room, *rest = re.sub(r"^/v[\d.]+", "", path.partition("?")[0]).strip("/").split("/")
+    noun, *rest = re.sub(r"^/v[\d.]+", "", path.partition("?")[0]).strip("/").split("/")
     verb = "rm" if method == "DELETE" else rest[-1] if rest else ""
     id = rest[0] if rest and (verb == "rm" or len(rest) > 1) else ""
-    named = body.get("Name") if isinstance(body, dict) else ""
-    return " ".join(filter(None, [room.rstrip("s"), verb, named or names.get(id, id[:12])]))
+    name = body.get("Name") if isinstance(body, dict) else ""
+    return " ".join(filter(None, [noun.rstrip("s"), verb, name or names.get(id, id[:12])]))
 
 
-def _followed(record: Record) -> Mark | None:
-    values: Any = record
-    kind = line = ""
-    match type(record).__name__:
-        case "BecameLeader":
-            kind, line = "leader", _("{r.where} leads, term {r.term}")
-        case "TaskStatusChanged" if str(values.state) in palette.FAILED:
-            kind, line = "failed", _("{task} failed on {r.where}: {r.err}")
-        case "NodeStateChanged" if str(values.state) == "down":
-            kind, line = "lost", _("the managers believe {r.node} is down")
-        case "UpdateStateChanged":
-            kind, line = "update", _("update of {r.service}: {r.message}")
-    task = getattr(record, "name", "").rpartition(".")[0]
-    return Mark(record.at_ns + COMMIT_NS, kind, line.format(r=record, task=task)) if kind else None
+def _consequence(record: Record) -> TimelineEvent | None:
+    """A record of the trace as an event; None for what the time line does not show."""
+    match record:
+        case BecameLeader():
+            text = _("{name} leads, term {term}", name=record.where, term=record.term)
+            kind = "leader"
+        case TaskStatusChanged() if str(record.state) in palette.FAILED:
+            line = _("{task} failed on {node}: {error}")
+            task = record.name.rpartition(".")[0]
+            kind, text = "failed", line.format(task=task, node=record.where, error=record.err)
+        case NodeStateChanged() if record.state == "down":
+            kind, text = "lost", _("the managers believe {node} is down", node=record.node)
+        case UpdateStateChanged():
+            line = _("update of {service}: {message}")
+            kind, text = "update", line.format(service=record.service, message=record.message)
+        case _:
+            return None
+    return TimelineEvent(record.at_ns + COMMIT_NS, kind, text)
 
 
-def groups(found: Iterable[Mark], end_ns: int) -> list[list[Mark]]:
-    """Marks that stand too close on a line from 0 to `end_ns`, together; there are never many."""
-    grouped: list[list[Mark]] = []
-    for mark in found:
-        if grouped and (mark.at_ns - grouped[-1][0].at_ns) * PLACES_MAX < end_ns:
-            grouped[-1].append(mark)
+def grouped(events: Iterable[TimelineEvent], end_ns: int) -> list[list[TimelineEvent]]:
+    """The events of a line from 0 to `end_ns`, those that are too close together in one group."""
+    groups: list[list[TimelineEvent]] = []
+    for event in events:
+        if groups and (event.at_ns - groups[-1][0].at_ns) * GROUPS_MAX < end_ns:
+            groups[-1].append(event)
         else:
-            grouped.append([mark])
-    return grouped
+            groups.append([event])
+    return groups

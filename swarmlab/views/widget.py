@@ -1,8 +1,8 @@
-"""What the live widgets share: one a cluster, in step with it, closed when nobody sees it any more.
+"""What the live widgets share: one per cluster, refreshed together, closed when no cell shows it.
 
-A live widget is refreshed after every cell, and by a timer on the kernel's own loop while it moves.
-What a cell showed is closed when the cell runs again, unless another cell shows it too: re-running
-leaves neither timers nor old clusters behind.
+A live widget is refreshed after every cell, and while time passes by a timer on the kernel's own
+event loop. What a cell showed is closed when the cell runs again, unless another cell shows it too:
+running a cell again leaves neither timers nor old clusters behind.
 """
 
 from __future__ import annotations
@@ -23,37 +23,36 @@ from swarmlab.errors import SwarmError
 from swarmlab.strings import _
 
 STATIC = Path(__file__).parent / "static"
-FRAME_S = 0.2  # wall seconds between two refreshes
+TICK_S = 0.2  # wall-clock seconds between two refreshes
 NEWS_MAX = 6
 FAILURES = (SwarmError, OSError, DockerException)
 
 
 def source(*names: str) -> str:
-    """Files of `static/`, one after the other. As text: a path would make anywidget remember every
-    widget, to reload it when the file changes."""
+    """The text of these files of `static/`. With a path, anywidget would keep every widget, to
+    reload it when the file changes."""
     return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """A picture of a cluster that answers clicks. Its kind says how to `refresh` and to `act`."""
+    """A picture of a cluster that answers clicks. Subclasses say how to `refresh` and to `act`."""
 
-    words = traitlets.Unicode(help="the whole picture as text").tag(sync=True)
+    text = traitlets.Unicode(help="the whole picture as text").tag(sync=True)
     news: traitlets.List[Any] = traitlets.List(help="(number, time, sentence), newest first").tag(
         sync=True
     )
-
-    labels = traitlets.Dict(help="the words on the controls").tag(sync=True)
+    labels = traitlets.Dict(help="the texts on the controls").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
         self.cluster, self.labels = cluster, self._labels()
         self.error = ""  # of the last click
-        self._told = 0
+        self._news_count = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.on_msg(self._heard)
+        self.on_msg(self._on_message)
 
     def _labels(self) -> dict[str, Any]:
-        """What JavaScript writes beside the rows; each kind of widget adds its own."""
+        """The texts that JavaScript puts beside the rows; each subclass adds its own."""
         gone = _(
             "The kernel does not answer: it is busy, or was restarted. If it was, run the page "
             "again from its top to rebuild this picture."
@@ -62,7 +61,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     @abstractmethod
     def refresh(self) -> None:
-        """Look again, and show what changed."""
+        """Read the cluster again, and show what changed."""
 
     @abstractmethod
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -73,10 +72,11 @@ class LiveWidget(anywidget.AnyWidget):
         """The picture where no kernel is, as on a web page."""
 
     def tell(self, sentences: Sequence[str], at: str = "") -> None:
-        """What happened, for the last lines of the picture."""
-        fresh = [[self._told + n, at, sentence] for n, sentence in enumerate(sentences, start=1)]
-        self._told += len(fresh)
-        self.news = [*reversed(fresh), *self.news][:NEWS_MAX]
+        """Add sentences to the news, the last lines of the picture."""
+        numbered = enumerate(sentences, start=self._news_count + 1)
+        new = [[number, at, sentence] for number, sentence in numbered]
+        self._news_count += len(new)
+        self.news = [*reversed(new), *self.news][:NEWS_MAX]
 
     @property
     def moves(self) -> bool:
@@ -84,16 +84,16 @@ class LiveWidget(anywidget.AnyWidget):
         return bool(getattr(self.cluster, "speed", 1.0))
 
     def tick(self) -> None:
-        """What a frame does."""
+        """What the timer does."""
         self.refresh()
 
-    def follow(self) -> None:
-        """Another frame soon, while it moves; needs a running loop, as a kernel has."""
+    def schedule_tick(self) -> None:
+        """Another tick soon, while time passes; needs a running loop, as a kernel has."""
         if self._timer is None and self.moves and (loop := running_loop()):
-            self._timer = loop.call_later(FRAME_S, _tick, weakref.ref(self))
+            self._timer = loop.call_later(TICK_S, _tick, weakref.ref(self))
 
-    def _heard(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
-        """A click or key: {"do": verb, …}; every one is answered."""
+    def _on_message(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
+        """A click or key: {"do": verb, …}; every one gets an answer."""
         self.error, verb = "", message["do"]
         try:
             if verb != "look":
@@ -112,13 +112,13 @@ class LiveWidget(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["text/plain"] = self.words
+            bundle[0]["text/plain"] = self.text
             bundle[0]["text/html"] = self.static_html()
         return bundle
 
 
 def explained(error: Exception) -> str:
-    """One line: what the engine said, or what went wrong."""
+    """One line: the engine's explanation, or the error's own message."""
     return str(getattr(error, "explanation", None) or error)
 
 
@@ -135,25 +135,29 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-# -- one of its kind a cluster -----------------------------------------------------
+# -- one widget of a class per cluster ---------------------------------------------
 W = TypeVar("W", bound=LiveWidget)
-_alive: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+_open: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
 _cells: dict[str, tuple[str, list[LiveWidget]]] = {}  # cell id -> (its last run, what it showed)
 
 
-def widget_of(kind: type[W], cluster: Any) -> W:
-    """The widget of this kind for this cluster: there is one, and all its views stay in step."""
-    for widget in list(_alive):
-        if isinstance(widget, kind) and widget.cluster is cluster and widget.comm is not None:
+def widget_of(widget_class: type[W], cluster: Any) -> W:
+    """The widget of this class for this cluster: there is one, and all its views stay in step."""
+    for widget in list(_open):
+        if (
+            isinstance(widget, widget_class)
+            and widget.cluster is cluster
+            and widget.comm is not None
+        ):
             widget.refresh()
             show_in_cell(widget)
             return widget
-    return kind(cluster)
+    return widget_class(cluster)
 
 
 def show_in_cell(widget: LiveWidget) -> None:
     """Refresh it after every cell; close what this cell showed before and no other cell does."""
-    _alive.add(widget)
+    _open.add(widget)
     shell = get_ipython()
     if shell is None:
         return
@@ -169,13 +173,13 @@ def show_in_cell(widget: LiveWidget) -> None:
         former.append(widget)
         return
     _cells[cell] = run, [widget]
-    shown = [one for _, widgets in _cells.values() for one in widgets]
+    shown = [widget for _, widgets in _cells.values() for widget in widgets]
     for old in former:
         if old not in shown:
             old.close()
 
 
 def after_cell(*_: Any) -> None:
-    for widget in list(_alive):
+    for widget in list(_open):
         if widget.comm is not None:
             widget.refresh()

@@ -1,23 +1,23 @@
-// Draws the board. Python decides: every word, order and state comes in finished rows.
+// Draws the board. Python decides every text, order and state, and sends finished rows.
 // The helpers are in common.js.
 
 function render({ model, el }) {
   const root = make("section", "swarmlab-board", el);
-  const says = model.get("labels");
-  root.setAttribute("aria-label", says.title);
+  const labels = model.get("labels");
+  root.setAttribute("aria-label", labels.title);
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
   let drawnOnce = false;
   const { send, begin, end } = connect(model, root, draw);
 
-  // -- the bar: the clock, and who leads -------------------------------------------
+  // -- the bar: the clock, and the leader -------------------------------------------
   const bar = make("div", "bar", root);
   const play = make("button", "play", bar);
   play.onclick = () => send(model.get("status").playing ? "halt" : "play");
-  const step = make("button", "step", bar, says.step);
+  const step = make("button", "step", bar, labels.step);
   step.onclick = () => send("step");
   const speed = make("select", "speed", bar);
-  speed.setAttribute("aria-label", says.speed);
+  speed.setAttribute("aria-label", labels.speed);
   for (const value of model.get("speeds")) make("option", "", speed, `${value}×`).value = value;
   speed.onchange = () => send("speed", { speed: Number(speed.value) });
   const clock = make("span", "clock", bar);
@@ -32,12 +32,12 @@ function render({ model, el }) {
   const news = make("ol", "news", root);
   news.setAttribute("role", "log");
   news.setAttribute("aria-live", "polite");
-  news.setAttribute("aria-label", says.news);
+  news.setAttribute("aria-label", labels.news);
   const help = make("p", "help", root);
-  help.append(says.help);
-  for (const [key, , word] of model.get("actions")) {
+  help.append(labels.help);
+  for (const [key, , text] of model.get("actions")) {
     make("kbd", "", help, key);
-    help.append(word);
+    help.append(text);
   }
   const legend = make("ul", "legend", root);
   for (const look of Object.values(model.get("looks"))) {
@@ -45,9 +45,9 @@ function render({ model, el }) {
     drawShape(newShape(item), look);
     item.append(look[1]);
   }
-  const details = make("details", "words", root);
-  make("summary", "", details, says.words);
-  const words = make("pre", "", details);
+  const details = make("details", "text-form", root);
+  make("summary", "", details, labels.text);
+  const textForm = make("pre", "", details);
 
   // -- one column ------------------------------------------------------------------
   function createColumn(key) {
@@ -57,9 +57,9 @@ function render({ model, el }) {
     const title = make("span", "title", head);
     column.name = make("span", "name", title);
     column.badge = make("span", "badge", title);
-    const duty = make("span", "duty", head);
-    column.duty = make("span", "", duty);
-    column.term = make("span", "", duty);
+    const role = make("span", "role", head);
+    column.role = make("span", "", role);
+    column.term = make("span", "", role);
     column.condition = make("span", "fact condition", head);
     column.menu = make("div", "menu", column);
     column.tasks = make("ul", "tasks", column);
@@ -84,11 +84,11 @@ function render({ model, el }) {
     write(column.name, row.name);
     write(column.badge, row.badge);
     column.badge.classList.toggle("leads", row.leads);
-    write(column.duty, row.role);
+    write(column.role, row.role);
     write(column.term, row.term);
     write(column.condition, row.condition);
-    mark(column.head, [row.badge, row.condition].join());
-    keep(column.menu, row.actions, ([verb]) => verb, ([verb]) => {
+    highlightChange(column.head, [row.badge, row.condition].join());
+    syncChildren(column.menu, row.actions, ([verb]) => verb, ([verb]) => {
       const button = document.createElement("button");
       button.onclick = () => {
         send(verb, { node: key });
@@ -101,7 +101,7 @@ function render({ model, el }) {
       button.textContent = `${action} `;
       make("kbd", "", button, letter);
     });
-    keep(column.tasks, row.tasks, ([id]) => id, createTask, drawTask);
+    syncChildren(column.tasks, row.tasks, ([id]) => id, createTask, drawTask);
   }
 
   function createTask() {
@@ -109,8 +109,8 @@ function render({ model, el }) {
     task.className = "task";
     task.shape = newShape(task);
     task.name = make("span", "name", task);
-    task.word = make("span", "spoken", task);
-    task.marked = drawnOnce ? "" : undefined;
+    task.state = make("span", "spoken", task);
+    task.lastText = drawnOnce ? "" : undefined;
     return task;
   }
 
@@ -120,8 +120,8 @@ function render({ model, el }) {
     task.dataset.kind = kind;
     task.title = title;
     write(task.name, name);
-    write(task.word, ` ${look[1]}`);
-    mark(task, kind);
+    write(task.state, ` ${look[1]}`);
+    highlightChange(task, kind);
   }
 
   function choose(key) {
@@ -140,7 +140,7 @@ function render({ model, el }) {
     event.preventDefault();
   }
 
-  // On the head of a column and in its menu, which a click opens.
+  // Keys on the head of a column and in its menu, which a click opens.
   function columnKey(event, key) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const action = model.get("actions").find(([letter]) => letter === event.key);
@@ -151,40 +151,40 @@ function render({ model, el }) {
     event.preventDefault();
   }
 
-  // -- all of it -------------------------------------------------------------------
+  // -- everything -------------------------------------------------------------------
   function drawColumns() {
     const keys = model.get("columns");
-    keep(columns, keys, (key) => key, createColumn, () => {});
+    syncChildren(columns, keys, (key) => key, createColumn, () => {});
     for (const key of keys) drawColumn(columns.kept.get(key), key);
   }
 
   function draw() {
     const status = model.get("status");
     bar.hidden = !status.clock;
-    write(play, status.playing ? says.halt : says.play);
+    write(play, status.playing ? labels.halt : labels.play);
     speed.value = status.speed;
     write(clock, status.clock);
     write(leader, status.leader);
     write(error, status.error);
     const line = (parent) => () => make("li", "", parent);
-    keep(notices, status.notices, String, () => make("p", "", notices), write);
-    keep(services, model.get("services"), ([name]) => name, line(services), (item, [name, text]) => {
+    syncChildren(notices, status.notices, String, () => make("p", "", notices), write);
+    syncChildren(services, model.get("services"), ([name]) => name, line(services), (item, [name, text]) => {
       item.replaceChildren();
       make("b", "", item, name);
       item.append(` ${text}`);
     });
     drawColumns();
-    keep(waiting, model.get("waiting"), ([, why]) => why, line(waiting), (item, [names, why]) => {
+    syncChildren(waiting, model.get("waiting"), ([, why]) => why, line(waiting), (item, [names, why]) => {
       drawShape(item.shape ?? (item.shape = newShape(item)), model.get("looks").pending);
       item.text ??= make("span", "", item);
       write(item.text, `${names}: ${why}`);
     });
-    keep(news, model.get("news"), ([number]) => number, line(news), (item, [, at, text]) => {
+    syncChildren(news, model.get("news"), ([number]) => number, line(news), (item, [, at, text]) => {
       item.replaceChildren();
       make("time", "", item, at);
       item.append(text);
     });
-    write(words, model.get("words"));
+    write(textForm, model.get("text"));
     drawnOnce = true;
   }
 

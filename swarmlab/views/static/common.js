@@ -1,7 +1,7 @@
-// What the live widgets share; it stands before each one's own module.
+// What the live widgets share; Python puts this file before each widget's own module.
 
 const SVG = "http://www.w3.org/2000/svg";
-const PATIENCE_MS = 5000;
+const ANSWER_MS_MAX = 5000; // a kernel that takes longer to answer is reported
 
 function make(tag, className, parent, text = "") {
   const element = document.createElement(tag);
@@ -16,8 +16,8 @@ function write(element, text) {
   element.hidden = text === "";
 }
 
-// One child a row, in the rows' order. Children live as long as their row, so focus stays where it is.
-function keep(parent, rows, keyOf, create, update) {
+// One child per row, in the rows' order. A child is kept as long as its row, so it keeps the focus.
+function syncChildren(parent, rows, keyOf, create, update) {
   const old = (parent.kept ??= new Map());
   const kept = new Map();
   let place = parent.firstElementChild;
@@ -35,13 +35,13 @@ function keep(parent, rows, keyOf, create, update) {
   parent.kept = kept;
 }
 
-// Marks for a moment what is not as it was; the first picture marks nothing.
-function mark(element, text) {
-  const changed = element.marked !== undefined && element.marked !== text;
-  element.marked = text;
+// Highlights for a moment an element whose text changed; the first drawing highlights nothing.
+function highlightChange(element, text) {
+  const changed = element.lastText !== undefined && element.lastText !== text;
+  element.lastText = text;
   if (!changed) return;
   element.classList.remove("changed");
-  void element.offsetWidth; // begins the animation anew
+  void element.offsetWidth; // restarts the animation
   element.classList.add("changed");
 }
 
@@ -66,7 +66,7 @@ function newShape(parent) {
   return svg;
 }
 
-// JupyterLab hears keys on their way out: d d would delete the cell. Those with Ctrl or Alt pass, and
+// Keys must not reach JupyterLab: d d would delete the cell. Those with Ctrl or Alt do, and
 // Shift+Enter, which runs the cell.
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
@@ -75,33 +75,33 @@ function keepKeys(root) {
   });
 }
 
-// The line to the kernel: `send` says what was clicked, `draw` is called when something changed. A
-// kernel that does not answer is told of.
+// The connection to the kernel: `send` reports a click, `draw` is called when something changed. A
+// line appears when the kernel does not answer.
 function connect(model, root, draw) {
   const gone = make("p", "gone", root, model.get("labels").gone);
   gone.hidden = true;
   keepKeys(root);
   let frame = 0;
-  let patience = 0;
+  let timeout = 0;
   const lost = () => { gone.hidden = false; };
-  const heard = () => { clearTimeout(patience); gone.hidden = true; };
+  const answered = () => { clearTimeout(timeout); gone.hidden = true; };
   const redraw = () => { frame = 0; draw(); };
-  const soon = () => { heard(); frame ||= requestAnimationFrame(redraw); };
+  const soon = () => { answered(); frame ||= requestAnimationFrame(redraw); };
   const send = (verb, more = {}) => {
-    clearTimeout(patience);
-    patience = setTimeout(lost, PATIENCE_MS);
+    clearTimeout(timeout);
+    timeout = setTimeout(lost, ANSWER_MS_MAX);
     model.send({ do: verb, ...more });
   };
-  const events = { "change": soon, "msg:custom": heard, "comm_live_update": lost };
+  const events = { "change": soon, "msg:custom": answered, "comm_live_update": lost };
   const begin = () => {
     draw();
-    for (const [name, then] of Object.entries(events)) model.on(name, then);
+    for (const [name, handler] of Object.entries(events)) model.on(name, handler);
     send("look"); // a picture that was saved with the notebook gets no answer
   };
   const end = () => {
-    for (const [name, then] of Object.entries(events)) model.off(name, then);
+    for (const [name, handler] of Object.entries(events)) model.off(name, handler);
     cancelAnimationFrame(frame);
-    clearTimeout(patience);
+    clearTimeout(timeout);
     root.remove();
   };
   return { send, begin, end };

@@ -1,13 +1,13 @@
-// Draws a list or a slider with its name. The helpers are in common.js.
+// Draws a list or a slider with its label. The helpers are in common.js.
 
 function render({ model, el }) {
   const root = make("label", "swarmlab-board swarmlab-field", el);
   keepKeys(root);
-  make("span", "word", root, model.get("word"));
+  make("span", "label", root, model.get("label"));
   const options = () => model.get("options");
   const isList = options().length > 0;
   const control = make(isList ? "select" : "input", "", root);
-  control.setAttribute("aria-label", model.get("word"));
+  control.setAttribute("aria-label", model.get("label"));
   const shown = isList ? null : make("output", "", root);
   if (shown) [control.type, control.min, control.max, control.step] = ["range", ...model.get("bounds")];
   control.oninput = () => {
@@ -18,8 +18,8 @@ function render({ model, el }) {
   function draw() {
     const value = model.get("value");
     if (isList) {
-      keep(control, options(), ([, key]) => key, () => document.createElement("option"),
-        (option, [word]) => write(option, word));
+      syncChildren(control, options(), ([, key]) => key, () => document.createElement("option"),
+        (option, [text]) => write(option, text));
       control.selectedIndex = options().findIndex(([, key]) => key === value);
       return;
     }

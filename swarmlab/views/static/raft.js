@@ -1,44 +1,44 @@
-// Draws the Raft columns. Python decides: every word and place comes in finished rows.
+// Draws the Raft columns. Python decides every text and position, and sends finished rows.
 // The helpers are in common.js.
 
 function render({ model, el }) {
   const root = make("div", "swarmlab-board swarmlab-raft", el);
-  const says = model.get("labels");
+  const labels = model.get("labels");
   root.setAttribute("role", "region");
-  root.setAttribute("aria-label", says.title);
+  root.setAttribute("aria-label", labels.title);
   const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar: time in small steps ------------------------------------------------
   const bar = make("div", "bar", root);
-  const step = make("button", "step", bar, says.step);
+  const step = make("button", "step", bar, labels.step);
   step.onclick = () => send("step");
   const size = make("select", "size", bar);
-  size.setAttribute("aria-label", says.size);
-  for (const [value, word] of says.steps) make("option", "", size, word).value = value;
+  size.setAttribute("aria-label", labels.size);
+  for (const [value, text] of labels.steps) make("option", "", size, text).value = value;
   size.onchange = () => send("size", { step: size.value });
   const run = make("button", "run", bar);
   run.onclick = () => send(model.get("status").running ? "halt" : "run");
   const clock = make("span", "clock", bar);
-  const change = make("button", "change", bar, says.change);
+  const change = make("button", "change", bar, labels.change);
   change.onclick = () => send("change");
 
-  // -- columns, with the wire between their heads and their logs -----------------------
+  // -- columns, with the messages between their heads and their logs -----------------------
   const scroll = make("div", "scroll", root);
   const stage = make("div", "stage", scroll);
   const heads = make("ul", "row heads", stage);
-  const wire = make("ul", "wire", stage);
-  const silence = make("p", "silence", stage, says.silence);
+  const messageList = make("ul", "messages", stage);
+  const silence = make("p", "silence", stage, labels.silence);
   const logs = make("ul", "row logs", stage);
   const error = make("p", "error", root);
   error.setAttribute("role", "alert");
   const news = make("ol", "news", root);
   news.setAttribute("role", "log");
   news.setAttribute("aria-live", "polite");
-  news.setAttribute("aria-label", says.news);
-  make("p", "help", root, says.help);
-  const details = make("details", "words", root);
-  make("summary", "", details, says.words);
-  const words = make("pre", "", details);
+  news.setAttribute("aria-label", labels.news);
+  make("p", "help", root, labels.help);
+  const details = make("details", "text-form", root);
+  make("summary", "", details, labels.text);
+  const textForm = make("pre", "", details);
 
   function createHead() {
     const head = document.createElement("li");
@@ -46,7 +46,7 @@ function render({ model, el }) {
     const title = make("div", "title", head);
     head.shape = newShape(title);
     head.name = make("span", "name", title);
-    head.word = make("span", "role", title);
+    head.role = make("span", "raft-role", title);
     head.button = make("button", "power", title);
     head.facts = make("ul", "facts", head);
     head.button.onclick = () => send(head.row.action[0], { name: head.row.name });
@@ -59,23 +59,23 @@ function render({ model, el }) {
     head.setAttribute("aria-label", row.label);
     drawShape(head.shape, row.look);
     write(head.name, row.name);
-    write(head.word, row.word);
+    write(head.role, row.role_text);
     write(head.button, row.action[1]);
     head.button.setAttribute("aria-label", `${row.action[1]} ${row.name}`);
-    mark(head, row.role + row.facts[0] + row.facts[1]);
-    keep(head.facts, row.facts, (_, place) => place, () => make("li", "", head.facts), write);
+    highlightChange(head, row.role + row.facts[0] + row.facts[1]);
+    syncChildren(head.facts, row.facts, (_, place) => place, () => make("li", "", head.facts), write);
   }
 
   function drawLog(log, row) {
     log.dataset.name = row.name;
-    keep(log, row.log, ([index]) => index, () => make("li", "entry", log), (entry, [, text, safe]) => {
+    syncChildren(log, row.log, ([index]) => index, () => make("li", "entry", log), (entry, [, text, safe]) => {
       entry.textContent = text || "–";
       entry.dataset.state = !text ? "none" : safe ? "safe" : "open";
-      mark(entry, entry.dataset.state);
+      highlightChange(entry, entry.dataset.state);
     });
   }
 
-  // -- a message: a line from column to column, and a button on it where it is ---------------
+  // -- a message: a line from column to column, and a button at its position on the line ---------------
   function createMessage() {
     const item = document.createElement("li");
     item.line = make("span", "line", item);
@@ -108,17 +108,17 @@ function render({ model, el }) {
     const columns = model.get("columns");
     const messages = model.get("messages");
     stage.style.setProperty("--columns", columns.length);
-    write(run, status.running ? says.halt : says.run);
+    write(run, status.running ? labels.halt : labels.run);
     size.value = status.step;
     write(clock, status.clock);
-    keep(heads, columns, ({ name }) => name, createHead, drawHead);
-    keep(wire, messages, ({ key }) => key, createMessage, drawMessage);
+    syncChildren(heads, columns, ({ name }) => name, createHead, drawHead);
+    syncChildren(messageList, messages, ({ key }) => key, createMessage, drawMessage);
     silence.hidden = messages.length > 0;
-    keep(logs, columns, ({ name }) => name, () => make("ul", "log", logs), drawLog);
+    syncChildren(logs, columns, ({ name }) => name, () => make("ul", "log", logs), drawLog);
     write(error, status.error);
-    keep(news, model.get("news"), ([number]) => number, () => make("li", "", news),
+    syncChildren(news, model.get("news"), ([number]) => number, () => make("li", "", news),
       (item, [, , text]) => write(item, text));
-    write(words, model.get("words"));
+    write(textForm, model.get("text"));
   }
 
   begin();

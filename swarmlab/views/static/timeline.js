@@ -1,10 +1,10 @@
-// Draws the time line. Python decides: every word and place comes in finished rows.
+// Draws the time line. Python decides every text and position, and sends finished rows.
 // The helpers are in common.js.
 
 function render({ model, el }) {
   const root = make("section", "swarmlab-board swarmlab-timeline", el);
-  const says = model.get("labels");
-  root.setAttribute("aria-label", says.title);
+  const labels = model.get("labels");
+  root.setAttribute("aria-label", labels.title);
   const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar, and the line ---------------------------------------------------------
@@ -15,8 +15,8 @@ function render({ model, el }) {
   const clock = make("span", "clock", bar);
   const track = make("div", "track", root);
   const cursor = make("div", "cursor", track);
-  const marks = make("ol", "marks", track);
-  marks.setAttribute("aria-label", says.marks);
+  const events = make("ol", "events", track);
+  events.setAttribute("aria-label", labels.events);
   const leaders = make("ol", "leaders", track);
   const ticks = make("ol", "ticks", track);
   ticks.setAttribute("aria-hidden", "true");
@@ -25,21 +25,21 @@ function render({ model, el }) {
   const news = make("div", "notices", root);
   news.setAttribute("role", "status");
   const happened = make("ul", "happened", root);
-  happened.setAttribute("aria-label", says.happened);
+  happened.setAttribute("aria-label", labels.happened);
   happened.setAttribute("aria-live", "polite");
   const columns = make("ul", "columns", root);
-  columns.setAttribute("aria-label", says.swarm);
+  columns.setAttribute("aria-label", labels.swarm);
   const swarm = make("ul", "swarm", root);
   const legend = make("ul", "legend", root);
-  for (const [kind, word] of says.kinds) {
+  for (const [kind, text] of labels.kinds) {
     const item = make("li", "", legend);
     drawShape(newShape(item), model.get("looks")[kind]);
-    item.append(word);
+    item.append(text);
   }
-  make("p", "help", root, says.help);
-  const details = make("details", "words", root);
-  make("summary", "", details, says.words);
-  const words = make("pre", "", details);
+  make("p", "help", root, labels.help);
+  const details = make("details", "text-form", root);
+  make("summary", "", details, labels.text);
+  const textForm = make("pre", "", details);
 
   root.onkeydown = (event) => {
     const verb = { ArrowLeft: "back", ArrowRight: "forward" }[event.key];
@@ -51,25 +51,25 @@ function render({ model, el }) {
   const line = (parent) => () => make("li", "", parent);
   const place = (item, left) => { item.style.left = `${left}%`; };
 
-  function createMark() {
+  function createEvent() {
     const item = document.createElement("li");
-    item.button = make("button", "mark", item);
+    item.button = make("button", "event", item);
     item.shape = newShape(item.button);
     item.count = make("span", "count", item.button);
     item.button.onclick = () => send("at", { ns: item.row.ns });
     return item;
   }
 
-  function drawMark(item, row) {
+  function drawEvent(item, row) {
     place(item, row.left);
     drawShape(item.shape, model.get("looks")[row.kind]);
     item.button.dataset.kind = row.kind;
     item.button.title = row.label;
     item.button.setAttribute("aria-label", row.label);
     item.button.setAttribute("aria-current", row.here ? "step" : "false");
-    item.button.tabIndex = row.here || row === model.get("marks").at(-1) ? 0 : -1;
+    item.button.tabIndex = row.here || row === model.get("events").at(-1) ? 0 : -1;
     item.count.textContent = row.count;
-    if (row.here && marks.contains(document.activeElement)) item.button.focus();
+    if (row.here && events.contains(document.activeElement)) item.button.focus();
   }
 
   function drawColumn(item, row) {
@@ -82,7 +82,7 @@ function render({ model, el }) {
     make("span", "name", title, row.name);
     const badge = make("span", `badge${row.leads ? " leads" : ""}`, title, row.badge);
     badge.hidden = !row.badge;
-    make("span", "duty", head, [row.role, row.term].filter(Boolean).join(" · "));
+    make("span", "role", head, [row.role, row.term].filter(Boolean).join(" · "));
     make("span", "fact condition", head, row.condition);
     const tasks = make("ul", "tasks", item);
     for (const [, kind, name, title] of row.tasks) {
@@ -98,24 +98,24 @@ function render({ model, el }) {
     const status = model.get("status");
     write(clock, status.clock);
     place(cursor, status.left);
-    keep(marks, model.get("marks"), (row) => row.ns, createMark, drawMark);
-    keep(leaders, model.get("leaders"), (_, at) => at, line(leaders), (item, [left, width, text]) => {
+    syncChildren(events, model.get("events"), (row) => row.ns, createEvent, drawEvent);
+    syncChildren(leaders, model.get("leaders"), (_, at) => at, line(leaders), (item, [left, width, text]) => {
       place(item, left);
       item.style.width = `${width}%`;
       item.title = text;
       write(item, text);
     });
-    keep(ticks, status.ticks, (_, at) => at, line(ticks), (item, [left, text]) => {
+    syncChildren(ticks, status.ticks, (_, at) => at, line(ticks), (item, [left, text]) => {
       place(item, left);
       write(item, text);
     });
     write(error, status.error);
-    keep(news, model.get("news").slice(0, 1), ([number]) => number, () => make("p", "", news),
+    syncChildren(news, model.get("news").slice(0, 1), ([number]) => number, () => make("p", "", news),
       (item, [, , text]) => write(item, text));
-    keep(happened, model.get("happened"), (_, at) => at, line(happened), write);
-    keep(columns, model.get("columns"), (row) => row.name, line(columns), drawColumn);
-    keep(swarm, model.get("swarm"), (_, at) => at, line(swarm), write);
-    write(words, model.get("words"));
+    syncChildren(happened, model.get("happened"), (_, at) => at, line(happened), write);
+    syncChildren(columns, model.get("columns"), (row) => row.name, line(columns), drawColumn);
+    syncChildren(swarm, model.get("swarm"), (_, at) => at, line(swarm), write);
+    write(textForm, model.get("text"));
   }
 
   begin();

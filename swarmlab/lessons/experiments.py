@@ -1,0 +1,189 @@
+"""Experiments: functions that run, break or update a cluster, and show what was observed.
+
+`prove_quorum` does not know the formula: it crashes leaders until no manager accepts a write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any
+
+import docker
+import requests
+
+from swarmlab.errors import LabError
+from swarmlab.raft.quorum import quorum
+from swarmlab.strings import _
+from swarmlab.views.html import Callout, only_simulated
+from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
+from swarmlab.views.rollout import Rollout
+from swarmlab.views.snapshot import look
+from swarmlab.views.tables import Table
+from swarmlab.views.task_history import UPDATE_ENDED, ServiceHistory
+
+Make = Callable[..., Any]  # swarmlab.simulate or launch: makes a cluster of managers and workers
+
+# Time for an election after a crash: 10 to 19 s each, and a split vote needs another one.
+ELECTION_TIME, WRITE_ROUNDS = "15s", 7
+SETTLE_TIME = "10s"  # for messages already on their way to arrive
+# On real engines every manager is an engine, and the minutes are real.
+REAL_SIZES, REAL_WRITE_ROUNDS = (1, 3), 3
+POLL_S, POLLS_MAX, AFTER_UPDATE = 0.2, 600, "3s"
+NO_UPDATE_S = 5  # after so long without an update, there is none to wait for
+# Patient enough for an app that needs six seconds: ten probes, one a second.
+HEALTH_CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": 10**9, "retries": 10}
+
+
+# -- quorum --------------------------------------------------------------------------------------
+def _write_error(cluster: Any, manager: str, name: str) -> str:
+    """The error with which this manager answers a write; empty when it accepts it."""
+    try:
+        cluster.client(manager).configs.create(name=name, data=b"written")
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    except (requests.exceptions.RequestException, LabError):
+        return _("Cannot connect to the Docker daemon: no manager is up.")
+    return ""
+
+
+def _write(cluster: Any, managers: list[str], name: str) -> str:
+    """Try to write through every manager that is up; the last error, empty once one accepts."""
+    up = [manager for manager in managers if cluster.is_up(manager)] or managers[:1]
+    error = ""
+    for attempt in range(WRITE_ROUNDS if cluster.virtual_time else REAL_WRITE_ROUNDS):
+        for manager in up:
+            error = _write_error(cluster, manager, f"{name}-{attempt}-{manager}")
+            if not error:
+                return ""
+        if not any(map(cluster.is_up, managers)):
+            return error
+        cluster.run(ELECTION_TIME)
+    return error
+
+
+def prove_quorum(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
+    """Crash the leader of a new cluster, again and again, until no manager accepts a write.
+
+    >>> import swarmlab
+    >>> prove_quorum(3, make=swarmlab.simulate).observed
+    1
+    """
+    cluster = make(managers=managers, workers=0, seed=seed)
+    names = [name for name in cluster.names if name.startswith("m")]
+    crashed, steps = "", list[ProofStep]()
+    while not steps or not steps[-1].error:
+        error = _write(cluster, names, f"write-{len(steps)}")
+        up = sum(cluster.is_up(name) for name in names)
+        steps.append(ProofStep(crashed=crashed, up=up, error=error))
+        if not error:
+            crashed = cluster.default_node()
+            cluster.crash(crashed)
+            cluster.run(ELECTION_TIME)
+    real = not cluster.virtual_time
+    if real:
+        cluster.close()
+    return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
+
+
+def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
+    """Compute the slide's rows and prove each on a new cluster of that size. Lesson: 05_quorum.
+
+    On real engines only the first size and `REAL_SIZES` are proven.
+    """
+    rows: list[QuorumRow] = []
+    for managers in sizes:
+        if any(row.real for row in rows) and managers not in REAL_SIZES:
+            rows.append(QuorumRow(managers=managers, seed=seed, steps=(), real=True))
+        else:
+            rows.append(prove_quorum(managers, seed, make=make))
+    return QuorumTable(tuple(rows))
+
+
+def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
+    """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
+    Lesson: 05_quorum.
+
+    >>> import swarmlab
+    >>> [row[-1] for row in slow_followers(swarmlab.simulate(managers=3, workers=0)).rows]
+    ['0.2 s', '0.2 s', '2.2 s']
+    """
+    if not cluster.has_trace:
+        return only_simulated(_("The network between real engines cannot be slowed from here."))
+    rows = []
+    leader = cluster.default_node()
+    followers = [n.name for n in look(cluster).nodes if n.manager and n.name != leader]
+    for count in range(len(followers) + 1):
+        slow, copy = followers[len(followers) - count :], cluster.fork()
+        for name in slow:
+            copy.slow(leader, name, delay)
+        copy.run(SETTLE_TIME)
+        start_ns = copy.now_ns
+        copy.client(leader).configs.create(name="written", data=b"written")
+        quick = str(len(followers) + 1 - count)
+        rows.append((", ".join(slow) or "–", quick, f"{(copy.now_ns - start_ns) / 1e9:.1f} s"))
+    title = _("A write needs a quorum: {quorum} of {all}, the leader {leader} among them.")
+    counts = {"quorum": quorum(len(followers) + 1), "all": len(followers) + 1}
+    heads = (_("Slow managers"), _("Quick managers"), _("The write is answered after"))
+    return Table(title.format(leader=leader, **counts), heads, tuple(rows))
+
+
+# -- rolling updates -------------------------------------------------------------------------------
+def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
+    """Let time pass until the service's update has ended, or for `for_s`; what was observed.
+    Lesson: 12_rolling_updates.
+
+    >>> import swarmlab
+    >>> cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
+    >>> web = cluster.client().services.create("nginx:1.25", name="web")
+    >>> cluster.run("5s")
+    >>> updated = web.update(image="nginx:1.27", fetch_current_spec=True)
+    >>> [phase.state for phase in follow(cluster, "web").phases]
+    ['updating', 'completed']
+    """
+    history = ServiceHistory(cluster, service)
+    for _poll in range(POLLS_MAX):
+        state = history.poll()
+        observed_s = history.now - history.first
+        no_update = not state and observed_s > NO_UPDATE_S
+        if observed_s >= for_s if for_s is not None else state in UPDATE_ENDED or no_update:
+            break
+        cluster.run(POLL_S)
+    if for_s is None:
+        cluster.run(AFTER_UPDATE)
+        history.poll()
+    return Rollout.of(history)
+
+
+def downtime(cluster: Any, replicas: int = 3) -> Table:
+    """Update a service in four ways, each on a copy of this cluster: how many requests fail?
+    Lesson: 12_rolling_updates.
+
+    The app serves six seconds after its container has started. Needs a simulation: it counts.
+    """
+    heads = (_("order"), _("health check"), _("requests"), _("failed"), _("update took"))
+    title = _("Replicas: {n}. The app needs 6 s to get ready", n=replicas)
+    if not cluster.has_trace:
+        return Table(title, heads, (), (_("Only a simulated cluster counts requests."),))
+    rows = []
+    for order, check in product(("stop-first", "start-first"), (None, HEALTH_CHECK)):
+        copy = cluster.fork()
+        shop = copy.client().services.create(
+            "nginx:1.25",
+            args=["sh", "-c", "sleep 6; exec nginx -g 'daemon off;'"],
+            name="shop",
+            mode=docker.types.ServiceMode("replicated", replicas),
+            endpoint_spec=docker.types.EndpointSpec(ports={8181: 80}),
+            update_config=docker.types.UpdateConfig(parallelism=1, order=order),
+            healthcheck=check,
+        )
+        copy.run("30s")
+        copy.traffic("shop", rate=50)
+        shop.reload()
+        shop.update(image="nginx:1.27", fetch_current_spec=True)
+        rollout = follow(copy, "shop")
+        update = rollout.phases[0]
+        requests_count = str(rollout.served + rollout.failed)
+        failed, took = str(rollout.failed), f"{update.end - update.start:.0f} s"
+        rows.append((order, _("yes") if check else _("no"), requests_count, failed, took))
+    return Table(title, heads, tuple(rows))

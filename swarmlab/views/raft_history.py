@@ -1,0 +1,159 @@
+"""The Raft roles, terms and votes of every manager over time, read from a simulation's trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from swarmlab.cluster import simulated_state
+from swarmlab.cluster.simulated_state import Simulated
+from swarmlab.model.trace_records import (
+    BecameFollower,
+    BecameLeader,
+    Campaigned,
+    Crashed,
+    Healed,
+    MembershipChanged,
+    Partitioned,
+    Record,
+    Started,
+    Stopped,
+    VotedFor,
+)
+from swarmlab.raft.quorum import quorum
+from swarmlab.simulation import MS
+from swarmlab.strings import _
+
+SAME_MOMENT_NS = 100 * MS
+FAULTS = Crashed | Stopped | Partitioned
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSpan:
+    """A manager's role and term over a period."""
+
+    name: str
+    role: str  # a key of palette.ROLES
+    term: int
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RaftEvent:
+    """A sentence about managers; equal sentences that follow each other share one event."""
+
+    at_ns: int
+    names: tuple[str, ...]  # empty: about the network
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    at_ns: int
+    term: int
+    voter: str
+    candidate: str
+
+
+class RaftHistory:
+    """One pass through the trace, keeping each manager's current role."""
+
+    def __init__(self, cluster: Simulated) -> None:
+        self.raft_names = simulated_state.raft_names(cluster)
+        self.now_ns = cluster.now_ns
+        records = list(cluster.trace)
+        self.managers = simulated_state.managers_ever(cluster)
+        self.votes = list(self._votes(records))
+        self.member_counts: dict[str, int] = {}  # how many members each manager counts
+        self.spans: list[RoleSpan] = []
+        self.events: list[RaftEvent] = []
+        self.faults_ns: list[int] = []
+        self._current = {name: RoleSpan(name, "follower", 0, 0, 0) for name in self.managers}
+        for record in records:
+            self._add(record)
+        self.spans += [replace(span, end_ns=self.now_ns) for span in self._current.values()]
+
+    def _votes(self, records: Iterable[Record]) -> Iterator[Vote]:
+        for record in records:
+            match record:
+                case Campaigned():
+                    yield Vote(record.at_ns, record.term, record.where, record.where)
+                case VotedFor():
+                    candidate = self.raft_names.get(record.candidate, "?")
+                    yield Vote(record.at_ns, record.term, record.where, candidate)
+
+    def _change_role(self, record: Record, role: str, term: int | None = None) -> RoleSpan:
+        """Begin a new span for the record's manager; the span that has ended."""
+        before = self._current[record.where]
+        self.spans.append(replace(before, end_ns=record.at_ns))
+        term = before.term if term is None else term
+        self._current[record.where] = RoleSpan(record.where, role, term, record.at_ns, record.at_ns)
+        return before
+
+    def _report(self, record: Record, text: str) -> None:
+        """Add an event, or join the one with the same text at the same moment."""
+        names = (record.where,) if record.where else ()
+        for i, event in enumerate(self.events):
+            if record.at_ns - event.at_ns < SAME_MOMENT_NS and event.text == text:
+                self.events[i] = replace(event, names=event.names + names)
+                return
+        self.events.append(RaftEvent(record.at_ns, names, text))
+
+    def _add(self, record: Record) -> None:
+        if isinstance(record, FAULTS) and record.where in ("", *self.managers):
+            self.faults_ns.append(record.at_ns)
+        if isinstance(record, Partitioned):
+            sides = "  |  ".join(" ".join(group) for group in record.groups)
+            self._report(record, f"{_('the network is cut')}:  {sides}")
+        elif isinstance(record, Healed):
+            self._report(record, _("the network is whole again"))
+        elif record.where in self.managers:
+            self._add_of_manager(record)
+
+    def _add_of_manager(self, record: Record) -> None:
+        match record:
+            case Crashed() | Stopped():
+                led = self._change_role(record, "down").role == "leader"
+                self._report(record, _("✖ down; it was the leader") if led else _("✖ down"))
+            case Started() if record.at_ns:
+                self._change_role(record, "follower")
+                self._report(record, _("up again"))
+            case MembershipChanged():
+                self.member_counts[record.where] = len(record.members)
+            case Campaigned():
+                self._change_role(record, "candidate", record.term)
+                self._report(record, self._candidacy(record.where, record.term))
+            case VotedFor():
+                candidate = self.raft_names.get(record.candidate, "?")
+                line = _("vote for {candidate} in term {term}")
+                self._report(record, line.format(candidate=candidate, term=record.term))
+                if record.term > self._current[record.where].term:
+                    self._change_role(record, "follower", record.term)
+            case BecameLeader():
+                self._change_role(record, "leader", record.term)
+                self._report(record, _("LEADER of term {term}", term=record.term))
+            case BecameFollower():
+                self._add_follower(record)
+
+    def _candidacy(self, name: str, term: int) -> str:
+        """Why a manager campaigns, and how many votes it gets in the end."""
+        members = self.member_counts.get(name, len(self.managers))
+        got = len([v for v in self.votes if (v.term, v.candidate) == (term, name)])
+        need = quorum(members)
+        line = _("hears no leader, stands for election in term {term}: ")
+        enough = _("{got} votes of {seats}, {need} needed")
+        line += enough if got >= need else _("only {got} of the {need} votes it needs")
+        return line.format(term=term, got=got, seats=members, need=need)
+
+    def _add_follower(self, record: BecameFollower) -> None:
+        leader, term = self.raft_names.get(record.leader, "?"), record.term
+        before = self._change_role(record, "follower", term)
+        if leader:
+            self._report(record, _("new leader known: {leader}", leader=leader))
+        elif before.role == "leader" and term == before.term:
+            self._report(record, _("steps down: it no longer hears a majority"))
+        elif before.role == "leader":
+            self._report(record, _("steps down: it hears of term {term}", term=term))
+        elif before.role == "candidate" and term == before.term:
+            self._report(record, _("gives up: a majority refuses"))
