@@ -381,7 +381,18 @@ def test_the_oldest_cluster_is_closed_when_there_are_too_many_engines(
     assert left_on(host) == []
 
 
-@pytest.mark.parametrize("where", ["wait_for", "form"])
+def test_images_of_the_outer_engine_are_copied_to_every_engine(host: HostEngine):
+    with tempfile.TemporaryFile() as file:
+        tarfile.open(fileobj=file, mode="w").close()
+        file.seek(0)
+        host.client.api.import_image_from_data(file, "redis", "latest")
+    image = host.client.images.get("redis:latest")
+    with launched.launch(1, 1, say=lambda line: None) as cluster:
+        assert cluster.client("w1").images.get("redis:latest").id == image.id
+    image.remove()
+
+
+@pytest.mark.parametrize("where", ["wait_for", "form_swarm"])
 def test_an_interrupted_launch_leaves_nothing(
     host: HostEngine, monkeypatch: pytest.MonkeyPatch, where: str
 ):

@@ -93,7 +93,6 @@ ALLOWED = {
     "engine/clock_drivers.py": {"time.monotonic_ns", "time.time_ns"},  # the pacer
     "cli/bench.py": {"time.process_time"},  # what it measures is real
     "real/": BANNED_MODULES,
-    "compare/": {"time.monotonic"},  # seconds of real engines
 }
 
 # Calls that change a cluster, and the methods of a view that only draw it.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
 from typing import Any
 
 from swarmlab.cluster.factory import simulate
-from swarmlab.compare.scenario import (
-    MakeCluster,
-    ScenarioResult,
-    chosen,
-    play,
-    recorded,
-    scenarios,
-)
+from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
@@ -28,7 +22,7 @@ WIDTH, LEFT, RIGHT, GAP = 900, 110, 40, 28
 MIDDLE = "text-anchor='middle'"
 
 
-def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
+def compare(*names: str, against: Callable[..., Any] | None = None) -> Comparisons:
     """Play these scenarios, or all, on a simulated cluster and against real engines.
 
     Lesson: 30_is_the_simulator_right.
@@ -36,7 +30,7 @@ def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
     return Comparisons(tuple(compare_one(name, against) for name in chosen(names)))
 
 
-def compare_one(name: str, against: MakeCluster | None = None) -> Comparison:
+def compare_one(name: str, against: Callable[..., Any] | None = None) -> Comparison:
     """One scenario on both sides."""
     real = play(name, against) if against else recorded()[name]
     return Comparison(name, scenarios()[name]["about"], play(name, simulate), real)

@@ -1,4 +1,7 @@
-"""Plays the scenarios of `scenarios.yml` on a cluster, and keeps recordings of real engines."""
+"""Plays the scenarios of `scenarios.yml` on a cluster.
+
+Recordings of real engines are made by `python -m tests.record_scenarios`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,6 @@ FOLDER = Path(__file__).parent
 RECORDINGS = FOLDER / "recordings.json"
 WAIT_LIMIT = "120s"  # for a condition of `until` or `took`
 Json = dict[str, Any]
-MakeCluster = Callable[..., Any]
 # Parts of an answer that differ from one cluster to the next and mean the same, and notes about
 # registries. Regular expression -> replacement.
 MASKS = {
@@ -75,7 +77,7 @@ class ScenarioResult:
         return titles[self.kind].format(version=self.version.partition("+")[0])
 
 
-def play(name: str, make: MakeCluster) -> ScenarioResult:
+def play(name: str, make: Callable[..., Any]) -> ScenarioResult:
     """Play a scenario on a new cluster; one that cannot go on ends early, and says why."""
     scenario = scenarios()[name]
     sizes = {"managers": scenario.get("managers", 1), "workers": scenario.get("workers", 2)}
@@ -103,15 +105,6 @@ def recorded() -> dict[str, ScenarioResult]:
         name: ScenarioResult(**{**result, "events": tuple(map(tuple, result["events"]))})
         for name, result in json.loads(RECORDINGS.read_text()).items()
     }
-
-
-def record(*names: str, make: MakeCluster) -> None:
-    """Play these scenarios, or all, on real engines, and keep the results."""
-    results = json.loads(RECORDINGS.read_text()) if RECORDINGS.exists() else {}
-    for name in chosen(names):
-        results[name] = {**asdict(play(name, make)), "kind": "recorded"}
-        lines = (f"{json.dumps(n)}: {json.dumps(results[n])}" for n in scenarios() if n in results)
-        RECORDINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 class ScenarioPlayer:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import yaml
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Callout, ShownAs, WithStaticForms, marked, widget_head
+from swarmlab.views.html import Callout, ShownAs, WithStaticForms, folded, marked, widget_head
 
 LETTERS = "ABCDEF"
 UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
@@ -44,14 +45,12 @@ class Score(ShownAs):
             return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        total = _(
-            "Bets right: {right} of {all}", right=sure_right + guess_right, all=sure + guesses
-        )
-        parts = [
-            _("sure: {right} of {all}", right=sure_right, all=sure) if sure else "",
-            _("guesses: {right} of {all}", right=guess_right, all=guesses) if guesses else "",
-        ]
-        lines = [f"{total} ({'; '.join(filter(None, parts))})."]
+        right = sure_right + guess_right
+        parts = [_("sure: {right} of {all}", right=sure_right, all=sure)] if sure else []
+        if guesses:
+            parts.append(_("guesses: {right} of {all}", right=guess_right, all=guesses))
+        total = _("Bets right: {right} of {all}", right=right, all=len(self.bets))
+        lines = [f"{total} ({'; '.join(parts)})."]
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))
@@ -161,22 +160,25 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             return [_("No bet this time. The answer is {answer}", answer=answer)]
         if choice == self.answer:
             return [_("✔ Right. {answer}", answer=answer)]
-        verdict = _("✘ You said {letter}. It is {answer}")
-        lines = [verdict.format(letter=self._letter(choice), answer=answer), self.feedback[choice]]
-        return list(filter(None, lines))
+        letter = self._letter(choice)
+        verdict = _("✘ You said {letter}. It is {answer}", letter=letter, answer=answer)
+        return [verdict, *filter(None, [self.feedback[choice]])]
+
+    def explanation(self) -> list[str]:
+        """The verdict on the bet, and why the answer is right."""
+        return [*self._verdict(self.choice), self.why]
 
     def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""
         if self.choice is not None and not self.revealed:
             SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
         self.revealed = True
-        title, *feedback = self._verdict(self.choice)
-        lines = (*feedback, self.why, *SCORE.lines[:1])
+        title, *lines = *self.explanation(), *SCORE.lines[:1]
         if self.reveal_on_click:
             self._show_status(title, *lines)
         else:
             self._show_status(title if self.choice else _("Answered below. You made no bet."))
-        return Callout(title, lines)
+        return Callout(title, tuple(lines))
 
     # -- forms -----------------------------------------------------------------------
     def __repr__(self) -> str:
@@ -189,8 +191,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return (
             f"<p><b>{marked(self.question)}</b></p>"
             f"<ol style='list-style-type:upper-alpha'>{rows}</ol>"
-            f"<details><summary>{_('Answer')}</summary>{marked(self.answer)}<br>"
-            f"{marked(self.why)}</details>"
+            + folded(_("Answer"), marked(f"{self.answer}\n{self.why}"))
         )
 
 
@@ -215,15 +216,12 @@ class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def reveal(self) -> Callout:
         """All answers, with the score once at the end."""
-        for bet in self.children:
-            bet.reveal()
-        answers: list[Callout] = [bet.reveal() for bet in self.children]  # now all are counted
-        if len(answers) == 1:
-            return answers[0]
-        count, lines = SCORE.lines[:1], list[str]()
-        for bet, answer in zip(self.children, answers, strict=True):
-            lines += [f"**{bet.question}**", answer.title, *answer.lines]
-        return Callout(_("Your bets"), (*(line for line in lines if line not in count), *count))
+        for bet in (*self.children, *self.children):  # again, with all bets counted
+            callout: Callout = bet.reveal()
+        if len(self.children) == 1:
+            return callout
+        answers = ((f"**{bet.question}**", *bet.explanation()) for bet in self.children)
+        return Callout(_("Your bets"), (*chain.from_iterable(answers), *SCORE.lines[:1]))
 
     def __repr__(self) -> str:
         return "\n\n".join(repr(bet) for bet in self.children)

@@ -20,10 +20,11 @@ from swarmlab.errors import LabError
 from swarmlab.lessons import progress_record
 from swarmlab.lessons.attempt import Attempt, Verdict
 from swarmlab.lessons.bank import Exercise, exercise_named
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, widget_head
 
+WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
 _latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for it
 
@@ -68,7 +69,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._show(_("The swarm is being made …"))
         self.attempt.start()
         solve = _("Solve it in a cell below, then press Check.")
-        self._show(_("`%docker` speaks to this swarm now."), solve, _way_back())
+        self._show(_("`%docker` speaks to this swarm now."), solve, _(WAY_BACK))
 
     def do(self, commands: str) -> str:
         """Run these docker commands, one a line; their output."""
@@ -77,7 +78,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def check(self) -> Verdict:
         """Check every goal; the verdict says what is missing and one next step."""
         verdict = self.attempt.check()
-        recorded = (self._record(), _way_back()) if verdict.passed else ()
+        recorded = (self._record(), _(WAY_BACK)) if verdict.passed else ()
         self._show(verdict.title, *verdict.lines, *recorded)
         board_of(self.cluster).refresh()  # time has passed
         return verdict
@@ -112,8 +113,11 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def solution(self) -> Callout:
         """One solution. Its button is enabled after the last hint."""
-        lines = [f"`{line}`" for line in self.exercise.solution.splitlines()]
-        return self._show(_("One solution"), *lines, _(self.exercise.why))
+        return self._show(_("One solution"), *self._solution_lines())
+
+    def _solution_lines(self) -> list[str]:
+        commands = [f"`{line}`" for line in self.exercise.solution.splitlines()]
+        return [*commands, _(self.exercise.why)]
 
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
@@ -163,15 +167,14 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         exercise = self.exercise
         goals = [f"  – {_(goal.text)}" for goal in exercise.goals]
-        text = "\n".join((_(exercise.title), _(exercise.task).strip(), *goals))
-        return text.replace("**", "")
+        lines = _(exercise.title), _(exercise.task).strip(), *goals
+        return "\n".join(lines).replace("**", "")
 
     def _repr_html_(self) -> str:
         """What a page without a kernel shows: the task, its hints and solution folded."""
         exercise = self.exercise
         hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
-        commands = [f"`{line}`" for line in exercise.solution.splitlines()]
-        answer = marked("\n".join([*commands, _(exercise.why)]))
+        answer = marked("\n".join(self._solution_lines()))
         return _task_html(exercise) + hints + folded(_("Answer"), answer)
 
 
@@ -180,10 +183,6 @@ def _task_html(exercise: Exercise) -> str:
     title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
     head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
     return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
-
-
-def _way_back() -> str:
-    return _("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 
 
 def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:

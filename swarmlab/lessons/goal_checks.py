@@ -33,12 +33,11 @@ from swarmlab.views.widget import explained
 Json = Mapping[str, Any]
 NOBODY, NO_LABEL = N_("nobody"), N_("unlabelled")  # as checks write them
 LISTS: dict[str, Callable[[APIClient], list[Json]]] = {
-    "nodes": APIClient.nodes,
-    "services": APIClient.services,
-    "secrets": APIClient.secrets,
-    "configs": APIClient.configs,
-    "networks": APIClient.networks,
-    "tasks": APIClient.tasks,
+    method.__name__: method
+    for method in (
+        *(APIClient.nodes, APIClient.services, APIClient.tasks),
+        *(APIClient.secrets, APIClient.configs, APIClient.networks),
+    )
 }
 NAMED_KINDS = LISTS.keys() - {"tasks"}
 

@@ -53,6 +53,7 @@ class RealCluster(BaseCluster):
 
     kind = "real"
     has_trace = virtual_time = False
+    lab: str  # what was launched together; `connected` when it was not launched
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self._say = say
@@ -132,6 +133,9 @@ class RealCluster(BaseCluster):
     @abstractmethod
     def close(self) -> None:
         """Close the connections to the engines, and end what this kit launched."""
+
+    def __repr__(self) -> str:
+        return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, {self.lab}>"
 
     def __enter__(self) -> RealCluster:
         return self

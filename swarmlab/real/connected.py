@@ -45,6 +45,8 @@ def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) 
 class ConnectedCluster(RealCluster):
     """A swarm that this kit did not create, through the nodes whose addresses were given."""
 
+    lab = "connected"
+
     def __init__(self) -> None:
         super().__init__(print)
         self._clients: dict[str, docker.DockerClient] = {}  # by node id
@@ -106,9 +108,6 @@ class ConnectedCluster(RealCluster):
         """Close the connections; the swarm stays as it is."""
         for client in self._clients.values():
             client.close()
-
-    def __repr__(self) -> str:
-        return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, connected>"
 
 
 def _name(node: Json) -> str:

@@ -8,12 +8,9 @@ stop, answer HTTP on port 80 if they are servers, and do nothing else.
 from __future__ import annotations
 
 import json
-import tarfile
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import docker
 from docker.errors import ImageNotFound
@@ -29,6 +26,8 @@ Say = Callable[[str], object]
 WELL_KNOWN = Path(__file__).parents[1] / "worker" / "well_known_images.json"
 COPIED = ("nginx:latest", "nginx:1.25", "nginx:1.27", "redis:latest", "alpine:latest")
 REGISTRY_TIMEOUT_S = 5.0  # after which a registry counts as unreachable
+
+LOAD = "tar -c -C {} . | docker load -q"
 
 # A root folder with busybox alone, and the C library that it may need, as two images.
 BUILD = r"""
@@ -98,24 +97,24 @@ def share(
     *,
     online: bool,
 ) -> list[str]:
-    """Put archives of images into the engines' shared folder, through one of their containers.
+    """Put images into the folder that the engines share, through one of their containers.
 
-    Returns the archives' names. `engine` is that container's own, which builds the stand-ins.
+    Returns folders, each with the content of a `docker save` archive. `engine` is that container's
+    own, which builds the stand-ins.
     """
-    archives: list[str] = []
+    folders: list[str] = []
     if online:
         for image in COPIED:
             ensure_image(outer, image, say)
     tags = {tag for image in outer.images.list() for tag in image.tags}
     copied = [image for image in COPIED if image in tags]
     for image in copied:
-        archives.append(f"{image.replace(':', '-')}.tar")
-        with tempfile.TemporaryFile() as file:
-            write_tar(outer.images.get(image).save(named=image), archives[-1], file)
-            outer.api.put_archive(container, SHARED, file)
+        folders.append(f"{SHARED}/{image.replace(':', '-')}")
+        run(outer, container, f"mkdir {folders[-1]}")
+        outer.api.put_archive(container, folders[-1], outer.images.get(image).save(named=image))
     if not online:
         names = {name: server for name, server in well_known_images().items() if name not in copied}
-        archives.append(build_stand_ins(outer, container, engine, names))
+        folders.append(build_stand_ins(outer, container, engine, names))
         say_once(
             say,
             _(
@@ -125,42 +124,32 @@ def share(
                 some=next(iter(names)),
             ),
         )
-    return archives
-
-
-def write_tar(data: Iterable[bytes], name: str, into: IO[bytes]) -> None:
-    """Write a tar file with one file in it, the form in which Docker takes files."""
-    with tempfile.TemporaryFile() as whole:
-        whole.writelines(data)
-        entry = tarfile.TarInfo(name)
-        entry.size = whole.tell()
-        whole.seek(0)
-        with tarfile.open(fileobj=into, mode="w") as tar:
-            tar.addfile(entry, whole)
-    into.seek(0)
+    return folders
 
 
 def build_stand_ins(
     outer: docker.DockerClient, container: str, engine: docker.DockerClient, names: dict[str, bool]
 ) -> str:
-    """Build the stand-ins, and save them all in one archive; its name."""
-    run(outer, container, "sh", "-c", BUILD)
+    """Build the stand-ins, and save them all in one folder; its path."""
+    folder = f"{SHARED}/stand-ins"
+    run(outer, container, BUILD)
     for name, server in names.items():
         engine.images.get("swarmlab/server" if server else "swarmlab/shell").tag(name)
-    run(outer, container, "docker", "save", "-o", f"{SHARED}/stand-ins.tar", *names)
-    return "stand-ins.tar"
+    run(outer, container, f"mkdir {folder}; docker save {' '.join(names)} | tar -x -C {folder}")
+    return folder
 
 
-def load(outer: docker.DockerClient, containers: Iterable[str], archives: list[str]) -> None:
-    """Let every engine load the archives, all at once."""
-    jobs = [(container, f"{SHARED}/{name}") for container in containers for name in archives]
+def load(outer: docker.DockerClient, containers: Iterable[str], folders: list[str]) -> None:
+    """Let every engine load the images in these folders, all at once."""
+    jobs = [(container, folder) for container in containers for folder in folders]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(lambda job: run(outer, job[0], "docker", "load", "-qi", job[1]), jobs))
+        list(pool.map(lambda job: run(outer, job[0], LOAD.format(job[1])), jobs))
 
 
-def run(outer: docker.DockerClient, container: str, *command: str) -> None:
-    """Run a command in a container; LabError with its output when it fails."""
-    with lab_errors(command[0]):
-        code, output = outer.containers.get(container).exec_run(list(command))
+def run(outer: docker.DockerClient, container: str, script: str) -> None:
+    """Run a shell script in a container; LabError with its output when it fails."""
+    last_line = script.splitlines()[-1]
+    with lab_errors(last_line):
+        code, output = outer.containers.get(container).exec_run(["sh", "-c", script])
     if code:
-        raise LabError(f"{' '.join(command[:2])}: {output.decode(errors='replace').strip()}")
+        raise LabError(f"{last_line}: {output.decode(errors='replace').strip()}")

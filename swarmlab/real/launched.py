@@ -175,8 +175,8 @@ class LaunchedCluster(RealCluster):
             )
         )
         containers = [self._container(name) for name in names]
-        archives = images.share(self._outer, containers[0], first, self._say, online=online)
-        images.load(self._outer, containers, archives)
+        folders = images.share(self._outer, containers[0], first, self._say, online=online)
+        images.load(self._outer, containers, folders)
         self.form_swarm(managers, self._addresses)
         if self._outer.containers.get(containers[0]).exec_run("test -e /proc/net/ip_vs").exit_code:
             images.say_once(
@@ -198,7 +198,7 @@ class LaunchedCluster(RealCluster):
     def __repr__(self) -> str:
         if not self.alive:
             return "<Cluster real, closed>"
-        return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, {self.lab}>"
+        return super().__repr__()
 
 
 # What this program launched, by lab, oldest first.
