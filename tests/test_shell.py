@@ -24,10 +24,10 @@ class Room:
     def text(self) -> str:
         return b"".join(data for _, data in self.output).decode()
 
-    def wrote(self, stream: int, data: bytes) -> None:
+    def on_output(self, stream: int, data: bytes) -> None:
         self.output.append((stream, data))
 
-    def ended(self, code: int) -> None:
+    def on_exit(self, code: int) -> None:
         self.code = code
 
     def run(self, *argv: str, **more: object) -> Process:

@@ -22,11 +22,11 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """An image's name, normalised: `nginx` is `latest` of `library/nginx` at `docker.io`."""
+    """A normalised reference: `nginx` is tag `latest` of `library/nginx` at `docker.io`."""
 
     domain: str
     path: str
-    tag: str  # empty beside a digest, unless both were given
+    tag: str  # empty with a digest, unless both were given
     digest: str
 
     @classmethod
@@ -37,16 +37,16 @@ class ImageReference:
             reason = "cannot specify 64-byte hexadecimal strings"
             raise BadParameter(f"invalid repository name ({text}), {reason}")
         domain, slash, rest = text.partition("/")
-        named = re.search(r"[.:]|^localhost$", domain) or domain.lower() != domain
-        if not slash or not named:
+        is_host = re.search(r"[.:]|^localhost$", domain) or domain.lower() != domain
+        if not slash or not is_host:
             domain, rest = "docker.io", text
         elif domain == "index.docker.io":
             domain = "docker.io"
         if domain == "docker.io" and "/" not in rest:
             rest = f"library/{rest}"
-        remote = rest.partition(":")[0]
-        if remote != remote.lower():
-            reason = f"repository name ({remote}) must be lowercase"
+        path = rest.partition(":")[0]
+        if path != path.lower():
+            reason = f"repository name ({path}) must be lowercase"
             raise BadParameter(f"invalid reference format: {reason}")
         match = _REFERENCE.fullmatch(f"{domain}/{rest}")
         if match is None:
@@ -56,7 +56,7 @@ class ImageReference:
 
     @property
     def repository(self) -> str:
-        """As Docker shows it, without tag and digest: `nginx`, `bitnami/redis`, `host:5000/a`."""
+        """The name without tag and digest, as Docker shows it: `nginx`, `host:5000/a`."""
         if self.domain == "docker.io":
             return self.path.removeprefix("library/")
         return f"{self.domain}/{self.path}"

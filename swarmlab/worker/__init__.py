@@ -1,6 +1,6 @@
-"""A node's other half: the engine's images and containers, and the agent that runs tasks in them.
+"""The worker side of a node: the agent that runs tasks, and the engine's containers and images.
 
-Read `agent` (a session with a manager), `task` (one task's state machine), `executor` (what its
-steps do) with `task_container`; then `containers`, `container`, `health`; then what runs inside:
-`shell`, `script`, `commands`; last `images` and `registry`.
+Read `agent` (the session with the leader), `task_manager` (one task's state machine), `executor`
+and `controller` (its steps), with `container_spec` and `secrets`; then `containers`, `container`
+and `health`; then `shell`, which runs inside them; last `images` and `registry`.
 """

@@ -1,6 +1,7 @@
-"""One engine's containers: their lives, output, published ports, and commands run inside them.
+"""All containers of one engine: create, start, stop, kill, restart, remove, exec, host ports.
 
-What must outlive a power cut lies on the disk; what was running is then found dead, code 255.
+Containers are stored on the disk; those running when the machine crashes have then exited with 255.
+Source: moby daemon/{create,start,stop,kill,restart,delete,exec,monitor}.go.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry, signal_name
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
-from swarmlab.worker.shell.builtins import exec_refusal, is_executable
+from swarmlab.worker.shell.builtins import exec_error, is_executable
 from swarmlab.worker.shell.process import SIGNALS
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
@@ -33,50 +34,50 @@ PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper"
 
 
 class Containers:
-    """All of one engine; `on_event(action, container, attributes)` hears what happens in them."""
+    """`on_event(action, container, attributes)` is called with each event."""
 
     def __init__(self, machine: Machine, images: Images) -> None:
         self.machine = machine
         self.images = images
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
-        self.execs: dict[str, Exec] = {}  # the last ones
+        self.execs: dict[str, Exec] = {}  # the latest, by id
         self._by_id: dict[str, Container] = {}
         names = [name for name in machine.disk.names(FOLDER) if not name.endswith(".log")]
-        found = [Container.load(self, pickle.loads(machine.disk.read(name))) for name in names]
-        for container in sorted(found, key=attrgetter("created_ns", "id")):
+        loaded = [Container.load(self, pickle.loads(machine.disk.read(name))) for name in names]
+        for container in sorted(loaded, key=attrgetter("created_ns", "id")):
             self._by_id[container.id] = container
 
-    # -- finding -------------------------------------------------------------------
+    # -- look-up -------------------------------------------------------------------
     def all(self) -> list[Container]:
         """Oldest first."""
         return list(self._by_id.values())
 
     def find(self, name: str) -> Container | None:
         """The container of exactly this name."""
-        return next((each for each in self._by_id.values() if each.name == name), None)
+        return next((c for c in self._by_id.values() if c.name == name), None)
 
     def get(self, reference: str) -> Container:
-        """By id, name or unique beginning of an id."""
+        """By id, name or unique prefix of an id."""
         exact = self._by_id.get(reference) or self.find(reference.removeprefix("/"))
         if exact:
             return exact
-        found = [c for key, c in self._by_id.items() if reference and key.startswith(reference)]
-        if len(found) > 1:
+        matching = [c for id, c in self._by_id.items() if reference and id.startswith(reference)]
+        if len(matching) > 1:
             raise EngineFault(f"multiple IDs found with provided prefix: {reference}")
-        if not found:
+        if not matching:
             raise NoSuchObject(f"No such container: {reference}")
-        return found[0]
+        return matching[0]
 
-    def event(self, container: Container, action: str, **attributes: str) -> None:
+    def emit(self, container: Container, action: str, **attributes: str) -> None:
         if self.on_event:
-            whose = {"name": container.name, "image": container.config.get("Image", "")}
-            self.on_event(action, container, whose | attributes)
+            names = {"name": container.name, "image": container.config.get("Image", "")}
+            self.on_event(action, container, names | attributes)
         if container.watcher:
             container.watcher(action)
 
-    # -- life ------------------------------------------------------------------------
+    # -- life cycle ------------------------------------------------------------------------
     def create(self, name: str, config: Document) -> Container:
-        """A new container; without a name it gets a random one."""
+        """Create a container; without a name it gets a random one."""
         id = self.machine.simulation.random_bytes(32).hex()
         name = name.removeprefix("/") or self._free_name(id)
         if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
@@ -93,17 +94,17 @@ class Containers:
             raise BadParameter("no command specified")
         self._by_id[id] = container
         container.save()
-        self.event(container, "create")
+        self.emit(container, "create")
         return container
 
     def _free_name(self, id: str) -> str:
-        """Two words, and a number where there is such a container already."""
+        """Two words, and a number if that name is in use."""
         name = f"{ADJECTIVES[int(id[0], 16)]}_{PEOPLE[int(id[1], 16)]}"
         names = (f"{name}{number or ''}" for number in count())
         return next(name for name in names if self.find(name) is None)
 
     def start(self, container: Container) -> Call:
-        """Answered once its process runs, or failed with the engine's words."""
+        """Resolved once its process runs; fails with the engine's message."""
         if container.running:
             return Call().resolve()
         if container.starting is None:
@@ -112,36 +113,36 @@ class Containers:
             self.machine.after(delay_ns, self._start, container, container.starting)
         return container.starting
 
-    def _start(self, container: Container, answer: Call) -> None:
+    def _start(self, container: Container, result: Call) -> None:
         container.starting = None
         if container.id not in self._by_id:
-            answer.fail(NoSuchObject(f"No such container: {container.id}"))
+            result.fail(NoSuchObject(f"No such container: {container.id}"))
             return
         try:
             if not is_executable(container, container.argv[0]):
                 raise BadParameter(
                     "failed to create task for container: failed to create shim task: OCI runtime "
-                    f"create failed: runc create failed: {exec_refusal(container.argv[0])}"
+                    f"create failed: runc create failed: {exec_error(container.argv[0])}"
                 )
             container.ports = self._host_ports(container)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
             container.error = str(error)
             container.save()
-            answer.fail(error)
+            result.fail(error)
         else:
-            self._run(container, answer)
+            self._run(container, result)
 
     def _host_ports(self, container: Container) -> dict[str, list[int]]:
-        """The host ports of each container port; without a wish the next free one."""
-        held = {(number, port.partition("/")[2] or "tcp") for other in self._by_id.values()
+        """Host ports for each container port: those requested, or else the next free ones."""
+        used = {(number, port.partition("/")[2] or "tcp") for other in self._by_id.values()
                 for port, numbers in other.ports.items() for number in numbers}  # fmt: skip
-        found: dict[str, list[int]] = {}
-        for port, wishes in (container.host_config.get("PortBindings") or EMPTY).items():
+        bound: dict[str, list[int]] = {}
+        for port, bindings in (container.host_config.get("PortBindings") or EMPTY).items():
             protocol = port.partition("/")[2] or "tcp"
-            for wish in wishes or (EMPTY,):
-                number = int(wish.get("HostPort") or 0)
-                if number and (number, protocol) in held:
+            for binding in bindings or (EMPTY,):
+                number = int(binding.get("HostPort") or 0)
+                if number and (number, protocol) in used:
                     raise EngineFault(
                         "driver failed programming external connectivity on endpoint "
                         f"{container.name} ({container.id[::-1]}): Bind for 0.0.0.0:{number} "
@@ -149,13 +150,13 @@ class Containers:
                     )
                 if not number:
                     number = DYNAMIC_PORT_MIN
-                    while (number, protocol) in held:
+                    while (number, protocol) in used:
                         number += 1
-                held.add((number, protocol))
-                found[port] = [*found.get(port, ()), number]
-        return found
+                used.add((number, protocol))
+                bound[port] = [*bound.get(port, ()), number]
+        return bound
 
-    def _run(self, container: Container, answer: Call) -> None:
+    def _run(self, container: Container, result: Call) -> None:
         simulation = self.machine.simulation
         container.state, container.exit_code, container.error = "running", 0, ""
         container.started_ns, container.finished_ns = simulation.now_ns, None
@@ -164,26 +165,27 @@ class Containers:
         first = not container.host_config.get("Init")
         process = container.spawn(container, container.argv, container.config, first=first)
         container.process = process
-        own, images = container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
-        check = merged_check(own, images)
+        check = merged_check(
+            container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
+        )
         container.health = Health(container, check) if check else None
         container.save()
-        self.event(container, "start")
-        answer.resolve()
+        self.emit(container, "start")
+        result.resolve()
         process.run()
 
-    def ended(self, container: Container, code: int) -> None:
-        """Its process has ended, and with it everything that ran beside it."""
+    def on_exit(self, container: Container, code: int) -> None:
+        """The main process exited, and with it all other processes of the container."""
         container.state, container.exit_code, container.pid = "exited", code, 0
         container.finished_ns = self.machine.simulation.now_ns
         container.process, container.ports = None, {}
         if container.health:
             container.health.stop()
-        for made in self.execs.values():
-            if made.container is container and made.process and made.running:
-                made.process.signal("KILL")
+        for command in self.execs.values():
+            if command.container is container and command.process and command.running:
+                command.process.signal("KILL")
         container.save()
-        self.event(container, "die", exitCode=str(code))
+        self.emit(container, "die", exitCode=str(code))
         container.exited.resolve(code)
         if container.host_config.get("AutoRemove"):
             self.remove(container)
@@ -193,42 +195,42 @@ class Containers:
         if container.process is None:
             reason = f"container {container.id} is not running"
             raise Conflict(f"cannot kill container: {container.name}: {reason}")
-        self.event(container, "kill", signal=str(SIGNALS[name]))
+        self.emit(container, "kill", signal=str(SIGNALS[name]))
         container.process.signal(name)
 
     def stop(self, container: Container, grace_ns: int | None = None) -> Call:
-        """The stop signal, then KILL after the grace (below 0: never); answered when it is over."""
-        answer, exited = Call(), container.exited
+        """The stop signal, then KILL after the grace (negative: never); resolved when it exited."""
+        result, exited = Call(), container.exited
         if not container.running:
-            return answer.resolve()
+            return result.resolve()
         if grace_ns is None:
             seconds = container.config.get("StopTimeout")
             grace_ns = STOP_TIMEOUT_NS if seconds is None else seconds * S
         if grace_ns >= 0:
-            self.machine.after(grace_ns, self._out_of_grace, container, exited)
-        exited.then(self._stopped, container, answer)
+            self.machine.after(grace_ns, self._grace_over, container, exited)
+        exited.then(self._stopped, container, result)
         self.kill(container, container.option("StopSignal") or "TERM")
-        return answer
+        return result
 
-    def _out_of_grace(self, container: Container, exited: Call) -> None:
+    def _grace_over(self, container: Container, exited: Call) -> None:
         if exited.waiting:
             self.kill(container)
 
-    def _stopped(self, _: Call, container: Container, answer: Call) -> None:
-        self.event(container, "stop")
-        answer.resolve()
+    def _stopped(self, _: Call, container: Container, result: Call) -> None:
+        self.emit(container, "stop")
+        result.resolve()
 
     def restart(self, container: Container, grace_ns: int | None = None) -> Call:
-        answer = Call()
-        self.stop(container, grace_ns).then(self._restart, container, answer)
-        return answer
+        result = Call()
+        self.stop(container, grace_ns).then(self._restart, container, result)
+        return result
 
-    def _restart(self, _: Call, container: Container, answer: Call) -> None:
-        self.start(container).then(self._restarted, container, answer)
+    def _restart(self, _: Call, container: Container, result: Call) -> None:
+        self.start(container).then(self._restarted, container, result)
 
-    def _restarted(self, started: Call, container: Container, answer: Call) -> None:
-        self.event(container, "restart")
-        answer.follow(started)
+    def _restarted(self, started: Call, container: Container, result: Call) -> None:
+        self.emit(container, "restart")
+        result.follow(started)
 
     def remove(self, container: Container, *, force: bool = False) -> None:
         if container.process and not force:
@@ -238,29 +240,29 @@ class Containers:
             self.kill(container)
         if self._by_id.pop(container.id, None):
             self.machine.disk.delete(f"{FOLDER}{container.id}")
-            self.event(container, "destroy")
+            self.emit(container, "destroy")
 
     def shutdown(self) -> None:
-        """The engine stops in order: servers end well, what takes no notice is killed."""
+        """An orderly stop of the engine: servers exit with 0, all others are killed."""
         for container in self.all():
             if container.process:
                 container.process.end(0 if container.process.serving else 137)
 
-    # -- commands inside -----------------------------------------------------------
+    # -- exec -----------------------------------------------------------
     def exec_create(self, container: Container, config: Document) -> Exec:
         if not container.running:
             raise Conflict(f"container {container.id} is not running")
         if not config.get("Cmd"):
             raise BadParameter("no exec command specified")
-        made = Exec(container, self.machine.simulation.random_bytes(32).hex(), config)
-        self.execs[made.id] = made
+        command = Exec(container, self.machine.simulation.random_bytes(32).hex(), config)
+        self.execs[command.id] = command
         if len(self.execs) > EXECS_MAX:
             del self.execs[next(iter(self.execs))]
-        self.event(container, f"exec_create: {' '.join(config['Cmd'])}", execID=made.id)
-        return made
+        self.emit(container, f"exec_create: {' '.join(config['Cmd'])}", execID=command.id)
+        return command
 
     def exec_start(self, id: str, stdin: bytes = b"") -> Call:
-        """Answered with the exit code; what it wrote is in its `output`."""
+        """Resolves to the exit code; the output is in the Exec's `output`."""
         if id not in self.execs:
             raise NoSuchObject(f"No such exec instance: {id}")
         return self.execs[id].start(stdin)

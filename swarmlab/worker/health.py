@@ -1,4 +1,4 @@
-"""The health monitor: probes a running container and says what they mean.
+"""The health monitor: runs a container's health check and decides whether it is healthy.
 
 Source: moby daemon/health.go, daemon/commit.go (merge).
 """
@@ -17,14 +17,14 @@ FIELDS = ("Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retrie
 
 
 def merged_check(own: Document | None, image: Document | None) -> Document | None:
-    """The check in force, field by field: 0 and empty mean the image's. None: there is none."""
+    """The effective check: a field that is 0 or empty is the image's. None: no check."""
     own, image = own or Document(), image or Document()
     check = Document({key: own.get(key) or image.get(key) for key in FIELDS})
     return check if check["Test"] and check["Test"][0] != "NONE" else None
 
 
-class Result(NamedTuple):
-    """One probe; exit code -1: it was cut off, or could not run."""
+class ProbeResult(NamedTuple):
+    """Exit code -1: the probe timed out or could not run."""
 
     started_ns: int
     ended_ns: int
@@ -45,10 +45,10 @@ class Health:
         self.start_interval_ns = check["StartInterval"] or 5 * S
         self.retries = check["Retries"] or 3
         self.status, self.failing_streak = "starting", 0
-        self.log: list[Result] = []  # the last five
-        self._grace_until_ns = self.now_ns + (check["StartPeriod"] or 0)
-        self._probe: Exec | None = None  # the one under way, and since when
-        self._begun_ns = 0
+        self.log: list[ProbeResult] = []  # the last five
+        self._start_period_end_ns = self.now_ns + (check["StartPeriod"] or 0)
+        self._probe: Exec | None = None  # the running one
+        self._probe_started_ns = 0
         self._wait()
 
     @property
@@ -56,39 +56,38 @@ class Health:
         return self.machine.simulation.now_ns
 
     def _wait(self) -> None:
-        hurry = self.status == "starting" and self.now_ns < self._grace_until_ns
-        delay_ns = self.start_interval_ns if hurry else self.interval_ns
-        self._timer = self.machine.after(delay_ns, self._begin)
+        starting = self.status == "starting" and self.now_ns < self._start_period_end_ns
+        delay_ns = self.start_interval_ns if starting else self.interval_ns
+        self._timer = self.machine.after(delay_ns, self._start_probe)
 
-    def _begin(self) -> None:
-        self._begun_ns = self.now_ns
+    def _start_probe(self) -> None:
+        self._probe_started_ns = self.now_ns
         self._probe = Exec(self.container, "", Document(Cmd=self.argv))
-        self._timer = self.machine.after(self.timeout_ns, self._too_late)
-        self._probe.start().then(self._ended, self._probe)
+        self._timer = self.machine.after(self.timeout_ns, self._timed_out)
+        self._probe.start().then(self._probe_exited, self._probe)
 
-    def _ended(self, answer: Call, probe: Exec) -> None:
+    def _probe_exited(self, result: Call, probe: Exec) -> None:
         if probe is self._probe:
             output = b"".join(entry.data for entry in probe.output)[:OUTPUT_BYTES_MAX]
-            self._probed(answer.value, output.decode(errors="replace"))
+            self._finish_probe(result.value, output.decode(errors="replace"))
 
-    def _too_late(self) -> None:
-        self._probed(-1, f"Health check exceeded timeout ({go_duration(self.timeout_ns)})")
+    def _timed_out(self) -> None:
+        self._finish_probe(-1, f"Health check exceeded timeout ({go_duration(self.timeout_ns)})")
 
-    def _probed(self, code: int, output: str) -> None:
-        """One probe is over."""
+    def _finish_probe(self, code: int, output: str) -> None:
         self.stop()
-        result = Result(self._begun_ns, self.now_ns, code, output)
+        result = ProbeResult(self._probe_started_ns, self.now_ns, code, output)
         self.log = [*self.log, result][-RESULTS_MAX:]
         before = self.status
         if code == 0:
             self.status, self.failing_streak = "healthy", 0
-        elif self.status != "starting" or self._begun_ns >= self._grace_until_ns:
+        elif self.status != "starting" or self._probe_started_ns >= self._start_period_end_ns:
             self.failing_streak += 1
             if self.failing_streak >= self.retries:
                 self.status = "unhealthy"
         self._wait()
         if self.status != before:
-            self.container.containers.event(self.container, f"health_status: {self.status}")
+            self.container.containers.emit(self.container, f"health_status: {self.status}")
 
     def stop(self) -> None:
         probe, self._probe = self._probe, None

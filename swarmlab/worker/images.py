@@ -1,4 +1,7 @@
-"""One engine's images: pulled from the registry, or imported with a Dockerfile's instructions."""
+"""The images of one engine: pulled from the registry, or made by `docker import`.
+
+Source: moby daemon/images; daemon/builder/dockerfile/dispatchers.go (the instructions).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ PULL_NS, PULL_BYTES_PER_S = 300 * MS, 100_000_000
 
 
 class Images:
-    """An engine's images, by id; `tags` names them. They lie on the machine's disk."""
+    """Stored on the machine's disk; `tags` maps their names to ids."""
 
     FILE = "docker/images"
 
@@ -43,18 +46,18 @@ class Images:
         return tuple(sorted(name for name, id in self.tags.items() if id == image.id))
 
     def get(self, reference: str) -> Image:
-        """By reference, id or unique beginning of an id; else `No such image`, Docker's words."""
+        """By reference, id or unique prefix of an id; raises NoSuchObject."""
         digits = reference.removeprefix("sha256:")
         if re.fullmatch(r"[0-9a-f]{1,64}", digits):
-            found = [i for i in self._images.values() if i.id[7:].startswith(digits)]
-            if len(found) == 1 and reference not in self.tags:
-                return found[0]
+            matching = [i for i in self._images.values() if i.id[7:].startswith(digits)]
+            if len(matching) == 1 and reference not in self.tags:
+                return matching[0]
         if len(digits) == 64:
             raise NoSuchObject(f"No such image: {reference}")
-        wanted = ImageReference.parse(reference)
-        name = f"{wanted.repository}@{wanted.digest}" if wanted.digest else wanted.familiar
+        parsed = ImageReference.parse(reference)
+        name = f"{parsed.repository}@{parsed.digest}" if parsed.digest else parsed.familiar
         if name not in self.tags:
-            raise NoSuchObject(f"No such image: {wanted.familiar}")
+            raise NoSuchObject(f"No such image: {parsed.familiar}")
         return self._images[self.tags[name]]
 
     def __contains__(self, reference: str) -> bool:
@@ -74,30 +77,30 @@ class Images:
         self.add(self.get(source), ImageReference.parse(target).familiar)
 
     def pull(self, reference: str) -> Call:
-        """Fetch from the registry; answered with the Image once what is missing has come."""
-        answer = Call()
+        """Fetch an image from the registry; resolves to it when its missing layers have arrived."""
+        result = Call()
         try:
-            wanted = ImageReference.parse(reference)
-            image = self.registry.find(wanted)
+            parsed = ImageReference.parse(reference)
+            image = self.registry.find(parsed)
         except EngineRefusal as error:
-            self.machine.after(PULL_NS, answer.fail, error)
+            self.machine.after(PULL_NS, result.fail, error)
         else:
             missing_bytes = 0 if image.id in self._images else image.size_bytes
             delay_ns = PULL_NS + missing_bytes * S // PULL_BYTES_PER_S
-            self.machine.after(delay_ns, self._pulled, answer, wanted, image)
-        return answer
+            self.machine.after(delay_ns, self._pulled, result, parsed, image)
+        return result
 
-    def _pulled(self, answer: Call, wanted: ImageReference, image: Image) -> None:
-        tag = () if wanted.digest else (wanted.familiar,)
-        answer.resolve(self.add(image, *tag, f"{wanted.repository}@{image.digest}"))
+    def _pulled(self, result: Call, reference: ImageReference, image: Image) -> None:
+        tag = () if reference.digest else (reference.familiar,)
+        result.resolve(self.add(image, *tag, f"{reference.repository}@{image.digest}"))
 
     def remove(self, reference: str) -> list[dict[str, str]]:
-        """Untag, and delete what then has no tag left; the rows that `docker rmi` shows."""
+        """Untag, and delete the image when no name is left; returns what `docker rmi` prints."""
         image = self.get(reference)
         names = list(self.references(image))
-        if digest_or_tag := [n for n in names if n in (reference, f"{reference}:latest")]:
-            tags = [n for n in names if "@" not in n and n not in digest_or_tag]
-            names = digest_or_tag if tags else names
+        if named := [name for name in names if name in (reference, f"{reference}:latest")]:
+            other_tags = [name for name in names if "@" not in name and name not in named]
+            names = named if other_tags else names
         for name in names:
             del self.tags[name]
         rows = [{"Untagged": name} for name in names]
@@ -108,7 +111,7 @@ class Images:
         return rows
 
     def import_image(self, reference: str, changes: Sequence[str] = ()) -> Image:
-        """`docker import`: an image of these instructions, whatever files came with them."""
+        """`docker import`: an image with these instructions; its files are not kept."""
         config: dict[str, Any] = {}
         for change in changes:
             apply_change(config, change)
@@ -126,7 +129,7 @@ class Images:
 
 
 def apply_change(config: dict[str, Any], change: str) -> None:
-    """One `--change` of `docker import`. Source: moby daemon/builder/dockerfile/dispatchers.go."""
+    """Apply one `--change` of `docker import` to the image's config."""
     word, _, rest = change.strip().partition(" ")
     rest = rest.strip()
     match word.upper():
@@ -154,7 +157,7 @@ def apply_change(config: dict[str, Any], change: str) -> None:
 
 
 def exec_form(text: str, otherwise: list[str]) -> list[str]:
-    """A JSON array as it stands; anything else is for the shell."""
+    """The words of a JSON array; `otherwise` for anything else."""
     try:
         words = json.loads(text)
     except ValueError:
@@ -172,15 +175,15 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
 
 def healthcheck(text: str) -> dict[str, Any]:
     """`--interval=5s --retries=2 CMD …` or `NONE`."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     while option := re.match(r"--([a-z-]+)=(\S+)\s+", text):
         name = option[1].title().replace("-", "")
         try:
-            found[name] = (int if name == "Retries" else parse_duration)(option[2])
+            options[name] = (int if name == "Retries" else parse_duration)(option[2])
         except ValueError as error:
             raise BadParameter(str(error)) from None
         text = text[option.end() :]
     kind, _, command = text.partition(" ")
     shell = ["CMD-SHELL", command.strip()]
     test = ["CMD", *words] if (words := exec_form(command, [])) else shell
-    return {**found, "Test": ["NONE"] if kind.upper() == "NONE" else test}
+    return {**options, "Test": ["NONE"] if kind.upper() == "NONE" else test}

@@ -1,4 +1,4 @@
-"""Image names as Docker reads them, and a world's one registry: what a pull finds."""
+"""The simulated image registry: the images that a pull can get."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.model.image_reference import ImageReference
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Entry points that only run what follows them.
+# Entry points that only execute their arguments.
 WRAPPERS = ("docker-entrypoint.sh", "entrypoint.sh", "tini", "dumb-init", "--")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image, wherever it is. `config` is Docker's: Cmd, Entrypoint, Env, Healthcheck, …"""
+    """One image. `config` has Docker's fields: Cmd, Entrypoint, Env, Healthcheck, …"""
 
     id: str  # sha256:…
-    digest: str = ""  # of its manifest, sha256:…; empty when it never was in a registry
+    digest: str = ""  # of its manifest, sha256:…; empty when it is in no registry
     config: Document = EMPTY
     layers: tuple[tuple[str, int], ...] = ()  # (digest, bytes), lowest first
-    server_logs: tuple[str, ...] | None = None  # its command is a server that starts with these
+    server_logs: tuple[str, ...] | None = None  # printed by its server at the start
     created_ns: int = 0
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
 
@@ -41,11 +41,11 @@ class Image:
 
     @property
     def server(self) -> str:
-        """The executable in it that serves until it is told to stop; empty: there is none."""
+        """The executable that runs as a server until it is stopped; empty: there is none."""
         words = [*(self.config.get("Entrypoint") or ()), *(self.config.get("Cmd") or ())]
         names = [word.rsplit("/", 1)[-1] for word in words]
-        serving = [name for name in names if name not in WRAPPERS]
-        return serving[0] if serving and self.server_logs is not None else ""
+        commands = [name for name in names if name not in WRAPPERS]
+        return commands[0] if commands and self.server_logs is not None else ""
 
 
 def sha256(text: str) -> str:
@@ -59,7 +59,7 @@ def make_image(
     server_logs: Sequence[str] | None,
     **config: Any,
 ) -> Image:
-    """An image whose id, digest and layers follow from its full name: the same in every world."""
+    """An image whose id, digest and layers depend on its full name alone: equal in all runs."""
     lower, middle = size_bytes * 6 // 10, size_bytes * 3 // 10
     sizes = (lower, middle, size_bytes - lower - middle)
     return Image(
@@ -73,7 +73,7 @@ def make_image(
 
 @lru_cache(maxsize=1)
 def well_known() -> dict[str, Image]:
-    """The images that every world's registry has, by familiar name; an Alpine variant is small."""
+    """The images in every registry, by familiar name; Alpine variants are a quarter the size."""
     path = Path(__file__).parent / "well_known_images.json"
     images = {}
     for repository, row in json.loads(path.read_text(encoding="utf-8")).items():
@@ -87,7 +87,7 @@ def well_known() -> dict[str, Image]:
 
 
 class Registry:
-    """What a pull finds: the well-known images, and those that the lab registers."""
+    """The well-known images, and those registered by the user."""
 
     def __init__(self) -> None:
         self._images = dict(well_known())  # by familiar name
@@ -112,23 +112,23 @@ class Registry:
         self._images[name.familiar] = image
         return image
 
-    def find(self, wanted: ImageReference) -> Image:
-        """The image of that name, or the engine's words of why it cannot be pulled."""
-        if not wanted.digest and wanted.familiar in self._images:
-            return self._images[wanted.familiar]
-        repository = f"{wanted.repository}:"
-        there = [image for name, image in self._images.items() if name.startswith(repository)]
-        for image in there:
-            if wanted.digest and image.digest == wanted.digest:
+    def find(self, reference: ImageReference) -> Image:
+        """The image of that name; otherwise raises the error that Docker reports for a pull."""
+        if not reference.digest and reference.familiar in self._images:
+            return self._images[reference.familiar]
+        repository = f"{reference.repository}:"
+        images = [image for name, image in self._images.items() if name.startswith(repository)]
+        for image in images:
+            if reference.digest and image.digest == reference.digest:
                 return image
-        if there:
+        if images:
             text = "manifest unknown: manifest unknown"
-            raise NoSuchObject(f"manifest for {wanted.familiar} not found: {text}")
-        if wanted.domain != "docker.io":
-            host = wanted.domain.partition(":")[0]
+            raise NoSuchObject(f"manifest for {reference.familiar} not found: {text}")
+        if reference.domain != "docker.io":
+            host = reference.domain.partition(":")[0]
             text = f"dial tcp: lookup {host}: no such host"
-            raise EngineFault(f'Get "https://{wanted.domain}/v2/": {text}')
+            raise EngineFault(f'Get "https://{reference.domain}/v2/": {text}')
         raise NoSuchObject(
-            f"pull access denied for {wanted.repository}, repository does not exist or may require "
-            "'docker login': denied: requested access to the resource is denied"
+            f"pull access denied for {reference.repository}, repository does not exist or may "
+            "require 'docker login': denied: requested access to the resource is denied"
         )

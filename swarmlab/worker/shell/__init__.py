@@ -1,1 +1,1 @@
-"""The tiny shell that simulated containers run: parser, builtins, process."""
+"""The small shell that simulated containers run: parser, builtins, process."""

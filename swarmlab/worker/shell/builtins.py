@@ -1,6 +1,6 @@
-"""The commands of the tiny shell, much as busybox does them.
+"""The commands of the small shell, with the behaviour and messages of BusyBox.
 
-Each takes the process and its arguments and returns a status; None: it waits for ever.
+Each takes the process and its arguments and returns the exit status, or None if it blocks for ever.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ class File(NamedTuple):
         return f"<File of {len(self.data)} bytes, mode {self.mode:o}>"  # it may be a secret
 
 
-class Home(Protocol):
-    """What a process finds around it: its container."""
+class ProcessContainer(Protocol):
+    """What a process needs from its container."""
 
     machine: Machine
     files: dict[str, File]
-    server: str  # the image's executable that serves; empty: it has none
+    server: str  # the image's server executable; empty: none
     server_logs: tuple[str, ...]
-    process: Process | None  # its first one, while it runs
+    process: Process | None  # process 1, while it runs
 
     @property
     def hostname(self) -> str: ...
 
 
 def sleep(process: Process, args: list[str]) -> int:
-    """`1.5`, `2m`; several are added up. Anything else, such as `infinity`: for ever."""
-    found = [re.fullmatch(r"([0-9.]+)([smhd]?)", arg) for arg in args]
-    process.pause(sum(int(float(f[1]) * UNITS_NS[f[2]]) if f else 10**6 * HOUR for f in found))
+    """Sleep for `1.5` or `2m`; several durations add up. Any other word: for ever."""
+    matches = [re.fullmatch(r"([0-9.]+)([smhd]?)", arg) for arg in args]
+    process.pause(sum(int(float(m[1]) * UNITS_NS[m[2]]) if m else 10**6 * HOUR for m in matches))
     return 0
 
 
@@ -72,15 +72,15 @@ def trap(process: Process, args: list[str]) -> int:
     return 0
 
 
-def say(text: str, status: int, process: Process, args: list[str]) -> int:
-    """What is the same whatever it is asked."""
+def print_text(text: str, status: int, process: Process, args: list[str]) -> int:
+    """Print a fixed text, whatever the arguments."""
     process.write(1, text.format(process))
     return status
 
 
 def echo(process: Process, args: list[str]) -> int:
-    bare = args[:1] == ["-n"]
-    process.write(1, " ".join(args[bare:]) + ("" if bare else "\n"))
+    no_newline = args[:1] == ["-n"]
+    process.write(1, " ".join(args[no_newline:]) + ("" if no_newline else "\n"))
     return 0
 
 
@@ -91,8 +91,8 @@ def printf(process: Process, args: list[str]) -> int:
     return 0
 
 
-def given(process: Process, names: list[str]) -> str | None:
-    """What is in the files, or else the input; None: one could not be read."""
+def read_input(process: Process, names: list[str]) -> str | None:
+    """The text of the files, or without files the input; None if one cannot be read."""
     if not names:
         return process.input.decode(errors="surrogateescape")
     texts = [process.read(name) for name in names]
@@ -102,36 +102,36 @@ def given(process: Process, names: list[str]) -> str | None:
 def cat(process: Process, args: list[str]) -> int | None:
     if not args and process.interactive and not process.input:
         return None
-    text = given(process, args)
+    text = read_input(process, args)
     process.write(1, text or "")
     return int(text is None)
 
 
 def grep(process: Process, args: list[str]) -> int:
     pattern, *names = [arg for arg in args if not arg.startswith("-")]
-    lines = (given(process, names) or "").splitlines()
-    found = [line for line in lines if re.search(pattern, line)]
+    lines = (read_input(process, names) or "").splitlines()
+    matching = [line for line in lines if re.search(pattern, line)]
     if "-q" not in args:
-        process.write(1, "".join(f"{line}\n" for line in found))
-    return int(not found)
+        process.write(1, "".join(f"{line}\n" for line in matching))
+    return int(not matching)
 
 
 def wc(process: Process, args: list[str]) -> int:
     names = [arg for arg in args if not arg.startswith("-")]
-    text = given(process, names) or ""
+    text = read_input(process, names) or ""
     counts = {"-l": text.count("\n"), "-w": len(text.split()), "-c": len(text.encode())}
-    wanted = [str(counts[arg]) for arg in args if arg in counts] or map(str, counts.values())
-    process.write(1, " ".join([*wanted, *names]) + "\n")
+    numbers = [str(counts[arg]) for arg in args if arg in counts] or map(str, counts.values())
+    process.write(1, " ".join([*numbers, *names]) + "\n")
     return 0
 
 
-def forever(process: Process, args: list[str]) -> None:
-    """It shows something until it is stopped."""
+def block(process: Process, args: list[str]) -> None:
+    """Run until a signal ends it, as `top` does."""
 
 
 def test(process: Process, args: list[str]) -> int:
     args = args[:-1] if args[-1:] == ["]"] else args
-    files, true = process.home.files, bool(args and args[0])
+    files, true = process.container.files, bool(args and args[0])
     match args:
         case ["!", *rest]:
             true = test(process, rest) != 0
@@ -161,16 +161,16 @@ def env(process: Process, args: list[str]) -> int:
 
 
 def date(process: Process, args: list[str]) -> int:
-    now_ns = EPOCH_NS + process.home.machine.simulation.now_ns
-    form = args[-1][1:] if args and args[-1].startswith("+") else "%a %b %e %H:%M:%S UTC %Y"
-    process.write(1, datetime.fromtimestamp(now_ns // S, UTC).strftime(form) + "\n")
+    now_ns = EPOCH_NS + process.container.machine.simulation.now_ns
+    format = args[-1][1:] if args and args[-1].startswith("+") else "%a %b %e %H:%M:%S UTC %Y"
+    process.write(1, datetime.fromtimestamp(now_ns // S, UTC).strftime(format) + "\n")
     return 0
 
 
 def ls(process: Process, args: list[str]) -> int:
     name = next((arg for arg in args if not arg.startswith("-")), "")
     path = process.path(name)
-    prefix, files = path.rstrip("/") + "/", process.home.files
+    prefix, files = path.rstrip("/") + "/", process.container.files
     names = {file[len(prefix) :].split("/")[0] for file in files if file.startswith(prefix)}
     names |= {name} if path in files else set(ROOT) if path == "/" else set()
     if not names and path[1:] not in ROOT:
@@ -181,14 +181,14 @@ def ls(process: Process, args: list[str]) -> int:
 
 
 def id_(process: Process, args: list[str]) -> int:
-    who = f"{process.uid}({'root' if process.uid == 0 else 'user'})"
-    process.write(1, f"{process.uid}\n" if "-u" in args else f"uid={who} gid={who}\n")
+    user = f"{process.uid}({'root' if process.uid == 0 else 'user'})"
+    process.write(1, f"{process.uid}\n" if "-u" in args else f"uid={user} gid={user}\n")
     return 0
 
 
 def touch(process: Process, args: list[str]) -> int:
     for name in args:
-        process.home.files.setdefault(process.path(name), File(b"", uid=process.uid))
+        process.container.files.setdefault(process.path(name), File(b"", uid=process.uid))
     return 0
 
 
@@ -196,7 +196,7 @@ def rm(process: Process, args: list[str]) -> int:
     for name in [arg for arg in args if not arg.startswith("-")]:
         path = process.path(name)
         reason = "Resource busy" if path.startswith("/run/secrets/") else ""
-        if not reason and process.home.files.pop(path, None) is None and name == args[0]:
+        if not reason and process.container.files.pop(path, None) is None and name == args[0]:
             reason = "No such file or directory"
         if reason:
             process.write(2, f"rm: can't remove '{name}': {reason}\n")
@@ -205,45 +205,47 @@ def rm(process: Process, args: list[str]) -> int:
 
 
 def fetch(status: int, process: Process, args: list[str]) -> int:
-    """`curl localhost`: as the container's own server answers. Any other host always does."""
-    home, here = process.home, re.search(r"\b(localhost|127\.0\.0\.1)\b", " ".join(args))
-    if here and home.server and not (home.process and home.process.serving):
-        process.write(2, f"can't connect to {here[1]}: Connection refused\n")
+    """`curl localhost` succeeds if the container's server runs; any other host always replies."""
+    container, local = process.container, re.search(r"\b(localhost|127\.0\.0\.1)\b", " ".join(args))
+    running = container.process is not None and container.process.serving
+    if local and container.server and not running:
+        process.write(2, f"can't connect to {local[1]}: Connection refused\n")
         return status
     process.write(1, "ok\n")
     return 0
 
 
-# What some say, of the process {0}, and return.
-ANSWERS: dict[str, tuple[str, int]] = {
+# Commands that only print a text, with fields of the process {0}, and their status.
+FIXED_OUTPUT: dict[str, tuple[str, int]] = {
     "true": ("", 0), ":": ("", 0), "false": ("", 1), "mkdir": ("", 0), "chmod": ("", 0),
     "nc": ("", 0), "redis-cli": ("PONG\n", 0),
     "pg_isready": ("accepting connections\n", 0), "hello": ("\nHello from Docker!\n\n", 0),
     "ps": ("PID   USER     COMMAND\n    1 root\n", 0), "uname": ("Linux\n", 0),
-    "pwd": ("{0.directory}\n", 0), "hostname": ("{0.home.hostname}\n", 0),
+    "pwd": ("{0.directory}\n", 0), "hostname": ("{0.container.hostname}\n", 0),
 }  # fmt: skip
 BUILTINS: dict[str, Command] = {
-    "exit": exit_, "exec": exec_, "trap": trap, "set": partial(say, "", 0),
+    "exit": exit_, "exec": exec_, "trap": trap, "set": partial(print_text, "", 0),
 }  # fmt: skip
 COMMANDS: dict[str, Command] = {
     "sleep": sleep, "echo": echo, "printf": printf, "cat": cat, "node": cat, "python3": cat,
     "test": test, "[": test, "env": env, "printenv": env, "date": date, "ls": ls, "id": id_,
     "curl": partial(fetch, 7), "wget": partial(fetch, 1),
-    "touch": touch, "rm": rm, "grep": grep, "wc": wc, "top": forever, "tail": forever,
-    **{name: partial(say, *answer) for name, answer in ANSWERS.items()},
+    "touch": touch, "rm": rm, "grep": grep, "wc": wc, "top": block, "tail": block,
+    **{name: partial(print_text, *output) for name, output in FIXED_OUTPUT.items()},
 }  # fmt: skip
 
 
-def is_executable(home: Home, name: str) -> bool:
-    """Whether a container can be started with this as its first word."""
+def is_executable(container: ProcessContainer, name: str) -> bool:
+    """Whether the container has this executable."""
     folder, _, base = name.rpartition("/")
-    known = base in (*COMMANDS, *SHELLS, *WRAPPERS)
-    inside = known and (not folder or folder.endswith("bin") or base in WRAPPERS)
-    return name in home.files or (base and base == home.server) or inside
+    standard = base in (*COMMANDS, *SHELLS, *WRAPPERS)
+    on_path = not folder or folder.endswith("bin") or base in WRAPPERS
+    is_server = base != "" and base == container.server
+    return name in container.files or is_server or (standard and on_path)
 
 
-def exec_refusal(name: str) -> str:
-    """How runc says that there is no such executable."""
+def exec_error(name: str) -> str:
+    """runc's message when there is no such executable."""
     reason = "executable file not found in $PATH"
     if "/" in name:
         reason = f"stat {name}: no such file or directory"

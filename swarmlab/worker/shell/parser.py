@@ -1,15 +1,15 @@
-"""The tiny shell's language: a text becomes a tree of plain tuples, which `shell` walks.
+"""The parser of the small shell: a script becomes a tree of tuples, which `process` executes.
 
-    ("run", words, redirects)       a simple command, its words as they were written
-    ("list", node, …)               one after the other
-    ("if", condition, yes, no)      `&&`, `||` and `!` are this, too
+    ("run", words, redirects)       a simple command, its words unexpanded
+    ("list", node, …)               one after another
+    ("if", condition, yes, no)      also `&&`, `||` and `!`
     ("while", condition, body)
     ("case", word, ((patterns, body), …))
-    ("shell", node)                 `exit` leaves this, and no more
-    ("capture", variable, node)     a pipe or `$(…)`: what it writes becomes a variable
+    ("shell", node)                 a subshell, which `exit` leaves
+    ("capture", variable, node)     a pipe or `$(…)`: its output becomes a variable
     ("status", value)               set `$?`
 
-There is no `for`, `&`, `<` or `$((…))`.
+Not supported: `for`, `&`, `<` and `$((…))`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 
 Node = tuple[Any, ...]
 KEEP: Node = ("list",)  # does nothing: `$?` stays
-# Words that begin no simple command.
+# Words that cannot begin a simple command.
 RESERVED = ("for", "until", "do", "done", "then", "elif", "else", "fi", "in", "esac", "}")
 
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
@@ -45,7 +45,7 @@ _IN_QUOTES = re.compile(rf'{_VALUE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$]+|
 
 
 class ScriptError(Exception):
-    """The text is not of our shell; said as `sh` says it."""
+    """A syntax error, in the words of `sh`."""
 
 
 class Part(NamedTuple):
@@ -58,15 +58,15 @@ class Part(NamedTuple):
 
 
 def parts(word: str, pieces: re.Pattern[str] = _PIECE) -> Iterator[Part]:
-    for found in pieces.finditer(word):
-        kind, quoted = str(found.lastgroup), pieces is _IN_QUOTES
-        if name := found["command"] or found["name"]:
-            yield Part(name, quoted, True, found["default"] or "")
+    for match in pieces.finditer(word):
+        kind, quoted = str(match.lastgroup), pieces is _IN_QUOTES
+        if name := match["command"] or match["name"]:
+            yield Part(name, quoted, True, match["default"] or "")
         elif kind == "quoted":
             yield Part("", True)
-            yield from parts(found[kind], _IN_QUOTES)
+            yield from parts(match[kind], _IN_QUOTES)
         else:
-            yield Part(found[kind], quoted or kind != "plain")
+            yield Part(match[kind], quoted or kind != "plain")
 
 
 def one_command(argv: tuple[str, ...]) -> Node:
@@ -87,31 +87,31 @@ def parse_script(text: str) -> Node:
 def _capturing(node: Node, *words: str) -> Node:
     """`node`, after the `$(…)` in its words."""
     names = [part.text for word in words for part in parts(word) if part.variable]
-    found = [("capture", name, parse_script(name[1:-1])) for name in names if name[0] == "("]
-    return "list", *found, node
+    captures = [("capture", name, parse_script(name[1:-1])) for name in names if name[0] == "("]
+    return "list", *captures, node
 
 
 class _Parser:
-    """Recursive descent: each rule of the grammar takes its tokens and gives its tree."""
+    """Recursive descent: each rule of the grammar takes its tokens and returns its tree."""
 
     def __init__(self, text: str) -> None:
-        found = list(_TOKEN.finditer(text))
-        if any(token["wrong"] for token in found):
+        matches = list(_TOKEN.finditer(text))
+        if any(token["wrong"] for token in matches):
             raise ScriptError("syntax error: unterminated quoted string")
-        self.tokens = [token[0] for token in found if not token["blank"]]
+        self.tokens = [token[0] for token in matches if not token["blank"]]
 
     # -- tokens ----------------------------------------------------------------
-    def accept(self, *wanted: str) -> str:
-        """Take the next token if it is one of `wanted`."""
-        return self.tokens.pop(0) if self.tokens and self.tokens[0] in wanted else ""
+    def accept(self, *tokens: str) -> str:
+        """Take the next token if it is one of `tokens`."""
+        return self.tokens.pop(0) if self.tokens and self.tokens[0] in tokens else ""
 
-    def expect(self, wanted: str) -> None:
-        if not self.accept(wanted):
-            self.unexpected(f' (expecting "{wanted}")')
+    def expect(self, token: str) -> None:
+        if not self.accept(token):
+            self.unexpected(f' (expecting "{token}")')
 
     def unexpected(self, hint: str = "") -> NoReturn:
-        found = f'"{self.tokens[0]}"' if self.tokens else "end of file"
-        raise ScriptError(f"syntax error: unexpected {found}{hint}")
+        token = f'"{self.tokens[0]}"' if self.tokens else "end of file"
+        raise ScriptError(f"syntax error: unexpected {token}{hint}")
 
     def word(self) -> str:
         if not self.tokens or _OPERATOR.fullmatch(self.tokens[0]):
@@ -120,7 +120,7 @@ class _Parser:
 
     # -- rules -----------------------------------------------------------------
     def block(self, *ends: str) -> Node:
-        """Commands up to one of `ends`, which stays."""
+        """Commands up to one of `ends`, which is not taken."""
         nodes: list[Node] = []
         while True:
             while self.accept(";", "\n"):

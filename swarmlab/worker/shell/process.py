@@ -1,8 +1,8 @@
-"""A process in a container: the tiny shell at work, or a server, in virtual time.
+"""A process in a container: executes a shell script, or runs as a server, in virtual time.
 
-Its state is a stack of what is still to do and some variables: plain data, which a copied
-simulation carries along. As on Linux, process 1 of a container ignores a signal it has no handler
-for; a shell runs a trap after its foreground command.
+Its state is a stack of nodes still to execute and some variables: plain data, so a simulation can
+be copied. As on Linux, process 1 of a container ignores a signal that it has no handler for; a
+shell runs a trap after its foreground command.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from typing import Protocol
 
 from swarmlab.simulation import MS, Timer
 from swarmlab.worker.registry import WRAPPERS
-from swarmlab.worker.shell.builtins import BUILTINS, COMMANDS, SHELLS, File, Home
+from swarmlab.worker.shell.builtins import BUILTINS, COMMANDS, SHELLS, File, ProcessContainer
 from swarmlab.worker.shell.parser import Node, Part, ScriptError, one_command, parse_script, parts
 
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15,
            "WINCH": 28}  # fmt: skip
-# A server ends well on each of these, so long after; of the others it takes no notice.
+# A server exits with 0 so long after one of these; it ignores all others.
 SERVER_STOPS = ("TERM", "INT", "QUIT", "WINCH", "USR1")
 STOP_NS_MIN, STOP_NS_MAX = 100 * MS, 300 * MS
-ROUND_NS = 1 * MS  # one turn of a loop, so that an endless one lets time go on
+ROUND_NS = 1 * MS  # one iteration of a loop, so that time passes in an endless one
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 
 
 class Owner(Protocol):
-    """Who started the process, and hears of it."""
+    """Who started the process; gets its output and its exit code."""
 
-    def wrote(self, stream: int, data: bytes) -> None: ...
+    def on_output(self, stream: int, data: bytes) -> None: ...
 
-    def ended(self, code: int) -> None: ...
+    def on_exit(self, code: int) -> None: ...
 
 
 @dataclass(eq=False, repr=False)
 class Process:
-    home: Home
+    container: ProcessContainer
     owner: Owner
     argv: tuple[str, ...]
     environment: dict[str, str]
@@ -44,23 +44,23 @@ class Process:
     directory: str = "/"
     uid: int = 0
     stdin: bytes = b""
-    interactive: bool = False  # more input may come: what reads it waits for ever
-    first: bool = False  # process 1: no signal but KILL ends it by default
+    interactive: bool = False  # more input may come: a command that reads it blocks for ever
+    first: bool = False  # process 1: by default only KILL ends it
 
     def __post_init__(self) -> None:
-        self.todo: list[Node] = [one_command(self.argv)]  # what comes next is last
-        self.variables: dict[str, str] = {}  # `|` is what a pipe carries
+        self.todo: list[Node] = [one_command(self.argv)]  # a stack: the next node is last
+        self.variables: dict[str, str] = {}  # `|` is the content of a pipe
         self.status = 0  # $?
-        self.collected: list[bytearray] = []  # what pipes and `$(…)` have taken so far
-        self.streams: dict[int, int | str] = {}  # redirected to another stream, or a file
-        self.input = b""  # of the present command
+        self.captured: list[bytearray] = []  # output so far of open pipes and `$(…)`
+        self.streams: dict[int, int | str] = {}  # redirections to another stream or a file
+        self.input = b""  # of the current command
         self.traps: dict[str, Node] = {}
         self.timer: Timer | None = None
         self.blocked = self.serving = self.ended = False
 
     # -- running ---------------------------------------------------------------
     def run(self) -> None:
-        """Go on until something must be waited for, or the end."""
+        """Execute until the process has to wait or ends."""
         while not (self.timer or self.blocked or self.ended):
             if self.todo:
                 self._step(self.todo.pop())
@@ -82,22 +82,22 @@ class Process:
                 self.pause(ROUND_NS)
             case "case", word, arms:
                 text = self.joined(word)
-                fitting = [body for patterns, body in arms
+                matching = [body for patterns, body in arms
                            if any(fnmatchcase(text, self.joined(p)) for p in patterns)]  # fmt: skip
-                self.todo += [*fitting[:1], ("status", 0)]
+                self.todo += [*matching[:1], ("status", 0)]
             case "shell", body:
                 self.todo += [("end", ""), body]
             case "capture", name, body:
-                self.collected.append(bytearray())
+                self.captured.append(bytearray())
                 self.todo += [("end", name), body]
             case "end", name if name:
-                output = self.collected.pop().decode(errors="replace")
+                output = self.captured.pop().decode(errors="replace")
                 self.variables[name] = output if name == "|" else output.rstrip("\n")
             case "status", value:
                 self.status = value
 
     def pause(self, delay_ns: int) -> None:
-        self.timer = self.home.machine.after(delay_ns, self._wake)
+        self.timer = self.container.machine.after(delay_ns, self._wake)
 
     def _wake(self) -> None:
         self.timer = None
@@ -108,17 +108,17 @@ class Process:
             self.timer.cancel()
         if not self.ended:
             self.ended, self.timer = True, None
-            self.owner.ended(code)
+            self.owner.on_exit(code)
 
     def signal(self, name: str) -> None:
-        """Deliver TERM, KILL, …; what it does is the process's business, but for KILL."""
+        """Deliver TERM, KILL, …; only KILL always ends the process."""
         if self.ended:
             return
         if name == "KILL":
             self.end(128 + SIGNALS[name])
         elif self.serving:
             if name in SERVER_STOPS and self.timer is None:
-                machine = self.home.machine
+                machine = self.container.machine
                 delay_ns = machine.simulation.rng.randint(STOP_NS_MIN, STOP_NS_MAX)
                 self.timer = machine.after(delay_ns, self.end, 0)
         elif name in self.traps:
@@ -128,7 +128,7 @@ class Process:
 
     # -- words -------------------------------------------------------------------
     def expand(self, word: str) -> list[str]:
-        """The fields that `word` becomes; an unquoted value is split at blanks."""
+        """The fields that `word` expands to; unquoted values are split at white space."""
         fields, exists = [""], False
         for part in parts(word):
             value = self._value(part)
@@ -140,19 +140,19 @@ class Process:
         return fields if exists else []
 
     def joined(self, word: str) -> str:
-        """What `word` becomes where nothing is split."""
+        """The expansion of `word` without splitting."""
         return "".join(self._value(part) for part in parts(word))
 
     def _value(self, part: Part) -> str:
-        known = {**self.environment, **self.variables, "?": str(self.status), "$": "1"}
-        return known.get(part.text) or part.default if part.variable else part.text
+        values = {**self.environment, **self.variables, "?": str(self.status), "$": "1"}
+        return values.get(part.text) or part.default if part.variable else part.text
 
     # -- simple commands -----------------------------------------------------------
     def _simple(self, words: tuple[str, ...], redirects: tuple[tuple[int, str, str], ...]) -> None:
         self.input = self.variables.pop("|", "").encode() or self.stdin
         self.streams = {}
-        while words and (found := ASSIGNMENT.fullmatch(words[0])):
-            self.variables[found[1]], words = self.joined(found[2]), words[1:]
+        while words and (match := ASSIGNMENT.fullmatch(words[0])):
+            self.variables[match[1]], words = self.joined(match[2]), words[1:]
         argv = [field for word in words for field in self.expand(word)]
         if not all(self._redirect(*redirect) for redirect in redirects):
             self.status = 1
@@ -166,33 +166,33 @@ class Process:
             number = 2 if target == "2" else 1
             self.streams[stream] = self.streams.get(number, number)
         elif path.startswith("/run/secrets/"):
-            self.complain(f"can't create {target}: Read-only file system")
+            self.print_error(f"can't create {target}: Read-only file system")
             return False
         else:
             self.streams[stream] = {"/dev/stdout": 1, "/dev/stderr": 2}.get(path, path)
-            if not path.startswith("/dev/") and (sign == ">" or path not in self.home.files):
-                self.home.files[path] = File(b"", uid=self.uid)
+            if not path.startswith("/dev/") and (sign == ">" or path not in self.container.files):
+                self.container.files[path] = File(b"", uid=self.uid)
         return True
 
     def execute(self, argv: list[str]) -> None:
-        """Run one command; it may block, end the process or start another script."""
+        """Execute one command; it may block, end the process or start another script."""
         name = argv[0].rsplit("/", 1)[-1]
-        if name == self.home.server:
-            self.write(1, "".join(f"{line}\n" for line in self.home.server_logs))
+        if name == self.container.server:
+            self.write(1, "".join(f"{line}\n" for line in self.container.server_logs))
             self.serving = self.blocked = True
         elif name in WRAPPERS and argv[1:]:
             self.execute(argv[1:])
-        elif name in SHELLS or self.path(argv[0]) in self.home.files:
+        elif name in SHELLS or self.path(argv[0]) in self.container.files:
             self._shell(argv[1:] if name in SHELLS else argv)
         elif command := COMMANDS.get(name) or BUILTINS.get(name):
             try:
                 status = command(self, argv[1:])
             except (ArithmeticError, LookupError, ValueError, re.error):
-                self.complain(f"{name}: bad arguments")
+                self.print_error(f"{name}: bad arguments")
                 status = 2
             self.blocked, self.status = status is None, status or 0
         else:
-            self.complain(f"{argv[0]}: not found")
+            self.print_error(f"{argv[0]}: not found")
             self.status = 127
 
     def _shell(self, args: list[str]) -> None:
@@ -206,11 +206,11 @@ class Process:
         self.todo.append(("shell", self.parsed(text)))
 
     def parsed(self, text: str) -> Node:
-        """The script; if it is none, a complaint."""
+        """The parsed script; a syntax error is printed and has status 2."""
         try:
             return parse_script(text)
         except ScriptError as error:
-            self.complain(str(error))
+            self.print_error(str(error))
             return "status", 2
 
     # -- files -----------------------------------------------------------------
@@ -220,8 +220,8 @@ class Process:
         return path.replace("/./", "/").rstrip("/") or "/"
 
     def read(self, name: str) -> str | None:
-        """A file's text; None, and a complaint, when it is not there or not for this user."""
-        file = self.home.files.get(self.path(name))
+        """A file's text; None, and an error message, if it is missing or not readable."""
+        file = self.container.files.get(self.path(name))
         if file and (self.uid in (0, file.uid) or file.mode & 0o044):
             return file.data.decode(errors="surrogateescape")
         reason = "Permission denied" if file else "No such file or directory"
@@ -231,12 +231,12 @@ class Process:
     def write(self, stream: int, text: str) -> None:
         data, target = text.encode(errors="surrogateescape"), self.streams.get(stream, stream)
         if isinstance(target, str):
-            if file := self.home.files.get(target):
-                self.home.files[target] = file._replace(data=file.data + data)
-        elif target == 1 and self.collected:
-            self.collected[-1] += data
+            if file := self.container.files.get(target):
+                self.container.files[target] = file._replace(data=file.data + data)
+        elif target == 1 and self.captured:
+            self.captured[-1] += data
         elif data:
-            self.owner.wrote(target, data)
+            self.owner.on_output(target, data)
 
-    def complain(self, text: str) -> None:
+    def print_error(self, text: str) -> None:
         self.write(2, f"sh: {text}\n")
