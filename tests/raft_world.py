@@ -64,15 +64,16 @@ class Replica:
         self.led: list[bool] = []  # what `leadership` said
         self.out = False
         storage = Storage(machine.disk, PickleCodec(), world.sealer)
-        how: dict[str, Any] = {"raft_id": raft_id, **world.options}
+        options: dict[str, Any] = {"raft_id": raft_id, **world.options}
         if machine.disk.names("swarm/raft/"):
-            self.raft = RaftNode.restart(machine, storage, self, **how, **world.restart)
+            if world.force_new_cluster:
+                storage.force_new_cluster(raft_id)
         elif raft_id in world.founders:
             storage.bootstrap([world.members[founder] for founder in world.founders])
-            self.raft = RaftNode.restart(machine, storage, self, **how)
         else:
-            book = tuple(world.members.values())
-            self.raft = RaftNode.joining(machine, storage, self, members=book, **how)
+            storage.erase()
+            options["members"] = tuple(world.members.values())
+        self.raft = RaftNode(machine, storage, self, **options)
 
     def receive(self, source: str, message: Any) -> None:
         self.raft.receive(source, message)
@@ -111,7 +112,7 @@ class World:
         self.simulation = Simulation(seed)
         self.network = Echoing(self.simulation)
         self.options = options
-        self.restart: dict[str, Any] = {}  # of the next restarts: force_new_cluster=True
+        self.force_new_cluster = False  # at the next restarts
         self.sealer: Any = None
         self.founders = tuple(range(1, founders + 1))
         self.members: dict[int, Member] = {}  # everybody who was ever meant to be one

@@ -463,14 +463,14 @@ def test_force_new_cluster_keeps_what_is_committed_and_nothing_else(world):
     world.propose("never acknowledged", on=leader)
     world.run(1)
     world.machines[leader].stop()
-    world.restart = {"force_new_cluster": True}
+    world.force_new_cluster = True
     world.checker = Checker(world)  # this is another history: a place may be filled anew
     world.machines[leader].start()
     assert world.until(lambda: world.leaders() == [leader]) < 0.1
     assert [value for _, value in world.replica(leader).values] == ["kept"]
     assert list(world[leader].members) == [leader]
     assert world[leader].core.removed == set(world.founders) - {leader}
-    world.restart = {}
+    world.force_new_cluster = False
     assert world.write("more") > 0
 
 

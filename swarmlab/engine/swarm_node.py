@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -123,7 +123,7 @@ class SwarmNode(ABC):
         try:
             self.credentials.own_peer()
             if identity.raft_id:
-                self._run_manager(RaftNode.restart, raft_id=identity.raft_id)
+                self._run_manager(self._storage())
         except PermissionDenied:
             self._fault = EXPIRED
         except (DamagedFile, WrongKey) as damage:
@@ -137,13 +137,16 @@ class SwarmNode(ABC):
         self.credentials.present(self.identity.certificate, self.identity.root_certificate)
         self.machine.disk.write(STATE_FILE, json.dumps(asdict(self.identity)).encode())
 
+    def _storage(self) -> Storage:
+        return Storage(self.machine.disk, StoreCodec(), self.credentials.seal())
+
     def _run_manager(
-        self, start: Callable[..., RaftNode], objects: Iterable[StoreObject] = (), **options: Any
+        self, storage: Storage, objects: Iterable[StoreObject] = (), members: Iterable[Member] = ()
     ) -> None:
-        """Run a manager; `start` is the constructor of RaftNode to use, with its `options`."""
-        manager = Manager(self, objects)
-        storage = Storage(self.machine.disk, StoreCodec(), self.credentials.seal())
-        manager.raft = start(self.machine, storage, manager, **options)
+        """Run a manager with the Raft log in `storage`; see Manager and RaftNode."""
+        assert self.identity is not None
+        manager, raft_id = Manager(self, objects), self.identity.raft_id
+        manager.raft = RaftNode(self.machine, storage, manager, raft_id=raft_id, members=members)
         self.manager, self.rpc_server = manager, RpcServer(manager)
 
     def _run_agent(self) -> None:
@@ -214,8 +217,9 @@ class SwarmNode(ABC):
             raft_id=simulation.rng.getrandbits(62) + 1,
         )
         self._save()
-        member = Member(identity.raft_id, identity.node_id, address)
-        self._run_manager(RaftNode.first, objects, member=member)
+        storage = self._storage()
+        storage.bootstrap([Member(identity.raft_id, identity.node_id, address)])
+        self._run_manager(storage, objects)
         self.pending_call = call = Call()
         self._run_agent()
         return call
@@ -226,7 +230,9 @@ class SwarmNode(ABC):
             raise NotAvailable(NOT_IN_SWARM)
         self.agent.stop()
         self.manager.stop()
-        self._run_manager(RaftNode.restart, raft_id=self.identity.raft_id, force_new_cluster=True)
+        storage = self._storage()
+        storage.force_new_cluster(self.identity.raft_id)
+        self._run_manager(storage)
         self.identity.managers = (self.identity.address,)
         self._save()
         self.pending_call = call = Call()
@@ -276,7 +282,9 @@ class SwarmNode(ABC):
         self.identity.raft_id, self.identity.role = joined.raft_id, Role.MANAGER.value
         self._save()
         self._promoting = False
-        self._run_manager(RaftNode.joining, raft_id=joined.raft_id, members=joined.members)
+        storage = self._storage()
+        storage.erase()  # the leader sends the log
+        self._run_manager(storage, members=joined.members)
         if self.agent is None:
             self._run_agent()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Protocol, Self
+from typing import Protocol
 
 from swarmlab.errors import DeadlineExceeded, LostLeadership, SwarmError, Unknown
 from swarmlab.model import trace_records
@@ -62,9 +62,10 @@ class RaftNode:
         entries_for_slow_followers: int = 500,
         sync_ns: int = 500 * US,
     ) -> None:
-        """Continue from the disk; `members` gives addresses until the log has the real members.
+        """Continue from the disk, which `Storage.bootstrap` or `Storage.erase` has prepared.
 
-        Nothing is applied before the current event ends. Raises DamagedFile.
+        `members` gives addresses until the log has the real members. Nothing is applied before
+        the current event ends. Raises DamagedFile.
         """
         stored = storage.load()
         self.core = Raft(raft_id, machine.simulation.rng, *stored, election_ticks)
@@ -92,45 +93,6 @@ class RaftNode:
         self._queue: deque[tuple[int, Ready]] = deque([(0, restart)])
         self._busy = False  # processing a Ready
         machine.after(0, self._begin)
-
-    @classmethod
-    def first(
-        cls, machine: Machine, storage: Storage, state: StateMachine, *, member: Member
-    ) -> Self:
-        """The first member of a new group."""
-        storage.bootstrap([member])
-        return cls(machine, storage, state, raft_id=member.raft_id)
-
-    @classmethod
-    def joining(
-        cls,
-        machine: Machine,
-        storage: Storage,
-        state: StateMachine,
-        *,
-        raft_id: int,
-        members: Iterable[Member],
-        **options: int,
-    ) -> Self:
-        """A new member that the leader has added and will send the log to."""
-        storage.erase()
-        return cls(machine, storage, state, raft_id=raft_id, members=members, **options)
-
-    @classmethod
-    def restart(
-        cls,
-        machine: Machine,
-        storage: Storage,
-        state: StateMachine,
-        *,
-        raft_id: int,
-        force_new_cluster: bool = False,
-        **options: int,
-    ) -> Self:
-        """A member after a restart; with `force_new_cluster`, the only one."""
-        if force_new_cluster:
-            storage.force_new_cluster(raft_id)
-        return cls(machine, storage, state, raft_id=raft_id, members=(), **options)
 
     def _begin(self) -> None:
         if self._stopped:
