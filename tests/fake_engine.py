@@ -191,13 +191,14 @@ class FakeEngine:
         kind = CHANGED[type(message)]
         if "Create" in type(message).__name__:
             fields = {"data": message.data} if isinstance(message, messages.CreateFile) else {}
-            return self.put(kind(id=self.machine.simulation.new_id(), spec=message.spec, **fields))
+            id = self.machine.simulation.new_id()
+            return self.put(kind(id=id, spec=message.spec, **fields)).id
         old = self.tables[kind.table][getattr(message, "id", "cluster1")]
         if old.version != message.version:
             raise Unknown("update out of sequence")
         fields = {"previous_spec": old.spec} if kind is Service else {}
         self.asked.append(message)
-        return self.put(replace(old, spec=message.spec, **fields))
+        return self.put(replace(old, spec=message.spec, **fields)).id
 
     def _list(self, kind: Any) -> tuple[Any, ...]:
         if kind is ManagerStatus:

@@ -183,7 +183,7 @@ def test_join_needs_a_remote_and_a_free_node(lab, alone):
 
 def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
     swarm = lab.client.swarm
-    swarm.update(worker_token_rotation=True, snapshot_interval=5000)
+    swarm.update(rotate_worker_token=True, snapshot_interval=5000)
     update = lab.engine.asked[-1]
     assert isinstance(update, messages.UpdateCluster)
     assert (update.worker_token_rotation, update.manager_token_rotation) == (True, False)

@@ -99,13 +99,13 @@ def create(request: ApiRequest) -> Any:
     if any(network.name == name for network in _all(request)):
         raise Conflict(f"network with name {name} already exists")
     if swarm:
-        made = request.control(CreateNetwork(Document(freeze({**spec, "Scope": "swarm"}))))
+        id = request.control(CreateNetwork(Document(freeze({**spec, "Scope": "swarm"}))))
     else:
         spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
         id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
         made = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
         request.engine.local_resources.networks[id] = made
-    return {"Id": made.id, "Warning": ""}
+    return {"Id": id, "Warning": ""}
 
 
 def _check(spec: dict[str, Any], name: str) -> None:

@@ -55,7 +55,7 @@ def _create(
     kind: type[StoreObject], command: type[messages.CreateFile], request: ApiRequest
 ) -> Any:
     spec, data = specs.data_spec(request.body(), kind.table)
-    return {"ID": request.control(command(spec, data or b"")).id}
+    return {"ID": request.control(command(spec, data or b""))}
 
 
 def _update(
@@ -135,8 +135,8 @@ def _service_spec(request: ApiRequest) -> ServiceSpec:
 
 
 def create_service(request: ApiRequest) -> Any:
-    service = request.control(messages.CreateService(_service_spec(request)))
-    return {"ID": service.id, "Warnings": None}
+    id = request.control(messages.CreateService(_service_spec(request)))
+    return {"ID": id, "Warnings": None}
 
 
 def update_service(request: ApiRequest, ref: str) -> Any:

@@ -11,25 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
-from swarmlab.manager import validation
-from swarmlab.manager.ca.certificates import (
-    NO_EXTERNAL_AUTHORITY,
-    check_new_root,
-    cross_signed,
-    new_root,
-    new_token,
-    new_unlock_key,
-)
+from swarmlab.manager import secrets, validation
+from swarmlab.manager.ca import certificates
 from swarmlab.manager.leader import Leader, is_safe_to_remove
-from swarmlab.manager.secrets import (
-    check_exist,
-    create_config,
-    create_secret,
-    remove_config,
-    remove_secret,
-    update_config_labels,
-    update_secret_labels,
-)
 from swarmlab.manager.store import Change, Store, check_version, create, remove, update
 from swarmlab.model import (
     EMPTY,
@@ -61,7 +45,7 @@ def create_service(view: Store, command: messages.CreateService, leader: Leader)
     validation.check_networks(spec, view)
     validation.check_ports(spec, view)
     _check_ingress(view, spec)
-    check_exist(spec, view)
+    secrets.check_exist(spec, view)
     if view.named(Service, spec.name) is not None:
         raise AlreadyExists(
             f"name conflicts with an existing object: service {spec.name} already exists"
@@ -82,7 +66,7 @@ def update_service(view: Store, command: messages.UpdateService, leader: Leader)
     service = view.require(Service, command.id)
     if "EndpointSpec" in spec and spec.endpoint != service.spec.endpoint:
         validation.check_ports(spec, view, own_id=service.id)
-    check_exist(spec, view)
+    secrets.check_exist(spec, view)
     validation.check_update(service.spec, spec)
     spec_version, status = command.version, None
     if command.rollback:
@@ -201,13 +185,13 @@ def update_cluster(view: Store, command: messages.UpdateCluster, leader: Leader)
     rotation = _root_rotation(cluster, spec, simulation) or cluster.rotation
     changed, root = cluster.with_(spec=_public(spec), rotation=rotation), cluster.root_certificate
     if command.worker_token_rotation:
-        changed = changed.with_(worker_token=new_token(root, simulation))
+        changed = changed.with_(worker_token=certificates.new_token(root, simulation))
     if command.manager_token_rotation:
-        changed = changed.with_(manager_token=new_token(root, simulation))
+        changed = changed.with_(manager_token=certificates.new_token(root, simulation))
     if not changed.autolock:
         changed = changed.with_(unlock_key="")
     elif command.unlock_key_rotation or not changed.unlock_key:
-        changed = changed.with_(unlock_key=new_unlock_key(simulation))
+        changed = changed.with_(unlock_key=certificates.new_unlock_key(simulation))
     return [update(changed)]
 
 
@@ -215,20 +199,20 @@ def _root_rotation(cluster: Cluster, spec: Document, simulation: Simulation) -> 
     """The root rotation to begin, if the spec asks for one."""
     authority, before = spec.get("CAConfig") or EMPTY, cluster.spec.get("CAConfig") or EMPTY
     if authority.get("ExternalCAs"):
-        raise InvalidArgument(NO_EXTERNAL_AUTHORITY)
+        raise InvalidArgument(certificates.NO_EXTERNAL_AUTHORITY)
     certificate, key = authority.get("SigningCACert", ""), authority.get("SigningCAKey", "")
     if key and not certificate:
         raise InvalidArgument(
             "if a signing CA key is provided, the signing CA cert must also be provided"
         )
     if certificate:
-        check_new_root(certificate, key, cluster, simulation.now_ns)
+        certificates.check_new_root(certificate, key, cluster, simulation.now_ns)
     elif authority.get("ForceRotate", 0) == before.get("ForceRotate", 0):
         return None
     else:
-        certificate, key = new_root(simulation)
+        certificate, key = certificates.new_root(simulation)
     old, old_key = cluster.root_certificate, cluster.root_key
-    signed = cross_signed(old, old_key, certificate, simulation)
+    signed = certificates.cross_signed(old, old_key, certificate, simulation)
     return Rotation(certificate=certificate, key=key, cross_signed=signed)
 
 
@@ -245,12 +229,12 @@ COMMANDS: dict[type[messages.Command], Callable[..., list[Change]]] = {
     messages.CreateService: create_service,
     messages.UpdateService: update_service,
     messages.RemoveService: remove_service,
-    messages.CreateSecret: create_secret,
-    messages.UpdateSecretLabels: update_secret_labels,
-    messages.RemoveSecret: remove_secret,
-    messages.CreateConfig: create_config,
-    messages.UpdateConfigLabels: update_config_labels,
-    messages.RemoveConfig: remove_config,
+    messages.CreateSecret: secrets.create_secret,
+    messages.UpdateSecretLabels: secrets.update_secret_labels,
+    messages.RemoveSecret: secrets.remove_secret,
+    messages.CreateConfig: secrets.create_config,
+    messages.UpdateConfigLabels: secrets.update_config_labels,
+    messages.RemoveConfig: secrets.remove_config,
     messages.CreateNetwork: create_network,
     messages.RemoveNetwork: remove_network,
     messages.UpdateNode: update_node,

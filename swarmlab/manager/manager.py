@@ -224,7 +224,7 @@ class Manager:
     def write(self, decide: Callable[..., list[Change]], *args: Any) -> Call:
         """Queue a write of what `decide(store, *args)` returns; answered when it is committed.
 
-        Resolves with the first changed object as it was stored, None when there was no change.
+        Resolves with the id of the first changed object, None when there was no change.
         """
         write = Write(decide, args, Call())
         self._writes.append(write)
@@ -248,13 +248,13 @@ class Manager:
             size = TRANSACTION_CHANGES_MAX
             for start in range(0, len(dated), size):
                 proposal = self.raft.propose(dated[start : start + size])
-            proposal.then(self._written, write, dated[0].object, self._epoch)
+            proposal.then(self._written, write, dated[0].object.id, self._epoch)
 
-    def _written(self, proposal: Call, write: Write, object: StoreObject, epoch: int) -> None:
+    def _written(self, proposal: Call, write: Write, id: str, epoch: int) -> None:
         if proposal.error is not None:
             write.call.fail(proposal.error)
         else:
-            write.call.resolve(object)
+            write.call.resolve(id)
         if epoch == self._epoch:
             self._writing = False
             self._work()

@@ -21,6 +21,7 @@ from swarmlab.errors import (
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.control_api import COMMANDS
 from swarmlab.manager.manager import Manager
+from swarmlab.manager.secrets import without_data
 from swarmlab.manager.store import Change, Store, create, find
 from swarmlab.model import (
     Document,
@@ -130,11 +131,12 @@ class RpcServer:
     def _list(self, kind: type[StoreObject | ManagerStatus]) -> tuple[Any, ...]:
         if issubclass(kind, ManagerStatus):
             return self.manager.statuses()
-        return tuple(self.manager.store.all(kind))
+        return tuple(map(without_data, self.manager.store.all(kind)))
 
     def _get(self, kind: type[StoreObject], reference: str) -> StoreObject:
         store = self.manager.store
-        return store.get(kind, reference) or find(kind, reference, store.all(kind))
+        object = store.get(kind, reference) or find(kind, reference, store.all(kind))
+        return without_data(object)
 
     # -- newcomers -------------------------------------------------------------------
     def _root_certificate(self) -> str:

@@ -17,7 +17,17 @@ from typing import TypeVar
 from swarmlab.errors import AlreadyExists, InvalidArgument
 from swarmlab.manager.leader import Leader
 from swarmlab.manager.store import Change, Store, check_version, create, remove, update
-from swarmlab.model import Config, Document, Secret, Service, ServiceSpec, Task, TaskSpec, messages
+from swarmlab.model import (
+    Config,
+    Document,
+    Secret,
+    Service,
+    ServiceSpec,
+    StoreObject,
+    Task,
+    TaskSpec,
+    messages,
+)
 
 NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
 NAME_LENGTH_MAX = 64
@@ -155,6 +165,11 @@ def needed_by(tasks: Iterable[Task], kind: type[T], view: Store) -> dict[str, T]
     """The secrets or configs, by id, that a node with these tasks needs: those they refer to."""
     ids = [id for task in tasks for id in _ids(task.spec, kind)]
     return {id: object for id in ids if (object := view.get(kind, id)) is not None}
+
+
+def without_data(object: StoreObject) -> StoreObject:
+    """The object as the control API shows it: a secret without its data."""
+    return object.with_(data=b"") if isinstance(object, Secret) else object
 
 
 def _references(spec: TaskSpec, kind: type[Secret | Config]) -> tuple[Document, ...]:

@@ -34,6 +34,7 @@ from swarmlab.model.specs import (
     TaskSpec,
     UpdateConfig,
     freeze,
+    generic_resource,
     is_ingress,
 )
 
@@ -66,5 +67,6 @@ __all__ = [
     "UpdateState",
     "UpdateStatus",
     "freeze",
+    "generic_resource",
     "is_ingress",
 ]

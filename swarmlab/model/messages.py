@@ -167,7 +167,7 @@ class GetObject(ControlRequest):
 
 @dataclass(frozen=True)
 class Command(ControlRequest):
-    """A write, answered with the changed object. `control_api.COMMANDS` names the handlers."""
+    """A write, answered with the object's id. `control_api.COMMANDS` names the handlers."""
 
 
 @dataclass(frozen=True)

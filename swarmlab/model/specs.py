@@ -130,6 +130,14 @@ class Reserved(NamedTuple):
 NOTHING = Reserved(0, 0, ())
 
 
+def generic_resource(resource: Document) -> tuple[str, str | int]:
+    """(kind, value) of a generic resource in Docker's JSON: a count, or a name."""
+    for key in ("DiscreteResourceSpec", "NamedResourceSpec"):
+        if key in resource:
+            return resource[key]["Kind"], resource[key]["Value"]
+    return "", 0
+
+
 class TaskSpec(Document):
     """What one task runs: Docker's `TaskTemplate`."""
 

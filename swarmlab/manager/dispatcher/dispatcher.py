@@ -25,14 +25,7 @@ from swarmlab.model import (
     Task,
     TaskState,
     TaskStatus,
-)
-from swarmlab.model.messages import (
-    Assignments,
-    Heartbeat,
-    Register,
-    Registered,
-    ReportStatus,
-    SessionChanged,
+    messages,
 )
 from swarmlab.model.trace_records import NodeStateChanged
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
@@ -86,7 +79,7 @@ class Dispatcher(ControlLoop):
         self.managers = managers
         self.sessions: dict[str, AgentSession] = {}  # by node id
         self._expiries: dict[str, Timer] = {}  # of nodes that are UNKNOWN, and orphan timers
-        self._node_writes: dict[str, tuple[NodeStatus, Register | None]] = {}
+        self._node_writes: dict[str, tuple[NodeStatus, messages.Register | None]] = {}
         self._answers: list[tuple[Call, str, str]] = []  # (call, node id, machine) to welcome
         self._statuses: dict[str, TaskStatus] = {}
         self._flush: Timer | None = None
@@ -107,7 +100,7 @@ class Dispatcher(ControlLoop):
         return int(base_ns + self.machine.simulation.rng.randrange(-jitter_ns, jitter_ns + 1))
 
     # -- sessions ------------------------------------------------------------------
-    def register(self, source: str, body: Register) -> Call:
+    def register(self, source: str, body: messages.Register) -> Call:
         """An agent opens a session; answered once its node is stored as READY."""
         if body.node_id not in self.view.nodes:
             raise Unknown("node not found")
@@ -129,10 +122,10 @@ class Dispatcher(ControlLoop):
         self.sessions[node_id] = session
         period_ns = self._heard(session)
         root = self.view.cluster.root_certificate
-        call.resolve(Registered(session.id, period_ns, node, self.managers(), root))
+        call.resolve(messages.Registered(session.id, period_ns, node, self.managers(), root))
         self._push(session, complete=True)
 
-    def heartbeat(self, body: Heartbeat) -> int:
+    def heartbeat(self, body: messages.Heartbeat) -> int:
         """The node lives; when to say so again, in nanoseconds."""
         session = self._session(body.node_id, body.session_id)
         now_ns = self.machine.simulation.now_ns
@@ -140,11 +133,11 @@ class Dispatcher(ControlLoop):
             # gRPC's stream would bring what a short cut of the network took. Here an empty message
             # with the next number shows the agent a gap, and it opens a new session.
             session.number, session.sent_ns = session.number + 1, None
-            empty = Assignments(session.id, session.number, complete=False)
+            empty = messages.Assignments(session.id, session.number, complete=False)
             self.machine.send(session.machine, empty)
         return self._heard(session)
 
-    def report(self, body: ReportStatus) -> None:
+    def report(self, body: messages.ReportStatus) -> None:
         """Keep the last status of each task for the next batch."""
         self._session(body.node_id, body.session_id)
         for task_id, status in body.statuses:
@@ -268,7 +261,7 @@ class Dispatcher(ControlLoop):
 
     def _tell(self, session: AgentSession, node: Node) -> None:
         root = self.view.cluster.root_certificate
-        news = SessionChanged(session.id, node, self.managers(), root)
+        news = messages.SessionChanged(session.id, node, self.managers(), root)
         self.machine.send(session.machine, news)
 
     def _touch(self, session: AgentSession, task_id: str) -> None:
@@ -305,7 +298,7 @@ class Dispatcher(ControlLoop):
         if not (complete or tasks or removed or gone_secrets or gone_configs):
             return
         session.number, session.sent_ns = session.number + 1, self.machine.simulation.now_ns
-        message = Assignments(
+        message = messages.Assignments(
             session.id,
             session.number,
             complete,

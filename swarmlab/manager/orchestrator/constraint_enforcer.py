@@ -1,4 +1,4 @@
-"""The constraint enforcer: turns out tasks whose node no longer is what their service asked for.
+"""The constraint enforcer: rejects tasks whose node no longer meets their service's constraints.
 
 Source: swarmkit manager/orchestrator/constraintenforcer/constraint_enforcer.go.
 """
@@ -9,9 +9,16 @@ from dataclasses import replace
 
 from swarmlab.manager import constraints
 from swarmlab.manager.control_loop import ControlLoop
-from swarmlab.manager.scheduler.node_info import generic
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Availability, Document, Node, StoreObject, Task, TaskState
+from swarmlab.model import (
+    Availability,
+    Document,
+    Node,
+    StoreObject,
+    Task,
+    TaskState,
+    generic_resource,
+)
 from swarmlab.simulation import Simulation
 
 MESSAGE = "task rejected by constraint enforcer"
@@ -19,49 +26,47 @@ ERROR = "assigned node no longer meets constraints"
 
 
 def tasks_to_reject(view: Store, node: Node) -> list[Task]:
-    """The live tasks that may not stay on the node: constraints, then memory and CPU in turn."""
+    """The node's tasks that violate a constraint, or no longer fit into its memory and CPUs."""
     if node.spec.availability is not Availability.ACTIVE:
         return []
-    resources = node.description.get("Resources") or {}
-    free_memory_bytes, free_nano_cpus = (
-        resources.get("MemoryBytes", 0),
-        resources.get("NanoCPUs", 0),
-    )
-    free_generic = [generic(resource) for resource in resources.get("GenericResources") or ()]
-    out = []
+    resources = node.description.get("Resources") or Document()
+    free_memory_bytes = resources.get("MemoryBytes", 0)
+    free_nano_cpus = resources.get("NanoCPUs", 0)
+    free_generic = [generic_resource(r) for r in resources.get("GenericResources") or ()]
+    rejected = []
     for task in view.tasks_of_node(node.id):
         if not TaskState.ASSIGNED <= task.desired <= TaskState.COMPLETE:
             continue
         if task.state >= TaskState.COMPLETE:
             continue
         service = view.services.get(task.service_id)
-        wanted = (service.spec.task if service is not None else task.spec).constraints
+        spec = service.spec.task if service is not None else task.spec
         nano_cpus, memory_bytes, _ = task.spec.reserved
         if (
-            not constraints.satisfied(constraints.parse(wanted), node)
+            not constraints.satisfied(constraints.parse(spec.constraints), node)
             or memory_bytes > free_memory_bytes
             or nano_cpus > free_nano_cpus
         ):
-            out.append(task)
+            rejected.append(task)
             continue
         free_memory_bytes -= memory_bytes
         free_nano_cpus -= nano_cpus
         if not all(_claim(free_generic, resource) for resource in task.generic_resources):
-            return [*out, task]  # SwarmKit looks no further
-    return out
+            return [*rejected, task]  # SwarmKit looks at no further task
+    return rejected
 
 
 def _claim(free: list[tuple[str, str | int]], resource: Document) -> bool:
-    """Take an assigned generic resource from what the node offers; False when it offers no such."""
-    kind, value = generic(resource)
-    for place, (its_kind, its_value) in enumerate(free):
-        if its_kind != kind:
+    """Take an assigned generic resource from those of the node; False when it is not there."""
+    kind, value = generic_resource(resource)
+    for position, (free_kind, free_value) in enumerate(free):
+        if free_kind != kind:
             continue
-        if isinstance(value, int) and isinstance(its_value, int):
-            free[place] = kind, its_value - value
-            return value <= its_value
-        if value == its_value:
-            del free[place]
+        if isinstance(value, int) and isinstance(free_value, int):
+            free[position] = kind, free_value - value
+            return value <= free_value
+        if value == free_value:
+            del free[position]
             return True
     return False
 

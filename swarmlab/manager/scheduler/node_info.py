@@ -5,7 +5,16 @@ Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
 
 from __future__ import annotations
 
-from swarmlab.model import NOTHING, Availability, Document, Node, NodeState, Task, TaskState
+from swarmlab.model import (
+    NOTHING,
+    Availability,
+    Document,
+    Node,
+    NodeState,
+    Task,
+    TaskState,
+    generic_resource,
+)
 from swarmlab.simulation import MINUTE
 
 # Five failures of a service's version within five minutes make a node a worse choice for it.
@@ -101,7 +110,7 @@ class NodeInfo:
             if not self.host_ports[port]:
                 del self.host_ports[port]
         for resource in task.generic_resources:
-            kind, value = generic(resource)
+            kind, value = generic_resource(resource)
             taken = self._generic_taken.setdefault(kind, [])
             taken.append(value) if step > 0 else taken.remove(value)
 
@@ -110,7 +119,7 @@ class NodeInfo:
         """(free named values, free discrete amount) of a kind on this node."""
         named, amount = [], 0
         for resource in self.node.description.at("Resources", "GenericResources", default=()):
-            its_kind, value = generic(resource)
+            its_kind, value = generic_resource(resource)
             if its_kind != kind:
                 continue
             if isinstance(value, int):
@@ -123,7 +132,7 @@ class NodeInfo:
 
     def offers(self, wanted: Document) -> bool:
         """Whether the generic resource (a count of a kind) is free here; a named wish never is."""
-        kind, value = generic(wanted)
+        kind, value = generic_resource(wanted)
         named, amount = self._generic_free(kind)
         return isinstance(value, int) and value <= max(len(named), amount)
 
@@ -131,7 +140,7 @@ class NodeInfo:
         """The generic resources that the task would get here: named ones, else an amount."""
         claimed = []
         for wanted in task.spec.reserved.generic:
-            kind, count = generic(wanted)
+            kind, count = generic_resource(wanted)
             named, _ = self._generic_free(kind)
             assert isinstance(count, int)
             if named:
@@ -156,11 +165,3 @@ class NodeInfo:
         if not self._failures:
             return 0
         return len(self._recent((task.service_id, task.spec_version), now_ns))
-
-
-def generic(resource: Document) -> tuple[str, str | int]:
-    """(kind, value) of a generic resource in Docker's JSON: a count, or a name."""
-    for key in ("DiscreteResourceSpec", "NamedResourceSpec"):
-        if key in resource:
-            return resource[key]["Kind"], resource[key]["Value"]
-    return "", 0
