@@ -1,6 +1,7 @@
-"""`docker node …`, and the table of tasks that `service ps` prints too."""
+"""`docker node …`, and the table of tasks that `service ps` and `stack ps` print too."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels, write_inspect, write_list
@@ -11,20 +12,20 @@ from swarmlab.units import natural_key
 def ls(session: Session, arguments: Arguments) -> None:
     nodes = session.get("/nodes", filters=arguments.filters()) or []
     swarm = session.get("/info")["Swarm"] if nodes and not arguments["quiet"] else {}
-    more = {"self": swarm.get("NodeID", ""), "root": dig(swarm, "Cluster.TLSInfo", None)}
+    extra = {"self": swarm.get("NodeID", ""), "root": dig(swarm, "Cluster.TLSInfo", None)}
     nodes.sort(key=lambda node: natural_key(node["Description"]["Hostname"]))
-    write_list(session, arguments, "node ls", [node | more for node in nodes])
+    write_list(session, arguments, "node ls", [node | extra for node in nodes])
 
 
 def node_id(session: Session, reference: str) -> str:
-    """`self` means the node that answers."""
+    """`reference` itself, or the ID of the answering node for `self`."""
     if reference != "self":
         return reference
-    found = str(session.get("/info")["Swarm"]["NodeID"])
-    if not found:
+    own_id = str(session.get("/info")["Swarm"]["NodeID"])
+    if not own_id:
         session.get("/nodes")
         raise CliError("node ID not found in /info")
-    return found
+    return own_id
 
 
 def ps(session: Session, arguments: Arguments) -> None:
@@ -42,11 +43,11 @@ def ps(session: Session, arguments: Arguments) -> None:
 
 
 class Names:
-    """IDs to names, each asked for once; the ID itself where nobody knows."""
+    """Looks up names and slots by ID, each once; the ID itself where there is no name."""
 
     def __init__(self, session: Session, *, resolve: bool = True) -> None:
         self.session, self.resolve = session, resolve
-        self.known: dict[str, str] = {}
+        self.names: dict[str, str] = {}
 
     def node(self, node_id: str) -> str:
         return self._name(f"/nodes/{node_id}", node_id, "Spec.Name", "Description.Hostname")
@@ -55,38 +56,41 @@ class Names:
         path = f"/services/{service_id}"
         return self._name(path, service_id, "Spec.Name", insertDefaults="false")
 
-    def _name(self, path: str, one_id: str, *fields: str, **query: str) -> str:
-        if self.resolve and one_id and one_id not in self.known:
+    def slot(self, task_id: str) -> str:
+        if task_id not in self.names:
+            self.names[task_id] = str(self.session.get(f"/tasks/{task_id}").get("Slot", 0))
+        return self.names[task_id]
+
+    def _name(self, path: str, object_id: str, *fields: str, **query: str) -> str:
+        if self.resolve and object_id and object_id not in self.names:
             try:
-                found = self.session.get(path, **query)
-                self.known[one_id] = next(filter(None, (dig(found, f) for f in fields)), one_id)
+                answer = self.session.get(path, **query)
+                names = filter(None, (dig(answer, field) for field in fields))
+                self.names[object_id] = next(names, object_id)
             except CliError:
                 pass
-        return self.known.setdefault(one_id, one_id)
+        return self.names.setdefault(object_id, object_id)
 
 
 def write_tasks(session: Session, arguments: Arguments, tasks: list[Json]) -> None:
-    """Tasks of one slot together, the newest first, the others set in below it."""
+    """Print tasks by slot, the newest first and the older ones indented below it."""
     names = Names(session, resolve=not arguments["no-resolve"])
     for task in tasks:
-        place = task.get("Slot") or task.get("NodeID", "")
-        task["title"] = f"{names.service(task['ServiceID'])}.{place}"
+        slot = task.get("Slot") or task.get("NodeID", "")
+        task["title"] = f"{names.service(task['ServiceID'])}.{slot}"
         task["node"] = names.node(task.get("NodeID", ""))
     tasks = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
     tasks.sort(key=lambda task: natural_key(task["title"]))
-    indent = r" \_ " if (arguments["format"] or "table").startswith("table") else ""
-    before = [None, *(task["title"] for task in tasks)]
-    shown = {
-        task["ID"]: indent * (task["title"] == last) + task["title"]
-        for task, last in zip(tasks, before, strict=False)
-    }
-    rows = [task | {"name": shown[task["ID"]]} for task in tasks]
-    write_list(session, arguments, "tasks", rows)
+    shown = {task["ID"]: task["title"] for task in tasks}
+    if (arguments["format"] or "table").startswith("table"):
+        for newer, older in pairwise(tasks):
+            if newer["title"] == older["title"]:
+                shown[older["ID"]] = rf" \_ {older['title']}"
+    write_list(session, arguments, "tasks", [task | {"name": shown[task["ID"]]} for task in tasks])
 
 
 def inspect(session: Session, arguments: Arguments) -> None:
-    path = "/nodes/{}"
-    write_inspect(session, arguments, lambda r: session.get(path.format(node_id(session, r))))
+    write_inspect(session, arguments, lambda node: session.get(f"/nodes/{node_id(session, node)}"))
 
 
 def update(session: Session, arguments: Arguments) -> None:
@@ -95,11 +99,11 @@ def update(session: Session, arguments: Arguments) -> None:
         for flag, field in (("role", "Role"), ("availability", "Availability")):
             if flag in arguments.given:
                 spec[field] = arguments[flag]
-        own = spec["Labels"] = (spec.get("Labels") or {}) | labels(arguments["label-add"])
+        node_labels = spec["Labels"] = (spec.get("Labels") or {}) | labels(arguments["label-add"])
         for key in arguments["label-rm"]:
-            if key not in own:
+            if key not in node_labels:
                 raise CliError(f"key {key} doesn't exist in node's labels")
-            del own[key]
+            del node_labels[key]
         return ""
 
     _change_each(session, arguments.words, change, "{}")
@@ -108,14 +112,13 @@ def update(session: Session, arguments: Arguments) -> None:
 def _change_each(
     session: Session, references: list[str], change: Callable[[Json], str], done: str
 ) -> None:
-    """Changes each node; what `change` returns is printed instead of changing anything."""
+    """Change each node; a text that `change` returns is printed and the node left as it is."""
     for reference in references:
         node = session.get(f"/nodes/{reference}")
-        if nothing_to_do := change(node):
-            session.print(nothing_to_do)
+        if unchanged := change(node):
+            session.print(unchanged)
             continue
-        path = f"/nodes/{node['ID']}/update"
-        session.post(path, node["Spec"], version=str(node["Version"]["Index"]))
+        session.update("node", node, node["Spec"])
         session.print(done.format(reference))
 
 
@@ -135,7 +138,3 @@ def _set_role(session: Session, arguments: Arguments, role: str, done: str) -> N
         return ""
 
     _change_each(session, arguments.words, change, done)
-
-
-def rm(session: Session, arguments: Arguments) -> None:
-    session.each(arguments.words, "DELETE", "/nodes/{}", force=arguments["force"])

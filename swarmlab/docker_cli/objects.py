@@ -1,28 +1,53 @@
-"""`docker secret`, `docker config`, `docker network`."""
+"""`docker secret`, `docker config`, `docker network`, and what several kinds of objects share."""
 
 import base64
 import ipaddress
-from collections.abc import Callable
-from pathlib import Path
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import labels, write_inspect, write_list
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
+from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, read_file
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import natural_key
 
 READ_LIMIT = {"secret": 2 * 500 * 1024, "config": 2 * 1000 * 1024}
-INGRESS = """\
+CONFIRM = "Are you sure you want to continue? [y/N] "
+INGRESS = f"""\
 WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the\
  same docker engine version. Otherwise, removal may not be effective and functionality of newly\
  create ingress networks will be impaired.
-Are you sure you want to continue? [y/N] """
-
-PRUNE = """\
+{CONFIRM}"""
+PRUNE = f"""\
 WARNING! This will remove all custom networks not used by at least one container.
-Are you sure you want to continue? [y/N] """
+{CONFIRM}"""
 
 
+# -- any kind of object --------------------------------------------------------------------------
+def ls(session: Session, arguments: Arguments, kind: str) -> None:
+    objects = session.get(f"/{kind}s", filters=arguments.filters()) or []
+    objects.sort(key=lambda item: natural_key(name_of(item)))
+    write_list(session, arguments, f"{kind} ls", objects)
+
+
+def name_of(item: Json) -> str:
+    return str(item["Name"] if "Name" in item else item["Spec"]["Name"])
+
+
+def inspect(session: Session, arguments: Arguments, kind: str) -> None:
+    verbose = "true" if arguments.given.get("verbose") else ""
+
+    def fetch(reference: str) -> Json:
+        item: Json = session.get(f"/{kind}s/{reference}", verbose=verbose)
+        return item
+
+    write_inspect(session, arguments, fetch, escaped=kind != "network")
+
+
+def rm(session: Session, arguments: Arguments, kind: str) -> None:
+    force = arguments.given.get("force")
+    session.end(session.each(arguments.words, "DELETE", f"/{kind}s/{{}}", force=force))
+
+
+# -- secrets and configs -------------------------------------------------------------------------
 def create(session: Session, arguments: Arguments, kind: str) -> None:
     name, *files = arguments.words
     driver = arguments.given.get("driver")
@@ -31,8 +56,8 @@ def create(session: Session, arguments: Arguments, kind: str) -> None:
     try:
         data = b"" if driver else _read(session, kind, files[0] if files else "")
     except CliError as error:
-        before = f"Error reading content from {go_quote(files[0])}: " if kind == "config" else ""
-        raise CliError(f"{before}{error}") from None
+        prefix = f"Error reading content from {go_quote(files[0])}: " if kind == "config" else ""
+        raise CliError(f"{prefix}{error}") from None
     body: Json = {"Name": name, "Labels": labels(arguments["label"])}
     if data:
         body["Data"] = base64.b64encode(data).decode()
@@ -46,32 +71,15 @@ def _read(session: Session, kind: str, file: str) -> bytes:
     if not file:
         raise CliError(f"{kind} file is required")
     try:
-        data = session.stdin if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        fault = f"open {file}: {str(error.strerror).lower()}"
-        raise CliError(f"error reading from {file}: {fault}") from None
+        data = session.stdin if file == "-" else read_file(file)
+    except CliError as error:
+        raise CliError(f"error reading from {file}: {error}") from None
     if not data:
         raise CliError(f"error reading from {'STDIN' if file == '-' else file}: data is empty")
     return data[: READ_LIMIT[kind]]
 
 
-def ls(session: Session, arguments: Arguments, kind: str) -> None:
-    found = session.get(f"/{kind}s", filters=arguments.filters()) or []
-    found.sort(key=lambda one: natural_key(one["Name"] if "Name" in one else one["Spec"]["Name"]))
-    write_list(session, arguments, f"{kind} ls", found)
-
-
-def inspect(session: Session, arguments: Arguments, kind: str) -> None:
-    verbose = "true" if arguments.given.get("verbose") else ""
-    path = f"/{kind}s/{{}}"
-    fetch: Callable[[str], Json] = lambda one: session.get(path.format(one), verbose=verbose)  # noqa: E731
-    write_inspect(session, arguments, fetch, escaped=kind != "network")
-
-
-def rm(session: Session, arguments: Arguments, kind: str) -> None:
-    session.each(arguments.words, "DELETE", f"/{kind}s/{{}}")
-
-
+# -- networks ------------------------------------------------------------------------------------
 def network_create(session: Session, arguments: Arguments) -> None:
     given = arguments.given
     body: Json = {
@@ -93,42 +101,49 @@ def network_create(session: Session, arguments: Arguments) -> None:
 
 
 def _address_management(arguments: Arguments) -> Json:
-    split = {f: ",".join(arguments[f]).split(",") for f in ("subnet", "ip-range", "gateway")}
-    subnets, ranges, gateways = ([one for one in split[f] if one] for f in split)
+    subnets, ranges, gateways = (
+        [address for address in ",".join(arguments[flag]).split(",") if address]
+        for flag in ("subnet", "ip-range", "gateway")
+    )
     if len(subnets) < max(len(ranges), len(gateways)):
         raise CliError("every ip-range or gateway must have a corresponding subnet")
     pools: dict[str, Json] = {subnet: {"Subnet": subnet} for subnet in subnets}
 
-    def pool(address: str, kind: str) -> Json:
-        wanted = ipaddress.ip_interface(address).ip
-        for subnet, found in pools.items():
-            if wanted in ipaddress.ip_network(subnet, strict=False):
-                return found
-        raise CliError(f"no matching subnet for {kind} {address}")
+    def pool_of(text: str, kind: str) -> Json:
+        address = ipaddress.ip_interface(text).ip
+        for subnet, pool in pools.items():
+            if address in ipaddress.ip_network(subnet, strict=False):
+                return pool
+        raise CliError(f"no matching subnet for {kind} {text}")
 
     try:
         for address in ranges:
-            pool(address, "range")["IPRange"] = address
+            pool_of(address, "range")["IPRange"] = address
         for address in gateways:
-            pool(address, "gateway")["Gateway"] = address
+            pool_of(address, "gateway")["Gateway"] = address
         for name, address in labels(arguments["aux-address"]).items():
-            pool(address, "aux-address").setdefault("AuxiliaryAddresses", {})[name] = address
+            pool_of(address, "aux-address").setdefault("AuxiliaryAddresses", {})[name] = address
     except ValueError as error:
         raise CliError(f"invalid CIDR address: {str(error).split(chr(39))[1]}") from None
     driver, options = arguments["ipam-driver"] or "default", labels(arguments["ipam-opt"])
     return {"Driver": driver, "Options": options, "Config": list(pools.values())}
 
 
+def _confirmed(session: Session, question: str) -> bool:
+    session.out.write(question)
+    return session.stdin.strip().lower() == b"y"
+
+
 def network_rm(session: Session, arguments: Arguments) -> None:
     failed = False
     for reference in arguments.words:
-        found, _ = session.collect([f"/networks/{reference}"], lambda path: [session.get(path)])
-        if found and found[0].get("Ingress"):
-            session.out.write(INGRESS)
-            if session.stdin.strip().lower() != b"y":
-                continue
+        path = f"/networks/{reference}"
+        networks, _ = session.collect([path], lambda path: [session.get(path)])
+        ingress = networks and networks[0].get("Ingress")
+        if ingress and not _confirmed(session, INGRESS):
+            continue
         try:
-            session.call("DELETE", f"/networks/{reference}")
+            session.call("DELETE", path)
             session.print(reference)
         except ApiError as error:
             if not (arguments["force"] and error.status == 404):
@@ -170,10 +185,7 @@ def network_disconnect(session: Session, arguments: Arguments) -> None:
 
 
 def network_prune(session: Session, arguments: Arguments) -> None:
-    if not arguments["force"]:
-        session.out.write(PRUNE)
-        if session.stdin.strip().lower() != b"y":
-            return
-    found = session.post("/networks/prune", filters=arguments.filters())
-    if names := found.get("NetworksDeleted"):
-        session.print("Deleted Networks:", *names, "")
+    if arguments["force"] or _confirmed(session, PRUNE):
+        answer = session.post("/networks/prune", filters=arguments.filters())
+        if names := answer.get("NetworksDeleted"):
+            session.print("Deleted Networks:", *names, "")

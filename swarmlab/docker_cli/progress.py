@@ -178,6 +178,19 @@ def wait_for_service(session: Session, reference: str, *, quiet: bool = False) -
         screen.close(*[closing] if closing else [])
 
 
+def wait_for_services(session: Session, ids: list[str], *, quiet: bool = False) -> list[str]:
+    """Wait for one service after the other; the errors, each with its service."""
+
+    def wait(service: str) -> list[str]:
+        try:
+            wait_for_service(session, service, quiet=quiet)
+        except CliError as error:
+            raise CliError(f"{service}: {error}") from None
+        return []
+
+    return session.collect(ids, wait)[1]
+
+
 def _poll_service(session: Session, reference: str, screen: Screen, watch: Watch) -> str:
     since: float | None = None
     converged, back, note = False, False, ""

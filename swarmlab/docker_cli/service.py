@@ -5,35 +5,38 @@ from typing import Any
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, write_inspect, write_list
 from swarmlab.docker_cli.node import node_id, write_tasks
-from swarmlab.docker_cli.progress import wait_for_service
-from swarmlab.docker_cli.service_spec import edit, fresh_spec, resolve_image
+from swarmlab.docker_cli.progress import wait_for_service, wait_for_services
+from swarmlab.docker_cli.service_spec import MODES, edit, fresh_spec, resolve_image
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.units import natural_key
 
-MODES = {
-    "Global": "global",
-    "Replicated": "replicated",
-    "ReplicatedJob": "replicated job",
-    "GlobalJob": "global job",
-}
-
 
 def ls(session: Session, arguments: Arguments) -> None:
+    write_services(session, arguments, find_services(session, arguments, arguments.filters()))
+
+
+def find_services(session: Session, arguments: Arguments, filters: Json) -> list[Json]:
+    """Services that match, with the counts of their tasks unless only IDs are printed."""
     status = "" if arguments["quiet"] else "true"
-    services = session.get("/services", filters=arguments.filters(), status=status) or []
+    services: list[Json] = session.get("/services", filters=filters, status=status) or []
+    return services
+
+
+def write_services(session: Session, arguments: Arguments, services: list[Json]) -> None:
     services.sort(key=lambda service: natural_key(service["Spec"]["Name"]))
     write_list(session, arguments, "service ls", map(with_counts, services))
 
 
 def with_counts(service: Json) -> Json:
     """`service` with its mode and replicas as the list shows them."""
-    mode = next((MODES[key] for key in MODES if key in service["Spec"]["Mode"]), "")
+    modes = service["Spec"]["Mode"]
+    mode = next((name.replace("-", " ") for name, key in MODES.items() if key in modes), "")
     status = service.get("ServiceStatus", {})
     running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
     completed, counts = status.get("CompletedTasks", 0), f"{running}/{desired}"
     limit = dig(service, "Spec.TaskTemplate.Placement.MaxReplicas", 0)
     if mode.endswith("job"):
-        total = dig(service, "Spec.Mode.ReplicatedJob.TotalCompletions", desired + completed)
+        total = dig(modes, "ReplicatedJob.TotalCompletions", desired + completed)
         counts += f" ({completed}/{total} completed)"
     elif limit and mode == "replicated":
         counts += f" (max {limit} per node)"
@@ -42,54 +45,57 @@ def with_counts(service: Json) -> Json:
 
 def ps(session: Session, arguments: Arguments) -> None:
     filters = arguments.filters()
-    found, missing = _find(session, arguments.words)
-    if not found:
+    ids, missing = _resolve(session, arguments.words)
+    if not ids:
         session.end(missing)
-    filters["service"] = [*filters.get("service", []), *found]
+    filters["service"] = [*filters.get("service", []), *ids]
     if "node" in filters:
-        filters["node"] = [node_id(session, one) for one in filters["node"]]
+        filters["node"] = [node_id(session, node) for node in filters["node"]]
     if arguments["quiet"]:
         arguments.given["no-trunc"] = True
     write_tasks(session, arguments, session.get("/tasks", filters=filters) or [])
     session.end(missing)
 
 
-def _find(session: Session, references: list[str]) -> tuple[list[str], list[str]]:
-    """IDs of the services: by whole ID, else by name, else by the beginning of the ID."""
+def _resolve(session: Session, references: list[str]) -> tuple[list[str], list[str]]:
+    """IDs of the services, by whole ID, else name, else the beginning of the ID; and errors."""
     by_id = session.get("/services", filters={"id": references}) or []
     by_name = session.get("/services", filters={"name": references}) or []
 
-    def find(ref: str) -> list[str]:
-        exact = [s["ID"] for s in by_id if s["ID"] == ref]
-        exact += [s["ID"] for s in by_name if s["Spec"]["Name"] == ref]
-        prefixed = [s["ID"] for s in by_id if s["ID"].startswith(ref)]
+    def resolve(reference: str) -> list[str]:
+        exact = [service["ID"] for service in by_id if service["ID"] == reference]
+        exact += [s["ID"] for s in by_name if s["Spec"]["Name"] == reference]
+        prefixed = [service["ID"] for service in by_id if service["ID"].startswith(reference)]
         if not exact and not prefixed:
-            raise CliError(f"no such service: {ref}")
+            raise CliError(f"no such service: {reference}")
         if not exact and len(prefixed) > 1:
-            raise CliError(f"multiple services found with provided prefix: {ref}")
+            raise CliError(f"multiple services found with provided prefix: {reference}")
         return exact[:1] or prefixed
 
-    return session.collect(references, find)
+    return session.collect(references, resolve)
 
 
 def inspect(session: Session, arguments: Arguments) -> None:
     def fetch(reference: str) -> Json:
         try:
-            found: Json = session.get(f"/services/{reference}", insertDefaults="true")
+            service: Json = session.get(f"/services/{reference}", insertDefaults="true")
         except ApiError as error:
             if error.status == 404:
                 raise CliError(f"Error: no such service: {reference}") from None
             raise
-        return found | ({"networks": _networks(session, found)} if arguments["pretty"] else {})
+        if arguments["pretty"]:
+            service["networks"] = _network_names(session, service)
+        return service
 
     write_inspect(session, arguments, fetch)
 
 
-def _networks(session: Session, service: Json) -> list[str]:
-    targets = [one["Target"] for one in dig(service, "Spec.TaskTemplate.Networks", [])]
-    paths = {target: f"/networks/{target}" for target in targets}
-    names, _ = session.collect(targets, lambda t: [session.get(paths[t], scope="swarm")["Name"]])
-    return names if len(names) == len(targets) else targets
+def _network_names(session: Session, service: Json) -> list[str]:
+    ids = [network["Target"] for network in dig(service, "Spec.TaskTemplate.Networks", [])]
+    names, _ = session.collect(
+        ids, lambda network_id: [session.get(f"/networks/{network_id}", scope="swarm")["Name"]]
+    )
+    return names if len(names) == len(ids) else ids
 
 
 def create(session: Session, arguments: Arguments) -> None:
@@ -107,26 +113,25 @@ def _settle(session: Session, arguments: Arguments, reference: str) -> None:
 
 
 def _read(session: Session, reference: str) -> Json:
-    found: Json = session.get(f"/services/{reference}", insertDefaults="false")
-    return found
+    service: Json = session.get(f"/services/{reference}", insertDefaults="false")
+    return service
 
 
 def _write(session: Session, service: Json, *warnings: str, **query: Any) -> None:
-    path, version = f"/services/{service['ID']}/update", str(service["Version"]["Index"])
-    reply = session.post(path, service["Spec"], version=version, **query)
-    session.warn(*(reply.get("Warnings") or [] if isinstance(reply, dict) else []), *warnings)
+    answer = session.update("service", service, service["Spec"], **query)
+    session.warn(*(answer.get("Warnings") or []), *warnings)
 
 
 def update(session: Session, arguments: Arguments) -> None:
     reference = arguments.words[0]
     service = _read(session, reference)
-    back = "previous" if arguments["rollback"] else ""
-    if back and set(arguments.given) - {"rollback", "detach", "quiet"}:
+    rollback = "previous" if arguments["rollback"] else ""
+    if rollback and set(arguments.given) - {"rollback", "detach", "quiet"}:
         raise CliError("other flags may not be combined with --rollback")
     edit(session, service["Spec"], arguments)
     ask = "image" in arguments.given and not arguments["no-resolve-image"]
     warnings = resolve_image(session, service["Spec"], ask=ask)
-    _write(session, service, *warnings, registryAuthFrom="spec", rollback=back)
+    _write(session, service, *warnings, registryAuthFrom="spec", rollback=rollback)
     session.print(reference)
     _settle(session, arguments, reference)
 
@@ -147,16 +152,8 @@ def scale(session: Session, arguments: Arguments) -> None:
                 f"  docker {arguments.command.usage}\n\nScale one or multiple replicated services"
             )
     scaled, errors = session.collect(arguments.words, lambda word: _scale_one(session, word))
-
-    def wait(reference: str) -> list[str]:
-        try:
-            wait_for_service(session, reference)
-        except CliError as error:
-            raise CliError(f"{reference}: {error}") from None
-        return []
-
     if not arguments["detach"]:
-        errors += session.collect(scaled, wait)[1]
+        errors += wait_for_services(session, scaled)
     session.end(errors)
 
 
@@ -179,7 +176,3 @@ def _scale_one(session: Session, word: str) -> list[str]:
         raise CliError(f"{reference}: {error}") from None
     session.print(f"{reference} scaled to {int(count)}")
     return [reference]
-
-
-def rm(session: Session, arguments: Arguments) -> None:
-    session.each(arguments.words, "DELETE", "/services/{}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels
-from swarmlab.docker_cli.session import CliError, Json, Session
+from swarmlab.docker_cli.session import CliError, Json, Session, env_lines
 from swarmlab.model.specs import RESTART_DEFAULTS, UPDATE_DEFAULTS
 
 # Groups that one flag calls into being begin with these.
@@ -28,7 +28,13 @@ LABELS = {
     "container-label": CONTAINER + "Labels",
     "sysctl": CONTAINER + "Sysctls",
 }
-MODES = ("replicated", "global", "replicated-job", "global-job")
+# The words of `--mode` and `deploy.mode`, and their fields in a spec.
+MODES = {
+    "replicated": "Replicated",
+    "global": "Global",
+    "replicated-job": "ReplicatedJob",
+    "global-job": "GlobalJob",
+}
 UNPINNED = """\
 image {0} could not be accessed on a registry to record
 its digest. Each node will access {0} independently,
@@ -77,15 +83,6 @@ def fresh_spec(session: Session, arguments: Arguments) -> Json:
     return spec
 
 
-def env_lines(path: str) -> list[str]:
-    """The variables of an `--env-file`."""
-    try:
-        lines = [line.strip() for line in Path(path).read_text().splitlines()]
-    except OSError as error:
-        raise CliError(f"open {path}: {str(error.strerror).lower()}") from None
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def _mode(arguments: Arguments) -> Json:
     mode = str(arguments.given.get("mode", "replicated"))
     replicas, concurrent = arguments["replicas"], arguments["max-concurrent"]
@@ -117,7 +114,7 @@ def _mode(arguments: Arguments) -> Json:
         },
     }
     found = {k: v for k, v in counts.get(mode, {}).items() if v is not None}
-    return {mode.title().replace("-", ""): found}
+    return {MODES[mode]: found}
 
 
 def edit(session: Session, spec: Json, arguments: Arguments, *, create: bool = False) -> None:

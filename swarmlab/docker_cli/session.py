@@ -5,13 +5,14 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
 
 import docker
 import requests
 
+T = TypeVar("T")
 Json = dict[str, Any]
-Request = tuple[str, str]
 
 
 class Writer(Protocol):
@@ -21,7 +22,7 @@ class Writer(Protocol):
 
 
 class CliError(Exception):
-    """What ends a command: its text goes to stderr, `code` is the exit code."""
+    """Ends a command: its text goes to stderr, `code` is the exit code."""
 
     def __init__(self, text: str, code: int = 1) -> None:
         super().__init__(text)
@@ -29,19 +30,19 @@ class CliError(Exception):
 
 
 class ApiError(CliError):
-    """A refusal by the engine, in its own words."""
+    """An error answer of the engine, in its own words."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(f"Error response from daemon: {text}")
         self.status = status
 
 
-Progress = Callable[[int, int, str], None]  # tasks done, tasks wanted, what is going on
+Progress = Callable[[int, int, str], None]  # tasks done, tasks in all, a sentence
 
 
 @dataclass(kw_only=True)
 class Session:
-    """What a command gets beside its arguments.
+    """What a command gets besides its arguments.
 
     `clock` gives Unix seconds and `sleep` lets them pass: the wall clock's, or virtual ones.
     `progress` draws convergence live; without it the lines of a non-terminal are printed.
@@ -60,7 +61,7 @@ class Session:
 
     @property
     def stdin(self) -> bytes:
-        """All that is piped in; read only by the commands that want it."""
+        """All of standard input; read only by the commands that need it."""
         return self.read_stdin()
 
     def print(self, *lines: str) -> None:
@@ -72,7 +73,7 @@ class Session:
             self.err.write(line + "\n")
 
     def call(self, method: str, path: str, *, body: Any = None, **query: Any) -> Any:
-        """The JSON (or, where it is none, the text) that the engine answers `method path` with."""
+        """The engine's answer to `method path`: JSON as Python values, anything else as text."""
         reply = self.open(method, path, body=body, **query)
         text = reply.text
         return json.loads(text) if text[:1] in ("{", "[", '"', "n") else text
@@ -86,7 +87,7 @@ class Session:
     def open(
         self, method: str, path: str, *, body: Any = None, stream: bool = False, **query: Any
     ) -> requests.Response:
-        """The answer itself; ApiError on a refusal, CliError where no engine answers."""
+        """The HTTP response; ApiError for an error status, CliError where no engine answers."""
         query = {k: v for k, v in query.items() if v not in (None, "", False, [], {})}
         filters = query.get("filters")
         if isinstance(filters, dict):
@@ -106,37 +107,53 @@ class Session:
             raise ApiError(_message(reply), reply.status_code)
         return cast(requests.Response, reply)
 
+    def update(self, kind: str, read: Json, spec: Json, **query: Any) -> Json:
+        """Send `spec` as the next version of an object that was `read`; the engine's answer."""
+        path, version = f"/{kind}s/{read['ID']}/update", str(read["Version"]["Index"])
+        return self.post(path, spec, version=version, **query) or {}
+
     def collect(
-        self, references: Iterable[Any], fetch: Callable[[Any], list[Any]]
+        self, references: Iterable[T], fetch: Callable[[T], list[Any]]
     ) -> tuple[list[Any], list[str]]:
-        """What `fetch` gives for each reference, and the errors of those it refused."""
-        found: list[Any] = []
+        """The items that `fetch` gives for all references, and the errors it raised."""
+        items: list[Any] = []
         errors: list[str] = []
         for reference in references:
             try:
-                found += fetch(reference)
+                items += fetch(reference)
             except CliError as error:
                 errors.append(str(error))
-        return found, errors
+        return items, errors
 
     def end(self, errors: list[str]) -> None:
         """CliError where there are errors."""
         if errors:
             raise CliError("\n".join(errors))
 
-    def each(self, references: list[str], method: str, path: str, **query: Any) -> None:
-        """A request for each reference, which is printed where it went well; errors come last."""
-        self.end(self.attempt(references, method, path, **query))
+    def each(self, references: list[str], method: str, path: str, **query: Any) -> list[str]:
+        """Send a request for each reference and print those that succeed; the errors."""
 
-    def attempt(self, references: list[str], method: str, path: str, **query: Any) -> list[str]:
-        """As `each`, but the errors are given back."""
-
-        def act(reference: str) -> list[Any]:
+        def send(reference: str) -> list[Any]:
             self.call(method, path.format(reference), **query)
             self.print(reference)
             return []
 
-        return self.collect(references, act)[1]
+        return self.collect(references, send)[1]
+
+
+def read_file(path: str | Path) -> bytes:
+    """The content of a file; CliError in Go's words."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        verb = "read" if isinstance(error, IsADirectoryError) else "open"
+        raise CliError(f"{verb} {path}: {str(error.strerror).lower()}") from None
+
+
+def env_lines(path: str | Path) -> list[str]:
+    """The lines of an env file that are neither blank nor comments."""
+    lines = map(str.strip, read_file(path).decode().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def unreachable(host: str) -> str:
@@ -167,13 +184,7 @@ def _message(reply: requests.Response) -> str:
 
 
 def frames(reply: requests.Response) -> Iterator[tuple[int, bytes]]:
-    """A multiplexed log stream, frame by frame: 1 (stdout) or 2 (stderr), and the bytes."""
-    buffer = b""
-    for chunk in reply.iter_content(chunk_size=None):
-        buffer += chunk
-        while len(buffer) >= 8:
-            kind, length = struct.unpack(">BxxxL", buffer[:8])
-            if len(buffer) < 8 + length:
-                break
-            yield kind, buffer[8 : 8 + length]
-            buffer = buffer[8 + length :]
+    """The frames of a multiplexed log stream: 1 (stdout) or 2 (stderr), and the bytes."""
+    while len(header := reply.raw.read(8)) == 8:
+        stream, length = struct.unpack(">BxxxL", header)
+        yield stream, reply.raw.read(length)

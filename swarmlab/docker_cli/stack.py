@@ -1,16 +1,19 @@
-"""`docker stack …`: many services of one Compose file, held together by a label."""
+"""`docker stack …`: the services of a Compose file, which share a label."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
 from swarmlab.docker_cli.compose import Loader, load
 from swarmlab.docker_cli.flags import Arguments
-from swarmlab.docker_cli.listing import dig, write_list
+from swarmlab.docker_cli.listing import write_list
 from swarmlab.docker_cli.node import write_tasks
-from swarmlab.docker_cli.progress import wait_for_service
-from swarmlab.docker_cli.service import with_counts
+from swarmlab.docker_cli.objects import name_of
+from swarmlab.docker_cli.progress import POLL_S, wait_for_services
+from swarmlab.docker_cli.service import find_services, write_services
 from swarmlab.docker_cli.service_spec import resolve_image
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, ComposeStack
@@ -34,14 +37,11 @@ def _check_names(names: list[str]) -> None:
             raise CliError(f"invalid stack name: {go_quote(name)}")
 
 
-def _of(session: Session, stack: str, kind: str) -> list[Json]:
-    """What bears the stack's label: services, networks, secrets, configs or tasks."""
-    found: list[Json] = session.get(f"/{kind}", filters={"label": [f"{NAMESPACE}={stack}"]}) or []
-    return found
-
-
-def _name(one: Json) -> str:
-    return str(dig(one, "Spec.Name", None) or one["Name"])
+def _labelled(session: Session, stack: str, kind: str) -> list[Json]:
+    """The objects of a kind that bear the stack's label."""
+    filters = {"label": [f"{NAMESPACE}={stack}"]}
+    objects: list[Json] = session.get(f"/{kind}s", filters=filters) or []
+    return objects
 
 
 # -- deploy ---------------------------------------------------------------------------------------
@@ -61,30 +61,30 @@ def deploy(session: Session, arguments: Arguments) -> None:
         raise CliError(NO_MANAGER)
     stack = ComposeStack(arguments.words[0], file)
     if arguments["prune"]:
-        known = {f"{stack.name}_{key}" for key in file["services"]}
-        old = [one for one in _of(session, stack.name, "services") if _name(one) not in known]
-        _remove(session, "service", old)
-    _make_networks(session, stack)
+        names = {f"{stack.name}_{key}" for key in file["services"]}
+        services = _labelled(session, stack.name, "service")
+        _remove(session, "service", [s for s in services if name_of(s) not in names])
+    _create_networks(session, stack)
     for kind in ("secret", "config"):
         for spec in stack.files(kind):
-            _make_file(session, kind, spec)
+            _create_or_update_file(session, kind, spec)
     specs = [stack.service(session, key) for key in file["services"]]
-    there = {_name(service): service for service in _of(session, stack.name, "services")}
-    made = [_make_service(session, spec, there.get(spec["Name"]), resolve) for spec in specs]
+    old = {name_of(service): service for service in _labelled(session, stack.name, "service")}
+    ids = [_create_or_update_service(session, s, old.get(s["Name"]), resolve) for s in specs]
     if not arguments.given.get("detach", True):
-        _wait(session, made, quiet=arguments["quiet"])
+        session.end(wait_for_services(session, ids, quiet=arguments["quiet"]))
 
 
-def _make_networks(session: Session, stack: ComposeStack) -> None:
-    wanted = list(stack.networks())
-    for name, network in wanted:
+def _create_networks(session: Session, stack: ComposeStack) -> None:
+    networks = list(stack.networks())
+    for name, network in networks:
         if network.get("external") and name not in PREDEFINED:
             _check_external(session, name)
-    there = {_name(network) for network in _of(session, stack.name, "networks")}
-    for name, network in wanted:
-        if not network.get("external") and name not in there:
+    existing = {name_of(network) for network in _labelled(session, stack.name, "network")}
+    for name, network in networks:
+        if not network.get("external") and name not in existing:
             session.print(f"Creating network {name}")
-            _post(session, f"create network {name}", "/networks/create", stack.body(name, network))
+            _create(session, "network", stack.body(name, network))
 
 
 def _check_external(session: Session, name: str) -> None:
@@ -102,58 +102,56 @@ def _check_external(session: Session, name: str) -> None:
         )
 
 
-def _post(session: Session, what: str, path: str, body: Json, **query: str) -> Any:
+def _create(session: Session, kind: str, body: Json) -> Json:
+    with _failing_to(f"create {kind} {body['Name']}"):
+        created: Json = session.post(f"/{kind}s/create", body)
+    return created
+
+
+@contextmanager
+def _failing_to(action: str) -> Iterator[None]:
     try:
-        return session.post(path, body, **query)
+        yield
     except CliError as error:
-        raise CliError(f"failed to {what}: {error}") from None
+        raise CliError(f"failed to {action}: {error}") from None
 
 
-def _make_file(session: Session, kind: str, spec: Json) -> None:
-    """A secret or config: made, or, where there is one of that name, its labels changed."""
+def _create_or_update_file(session: Session, kind: str, spec: Json) -> None:
+    """Create a secret or config; where its name exists, send its spec, which may change labels."""
     name = spec["Name"]
     try:
-        found = session.get(f"/{kind}s/{name}")
+        existing = session.get(f"/{kind}s/{name}")
     except ApiError as error:
         if error.status != 404:
             raise
         session.print(f"Creating {kind} {name}")
-        _post(session, f"create {kind} {name}", f"/{kind}s/create", spec)
+        _create(session, kind, spec)
         return
-    path, version = f"/{kind}s/{found['ID']}/update", str(found["Version"]["Index"])
-    _post(session, f"update {kind} {name}", path, spec, version=version)
+    with _failing_to(f"update {kind} {name}"):
+        session.update(kind, existing, spec)
 
 
-def _make_service(session: Session, spec: Json, there: Json | None, resolve: str) -> str:
-    """Creates the service, or updates the one that is there; its ID."""
+def _create_or_update_service(
+    session: Session, spec: Json, existing: Json | None, resolve: str
+) -> str:
+    """The service's ID."""
     name, container = spec["Name"], spec["TaskTemplate"]["ContainerSpec"]
-    if there is None:
+    if existing is None:
         session.print(f"Creating service {name}")
         resolve_image(session, spec, ask=resolve != "never")
-        made = _post(session, f"create service {name}", "/services/create", spec)
-        return str(made["ID"])
-    session.print(f"Updating service {name} (id: {there['ID']})")
-    same = there["Spec"]["Labels"].get(IMAGE) == container["Image"]
+        return str(_create(session, "service", spec)["ID"])
+    session.print(f"Updating service {name} (id: {existing['ID']})")
+    task = existing["Spec"]["TaskTemplate"]
+    same = existing["Spec"]["Labels"].get(IMAGE) == container["Image"]
     if same and resolve != "always":
-        container["Image"] = there["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        container["Image"] = task["ContainerSpec"]["Image"]
     ask = resolve == "always" or (resolve == "changed" and not same)
     warnings = resolve_image(session, spec, ask=ask)
-    spec["TaskTemplate"]["ForceUpdate"] = there["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
-    path, version = f"/services/{there['ID']}/update", str(there["Version"]["Index"])
-    said = _post(session, f"update service {name}", path, spec, version=version)
-    session.warn(*((said or {}).get("Warnings") or []), *warnings)
-    return str(there["ID"])
-
-
-def _wait(session: Session, ids: list[str], *, quiet: bool) -> None:
-    def wait(service: str) -> list[str]:
-        try:
-            wait_for_service(session, service, quiet=quiet)
-        except CliError as error:
-            raise CliError(f"{service}: {error}") from None
-        return []
-
-    session.end(session.collect(ids, wait)[1])
+    spec["TaskTemplate"]["ForceUpdate"] = task.get("ForceUpdate", 0)
+    with _failing_to(f"update service {name}"):
+        answer = session.update("service", existing, spec)
+    session.warn(*(answer.get("Warnings") or []), *warnings)
+    return str(existing["ID"])
 
 
 # -- rm -------------------------------------------------------------------------------------------
@@ -162,35 +160,35 @@ def rm(session: Session, arguments: Arguments) -> None:
     errors = []
     for stack in arguments.words:
         kinds = ("service", "secret", "config", "network")
-        found = {kind: _of(session, stack, f"{kind}s") for kind in kinds}
-        if not any(found.values()):
+        objects = {kind: _labelled(session, stack, kind) for kind in kinds}
+        if not any(objects.values()):
             session.warn(f"Nothing found in stack: {stack}")
             continue
-        done = [_remove(session, kind, ones) for kind, ones in found.items()]
-        if not all(done):
+        removed = [_remove(session, kind, items) for kind, items in objects.items()]
+        if not all(removed):
             errors.append(f"failed to remove some resources from stack: {stack}")
         elif not arguments.given.get("detach", True):
-            _wait_until_gone(session, stack)
+            while any(_is_running(task) for task in _labelled(session, stack, "task")):
+                session.sleep(POLL_S)
     session.end(errors)
 
 
-def _remove(session: Session, kind: str, found: list[Json]) -> bool:
+def _is_running(task: Json) -> bool:
+    return bool(task["Status"]["State"] == "running")
+
+
+def _remove(session: Session, kind: str, objects: list[Json]) -> bool:
     """Whether all of them could be removed."""
-    done = True
-    for one in sorted(found, key=_name) if kind == "service" else found:
-        one_id = one["Id"] if "Id" in one else one["ID"]
-        session.print(f"Removing {kind} {_name(one)}")
+    success = True
+    for item in sorted(objects, key=name_of) if kind == "service" else objects:
+        item_id = item["Id"] if "Id" in item else item["ID"]
+        session.print(f"Removing {kind} {name_of(item)}")
         try:
-            session.call("DELETE", f"/{kind}s/{one_id}")
+            session.call("DELETE", f"/{kind}s/{item_id}")
         except CliError as error:
-            session.err.write(f"Failed to remove {kind} {one_id}: {error}")
-            done = False
-    return done
-
-
-def _wait_until_gone(session: Session, stack: str) -> None:
-    while any(task["Status"]["State"] == "running" for task in _of(session, stack, "tasks")):
-        session.sleep(0.2)
+            session.err.write(f"Failed to remove {kind} {item_id}: {error}")
+            success = False
+    return success
 
 
 # -- lists ----------------------------------------------------------------------------------------
@@ -202,29 +200,26 @@ def ls(session: Session, arguments: Arguments) -> None:
 
 
 def ps(session: Session, arguments: Arguments) -> None:
-    (stack,) = arguments.words
-    _check_names([stack])
-    tasks = session.get("/tasks", filters=_filters(stack, arguments))
+    tasks = session.get("/tasks", filters=_filters(arguments))
     if not tasks:
-        raise CliError(f"nothing found in stack: {stack}")
+        raise CliError(f"nothing found in stack: {arguments.words[0]}")
     write_tasks(session, arguments, tasks)
 
 
 def services(session: Session, arguments: Arguments) -> None:
-    (stack,) = arguments.words
-    _check_names([stack])
-    status = "" if arguments["quiet"] else "true"
-    found = session.get("/services", filters=_filters(stack, arguments), status=status)
-    if not found:
-        session.warn(f"Nothing found in stack: {stack}")
+    services = find_services(session, arguments, _filters(arguments))
+    if not services:
+        session.warn(f"Nothing found in stack: {arguments.words[0]}")
         return
-    found.sort(key=lambda service: natural_key(_name(service)))
-    write_list(session, arguments, "service ls", map(with_counts, found))
+    write_services(session, arguments, services)
 
 
-def _filters(stack: str, arguments: Arguments) -> dict[str, list[str]]:
+def _filters(arguments: Arguments) -> dict[str, list[str]]:
+    """The filters that were given, and the stack's label."""
+    _check_names(arguments.words)
     filters = arguments.filters()
-    return filters | {"label": [*filters.get("label", []), f"{NAMESPACE}={stack}"]}
+    labels = [*filters.get("label", []), f"{NAMESPACE}={arguments.words[0]}"]
+    return filters | {"label": labels}
 
 
 # -- config ---------------------------------------------------------------------------------------

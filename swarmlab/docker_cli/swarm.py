@@ -1,13 +1,12 @@
-"""`docker swarm …`: a cluster made, joined, left, changed, locked."""
-
-from collections.abc import Mapping
-from typing import Any
+"""`docker swarm …`: create, join, leave, change and lock a swarm."""
 
 from swarmlab.docker_cli.flags import Arguments
+from swarmlab.docker_cli.listing import dig
 from swarmlab.docker_cli.progress import watch_root_rotation
 from swarmlab.docker_cli.session import CliError, Json, Session
 
 AVAILABILITIES = ("active", "pause", "drain")
+NO_ADDRESS = ("could not choose an IP address to advertise", "could not find the system's IP")
 UNLOCK = """\
 To unlock a swarm manager after it restarts, run the `docker swarm unlock`
 command and provide the following key:
@@ -21,8 +20,8 @@ To add a {role} to this swarm, run the following command:
 
     docker swarm join --token {token} {address}
 """
-# Flag to its place in the cluster's spec.
-SPEC = {
+# Flag -> its field in the cluster's spec.
+SPEC_FIELDS = {
     "task-history-limit": "Orchestration.TaskHistoryRetentionLimit",
     "dispatcher-heartbeat": "Dispatcher.HeartbeatPeriod",
     "max-snapshots": "Raft.KeepOldSnapshots",
@@ -33,19 +32,27 @@ SPEC = {
 }
 
 
-def _merge(spec: Json, given: Mapping[str, Any]) -> Json:
-    for flag, path in SPEC.items():
-        if flag in given:
-            group, _, name = path.partition(".")
-            spec.setdefault(group, {})[name] = given[flag]
+def _edit(spec: Json, arguments: Arguments) -> Json:
+    """Apply the flags that were given to the cluster's spec, in place."""
+    for flag, path in SPEC_FIELDS.items():
+        if flag in arguments.given:
+            group, _, field = path.partition(".")
+            spec.setdefault(group, {})[field] = arguments.given[flag]
     return spec
 
 
-def _availability(arguments: Arguments) -> str:
-    word = str(arguments["availability"] or "")
-    if word and word.lower() not in AVAILABILITIES:
-        raise CliError(f'invalid availability "{word}", only active, pause and drain are supported')
-    return word.lower()
+def _node_settings(arguments: Arguments) -> Json:
+    """What `init` and `join` both say about the node itself."""
+    availability = str(arguments["availability"] or "")
+    if availability and availability.lower() not in AVAILABILITIES:
+        choices = "only active, pause and drain are supported"
+        raise CliError(f'invalid availability "{availability}", {choices}')
+    return {
+        "ListenAddr": arguments["listen-addr"] or "0.0.0.0:2377",
+        "AdvertiseAddr": arguments["advertise-addr"] or "",
+        "DataPathAddr": arguments["data-path-addr"] or "",
+        "Availability": availability.lower(),
+    }
 
 
 def _unlock_key(session: Session) -> str:
@@ -55,8 +62,8 @@ def _unlock_key(session: Session) -> str:
         raise CliError(f"could not fetch unlock key: {error}") from None
 
 
-def _print_key(session: Session, key: str) -> None:
-    if key:
+def _print_key(session: Session) -> None:
+    if key := _unlock_key(session):
         session.print(UNLOCK.format(key=key))
 
 
@@ -77,27 +84,19 @@ def init(session: Session, arguments: Arguments) -> None:
         "TaskDefaults": {},
         "EncryptionConfig": {"AutoLockManagers": False},
     }
-    body = {
-        "ListenAddr": arguments["listen-addr"] or "0.0.0.0:2377",
-        "AdvertiseAddr": arguments["advertise-addr"] or "",
-        "DataPathAddr": arguments["data-path-addr"] or "",
+    body = _node_settings(arguments) | {
         "DataPathPort": arguments["data-path-port"] or 0,
         "ForceNewCluster": arguments["force-new-cluster"],
-        "Spec": _merge(spec, arguments.given),
+        "Spec": _edit(spec, arguments),
         "AutoLockManagers": arguments["autolock"],
-        "Availability": _availability(arguments),
         "DefaultAddrPool": arguments["default-addr-pool"],
         "SubnetSize": arguments.given.get("default-addr-pool-mask-length", 24),
     }
     try:
         node_id = session.post("/swarm/init", body)
     except CliError as error:
-        text = str(error)
-        if (
-            "could not choose an IP address to advertise" in text
-            or "could not find the system's IP" in text
-        ):
-            raise CliError(f"{text} - specify one with --advertise-addr") from None
+        if any(text in str(error) for text in NO_ADDRESS):
+            raise CliError(f"{error} - specify one with --advertise-addr") from None
         raise
     session.print(f"Swarm initialized: current node ({node_id}) is now a manager.", "")
     _print_join(session, node_id, "worker")
@@ -106,19 +105,13 @@ def init(session: Session, arguments: Arguments) -> None:
         " instructions."
     )
     if arguments["autolock"]:
-        _print_key(session, _unlock_key(session))
+        _print_key(session)
 
 
 def join(session: Session, arguments: Arguments) -> None:
-    body = {
-        "ListenAddr": arguments["listen-addr"] or "0.0.0.0:2377",
-        "AdvertiseAddr": arguments["advertise-addr"] or "",
-        "DataPathAddr": arguments["data-path-addr"] or "",
-        "RemoteAddrs": arguments.words,
-        "JoinToken": arguments["token"] or "",
-        "Availability": _availability(arguments),
-    }
-    session.post("/swarm/join", body)
+    token = arguments["token"] or ""
+    target = {"RemoteAddrs": arguments.words, "JoinToken": token}
+    session.post("/swarm/join", _node_settings(arguments) | target)
     role = "manager" if session.get("/info")["Swarm"]["ControlAvailable"] else "worker"
     session.print(f"This node joined a swarm as a {role}.")
 
@@ -154,14 +147,18 @@ def update(session: Session, arguments: Arguments) -> None:
         session.out.write(arguments.command.help)
         return
     swarm = session.get("/swarm")
-    locked_before = swarm["Spec"].get("EncryptionConfig", {}).get("AutoLockManagers")
-    _merge(swarm["Spec"], arguments.given)
+    locked_before = _autolock(swarm)
+    _edit(swarm["Spec"], arguments)
     for authority in arguments["external-ca"]:
         authority["CACert"] = authority["CACert"] or swarm["TLSInfo"]["TrustRoot"]
     _update(session, swarm)
     session.print("Swarm updated.")
     if arguments["autolock"] and not locked_before:
-        _print_key(session, _unlock_key(session))
+        _print_key(session)
+
+
+def _autolock(swarm: Json) -> bool:
+    return bool(dig(swarm, "Spec.EncryptionConfig.AutoLockManagers", False))
 
 
 def unlock(session: Session, arguments: Arguments) -> None:
@@ -178,23 +175,18 @@ def unlock_key(session: Session, arguments: Arguments) -> None:
     quiet = arguments["quiet"]
     if arguments["rotate"]:
         swarm = session.get("/swarm")
-        if not swarm["Spec"].get("EncryptionConfig", {}).get("AutoLockManagers"):
+        if not _autolock(swarm):
             raise CliError("cannot rotate because autolock is not turned on")
         _update(session, swarm, "rotateManagerUnlockKey")
         if not quiet:
             session.print("Successfully rotated manager unlock key.")
-    key = _unlock_key(session)
-    if not key:
+    if not (key := _unlock_key(session)):
         raise CliError("no unlock key is set")
-    if quiet:
-        session.print(key)
-    else:
-        _print_key(session, key)
+    session.print(key if quiet else UNLOCK.format(key=key))
 
 
 def authority(session: Session, arguments: Arguments) -> None:
     swarm = session.get("/swarm")
-    given = arguments.given
     if arguments["rotate"]:
         _rotate_root(session, arguments, swarm)
         if arguments["detach"]:
@@ -203,11 +195,11 @@ def authority(session: Session, arguments: Arguments) -> None:
         if arguments["quiet"]:
             return
         swarm = session.get("/swarm")
-    elif flag := next(
-        (f for f in ("ca-cert", "ca-key", "cert-expiry", "external-ca") if f in given), ""
-    ):
-        raise CliError(f"`--{flag}` flag requires the `--rotate` flag to update the CA")
-    if not (root := swarm.get("TLSInfo", {}).get("TrustRoot", "")):
+    else:
+        for flag in ("ca-cert", "ca-key", "cert-expiry", "external-ca"):
+            if flag in arguments.given:
+                raise CliError(f"`--{flag}` flag requires the `--rotate` flag to update the CA")
+    if not (root := dig(swarm, "TLSInfo.TrustRoot")):
         raise CliError("No CA information available")
     session.print(root.strip())
 
@@ -225,12 +217,13 @@ def _rotate_root(session: Session, arguments: Arguments, swarm: Json) -> None:
             "the --ca-cert flag requires that a --ca-key flag and/or --external-ca flag be"
             " provided as well"
         )
-    for one in arguments["external-ca"]:
-        one["CACert"] = one["CACert"] or cert
-    settings = _merge(swarm["Spec"], arguments.given).setdefault("CAConfig", {})
-    settings |= {
-        name: text for name, text in (("SigningCACert", cert), ("SigningCAKey", key)) if text
-    }
+    for authority in arguments["external-ca"]:
+        authority["CACert"] = authority["CACert"] or cert
+    settings = _edit(swarm["Spec"], arguments).setdefault("CAConfig", {})
+    if cert:
+        settings["SigningCACert"] = cert
+    if key:
+        settings["SigningCAKey"] = key
     if not cert and not key:
         settings["ForceRotate"] = settings.get("ForceRotate", 0) + 1
     _update(session, swarm)

@@ -1,4 +1,4 @@
-"""`docker info`, `version`, `events` and `inspect`: an engine about itself and all it knows."""
+"""`docker info`, `version`, `events`, and `inspect` for every kind of object."""
 
 import json
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ CLIENT = {
     "BuildTime": "Fri May 30 12:07:14 2025",
     "Context": "default",
 }
-# Kinds of objects, in the order in which `docker inspect` looks for a name, and their paths.
-KINDS = {
+# Kind of object -> its path, in the order in which `docker inspect` looks for a name.
+PATHS = {
     "container": "/containers/{}/json",
     "image": "/images/{}/json",
     "network": "/networks/{}",
@@ -35,53 +35,54 @@ KINDS = {
     "secret": "/secrets/{}",
     "config": "/configs/{}",
 }
-OF_A_SWARM = {"service", "task", "node", "secret", "config"}
-EVENT = ("status", "id", "from", "Type", "Action", "Actor", "scope", "time", "timeNano")
+SWARM_KINDS = {"service", "task", "node", "secret", "config"}
+EVENT_FIELDS = ("status", "id", "from", "Type", "Action", "Actor", "scope", "time", "timeNano")
 
 
 def info(session: Session, arguments: Arguments) -> None:
-    found = session.get("/info")
+    engine = session.get("/info")
     if source := arguments["format"]:
         client: Json = CLIENT | {"Debug": False, "Plugins": [], "Warnings": None}
-        _write(session, source, found | {"ClientInfo": client})
+        _write(session, source, engine | {"ClientInfo": client})
         return
-    session.out.write(pretty(session, "info", found) + "\n")
-    session.warn(*(found.get("Warnings") or []))
+    session.out.write(pretty(session, "info", engine) + "\n")
+    session.warn(*(engine.get("Warnings") or []))
 
 
 def _write(session: Session, source: str, value: Json) -> None:
-    template: Template | None = parse_format(source)
+    template = parse_format(source)
     session.out.write(fill(template, value) if template else to_json(value) + "\n")
 
 
 def version(session: Session, arguments: Arguments) -> None:
-    found, errors = session.collect(["/version"], lambda path: [session.get(path)])
+    servers, errors = session.collect(["/version"], lambda path: [session.get(path)])
     client = CLIENT | {"ApiVersion": str(session.client._version)}
-    shown = {"Client": client, "Server": found[0] if found else None}
+    both = {"Client": client, "Server": servers[0] if servers else None}
     if source := arguments["format"]:
-        _write(session, source, shown)
+        _write(session, source, both)
     else:
-        session.out.write(align(pretty(session, "version", shown), minimum=20, padding=1))
+        session.out.write(align(pretty(session, "version", both), minimum=20, padding=1))
     session.end(errors)
 
 
 def inspect(session: Session, arguments: Arguments) -> None:
-    wanted = arguments["type"]
-    kinds = '", "'.join(sorted(KINDS))
-    if wanted == "":
-        raise CliError(f'type is empty: must be one of "{kinds}"')
-    if wanted and wanted not in KINDS:
-        raise CliError(f'unknown type: {go_quote(wanted)}: must be one of "{kinds}"')
+    only = arguments["type"]
+    kinds = '", "'.join(sorted(PATHS))
+    choices = f'must be one of "{kinds}"'
+    if only == "":
+        raise CliError(f"type is empty: {choices}")
+    if only and only not in PATHS:
+        raise CliError(f"unknown type: {go_quote(only)}: {choices}")
 
     def fetch(reference: str) -> Json:
-        if wanted:
-            return _fetch(session, arguments, wanted, reference)
-        manages = None
-        for kind in KINDS:
-            if kind in OF_A_SWARM and manages is None:
-                manages = session.get("/info")["Swarm"]["ControlAvailable"]
+        if only:
+            return _fetch(session, arguments, only, reference)
+        is_manager = None
+        for kind in PATHS:
+            if kind in SWARM_KINDS and is_manager is None:
+                is_manager = session.get("/info")["Swarm"]["ControlAvailable"]
             try:
-                if manages or kind not in OF_A_SWARM:
+                if is_manager or kind not in SWARM_KINDS:
                     return _fetch(session, arguments, kind, reference)
             except ApiError as error:
                 if error.status != 404:
@@ -94,17 +95,17 @@ def inspect(session: Session, arguments: Arguments) -> None:
 def _fetch(session: Session, arguments: Arguments, kind: str, reference: str) -> Json:
     defaults = "true" if kind == "service" else ""
     size = arguments["size"] and kind == "container"
-    path = KINDS[kind].format(reference)
-    found: Json = session.get(path, insertDefaults=defaults, size=size)
+    path = PATHS[kind].format(reference)
+    item: Json = session.get(path, insertDefaults=defaults, size=size)
     if arguments["size"] and not size:
         session.warn(f"WARNING: --size ignored for {kind}")
-    return found
+    return item
 
 
 def events(session: Session, arguments: Arguments) -> None:
-    """What happened since, and what happens until; without an end it goes on until interrupted."""
+    """Print events from `--since` to `--until`, or until interrupted."""
     source = arguments.given.get("format", "")
-    empty = TableRow(dict.fromkeys(EVENT, ""))
+    empty = TableRow(dict.fromkeys(EVENT_FIELDS, ""))
     empty.go_type = "*events.Message"
     try:
         template = Template("{{json .}}" if source == "json" else source) if source else None
@@ -127,5 +128,5 @@ def _event_line(event: Json) -> str:
     when = f"{when[:-2]}:{when[-2:]}" if stamp.utcoffset() else f"{when[:-5]}Z"
     actor = event["Actor"]
     attributes = ", ".join(f"{k}={v}" for k, v in sorted((actor["Attributes"] or {}).items()))
-    known = f" ({attributes})" if attributes else ""
-    return f"{when} {event['Type']} {event['Action']} {actor['ID']}{known}"
+    details = f" ({attributes})" if attributes else ""
+    return f"{when} {event['Type']} {event['Action']} {actor['ID']}{details}"
