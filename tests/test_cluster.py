@@ -139,7 +139,7 @@ def test_a_message_is_dropped_and_the_story_keeps_it(cluster, client, tmp_path):
     cluster.run("5s")
     again = swarmlab.load(cluster.save(tmp_path / "story.json"))
     assert again.trace.digest() == cluster.trace.digest()
-    assert [r.words for r in again.trace.of(Dropped)] == ["target m2, message AppendEntries"]
+    assert [(r.target, r.message) for r in again.trace.of(Dropped)] == [("m2", "AppendEntries")]
 
 
 # -- time --------------------------------------------------------------------------------------

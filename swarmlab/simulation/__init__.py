@@ -1,6 +1,6 @@
-"""The world a simulated cluster lives in: time, chance, network, disks, machines, and the trace.
+"""The discrete-event simulation: clock, random numbers, network, disks, machines and the trace.
 
-Read `clock`, then `machine`. Nothing here knows of Docker.
+Read `clock`, then `machine`. Nothing here depends on Docker.
 """
 
 from swarmlab.simulation.clock import EPOCH_NS, Simulation, Timer

@@ -1,8 +1,8 @@
-"""Virtual time, chance, and the queue of what happens next: the only source of all three.
+"""Virtual time, the seeded random generator and the event queue: the only source of all three.
 
 The queue is a heap of (time, counter, timer). The counter makes equal times first-in-first-out, so
-that order never hangs on object identity. Callbacks are bound methods with plain arguments: a
-copied simulation then drives the copies, and never the originals.
+that order never depends on object identity. Callbacks are bound methods with plain arguments: a
+copied simulation then calls the copies, and never the originals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from swarmlab.simulation.interrupt import interrupts_noted
+from swarmlab.simulation.interrupt import deferred_interrupts
 from swarmlab.simulation.trace import Trace
 from swarmlab.units import S
 
@@ -23,7 +23,7 @@ ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Timer:
-    """Something that will happen, unless it is cancelled first."""
+    """A scheduled callback, unless it is cancelled first."""
 
     __slots__ = ("args", "callback", "when_ns")
 
@@ -51,30 +51,30 @@ class Simulation:
 
     def at(self, when_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """Call `callback(*args)` at virtual time `when_ns`."""
-        assert when_ns >= self.now_ns, f"{when_ns} ns is over: it is {self.now_ns} ns"
+        assert when_ns >= self.now_ns, f"{when_ns} ns is in the past: it is {self.now_ns} ns"
         timer = Timer(when_ns, callback, args)
         self._count += 1
         heappush(self._queue, (when_ns, self._count, timer))
         return timer
 
     def after(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
-        """Call `callback(*args)` once `delay_ns` have passed."""
+        """Call `callback(*args)` after `delay_ns`."""
         return self.at(self.now_ns + delay_ns, callback, *args)
 
     @property
     def next_ns(self) -> int | None:
-        """When the next thing happens; None when nothing will."""
+        """The time of the next event; None if there is none."""
         while self._queue and self._queue[0][2].callback is None:
             heappop(self._queue)
         return self._queue[0][0] if self._queue else None
 
     def due(self, callback: Callable[..., object]) -> list[Timer]:
-        """What is to call `callback`, in the order in which it will."""
+        """The pending timers of `callback`, in the order in which they are due."""
         due = sorted(entry for entry in self._queue if entry[2].callback == callback)
         return [timer for _when, _count, timer in due]
 
     def step(self) -> bool:
-        """Let the next thing happen; False when nothing is left to happen."""
+        """Process the next event; False when the queue is empty."""
         while self._queue:
             when_ns, _, timer = heappop(self._queue)
             if timer.callback is not None:
@@ -84,11 +84,11 @@ class Simulation:
         return False
 
     def run_until(self, when_ns: int) -> None:
-        """Let everything happen that is due at or before `when_ns`; then it is `when_ns`."""
+        """Process all events due at or before `when_ns`, and set the clock to `when_ns`."""
         queue = self._queue
-        with interrupts_noted() as noted:
+        with deferred_interrupts() as interrupts:
             while queue and queue[0][0] <= when_ns:
-                if noted and queue[0][0] > self.now_ns:
+                if interrupts and queue[0][0] > self.now_ns:
                     return
                 due_ns, _, timer = heappop(queue)
                 if timer.callback is not None:
@@ -97,12 +97,12 @@ class Simulation:
             self.now_ns = max(self.now_ns, when_ns)
 
     def run_while(self, waiting: Callable[[], bool], limit_ns: int) -> bool:
-        """Run as long as `waiting()`, at most `limit_ns`; True when the wait ended by itself."""
+        """Run while `waiting()`, at most `limit_ns`; True when it became false in time."""
         end_ns = self.now_ns + limit_ns
-        with interrupts_noted() as noted:
+        with deferred_interrupts() as interrupts:
             while waiting():
                 next_ns = self.next_ns
-                if noted and (next_ns is None or next_ns > self.now_ns):
+                if interrupts and (next_ns is None or next_ns > self.now_ns):
                     return False
                 if next_ns is None or next_ns > end_ns:
                     self.now_ns = end_ns
@@ -119,5 +119,5 @@ class Simulation:
         return digits
 
     def random_bytes(self, count: int) -> bytes:
-        """`count` bytes of seeded chance: they repeat, so they protect nothing."""
+        """`count` seeded random bytes: they repeat, so they protect nothing."""
         return self.rng.randbytes(count)

@@ -1,7 +1,7 @@
 """A machine's disk: named files of bytes that survive a crash.
 
-`append` writes into the operating system's cache; only `sync` makes it safe. A crash keeps what was
-synced and some prefix, perhaps none, of what was not.
+`append` writes into the operating system's cache; only `sync` makes it durable. A crash keeps what
+was synced, and an arbitrary prefix of what was not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 class Disk:
     def __init__(self) -> None:
         self._files: dict[str, bytearray] = {}
-        self._synced_bytes: dict[str, int] = {}  # length of each file's safe part
+        self._synced_bytes: dict[str, int] = {}  # length of each file's durable part
 
     def __contains__(self, name: str) -> bool:
         return name in self._files
@@ -26,7 +26,7 @@ class Disk:
         return bytes(self._files[name])
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace the whole file, at once and for good (write aside, sync, rename)."""
+        """Replace the whole file, atomically and durably (write to another file, sync, rename)."""
         self._files[name] = bytearray(data)
         self._synced_bytes[name] = len(data)
 
@@ -36,7 +36,7 @@ class Disk:
         self._synced_bytes.setdefault(name, 0)
 
     def sync(self, name: str) -> None:
-        """Make everything appended so far safe."""
+        """Make everything appended so far durable."""
         if name in self._files:
             self._synced_bytes[name] = len(self._files[name])
 
@@ -46,7 +46,7 @@ class Disk:
             del self._files[name], self._synced_bytes[name]
 
     def crash(self, rng: random.Random) -> None:
-        """Power fails: an unsynced tail survives in part, or not at all."""
+        """A power failure: of an unsynced tail, a random part survives."""
         for name in self.names():
             unsynced = len(self._files[name]) - self._synced_bytes[name]
             if unsynced:

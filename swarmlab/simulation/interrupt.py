@@ -1,7 +1,7 @@
-"""Ctrl+C, and a notebook's stop button: between two events, never within one.
+"""Defers Ctrl+C and a notebook's stop button until the current event is complete.
 
-An event that breaks off leaves a swarm that cannot be: a heartbeat that never comes again, an entry
-half in the log.
+An event that is interrupted leaves an impossible state: a heartbeat that is never sent again, an
+entry that is half in the log.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupts_noted() -> Iterator[list[int]]:
-    """The list stays empty until somebody interrupts; KeyboardInterrupt is then raised at the end.
+def deferred_interrupts() -> Iterator[list[int]]:
+    """Yields a list that is empty until an interrupt; KeyboardInterrupt is raised at the end.
 
-    Where Python would raise none, as in another thread, nothing is noted.
+    In other threads, where Python raises no KeyboardInterrupt, the list stays empty.
     """
-    noted: list[int] = []
+    interrupts: list[int] = []
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield noted
+        yield interrupts
         return
-    signal.signal(signal.SIGINT, lambda number, _frame: noted.append(number))
+    signal.signal(signal.SIGINT, lambda number, _frame: interrupts.append(number))
     try:
-        yield noted
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if noted:
+    if interrupts:
         raise KeyboardInterrupt

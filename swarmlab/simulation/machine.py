@@ -1,7 +1,7 @@
-"""Machines that run one program, crash, stop and start; and calls from one to another.
+"""Machines that run one program, crash, stop and start; and remote calls between them.
 
-A program is made anew at every start, with the machine as its only argument, and finds its past on
-the machine's disk. Timers and calls of a program die with it.
+Each start creates a new program, with the machine as its only argument; it restores its state from
+the machine's disk. When a program ends, its timers and calls are discarded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Started(Record):
 
 
 class Call:
-    """Something asked that is answered later: a value, or an error."""
+    """The result of a request, available later: a value or an error."""
 
     __slots__ = ("_then", "done", "error", "value")
 
@@ -49,37 +49,37 @@ class Call:
         return not self.done
 
     def resolve(self, value: Any = None) -> Call:
-        """Answer with `value`; a call is answered once, what comes later is ignored."""
+        """Set the value; only the first result counts, later ones are ignored."""
         if not self.done:
             self.done, self.value = True, value
-            self._answered()
+            self._notify()
         return self
 
     def fail(self, error: SwarmError) -> Call:
-        """Answer with `error`."""
+        """Set the error, as `resolve` sets the value."""
         if not self.done:
             self.done, self.error = True, error
-            self._answered()
+            self._notify()
         return self
 
     def follow(self, other: Call) -> None:
-        """Answer as `other`, which is done, was answered."""
+        """Take the result of `other`, which is done."""
         if other.error is not None:
             self.fail(other.error)
         else:
             self.resolve(other.value)
 
     def then(self, callback: Callable[..., object], *args: Any) -> Call:
-        """Call `callback(self, *args)` when the answer is there, at once if it is."""
+        """Call `callback(self, *args)` when this is done; at once if it is already."""
         if self.done:
             callback(self, *args)
         else:
             self._then.append((callback, args))
         return self
 
-    def _answered(self) -> None:
-        waiting, self._then = self._then, []
-        for callback, args in waiting:
+    def _notify(self) -> None:
+        callbacks, self._then = self._then, []
+        for callback, args in callbacks:
             callback(self, *args)
 
     def result(self) -> Any:
@@ -91,16 +91,16 @@ class Call:
 
 
 class Program(Protocol):
-    """What a machine runs."""
+    """The program that a machine runs."""
 
     def receive(self, source: str, message: Any) -> None:
         """A one-way message from machine `source`."""
 
     def serve(self, source: str, body: Any) -> Any:
-        """Answer a call: a value, a `Call` that is answered later, or raise a SwarmError."""
+        """Handle a call: return a value or a `Call`, or raise a SwarmError."""
 
     def shutdown(self) -> None:
-        """The machine stops in an orderly way, now."""
+        """Prepare for an orderly stop of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,9 @@ class Machine:
         self.address = address
         self.disk = Disk()
         self.process: Program | None = None  # None while the machine is down
-        # The certificate chain that it shows to whom it speaks, and the roots it trusts, PEM.
+        # The certificate chain it presents, and the roots it trusts, PEM.
         self.presents = self.trusts = ""
-        self.incarnation = 0  # how many times it was started or ended
+        self.incarnation = 0  # counts starts and ends
         self._program = program
         self._calls: dict[int, Call] = {}
         self._call_number = 0
@@ -148,23 +148,23 @@ class Machine:
     def __repr__(self) -> str:
         return f"<Machine {self.name} {self.address} {'up' if self.up else 'down'}>"
 
-    # -- life ------------------------------------------------------------------
+    # -- start and stop --------------------------------------------------------
     def start(self) -> None:
-        """Power on: the program begins anew from what the disk holds; a running one goes on."""
+        """Power on: start a new program from the disk; does nothing if one runs."""
         if self.process is None:
             self.incarnation += 1
             self.record(Started)
             self.process = self._program(self)
 
     def crash(self) -> None:
-        """Power fails, now."""
+        """A power failure, now."""
         if self.process is not None:
             self._end()
             self.disk.crash(self.simulation.rng)
             self.record(Crashed)
 
     def stop(self) -> None:
-        """An orderly stop: the program puts its things in order first."""
+        """An orderly stop: the program may shut down first."""
         if self.process is not None:
             self.process.shutdown()
             self._end()
@@ -182,7 +182,7 @@ class Machine:
 
     # -- time ------------------------------------------------------------------
     def after(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
-        """As `Simulation.after`, but forgotten when this machine crashes or stops first."""
+        """As `Simulation.after`, but discarded when this machine crashes or stops first."""
         return self.simulation.after(delay_ns, self._due, self.incarnation, callback, args)
 
     def _due(
@@ -193,7 +193,7 @@ class Machine:
 
     # -- messages ----------------------------------------------------------------
     def peer(self, address: str) -> Machine | None:
-        """The machine that `address` (`ip` or `ip:port`) means from here; loopback is this one."""
+        """The machine at `address` (`ip` or `ip:port`); a loopback address is this one."""
         return self if address.startswith("127.") else self.network.at(address)
 
     def send(self, target: str, message: Any) -> None:
@@ -201,31 +201,31 @@ class Machine:
         self.network.send(self.name, target, message)
 
     def call(self, target: str, body: Any, *, timeout_ns: int = 5 * S, quiet: bool = False) -> Call:
-        """Ask machine `target`'s program; fails with DeadlineExceeded without a timely answer."""
+        """Call machine `target`'s program; fails with DeadlineExceeded after the timeout."""
         self._call_number += 1
         call = self._calls[self._call_number] = Call()
         request = _Request(self._call_number, body, quiet)
         self.network.send(self.name, target, request, quiet=quiet)
-        self.after(timeout_ns, self._give_up, self._call_number)
+        self.after(timeout_ns, self._expire, self._call_number)
         return call
 
-    def _give_up(self, number: int) -> None:
+    def _expire(self, number: int) -> None:
         call = self._calls.pop(number, None)
         if call is not None:
             call.fail(DeadlineExceeded())
 
     def deliver(self, source: str, message: Any) -> None:
-        """The network brings a message; a machine that is down hears nothing."""
+        """Handle a message from the network; a machine that is down drops it."""
         if self.process is None:
             return
         if isinstance(message, _Request):
             try:
-                answer = self.process.serve(source, message.body)
+                result = self.process.serve(source, message.body)
             except SwarmError as error:
-                answer = Call().fail(error)
-            if not isinstance(answer, Call):
-                answer = Call().resolve(answer)
-            answer.then(self._reply, source, message, self.incarnation)
+                result = Call().fail(error)
+            if not isinstance(result, Call):
+                result = Call().resolve(result)
+            result.then(self._reply, source, message, self.incarnation)
         elif isinstance(message, _Reply):
             call = self._calls.pop(message.number, None)
             if call is not None:
@@ -233,7 +233,7 @@ class Machine:
         else:
             self.process.receive(source, message)
 
-    def _reply(self, answer: Call, source: str, request: _Request, incarnation: int) -> None:
+    def _reply(self, result: Call, source: str, request: _Request, incarnation: int) -> None:
         if incarnation == self.incarnation:
-            reply = _Reply(request.number, answer.value, answer.error)
+            reply = _Reply(request.number, result.value, result.error)
             self.network.send(self.name, source, reply, quiet=request.quiet)

@@ -1,7 +1,7 @@
-"""The network between machines: delay, jitter, loss, partitions, one link slowed.
+"""The network between machines: delay, jitter, loss and partitions.
 
 Messages of one link arrive in the order they were sent, as over TCP, unless `ordered` is False.
-What is on its way when a partition falls is lost with it.
+Messages in flight across a new partition are lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Link:
     """One direction between two machines."""
 
     delay_ns: int = 1 * MS
-    jitter_ns: int = 1 * MS  # uniformly 0 to this much is added
+    jitter_ns: int = 1 * MS  # a uniform random 0 to this is added
     loss: float = 0.0  # the probability that a message never arrives
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Link:
@@ -32,7 +32,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A message on its way."""
+    """A message in flight."""
 
     source: str
     target: str
@@ -42,10 +42,10 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Record):
-    """Somebody took a message off the link from `where` to `target`."""
+    """A user dropped a message in flight from `where` to `target`."""
 
     target: str
-    message: str  # its kind
+    message: str  # its type
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Network:
         self.simulation = simulation
         self.machines: dict[str, Machine] = {}  # by name
         self.link = link or Link()
-        self.links: dict[tuple[str, str], Link] = {}  # (source, target) -> its own link
+        self.links: dict[tuple[str, str], Link] = {}  # by (source, target), if not `link`
         self.ordered = True
-        self._group: dict[str, int] = {}  # machine -> its side of the partition; absent = side 0
+        self._group: dict[str, int] = {}  # machine -> its group in a partition; absent = group 0
         self._last_ns: dict[tuple[str, str], int] = {}  # (source, target) -> last arrival
 
     def at(self, address: str) -> Machine | None:
@@ -80,8 +80,8 @@ class Network:
     def send(self, source: str, target: str, message: Any, *, quiet: bool = False) -> None:
         """Send `message`; it arrives later, or never.
 
-        A `quiet` message takes the link's plain delay, draws no chance and is never lost: reads
-        asked from outside travel so, and a replay need not repeat them.
+        A `quiet` message has the link's delay without jitter, uses no random numbers and is never
+        lost: reads of users are sent so, and a replay need not repeat them.
         """
         if target not in self.machines or not self.connected(source, target):
             return
@@ -89,7 +89,7 @@ class Network:
         link = self.links.get(pair, self.link)
         delay_ns = link.delay_ns if source != target else 0
         if quiet:
-            simulation.after(delay_ns, self._arrive_unseen, source, target, message)
+            simulation.after(delay_ns, self._arrive_quietly, source, target, message)
             return
         if source != target:
             if link.loss and simulation.rng.random() < link.loss:
@@ -106,17 +106,17 @@ class Network:
             return
         self.machines[target].deliver(source, message)
 
-    def _arrive_unseen(self, source: str, target: str, message: Any) -> None:
-        """A replay, which does not repeat reads, has to count the same messages in flight."""
+    def _arrive_quietly(self, source: str, target: str, message: Any) -> None:
+        """Kept apart: `in_flight` must be equal in a replay, which does not repeat reads."""
         self._arrive(source, target, message)
 
     def in_flight(self) -> list[InFlight]:
-        """The messages on their way, quiet ones apart, the soonest first."""
+        """The messages in flight, without quiet ones, the soonest first."""
         due = [(timer.when_ns, *timer.args) for timer in self.simulation.due(self._arrive)]
-        return [InFlight(source, to, when_ns, what) for when_ns, source, to, what in due]
+        return [InFlight(source, to, when_ns, message) for when_ns, source, to, message in due]
 
     def drop(self, source: str, target: str, place: int = 0) -> None:
-        """Lose a message on its way: the one before which `place` others arrive on this link."""
+        """Drop a message in flight: of this link, the one that `place` others precede."""
         timers = [t for t in self.simulation.due(self._arrive) if t.args[:2] == (source, target)]
         if not 0 <= place < len(timers):
             raise LabError(
@@ -127,17 +127,17 @@ class Network:
                 target=target,
                 place=place,
             )
-        kind = type(timers[place].args[2]).__name__
-        self.simulation.trace.add(Dropped(self.simulation.now_ns, source, target, kind))
+        name = type(timers[place].args[2]).__name__
+        self.simulation.trace.add(Dropped(self.simulation.now_ns, source, target, name))
         timers[place].cancel()
 
     def partition(self, *groups: list[str] | tuple[str, ...]) -> None:
-        """Only machines of one group hear each other; those not named stay with the first group."""
+        """Partition the network into these groups; machines not named are in the first one."""
         self._group = {name: i for i, group in enumerate(groups) for name in group}
-        sides = tuple(tuple(sorted(group)) for group in groups)
-        self.simulation.trace.add(Partitioned(self.simulation.now_ns, "", sides))
+        sorted_groups = tuple(tuple(sorted(group)) for group in groups)
+        self.simulation.trace.add(Partitioned(self.simulation.now_ns, "", sorted_groups))
 
     def heal(self) -> None:
-        """Every machine hears every other again."""
+        """End the partition."""
         self._group = {}
         self.simulation.trace.add(Healed(self.simulation.now_ns, ""))

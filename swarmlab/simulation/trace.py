@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that happened, `at_ns` nanoseconds after the virtual epoch, on machine `where`."""
+    """One event, `at_ns` nanoseconds after the virtual epoch, on machine `where`."""
 
     at_ns: int
     where: str
@@ -22,18 +22,12 @@ class Record:
     def __deepcopy__(self, memo: dict[int, Any]) -> Record:
         return self
 
-    @property
-    def words(self) -> str:
-        """The rest of the record, for a person: `field value, field value`."""
-        rest = [f.name for f in fields(self) if f.name not in ("at_ns", "where")]
-        return ", ".join(f"{name} {getattr(self, name)}" for name in rest)
-
 
 R = TypeVar("R", bound=Record)
 
 
 class Trace:
-    """Everything that was recorded, in order."""
+    """All records, in order."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
