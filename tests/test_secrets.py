@@ -300,5 +300,6 @@ def test_every_command_has_a_handler():
         kind = waiting.pop()
         kinds.add(kind)
         waiting += kind.__subclasses__()
-    abstract = {messages.Command, messages.CreateFile, messages.UpdateLabels, messages.Remove}
+    abstract = {messages.Command, messages.Create, messages.CreateFile, messages.Update}
+    abstract |= {messages.UpdateLabels, messages.Remove}
     assert set(COMMANDS) == kinds - abstract

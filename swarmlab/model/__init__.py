@@ -1,6 +1,6 @@
-"""The data everybody shares: stored objects, the specs users write, messages between nodes.
+"""The data that all folders share: stored objects, the specs users write, messages between nodes.
 
-Read `objects`, then `specs`, then `messages`.
+Read `objects`, then `specs`, then `messages`. The names below can be imported from here.
 """
 
 from swarmlab.model.objects import (
@@ -37,36 +37,3 @@ from swarmlab.model.specs import (
     generic_resource,
     is_ingress,
 )
-
-__all__ = [
-    "EMPTY",
-    "NOTHING",
-    "Availability",
-    "Cluster",
-    "Config",
-    "Document",
-    "ManagerStatus",
-    "Node",
-    "NodeSpec",
-    "NodeState",
-    "NodeStatus",
-    "Reserved",
-    "RestartPolicy",
-    "Role",
-    "Rotation",
-    "Secret",
-    "Service",
-    "ServiceSpec",
-    "StoreObject",
-    "SwarmNetwork",
-    "Task",
-    "TaskSpec",
-    "TaskState",
-    "TaskStatus",
-    "UpdateConfig",
-    "UpdateState",
-    "UpdateStatus",
-    "freeze",
-    "generic_resource",
-    "is_ingress",
-]

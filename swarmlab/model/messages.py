@@ -1,7 +1,7 @@
-"""What the machines of a swarm say to each other, Raft's own messages apart.
+"""The messages between the machines of a swarm, except Raft's own.
 
-A *call* is answered (see `Machine.call`); a *push* is not. Every call may be refused with a
-SwarmError. Source: swarmkit api/{dispatcher,ca,raft,control}.proto.
+A *call* is answered (see `Machine.call`), perhaps with a SwarmError; a *push* is not.
+Source: swarmkit api/{dispatcher,ca,raft,control}.proto.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Message:
 # -- agent -> dispatcher -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Register(Message):
-    """Call: an agent opens a session; answered with `Registered`, or refused with `NotLeader`."""
+    """Call: an agent opens a session; answered with `Registered`."""
 
     node_id: str
     description: Document  # Docker's node description
@@ -41,18 +41,18 @@ class Register(Message):
 
 @dataclass(frozen=True, slots=True)
 class Registered(Message):
-    """The dispatcher's welcome; it pushes `SessionChanged` and `Assignments` from now on."""
+    """The session is open: `SessionChanged` and `Assignments` are pushed from now on."""
 
     session_id: str
     period_ns: int  # send the next heartbeat after this much
     node: Node
     managers: tuple[str, ...]  # addresses, `10.77.0.2:2377`
-    root_certificate: str = field(default="", repr=False)  # whom to trust, PEM
+    root_certificate: str = field(default="", repr=False)  # the root to trust, PEM
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
-    """Call: this node lives; answered with the next period in nanoseconds."""
+    """Call: this node is alive; answered with the next period in nanoseconds."""
 
     node_id: str
     session_id: str
@@ -60,11 +60,11 @@ class Heartbeat(Message):
 
 @dataclass(frozen=True, slots=True)
 class ReportStatus(Message):
-    """Call: what became of tasks; answered with None once the dispatcher has taken it."""
+    """Call: new statuses of tasks; answered with None once the dispatcher has taken them."""
 
     node_id: str
     session_id: str
-    statuses: tuple[tuple[str, TaskStatus], ...]  # (task id, status), last state of each
+    statuses: tuple[tuple[str, TaskStatus], ...]  # (task id, status), the last of each task
 
 
 # -- dispatcher -> agent -------------------------------------------------------------------------
@@ -104,18 +104,18 @@ class GetRootCertificate(Message):
 
 @dataclass(frozen=True, slots=True)
 class IssueCertificate(Message):
-    """Call: a newcomer asks to be let in; answered with `Issued`."""
+    """Call: a new node asks for a certificate; answered with `Issued`."""
 
     token: str = field(repr=False)
     availability: str
     hostname: str
     address: str
-    public_key: str = field(default="", repr=False)  # PEM; all that is taken from the newcomer
+    public_key: str = field(default="", repr=False)  # PEM; its private key stays with the node
 
 
 @dataclass(frozen=True, slots=True)
 class RenewCertificate(Message):
-    """Call: a node asks for a certificate for its present role; answered with `Issued`."""
+    """Call: a node asks for a new certificate for its current role; answered with `Issued`."""
 
     node_id: str
     public_key: str = field(default="", repr=False)
@@ -132,7 +132,7 @@ class Issued(Message):
 
 @dataclass(frozen=True, slots=True)
 class JoinRaft(Message):
-    """Call: a new manager asks to be a voter; answered with `Joined`."""
+    """Call: a new manager asks to become a voter; answered with `Joined`."""
 
     node_id: str
     address: str  # `10.77.0.4:2377`
@@ -171,30 +171,69 @@ class Command(ControlRequest):
 
 
 @dataclass(frozen=True)
-class CreateService(Command):
-    spec: ServiceSpec
+class Create(Command):
+    spec: Document
 
 
 @dataclass(frozen=True)
-class UpdateService(Command):
+class CreateService(Create):
+    """Create a service; the orchestrators then create its tasks."""
+
+    spec: ServiceSpec
+
+
+class CreateNetwork(Create):
+    """Create a network; the allocator then gives it a subnet."""
+
+
+@dataclass(frozen=True)
+class CreateFile(Create):
+    data: bytes = field(repr=False)
+
+
+class CreateSecret(CreateFile):
+    """Store a new secret."""
+
+
+class CreateConfig(CreateFile):
+    """Store a new config."""
+
+
+@dataclass(frozen=True)
+class Update(Command):
+    id: str
+    version: int  # the one that the client has read
+    spec: Document
+
+
+@dataclass(frozen=True)
+class UpdateService(Update):
     """`rollback`: return to the previous spec; `spec` is checked and then ignored."""
 
-    id: str
-    version: int
     spec: ServiceSpec
     rollback: bool
 
 
 @dataclass(frozen=True)
-class CreateNetwork(Command):
-    spec: Document
+class UpdateNode(Update):
+    """Change a node's labels, role or availability."""
+
+    spec: NodeSpec
 
 
 @dataclass(frozen=True)
-class UpdateNode(Command):
-    id: str
-    version: int
-    spec: NodeSpec
+class UpdateLabels(Update):
+    """All that can change of a secret or config; `data`, if it is sent, must be what is stored."""
+
+    data: bytes | None = field(repr=False)
+
+
+class UpdateSecretLabels(UpdateLabels):
+    """Replace the labels of a secret."""
+
+
+class UpdateConfigLabels(UpdateLabels):
+    """Replace the labels of a config."""
 
 
 @dataclass(frozen=True)
@@ -209,43 +248,7 @@ class UpdateCluster(Command):
 
 
 @dataclass(frozen=True)
-class CreateFile(Command):
-    """The common fields of CreateSecret and CreateConfig."""
-
-    spec: Document
-    data: bytes = field(repr=False)
-
-
-class CreateSecret(CreateFile):
-    """Store a new secret."""
-
-
-class CreateConfig(CreateFile):
-    """Store a new config."""
-
-
-@dataclass(frozen=True)
-class UpdateLabels(Command):
-    """Replace the labels; `data` may be sent, but must be what is stored."""
-
-    id: str
-    version: int
-    spec: Document
-    data: bytes | None = field(repr=False)
-
-
-class UpdateSecretLabels(UpdateLabels):
-    """Replace the labels of a secret."""
-
-
-class UpdateConfigLabels(UpdateLabels):
-    """Replace the labels of a config."""
-
-
-@dataclass(frozen=True)
 class Remove(Command):
-    """The common field of all removals."""
-
     id: str
 
 

@@ -1,6 +1,6 @@
-"""The questions a node must answer with yes before it may get a task, in SwarmKit's order.
+"""Scheduler filters, in SwarmKit's order: a node must pass all of them to get a task.
 
-A node is charged to the first question it fails; the counts make the sentence that `docker service
+A node counts for the first filter that it fails; the counts make the sentence that `docker service
 ps` shows on a pending task. Source: swarmkit manager/scheduler/{filter,pipeline}.go.
 """
 
@@ -14,25 +14,18 @@ from swarmlab.manager.scheduler.node_info import NodeInfo, host_ports
 from swarmlab.model import Document, Task
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def counted(one: str, many: str) -> Callable[[int], str]:
-    """An explanation that counts nodes: `one` for a single one, else `many` with its %d."""
-
-    def explain(nodes_count: int) -> str:
-        return one if nodes_count == 1 else many % nodes_count
-
-    return explain
+SHIFTING = ("resources", "host port", "max replicas")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One question: does it concern this task at all, does this node pass, and how to say no."""
-
     name: str
-    concerns: Callable[[Task], bool]
+    concerns: Callable[[Task], bool]  # whether the filter applies to the task at all
     passes: Callable[[Task, NodeInfo], bool]
-    explain: Callable[[int], str]
+    explanation: str  # `{nodes}` stands for the count of nodes that did not pass
+
+    def explain(self, count: int) -> str:
+        return self.explanation.format(nodes=f"{count} node{'' if count == 1 else 's'}")
 
 
 def _always(task: Task) -> bool:
@@ -48,31 +41,31 @@ def _reserves(task: Task) -> bool:
 
 
 def _resources(task: Task, info: NodeInfo) -> bool:
-    wanted = task.spec.reserved
+    nano_cpus, memory_bytes, generic = task.spec.reserved
     return (
-        wanted.nano_cpus <= info.free_nano_cpus
-        and wanted.memory_bytes <= info.free_memory_bytes
-        and all(info.offers(resource) for resource in wanted.generic)
+        nano_cpus <= info.free_nano_cpus
+        and memory_bytes <= info.free_memory_bytes
+        and all(map(info.offers, generic))
     )
 
 
-def _wanted_plugins(task: Task) -> list[tuple[str, str]]:
+def _required_plugins(task: Task) -> list[tuple[str, str]]:
     """(kind, name) of the plugins that the task needs on its node."""
-    wanted = [
+    plugins = [
         ("Volume", mount.at("VolumeOptions", "DriverConfig", "Name"))
         for mount in task.spec.container.at("Mounts", default=())
         if mount.get("Type") == "volume"
         and mount.at("VolumeOptions", "DriverConfig", "Name", default="local") != "local"
     ]
-    wanted += [("Network", n.at("Network", "DriverState", "Name")) for n in task.networks]
+    plugins += [("Network", n.at("Network", "DriverState", "Name")) for n in task.networks]
     log_driver = task.spec.at("LogDriver", "Name", default="")
     if log_driver not in ("", "none"):
-        wanted.append(("Log", log_driver))
-    return [(kind, name) for kind, name in wanted if name]
+        plugins.append(("Log", log_driver))
+    return [(kind, name) for kind, name in plugins if name]
 
 
 def _needs_plugins(task: Task) -> bool:
-    return bool(task.networks or task.spec.get("LogDriver") or _wanted_plugins(task))
+    return bool(task.networks or task.spec.get("LogDriver") or _required_plugins(task))
 
 
 def _plugins(task: Task, info: NodeInfo) -> bool:
@@ -83,7 +76,7 @@ def _plugins(task: Task, info: NodeInfo) -> bool:
     kinds = {kind for kind, _ in offered}
     return all(
         (kind, name.removesuffix(":latest")) in offered or (kind == "Log" and "Log" not in kinds)
-        for kind, name in _wanted_plugins(task)
+        for kind, name in _required_plugins(task)
     )
 
 
@@ -100,8 +93,8 @@ def _has_platforms(task: Task) -> bool:
 
 
 def _platform(task: Task, info: NodeInfo) -> bool:
-    mine = info.node.description.get("Platform") or {}
-    os, architecture = mine.get("OS", ""), mine.get("Architecture", "")
+    own = info.node.description.get("Platform") or {}
+    os, architecture = own.get("OS", ""), own.get("Architecture", "")
     architecture = ARCHITECTURES.get(architecture, architecture)
     return any(
         p.get("OS", "") in ("", os)
@@ -127,78 +120,43 @@ def _below_limit(task: Task, info: NodeInfo) -> bool:
     return info.tasks_of_service(task.service_id) < task.spec.max_replicas
 
 
-def _limit_exceeded(nodes_count: int) -> str:
-    return "max replicas per node limit exceed"
-
-
 FILTERS = (
-    Filter(
-        "ready",
-        _always,
-        _ready,
-        counted("1 node not available for new tasks", "%d nodes not available for new tasks"),
-    ),
-    Filter(
-        "resources",
-        _reserves,
-        _resources,
-        counted("insufficient resources on 1 node", "insufficient resources on %d nodes"),
-    ),
-    Filter(
-        "plugins",
-        _needs_plugins,
-        _plugins,
-        counted("missing plugin on 1 node", "missing plugin on %d nodes"),
-    ),
+    Filter("ready", _always, _ready, "{nodes} not available for new tasks"),
+    Filter("resources", _reserves, _resources, "insufficient resources on {nodes}"),
+    Filter("plugins", _needs_plugins, _plugins, "missing plugin on {nodes}"),
     Filter(
         "constraints",
         _constrained,
         _constraints,
-        counted(
-            "scheduling constraints not satisfied on 1 node",
-            "scheduling constraints not satisfied on %d nodes",
-        ),
+        "scheduling constraints not satisfied on {nodes}",
     ),
+    Filter("platform", _has_platforms, _platform, "unsupported platform on {nodes}"),
     Filter(
-        "platform",
-        _has_platforms,
-        _platform,
-        counted("unsupported platform on 1 node", "unsupported platform on %d nodes"),
+        "host port", _takes_host_ports, _host_ports_free, "host-mode port already in use on {nodes}"
     ),
-    Filter(
-        "host port",
-        _takes_host_ports,
-        _host_ports_free,
-        counted(
-            "host-mode port already in use on 1 node", "host-mode port already in use on %d nodes"
-        ),
-    ),
-    Filter("max replicas", _limited, _below_limit, _limit_exceeded),
+    Filter("max replicas", _limited, _below_limit, "max replicas per node limit exceed"),
 )
 
 
-SHIFTING = ("resources", "host port", "max replicas")
-
-
 class Pipeline:
-    """The filters that concern one group of equal tasks, and how many nodes each has refused."""
+    """The filters that apply to a group of equal tasks, and how many nodes each has refused."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.filters = tuple(f for f in FILTERS if f.concerns(task))
-        # Those whose answer for a node may change with every task that is placed on it.
+        # Whether a node's answer may change with each task that is placed on it.
         self.shifting = any(f.name in SHIFTING for f in self.filters)
         self._refused: dict[str, int] = {}
 
     def first_refusal(self, info: NodeInfo) -> Filter | None:
-        """The first filter that says no to the node, or None; nothing is counted."""
-        for its in self.filters:
-            if not its.passes(self.task, info):
-                return its
+        """The first filter that the node does not pass, or None; nothing is counted."""
+        for candidate in self.filters:
+            if not candidate.passes(self.task, info):
+                return candidate
         return None
 
     def passes(self, info: NodeInfo) -> bool:
-        """Whether every filter says yes. A yes clears the counts, as in SwarmKit."""
+        """Whether the node passes all filters; if so, the counts are cleared, as in SwarmKit."""
         refusal = self.first_refusal(info)
         if refusal is None:
             self._refused.clear()
@@ -208,7 +166,6 @@ class Pipeline:
 
     def explain(self) -> str:
         """`insufficient resources on 2 nodes; missing plugin on 1 node`; "" without a count."""
-        order = [f.name for f in FILTERS]
-        found = sorted(self._refused.items(), key=lambda item: (-item[1], order.index(item[0])))
-        sentences = {f.name: f.explain for f in FILTERS}
-        return "; ".join(sentences[name](count) for name, count in found)
+        refusals = [f for f in FILTERS if f.name in self._refused]
+        refusals.sort(key=lambda f: -self._refused[f.name])
+        return "; ".join(f.explain(self._refused[f.name]) for f in refusals)
