@@ -26,33 +26,30 @@ class Credentials:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._file = KeyFile(machine.disk, machine.simulation)
-        self._keys = "", "", b""  # private and public key, PEM; data key
+        self._private_key = self.public_key = ""  # PEM
+        self._data_key = b""
         self.unlock_key = ""
         self._last_refusal: dict[str, str] = {}  # peer -> why; a repeated one is not recorded again
 
     # -- keys ----------------------------------------------------------------------
     @property
-    def public_key(self) -> str:
-        return self._keys[1]
-
-    @property
     def locked(self) -> bool:
         """Whether the keys on the disk need the unlock key."""
-        return not self._keys[0] and self._file.locked
+        return not self._private_key and self._file.locked
 
     def create(self) -> None:
         """Create a key pair; the data key stays the same."""
-        data_key = self._keys[2] or self.machine.simulation.random_bytes(KEY_BYTES)
-        self._keys = *new_key(self.machine.simulation), data_key
+        self._data_key = self._data_key or self.machine.simulation.random_bytes(KEY_BYTES)
+        self._private_key, self.public_key = new_key(self.machine.simulation)
         self._write()
 
     def load(self, public_key: str, unlock_key: str = "") -> None:
         """Read the keys from the disk; Unauthorized when `unlock_key` does not open them."""
-        private_key, data_key = self._file.read(unlock_key)
-        self._keys, self.unlock_key = (private_key, public_key, data_key), unlock_key
+        self._private_key, self._data_key = self._file.read(unlock_key)
+        self.public_key, self.unlock_key = public_key, unlock_key
 
     def _write(self) -> None:
-        self._file.write(self._keys[0], self._keys[2], self.unlock_key)
+        self._file.write(self._private_key, self._data_key, self.unlock_key)
 
     def relock(self, unlock_key: str) -> bool:
         """Seal the keys with another unlock key; an empty one means no seal.
@@ -63,18 +60,18 @@ class Credentials:
         switched_on = bool(unlock_key) and not self.unlock_key
         self.unlock_key = unlock_key
         if switched_on:
-            fresh = self.machine.simulation.random_bytes(KEY_BYTES)
-            self._keys = self._keys[0], self._keys[1], fresh
+            self._data_key = self.machine.simulation.random_bytes(KEY_BYTES)
         self._write()
         return switched_on
 
     def seal(self) -> Seal:
         """Encrypts this manager's Raft log and snapshots."""
-        return Seal(self._keys[2], self.machine.simulation)
+        return Seal(self._data_key, self.machine.simulation)
 
     def forget(self) -> None:
         """Delete everything: the node is no longer a member of a swarm."""
-        self._keys, self.unlock_key = ("", "", b""), ""
+        self._private_key = self.public_key = self.unlock_key = ""
+        self._data_key = b""
         self.machine.presents = self.machine.trusts = ""
         self.machine.disk.delete(KEY_FILE)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import select
-import socket
 import threading
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
@@ -16,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
 from swarmlab.engine.routes import answer, error_response
-from swarmlab.engine.streams import POLL_NS, Hijack, Pieces, Receive
+from swarmlab.engine.streams import POLL_NS, Hijack, Pieces
 from swarmlab.simulation import S
 
 if TYPE_CHECKING:
@@ -107,28 +105,3 @@ def respond(
     pieces: Any = iter(response.response)
     first = head(response.status_code, [*headers, ("Transfer-Encoding", "chunked")])
     return chain([first], chunked(locked(clock, pieces)))
-
-
-def send_all(sock: socket.socket, pieces: Iterator[bytes]) -> None:
-    """Send the pieces and close; an empty one only detects that the client has gone."""
-    with contextlib.suppress(OSError), sock:
-        for piece in pieces:
-            sock.sendall(piece)
-        sock.shutdown(socket.SHUT_WR)
-
-
-def receiver(sock: socket.socket, received: bytes = b"") -> Receive:
-    """Reads what the client has sent; `received` was read before."""
-    unread = [received] if received else []
-
-    def receive() -> bytes | None:
-        if unread:
-            return unread.pop()
-        return sock.recv(1 << 16) if readable(sock) else None
-
-    return receive
-
-
-def readable(sock: socket.socket) -> bool:
-    """Whether `recv` would return at once."""
-    return bool(select.select([sock], [], [], 0)[0])

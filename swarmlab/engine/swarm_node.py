@@ -13,14 +13,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from swarmlab.engine import join
 from swarmlab.engine.credentials import Credentials
-from swarmlab.engine.join import (
-    Identity,
-    JoinOperation,
-    advertised_address,
-    first_objects,
-    merge_cluster_spec,
-)
 from swarmlab.engine.leave import LOCKED_LEAVE, fail_leave
 from swarmlab.engine.renewer import Renewer
 from swarmlab.errors import (
@@ -56,7 +50,7 @@ class SwarmNode(ABC):
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.name = machine.name
-        self.identity: Identity | None = None
+        self.identity: join.Identity | None = None
         self.agent: Agent | None = None
         self.manager: Manager | None = None
         self.rpc_server: RpcServer | None = None
@@ -110,7 +104,7 @@ class SwarmNode(ABC):
         if STATE_FILE not in self.machine.disk:
             return
         state = json.loads(self.machine.disk.read(STATE_FILE))
-        self.identity = Identity(**{**state, "managers": tuple(state["managers"])})
+        self.identity = join.Identity(**{**state, "managers": tuple(state["managers"])})
         if not self.credentials.locked:
             self._start_from_disk("")
 
@@ -200,12 +194,12 @@ class SwarmNode(ABC):
         """
         if request.get("ForceNewCluster"):
             return self._force_new_cluster(request)
-        address = advertised_address(request, self.machine)
-        objects = first_objects(self.machine.simulation, request, self.description, address)
+        address = join.advertised_address(request, self.machine)
+        objects = join.first_objects(self.machine.simulation, request, self.description, address)
         cluster, node, _ = objects
         self.credentials.create()
         simulation, public_key = self.machine.simulation, self.credentials.public_key
-        self.identity = identity = Identity(
+        self.identity = identity = join.Identity(
             node_id=node.id,
             role=Role.MANAGER.value,
             cluster_id=cluster.id,
@@ -242,17 +236,17 @@ class SwarmNode(ABC):
 
     def _merge_spec(self, init: Call, spec: Document) -> None:
         if spec and init.error is None and self.manager is not None:
-            self.manager.write(merge_cluster_spec, spec)
+            self.manager.write(join.merge_cluster_spec, spec)
 
     def swarm_join(self, request: Document) -> Call:
         """Join the swarm of the managers at `RemoteAddrs`; `JoinToken` decides the role."""
         accepted, failed = self._join_accepted, self._finish_join
-        operation = JoinOperation(self.machine, self.credentials, request, accepted, failed)
+        operation = join.JoinOperation(self.machine, self.credentials, request, accepted, failed)
         self.pending_call = call = Call()
         operation.start(call)
         return call
 
-    def _join_accepted(self, identity: Identity, remote: str) -> None:
+    def _join_accepted(self, identity: join.Identity, remote: str) -> None:
         """A manager issued the certificate; a manager still has to join the Raft group."""
         self.identity = identity
         self._save()

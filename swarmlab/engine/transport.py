@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import io
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -26,15 +27,8 @@ from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import create_environ
 
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
-from swarmlab.engine.http_response import (
-    hijacked_head,
-    locked,
-    readable,
-    receiver,
-    respond,
-    send_all,
-)
-from swarmlab.engine.streams import Hijack
+from swarmlab.engine.http_response import hijacked_head, locked, respond
+from swarmlab.engine.streams import Hijack, Receive
 from swarmlab.model.versions import API_VERSION
 
 if TYPE_CHECKING:
@@ -44,6 +38,32 @@ if TYPE_CHECKING:
 
 ACCEPT_S = 0.02  # how often a server checks whether its machine is still up
 EngineOf = Callable[[], "Engine | None"]  # the running engine; None while the machine is down
+
+
+# -- sockets -------------------------------------------------------------------------------------
+def send_all(sock: socket.socket, pieces: Iterator[bytes]) -> None:
+    """Send the pieces and close; an empty one only detects that the client has gone."""
+    with contextlib.suppress(OSError), sock:
+        for piece in pieces:
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+
+
+def receiver(sock: socket.socket, received: bytes = b"") -> Receive:
+    """Reads what the client has sent; `received` was read before."""
+    unread = [received] if received else []
+
+    def receive() -> bytes | None:
+        if unread:
+            return unread.pop()
+        return sock.recv(1 << 16) if readable(sock) else None
+
+    return receive
+
+
+def readable(sock: socket.socket) -> bool:
+    """Whether `recv` would return at once."""
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 # -- in this process -------------------------------------------------------------------------------
