@@ -1,4 +1,4 @@
-"""/images and /distribution: what an engine can run, and what a registry says of it.
+"""/images and /distribution: the images of this engine, and those of the registry.
 
 Source: moby daemon/server/router/{image,distribution}.
 """
@@ -18,7 +18,7 @@ from swarmlab.worker.registry import Image
 
 
 def _names(request: ApiRequest, image: Image) -> dict[str, list[str]]:
-    """The image's `name:tag`s, and its `name@digest`s."""
+    """The image's references, by tag and by digest."""
     names = request.engine.images.references(image)
     return {
         "RepoTags": [name for name in names if "@" not in name],
@@ -64,15 +64,15 @@ def image(request: ApiRequest, ref: str) -> Any:
 
 
 def create(request: ApiRequest) -> Any:
-    """`docker import`, whose files we do not keep, or `docker pull`."""
-    imported = bool(request.text("fromSrc"))
-    name, tag = request.text("repo" if imported else "fromImage"), request.text("tag")
+    """`docker import`, whose files are discarded, or `docker pull`."""
+    importing = bool(request.text("fromSrc"))
+    name, tag = request.text("repo" if importing else "fromImage"), request.text("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag
-    if not imported:
+    if not importing:
         return streams.stream(_pull(request, name))
-    made = request.engine.images.import_image(name, request.http.args.getlist("changes"))
-    return {"status": made.id}
+    image = request.engine.images.import_image(name, request.http.args.getlist("changes"))
+    return {"status": image.id}
 
 
 def _progress(**fields: Any) -> bytes:
@@ -80,21 +80,24 @@ def _progress(**fields: Any) -> bytes:
 
 
 def _pull(request: ApiRequest, name: str) -> streams.Pieces:
-    """A line a step, as a pull tells it; a refusal is the last line, as the status is out."""
+    """The progress of a pull, a line a step; an error is a line too, as the status was sent."""
     try:
-        wanted = ImageReference.parse(name)
-        here = {digest for image in request.engine.images.all() for digest, _ in image.layers}
-        yield _progress(status=f"Pulling from {wanted.path}", id=wanted.tag or wanted.digest)
+        reference = ImageReference.parse(name)
+        local = {digest for image in request.engine.images.all() for digest, _ in image.layers}
+        yield _progress(
+            status=f"Pulling from {reference.path}", id=reference.tag or reference.digest
+        )
         image: Image = request.wait(request.engine.images.pull(name))
     except SwarmError as error:
         yield _progress(errorDetail={"message": str(error)}, error=str(error))
         return
     for digest, _ in image.layers:
-        done = "Already exists" if digest in here else "Pull complete"
-        yield _progress(status=done, progressDetail={}, id=digest[7:19])
-    what = "Image is up to date for" if image.layers[0][0] in here else "Downloaded newer image for"
+        status = "Already exists" if digest in local else "Pull complete"
+        yield _progress(status=status, progressDetail={}, id=digest[7:19])
+    newer = image.layers[0][0] not in local
+    result = "Downloaded newer image for" if newer else "Image is up to date for"
     yield _progress(status=f"Digest: {image.digest}")
-    yield _progress(status=f"Status: {what} {wanted.familiar}")
+    yield _progress(status=f"Status: {result} {reference.familiar}")
 
 
 def tag(request: ApiRequest, ref: str) -> None:
@@ -107,7 +110,7 @@ def remove(request: ApiRequest, ref: str) -> Any:
 
 
 def distribution(request: ApiRequest, ref: str) -> Any:
-    """What the registry says; also on nodes that are no managers."""
+    """The registry's description of an image; works on every node."""
     image = request.engine.images.registry.find(ImageReference.parse(ref))
     platforms = [name.split("/") for name in image.platforms]
     index = "application/vnd.oci.image.index.v1+json"

@@ -1,4 +1,4 @@
-"""/swarm: the swarm itself, and this engine's way in and out of it.
+"""/swarm: create, join, leave, inspect and update the swarm.
 
 Source: moby daemon/server/router/swarm, daemon/cluster/{swarm,listen_addr}.go.
 """
@@ -12,12 +12,12 @@ from swarmlab.engine import specs, wire
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.schemas import pruned
 from swarmlab.errors import BadParameter, EngineFault, NotAvailable
-from swarmlab.model import Cluster, Document, freeze
+from swarmlab.model import Availability, Cluster, Document, freeze
 from swarmlab.model.messages import UpdateCluster
 
 Json = dict[str, Any]
 PORT = 2377
-ADDRESSES = {  # field -> the refusal of what is no address
+ADDRESSES = {  # field -> the error when its value is not an address
     "ListenAddr": "listen address must be an IP address or network interface (with optional port"
     " number)",
     "AdvertiseAddr": "advertise address must be a non-zero IP address or network interface (with"
@@ -28,34 +28,34 @@ ADDRESSES = {  # field -> the refusal of what is no address
 
 
 # -- parameters of init and join ------------------------------------------------------------------
-def _address(text: str, refusal: str, *, unspecified: bool = False) -> str:
-    """`text` with an interface's name replaced by its address; refused when it is neither."""
+def _address(text: str, error: str, *, unspecified: bool = False) -> str:
+    """`text` with the name of an interface replaced by its address; `error` if it is neither."""
     host, colon, port = text.partition(":") if text.count(":") < 2 else (text, "", "")
     host = "127.0.0.1" if host == "lo" else host
     try:
         zero = ipaddress.ip_address(host.strip("[]")).is_unspecified
     except ValueError:
-        raise BadParameter(refusal) from None
+        raise BadParameter(error) from None
     if (zero and not unspecified) or (colon and not port.isdigit()):
-        raise BadParameter(refusal)
+        raise BadParameter(error)
     return host + colon + port
 
 
-def _shared(body: Json) -> Json:
-    """The fields that init and join share, checked and filled in."""
+def _common_fields(body: Json) -> Json:
+    """The fields that init and join have in common, checked and filled in."""
     fields = {"ListenAddr": f"0.0.0.0:{PORT}", **body}
-    for field, refusal in ADDRESSES.items():
+    for field, error in ADDRESSES.items():
         if field in fields:
             unspecified = field == "ListenAddr"
-            fields[field] = _address(fields[field], refusal, unspecified=unspecified)
+            fields[field] = _address(fields[field], error, unspecified=unspecified)
     fields["Availability"] = fields.get("Availability", "active").lower()
-    if fields["Availability"] not in specs.AVAILABILITIES:
+    if fields["Availability"] not in tuple(Availability):
         raise BadParameter(f'invalid Availability: "{body["Availability"]}"')
     return fields
 
 
-def _pools(body: Json) -> Json:
-    """The address pools and the data path port. These refusals have no class in moby: 500."""
+def _address_pools(body: Json) -> Json:
+    """The address pools and the data path port, checked. Moby gives these errors no class: 500."""
     size, port = (
         body.get("SubnetSize", Cluster.subnet_size),
         body.get("DataPathPort", Cluster.data_path_port),
@@ -76,7 +76,7 @@ def _pools(body: Json) -> Json:
     return {"DefaultAddrPool": pools, "SubnetSize": size, "DataPathPort": port}
 
 
-def _must_be_free(request: ApiRequest) -> None:
+def _must_be_inactive(request: ApiRequest) -> None:
     if request.engine.swarm_state != "inactive":
         raise NotAvailable(
             'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm'
@@ -89,26 +89,26 @@ def init(request: ApiRequest) -> str:
     body = pruned(request.body(), "InitRequest")
     forced = body.setdefault("ForceNewCluster", False)
     if not forced:
-        _must_be_free(request)
+        _must_be_inactive(request)
     sent = body.get("Spec", {})
     spec = specs.swarm_spec(sent, merge=True)
-    if forced:  # what was given is merged into the spec that there is
+    if forced:  # the fields that were given are merged into the stored spec
         spec = freeze(sent)
     elif body.get("AutoLockManagers"):
         spec = spec.with_(EncryptionConfig={"AutoLockManagers": True})
-    init_request = Document({**_shared(body), **_pools(body), "Spec": spec})
+    init_request = Document({**_common_fields(body), **_address_pools(body), "Spec": spec})
     return str(request.wait(request.engine.swarm_init(init_request)))
 
 
 def join(request: ApiRequest) -> None:
     body = pruned(request.body(), "JoinRequest")
-    _must_be_free(request)
+    _must_be_inactive(request)
     if not body.get("RemoteAddrs"):
         raise BadParameter("at least 1 RemoteAddr is required to join")
-    refusal = 'invalid remoteAddr "{}": must be an IP address (with optional port number)'
-    remotes = [_address(remote, refusal.format(remote)) for remote in body["RemoteAddrs"]]
+    error = 'invalid remoteAddr "{}": must be an IP address (with optional port number)'
+    remotes = [_address(remote, error.format(remote)) for remote in body["RemoteAddrs"]]
     remotes = [remote if ":" in remote else f"{remote}:{PORT}" for remote in remotes]
-    join_request = {"JoinToken": "", **_shared(body), "RemoteAddrs": tuple(remotes)}
+    join_request = {"JoinToken": "", **_common_fields(body), "RemoteAddrs": tuple(remotes)}
     request.wait(request.engine.swarm_join(Document(join_request)))
 
 
@@ -126,7 +126,7 @@ def inspect(request: ApiRequest) -> Any:
 
 
 def update(request: ApiRequest) -> None:
-    """Every field that is absent becomes zero: clients read first and send all of it back."""
+    """Absent fields become zero: clients read the whole spec, change it and send it back."""
     spec = specs.swarm_spec(request.body(), merge=False)
     version = request.object_version("swarm")
     rotations = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")

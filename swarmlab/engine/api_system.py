@@ -1,4 +1,4 @@
-"""/_ping, /version, /info, /events: the engine about itself.
+"""/_ping, /version, /info and /events: what the engine reports about itself.
 
 Source: moby daemon/server/router/system, daemon/info.go, daemon/cluster/cluster.go.
 """
@@ -41,7 +41,7 @@ def ping(request: ApiRequest) -> Any:
 
 
 def version(request: ApiRequest) -> Any:
-    about = {
+    details = {
         "ApiVersion": API_VERSION,
         "MinAPIVersion": API_VERSION_MIN,
         "Os": "linux",
@@ -51,14 +51,14 @@ def version(request: ApiRequest) -> Any:
         "KernelVersion": "simulated",
         "BuildTime": wire.rfc3339(EPOCH_NS, digits=9).replace("Z", "+00:00"),
     }
-    component = {"Name": "Engine", "Version": ENGINE_VERSION, "Details": about}
+    component = {"Name": "Engine", "Version": ENGINE_VERSION, "Details": details}
     platform = {"Name": PLATFORM}
-    return {"Platform": platform, "Version": ENGINE_VERSION, **about, "Components": [component]}
+    return {"Platform": platform, "Version": ENGINE_VERSION, **details, "Components": [component]}
 
 
 # -- info -----------------------------------------------------------------------------------------
 def _swarm(request: ApiRequest) -> Json:
-    """The swarm as this node sees it; what only managers know, where it is one."""
+    """The swarm as this node sees it; a manager adds what the leader knows."""
     engine = request.engine
     managers = [{"NodeID": id, "Addr": address} for id, address in engine.managers]
     state: Json = {
@@ -75,11 +75,11 @@ def _swarm(request: ApiRequest) -> Json:
         (cluster,), nodes, members = request.list(Cluster, Node, ManagerStatus)
     except SwarmError as error:
         return {**state, "Error": str(error), "Nodes": 0, "Managers": 0, "Cluster": {}}
-    known = {member.node_id for member in members}
+    manager_ids = {member.node_id for member in members}
     return {
         **state,
         "Nodes": len(nodes),
-        "Managers": sum(node.id in known for node in nodes),
+        "Managers": sum(node.id in manager_ids for node in nodes),
         "Cluster": wire.cluster_info(cluster, request.time),
         **({"Warnings": [TWO_MANAGERS]} if len(members) == 2 else {}),
     }
@@ -119,8 +119,8 @@ def info(request: ApiRequest) -> Any:
 
 
 # -- events ---------------------------------------------------------------------------------------
-def _about(type: str) -> Test:
-    """The value is the id, name or image of what the event is about, which is a `type`."""
+def _of_actor(type: str) -> Test:
+    """The value is the id, name or image of the event's actor, which is a `type`."""
 
     def test(event: Any, value: str) -> bool:
         id, attributes = event["Actor"]["ID"], event["Actor"]["Attributes"]
@@ -130,13 +130,13 @@ def _about(type: str) -> Test:
     return test
 
 
-KINDS = ("container", "node", "service", "network", "secret", "config")
-EVENT: dict[str, Test] = {
+ACTOR_TYPES = ("container", "node", "service", "network", "secret", "config")
+TESTS: dict[str, Test] = {
     "type": lambda event, value: bool(event["Type"] == value),
     "event": lambda event, value: bool(event["Action"] == value),
     "scope": lambda event, value: bool(event["scope"] == value),
     "label": labelled(lambda event: event["Actor"]["Attributes"]),
-    **{kind: _about(kind) for kind in KINDS},
+    **{type: _of_actor(type) for type in ACTOR_TYPES},
 }
 
 
@@ -150,18 +150,18 @@ def _event(request: ApiRequest, event: Document) -> Json:
 
 
 def events(request: ApiRequest) -> Any:
-    """What happened `since`, then what happens `until`; for ever when nothing says stop."""
-    wanted, simulation = request.filters(EVENT), request.engine.machine.simulation
+    """The events `since` a time, and new ones `until` another; without one, for ever."""
+    filters, simulation = request.filters(TESTS), request.engine.machine.simulation
     start_ns = streams.time_parameter(request, "since", simulation.now_ns + 1)
     end_ns = streams.time_parameter(request, "until", float("inf"))
 
     def pieces() -> streams.Pieces:
         last: Document | None = None
         while request.alive():
-            known = list(request.engine.events)
-            seen = next((i for i, event in enumerate(known, 1) if event is last), 0)
-            last = known[-1] if known else last
-            for event in wanted.keep(known[seen:], EVENT):
+            events = list(request.engine.events)
+            sent_count = next((i for i, event in enumerate(events, 1) if event is last), 0)
+            last = events[-1] if events else last
+            for event in filters.keep(events[sent_count:], TESTS):
                 if start_ns <= event["time_ns"] <= end_ns:
                     yield json.dumps(_event(request, event)).encode() + b"\n"
             if simulation.now_ns >= end_ns:

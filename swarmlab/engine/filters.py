@@ -1,6 +1,6 @@
-"""The `filters` parameter: which objects of a list were asked for.
+"""The `filters` query parameter: which objects of a list to return.
 
-Values of one key are alternatives, but labels must all hold; all keys must hold.
+An object must pass every key: any of its values, but all of its labels.
 Source: moby api/types/filters, daemon/cluster/filters.go.
 """
 
@@ -15,9 +15,9 @@ from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.model import TaskState
 
 T = TypeVar("T")
-Test = Callable[[Any, str], bool]  # (object, wanted value) -> whether it passes
+Test = Callable[[Any, str], bool]  # (object, value of the filter) -> whether it passes
 LABELS = ("label", "node.label")
-WORDS = {  # filter key -> the only values it takes
+WORDS = {  # filter key -> its only valid values
     "role": ("worker", "manager"),
     "membership": ("accepted", "pending"),
     "desired-state": tuple(map(str, TaskState)),
@@ -25,37 +25,37 @@ WORDS = {  # filter key -> the only values it takes
 
 
 class Filters(dict[str, tuple[str, ...]]):
-    """Filter key -> the wanted values."""
+    """Filter key -> the values that were given."""
 
     @classmethod
-    def parse(cls, text: str, known: Collection[str]) -> Filters:
-        """Both shapes: `{"key":{"value":true}}`, as the CLI sends, and `{"key":["value"]}`."""
+    def parse(cls, text: str, keys: Collection[str]) -> Filters:
+        """Both shapes: `{"key":{"value":true}}`, as the CLI sends, and `{"key":["value"]}`.
+
+        Refuses keys other than `keys`, and values that are not among a key's `WORDS`.
+        """
         try:
             sent = json.loads(text) if text else {}
-            found = {key: tuple(str(value) for value in values) for key, values in sent.items()}
+            filters = {key: tuple(str(value) for value in values) for key, values in sent.items()}
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise BadParameter("invalid filter") from None
-        for key in found:
-            if key not in known:
+        for key in filters:
+            if key not in keys:
                 raise BadParameter(f"invalid filter '{key}'")
-        return cls({key: values for key, values in found.items() if values})
-
-    def words(self, key: str, *known: str) -> Filters:
-        """Refuse a value of `key` that is none of the `known` words; case does not matter."""
-        for value in self.get(key, ()):
-            if value.lower() not in known:
-                raise EngineFault(f"Invalid {key} filter: '{value}'")
-        return self
+        for key, words in WORDS.items():
+            for value in filters.get(key, ()):
+                if value.lower() not in words:
+                    raise EngineFault(f"Invalid {key} filter: '{value}'")
+        return cls({key: values for key, values in filters.items() if values})
 
     def keep(self, objects: Iterable[T], tests: Mapping[str, Test]) -> list[T]:
-        """The objects that pass; a key without a test is the caller's own affair."""
-        wanted = [(key, tests[key], values) for key, values in self.items() if key in tests]
+        """The objects that pass; a key without a test is left to the caller."""
+        given = [(key, tests[key], values) for key, values in self.items() if key in tests]
         return [
             object
             for object in objects
             if all(
                 (all if key in LABELS else any)(test(object, value) for value in values)
-                for key, test, values in wanted
+                for key, test, values in given
             )
         ]
 
@@ -66,7 +66,7 @@ def is_true(value: str) -> bool:
 
 
 def begins(get: Callable[[Any], str]) -> Test:
-    """The value is a prefix of what `get` finds."""
+    """The value is a prefix of what `get` returns."""
     return lambda object, value: get(object).startswith(value)
 
 
@@ -89,8 +89,8 @@ def named(get: Callable[[Any], str]) -> Test:
 def labelled(get: Callable[[Any], Mapping[str, str] | None]) -> Test:
     """The value is a label's `key`, or `key=value`."""
 
-    def test(object: Any, wanted: str) -> bool:
-        key, sign, value = wanted.partition("=")
+    def test(object: Any, label: str) -> bool:
+        key, sign, value = label.partition("=")
         labels = get(object) or {}
         return key in labels and (not sign or labels[key] == value)
 

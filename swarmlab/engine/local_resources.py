@@ -1,7 +1,4 @@
-"""What an engine has beside containers and images that is no part of a swarm: networks, volumes.
-
-They are names that can be listed and referred to; no packet and no file passes through them.
-"""
+"""An engine's own networks and volumes: they can be listed and referred to, and carry no data."""
 
 from __future__ import annotations
 
@@ -14,6 +11,8 @@ IPAM = Document(Driver="default", Config=())
 
 
 class LocalResources:
+    """The networks and volumes of one engine."""
+
     def __init__(self) -> None:
         self.networks: dict[str, SwarmNetwork] = {}  # by id; their `Scope` is local
         self.volumes: dict[str, Document] = {}  # by name

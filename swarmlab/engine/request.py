@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from swarmlab.engine.clock_drivers import ClockDriver
-from swarmlab.engine.filters import WORDS, Filters
+from swarmlab.engine.filters import Filters
 from swarmlab.engine.wire import rfc3339
 from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NotAvailable
 from swarmlab.manager.rpc_server import RpcServer
@@ -83,12 +83,9 @@ class ApiRequest:
             raise BadParameter(f"invalid {kind} version{'' if terse else why}")
         return int(text)
 
-    def filters(self, known: Collection[str]) -> Filters:
-        """The `filters` parameter; a key that is not `known` is refused."""
-        wanted = Filters.parse(self.text("filters"), known)
-        for key, words in WORDS.items():
-            wanted.words(key, *words)
-        return wanted
+    def filters(self, keys: Collection[str]) -> Filters:
+        """The `filters` parameter; keys other than `keys` are refused."""
+        return Filters.parse(self.text("filters"), keys)
 
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent."""

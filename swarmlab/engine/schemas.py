@@ -1,6 +1,7 @@
-"""Docker's Go structs, and how a submitted document is read through them.
+"""Docker's Go structs: reads a submitted JSON document as Go's decoder does.
 
-Nulls and unknown fields go, as do zeros that Go cannot tell from nothing; wrong types are refused.
+Nulls, unknown fields and zeros that Go does not distinguish from absent fields are removed; wrong
+types are refused.
 Source: moby api/types/swarm, api/types/network.
 """
 
@@ -11,8 +12,7 @@ from typing import Any
 
 from swarmlab.errors import BadParameter
 
-# As in Go, in Go's order: fields, then their type; a plain value behind a pointer is kept even when
-# it is zero.
+# Structs in Go's order of fields: fields, then their type. A zero behind a pointer is kept.
 GO = """
 ServiceSpec: Name string; Labels map[string]string; TaskTemplate TaskSpec; Mode ServiceMode;
   UpdateConfig RollbackConfig UpdateConfig; Networks []NetworkAttachmentConfig;
@@ -95,7 +95,7 @@ PLAIN: dict[str, Any] = {"string": str, "bool": bool, "int64": int, "uint64": in
 
 
 def pruned(value: Any, kind: str, where: str = "") -> Any:
-    """`value` without nulls, unknown fields and meaningless zeros; wrong types are refused."""
+    """`value` without nulls, unknown fields and zeros that mean absent; wrong types are refused."""
     kind = kind.lstrip("*")
     if kind.startswith("[]"):
         if not isinstance(value, list):
@@ -111,9 +111,9 @@ def pruned(value: Any, kind: str, where: str = "") -> Any:
         name = names.get(key.lower())
         if name is None or sent is None:
             continue
-        wanted = STRUCTS[kind][name]
-        item = pruned(sent, wanted, f"{kind}.{name}")
-        if item or wanted in STRUCTS or wanted.startswith("*"):
+        field_kind = STRUCTS[kind][name]
+        item = pruned(sent, field_kind, f"{kind}.{name}")
+        if item or field_kind in STRUCTS or field_kind.startswith("*"):
             fields[name] = item
     return fields
 
@@ -130,8 +130,8 @@ def ordered(value: Any, kind: str) -> Any:
 
 
 def _plain(value: Any, kind: str, where: str) -> Any:
-    number = kind not in ("bool", "any")  # or text, or a map: in Go no bool is one of these
-    if not isinstance(value, PLAIN[kind]) or (number and isinstance(value, bool)):
+    bool_allowed = kind in ("bool", "any")  # in Python a bool is an int, in Go it is not
+    if not isinstance(value, PLAIN[kind]) or (isinstance(value, bool) and not bool_allowed):
         raise _mismatch(value, kind, where)
     least = 0 if kind == "uint64" else -(2**63)
     if isinstance(value, int) and not least <= value < 2**64:

@@ -1,7 +1,7 @@
-"""A submitted spec becomes the stored document: the part of validation that moby's daemon does.
+"""Turns submitted specs into stored ones: the part of validation that the engine itself does.
 
-The words that the engine always stores are filled in, and wrong words refused. What SwarmKit checks
-is the manager's. Source: moby daemon/cluster/convert.
+Values that the engine always stores are filled in, and unknown words are refused. What SwarmKit
+checks is up to the manager. Source: moby daemon/cluster/convert.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from typing import Any
 
 from swarmlab.engine.schemas import ordered, pruned
 from swarmlab.errors import BadParameter, NotImplementedHere
-from swarmlab.model import Document, NodeSpec, ServiceSpec, freeze
+from swarmlab.model import Availability, Document, NodeSpec, Role, ServiceSpec, freeze
 from swarmlab.model.specs import RESTART_DEFAULTS, STOP_GRACE_NS, UPDATE_DEFAULTS
 from swarmlab.simulation import S
 
 Json = dict[str, Any]
-AVAILABILITIES = ("active", "pause", "drain")
 
 
-def _word(owner: Json, field: str, refusal: str, *words: str) -> None:
-    """Fill in the first of the words where none stands; refuse what is none of them."""
+def _fill_word(owner: Json, field: str, error: str, *words: str) -> None:
+    """Set `field` to the first of `words` if it is absent; `error` if it is none of them."""
     word = owner.get(field) or words[0]
     if word not in words:
-        raise BadParameter(refusal.format(word))
+        raise BadParameter(error.format(word))
     owner[field] = word
 
 
@@ -32,13 +31,13 @@ def _word(owner: Json, field: str, refusal: str, *words: str) -> None:
 def service_spec(
     body: Mapping[str, Any],
     resolve: Callable[[str], str],
-    invent_name: Callable[[], str],
+    random_name: Callable[[], str],
     *,
     old_networks: bool = False,
 ) -> ServiceSpec:
-    """The stored form of a submitted ServiceSpec; `resolve` finds a network's id.
+    """The stored form of a submitted ServiceSpec; `resolve` gives a network's id.
 
-    `old_networks`: those outside the task's template count too, as in API versions before 1.44.
+    `old_networks`: networks outside the task's template count too, as before API version 1.44.
     """
     spec: Json = {"Labels": {}, "TaskTemplate": {}, **pruned(body, "ServiceSpec")}
     task: Json = spec["TaskTemplate"]
@@ -55,17 +54,17 @@ def service_spec(
         )
     if "ContainerSpec" not in task:
         raise BadParameter("mismatched Runtime and *Spec fields")
-    spec["Name"] = spec.get("Name") or invent_name()
+    spec["Name"] = spec.get("Name") or random_name()
     if "RestartPolicy" in task:
-        refusal = 'invalid RestartCondition: "{}"'
-        _word(task["RestartPolicy"], "Condition", refusal, "any", "none", "on-failure")
+        error = 'invalid RestartCondition: "{}"'
+        _fill_word(task["RestartPolicy"], "Condition", error, "any", "none", "on-failure")
         task["RestartPolicy"].setdefault("MaxAttempts", 0)
     for key in ("UpdateConfig", "RollbackConfig"):
         if key in spec:
             update = spec[key] = {"Parallelism": 0, "MaxFailureRatio": 0, **spec[key]}
-            refusal = "unrecognized update failure action {}"
-            _word(update, "FailureAction", refusal, "pause", "continue", "rollback")
-            _word(update, "Order", "unrecognized update order {}", "stop-first", "start-first")
+            error = "unrecognized update failure action {}"
+            _fill_word(update, "FailureAction", error, "pause", "continue", "rollback")
+            _fill_word(update, "Order", "unrecognized update order {}", "stop-first", "start-first")
     if "EndpointSpec" in spec:
         _fill_endpoint(spec["EndpointSpec"])
     _fill_container(task["ContainerSpec"])
@@ -81,13 +80,13 @@ def _fill_modes(modes: Json) -> None:
     if "Replicated" in modes:
         modes["Replicated"].setdefault("Replicas", 1)
     if "ReplicatedJob" in modes:
-        at_once = modes["ReplicatedJob"].setdefault("MaxConcurrent", 1)
-        modes["ReplicatedJob"].setdefault("TotalCompletions", at_once)
+        max_concurrent = modes["ReplicatedJob"].setdefault("MaxConcurrent", 1)
+        modes["ReplicatedJob"].setdefault("TotalCompletions", max_concurrent)
 
 
 def _fill_endpoint(endpoint: Json) -> None:
     endpoint["Mode"] = endpoint.get("Mode", "").lower()
-    _word(endpoint, "Mode", 'invalid resolution mode: "{}"', "vip", "dnsrr")
+    _fill_word(endpoint, "Mode", 'invalid resolution mode: "{}"', "vip", "dnsrr")
     for port in endpoint.get("Ports", ()):
         protocol, publish = port.get("Protocol", "").lower(), port.get("PublishMode", "").lower()
         port["Protocol"] = protocol if protocol in ("udp", "sctp") else "tcp"
@@ -99,11 +98,11 @@ def _fill_container(container: Json) -> None:
     for mount in container.get("Mounts", ()):
         mount["Type"] = mount.get("Type", "").lower()
         kinds = ("bind", "volume", "tmpfs", "npipe", "cluster", "image")
-        _word(mount, "Type", 'invalid MountType: "{}"', *kinds)
+        _fill_word(mount, "Type", 'invalid MountType: "{}"', *kinds)
 
 
 def with_defaults(spec: ServiceSpec) -> ServiceSpec:
-    """The spec with what applies where it is silent. Source: swarmkit api/defaults/service.go."""
+    """The spec with the defaults filled in. Source: swarmkit api/defaults/service.go."""
     task = spec.task
     container = {"StopGracePeriod": STOP_GRACE_NS, "DNSConfig": {}, **task.container}
     filled = {
@@ -137,7 +136,7 @@ SWARM_ZEROS: Json = {
 
 
 def swarm_spec(body: Any, *, merge: bool) -> Document:
-    """The stored form of a SwarmSpec: `merge`d into the defaults (init), or as it is (update)."""
+    """The stored form of a SwarmSpec: merged into the defaults (init), or complete (update)."""
     sent = pruned(body, "Spec")
     if sent.get("Name", "default") != "default":
         raise BadParameter('swarm spec must be named "default"')
@@ -153,7 +152,7 @@ def swarm_spec(body: Any, *, merge: bool) -> Document:
 def node_spec(body: Any) -> NodeSpec:
     """The stored form of a NodeSpec; role and availability are mandatory."""
     spec = {"Labels": {}, **pruned(body, "NodeSpec")}
-    for field, words in (("Role", ("worker", "manager")), ("Availability", AVAILABILITIES)):
+    for field, words in (("Role", tuple(Role)), ("Availability", tuple(Availability))):
         word = spec.get(field, "")
         if word.lower() not in words:
             raise BadParameter(f'invalid {field}: "{word}"')
@@ -162,7 +161,7 @@ def node_spec(body: Any) -> NodeSpec:
 
 
 def data_spec(body: Any, kind: str) -> tuple[Document, bytes | None]:
-    """The stored form of a secret's or config's spec, and apart the data; None: none was sent."""
+    """The stored form of a secret's or config's spec, and its data; None: none was sent."""
     spec: Json = {"Labels": {}, **pruned(body, f"{kind.capitalize()}Spec")}
     sent = spec.pop("Data", None)
     try:

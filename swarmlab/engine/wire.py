@@ -1,8 +1,8 @@
-"""The model as Docker's JSON: what the API answers with.
+"""Stored objects and events as the JSON of the Docker Engine API.
 
-Specs are stored as they go over the wire, so this adds the envelope: ids, versions, times and what
-the managers and workers found out. A key that has nothing to say is left out, as Docker does; a
-secret's data never appears. Source: moby api/types/swarm, daemon/cluster/convert.
+Specs are stored as they are sent, so this adds ids, versions, times, and what managers and workers
+have observed. Fields that are empty are left out where Docker does so; a secret's data never
+appears. Source: moby api/types/swarm, daemon/cluster/convert.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from swarmlab.model import (
 from swarmlab.simulation import EPOCH_NS
 
 Json = dict[str, Any]
-Time = Callable[[int], str]  # a virtual time -> RFC 3339, as one clock shows it
+Time = Callable[[int], str]  # a virtual time -> RFC 3339, as a clock driver shows it
 NEVER = "0001-01-01T00:00:00Z"
 NETWORK_FLAGS = ("EnableIPv6", "Internal", "Attachable", "Ingress", "ConfigOnly")
 
 
 def rfc3339(unix_ns: int, digits: int = 0) -> str:
-    """As Go prints it: nine digits after the dot at most, no zeros at the end beyond `digits`."""
+    """As Go prints a time: up to nine decimals, with no zeros at the end beyond `digits`."""
     seconds, ns = divmod(unix_ns, 1_000_000_000)
     text, fraction = datetime.fromtimestamp(seconds, UTC).isoformat()[:19], f"{ns:09d}".rstrip("0")
     return f"{text}.{fraction:0<{digits}}".rstrip(".") + "Z"
@@ -65,8 +65,10 @@ def envelope(object: StoreObject, at: Time) -> Json:
 # -- cluster -------------------------------------------------------------------------------------
 @lru_cache(maxsize=8)
 def tls_info(root_certificate: str, issuer_key: bytes = b"") -> Document:
-    """What Docker tells of trust: the root, and name and public key (DER) of who signs; if that is
-    not the root itself, a rotation is under way."""
+    """Docker's TLSInfo: the root certificate, and name and public key (DER) of the issuer.
+
+    The issuer is the root itself unless a root rotation is in progress.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -80,7 +82,7 @@ def tls_info(root_certificate: str, issuer_key: bytes = b"") -> Document:
 
 
 def cluster_info(cluster: Cluster, at: Time) -> Json:
-    """As in /info: all but the join tokens."""
+    """The swarm as in /info: all fields but the join tokens."""
     rotation = cluster.rotation
     issuer = public_key_of(rotation.certificate) if rotation is not None else b""
     return {
@@ -120,45 +122,45 @@ def manager_status(status: ManagerStatus) -> Json:
 
 # -- services ------------------------------------------------------------------------------------
 def service(service: Service, at: Time, status: Json | None = None) -> Json:
-    """`status` is the count of tasks, where it was asked for."""
-    update = job = None
-    if state := service.update_status:
-        done_ns = state.completed_ns
-        update = present(
-            State=state.state,
-            StartedAt=at(state.started_ns),
-            CompletedAt=None if done_ns is None else at(done_ns),
-            Message=state.message,
-        )
-    if "job" in service.spec.mode:
-        iteration = {"Index": service.job_iteration}
-        job = {"JobIteration": iteration, "LastExecution": at(service.job_started_ns)}
-    return {
+    """A service; `status` is the count of its tasks, for requests that ask for it."""
+    document = {
         **envelope(service, at),
         "Spec": service.spec,
         **present(PreviousSpec=service.previous_spec),
         "Endpoint": {"Spec": service.spec.endpoint, **(service.endpoint or EMPTY)},
-        **present(UpdateStatus=update, ServiceStatus=status, JobStatus=job),
     }
+    if update := service.update_status:
+        document["UpdateStatus"] = present(
+            State=update.state,
+            StartedAt=at(update.started_ns),
+            CompletedAt=None if update.completed_ns is None else at(update.completed_ns),
+            Message=update.message,
+        )
+    if status is not None:
+        document["ServiceStatus"] = status
+    if "job" in service.spec.mode:
+        last_execution, iteration = at(service.job_started_ns), {"Index": service.job_iteration}
+        document["JobStatus"] = {"JobIteration": iteration, "LastExecution": last_execution}
+    return document
 
 
 def service_status(service: Service, tasks: Iterable[Task]) -> Json:
-    """How many of a service's tasks run, should run, and (of a job's present run) are complete.
+    """How many tasks of a service run, should run, and (in a job's current iteration) are complete.
 
-    Running counts what was last observed, on dead nodes too. Source: swarmkit
+    A task counts as running when it was last observed so, on down nodes too. Source: swarmkit
     manager/controlapi/service.go, ListServiceStatuses.
     """
     mode, job = service.spec.mode, "job" in service.spec.mode
-    now = [t for t in tasks if not job or (t.job_iteration or 0) == service.job_iteration]
-    complete = sum(t.state == TaskState.COMPLETE for t in now) if job else 0
+    current = [t for t in tasks if not job or (t.job_iteration or 0) == service.job_iteration]
+    complete = sum(t.state == TaskState.COMPLETE for t in current) if job else 0
     if mode == "replicated":
         desired = service.spec.replicas
     elif mode == "replicated-job":
         desired = service.spec.at("Mode", "ReplicatedJob", "MaxConcurrent", default=0)
     else:
-        wanted = TaskState.COMPLETE if job else TaskState.RUNNING
-        desired = sum(t.desired == wanted and t.state != TaskState.COMPLETE for t in now)
-    running = sum(t.state == TaskState.RUNNING for t in now)
+        goal = TaskState.COMPLETE if job else TaskState.RUNNING
+        desired = sum(t.desired == goal and t.state != TaskState.COMPLETE for t in current)
+    running = sum(t.state == TaskState.RUNNING for t in current)
     return {"RunningTasks": running, "DesiredTasks": desired, "CompletedTasks": complete}
 
 
@@ -202,7 +204,7 @@ def config(config: Config, at: Time) -> Json:
 
 
 def network(network: SwarmNetwork, at: Time) -> Json:
-    """A network as `docker network inspect` shows it: a swarm's, or an engine's own."""
+    """A network of the swarm, or a local one of an engine."""
     spec = network.spec
     scope = spec.get("Scope", "swarm")
     return {
@@ -222,8 +224,8 @@ def network(network: SwarmNetwork, at: Time) -> Json:
 
 
 # -- events --------------------------------------------------------------------------------------
-def _observed(object: StoreObject) -> dict[str, str]:
-    """What an update event tells the old and the new value of."""
+def _event_fields(object: StoreObject) -> dict[str, str]:
+    """The fields whose old and new values are attributes of an update event."""
     if isinstance(object, Node):
         spec, state = object.spec, str(object.status.state)
         return {"availability": str(spec.availability), "role": str(spec.role), "state": state}
@@ -237,7 +239,7 @@ def _observed(object: StoreObject) -> dict[str, str]:
 def swarm_event(
     change_kind: str, old: StoreObject | None, new: StoreObject | None
 ) -> Document | None:
-    """The event that managers send for a change ("create", "update", "remove") in the store.
+    """The event for a change in the store; `change_kind` is "create", "update" or "remove".
 
     None for tasks and the cluster itself; the caller adds `time_ns`. Source: moby
     daemon/events.go, generateClusterEvent.
@@ -246,7 +248,7 @@ def swarm_event(
     if not isinstance(object, (Node, Service, Secret, Config, SwarmNetwork)):
         return None
     attributes = {"name": object.name}
-    before, after = _observed(old or object), _observed(object)
+    before, after = _event_fields(old or object), _event_fields(object)
     for key, value in after.items():
         if value != before[key]:
             attributes |= {f"{key}.old": before[key], f"{key}.new": value}
