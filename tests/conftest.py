@@ -1,4 +1,4 @@
-"""What all tests share: a cluster, a client, a seed; and no silent skips in CI."""
+"""Fixtures for all tests: a cluster, a client, a seed. In CI no test is skipped silently."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-# Tests with these marks need a program that a laptop may lack. There they are skipped; in CI
-# (`CI=true`) a skip of theirs is a failure, since then nobody would have run them.
+# Tests with these marks need a program that a laptop may lack, where they are skipped. In CI
+# (`CI=true`) such a skip is a failure, since otherwise they would run nowhere.
 NEVER_SKIPPED_IN_CI = {"browser", "oracle", "real", "sdk"}
 PROGRAMS = {"browser": ("chromium", "chromium-browser", "google-chrome"), "oracle": ("docker",)}
 
@@ -22,7 +22,7 @@ def program(mark: str) -> str | None:
 
 
 def pytest_configure() -> None:
-    """Ctrl+C is tested, and a shell lets what it starts in the background ignore it."""
+    """Restore SIGINT, which a shell makes its background processes ignore: Ctrl+C is tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -39,7 +39,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     marked = NEVER_SKIPPED_IN_CI & marks if "by_hand" not in marks else set()
     if os.environ.get("CI") and marked and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, and in CI that is a failure: {report.longrepr}"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
     return report
 
 
@@ -72,5 +72,5 @@ def cluster(seed: int) -> Any:
 
 @pytest.fixture
 def client(cluster: Any) -> Any:
-    """The stock docker SDK, in-process, at the first manager."""
+    """The stock docker SDK, in process, connected to the first manager."""
     return cluster.client("m1")

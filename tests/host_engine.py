@@ -1,9 +1,8 @@
-"""A real Docker engine of the tests' own, and an image to stand in for `docker:dind`.
+"""Starts a real Docker engine for the tests, with an image that replaces `docker:dind`.
 
-No registry has to be in reach: the image is made of the machine's own `dockerd`, `containerd`,
-`runc`, `iptables`, `docker` and a static busybox, with the libraries that they load. The engine
-runs as root in network, mount, UTS and PID namespaces of its own, so that its end is the end of all
-that it started.
+No registry is needed: the image is made of the machine's own `dockerd`, `containerd`, `runc`,
+`iptables`, `docker` and a static busybox, with the libraries that they load. The engine runs as
+root in its own network, mount, UTS and PID namespaces, so that all its processes end with it.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ APPLETS = (
     *("true", "umount", "wget"),
 )
 START_TIMEOUT_S = 60.0
-# What docker:dind does before it starts the engine: a crash leaves a process id that is stale.
+# As in docker:dind: a crash leaves a stale process id, with which the engine would not start.
 ENTRYPOINT = '#!/bin/sh\nrm -f /var/run/docker.pid /run/docker.pid\nexec "$@"\n'
 
 
@@ -42,11 +41,11 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "needs root: it starts Docker engines in namespaces of their own"
     programs = [*PROGRAMS, "busybox", "unshare"]
-    absent = [name for name in programs if found(name) is None]
+    absent = [name for name in programs if path_of(name) is None]
     return f"needs {', '.join(absent)}, which is not installed" if absent else ""
 
 
-def found(program: str) -> Path | None:
+def path_of(program: str) -> Path | None:
     path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     return Path(path) if path else None
 
@@ -59,16 +58,16 @@ class HostEngine:
         self.url = f"unix://{self.folder}/docker.sock"
 
     def __enter__(self) -> HostEngine:
-        where = self.folder
+        folder = self.folder
         program = (
             "mount -t proc proc /proc; ip link set lo up; hostname the-host; exec dockerd"
-            f" --data-root {where}/data --exec-root {where}/exec --pidfile {where}/docker.pid"
+            f" --data-root {folder}/data --exec-root {folder}/exec --pidfile {folder}/docker.pid"
             f" --host {self.url} --shutdown-timeout 2"
         )
-        apart = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child")
-        with (where / "log").open("w") as log:
+        unshare = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child")
+        with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
-                [*apart, "bash", "-c", program],
+                [*unshare, "bash", "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -84,8 +83,8 @@ class HostEngine:
     def _wait(self) -> None:
         end = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < end and self.process.poll() is None:
-            with socket.socket(socket.AF_UNIX) as door:
-                if door.connect_ex(str(self.folder / "docker.sock")) == 0:
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(self.folder / "docker.sock")) == 0:
                     self.client = docker.DockerClient(base_url=self.url)
                     return
             time.sleep(0.1)
@@ -95,7 +94,7 @@ class HostEngine:
         return (self.folder / "log").read_text()[-3000:]
 
     def stop(self) -> None:
-        """Power off, and leave nothing."""
+        """Kill the engine and remove its folder."""
         if hasattr(self, "client"):
             self.client.close()
         self.process.send_signal(signal.SIGKILL)
@@ -108,15 +107,15 @@ class HostEngine:
 
 
 def import_dind(client: docker.DockerClient) -> None:
-    """Make the image that stands in for `docker:dind`."""
+    """Import the image that replaces `docker:dind`."""
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             for path in sorted(files_of_an_engine()):
-                # Links are followed: what stands behind `iptables` depends on the machine.
+                # Links are followed: the program behind `iptables` depends on the machine.
                 add(tar, str(path), path.resolve().read_bytes(), 0o755)
             for applet in APPLETS:
                 link(tar, f"/bin/{applet}", "/bin/busybox")
-            add(tar, "/bin/busybox", found("busybox").resolve().read_bytes(), 0o755)  # type: ignore[union-attr]
+            add(tar, "/bin/busybox", path_of("busybox").resolve().read_bytes(), 0o755)  # type: ignore[union-attr]
             add(tar, "/entrypoint.sh", ENTRYPOINT.encode(), 0o755)
             add(tar, "/etc/nsswitch.conf", b"hosts: files dns\n", 0o644)
             add(tar, "/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
@@ -145,16 +144,16 @@ def link(tar: tarfile.TarFile, name: str, target: str) -> None:
 
 def files_of_an_engine() -> set[Path]:
     """The programs, what they load, and what iptables loads by name."""
-    programs = [path for name in PROGRAMS if (path := found(name))]
+    programs = [path for name in PROGRAMS if (path := path_of(name))]
     plugins = [path for folder in Path("/usr/lib").glob("*/xtables") for path in folder.iterdir()]
     loaded = [library for path in [*programs, *plugins] for library in libraries(path)]
     return {*programs, *plugins, *loaded}
 
 
 def libraries(program: Path) -> Iterator[Path]:
-    """What `ldd` says that a program loads; nothing for one that is static."""
-    told = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
-    for line in told.stdout.splitlines():
+    """The libraries that `ldd` lists for a program; none for a static one."""
+    completed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    for line in completed.stdout.splitlines():
         for word in line.split():
             if word.startswith("/"):
                 yield Path(word)

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom without a click, and keeps the form they all share."""
+"""Every notebook runs from top to bottom without a click, and has the common structure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ EXERCISES = re.compile(r"\bexercise\(\"(\w+)\"")
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def path(request: pytest.FixtureRequest) -> Path:
-    found: Path = request.param
-    return found
+    path: Path = request.param
+    return path
 
 
 @pytest.fixture
@@ -45,21 +45,23 @@ def texts_of(notebook: Any) -> list[str]:
 
 
 def executed(path: Path, folder: Path) -> Any:
-    """The notebook with its outputs, run in a fresh kernel that sees a page of its own."""
+    """The notebook with its outputs, run in a new kernel whose working folder is `folder`."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=RUN_S_MAX, resources={"metadata": {"path": folder}})
     return client.execute()
 
 
-def test_there_are_notebooks():
+def test_the_first_notebook_is_the_one_to_start_with():
     assert [path.stem for path in NOTEBOOKS][:1] == ["00_start_here"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_it_runs_headless_within_a_minute_and_leaves_nothing_behind(path: Path, tmp_path: Path):
-    begun = time.monotonic()
+def test_a_notebook_runs_without_errors_within_a_minute_and_leaves_no_file(
+    path: Path, tmp_path: Path
+):
+    start_s = time.monotonic()
     notebook = executed(path, tmp_path)
-    assert time.monotonic() - begun < RUN_S_MAX
+    assert time.monotonic() - start_s < RUN_S_MAX
     outputs = [(c.id, o) for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert [(id, output) for id, output in outputs if output.output_type == "error"] == []
     assert list(tmp_path.iterdir()) == []
@@ -69,17 +71,17 @@ def test_it_runs_headless_within_a_minute_and_leaves_nothing_behind(path: Path, 
 
 
 def test_no_cell_draws_a_bare_figure(notebook: Any):
-    """The views' pictures come with their words."""
+    """Pictures come from views, which have a text form."""
     assert [code for code in code_of(notebook) if ".figure()" in code or "plt." in code] == []
 
 
-def test_it_is_committed_without_outputs_for_the_kernel_that_everybody_has(notebook: Any):
+def test_a_notebook_is_committed_without_outputs_for_the_standard_kernel(notebook: Any):
     assert outputs_kept(notebook.cells) == []
     assert notebook.metadata.kernelspec.name == "python3"
     nbformat.validate(notebook)
 
 
-def test_it_begins_with_one_title_a_promise_and_its_slides(notebook: Any):
+def test_a_notebook_begins_with_one_title_a_summary_and_its_slides(notebook: Any):
     texts = texts_of(notebook)
     first = texts[0].splitlines()
     assert notebook.cells[0].cell_type == "markdown"
@@ -92,7 +94,7 @@ def test_it_begins_with_one_title_a_promise_and_its_slides(notebook: Any):
     assert re.search(r"Slides of the talk\*\* \| \d\d", texts[0])
 
 
-def test_its_cells_are_few_and_short(notebook: Any):
+def test_cells_are_few_and_short(notebook: Any):
     assert len(notebook.cells) <= CELLS_MAX
     lengths = {cell.id: len(cell.source.splitlines()) for cell in notebook.cells}
     code = [cell.id for cell in notebook.cells if cell.cell_type == "code"]
@@ -108,8 +110,8 @@ def test_headings_go_down_one_level_at_a_time(notebook: Any):
     assert [(upper, lower) for upper, lower in steps if lower > upper + 1] == []
 
 
-def test_it_has_two_exercises_with_folded_answers(notebook: Any):
-    """Those of the bank fold theirs by themselves."""
+def test_a_notebook_has_two_exercises_with_folded_answers(notebook: Any):
+    """Exercises of the bank fold their answers themselves."""
     text = "\n".join(texts_of(notebook))
     names = EXERCISES.findall("\n".join(code_of(notebook)))
     assert [name for name in names if name not in bank()] == []
@@ -117,7 +119,7 @@ def test_it_has_two_exercises_with_folded_answers(notebook: Any):
     assert text.count("<details><summary>Answer</summary>") + len(names) >= 2
 
 
-def test_each_bet_is_in_the_bank_and_is_placed_before_it_is_revealed(notebook: Any):
+def test_each_bet_is_in_the_bank_and_comes_before_its_reveal(notebook: Any):
     code = code_of(notebook)
     names = [name for cell in code for bet in BETS.findall(cell) for name in bet.split(",")]
     assert [n for n in names if n.strip(" \"'") not in questions()] == []
@@ -133,23 +135,23 @@ def test_every_question_of_the_bank_is_asked_somewhere():
     assert [name for name in questions() if f'"{name}"' not in code] == []
 
 
-def test_every_exercise_of_a_page_is_named_on_it():
+def test_every_exercise_of_a_notebook_is_offered_in_it():
     pages = {path.stem: path.read_text() for path in NOTEBOOKS}
-    offered = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
-    assert [name for name, page in offered if f'\\"{name}\\"' not in page] == []
+    exercises = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
+    assert [name for name, page in exercises if f'\\"{name}\\"' not in page] == []
 
 
 IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import (.+)$", re.MULTILINE)
 METHODS = re.compile(r"\bcluster\.(\w+)\(")
 
 
-def test_what_a_page_uses_names_a_lesson_in_its_help(notebook: Any):
-    """So `why?` and `cluster.crash?` lead to the page that teaches it."""
+def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook: Any):
+    """So `why?` and `cluster.crash?` lead to the notebook that teaches it."""
     code = "\n".join(code_of(notebook))
     used = [getattr(swarmlab.Cluster, name) for name in METHODS.findall(code)]
     for module, names in IMPORTED.findall(code):
         used += [getattr(importlib.import_module(module), name) for name in names.split(", ")]
     assert used
-    lessons = {one: re.findall(r"Lesson: (\w+)\.", inspect.getdoc(one) or "") for one in used}
-    assert {len(found) for found in lessons.values()} == {1}, lessons
+    lessons = {f: re.findall(r"Lesson: (\w+)\.", inspect.getdoc(f) or "") for f in used}
+    assert {len(names) for names in lessons.values()} == {1}, lessons
     assert set(itertools.chain(*lessons.values())) <= {path.stem for path in NOTEBOOKS}
