@@ -1,4 +1,4 @@
-"""What the scenarios of this folder share: how they are listed, and questions to a swarm."""
+"""Helpers for the scenarios of this folder: how they are listed, and facts about a swarm."""
 
 import collections
 
@@ -11,7 +11,7 @@ ALL = {}
 
 
 def scenario(managers=1, workers=2, init=""):
-    """As `scenarios.scenario`, but listed here alone and with a smaller swarm by default."""
+    """As `scenarios.scenario`, but listed only here, and with a smaller swarm by default."""
 
     def deco(f):
         scenarios.scenario(managers, workers, init)(f)
@@ -28,17 +28,17 @@ def create(p, name, options="", command="demo:1"):
     p.ok(f"service create -d --name {name} {QUICK} {options} {command}")
 
 
-def wanted(p, svc):
-    """The tasks that the manager wants to run, as {id: task}."""
+def desired_tasks(p, svc):
+    """The tasks whose desired state is running, as {id: task}."""
     return {t["id"]: t for t in facts.tasks(p.sock, svc) if t["desired"] == "running"}
 
 
 def on(p, svc, node):
     """How many tasks of the service were on the node, of each (desired, state)."""
-    found = [t for t in facts.tasks(p.sock, svc) if t["node"] == node]
+    tasks = [t for t in facts.tasks(p.sock, svc) if t["node"] == node]
     return {
         "/".join(k): v
-        for k, v in sorted(collections.Counter((t["desired"], t["state"]) for t in found).items())
+        for k, v in sorted(collections.Counter((t["desired"], t["state"]) for t in tasks).items())
     }
 
 
@@ -61,14 +61,14 @@ def settle(p, svc, timeout=60):
 
 def replaced(p, svc, options, replicas=1):
     """How many of the service's tasks an update replaces."""
-    before = set(wanted(p, svc))
+    before = set(desired_tasks(p, svc))
     p.ok(f"service update -d {options} {svc}")
     settle(p, svc)
     p.running(svc, replicas)
-    return len(before - set(wanted(p, svc)))
+    return len(before - set(desired_tasks(p, svc)))
 
 
 def ask(p, method, path, body=None):
-    """Status and, of a refusal, the normalised message."""
+    """Status, and the normalised message of an error."""
     status, answer = api(p.sock, method, path, body)
     return [status, norm(answer["message"]) if status >= 400 else ""]

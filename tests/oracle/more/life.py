@@ -1,14 +1,14 @@
-"""Health, nodes and managers that come and go, and the API's own words."""
+"""Health checks, nodes and managers that fail and return, and messages of the API."""
 
 from urllib.parse import quote
 
 import facts
 from facts import norm
-from more.helpers import ask, create, node_is, on, scenario, settle, wanted
+from more.helpers import ask, create, node_is, on, scenario, settle, desired_tasks
 from realswarm import api
 
 
-# --- health (8) ------------------------------------------------------------------------------
+# --- health: moby daemon/health.go ----------------------------------------------------------------
 @scenario()
 def health_start_period(p):
     often = "--health-interval 1s --health-retries 2 --health-timeout 1s"
@@ -42,7 +42,10 @@ def health_start_period(p):
 
 @scenario()
 def unhealthy_and_polite(p):
-    """An unhealthy container that ends with 0 counts as complete, even at its start (a TRAP)."""
+    """An unhealthy container that ends with 0 counts as complete, even at its start.
+
+    Source: moby daemon/cluster/executor/container/controller.go.
+    """
     often = "--health-interval 1s --health-retries 1 --restart-condition on-failure"
     create(
         p,
@@ -112,7 +115,10 @@ def service_removed_while_a_node_is_down(p):
 
 @scenario()
 def worker_cut_off(p):
-    """Its containers run on beside their replacements, and are stopped when it is back (7.2)."""
+    """Its containers run on beside their replacements, and are stopped when it is back.
+
+    Source: swarmkit manager/dispatcher/dispatcher.go.
+    """
     create(p, "web", "--replicas 3")
     p.running("web", 3)
     p.c.partition(["m1", "m2", "m3", "w1"], ["w2"])
@@ -122,8 +128,8 @@ def worker_cut_off(p):
     p.until(
         "moved",
         lambda: (
-            len(wanted(p, "web")) == 3
-            and "w2" not in [t["node"] for t in wanted(p, "web").values()]
+            len(desired_tasks(p, "web")) == 3
+            and "w2" not in [t["node"] for t in desired_tasks(p, "web").values()]
         ),
     )
     p.running("web", 3)
@@ -180,10 +186,13 @@ def follower_cut_off(p):
 
 @scenario(managers=3, workers=1)
 def leader_cut_off(p):
-    """The others elect; its tasks run on untouched if it is soon back (7.1)."""
+    """The others elect a leader; its tasks run on untouched if it is back soon.
+
+    Source: swarmkit manager/dispatcher/dispatcher.go.
+    """
     create(p, "web", "--replicas 4")
     p.running("web", 4)
-    before = set(wanted(p, "web"))
+    before = set(desired_tasks(p, "web"))
     p.c.partition(["m1"], ["m2", "m3", "w1", "w2"])
     p.at = "m2"
     p.until(
@@ -199,7 +208,7 @@ def leader_cut_off(p):
     )
     p.note("leaders", sum(v[0][3] == "leader" for v in facts.node_table(p.sock).values()))
     p.c.sleep(6)
-    p.note("no_task_moved", before == set(wanted(p, "web")))
+    p.note("no_task_moved", before == set(desired_tasks(p, "web")))
     p.until("m1 answers", lambda: p.docker("config inspect c", at="m1")[0] == 0)
     p.note("caught_up", True)
 
@@ -208,7 +217,7 @@ def leader_cut_off(p):
 def leader_demotes_itself(p):
     create(p, "web", "--replicas 3")
     p.running("web", 3)
-    before = set(wanted(p, "web"))
+    before = set(desired_tasks(p, "web"))
     p.say("demote", "node demote m1")
     p.at = "m2"
     p.until(
@@ -224,23 +233,26 @@ def leader_demotes_itself(p):
         lambda: facts.node_table(p.sock)["m1"][0] == ["manager", "active", "ready", "reachable"],
     )
     p.until("m1 answers", lambda: p.docker("node ls", at="m1")[0] == 0)
-    p.note("no_task_moved", before == set(wanted(p, "web")))
+    p.note("no_task_moved", before == set(desired_tasks(p, "web")))
 
 
 @scenario()
 def promotion_moves_by_role(p):
-    """A role is a constraint like others: a promoted worker loses what is for workers (2.12)."""
+    """A role is a constraint like others: a promoted worker loses the tasks for workers.
+
+    Source: swarmkit manager/orchestrator/constraintenforcer/constraint_enforcer.go.
+    """
     create(p, "any", "--replicas 3")
     create(p, "workers", "--replicas 2 --restart-delay 1s --constraint node.role==worker")
     p.running("any", 3)
     p.running("workers", 2)
-    before = set(wanted(p, "any"))
+    before = set(desired_tasks(p, "any"))
     p.ok("node promote w1")
     p.until("w1 is a manager", lambda: facts.node_table(p.sock)["w1"][0][3] == "reachable")
     p.until("moved", lambda: facts.per_node(p.sock, "workers") == {"w2": 2})
     p.c.sleep(2)
     p.note(
-        "promoted", [on(p, "workers", "w1"), p.errors("workers"), before == set(wanted(p, "any"))]
+        "promoted", [on(p, "workers", "w1"), p.errors("workers"), before == set(desired_tasks(p, "any"))]
     )
     p.say("on_w1", "node ls", at="w1")
     p.ok("node demote w1")
@@ -249,10 +261,10 @@ def promotion_moves_by_role(p):
         lambda: facts.node_table(p.sock)["w1"][0] == ["worker", "active", "ready", ""],
     )
     p.c.sleep(3)
-    p.note("demoted", [facts.per_node(p.sock, "workers"), before == set(wanted(p, "any"))])
+    p.note("demoted", [facts.per_node(p.sock, "workers"), before == set(desired_tasks(p, "any"))])
 
 
-# --- the API itself (1.10, 1.12) -------------------------------------------------------------
+# --- the API itself: swarmkit manager/controlapi/service.go ---------------------------------------
 @scenario(managers=1, workers=0)
 def refusals_over_the_api(p):
     spec = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "demo:1"}}}
@@ -305,7 +317,10 @@ def refusals_over_the_api(p):
 
 @scenario(managers=1, workers=0)
 def defaults_over_the_api(p):
-    """What the engine stores of a short request, and what `insertDefaults` adds."""
+    """What the engine stores of a short request, and what it adds when asked for defaults.
+
+    Source: swarmkit api/defaults/service.go.
+    """
 
     def stored(name, more, task=None):
         container = {"Image": "demo:1"}

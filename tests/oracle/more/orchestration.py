@@ -5,10 +5,10 @@ from facts import norm
 from more.helpers import create, kill, node_is, on, replaced, scenario, settle
 
 
-# --- restarts (3) ----------------------------------------------------------------------------
+# --- restarts: swarmkit manager/orchestrator/restart/restart.go -----------------------------------
 @scenario()
 def restart_window(p):
-    """Attempts count within the window only (3.3); used-up ones return with a new spec (3.4)."""
+    """Attempts count within the window only; used-up ones return with a new spec."""
     options = "--restart-max-attempts 2 --restart-delay 1s"
     create(
         p,
@@ -31,7 +31,10 @@ def restart_window(p):
 
 @scenario()
 def none_is_not_replaced(p):
-    """Condition none: nothing replaces a drained or failed task, and its slot counts (2.2.3)."""
+    """Condition none: nothing replaces a drained or failed task, and its slot counts.
+
+    Source: swarmkit manager/orchestrator/replicated/slot.go.
+    """
     create(p, "web", "--replicas 3 --restart-condition none")
     p.running("web", 3)
     p.ok("node update --availability drain w1")
@@ -53,7 +56,10 @@ def none_is_not_replaced(p):
 
 @scenario()
 def containers_and_machines_die(p):
-    """What a task says whose container or machine went away under it (8.6, 8.7)."""
+    """The error of a task whose container or machine has gone.
+
+    Source: moby daemon/cluster/executor/container/controller.go.
+    """
     create(p, "web", "--replicas 3 --restart-delay 1s")
     p.running("web", 3)
     cid = p.ok("ps -q --filter name=web", at="w1")
@@ -83,7 +89,10 @@ def containers_and_machines_die(p):
 
 @scenario()
 def bad_tasks(p):
-    """Error texts of tasks that cannot start, and the message beside them (1.9, 8.6)."""
+    """Error and message of tasks that cannot start.
+
+    Source: swarmkit agent/exec/controller.go.
+    """
     for name, options, command in (
         ("executable", "", "demo:1 nosuch"),
         ("path", "", "demo:1 /no/such"),
@@ -99,9 +108,9 @@ def bad_tasks(p):
         p.note(task["service"], said)
 
 
-# --- jobs (2.7, 2.8) -------------------------------------------------------------------------
+# --- jobs: swarmkit manager/orchestrator/jobs -----------------------------------------------------
 def job(p, svc):
-    """What the manager says of a job: tasks, iteration, and the counts of `service ls`."""
+    """Tasks of a job, its iteration, and the counts of `service ls`."""
     found = next(s for s in facts.get(p.sock, "/services?status=true") if s["Spec"]["Name"] == svc)
     iteration = (found.get("JobStatus") or {}).get("JobIteration", {}).get("Index", 0)
     return [p.states(svc), iteration, found["ServiceStatus"]]
@@ -133,7 +142,10 @@ def replicated_job(p):
 
 @scenario()
 def failing_job(p):
-    """Attempts end, but the next reconcile fills the slot anew (a TRAP of 2.7)."""
+    """Attempts end, but the next reconcile fills the slot again.
+
+    Source: swarmkit manager/orchestrator/jobs/replicated/reconciler.go.
+    """
     options = "--mode replicated-job --restart-delay 1s"
     p.ok(f"service create -d --name three {options} --restart-max-attempts 2 demo:1 sh -c 'exit 5'")
     p.ok(
@@ -170,7 +182,7 @@ def global_job(p):
     p.say("scale", "service scale -d once=2")
 
 
-# --- global services (2.6) -------------------------------------------------------------------
+# --- global services: swarmkit manager/orchestrator/global/global.go ------------------------------
 @scenario()
 def global_pause_and_labels(p):
     for node in ("m1", "w1"):
@@ -217,7 +229,10 @@ def global_node_returns(p):
 
 @scenario()
 def label_goes_past_a_paused_update(p):
-    """A node's event replaces its outdated global task, whatever the updater does (a TRAP)."""
+    """An event of a node replaces its outdated global task, whatever the updater does.
+
+    Source: swarmkit manager/orchestrator/global/global.go.
+    """
     create(p, "agent", "--mode global --restart-delay 60s")
     p.running("agent", 3)
     p.ok("service update -d --image demo:9 agent")
@@ -231,7 +246,7 @@ def label_goes_past_a_paused_update(p):
     p.note("after_label", [p.errors("agent"), facts.update_status(p.sock, "agent")])
 
 
-# --- what a change replaces (2.5) ------------------------------------------------------------
+# --- what a change replaces: swarmkit manager/orchestrator/task.go --------------------------------
 @scenario()
 def constraint_update(p):
     create(p, "web", "--replicas 2 --constraint node.role==worker")

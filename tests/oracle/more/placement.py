@@ -1,10 +1,10 @@
-"""Where tasks go; ports, networks, secrets and configs."""
+"""Placement of tasks; ports, networks, secrets and configs."""
 
 import facts
-from more.helpers import ask, create, kill, scenario, settle, wanted
+from more.helpers import ask, create, kill, scenario, settle, desired_tasks
 
 
-# --- placement (6) ---------------------------------------------------------------------------
+# --- placement: swarmkit manager/scheduler --------------------------------------------------------
 @scenario(managers=3, workers=2)
 def spread_two_levels(p):
     rooms = {"m1": "a 1", "m2": "a 2", "m3": "b 1", "w1": "b 1", "w2": "b 2"}
@@ -67,14 +67,17 @@ def pause_and_a_failing_task(p):
 
 @scenario()
 def pending_tasks_and_scaling(p):
-    """Scaling down takes the unplaced first (2.3); scaling up drops them (a TRAP of 6.4)."""
+    """Scaling down removes unplaced tasks first; scaling up drops them from the queue.
+
+    Source: swarmkit manager/orchestrator/replicated/services.go, manager/scheduler/scheduler.go.
+    """
     create(p, "one", "--replicas 5 --replicas-max-per-node 1")
     p.until("explained", lambda: len(facts.running(p.sock, "one")) == 3 and p.errors("one"))
     before = {t["id"] for t in facts.running(p.sock, "one")}
     p.ok("service scale -d one=3")
-    p.until("fewer", lambda: len(wanted(p, "one")) == 3)
+    p.until("fewer", lambda: len(desired_tasks(p, "one")) == 3)
     p.c.sleep(2)
-    p.note("unplaced_go_first", [before == set(wanted(p, "one")), p.states("one")])
+    p.note("unplaced_go_first", [before == set(desired_tasks(p, "one")), p.states("one")])
     create(p, "ssd", "--replicas 2 --constraint node.labels.disk==ssd")
     p.until("explained", lambda: p.errors("ssd"))
     p.c.sleep(1)
@@ -87,7 +90,7 @@ def pending_tasks_and_scaling(p):
     p.note("older_ones_stay_for_ever", [p.states("ssd"), p.errors("ssd")])
 
 
-# --- ports and networks (5) ------------------------------------------------------------------
+# --- ports and networks: swarmkit manager/allocator -----------------------------------------------
 def ports(p, svc):
     keys = ("Protocol", "TargetPort", "PublishedPort", "PublishMode")
     found = facts.service(p.sock, svc)["Endpoint"].get("Ports") or []
@@ -161,7 +164,10 @@ def two_networks(p):
 # --- secrets and configs ---------------------------------------------------------------------
 @scenario(managers=1, workers=1)
 def removed_while_read(p):
-    """Only current specs hold a secret or config, not running tasks nor the previous spec (1.6)."""
+    """Only current specs use a secret or config, not running tasks nor the previous spec.
+
+    Source: swarmkit manager/controlapi/secret.go.
+    """
     p.ok("secret create pw -", stdin="pw")
     p.ok("config create cfg -", stdin="cfg")
     create(p, "db", "--secret pw --config source=cfg,target=/cfg --restart-delay 60s")

@@ -1,17 +1,17 @@
-"""Updates and rollback; how tasks stop, and how many are remembered."""
+"""Updates and rollback; how tasks stop, and how many old tasks are kept."""
 
 import collections
 
 import facts
-from more.helpers import create, scenario, settle, wanted
+from more.helpers import create, scenario, settle, desired_tasks
 
 
-# --- updates and rollback (4) ----------------------------------------------------------------
+# --- updates and rollback: swarmkit manager/orchestrator/update/updater.go ------------------------
 @scenario()
 def force_two_at_a_time(p):
     create(p, "web", "--replicas 5 --update-parallelism 2 --update-delay 3s")
     p.running("web", 5)
-    before = set(wanted(p, "web"))
+    before = set(desired_tasks(p, "web"))
     p.ok("service update -d --force web")
     p.c.sleep(0.5)
     started = facts.service(p.sock, "web")["UpdateStatus"]["State"]
@@ -28,13 +28,13 @@ def force_two_at_a_time(p):
     p.note("fewest_running", min(fewest))
     p.note("most_waiting", max(out))
     p.note("counter", sorted({t["force"] for t in facts.running(p.sock, "web")}))
-    p.note("kept", len(before & set(wanted(p, "web"))))
+    p.note("kept", len(before & set(desired_tasks(p, "web"))))
     p.note("states", p.states("web"))
 
 
 @scenario()
 def start_first_fails(p):
-    """The old task stays while the new one fails; with continue it is lost in the end (4.9)."""
+    """The old task stays while the new one fails; with continue it is lost in the end."""
     options = "--replicas 2 --update-order start-first --restart-delay 60s"
     create(p, "careful", options)
     create(p, "bold", f"{options} --update-failure-action continue")
@@ -52,7 +52,7 @@ def start_first_fails(p):
 
 @scenario()
 def rollback_fails(p):
-    """A rollback to a spec that fails, with each rollback action (4.7)."""
+    """A rollback to a spec that fails, with each rollback action."""
     for action in ("pause", "continue"):
         create(p, action, f"--replicas 2 --restart-delay 5s --rollback-failure-action {action}")
         p.running(action, 2)
@@ -69,12 +69,15 @@ def rollback_fails(p):
 
 @scenario()
 def scale_a_paused_update(p):
-    """Scaling resumes a paused update, and takes the place of the previous spec (4.2)."""
+    """Scaling resumes a paused update, and replaces the previous spec.
+
+    Source: swarmkit manager/controlapi/service.go.
+    """
     create(p, "web", "--replicas 3 --restart-delay 60s")
     p.running("web", 3)
 
     def old():
-        return sum(t["image"] == "demo:1" for t in wanted(p, "web").values())
+        return sum(t["image"] == "demo:1" for t in desired_tasks(p, "web").values())
 
     def image(spec):
         found = facts.service(p.sock, "web").get(spec)
@@ -96,7 +99,10 @@ def scale_a_paused_update(p):
 
 @scenario()
 def automatic_rollback_forgets(p):
-    """After an automatic rollback there is no previous spec, so none can be asked for (4.2)."""
+    """After an automatic rollback there is no previous spec to return to.
+
+    Source: swarmkit manager/controlapi/service.go.
+    """
     create(p, "web", "--replicas 2 --update-failure-action rollback --restart-delay 1s")
     p.running("web", 2)
     p.say("none_yet", "service rollback -d web")
@@ -121,7 +127,7 @@ def one_update_interrupts_another(p):
     p.c.sleep(2)
     p.note(
         "waits",
-        [sorted(t["image"] for t in wanted(p, "web").values()), facts.update_status(p.sock, "web")],
+        [sorted(t["image"] for t in desired_tasks(p, "web").values()), facts.update_status(p.sock, "web")],
     )
     p.ok("service update -d --image demo:1 --env-add V=3 --update-delay 0s web")
     p.note("ended", settle(p, "web"))
@@ -132,7 +138,10 @@ def one_update_interrupts_another(p):
 
 @scenario()
 def stop_grace(p):
-    """Grace is in whole seconds, less than one is none; a stop begins a second late (7.5, 8.4)."""
+    """The grace period is in whole seconds, less than one is none; a stop begins a second late.
+
+    Source: swarmkit agent/task.go, moby daemon/cluster/executor/container/adapter.go.
+    """
     for name, grace in (("none", "0s"), ("half", "500ms"), ("four", "4s")):
         options = f"--stop-grace-period {grace} --update-monitor 1s"
         p.ok(f"service create -d --name {name} {options} demo:1")
@@ -146,7 +155,10 @@ def stop_grace(p):
 
 @scenario()
 def history_of_one(p):
-    """The limit counts the running task, and acts when a task is created (2.10)."""
+    """The limit counts the running task, and acts when a task is created.
+
+    Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go.
+    """
     create(p, "web", "--replicas 2 --update-parallelism 0")
 
     def again():
