@@ -62,8 +62,7 @@ class ConnectedCluster(RealCluster):
                 name=info["Name"],
             )
         if not allow_faults:
-            api = client.api
-            api.mount(api.base_url, LabelGuard(api.get_adapter(api.base_url), api))
+            client.api.auth = LabelGuard(client.api)  # requests calls it with every request
         self._clients[info["Swarm"]["NodeID"]] = client
 
     # -- looking ---------------------------------------------------------------------
@@ -115,18 +114,18 @@ def _name(node: Json) -> str:
 
 
 class LabelGuard:
-    """A transport adapter in front of a client's own: labels new objects, protects all others."""
+    """Changes a client's requests before they are sent: labels new objects, protects all others."""
 
-    def __init__(self, adapter: Any, api: docker.APIClient) -> None:
-        self._adapter, self._api = adapter, api
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
 
-    def send(self, request: Any, **options: Any) -> Any:
-        if request.method not in ("GET", "HEAD") and not ALWAYS_ALLOWED.match(request.path_url):
-            self._check(request)
-        return self._adapter.send(request, **options)
+    def __call__(self, request: Any) -> Any:
+        """The request, with the label if it creates or updates an object of ours.
 
-    def _check(self, request: Any) -> None:
-        """Raise LabError for a change of an object without the label; add it to new ones."""
+        Raises LabError for a change of an object without the label.
+        """
+        if request.method in ("GET", "HEAD") or ALWAYS_ALLOWED.match(request.path_url):
+            return request
         match = OBJECT.match(request.path_url)
         creates = match is not None and match["id"] == "create"
         if match is None or not (creates or self._is_labelled(match[1], match["id"])):
@@ -140,6 +139,7 @@ class LabelGuard:
             body = json.loads(request.body or "{}")
             body["Labels"] = {**(body.get("Labels") or {}), CREATED_HERE: "true"}
             request.prepare_body(data=json.dumps(body), files=None)
+        return request
 
     def _is_labelled(self, kind: str, id: str) -> bool:
         path = f"/{kind}/{id}" + ("/json" if kind == "containers" else "")
@@ -147,6 +147,3 @@ class LabelGuard:
         object = response.json() if response.ok else {}
         labelled = object.get("Spec") or object.get("Config") or object
         return CREATED_HERE in (labelled.get("Labels") or {})
-
-    def close(self) -> None:
-        self._adapter.close()

@@ -33,29 +33,21 @@ DIAL_STDIO = ("docker", "system", "dial-stdio")
 CHUNK_BYTES = 1 << 16
 
 
-def client_over(dial: Dial, name: str, timeout_s: float = 60) -> docker.DockerClient:
+def client_over(dial: Dial, name: str) -> docker.DockerClient:
     """A stock client of the engine that `dial` connects to, with the engine's own API version."""
     # A port and a version must be given: the SDK asks for them before an adapter can be mounted.
-    client = docker.DockerClient(base_url=f"http://{name}:2375", version="1.44", timeout=timeout_s)
+    client = docker.DockerClient(base_url=f"http://{name}:2375", version="1.44")
     client.api.mount("http://", _Adapter(dial))
     client.api._version = client.api.version(api_version=False)["ApiVersion"]
     return client
 
 
-def exec_dial(api: docker.APIClient, container: str) -> Dial:
-    """Connects to the engine inside a container, by way of the engine outside."""
-    return partial(_dial_exec, api, container)
-
-
-def ssh_dial(url: str) -> Dial:
-    """Connects to the engine at `ssh://user@host:port`, with the user's own `ssh` and settings."""
+def dial_ssh(url: str) -> socket.socket:
+    """A connection to the engine at `ssh://user@host:port`, by the user's own `ssh`."""
     where = urlsplit(url)
     port = ("-p", str(where.port)) if where.port else ()
     user = ("-l", where.username) if where.username else ()
-    return partial(_dial_program, ["ssh", *port, *user, "--", where.hostname or "", *DIAL_STDIO])
-
-
-def _dial_program(command: list[str]) -> socket.socket:
+    command = ["ssh", *port, *user, "--", where.hostname or "", *DIAL_STDIO]
     ours, theirs = socket.socketpair()
     with theirs:
         program = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
@@ -63,7 +55,8 @@ def _dial_program(command: list[str]) -> socket.socket:
     return ours
 
 
-def _dial_exec(api: docker.APIClient, container: str) -> socket.socket:
+def dial_exec(api: docker.APIClient, container: str) -> socket.socket:
+    """A connection to the engine inside a container, by way of the engine outside."""
     try:
         created = api.exec_create(container, list(DIAL_STDIO), stdin=True)
         stream = api.exec_start(created["Id"], socket=True)

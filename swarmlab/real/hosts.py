@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from docker.utils import kwargs_from_env
 
 from swarmlab.errors import LabError
 from swarmlab.model.versions import REAL_API_VERSION_MIN, REAL_DOCKER_MIN
-from swarmlab.real.dial import client_over, ssh_dial
+from swarmlab.real.dial import client_over, dial_ssh
 from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
 
@@ -23,7 +24,7 @@ def client_for_host(host: str | None = None) -> docker.DockerClient:
     url = arguments["base_url"] or "unix:///var/run/docker.sock"
     with lab_errors(_("Docker at {url}", url=url)):
         if url.startswith("ssh://"):
-            client = client_over(ssh_dial(url), urlsplit(url).hostname or "")
+            client = client_over(partial(dial_ssh, url), urlsplit(url).hostname or "")
         else:
             client = docker.DockerClient(**arguments)
         version = client.version()

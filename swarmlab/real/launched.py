@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import docker
 
@@ -16,7 +17,7 @@ from swarmlab.errors import LabError
 from swarmlab.model.versions import ENGINE_IMAGE
 from swarmlab.real import engines, images
 from swarmlab.real.cluster import RealCluster
-from swarmlab.real.dial import client_over, exec_dial
+from swarmlab.real.dial import client_over, dial_exec
 from swarmlab.real.hosts import client_for_host
 from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
@@ -72,7 +73,7 @@ class LaunchedCluster(RealCluster):
         name = name or self.default_node()
         self.check_names(name)
         if name not in self._clients:
-            dial = exec_dial(self._outer.api, self._container(name))
+            dial = partial(dial_exec, self._outer.api, self._container(name))
             self._clients[name] = client_over(dial, name)
         return self._clients[name]
 
@@ -82,10 +83,8 @@ class LaunchedCluster(RealCluster):
     # -- faults ----------------------------------------------------------------------
     def crash(self, *names: str) -> None:
         """Kill these engines, and all that runs in them, now."""
-        self.check_names(*names)
-        for name in names:
-            if name in self.up():
-                self._outer.api.kill(self._container(name))
+        for name in [name for name in names if self.is_up(name)]:
+            self._outer.api.kill(self._container(name))
 
     def stop(self, *names: str) -> None:
         """Stop these engines in an orderly way."""
