@@ -14,7 +14,7 @@ from docker.types import SecretReference
 import swarmlab
 from swarmlab.errors import PermissionDenied, Unauthorized
 from swarmlab.manager.ca import certificates as ca
-from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal
+from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, new_unlock_key
 from swarmlab.model import EMPTY, Cluster, Document, Node, Role, freeze
 from swarmlab.model.messages import ListObjects, RemoveNode
 from swarmlab.model.trace_records import SessionRefused
@@ -276,11 +276,11 @@ def test_a_manager_that_was_down_during_a_rotation_needs_the_old_key(cluster, cl
 
 def test_a_thousand_wrong_keys_open_nothing():
     simulation, disk = Simulation(1), Disk()
-    right, file = ca.new_unlock_key(simulation), KeyFile(disk, simulation)
+    right, file = new_unlock_key(simulation), KeyFile(disk, simulation)
     file.write("private", b"d" * 32, right)
     for _ in range(1000):
         with pytest.raises(Unauthorized):
-            file.read(ca.new_unlock_key(simulation))
+            file.read(new_unlock_key(simulation))
     assert file.read(right) == ("private", b"d" * 32)
 
 

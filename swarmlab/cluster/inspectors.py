@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError, PermissionDenied
-from swarmlab.manager.ca.certificates import digest_of, verify
+from swarmlab.manager.ca.certificates import verify
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
+from swarmlab.manager.ca.join_tokens import digest_of
 from swarmlab.manager.store import StoreCodec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from swarmlab.engine.credentials import Credentials
 from swarmlab.errors import EngineFault, InvalidArgument, NotAvailable, SwarmError, Unavailable
-from swarmlab.manager.ca import certificates
+from swarmlab.manager.ca import certificates, join_tokens
+from swarmlab.manager.ca.data_keys import new_unlock_key
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Cluster, Document, Node, NodeSpec, NodeStatus, Role, SwarmNetwork
 from swarmlab.model.messages import GetRootCertificate, IssueCertificate, Issued
@@ -55,8 +56,8 @@ def first_objects(
     cluster = Cluster(
         id=simulation.new_id(),
         spec=request["Spec"],
-        worker_token=certificates.new_token(certificate, simulation),
-        manager_token=certificates.new_token(certificate, simulation),
+        worker_token=join_tokens.new_token(certificate, simulation),
+        manager_token=join_tokens.new_token(certificate, simulation),
         root_certificate=certificate,
         root_key=key,
         default_address_pool=request["DefaultAddrPool"],
@@ -64,7 +65,7 @@ def first_objects(
         data_path_port=request["DataPathPort"],
     )
     if cluster.autolock:
-        cluster = cluster.with_(unlock_key=certificates.new_unlock_key(simulation))
+        cluster = cluster.with_(unlock_key=new_unlock_key(simulation))
     role, availability = Role.MANAGER, request["Availability"]
     node = Node(
         id=simulation.new_id(),
@@ -98,7 +99,7 @@ class JoinOperation:
     ) -> None:
         self.machine, self.credentials, self.request = machine, credentials, request
         self._accepted, self._failed = accepted, failed
-        self.digest_hex = certificates.parse_token(request["JoinToken"]).digest_hex
+        self.digest_hex = join_tokens.root_digest(request["JoinToken"])
         self.attempt = 0
 
     @property
@@ -123,7 +124,7 @@ class JoinOperation:
     def _check_root(self, reply: Call, target: str) -> None:
         if reply.error is not None:
             self._retry(connection_refused(self.remote))
-        elif certificates.digest_of(reply.value) != self.digest_hex:
+        elif join_tokens.digest_of(reply.value) != self.digest_hex:
             error = "remote CA does not match fingerprint. Expected: " + self.digest_hex
             self.machine.after(JOIN_RETRY_NS, self._retry, EngineFault(error))
         else:

@@ -13,6 +13,8 @@ from dataclasses import replace
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
 from swarmlab.manager import secrets, validation
 from swarmlab.manager.ca import certificates
+from swarmlab.manager.ca.data_keys import new_unlock_key
+from swarmlab.manager.ca.join_tokens import new_token
 from swarmlab.manager.leader import Leader, is_safe_to_remove
 from swarmlab.manager.store import Change, Store, check_version, create, remove, update
 from swarmlab.model import (
@@ -185,13 +187,13 @@ def update_cluster(view: Store, command: messages.UpdateCluster, leader: Leader)
     rotation = _root_rotation(cluster, spec, simulation) or cluster.rotation
     changed, root = cluster.with_(spec=_public(spec), rotation=rotation), cluster.root_certificate
     if command.worker_token_rotation:
-        changed = changed.with_(worker_token=certificates.new_token(root, simulation))
+        changed = changed.with_(worker_token=new_token(root, simulation))
     if command.manager_token_rotation:
-        changed = changed.with_(manager_token=certificates.new_token(root, simulation))
+        changed = changed.with_(manager_token=new_token(root, simulation))
     if not changed.autolock:
         changed = changed.with_(unlock_key="")
     elif command.unlock_key_rotation or not changed.unlock_key:
-        changed = changed.with_(unlock_key=certificates.new_unlock_key(simulation))
+        changed = changed.with_(unlock_key=new_unlock_key(simulation))
     return [update(changed)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
-from swarmlab.errors import InvalidArgument, Unimplemented
+from swarmlab.errors import BadParameter, InvalidArgument, Unimplemented
 from swarmlab.manager import constraints
 from swarmlab.manager.secrets import check_references
 from swarmlab.manager.store import Store
@@ -24,25 +24,16 @@ from swarmlab.model import (
     UpdateConfig,
     is_ingress,
 )
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS
 
 SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
 SERVICE_NAME_LENGTH_MAX = 63
 NANO_CPUS_MIN, MEMORY_BYTES_MIN = 1_000_000, 4 * 1024 * 1024
-# Docker's grammar of image references, without the digest's algorithm zoo.
-# Source: distribution/reference/regexp.go.
-_DOMAIN = (
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
-)
-_PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-REFERENCE = re.compile(
-    rf"^(?:{_DOMAIN}(?::[0-9]+)?/)?{_PATH}(?:/{_PATH})*"
-    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,})?$"
-)
 
 
 def check_service(spec: ServiceSpec) -> None:
-    """Everything that can be said of a service's spec without looking at the store."""
+    """Check everything in a service's spec that does not depend on the store."""
     if not spec.name:
         raise InvalidArgument("meta: name must be provided")
     if not SERVICE_NAME.match(spec.name):
@@ -76,8 +67,11 @@ def _check_resources(resources: Document) -> None:
 def _check_container(task: TaskSpec) -> None:
     if not task.image:
         raise InvalidArgument("ContainerSpec: image reference must be provided")
-    if not REFERENCE.match(task.image):
-        raise InvalidArgument(f'ContainerSpec: "{task.image}" is not a valid repository/tag')
+    try:
+        ImageReference.parse(task.image)
+    except BadParameter:
+        message = f'ContainerSpec: "{task.image}" is not a valid repository/tag'
+        raise InvalidArgument(message) from None
     targets = [mount.get("Target", "") for mount in task.container.get("Mounts") or ()]
     for first, second in combinations(targets, 2):
         if first == second:
@@ -131,7 +125,7 @@ def _check_endpoint(spec: ServiceSpec) -> None:
 
 
 def check_networks(spec: ServiceSpec, view: Store) -> None:
-    """The ingress network joins services by their published ports, never by name."""
+    """Refuse an explicit attachment to the ingress network: published ports attach to it."""
     for attachment in spec.task.networks:
         network = view.get(SwarmNetwork, attachment.get("Target", ""))
         if network is not None and network.spec.get("Ingress"):
@@ -141,7 +135,7 @@ def check_networks(spec: ServiceSpec, view: Store) -> None:
 
 
 def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
-    """No ingress port may meet another service's port; host ports may meet each other."""
+    """Refuse a published port that conflicts with another service's; two host ports do not."""
     for own_port in spec.ports:
         number = own_port.get("PublishedPort")
         if not number:
@@ -161,7 +155,7 @@ def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
 
 
 def check_update(old: ServiceSpec, new: ServiceSpec) -> None:
-    """What an update of a service may never change."""
+    """Refuse changes that no update of a service may make."""
     if old.mode != new.mode:
         raise Unimplemented("service mode change is not allowed")
     if old.name != new.name:

@@ -57,6 +57,12 @@ class Seal:
             raise WrongKey("sealed with another key, or damaged") from None
 
 
+def new_unlock_key(simulation: Simulation) -> str:
+    """`SWMKEY-1-` and 32 random bytes in unpadded base64."""
+    key = base64.b64encode(simulation.random_bytes(KEY_BYTES)).decode()
+    return KEY_PREFIX + key.rstrip("=")
+
+
 def unlock_key_bytes(text: str) -> bytes:
     """The bytes of `SWMKEY-1-…`; refused in the engine's words."""
     body = text.strip().removeprefix(KEY_PREFIX)

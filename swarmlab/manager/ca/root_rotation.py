@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 
-from swarmlab.manager.ca.certificates import new_token, public_key_of
+from swarmlab.manager.ca.certificates import public_key_of
+from swarmlab.manager.ca.join_tokens import new_token
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import Cluster, Node, StoreObject
