@@ -39,7 +39,7 @@ def test_every_route_is_there_once_and_has_a_handler():
 
 
 def test_all_answers_carry_dockers_headers(lab):
-    """Spec 7.1."""
+    """Source: moby daemon/server/middleware/version.go, experimental.go."""
     for path in ("/_ping", "/nodes", "/nope"):
         headers = lab.ask("GET", path).headers
         assert headers["Api-Version"] == "1.50"
@@ -90,7 +90,7 @@ def test_bad_bodies_are_refused(lab, headers, data, text):
 
 
 def test_booleans_are_lenient_except_where_go_parses_them(lab):
-    """Spec 7.1."""
+    """Source: moby daemon/server/httputils/httputils.go."""
     service = lab.service()
     for word in ("yes", "2", "TRUE"):
         assert lab.ask("GET", f"/containers/json?all={word}").status_code == 200
@@ -109,7 +109,7 @@ def test_a_mistake_of_our_own_is_a_500_and_not_the_end(lab, caplog):
 
 # -- the swarm -----------------------------------------------------------------------------
 def test_off_a_manager_the_refusal_says_why(alone):
-    """Spec 1.8."""
+    """Source: moby daemon/cluster/errors.go."""
     status, text = refused(alone.ask("GET", "/services"))
     assert status == 503
     assert 'Use "docker swarm init"' in text
@@ -121,7 +121,10 @@ def test_off_a_manager_the_refusal_says_why(alone):
 
 
 def test_the_clis_init_body_is_filled_with_defaults(alone):
-    """Spec 7.14: availability is empty, Labels null, and only typed flags are in Spec."""
+    """Availability is empty, Labels null, and only flags that were given are in Spec.
+
+    Source: docker/cli cli/command/swarm/init.go.
+    """
     body = {
         "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "", "Availability": "", "SubnetSize": 24,
         "DataPathPort": 0, "ForceNewCluster": False, "DefaultAddrPool": [],
@@ -167,7 +170,7 @@ def test_the_clis_init_body_is_filled_with_defaults(alone):
     ],
 )
 def test_bad_init_parameters_are_refused(alone, body, status, text):
-    """Spec 6.10: some of them with status 500."""
+    """Some of them with status 500. Source: moby daemon/cluster/{swarm,listen_addr}.go."""
     assert refused(alone.ask("POST", "/swarm/init", json=body)) == (status, text)
 
 
@@ -211,7 +214,7 @@ def test_nodes_are_found_by_id_hostname_and_beginning_of_an_id(lab):
 
 
 def test_label_means_the_engines_label_and_node_label_the_nodes(lab):
-    """Spec 7.4 TRAP."""
+    """TRAP. Source: moby daemon/cluster/filters.go."""
     assert len(lab.client.nodes.list(filters={"label": "disk=ssd"})) == 1
     assert lab.client.nodes.list(filters={"node.label": "disk=ssd"}) == []
     assert lab.client.nodes.list(filters={"role": "worker"}) == []
@@ -250,7 +253,7 @@ def test_a_service_goes_round_with_the_sdk(lab):
 
 
 def test_a_stale_version_is_a_500(lab):
-    """Spec 2.2 TRAP."""
+    """Source: moby daemon/server/httpstatus/status.go."""
     service = lab.service()
     body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
     assert refused(lab.ask("POST", f"/services/{service.id}/update?version=1", json=body)) == (
@@ -275,7 +278,7 @@ def test_bad_update_parameters_are_refused(lab, query, status, text):
 
 
 def test_networks_of_a_service_are_resolved_or_refused(lab):
-    """Spec 6.3, step 1."""
+    """Source: moby daemon/server/router/swarm/cluster_routes.go."""
     network = lab.client.networks.create("back", driver="overlay")
     spec = {"TaskTemplate": {"ContainerSpec": {"Image": "n"}, "Networks": [{"Target": "back"}]}}
     assert lab.service(**spec).spec.task["Networks"] == ({"Target": network.id},)
@@ -349,7 +352,7 @@ def test_swarm_and_local_networks_are_one_list(lab):
 
 
 def test_predefined_and_taken_names_are_refused(lab):
-    """Spec 6.8."""
+    """Source: moby daemon/cluster/networks.go; swarmkit manager/controlapi/network.go."""
     made = lab.client.networks.create("back", driver="overlay", attachable=True)
     assert made.attrs["Attachable"] is True
     for name, status, text in (

@@ -68,7 +68,7 @@ def test_followed_logs_end_when_the_machine_does(lab):
 
 
 def test_a_services_logs_say_where_each_line_is_from(lab):
-    """Spec 7.9: the CLI makes its prefix of the details."""
+    """The CLI makes its prefix from the details. Source: docker/cli command/service/logs.go."""
     service = lab.service()
     task = lab.engine.task(service, 1, TaskState.RUNNING)
     ended(lab, ["echo", "hello"], name=task.name)

@@ -55,7 +55,10 @@ def test_times_have_as_many_digits_as_they_need(unix_ns, text):
 
 # -- specs -----------------------------------------------------------------------------
 def test_the_smallest_spec_gets_exactly_what_the_engine_stores():
-    """Spec 6.5, 7.14: one replica, labels, ForceUpdate, Runtime; no policy that was not sent."""
+    """One replica, labels, ForceUpdate, Runtime; no policy that was not sent.
+
+    Source: moby daemon/cluster/convert/service.go.
+    """
     assert stored({}) == {
         "Name": "web",
         "Labels": {},
@@ -69,7 +72,7 @@ def test_the_smallest_spec_gets_exactly_what_the_engine_stores():
 
 
 def test_nulls_and_unknown_fields_count_as_absent_at_any_depth():
-    """docker-py sends nested nulls. Spec 7.13."""
+    """docker-py sends nested nulls. Source: docker-py docker/types/services.py."""
     sent = {"Labels": None, "Colour": 1, "Mode": {"Replicated": {"Replicas": None}}}
     assert stored({**sent, "TaskTemplate": {"Networks": None, "Placement": {"X": 1}}}) == stored(
         {"TaskTemplate": {"Placement": {}}}
@@ -77,7 +80,10 @@ def test_nulls_and_unknown_fields_count_as_absent_at_any_depth():
 
 
 def test_presence_counts_for_objects_and_pointers_but_not_for_plain_zeros():
-    """An empty object is kept, a sent `Window: 0` too; a plain zero is nothing. Spec 9.4."""
+    """An empty object is kept, a sent `Window: 0` too; a plain zero is absent.
+
+    Source: docker-py tests/integration/api_service_test.py.
+    """
     task = {
         "RestartPolicy": {"Condition": "any", "Delay": 5, "MaxAttempts": 5, "Window": 0},
         "Resources": {"Limits": {"NanoCPUs": 4_000_000, "Pids": 0}, "Reservations": {}},
@@ -88,7 +94,10 @@ def test_presence_counts_for_objects_and_pointers_but_not_for_plain_zeros():
 
 
 def test_a_given_update_config_without_parallelism_means_all_at_once():
-    """Spec 6.5 TRAP: the default of 1 applies only when the whole object is absent."""
+    """TRAP: the default of 1 applies only when the whole object is absent.
+
+    Source: swarmkit api/defaults/service.go.
+    """
     config = stored({"UpdateConfig": {"Delay": 5}})["UpdateConfig"]
     assert config == {
         "Parallelism": 0, "MaxFailureRatio": 0, "Delay": 5, "FailureAction": "pause",
@@ -97,7 +106,7 @@ def test_a_given_update_config_without_parallelism_means_all_at_once():
 
 
 def test_ports_get_words_and_unknown_words_become_the_default():
-    """Spec 6.5 TRAP."""
+    """TRAP: an unknown word is not an error. Source: moby daemon/cluster/convert/service.go."""
     ports = [{"TargetPort": 80, "PublishMode": "foo"}, {"Protocol": "UDP", "PublishMode": "host"}]
     endpoint = stored({"EndpointSpec": {"Ports": ports}})["EndpointSpec"]
     assert endpoint == {
@@ -110,7 +119,7 @@ def test_ports_get_words_and_unknown_words_become_the_default():
 
 
 def test_jobs_get_their_counts():
-    """Spec 6.5: MaxConcurrent 1, TotalCompletions as many."""
+    """MaxConcurrent 1, TotalCompletions as many. Source: moby daemon/cluster/convert/service.go."""
     assert stored({"Mode": {"ReplicatedJob": {}}})["Mode"] == {
         "ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}
     }
@@ -148,14 +157,17 @@ def test_networks_are_resolved_in_their_order_and_a_missing_name_is_invented():
     ],
 )
 def test_conversion_refuses_in_mobys_words(body, text):
-    """Spec 6.6."""
+    """Source: moby daemon/cluster/convert/service.go."""
     with pytest.raises(BadParameter) as refusal:
         stored(body)
     assert str(refusal.value) == text
 
 
 def test_defaults_can_be_inserted_and_submitted_again_without_a_change_of_meaning():
-    """Spec 6.5; the SDK's update sends back what it read with insertDefaults."""
+    """The SDK's update sends back what it read with insertDefaults.
+
+    Source: swarmkit api/defaults/service.go.
+    """
     spec = stored({"UpdateConfig": {"Parallelism": 3}})
     shown = specs.with_defaults(spec)
     assert shown["RollbackConfig"]["Parallelism"] == 1
@@ -167,7 +179,7 @@ def test_defaults_can_be_inserted_and_submitted_again_without_a_change_of_meanin
 
 
 def test_init_merges_a_swarm_spec_and_update_replaces_it():
-    """Spec 3.11 TRAP."""
+    """TRAP: an update replaces the whole spec. Source: moby daemon/cluster/swarm.go, Update."""
     sent = {"Raft": {"SnapshotInterval": 5000, "ElectionTick": 0}, "Labels": None}
     merged = specs.swarm_spec(sent, merge=True)
     assert merged["Raft"]["SnapshotInterval"] == 5000
@@ -182,7 +194,7 @@ def test_init_merges_a_swarm_spec_and_update_replaces_it():
 
 @pytest.mark.parametrize("field", ["Role", "Availability"])
 def test_a_node_update_needs_role_and_availability(field):
-    """Spec 6.7 TRAP: there is no merge with the stored spec."""
+    """TRAP: there is no merge with the stored spec. Source: moby daemon/cluster/convert/node.go."""
     body = {"Role": "Worker", "Availability": "DRAIN", "Labels": {"a": "b"}}
     assert specs.node_spec(body) == {**body, "Role": "worker", "Availability": "drain"}
     with pytest.raises(BadParameter, match=f'invalid {field}: ""'):
@@ -206,7 +218,7 @@ def task(state: TaskState, desired: TaskState = TaskState.RUNNING, **fields: obj
 
 
 def test_a_service_says_only_what_applies():
-    """Spec 7.5."""
+    """Source: moby api/types/swarm/service.go."""
     assert wire.service(service(), at) == {
         "ID": "s1", "Version": {"Index": 21}, "CreatedAt": at(1), "UpdatedAt": at(2),
         "Spec": SPEC, "Endpoint": {"Spec": {}},
@@ -220,7 +232,10 @@ def test_a_service_says_only_what_applies():
 
 
 def test_a_task_leaves_out_slot_node_and_error_while_it_has_none():
-    """Spec 7.6: `Slot` is absent for global tasks and the first of a job."""
+    """`Slot` is absent for global tasks and the first of a job.
+
+    Source: moby api/types/swarm/task.go.
+    """
     bare = wire.task(task(TaskState.PENDING), at)
     assert not {"Slot", "NodeID", "NetworksAttachments", "JobIteration"} & bare.keys()
     assert bare["Status"] == {
@@ -248,7 +263,7 @@ def test_counts_are_of_what_was_observed_and_of_a_jobs_present_run():
 
 
 def test_a_secrets_data_is_never_told():
-    """Spec 5.2 TRAP."""
+    """TRAP: a secret's data is never returned. Source: moby daemon/cluster/convert/secret.go."""
     secret = Secret(id="x", spec=Document(Name="s"), data=b"hunter2")
     assert "hunter2" not in json.dumps(wire.secret(secret, at))
     assert set(wire.secret(secret, at)) == {"ID", "Version", "CreatedAt", "UpdatedAt", "Spec"}
@@ -261,7 +276,7 @@ def node(**fields: object) -> Node:
 
 
 def test_a_swarm_event_names_old_and_new_of_what_changed():
-    """Spec 7.12."""
+    """Source: moby daemon/events.go, generateClusterEvent."""
     ready = node(status=NodeStatus(state=NodeState.READY))
     event = wire.swarm_event("update", node(), ready)
     assert event == {

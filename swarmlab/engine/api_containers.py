@@ -65,10 +65,10 @@ TESTS: dict[str, filters.Test] = {
 
 
 def containers(request: ApiRequest) -> Any:
-    selection, limit = request.filters(TESTS), request.number("limit") or 0
+    criteria, limit = request.filters(TESTS), request.number("limit") or 0
     now_ns = request.engine.machine.simulation.now_ns
-    ended_too = request.flag("all") or limit > 0 or "status" in selection or "exited" in selection
-    newest_first = reversed(selection.keep(request.engine.containers.all(), TESTS))
+    ended_too = request.flag("all") or limit > 0 or "status" in criteria or "exited" in criteria
+    newest_first = reversed(criteria.keep(request.engine.containers.all(), TESTS))
     selected = [c for c in newest_first if ended_too or c.running]
     return [
         {

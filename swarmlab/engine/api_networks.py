@@ -1,4 +1,4 @@
-"""/networks and /volumes: the swarm's networks and this engine's own, in one list.
+"""/networks and /volumes: the networks of the swarm and of this engine, and its volumes.
 
 Source: moby daemon/server/router/network, daemon/cluster/networks.go, daemon/network.go.
 """
@@ -36,31 +36,34 @@ TESTS: dict[str, filters.Test] = {
 }
 
 
-# -- finding --------------------------------------------------------------------------------------
+# -- look-up --------------------------------------------------------------------------------------
 def _all(request: ApiRequest, scope: str = "") -> list[SwarmNetwork]:
-    """Swarm networks where this node may know them, then its own."""
-    found: list[SwarmNetwork] = []
+    """The swarm's networks, if this is a manager, then the engine's own."""
+    networks: list[SwarmNetwork] = []
     if scope in ("", "swarm") and request.engine.is_manager:
-        found += request.list(SwarmNetwork)[0]
+        networks += request.list(SwarmNetwork)[0]
     if scope in ("", "local"):
-        found += request.engine.local_resources.networks.values()
-    return found
+        networks += request.engine.local_resources.networks.values()
+    return networks
 
 
 def _find(
     request: ApiRequest, ref: str, scope: str = "", *, deleting: bool = False
 ) -> SwarmNetwork:
-    found, basis = matching(ref, _all(request, scope))
-    if len(found) > 1:
-        count, what = f"{len(found)} matches found based on {basis}", f"network {ref} is ambiguous"
-        raise BadParameter(f"{what} ({count})" if deleting else f"{count}: {what}")
-    if not found:
+    matches, basis = matching(ref, _all(request, scope))
+    if len(matches) > 1:
+        count, error = (
+            f"{len(matches)} matches found based on {basis}",
+            f"network {ref} is ambiguous",
+        )
+        raise BadParameter(f"{error} ({count})" if deleting else f"{count}: {error}")
+    if not matches:
         raise NoSuchObject(f"network {ref} not found")
-    return found[0]
+    return matches[0]
 
 
 def resolve(request: ApiRequest, ref: str) -> str:
-    """From what a service's spec calls a network to its id; the engine's own are refused."""
+    """The id of a network that a service's spec refers to; the engine's own are refused."""
     try:
         return request.get(SwarmNetwork, ref).id
     except NoSuchObject as error:
@@ -76,8 +79,8 @@ def resolve(request: ApiRequest, ref: str) -> str:
 
 # -- the API --------------------------------------------------------------------------------------
 def networks(request: ApiRequest) -> Any:
-    shown = [wire.network(n, request.time) for n in _all(request)]
-    return request.filters(TESTS).keep(shown, TESTS)
+    rows = [wire.network(network, request.time) for network in _all(request)]
+    return request.filters(TESTS).keep(rows, TESTS)
 
 
 def network(request: ApiRequest, ref: str) -> Any:
@@ -88,7 +91,7 @@ def create(request: ApiRequest) -> Any:
     spec = {"Driver": "bridge", **pruned(request.body(), "NetworkCreate")}
     name, simulation = spec.get("Name", ""), request.engine.machine.simulation
     swarm = spec["Driver"] == "overlay" or spec.get("Scope") == "swarm"
-    _check(spec, name)
+    _check_spec(spec, name)
     if swarm and not request.engine.is_manager:
         raise Forbidden(
             NOT_IN_SWARM
@@ -103,12 +106,12 @@ def create(request: ApiRequest) -> Any:
     else:
         spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
         id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
-        made = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
-        request.engine.local_resources.networks[id] = made
+        network = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
+        request.engine.local_resources.networks[id] = network
     return {"Id": id, "Warning": ""}
 
 
-def _check(spec: dict[str, Any], name: str) -> None:
+def _check_spec(spec: dict[str, Any], name: str) -> None:
     if not name:
         raise BadParameter("invalid network name: name is empty")
     if name in BUILTIN:
@@ -120,19 +123,19 @@ def _check(spec: dict[str, Any], name: str) -> None:
         )
     for config in spec.get("IPAM", {}).get("Config", ()):
         subnet = str(config.get("Subnet", ""))
-        whole = _net("subnet", subnet)
-        for what, key in (("range", "IPRange"), ("gateway", "Gateway")):
+        network = _network("subnet", subnet)
+        for name, key in (("range", "IPRange"), ("gateway", "Gateway")):
             part = config.get(key)
-            if part and not whole.supernet_of(_net(what, part)):
-                why = f"subnet {subnet} does not contain {what} {part}"
-                raise BadParameter(f"ipam configuration: {why}")
+            if part and not network.supernet_of(_network(name, part)):
+                error = f"subnet {subnet} does not contain {name} {part}"
+                raise BadParameter(f"ipam configuration: {error}")
 
 
-def _net(what: str, text: str) -> ipaddress.IPv4Network:
+def _network(name: str, text: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(text)
     except ValueError:
-        raise BadParameter(f"ipam configuration: invalid {what} {text}") from None
+        raise BadParameter(f"ipam configuration: invalid {name} {text}") from None
 
 
 def remove(request: ApiRequest, ref: str) -> None:
@@ -151,8 +154,8 @@ def volumes(request: ApiRequest) -> Any:
 def create_volume(request: ApiRequest) -> Any:
     name = request.body().get("Name") or request.engine.machine.simulation.random_bytes(32).hex()
     path = f"/var/lib/docker/volumes/{name}/_data"
-    made = Document(Name=name, Driver="local", Scope="local", Mountpoint=path)
-    return request.engine.local_resources.volumes.setdefault(name, made)
+    volume = Document(Name=name, Driver="local", Scope="local", Mountpoint=path)
+    return request.engine.local_resources.volumes.setdefault(name, volume)
 
 
 def volume(request: ApiRequest, ref: str) -> Any:

@@ -151,7 +151,7 @@ def _event(request: ApiRequest, event: Document) -> Json:
 
 def events(request: ApiRequest) -> Any:
     """The events `since` a time, and new ones `until` another; without one, for ever."""
-    filters, simulation = request.filters(TESTS), request.engine.machine.simulation
+    criteria, simulation = request.filters(TESTS), request.engine.machine.simulation
     start_ns = streams.time_parameter(request, "since", simulation.now_ns + 1)
     end_ns = streams.time_parameter(request, "until", float("inf"))
 
@@ -161,7 +161,7 @@ def events(request: ApiRequest) -> Any:
             events = list(request.engine.events)
             sent_count = next((i for i, event in enumerate(events, 1) if event is last), 0)
             last = events[-1] if events else last
-            for event in filters.keep(events[sent_count:], TESTS):
+            for event in criteria.keep(events[sent_count:], TESTS):
                 if start_ns <= event["time_ns"] <= end_ns:
                     yield json.dumps(_event(request, event)).encode() + b"\n"
             if simulation.now_ns >= end_ns:

@@ -39,10 +39,10 @@ def hijacked_head(request: Request, hijack: Hijack) -> bytes:
     return head(200, headers)
 
 
-def locked(clock: ClockDriver, pieces: Pieces, *, passing: bool = True) -> Iterator[bytes]:
+def locked(clock: ClockDriver, pieces: Pieces) -> Iterator[bytes]:
     """The pieces of a stream, each made while the clock's lock is held.
 
-    Virtual time passes after an empty piece; after None too, unless `passing=False`.
+    Virtual time passes after an empty piece, and real time after None.
     """
     try:
         while True:
@@ -52,7 +52,7 @@ def locked(clock: ClockDriver, pieces: Pieces, *, passing: bool = True) -> Itera
                 except StopIteration:
                     return
             yield piece or b""
-            if piece == b"" or (piece is None and passing):
+            if piece == b"":
                 with clock.lock:
                     clock.sleep(POLL_NS)
             elif piece is None:

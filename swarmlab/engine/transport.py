@@ -138,7 +138,7 @@ class EngineAdapter(HTTPAdapter):
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle
-        pieces = locked(self._clock, hijack.talk(receiver(ours)), passing=False)
+        pieces = locked(self._clock, hijack.talk(receiver(ours)))
         pieces = pieces if hijack.live else iter([b"".join(pieces)])
         threading.Thread(target=send_all, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
@@ -146,12 +146,9 @@ class EngineAdapter(HTTPAdapter):
 
 def _received(request: requests.PreparedRequest) -> Request:
     """The request as a server receives it."""
-    data: Any = request.body or b""
-    if not isinstance(data, (bytes, str)):
-        data = data.read() if hasattr(data, "read") else b"".join(data)
+    body: Any = request.body
     headers, method = dict(request.headers), request.method or "GET"
-    environ = create_environ(request.path_url, method=method, headers=headers, data=data)
-    return Request(environ)
+    return Request(create_environ(request.path_url, method=method, headers=headers, data=body))
 
 
 def _parsed(sock: Any, method: str) -> http.client.HTTPResponse:
