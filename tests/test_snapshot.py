@@ -126,13 +126,13 @@ def luminance(colour: str) -> float:
 
 def test_no_kind_of_task_needs_its_colour_and_every_letter_can_be_read():
     looks = LOOKS.values()
-    assert len({one.letter for one in looks}) == len({one.word for one in looks}) == len(LOOKS)
+    assert len({look.letter for look in looks}) == len({look.title for look in looks}) == len(LOOKS)
     full = [one for one in looks if one.colour]
     assert len({one.shape for one in full}) == len({one.colour for one in full}) == len(LOOKS) - 1
     for one in full:
         assert one.ink in (BLACK, WHITE)
         dark, light = sorted((luminance(one.colour), luminance(one.ink)))
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, one.word
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, look.title
 
 
 # -- sentences -------------------------------------------------------------------------------------

@@ -7,25 +7,25 @@ import shutil
 import pytest
 
 from swarmlab.views import by_hand as module
-from swarmlab.views.by_hand import by_hand, refusal, root_directory
+from swarmlab.views.by_hand import by_hand, obstacle, root_directory
 
-ALONE = "unshare --user --map-root-user"
-here = pytest.mark.skipif(bool(refusal()), reason=refusal() or "it can be done here")
+UNSHARE = "unshare --user --map-root-user"
+here = pytest.mark.skipif(bool(obstacle()), reason=obstacle() or "it can be done here")
 
 
 @pytest.fixture(autouse=True)
 def _asked_anew():
-    refusal.cache_clear()
+    obstacle.cache_clear()
     yield
-    refusal.cache_clear()
+    obstacle.cache_clear()
 
 
 @here
 def test_a_namespace_changes_what_is_seen_inside_and_nothing_outside():
     outside = repr(by_hand("hostname")).splitlines()[-1]
-    shown = by_hand(f"{ALONE} --uts sh -c 'hostname box; hostname'", "hostname")
+    shown = by_hand(f"{UNSHARE} --uts sh -c 'hostname box; hostname'", "hostname")
     assert repr(shown).splitlines()[1::2] == ["box", outside]
-    assert "uid=0(root)" in repr(by_hand(f"{ALONE} id"))
+    assert "uid=0(root)" in repr(by_hand(f"{UNSHARE} id"))
 
 
 @here
@@ -33,7 +33,9 @@ def test_all_together_it_is_a_container_with_a_root_of_its_own():
     root = root_directory()
     command = "mount -t proc proc /proc; hostname box; hostname; ls /; ps"
     shown = repr(
-        by_hand(f"{ALONE} --uts --pid --fork --mount --net --root=. sh -c '{command}'", folder=root)
+        by_hand(
+            f"{UNSHARE} --uts --pid --fork --mount --net --root=. sh -c '{command}'", folder=root
+        )
     )
     lines = shown.splitlines()[1:]
     assert lines[:3] == ["box", "bin", "proc"]
@@ -57,7 +59,7 @@ def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
 def test_what_is_denied_is_told_in_the_machines_words(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module.platform, "system", lambda: "Linux")
     monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(module, "ALONE", ["sh", "-c", "echo no namespaces >&2; exit 1"])
+    monkeypatch.setattr(module, "UNSHARE", ["sh", "-c", "echo no namespaces >&2; exit 1"])
     assert "it says: no namespaces." in repr(by_hand("hostname"))
 
 

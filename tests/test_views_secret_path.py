@@ -9,7 +9,7 @@ import pytest
 
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import run_commands
-from swarmlab.views.secret_path import FORMS, READ, SEALED, secret_path, stolen_disk
+from swarmlab.views.secret_path import FORMS, READABLE, SEALED, secret_path, stolen_disk
 
 
 def said(*lines: str) -> str:
@@ -33,6 +33,7 @@ class Real:
     """A cluster that has the Docker API and nothing else, as real engines."""
 
     kind = "real"
+    has_trace = False
 
     def __init__(self, cluster: Any) -> None:
         self.client = cluster.client
@@ -107,7 +108,7 @@ def test_autolock_changes_who_can_read_the_disk(web: Any):
     said("swarm update --autolock=true")
     after = secret_path(web, "senha-db")
     assert (before.autolock, after.autolock) == (False, True)
-    assert [form for _text, form in before.boxes()[2]] == [READ] * 3
+    assert [form for _text, form in before.boxes()[2]] == [READABLE] * 3
     assert [form for _text, form in after.boxes()[2]] == [SEALED] * 3
     assert "the disk and the unlock key" in repr(after)
     assert "unlock key" not in repr(before)

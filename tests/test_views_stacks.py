@@ -10,7 +10,7 @@ import pytest
 from swarmlab.errors import LabError
 from swarmlab.views.builder import stack_builder, two_stacks
 from swarmlab.views.density import ISOLATION_KINDS, Density, density, sources
-from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks, may_stand_on
+from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks, obstacle
 
 REFUSED = [
     ("server", "nginx", "A program calls a kernel"),
@@ -35,24 +35,24 @@ GOOD = {
 
 @pytest.mark.parametrize(("lower", "upper", "reason"), REFUSED)
 def test_what_cannot_stand_there_says_why(lower: str, upper: str, reason: str):
-    assert reason in may_stand_on(LAYERS[lower], LAYERS[upper])
+    assert reason in obstacle(LAYERS[lower], LAYERS[upper])
 
 
 @pytest.mark.parametrize(("lower", "upper"), sorted(GOOD))
 def test_what_can_stand_there_is_not_refused(lower: str, upper: str):
-    assert may_stand_on(LAYERS[lower], LAYERS[upper]) == ""
+    assert obstacle(LAYERS[lower], LAYERS[upper]) == ""
 
 
 def test_every_pair_is_either_possible_or_has_its_reason():
     """No program without a kernel below, no kernel without a machine: for all pairs there are."""
     for lower, upper in itertools.product(LAYERS.values(), repeat=2):
-        if may_stand_on(lower, upper):
+        if obstacle(lower, upper):
             continue
         if upper.kind == "program":
             assert lower.kernel == upper.kernel
         if upper.kind == "system":
             assert lower.kind in ("server", "hypervisor", "hosted hypervisor")
-    assert [n for n, layer in LAYERS.items() if not may_stand_on(None, layer)] == ["server"]
+    assert [n for n, layer in LAYERS.items() if not obstacle(None, layer)] == ["server"]
 
 
 def test_a_bare_machine_carries_one_kernel_or_one_hypervisor():
@@ -103,17 +103,17 @@ def test_the_builder_refuses_with_the_reason_and_builds_slide_5():
     builder = stack_builder()
     builder.layer.value = "nginx"
     builder.children[0].children[2].click()
-    assert "✘ A program calls a kernel" in builder._said.value
+    assert "✘ A program calls a kernel" in builder._status.value
     assert builder.stack == Stack()
     for name, on in SLIDE_5.layers:
         builder.layer.value, builder.on.value = name, on
         builder.put()
-    assert "This is slide 5" in builder._said.value
+    assert "This is slide 5" in builder._status.value
     builder.on.value = 1
     builder.take()
     assert builder.stack.layers == (("server", GROUND),)
     builder.take()
-    assert "the ground stays" in builder._said.value
+    assert "the ground stays" in builder._status.value
     bundle = builder._repr_mimebundle_()
     assert bundle["text/plain"] == repr(builder) == "Server"
 

@@ -20,7 +20,7 @@ from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
 from swarmlab.strings import N_, _
-from swarmlab.views.tables import Table
+from swarmlab.views.html import Table
 
 if TYPE_CHECKING:
     from swarmlab.cluster.inspectable import Inspectable

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
     from swarmlab.manager.scheduler.explanation import Explanation
     from swarmlab.network.traffic import Requests
-    from swarmlab.views.tables import Table
+    from swarmlab.views.html import Table
     from swarmlab.worker.registry import Registry
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from swarmlab.cluster.factory import simulate
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
 from swarmlab.strings import _
-from swarmlab.views.html import ShownAs
+from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
-from swarmlab.views.tables import Table
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0

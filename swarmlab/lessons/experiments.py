@@ -15,11 +15,10 @@ import requests
 from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
-from swarmlab.views.html import Callout, only_simulated
+from swarmlab.views.html import Callout, Table, only_simulated
 from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
 from swarmlab.views.snapshot import look
-from swarmlab.views.tables import Table
 from swarmlab.views.task_history import UPDATE_ENDED, ServiceHistory
 
 Make = Callable[..., Any]  # swarmlab.simulate or launch: makes a cluster of managers and workers

@@ -15,7 +15,7 @@ from swarmlab.cluster.files import replace_file
 from swarmlab.errors import LabError
 from swarmlab.lessons.bank import bank
 from swarmlab.strings import N_, _
-from swarmlab.views.tables import Table
+from swarmlab.views.html import Table
 
 Solved = dict[str, dict[str, int]]  # exercise -> {changes, hints}
 

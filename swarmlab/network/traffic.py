@@ -23,8 +23,7 @@ from swarmlab.model.trace_records import RequestCount, RequestsCounted
 from swarmlab.simulation import Machine, Network, Trace
 from swarmlab.strings import _
 from swarmlab.units import MS, S
-from swarmlab.views.html import ShownAs
-from swarmlab.views.tables import Table
+from swarmlab.views.html import ShownAs, Table
 
 TICKS_PER_S = 10
 TICK_NS = S // TICKS_PER_S

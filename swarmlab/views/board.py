@@ -15,25 +15,10 @@ import traitlets
 
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.board_rows import (
-    ACTIONS,
-    KEYS,
-    column,
-    notices,
-    service_line,
-    settled,
-    static_html,
-)
+from swarmlab.views import board_rows, text
+from swarmlab.views.board_rows import ACTIONS, KEYS
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import ClusterSnapshot, look
-from swarmlab.views.text import (
-    NO_LEADER,
-    change_sentences,
-    leadership,
-    listed,
-    snapshot_text,
-    waiting,
-)
 from swarmlab.views.widget import (
     FAILURES,
     LiveWidget,
@@ -75,7 +60,7 @@ class Board(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        looks = {kind: replace(look, word=_(look.word)) for kind, look in LOOKS.items()}
+        looks = {kind: replace(look, title=_(look.title)) for kind, look in LOOKS.items()}
         self.looks = {kind: [*astuple(look)] for kind, look in looks.items()}
         self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
         self._snapshot: ClusterSnapshot | None = None
@@ -95,7 +80,7 @@ class Board(LiveWidget):
             self.error = explained(error)
             after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
-        sentences = [] if before is None else change_sentences(before, after)
+        sentences = [] if before is None else text.change_sentences(before, after)
         sentences += [*self._notes, *self._settle(after)]
         self._notes.clear()
         with self.hold_sync():
@@ -110,19 +95,19 @@ class Board(LiveWidget):
             self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in new})
         tasks = snapshot.by_node
         for row in snapshot.nodes:
-            self.set_trait(trait_name(row.key), column(row, tasks.get(row.key, [])))
+            self.set_trait(trait_name(row.key), board_rows.column(row, tasks.get(row.key, [])))
         self.columns = keys
-        self.services = [service_line(service) for service in snapshot.services]
+        self.services = [board_rows.service_line(service) for service in snapshot.services]
         self.waiting = [
-            [listed(task.name for task in tasks), why] for tasks, why in waiting(snapshot)
+            [text.listed(task.name for task in tasks), why] for tasks, why in text.waiting(snapshot)
         ]
-        self.text = snapshot_text(snapshot)
+        self.text = text.snapshot_text(snapshot)
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s",
             "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
-            "leader": leadership(snapshot) if snapshot.leader else _("no leader"),
-            "notices": notices(snapshot),
+            "leader": text.leadership(snapshot) if snapshot.leader else _("no leader"),
+            "notices": board_rows.notices(snapshot),
             "error": self.error,
         }
 
@@ -142,7 +127,7 @@ class Board(LiveWidget):
         if self._settling_s is None or snapshot.now_s is None:
             return []
         passed_s = snapshot.now_s - self._settling_s
-        done = passed_s >= SETTLE_S_MIN and settled(snapshot)
+        done = passed_s >= SETTLE_S_MIN and board_rows.settled(snapshot)
         if not done and passed_s < SETTLE_S_MAX:
             return []
         self._settling_s = None
@@ -152,7 +137,7 @@ class Board(LiveWidget):
         return [(line if done else late).format(seconds=passed_s)]
 
     def static_html(self) -> str:
-        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
+        return board_rows.static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -182,12 +167,12 @@ class Board(LiveWidget):
         row = next(row for row in snapshot.nodes if row.key == key)
         if verb not in ("crash", "start"):
             if not snapshot.leader:
-                raise LabError(NO_LEADER)
+                raise LabError(text.NO_LEADER)
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
-            text = N_("{verb}: this works on a simulated machine, not on a real one")
-            raise LabError(text, verb=verb)
+            line = N_("{verb}: this works on a simulated machine, not on a real one")
+            raise LabError(line, verb=verb)
         elif row.up is not (verb == "crash"):
             up = N_("{verb}: {name} is up already")
             down = N_("{verb}: {name} is down already")

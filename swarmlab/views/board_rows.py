@@ -7,23 +7,9 @@ from typing import Any
 
 from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.strings import N_, _
-from swarmlab.views.snapshot import (
-    ClusterSnapshot,
-    NodeRow,
-    NodeRows,
-    ServiceRow,
-    TaskRow,
-    html_table,
-)
-from swarmlab.views.text import (
-    NO_SERVICE,
-    in_state,
-    leadership,
-    listed,
-    node_facts,
-    service_facts,
-    swarm_lines,
-)
+from swarmlab.views import text
+from swarmlab.views.html import html_table
+from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, NodeRows, ServiceRow, TaskRow
 
 KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
 ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
@@ -40,11 +26,11 @@ def settled(snapshot: ClusterSnapshot) -> bool:
 
 def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
     """All that the column of one node shows, ready to be drawn."""
-    facts = node_facts(row)
+    facts = text.node_facts(row)
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     term = "" if row.term is None else _("term {term}", term=row.term)
     tone = "down" if row.down else row.availability.replace("active", "")
-    kinds = [in_state(task.name, task.kind) for task in tasks]
+    kinds = [text.in_state(task.name, task.kind) for task in tasks]
     return {
         "name": row.name,
         "leads": row.manager == "leader",
@@ -55,7 +41,7 @@ def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
             filter(None, [row.availability.replace("active", ""), row.condition])
         ),
         "tone": tone,
-        "label": f"{row.name}: {', '.join([*facts, listed(kinds) or _('no tasks')])}",
+        "label": f"{row.name}: {', '.join([*facts, text.listed(kinds) or _('no tasks')])}",
         "actions": [
             [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
         ],
@@ -75,15 +61,15 @@ def _title(task: TaskRow) -> str:
 
 
 def service_line(service: ServiceRow) -> list[str]:
-    running, *update = service_facts(service)
+    running, *update = text.service_facts(service)
     return [service.name, " · ".join([running, service.image, *update])]
 
 
 def notices(snapshot: ClusterSnapshot) -> list[str]:
     """The lines below the columns: what is wrong, or what to type first."""
     if not snapshot.leader:
-        return [leadership(snapshot)]
-    return [] if snapshot.services else [_(NO_SERVICE)]
+        return [text.leadership(snapshot)]
+    return [] if snapshot.services else [_(text.NO_SERVICE)]
 
 
 def static_html(snapshot: ClusterSnapshot) -> str:
@@ -91,8 +77,8 @@ def static_html(snapshot: ClusterSnapshot) -> str:
     rows = NodeRows(snapshot.nodes)
     tasks = snapshot.by_node
     lines = [
-        (*cells, ", ".join(in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
+        (*cells, ", ".join(text.in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
         for row, cells in zip(rows, rows.cells(), strict=True)
     ]
-    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in swarm_lines(snapshot))
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in text.swarm_lines(snapshot))
     return html_table((*rows.heads[:-1], _("RUNNING"), _("TASKS")), lines) + paragraphs

@@ -12,31 +12,31 @@ from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks
 
 
 class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Choose a layer and what it stands on, and put it there; what cannot be says why."""
+    """Choose a layer and what it stands on, and put it there; what is impossible says why."""
 
     def __init__(self) -> None:
         self.stack = Stack()
-        words = [(_(layer.word), name) for name, layer in LAYERS.items()]
-        self.layer = Field(word=_("Put"), options=words, value=words[0][1])
-        self.on = Field(word=_("on"), options=[(_("the ground"), GROUND)], value=GROUND)
-        acts = {_("Put it there"): self.put, _("Take it away"): self.take}
-        acts |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
+        layers = [(_(layer.title), name) for name, layer in LAYERS.items()]
+        self.layer = Field(label=_("Put"), options=layers, value=layers[0][1])
+        self.on = Field(label=_("on"), options=[(_("the ground"), GROUND)], value=GROUND)
+        actions = {_("Put it there"): self.put, _("Take it away"): self.take}
+        actions |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
         buttons = []
-        for word, act in acts.items():
-            buttons.append(ipywidgets.Button(description=word, layout={"width": "auto"}))
-            buttons[-1].on_click(lambda _button, act=act: act())
-        self._said, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
+        for title, action in actions.items():
+            buttons.append(ipywidgets.Button(description=title, layout={"width": "auto"}))
+            buttons[-1].on_click(lambda _button, action=action: action())
+        self._status, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.Layout(flex_flow="row wrap")
         controls = ipywidgets.HBox([self.layer, self.on, *buttons], layout=row)
-        super().__init__([controls, self._said, self._picture, ipywidgets.HTML(widget_head())])
+        super().__init__([controls, self._status, self._picture, ipywidgets.HTML(widget_head())])
         self._show(self.stack, _("Put a server on the ground."))
 
     def put(self) -> None:
-        """What the first button does."""
+        """Put the layer where the lists say."""
         try:
             stack = self.stack.put(self.layer.value, self.on.value)
         except LabError as error:
-            self._say(f"✘ {error}")
+            self._set_status(f"✘ {error}")
             return
         done = _("✔ **This is slide 5.** Different, and not exclusive: both at work together.")
         self._show(
@@ -44,9 +44,9 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def take(self) -> None:
-        """Takes away what is chosen as the ground of the next, and all above it."""
+        """Take away the layer chosen after `on`, and all above it."""
         if self.on.value == GROUND:
-            self._say(_("✘ Choose after **on** what to take away; the ground stays."))
+            self._set_status(_("✘ Choose after **on** what to take away; the ground stays."))
             return
         self._show(self.stack.take(self.on.value), _("✔ Gone, with all that stood on it."))
 
@@ -56,17 +56,17 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def clear(self) -> None:
         self._show(Stack(), _("Put a server on the ground."))
 
-    def _show(self, stack: Stack, said: str, chosen: int = GROUND) -> None:
+    def _show(self, stack: Stack, status: str, chosen: int = GROUND) -> None:
         self.stack = stack
-        places = enumerate(stack.layers)
-        on = [(f"{number + 1}: {_(LAYERS[name].word)}", number) for number, (name, _on) in places]
-        self.on.options = [(_("the ground"), GROUND), *on]
+        names = enumerate(name for name, _on in stack.layers)
+        layers = [(f"{place + 1}: {_(LAYERS[name].title)}", place) for place, name in names]
+        self.on.options = [(_("the ground"), GROUND), *layers]
         self.on.value = chosen
         self._picture.value = stack._repr_html_()
-        self._say(said)
+        self._set_status(status)
 
-    def _say(self, text: str) -> None:
-        self._said.value = f"<span role='status' style='font-size:1.2em'>{marked(text)}</span>"
+    def _set_status(self, text: str) -> None:
+        self._status.value = f"<span role='status' style='font-size:1.2em'>{marked(text)}</span>"
 
     @property
     def shown_as(self) -> Stack:

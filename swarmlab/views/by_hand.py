@@ -1,7 +1,7 @@
 """A container made by hand: commands that really run here, on Linux, as an ordinary user.
 
-Nothing is simulated: the words of each command and of the kernel are shown as they are. Where the
-machine has no namespaces to give, a sentence says why, and what would help.
+Nothing is simulated: the output of each command and of the kernel is shown as it is. Where this
+machine allows no namespaces, a sentence says why, and what would help.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from swarmlab.strings import _
 from swarmlab.views.html import Callout, big
 
 TIMEOUT_S, TIMED_OUT = 10, 124
-ALONE = ["unshare", "--user", "--map-root-user"]
+UNSHARE = ["unshare", "--user", "--map-root-user"]
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalOutput:
-    """Commands and what they said, as in a terminal."""
+    """Commands and their output, as in a terminal."""
 
     lines: tuple[str, ...]
 
@@ -34,12 +34,12 @@ class TerminalOutput:
 
     def _repr_html_(self) -> str:
         text = escape(repr(self))
-        look = "font-size:1em;white-space:pre-wrap;word-break:normal"
-        return big(f"<pre style='{look}'>{text}</pre>")
+        style = "font-size:1em;white-space:pre-wrap;word-break:normal"
+        return big(f"<pre style='{style}'>{text}</pre>")
 
 
 @cache
-def refusal() -> str:
+def obstacle() -> str:
     """Why no container can be made by hand on this machine; empty when one can."""
     system = platform.system()
     if system != "Linux":
@@ -54,32 +54,32 @@ def refusal() -> str:
                 "The program `{program}` is missing. On Debian or Ubuntu: apt install {package}"
             )
             return line.format(program=program, package=package)
-    tried = subprocess.run([*ALONE, "true"], capture_output=True, text=True, timeout=TIMEOUT_S)
-    if tried.returncode:
+    trial = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, timeout=TIMEOUT_S)
+    if trial.returncode:
         line = _(
             "This machine gives an ordinary user no namespaces; it says: {words}. (In a container, "
             "and on Ubuntu 24.04, that is usual; an administrator can allow it.)"
         )
-        return line.format(words=tried.stderr.strip())
+        return line.format(words=trial.stderr.strip())
     return ""
 
 
 def by_hand(*commands: str, folder: Path | None = None) -> TerminalOutput | Callout:
-    """Run each command in a shell here, in `folder`, and show it with its answer.
+    """Run each command in a shell here, in `folder`, and show it with its output.
 
     Lesson: 01_vm_vs_container.
     """
-    if why := refusal():
-        return Callout(_("Not on this machine"), (why,))
+    if reason := obstacle():
+        return Callout(_("Not on this machine"), (reason,))
     lines: list[str] = []
     for command in commands:
-        lines += [f"$ {command}", _answer(command, folder)]
+        lines += [f"$ {command}", _output(command, folder)]
     return TerminalOutput(tuple(line for line in lines if line))
 
 
-def _answer(command: str, folder: Path | None) -> str:
+def _output(command: str, folder: Path | None) -> str:
     done = subprocess.run(
-        ["timeout", str(TIMEOUT_S), "sh", "-c", command],  # which ends its children, too
+        ["timeout", str(TIMEOUT_S), "sh", "-c", command],  # `timeout` ends the children too
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -91,9 +91,9 @@ def _answer(command: str, folder: Path | None) -> str:
 
 
 def root_directory() -> Path:
-    """A new folder with busybox and nothing else: all that a container's root needs. It goes when
-    Lesson: 01_vm_vs_container.
-    Python ends."""
+    """A new folder with busybox and nothing else, all that a container's root needs; it is removed
+    when Python ends. Lesson: 01_vm_vs_container.
+    """
     root = Path(tempfile.mkdtemp(prefix="by-hand-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     for name in ("bin", "proc"):

@@ -1,7 +1,7 @@
-"""Equal apps as virtual machines and as containers on one server: what they cost, and who says so.
+"""Equal apps as virtual machines and as containers on one server: what they cost, with sources.
 
 Every figure has its source beside it, or is called an assumption; the sliders change the rest. It
-is a rough sum, no measurement: nothing is shared, nothing is overcommitted.
+is an estimate, not a measurement: nothing is shared, nothing is overcommitted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from pathlib import Path
 import yaml
 
 from swarmlab.strings import _, text_table
-from swarmlab.views.html import big, big_table
+from swarmlab.views.html import Table, big, big_table
 from swarmlab.views.palette import BLUE, VERMILLION
 from swarmlab.views.sliders import Sliders, slider
-from swarmlab.views.tables import Table
 
 GIB = 1024  # MiB
 HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' first values
@@ -23,9 +22,9 @@ HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' f
 
 @dataclass(frozen=True, slots=True)
 class IsolationKind:
-    """What one app costs beside itself: values, each with who says so (`density.yml`)."""
+    """What one app costs beside its own needs: values, each with its source (`density.yml`)."""
 
-    word: str
+    title: str
     kernel_mib: tuple[int, str]  # memory of a kernel and a system of its own; source
     overhead_mib: tuple[int, str]  # memory around it: hypervisor, shim
     disk_mib: tuple[int, str]
@@ -41,17 +40,17 @@ ISOLATION_KINDS = _kinds()
 
 
 def sources() -> Table:
-    """Every figure beside the one who says so. Lesson: 01_vm_vs_container."""
-    what = {
+    """Every figure with its source. Lesson: 01_vm_vs_container."""
+    figures = {
         "kernel_mib": _("memory of its own kernel and system"),
         "overhead_mib": _("memory around it"),
         "disk_mib": _("disk"),
         "start_s": _("start"),
     }
     rows = [
-        (_(kind.word), words, f"{value:g} {'s' if name == 'start_s' else 'MiB'}", _(source))
+        (_(kind.title), title, f"{value:g} {'s' if name == 'start_s' else 'MiB'}", _(source))
         for kind in ISOLATION_KINDS
-        for name, words in what.items()
+        for name, title in figures.items()
         for value, source in [getattr(kind, name)]
     ]
     assumed = _("assumption")
@@ -63,7 +62,7 @@ def sources() -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """So many equal apps on one server. The app's own needs and the server are yours to choose."""
+    """So many equal apps on one server. The sliders set the app's own needs and the server."""
 
     apps: int
     app_mib: int  # memory of one app
@@ -71,19 +70,19 @@ class Density:
     server_gib: int
 
     def memory_mib(self, kind: IsolationKind) -> int:
-        return HOST_MIB + self.apps * self.each_mib(kind)
+        return HOST_MIB + self.apps * self.app_total_mib(kind)
 
-    def each_mib(self, kind: IsolationKind) -> int:
+    def app_total_mib(self, kind: IsolationKind) -> int:
         return self.app_mib + kind.kernel_mib[0] + kind.overhead_mib[0]
 
     def disk_mib(self, kind: IsolationKind) -> int:
-        """Equal apps share the layers of one image; machines have a disk each."""
+        """Containers share the layers of one image; machines have a disk each."""
         own_mib = kind.disk_mib[0]
         return (self.apps if own_mib else 1) * (self.app_disk_mib + own_mib)
 
     def fit(self, kind: IsolationKind) -> int:
-        """How many the server's memory has room for."""
-        return max(0, self.server_gib * GIB - HOST_MIB) // self.each_mib(kind)
+        """How many fit in the server's memory."""
+        return max(0, self.server_gib * GIB - HOST_MIB) // self.app_total_mib(kind)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -95,7 +94,7 @@ class Density:
     def rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                _(kind.word),
+                _(kind.title),
                 f"{self.memory_mib(kind) / GIB:.1f} GiB",
                 f"{self.disk_mib(kind) / GIB:.1f} GiB",
                 f"{kind.start_s[0]:g} s",
@@ -118,15 +117,15 @@ class Density:
         return big_table(self.heads, self.rows, [f"**{self.verdict}**"]) + big(bars)
 
     def _bar(self, kind: IsolationKind) -> str:
-        """Memory needed, against the server's; what does not fit is hatched."""
-        need, have = self.memory_mib(kind), self.server_gib * GIB
-        percent = min(100.0, 100 * need / have)
-        fits = need <= have
+        """The memory needed as a share of the server's; hatched when it does not fit."""
+        need, total = self.memory_mib(kind), self.server_gib * GIB
+        percent = min(100.0, 100 * need / total)
+        fits = need <= total
         hatch = f"repeating-linear-gradient(45deg,{VERMILLION} 0 8px,transparent 8px 14px)"
-        look = f"height:1em;width:{percent:.1f}%;background:{BLUE if fits else hatch}"
-        word = "✔" if fits else _("✘ does not fit")
-        label = f"{_(kind.word)}: {need / GIB:.1f} / {self.server_gib} GiB {word}"
-        bar = f"<div style='border:1px solid'><div style='{look}'></div></div>"
+        style = f"height:1em;width:{percent:.1f}%;background:{BLUE if fits else hatch}"
+        mark = "✔" if fits else _("✘ does not fit")
+        label = f"{_(kind.title)}: {need / GIB:.1f} / {self.server_gib} GiB {mark}"
+        bar = f"<div style='border:1px solid'><div style='{style}'></div></div>"
         return f"<div style='margin:.4em 0'>{label}{bar}</div>"
 
 

@@ -120,7 +120,7 @@ class ElectionChart:
     @staticmethod
     def _legend() -> list[Any]:
         roles = [
-            patch(look.colour, HATCHES.get(role, ""), f"{look.letter} {_(look.word)}")
+            patch(look.colour, HATCHES.get(role, ""), f"{look.letter} {_(look.title)}")
             for role, look in ROLES.items()
         ]
         diamond: dict[str, Any] = {"marker": "D", "markerfacecolor": YELLOW, "markersize": 12}

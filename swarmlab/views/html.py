@@ -1,4 +1,4 @@
-"""Words and tables with two forms: text, and HTML big enough for the last row."""
+"""What views show, with two forms: text, and HTML that is legible from the last row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.strings import _
+from swarmlab.strings import _, text_table
 from swarmlab.views.palette import BLUE
-from swarmlab.views.snapshot import html_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# For a widget's HTML: as big as the text of the page; which of its buttons the keyboard is at:
-# Jupyter's own ring is hair-thin; and what shows only once the kernel is gone.
-FOCUS = (
+# For the HTML of widgets: text as large as the page's; a visible focus ring on buttons, since
+# Jupyter's own is hair-thin; and a line that is shown only once the kernel is gone.
+WIDGET_STYLE = (
     "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
     ".jupyter-widgets code{font-size:1em}"
     ".jupyter-button.jupyter-button:focus-visible"
@@ -30,11 +29,11 @@ FOCUS = (
 
 
 def widget_head() -> str:
-    """What the HTML of a widget made of ipywidgets begins with: its style, and the news of a kernel
-    that was restarted, whose buttons do nothing any more."""
+    """The beginning of the HTML of a widget made of ipywidgets: its style, and the line that says
+    that the kernel was restarted."""
     gone = _("The kernel was restarted, so these buttons do nothing any more. Run the page again, "
              "from its top.")  # fmt: skip
-    return f"{FOCUS}<p role='alert' class='swarmlab-gone'><b>✘ {escape(gone)}</b></p>"
+    return f"{WIDGET_STYLE}<p role='alert' class='swarmlab-gone'><b>✘ {escape(gone)}</b></p>"
 
 
 def marked(text: str) -> str:
@@ -44,9 +43,18 @@ def marked(text: str) -> str:
 
 
 def big(html: str) -> str:
-    """HTML in type for a projector; tables are as big as the text around them."""
+    """HTML in type for a projector; tables are as large as the text around them."""
     html = html.replace("<table>", "<table style='font-size:1em'>")
     return f"<div style='font-size:1.15em;line-height:1.45'>{html}</div>"
+
+
+def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """A plain table that any page can show."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def big_table(
@@ -58,7 +66,7 @@ def big_table(
 
 
 def picture(figure: Figure, alt: str) -> str:
-    """A figure as HTML that needs no kernel, white in any theme; `alt` is its text twin."""
+    """A figure as HTML that needs no kernel, white in any theme; `alt` is its text form."""
     file = io.BytesIO()
     figure.savefig(file, format="svg")
     return image(file.getvalue().decode(), alt)
@@ -72,23 +80,6 @@ def image(svg: str, alt: str) -> str:
 
 def folded(title: str, html: str) -> str:
     return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
-
-
-class ShownAs:
-    """Has the two forms of what it is shown as: a `Callout`, a `Table`, or another of its kind."""
-
-    __slots__ = ()
-
-    @property
-    def shown_as(self) -> Any:
-        """Each class has its own."""
-        raise AttributeError(f"{type(self).__name__} is shown as nothing")
-
-    def __repr__(self) -> str:
-        return repr(self.shown_as)
-
-    def _repr_html_(self) -> str:
-        return str(self.shown_as._repr_html_())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +100,50 @@ class Callout:
         )
 
 
-def only_simulated(what: str) -> Callout:
-    """What stands in the place of a picture that needs what no API tells."""
-    return Callout(_("Only on a simulated cluster"), (what,))
+def only_simulated(reason: str) -> Callout:
+    """Shown instead of a picture that needs what no API tells."""
+    return Callout(_("Only on a simulated cluster"), (reason,))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a title, with notes below."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        title = [self.title] if self.title else []
+        return "\n".join([*title, text_table([self.heads, *self.rows]), *self.notes])
+
+    def _repr_html_(self) -> str:
+        title = big(f"<b>{marked(self.title)}</b>") if self.title else ""
+        return title + big_table(self.heads, self.rows, self.notes)
+
+
+class ShownAs:
+    """Takes both forms from another object: a `Callout`, a `Table`, or what else has them."""
+
+    __slots__ = ()
+
+    @property
+    def shown_as(self) -> Any:
+        """Each subclass has its own."""
+        raise AttributeError(f"{type(self).__name__} is shown as nothing")
+
+    def __repr__(self) -> str:
+        return repr(self.shown_as)
+
+    def _repr_html_(self) -> str:
+        return str(self.shown_as._repr_html_())
 
 
 class WithStaticForms:
-    """Before a widget's own class: beside its forms what text and a page without a kernel show."""
+    """Before the widget class among the bases: adds what text and a page without a kernel show."""
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         forms = super()._repr_mimebundle_(**options)  # type: ignore[misc]  # the widget's
-        twins = {"text/plain": repr(self), "text/html": self._repr_html_()}  # type: ignore[attr-defined]
-        return forms | twins if isinstance(forms, dict) else forms
+        static = {"text/plain": repr(self), "text/html": self._repr_html_()}  # type: ignore[attr-defined]
+        return forms | static if isinstance(forms, dict) else forms

@@ -1,4 +1,4 @@
-"""What a state looks like: a shape, a letter and a colour; none of the three is needed alone.
+"""How a state is drawn: a shape, a letter and a colour, each of which is enough to tell it.
 
 The colours are Okabe and Ito's, which people with any colour vision can tell apart; each belongs to
 one meaning in every view. Source: jfly.uni-koeln.de/color.
@@ -31,7 +31,7 @@ class Look:
     """How one kind of task is drawn."""
 
     letter: str
-    word: str  # English, to be looked up with `_` when it is shown
+    title: str  # English, translated with `_` when it is shown
     shape: str  # an SVG path
     colour: str  # empty: an outline alone, dashed
     ink: str = BLACK  # of the letter; empty: the text's
@@ -47,7 +47,7 @@ LOOKS = {
     "lost": Look("?", N_("not heard of"), CIRCLE, "", ""),
 }
 
-# What a manager is in Raft.
+# The Raft roles of a manager.
 ROLES = {
     "follower": Look("F", N_("follower"), CIRCLE, WHITE),
     "candidate": Look("C", N_("candidate"), DIAMOND, YELLOW),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
+from swarmlab.views.html import Table
 from swarmlab.views.snapshot import ClusterSnapshot, TaskRow, look
-from swarmlab.views.tables import Table
 
 if TYPE_CHECKING:
     from swarmlab.cluster.simulated_state import Explanation, NodeAnswer

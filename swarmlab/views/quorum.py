@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
-from swarmlab.views.html import Callout, ShownAs
-from swarmlab.views.tables import Table
+from swarmlab.views.html import Callout, ShownAs, Table
 
 
 def tolerated(managers: int) -> int:

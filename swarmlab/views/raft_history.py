@@ -7,19 +7,8 @@ from dataclasses import dataclass, replace
 
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import Simulated
-from swarmlab.model.trace_records import (
-    BecameFollower,
-    BecameLeader,
-    Campaigned,
-    Crashed,
-    Healed,
-    MembershipChanged,
-    Partitioned,
-    Record,
-    Started,
-    Stopped,
-    VotedFor,
-)
+from swarmlab.model import trace_records
+from swarmlab.model.trace_records import Crashed, Healed, Partitioned, Record, Stopped
 from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import MS
 from swarmlab.strings import _
@@ -77,9 +66,9 @@ class RaftHistory:
     def _votes(self, records: Iterable[Record]) -> Iterator[Vote]:
         for record in records:
             match record:
-                case Campaigned():
+                case trace_records.Campaigned():
                     yield Vote(record.at_ns, record.term, record.where, record.where)
-                case VotedFor():
+                case trace_records.VotedFor():
                     candidate = self.raft_names.get(record.candidate, "?")
                     yield Vote(record.at_ns, record.term, record.where, candidate)
 
@@ -116,24 +105,24 @@ class RaftHistory:
             case Crashed() | Stopped():
                 led = self._change_role(record, "down").role == "leader"
                 self._report(record, _("✖ down; it was the leader") if led else _("✖ down"))
-            case Started() if record.at_ns:
+            case trace_records.Started() if record.at_ns:
                 self._change_role(record, "follower")
                 self._report(record, _("up again"))
-            case MembershipChanged():
+            case trace_records.MembershipChanged():
                 self.member_counts[record.where] = len(record.members)
-            case Campaigned():
+            case trace_records.Campaigned():
                 self._change_role(record, "candidate", record.term)
                 self._report(record, self._candidacy(record.where, record.term))
-            case VotedFor():
+            case trace_records.VotedFor():
                 candidate = self.raft_names.get(record.candidate, "?")
                 line = _("vote for {candidate} in term {term}")
                 self._report(record, line.format(candidate=candidate, term=record.term))
                 if record.term > self._current[record.where].term:
                     self._change_role(record, "follower", record.term)
-            case BecameLeader():
+            case trace_records.BecameLeader():
                 self._change_role(record, "leader", record.term)
                 self._report(record, _("LEADER of term {term}", term=record.term))
-            case BecameFollower():
+            case trace_records.BecameFollower():
                 self._add_follower(record)
 
     def _candidacy(self, name: str, term: int) -> str:
@@ -146,7 +135,7 @@ class RaftHistory:
         line += enough if got >= need else _("only {got} of the {need} votes it needs")
         return line.format(term=term, got=got, seats=members, need=need)
 
-    def _add_follower(self, record: BecameFollower) -> None:
+    def _add_follower(self, record: trace_records.BecameFollower) -> None:
         leader, term = self.raft_names.get(record.leader, "?"), record.term
         before = self._change_role(record, "follower", term)
         if leader:

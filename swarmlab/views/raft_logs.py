@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import Simulated, Status
-from swarmlab.strings import _, text_table
-from swarmlab.views.html import big_table
+from swarmlab.strings import _
+from swarmlab.views.html import ShownAs, Table
 
 COLUMNS_MAX = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RaftLogs:
+@dataclass(frozen=True, slots=True, repr=False)
+class RaftLogs(ShownAs):
+    """The log of every manager; `statuses` has none for a manager that is down."""
+
     managers: tuple[str, ...]
-    statuses: dict[str, Status]  # by name; a manager that is down has none
+    statuses: dict[str, Status]  # by name
     raft_names: dict[int, str]  # raft id -> name
 
     @property
@@ -41,12 +43,10 @@ class RaftLogs:
             rows.append((*fixed, *(entry_text(status, index) for index in self.indexes)))
         return rows
 
-    def __repr__(self) -> str:
-        return text_table([self.heads, *self.rows])
-
-    def _repr_html_(self) -> str:
+    @property
+    def shown_as(self) -> Table:
         note = _("3✔ = written in term 3, committed. 3? = not committed: it may yet be lost.")
-        return big_table(self.heads, self.rows, [note])
+        return Table("", self.heads, tuple(self.rows), (note,))
 
 
 def entry_text(status: Status, index: int) -> str:

@@ -8,16 +8,7 @@ from typing import Any
 
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import Simulated, Status
-from swarmlab.raft.messages import (
-    AppendEntries,
-    AppendReply,
-    InstallSnapshot,
-    MemberRemoved,
-    Message,
-    RequestVote,
-    TimeoutNow,
-    VoteReply,
-)
+from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
 from swarmlab.views.palette import ROLES
@@ -60,7 +51,7 @@ class RaftScene:
                 _("commit #{index}", index=status.commit_index),
             ]
             log = [_entry(status, index) for index in self.logs.indexes[-ENTRIES_MAX:]]
-        role_text = _(ROLES[role].word)
+        role_text = _(ROLES[role].title)
         return {
             "name": name,
             "role": role,
@@ -87,7 +78,7 @@ def raft_messages(cluster: Simulated) -> list[InFlight]:
 
 
 def _is_raft(flight: InFlight) -> bool:
-    return isinstance(flight.message, Message | MemberRemoved)
+    return isinstance(flight.message, messages.Message | messages.MemberRemoved)
 
 
 def raft_scene(cluster: Simulated) -> RaftScene:
@@ -133,23 +124,23 @@ def _message_row(
 def message_text(message: Any) -> tuple[str, str]:
     """The sender's part (leader, candidate, or answer), and the message in few words."""
     match message:
-        case AppendEntries(entries=()):
+        case messages.AppendEntries(entries=()):
             return "leader", _("♥ committed #{index}", index=message.commit)
-        case AppendEntries():
+        case messages.AppendEntries():
             first, last = message.entries[0].index, message.entries[-1].index
             numbers = f"#{first}" if first == last else f"#{first}–#{last}"
             return "leader", _("write {numbers}", numbers=numbers)
-        case AppendReply(rejected=True):
+        case messages.AppendReply(rejected=True):
             return "answer", _("✘ I lack #{index}", index=message.index)
-        case AppendReply():
+        case messages.AppendReply():
             return "answer", _("✔ I have #{index}", index=message.index)
-        case RequestVote():
+        case messages.RequestVote():
             return "candidate", _("vote for me, term {term}?", term=message.term)
-        case VoteReply():
+        case messages.VoteReply():
             return "answer", _("✔ my vote") if message.granted else _("✘ no vote")
-        case InstallSnapshot():
+        case messages.InstallSnapshot():
             return "leader", _("snapshot up to #{index}", index=message.snapshot.index)
-        case TimeoutNow():
+        case messages.TimeoutNow():
             return "leader", _("stand for election now")
     return "answer", _("you are removed")
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from swarmlab.strings import _, text_table
+from swarmlab.strings import _
 from swarmlab.units import natural_key
 from swarmlab.views.charts import FONT_SIZE, frame, label, patch
-from swarmlab.views.html import big, big_table, folded, marked, picture
+from swarmlab.views.html import Table, big, folded, marked, picture
 from swarmlab.views.palette import (
     BLACK,
     BLUE,
@@ -110,12 +110,8 @@ class Rollout:
         return lines
 
     @property
-    def heads(self) -> tuple[str, str, str]:
-        return (_("When"), _("Slot"), _("What"))
-
-    @property
-    def rows(self) -> list[tuple[str, str, str]]:
-        """(when, which slot, what)."""
+    def table(self) -> Table:
+        """When, which slot, what."""
         events = [(phase.start, "", phase.title) for phase in self.phases]
         for task in self.tasks:
             ended = _("{v} FAILED: {error}") if task.failed else _("{v} has ended")
@@ -130,11 +126,12 @@ class Rollout:
                 if at is not None:
                     events.append((at, task.slot, line.format(**values)))
         shown = sorted(event for event in events if self.start <= event[0] <= self.end)
-        return [(f"{at - self.start:+.1f} s", slot, text) for at, slot, text in shown]
+        rows = tuple((f"{at - self.start:+.1f} s", slot, text) for at, slot, text in shown)
+        return Table("", (_("When"), _("Slot"), _("What")), rows)
 
     def __repr__(self) -> str:
         summary = "\n".join(self.summary).replace("**", "")
-        return f"{summary}\n{text_table([self.heads, *self.rows])}"
+        return f"{summary}\n{self.table!r}"
 
     def figure(self) -> Figure:
         return RolloutChart(self).figure
@@ -143,8 +140,8 @@ class Rollout:
         image = picture(self.figure(), "; ".join(self.summary).replace("**", ""))
         lines = self.summary[1:]  # the versions are in the chart
         summary = big("".join(f"<div>{marked(line)}</div>" for line in lines))
-        title = _("Task by task, in words ({count})", count=len(self.rows))
-        return image + summary + folded(title, big_table(self.heads, self.rows))
+        title = _("Task by task, in words ({count})", count=len(self.table.rows))
+        return image + summary + folded(title, self.table._repr_html_())
 
 
 class RolloutChart:
@@ -176,7 +173,7 @@ class RolloutChart:
         spans = [span for task in rollout.tasks for span in task.kinds(rollout.end)]
         shown = {kind for kind, _start, stop in spans if stop > rollout.start}
         entries: list[Any] = [
-            patch(LOOKS[kind].colour, hatch, _(LOOKS[kind].word))
+            patch(LOOKS[kind].colour, hatch, _(LOOKS[kind].title))
             for kind, hatch in HATCHES.items()
             if kind in shown
         ]
@@ -212,7 +209,13 @@ class RolloutChart:
             left, right = self.x(phase.start), self.x(phase.end)
             colour = PHASE_COLOURS.get(phase.state, WHITE)
             axes.barh(
-                0, right - left, left=left, height=1, color=colour, edgecolor=BLACK, linewidth=1
+                0,
+                right - left,
+                left=left,
+                height=1,
+                color=colour,
+                edgecolor=BLACK,
+                linewidth=1,
             )
             if right - left > TITLE_LETTER_WIDTH * len(phase.title) * self.width:
                 label(axes, (left + right) / 2, 0, phase.title)
@@ -246,7 +249,11 @@ class RolloutChart:
                 if right - left > LETTER_WIDTH * self.width:
                     label(axes, (left + right) / 2, y, letter)
         if task.failed and task.ended is not None and task.ended >= self.rollout.start:
-            octagon: dict[str, Any] = {"markersize": 19, "markeredgecolor": BLACK, "zorder": 9}
+            octagon: dict[str, Any] = {
+                "markersize": 19,
+                "markeredgecolor": BLACK,
+                "zorder": 9,
+            }
             axes.plot(self.x(task.ended), y, "8", color=VERMILLION, **octagon)
             axes.text(self.x(task.ended), y, "F", fontsize=FONT_SIZE - 3, ha="center", va="center",
                       zorder=10, fontweight="bold")  # fmt: skip
@@ -268,10 +275,23 @@ class RolloutChart:
         lefts = [at - 1 - rollout.start for at, *_counts in rollout.requests]
         _at, served, failed, slow = zip(*rollout.requests, strict=True)
         quick = [a - b for a, b in zip(served, slow, strict=True)]
-        style: dict[str, Any] = {"width": 1, "align": "edge", "edgecolor": BLACK, "linewidth": 0.4}
+        style: dict[str, Any] = {
+            "width": 1,
+            "align": "edge",
+            "edgecolor": BLACK,
+            "linewidth": 0.4,
+        }
         axes.bar(lefts, quick, color=BLUISH_GREEN, label=_("served"), **style)
         if any(slow):
-            axes.bar(lefts, slow, bottom=quick, color=ORANGE, hatch="..", label=_("slow"), **style)
+            axes.bar(
+                lefts,
+                slow,
+                bottom=quick,
+                color=ORANGE,
+                hatch="..",
+                label=_("slow"),
+                **style,
+            )
         style |= {"bottom": served, "color": VERMILLION, "hatch": "xx"}
         axes.bar(lefts, failed, label=_("failed"), **style)
         axes.set_xlim(0, self.width)

@@ -1,4 +1,4 @@
-"""Where a secret's bytes are: from the one who types it to a file in a container.
+"""Where a secret's bytes are: from the person who types it to a file in a container.
 
 All of it is read from the Docker API, so it works on any swarm; the bytes themselves are nowhere in
 it. Source: swarmkit design, manager/encryption, agent/secrets; moby container_operations_unix.go.
@@ -11,20 +11,19 @@ from textwrap import shorten
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from swarmlab.errors import LabError
-from swarmlab.strings import N_, _, text_table
-from swarmlab.views.html import big_table, folded, picture
+from swarmlab.strings import N_, _
+from swarmlab.views.charts import FONT_SIZE, label, patch
+from swarmlab.views.html import Table, folded, picture
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
-from swarmlab.views.tables import Table
 
-FONT_SIZE, BOX_INCHES = 15, 0.95
+BOX_INCHES = 0.95
 COLUMNS = ((0, 16), (20, 36), (42, 67), (73, 100))  # from, to, in percent: client, API, …
-# How the bytes lie there -> colour, hatch.
-FORMS = {N_("can be read here"): (ORANGE, "//"), N_("sealed, and its key is not here"):
-         (BLUISH_GREEN, ""), N_("no bytes here"): (WHITE, "")}  # fmt: skip
-READ, SEALED, NOTHING = FORMS
+READABLE, SEALED = N_("can be read here"), N_("sealed, and its key is not here")
+NOTHING = N_("no bytes here")
+# The form of the bytes in a place -> colour, hatch.
+FORMS = {READABLE: (ORANGE, "//"), SEALED: (BLUISH_GREEN, ""), NOTHING: (WHITE, "")}
 NAMES_WIDTH = 26  # letters in a box
 
 
@@ -45,8 +44,9 @@ class SecretPath:
     def rows(self) -> list[tuple[str, str, str, str]]:
         """(machine, where, in which form, who can read it)."""
         managers, holders = ", ".join(self.managers), ", ".join(self.holders)
-        disk = _("whoever has the disk and the unlock key") if self.autolock else (
-            _("whoever has the disk: the key lies beside the log"))  # fmt: skip
+        disk = _("whoever has the disk: the key lies beside the log")
+        if self.autolock:
+            disk = _("whoever has the disk and the unlock key")
         rows = [
             (_("yours"), _("what you type"), _("in clear"), _("you; your shell's history, too")),
             (_("a manager"), _("the API"), _("TLS, or a local socket"), _("nobody gets it back")),
@@ -63,36 +63,37 @@ class SecretPath:
 
     @property
     def empty(self) -> list[str]:
-        """Where no byte is: workers without a task that needs it."""
+        """The workers without a task that needs it."""
         nodes = self.mounts.items()
         return [node for node, files in nodes if not files and node not in self.managers]
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        return (_("Machine"), _("Where"), _("Form"), _("Who can read it"))
+    def table(self) -> Table:
+        heads = (_("Machine"), _("Where"), _("Form"), _("Who can read it"))
+        return Table("", heads, tuple(self.rows))
 
     def __repr__(self) -> str:
-        return text_table([self.heads, *self.rows])
+        return repr(self.table)
 
     def _repr_html_(self) -> str:
         alt = "; ".join(", ".join(row) for row in self.rows)
-        words = folded(_("The same in words"), big_table(self.heads, self.rows))
-        return picture(self.figure(), alt) + words
+        table = folded(_("The same in words"), self.table._repr_html_())
+        return picture(self.figure(), alt) + table
 
     def boxes(self) -> list[list[tuple[str, str]]]:
-        """(text, form) of every box: you, the API, the managers, the nodes."""
-        kept, log = READ, _("{name}: log on its disk,\nsealed, its key beside it")
+        """(text, form) of every box, by column: you, the API, the managers, the nodes."""
+        sealed, log = READABLE, _("{name}: log on its disk,\nsealed, its key beside it")
         if self.autolock:
-            kept, log = SEALED, _("{name}: log on its disk,\nsealed, and so is its key")
-        columns = [[(_("you type\n{name}", name=self.name), READ)]]
+            sealed, log = SEALED, _("{name}: log on its disk,\nsealed, and so is its key")
+        columns = [[(_("you type\n{name}", name=self.name), READABLE)]]
         columns.append([(_("API\ntakes it, never\ngives it back"), NOTHING)])
-        columns.append([(log.format(name=name), kept) for name in self.managers])
+        columns.append([(log.format(name=name), sealed) for name in self.managers])
         nodes = list[tuple[str, str]]()
         for node in self.holders:
             task, _colon, file = self.mounts[node][0].partition(": ")
             others = len(self.mounts[node]) - 1
             more = "\n" + _("and {n} more", n=others) if others else ""
-            nodes.append((f"{node}: {task}\n{file}{more}", READ))
+            nodes.append((f"{node}: {task}\n{file}{more}", READABLE))
         names = shorten(", ".join(self.empty), NAMES_WIDTH, placeholder=" …")
         nodes += [(f"{names}\n" + _("no task here needs it"), NOTHING)] if names else []
         return [*columns, nodes]
@@ -108,22 +109,18 @@ class SecretPath:
         for (left, right), head, boxes, former in zip(
             COLUMNS, heads, self.boxes(), (None, *COLUMNS), strict=False
         ):
-            axes.text((left + right) / 2, -0.1, head, ha="center", fontsize=FONT_SIZE)
+            middle = (left + right) / 2
+            axes.text(middle, -0.1, head, ha="center", fontsize=FONT_SIZE)
             for i, (text, form) in enumerate(boxes):
                 y = (i + 0.5) * lines / len(boxes)
                 colour, hatch = FORMS[form]
-                look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": BLACK}
-                axes.barh(y, right - left, left=left, height=0.84, linewidth=1.5, **look)
-                plain = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.92, "pad": 1.5}
-                style: dict[str, Any] = {"ha": "center", "va": "center", "bbox": plain}
-                axes.text((left + right) / 2, y, text, fontsize=FONT_SIZE, **style)
+                style: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": BLACK}
+                axes.barh(y, right - left, left=left, height=0.84, linewidth=1.5, **style)
+                label(axes, middle, y, text)
                 if former and (head == "" or form != NOTHING):
                     arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2, "color": BLACK}
                     axes.annotate("", (left, y), (former[1], lines / 2), arrowprops=arrow)
-        forms = [
-            Patch(facecolor=colour, hatch=hatch, edgecolor=BLACK, label=_(form))
-            for form, (colour, hatch) in FORMS.items()
-        ]
+        forms = [patch(colour, hatch, _(form)) for form, (colour, hatch) in FORMS.items()]
         figure.legend(handles=forms, ncols=3, loc="outside upper left", fontsize=FONT_SIZE)
         return figure
 
@@ -138,7 +135,7 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     ('m1', 'm2', 'm3')
     """
     api = cluster.client().api
-    ids = [s["ID"] for s in api.secrets(filters={"names": [name]})]
+    ids = [secret["ID"] for secret in api.secrets(filters={"names": [name]})]
     if not ids:
         raise LabError("there is no secret {name!r}", name=name)
     nodes = {node["ID"]: node for node in api.nodes()}
@@ -146,12 +143,12 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     mounts: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(names.values()), ())
     services = {service["ID"]: service["Spec"]["Name"] for service in api.services()}
     for task in api.tasks():
-        alive = task["Status"]["State"] in (*BEFORE_RUNNING, "running")
-        if task.get("NodeID") in names and alive:
+        runs = task["Status"]["State"] in (*BEFORE_RUNNING, "running")
+        if task.get("NodeID") in names and runs:
             host, slot = names[task["NodeID"]], task.get("Slot") or names[task["NodeID"]]
-            for used in task["Spec"]["ContainerSpec"].get("Secrets") or ():
-                if used["SecretID"] in ids:
-                    target = used["File"]["Name"]
+            for reference in task["Spec"]["ContainerSpec"].get("Secrets") or ():
+                if reference["SecretID"] in ids:
+                    target = reference["File"]["Name"]
                     path = target if target.startswith("/") else f"/run/secrets/{target}"
                     mounts[host] += (f"{services[task['ServiceID']]}.{slot}: {path}",)
     managers = [names[id] for id, node in nodes.items() if node["Spec"]["Role"] == "manager"]
@@ -165,7 +162,7 @@ def stolen_disk(cluster: Any, name: str) -> Table:
 
     Lesson: 10_secrets_and_configs.
     """
-    if cluster.kind == "simulated":
+    if cluster.has_trace:
         table: Table = cluster.disk(name)
         return table
     note = _("Only a simulated cluster shows its disks.")

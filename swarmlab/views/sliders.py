@@ -1,4 +1,4 @@
-"""A picture of a few numbers, and the sliders that change them."""
+"""A picture that depends on a few numbers, and the sliders that change them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from swarmlab.views.widget import source
 
 
 class Field(anywidget.AnyWidget):
-    """A list of `options`, or else a slider; its name is on it. `static/field.js` draws it.
+    """A list of `options`, or else a slider, with its label. `static/field.js` draws it.
 
-    Jupyter's own sliders have neither a name for who cannot see nor a mark for where the keyboard
-    is, and its lists leave their keys to JupyterLab: X, for Xen, cuts the cell.
+    Jupyter's own sliders have neither a name for screen readers nor a visible focus, and its lists
+    pass their keys on to JupyterLab: X, for Xen, cuts the cell.
     """
 
     _esm = source("common.js", "field.js")
     _css = source("board.css", "field.css")
-    word = traitlets.Unicode(help="its name").tag(sync=True)
-    options: traitlets.List[Any] = traitlets.List(help="(word, value), …").tag(sync=True)
-    bounds: traitlets.List[int] = traitlets.List(help="least, most, step").tag(sync=True)
+    label = traitlets.Unicode(help="its name").tag(sync=True)
+    options: traitlets.List[Any] = traitlets.List(help="(text, value), …").tag(sync=True)
+    bounds: traitlets.List[int] = traitlets.List(help="minimum, maximum, step").tag(sync=True)
     value = traitlets.Any(help="what is chosen").tag(sync=True)
 
 
 class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """`made(**values)` has a text and an HTML form; both follow the controls, by mouse or keys."""
+    """Shows `make(**values)` for the values of the controls, and again whenever they change."""
 
-    def __init__(self, made: Callable[..., Any], controls: dict[str, Field]) -> None:
-        self.made, self.controls = made, controls
+    def __init__(self, make: Callable[..., Any], controls: dict[str, Field]) -> None:
+        self.make, self.controls = make, controls
         self._picture = ipywidgets.HTML()
         for control in controls.values():
             control.observe(self._draw, "value")
@@ -42,11 +42,11 @@ class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     @property
     def shown_as(self) -> Any:
         """What the controls ask for at this moment."""
-        return self.made(**{name: control.value for name, control in self.controls.items()})
+        return self.make(**{name: control.value for name, control in self.controls.items()})
 
     def _draw(self, _change: Any = None) -> None:
         self._picture.value = self.shown_as._repr_html_()
 
 
-def slider(word: str, value: int, least: int, most: int, step: int = 1) -> Field:
-    return Field(word=word, value=value, bounds=[least, most, step])
+def slider(label: str, value: int, minimum: int, maximum: int, step: int = 1) -> Field:
+    return Field(label=label, value=value, bounds=[minimum, maximum, step])

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from html import escape
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +19,7 @@ from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, MachineState
 from swarmlab.errors import LabError
 from swarmlab.strings import _, text_table
 from swarmlab.units import natural_key
+from swarmlab.views.html import html_table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 
@@ -185,15 +185,6 @@ class NodeRows(tuple[NodeRow, ...]):
 
     def _repr_html_(self) -> str:
         return html_table(self.heads, self.cells())
-
-
-def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A plain table that any page can show."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def node_rows(cluster: Any) -> NodeRows:

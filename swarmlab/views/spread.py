@@ -1,4 +1,4 @@
-"""Where the tasks of a service are, drawn as the tree that a spread preference makes of the nodes.
+"""The tasks of a service, drawn in the tree of nodes that a spread preference makes.
 
     spread(cluster, "web", "az", "rack")  # zones, in them racks, in them nodes with their tasks
 
@@ -25,7 +25,7 @@ ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
 
 @dataclass(frozen=True, slots=True)
 class SpreadBranch:
-    """A value of a label with what lies below it; of a node, its tasks."""
+    """A value of a label, with the branches or nodes below it; or a node, with its tasks."""
 
     name: str
     below: tuple[SpreadBranch, ...] = ()
@@ -38,7 +38,7 @@ class SpreadBranch:
         return own + sum(branch.running for branch in self.below)
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         if self.below:
             return _("{name}: {count} running", name=self.name, count=self.running)
         kinds = [in_state(task.name, task.kind) for task in self.tasks]
@@ -46,21 +46,21 @@ class SpreadBranch:
         return f"{self.name}{note}: {', '.join(kinds) or _('nothing')}"
 
     def lines(self, depth: int = 0) -> Iterator[str]:
-        yield "    " * depth + self.words
+        yield "    " * depth + self.text
         for branch in self.below:
             yield from branch.lines(depth + 1)
 
     def html(self) -> str:
         if self.below:
             inner = "".join(branch.html() for branch in self.below)
-            title = f"<b>{escape(self.words)}</b>"
+            title = f"<b>{escape(self.text)}</b>"
             return f"<div style='{BOX}'>{title}<div style='{ROW}'>{inner}</div></div>"
         note = f" <i>{escape(self.note)}</i>" if self.note else ""
-        tasks = "".join(map(_drawn, self.tasks))
+        tasks = "".join(map(_task_svg, self.tasks))
         return f"<div style='{BOX};min-width:5em'>{escape(self.name)}{note}<br>{tasks}&nbsp;</div>"
 
 
-def _drawn(task: TaskRow) -> str:
+def _task_svg(task: TaskRow) -> str:
     """A task as on the board: shape, letter and colour of its state."""
     look = LOOKS[task.kind]
     title = escape(in_state(task.name, task.kind))
@@ -91,9 +91,9 @@ def spread(cluster: Any, service: str, *labels: str) -> ServiceSpread:
     Lesson: 07_placement.
     """
     snapshot = look(cluster)
-    known = [row.name for row in snapshot.services]
-    if service not in known:
-        raise NoneSuch("there is no service {name!r}; there are {known}", service, known)
+    names = [row.name for row in snapshot.services]
+    if service not in names:
+        raise NoneSuch("there is no service {name!r}; there are {known}", service, names)
     tasks = [task for task in snapshot.tasks if task.service == service]
     return ServiceSpread(SpreadBranch(service, tuple(_below(snapshot.nodes, tasks, labels))))
 
@@ -101,6 +101,7 @@ def spread(cluster: Any, service: str, *labels: str) -> ServiceSpread:
 def _below(
     nodes: Sequence[NodeRow], tasks: list[TaskRow], labels: Sequence[str]
 ) -> Iterator[SpreadBranch]:
+    """The branches for the first label, with those for the others below; without labels, nodes."""
     if not labels:
         for node in nodes:
             own = tuple(task for task in tasks if task.node == node.key)
@@ -110,6 +111,6 @@ def _below(
     first, *rest = labels
     values = {node.labels.get(first, "") for node in nodes}
     for value in sorted(values, key=lambda value: (not value, value)):  # no label: last
-        inside = [node for node in nodes if node.labels.get(first, "") == value]
+        members = [node for node in nodes if node.labels.get(first, "") == value]
         name = f"{first}={value}" if value else _("no label {label}", label=first)
-        yield SpreadBranch(name, tuple(_below(inside, tasks, rest)))
+        yield SpreadBranch(name, tuple(_below(members, tasks, rest)))

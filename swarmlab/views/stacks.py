@@ -1,7 +1,7 @@
-"""What may stand on what: servers, hypervisors, kernels, engines, programs (slides 4 and 5).
+"""What can stand on what: servers, hypervisors, kernels, engines, programs (slides 4 and 5).
 
-The rules are data (`stacks.yml`) and one pure function, `may_stand_on`. A `Stack` is a drawing that
-keeps them, so the builder puts one layer on another, or says why it cannot be.
+The rules are data (`stacks.yml`) and one pure function, `obstacle`. A `Stack` follows them, so the
+builder puts one layer on another, or says why that is impossible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RULES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("stacks.yml").r
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    word: str
+    title: str
     kind: str  # server, hypervisor, system, engine, program, …
     kernel: str  # of a system: which it is; of an engine or a program: which it needs
 
@@ -34,10 +34,10 @@ class Layer:
 LAYERS = {name: Layer(**fields) for name, fields in _RULES["layers"].items()}
 
 
-def may_stand_on(lower: Layer | None, upper: Layer) -> str:
+def obstacle(lower: Layer | None, upper: Layer) -> str:
     """Why `upper` cannot stand on `lower` (None: the ground); empty when it can.
 
-    >>> may_stand_on(LAYERS["engine"], LAYERS["mysql"])
+    >>> obstacle(LAYERS["engine"], LAYERS["mysql"])
     ''
     """
     carrier = lower.kind if lower else "ground"
@@ -53,14 +53,14 @@ def may_stand_on(lower: Layer | None, upper: Layer) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Layers, each with the place in this list of what it stands on; `GROUND` for the lowest."""
+    """Layers, each with the index of the layer it stands on; `GROUND` for the lowest."""
 
     layers: tuple[tuple[str, int], ...] = ()
 
     def put(self, name: str, on: int) -> Stack:
-        """One layer more; raises LabError with the reason when it cannot stand there."""
+        """With one more layer; raises LabError with the reason when it cannot stand there."""
         lower = None if on == GROUND else LAYERS[self.layers[on][0]]
-        if reason := may_stand_on(lower, LAYERS[name]):
+        if reason := obstacle(lower, LAYERS[name]):
             raise LabError(reason)
         if lower is not None and lower.kind == "server" and self.above(on):
             raise LabError(_RULES["one kernel"])
@@ -84,7 +84,7 @@ class Stack:
         return sum(LAYERS[name].kind == "system" for name, _on in self.layers)
 
     def same_as(self, other: Stack) -> bool:
-        """Whether both are built alike, whatever was put first."""
+        """Whether both have the same structure, in whatever order they were built."""
         return self._shape(GROUND) == other._shape(GROUND)
 
     def _shape(self, place: int) -> list[str]:
@@ -97,12 +97,12 @@ class Stack:
 
     def _lines(self, place: int, depth: int) -> Iterator[str]:
         for number in self.above(place):
-            yield "  " * depth + self._told(number)
+            yield "  " * depth + self._title(number)
             yield from self._lines(number, depth + 1)
 
-    def _told(self, number: int) -> str:
+    def _title(self, number: int) -> str:
         layer = LAYERS[self.layers[number][0]]
-        return _(layer.word) + (f" [{_('kernel')}]" if layer.kind == "system" else "")
+        return _(layer.title) + (f" [{_('kernel')}]" if layer.kind == "system" else "")
 
     def _repr_html_(self) -> str:
         return big(self._row(GROUND)) if self.layers else big(f"<p>{self!r}</p>")
@@ -113,14 +113,14 @@ class Stack:
         return f"<div style='{row}'>{boxes}</div>" if boxes else ""
 
     def _box(self, number: int) -> str:
-        """What stands on it above its name; a kernel has a thick edge."""
+        """A layer with the layers that stand on it above its name; a kernel has a thick edge."""
         thick = LAYERS[self.layers[number][0]].kind == "system"
         edge = "4px solid" if thick else "1px solid"
-        look = f"border:{edge} currentColor;border-radius:6px;padding:4px;"
-        look += "box-sizing:border-box;flex:1 1 0;min-width:4em"
+        style = f"border:{edge} currentColor;border-radius:6px;padding:4px;"
+        style += "box-sizing:border-box;flex:1 1 0;min-width:4em"
         under = "text-align:center;line-height:1.2;padding-top:3px"
-        name = f"<div style='{under}'>{escape(self._told(number))}</div>"
-        return f"<div style='{look}'>{self._row(number)}{name}</div>"
+        name = f"<div style='{under}'>{escape(self._title(number))}</div>"
+        return f"<div style='{style}'>{self._row(number)}{name}</div>"
 
 
 SLIDE_5 = Stack(tuple((name, on) for name, on in _RULES["slide 5"]))
@@ -128,7 +128,7 @@ SLIDE_5 = Stack(tuple((name, on) for name, on in _RULES["slide 5"]))
 
 @dataclass(frozen=True, slots=True)
 class TwoStacks:
-    """Slide 4: so many programs in virtual machines, and the same in containers."""
+    """Slide 4: so many programs in virtual machines, and as many in containers."""
 
     apps: int
 
@@ -157,7 +157,7 @@ class TwoStacks:
         return "\n\n".join(f"{title}\n{stack!r}" for title, stack in self.sides)
 
     def _repr_html_(self) -> str:
-        # Side by side where there is room for as many boxes, else one below the other.
+        # Side by side where so many boxes fit, else one below the other.
         look = f"flex:1 1 {max(20, 7 * self.apps)}em;min-width:0"
         row = "display:flex;flex-wrap:wrap;gap:16px"
         sides = [f"{big(f'<b>{title}</b>')}{s._repr_html_()}" for title, s in self.sides]

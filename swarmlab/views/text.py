@@ -52,7 +52,7 @@ def service_facts(row: ServiceRow) -> list[str]:
 
 def in_state(names: str, kind: str) -> str:
     """`web.1 running`."""
-    return _("{tasks} {state}", tasks=names, state=_(LOOKS[kind].word))
+    return _("{tasks} {state}", tasks=names, state=_(LOOKS[kind].title))
 
 
 def waiting(snapshot: ClusterSnapshot) -> list[tuple[list[TaskRow], str]]:

@@ -16,11 +16,10 @@ from swarmlab.simulation import S
 from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.board_rows import column, static_html
-from swarmlab.views.html import Callout, big, folded, image, marked, only_simulated
+from swarmlab.views.html import Callout, Table, big, folded, image, marked, only_simulated
 from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE
 from swarmlab.views.raft_history import RaftHistory, RoleSpan
 from swarmlab.views.snapshot import ClusterSnapshot, look
-from swarmlab.views.tables import Table
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
 from swarmlab.views.timeline_events import EVENT_LOOKS, TimelineEvent, grouped, timeline_events
 from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
@@ -73,7 +72,7 @@ class Timeline(LiveWidget):
                 "Press ← or →, or click a mark. A number counts marks that are too close; the"
                 " keys go through each. Fork here makes a copy that goes on from there."
             ),
-            "kinds": [[kind, _(look.word)] for kind, look in EVENT_LOOKS.items()],
+            "kinds": [[kind, _(look.title)] for kind, look in EVENT_LOOKS.items()],
         }
 
     # -- going to a moment -------------------------------------------------------------

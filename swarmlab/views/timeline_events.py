@@ -12,13 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.simulated_state import Simulated, cluster_state
-from swarmlab.model.trace_records import (
-    BecameLeader,
-    NodeStateChanged,
-    Record,
-    TaskStatusChanged,
-    UpdateStateChanged,
-)
+from swarmlab.model import trace_records
 from swarmlab.simulation import MS
 from swarmlab.strings import N_, _
 from swarmlab.views import palette
@@ -101,19 +95,19 @@ def command(names: dict[str, str], method: str, path: str, body: Any) -> str:
     return " ".join(filter(None, [noun.rstrip("s"), verb, name or names.get(id, id[:12])]))
 
 
-def _consequence(record: Record) -> TimelineEvent | None:
+def _consequence(record: trace_records.Record) -> TimelineEvent | None:
     """A record of the trace as an event; None for what the time line does not show."""
     match record:
-        case BecameLeader():
+        case trace_records.BecameLeader():
             text = _("{name} leads, term {term}", name=record.where, term=record.term)
             kind = "leader"
-        case TaskStatusChanged() if str(record.state) in palette.FAILED:
+        case trace_records.TaskStatusChanged() if str(record.state) in palette.FAILED:
             line = _("{task} failed on {node}: {error}")
             task = record.name.rpartition(".")[0]
             kind, text = "failed", line.format(task=task, node=record.where, error=record.err)
-        case NodeStateChanged() if record.state == "down":
+        case trace_records.NodeStateChanged() if record.state == "down":
             kind, text = "lost", _("the managers believe {node} is down", node=record.node)
-        case UpdateStateChanged():
+        case trace_records.UpdateStateChanged():
             line = _("update of {service}: {message}")
             kind, text = "update", line.format(service=record.service, message=record.message)
         case _:

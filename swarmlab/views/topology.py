@@ -1,4 +1,4 @@
-"""Slide 29 as the cluster is: the Raft group, the workers, their zones, and who speaks to whom.
+"""Slide 29 for this cluster: the Raft group, the workers, their zones, and the connections.
 
 Read from the Docker API alone, so that it works on a real cluster, too.
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Kind of edge -> colour, dashes, width, words.
+# Kind of edge -> colour, dashes, width, text.
 LINES = {
     "raft": (LEADER, "solid", 4.0, N_("Raft (managers only)")),
     "tls": (BLACK, "dashed", 1.4, N_("TLS: tasks down, reports up")),
     "gossip": (BLUE, ":", 2.2, N_("gossip network")),
 }
 FONT_SIZE, NODE_SIZE = 16, 3000
-ARCH = 0.6  # how much higher the middle manager stands, so that a line past it is seen
+ARCH = 0.6  # how much higher the middle manager is drawn, so that lines past it are visible
 FRAME, ENDS = 0.65, 0.71  # where the frame around the managers begins, and the lines to it end
 
 
@@ -42,7 +42,7 @@ class Topology:
 
     @property
     def zones(self) -> dict[str, list[NodeRow]]:
-        """Zone -> its nodes, managers first; those without the label are the last, nameless one."""
+        """Zone -> its nodes, managers first. Those without the label are last, unnamed."""
         names = sorted({row.labels.get(self.label, "") for row in self.members})
         names.sort(key=lambda name: not name)
         rows = sorted(self.members, key=lambda row: row.role)
@@ -50,36 +50,36 @@ class Topology:
 
     @property
     def graph(self) -> nx.MultiGraph:
-        """Nodes at their places, edges with their kind. Gossip is drawn as a chain, to be read."""
+        """Nodes with positions, edges with a kind. Gossip is drawn as a chain, for clarity."""
         graph, left = nx.MultiGraph(), 0.0
-        managers, workers = self._of("manager"), self._of("worker")
+        managers, workers = self._names("manager"), self._names("worker")
         for zone, rows in self.zones.items():
-            lanes = [[row for row in rows if row.role == role] for role in ("worker", "manager")]
-            width = max(map(len, lanes))
-            for y, lane in enumerate(lanes):
-                for number, row in enumerate(lane):
-                    x = left + (number + 0.5) * width / len(lane)
+            levels = [[row for row in rows if row.role == role] for role in ("worker", "manager")]
+            width = max(map(len, levels))
+            for y, level in enumerate(levels):
+                for number, row in enumerate(level):
+                    x = left + (number + 0.5) * width / len(level)
                     part = managers.index(row.name) / max(1, len(managers) - 1) if y else 0
                     raised = ARCH * 4 * part * (1 - part)
                     graph.add_node(row.name, row=row, zone=zone, at=(x, y + raised))
             left += width + 0.4
         graph.add_edges_from(combinations(managers, 2), kind="raft")
         xs = [graph.nodes[name]["at"][0] for name in managers]
-        for worker in workers:  # to the frame of the group: with whom in it, no API tells
+        for worker in workers:  # to the frame of the group: no API tells to which manager
             end = (min(max(graph.nodes[worker]["at"][0], min(xs)), max(xs)), ENDS)
             graph.add_node(end, at=end)
             graph.add_edge(worker, end, kind="tls")
         graph.add_edges_from(pairwise(workers), kind="gossip")
         return graph
 
-    def _of(self, role: str) -> list[str]:
+    def _names(self, role: str) -> list[str]:
         return [row.name for rows in self.zones.values() for row in rows if row.role == role]
 
     # -- forms -----------------------------------------------------------------------
     @property
     def lines(self) -> list[str]:
-        """The text twin."""
-        managers, workers = self._of("manager"), self._of("worker")
+        """The text form."""
+        managers, workers = self._names("manager"), self._names("worker")
         down = [row.name for row in self.members if row.down]
         leads = self.snapshot.leader or _("nobody")
         raft = _("**Raft group**: {managers}. Leader (L): {leader}. Each manager keeps all data.")
@@ -94,10 +94,11 @@ class Topology:
             gossip.format(count=len(self.members)),
         ]
         if any(self.zones):
-            each = [
-                f"{zone or '–'}: {', '.join(r.name for r in z)}" for zone, z in self.zones.items()
+            zones = [
+                f"{name or '–'}: {', '.join(row.name for row in rows)}"
+                for name, rows in self.zones.items()
             ]
-            lines.append(_("**Zones**: {zones}.", zones="; ".join(each)))
+            lines.append(_("**Zones**: {zones}.", zones="; ".join(zones)))
         return [*lines, *([_("**Down**: {names}.", names=", ".join(down))] if down else [])]
 
     def __repr__(self) -> str:
@@ -111,7 +112,7 @@ class Topology:
         axes: Axes = figure.subplots()
         places = nx.get_node_attributes(graph, "at")
         self._draw_zones(axes, graph)
-        if managers := [places[name] for name in self._of("manager")]:
+        if managers := [places[name] for name in self._names("manager")]:
             xs, ys = zip(*managers, strict=True)
             left, right, top = min(xs) - 0.4, max(xs) + 0.4, max(ys) + 0.35
             corners = [left, right, right, left, left], [FRAME, FRAME, top, top, FRAME]
@@ -134,9 +135,9 @@ class Topology:
         colour = GREY if row.down else LEADER if leads else WHITE
         places = {name: graph.nodes[name]["at"]}
         shape = "s" if row.role == "manager" else "o"
-        look: dict[str, Any] = {"node_color": colour, "edgecolors": BLACK, "linewidths": 2}
+        style: dict[str, Any] = {"node_color": colour, "edgecolors": BLACK, "linewidths": 2}
         nx.draw_networkx_nodes(
-            graph, places, nodelist=[name], node_shape=shape, node_size=NODE_SIZE, ax=axes, **look
+            graph, places, nodelist=[name], node_shape=shape, node_size=NODE_SIZE, ax=axes, **style
         )
         marks = ["✖" if row.down else "L" if leads else "", "CA" if row.role == "manager" else ""]
         text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
@@ -152,12 +153,12 @@ class Topology:
             axes.text(min(xs) - 0.45, 2.15, title, fontsize=FONT_SIZE, backgroundcolor=WHITE)
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
-        return picture(self.figure(), repr(self)) + big(words)
+        text = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
+        return picture(self.figure(), repr(self)) + big(text)
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:
-    """Who is in the swarm, and how they are connected; zones come from the node label `label`.
+    """The nodes of the swarm and their connections; zones come from the node label `label`.
 
     Lesson: 00_start_here.
     """

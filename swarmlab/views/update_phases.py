@@ -12,7 +12,7 @@ from typing import Any
 from swarmlab.model.specs import UPDATE_DEFAULTS
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.tables import Table
+from swarmlab.views.html import Table
 from swarmlab.views.task_history import (
     ObservedTask,
     ServiceHistory,

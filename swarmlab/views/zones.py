@@ -1,6 +1,6 @@
-"""Managers over zones: what quorum they make, and whether the loss of a zone takes it away.
+"""Managers over zones: their quorum, and whether it survives the loss of a zone.
 
-A zone is whatever fails as one: a data centre, a room, a power line. Pure arithmetic.
+A zone is whatever fails as a whole: a data centre, a rack, a power line. Pure arithmetic.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MANAGERS_MAX = 9
 
 @dataclass(frozen=True, slots=True)
 class ZoneSpread:
-    """So many managers, dealt out over so many zones like cards."""
+    """So many managers, dealt out in turn over so many zones."""
 
     managers: int
     zones: int
 
     @property
     def names(self) -> list[list[str]]:
-        """The managers in each zone; the first zones get what does not come out even."""
+        """The managers in each zone; the first zones get the remainder."""
         names = [f"m{number + 1}" for number in range(self.managers)]
         return [names[zone :: self.zones] for zone in range(self.zones)]
 
@@ -37,7 +37,7 @@ class ZoneSpread:
 
     @property
     def kept(self) -> list[bool]:
-        """Zone by zone: whether those that are left without it make a quorum."""
+        """Zone by zone: whether the managers outside it make a quorum."""
         return [self.managers - count >= quorum(self.managers) for count in self.counts]
 
     @property
@@ -52,8 +52,8 @@ class ZoneSpread:
         line = _("✘ **Without zone {zones} there is no quorum.** Try another number of managers.")
         return line.format(zones=_(" or ").join(lost))
 
-    def told(self, zone: int) -> str:
-        """What becomes of the swarm without this zone."""
+    def consequence(self, zone: int) -> str:
+        """What happens to the swarm without this zone."""
         left, need = self.managers - self.counts[zone], quorum(self.managers)
         line = _("if lost: {left} left, {need} needed. The swarm goes on.")
         stops = _("if lost: {left} left, {need} needed. No changes any more.")
@@ -62,28 +62,28 @@ class ZoneSpread:
     def __repr__(self) -> str:
         zones = [
             f"{'✔' if self.kept[zone] else '✘'} {LETTERS[zone]}: {' '.join(names) or '–'}; "
-            + self.told(zone)
+            + self.consequence(zone)
             for zone, names in enumerate(self.names)
         ]
-        return "\n".join([repr(self._said), *zones])
+        return "\n".join([repr(self._summary), *zones])
 
     @property
-    def _said(self) -> Callout:
+    def _summary(self) -> Callout:
         title = _("Managers: {managers}. Zones: {zones} ({spread}).")
         line = _("Quorum: {quorum} of {managers}. Managers that may fail: {tolerated}.")
-        words = {
+        values = {
             "managers": self.managers,
             "zones": self.zones,
             "spread": " – ".join(map(str, self.counts)),
             "quorum": quorum(self.managers),
             "tolerated": tolerated(self.managers),
         }
-        return Callout(title.format(**words), (line.format(**words), self.verdict))
+        return Callout(title.format(**values), (line.format(**values), self.verdict))
 
     def _repr_html_(self) -> str:
         boxes = "".join(self._box(zone) for zone in range(self.zones))
         row = f"<div style='display:flex;flex-wrap:wrap;gap:10px;margin:8px 0'>{boxes}</div>"
-        return self._said._repr_html_() + big(row)
+        return self._summary._repr_html_() + big(row)
 
     def _box(self, zone: int) -> str:
         kept = self.kept[zone]
@@ -92,7 +92,7 @@ class ZoneSpread:
         return (
             f"<div style='border:{border};border-radius:8px;padding:.3em .7em;flex:1 1 9em'>"
             f"{_('Zone {letter}').format(letter=LETTERS[zone])}<br>{names or '–'}<br>"
-            f"{'✔' if kept else '✘'} {self.told(zone)}</div>"
+            f"{'✔' if kept else '✘'} {self.consequence(zone)}</div>"
         )
 
 
