@@ -1,4 +1,4 @@
-"""The agent and the tasks it runs, with a pretended dispatcher on another machine."""
+"""The agent and its tasks, with a fake dispatcher on another machine."""
 
 import copy
 from dataclasses import replace
@@ -38,15 +38,15 @@ MANAGERS = ("10.0.0.1:2377", "10.0.0.2:2377")
 
 
 class Dispatcher:
-    """The manager's end of a session, which does as the test tells it."""
+    """The manager's side of a session, controlled by the test."""
 
-    leader = ""  # empty: this one leads
-    hasty = False  # push before the session's welcome is out
+    leader = ""  # empty: this is the leader
+    push_before_reply = False  # to Register
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.registered: list[tuple[int, Register]] = []
-        self.beats: list[int] = []
+        self.heartbeats_ns: list[int] = []
         self.statuses: dict[str, TaskStatus] = {}
         self.session_id, self.number = "", 0
 
@@ -57,13 +57,13 @@ class Dispatcher:
             if self.leader:
                 raise NotLeader("" if self.leader == "unknown" else self.leader)
             self.session_id, self.number = f"s{len(self.registered)}", 0
-            if self.hasty:
+            if self.push_before_reply:
                 self.push(make_task())
             return Registered(self.session_id, 5 * S, NODE, MANAGERS)
         if body.session_id != self.session_id:
             raise Unknown("session invalid")
         if isinstance(body, Heartbeat):
-            self.beats.append(now_ns)
+            self.heartbeats_ns.append(now_ns)
             return 5 * S
         assert isinstance(body, ReportStatus)
         self.statuses.update(body.statuses)
@@ -81,7 +81,7 @@ class Dispatcher:
 
 
 class Engine:
-    """As much of a node as an agent needs."""
+    """The parts of a node that an agent needs."""
 
     node_id = "node1"
 
@@ -91,7 +91,7 @@ class Engine:
         self.containers = Containers(machine, Images(machine, Registry()))
         self.containers.images.import_image("demo:1", ['CMD ["sleep","3600"]'])
         self.labels: dict[str, str] = {}
-        self.told: list[tuple[Node, tuple[str, ...]]] = []
+        self.session_changes: list[tuple[Node, tuple[str, ...]]] = []
         self.agent = Agent(self)
         self.agent.start()
 
@@ -100,7 +100,7 @@ class Engine:
         return Document(freeze({"Hostname": "worker", "Engine": {"Labels": self.labels}}))
 
     def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate) -> None:
-        self.told.append((node, managers))
+        self.session_changes.append((node, managers))
 
     def receive(self, source: str, message: Any) -> None:
         self.agent.receive(message)
@@ -114,7 +114,7 @@ class Engine:
 
 
 class World:
-    """One worker, and two machines that pretend to be managers; the first one leads."""
+    """One worker, and two machines with fake dispatchers; the first one is the leader."""
 
     def __init__(self, seed: int = 0) -> None:
         self.simulation = Simulation(seed)
@@ -148,13 +148,13 @@ class World:
     def state(self, task: Task) -> TaskState:
         return self.dispatcher.statuses[task.id].state
 
-    def moves(self, task: Task) -> list[str]:
+    def states_seen(self, task: Task) -> list[str]:
         records = self.simulation.trace.of(TaskStatusChanged)
         return [str(record.state) for record in records if record.task_id == task.id]
 
     def until(self, task: Task, state: TaskState) -> int:
-        """When the worker saw the task in `state`, nanoseconds."""
-        assert self.simulation.run_while(lambda: str(state) not in self.moves(task), 100 * S)
+        """Run until the worker reports the task in `state`; returns the time in nanoseconds."""
+        assert self.simulation.run_while(lambda: str(state) not in self.states_seen(task), 100 * S)
         return self.simulation.now_ns
 
 
@@ -169,13 +169,13 @@ def make_task(id: str = "t1", *, desired: TaskState = TaskState.RUNNING, **conta
 
 
 def test_a_task_goes_through_all_states_to_running():
-    """Source: swarmkit agent/exec/controller.go, Do; spec 7.5."""
+    """Source: swarmkit agent/exec/controller.go, Do."""
     world = World()
     world.run(1 * S)
     task = make_task()
     world.dispatcher.push(task)
     world.run(2 * S)
-    assert world.moves(task) == ["accepted", "preparing", "ready", "starting", "running"]
+    assert world.states_seen(task) == ["accepted", "preparing", "ready", "starting", "running"]
     status = world.dispatcher.statuses[task.id]
     assert (status.state, status.message, status.err) == (TaskState.RUNNING, "started", "")
     container = world.engine.containers.get("web.1.t1")
@@ -185,30 +185,30 @@ def test_a_task_goes_through_all_states_to_running():
     assert container.config["Labels"]["com.docker.swarm.task.id"] == "t1"
 
 
-def test_stopping_a_running_task_begins_one_second_after_the_order():
-    """The cancelled wait is retried after a second. Source: swarmkit agent/task.go; spec 7.5."""
+def test_the_stop_of_a_running_task_begins_one_second_after_the_desired_state_changed():
+    """The cancelled wait is retried after a second. Source: swarmkit agent/task.go."""
     world = World()
     world.run(1 * S)
     task = make_task(Image="nginx")
     world.dispatcher.push(task)
     world.until(task, TaskState.RUNNING)
-    ordered_ns = world.simulation.now_ns
+    changed_ns = world.simulation.now_ns
     world.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
     stopped_ns = world.until(task, TaskState.SHUTDOWN)
-    assert 1 * S + 100 * MS <= stopped_ns - ordered_ns <= 1 * S + 310 * MS
+    assert 1 * S + 100 * MS <= stopped_ns - changed_ns <= 1 * S + 310 * MS
 
 
 def test_a_task_with_networks_waits_two_seconds_more_for_the_load_balancers():
-    """Source: moby daemon/cluster/executor/container/controller.go, Shutdown; spec 8.4."""
+    """Source: moby daemon/cluster/executor/container/controller.go, Shutdown."""
     world = World()
     world.run(1 * S)
     network = freeze({"Network": {"ID": "i", "Spec": {"Name": "ingress"}}})
     task = make_task(Image="nginx", networks=(network,))
     world.dispatcher.push(task)
     world.until(task, TaskState.RUNNING)
-    ordered_ns = world.simulation.now_ns
+    changed_ns = world.simulation.now_ns
     world.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
-    assert 3 * S < world.until(task, TaskState.SHUTDOWN) - ordered_ns < 3 * S + 310 * MS
+    assert 3 * S < world.until(task, TaskState.SHUTDOWN) - changed_ns < 3 * S + 310 * MS
 
 
 def test_a_task_paused_at_ready_starts_at_once():
@@ -219,12 +219,12 @@ def test_a_task_paused_at_ready_starts_at_once():
     world.until(task, TaskState.READY)
     world.run(5 * S)
     assert world.state(task) == TaskState.READY
-    ordered_ns = world.simulation.now_ns
+    changed_ns = world.simulation.now_ns
     world.dispatcher.push(replace(task, desired=TaskState.RUNNING))
-    assert world.until(task, TaskState.RUNNING) - ordered_ns < 400 * MS
+    assert world.until(task, TaskState.RUNNING) - changed_ns < 400 * MS
 
 
-def test_an_order_that_goes_back_is_ignored():
+def test_a_smaller_desired_state_is_ignored():
     """Source: swarmkit agent/task.go, run."""
     world = World()
     world.run(1 * S)
@@ -236,25 +236,25 @@ def test_an_order_that_goes_back_is_ignored():
     assert world.state(task) == TaskState.FAILED
 
 
-def test_a_failed_step_keeps_the_message_and_tells_the_error():
-    """REJECTED before STARTING, FAILED from there on. Source: spec 1.9 TRAP, 7.5, 8.1."""
+def test_a_failed_step_keeps_the_message_and_reports_the_error():
+    """REJECTED before STARTING, FAILED from then on. Source: swarmkit agent/exec/controller.go."""
     world = World()
     world.run(1 * S)
     absent = make_task("t1", Image="nosuch:9")
     failing = make_task("t2", Args=["sh", "-c", "sleep 1; exit 3"])
-    senseless = make_task("t3", Image="")
-    world.dispatcher.push(absent, failing, senseless)
+    invalid = make_task("t3", Image="")
+    world.dispatcher.push(absent, failing, invalid)
     world.run(4 * S)
-    found = {id: (str(s.state), s.message, s.err) for id, s in world.dispatcher.statuses.items()}
-    assert found == {
+    statuses = world.dispatcher.statuses.items()
+    assert {id: (str(s.state), s.message, s.err) for id, s in statuses} == {
         "t1": ("rejected", "preparing", "No such image: nosuch:9"),
         "t2": ("failed", "started", "task: non-zero exit (3)"),
         "t3": ("rejected", "resolving controller failed", "dockerexec: image required"),
     }
 
 
-def test_a_power_cut_fails_the_running_tasks_with_255():
-    """Source: spec 8.7."""
+def test_a_crash_fails_the_running_tasks_with_255():
+    """Source: moby daemon/cluster/noderunner.go; swarmkit agent/worker.go."""
     world = World()
     world.run(1 * S)
     task = make_task()
@@ -265,11 +265,12 @@ def test_a_power_cut_fails_the_running_tasks_with_255():
     world.worker.start()
     world.run(3 * S)
     assert world.dispatcher.statuses[task.id].err == "task: non-zero exit (255)"
-    assert world.moves(task).count("accepted") == 1  # it remembered how far it was
+    # The task resumed at the state on the disk.
+    assert world.states_seen(task).count("accepted") == 1
 
 
 def test_after_an_orderly_engine_stop_the_container_is_gone():
-    """Records are erased, nothing is reported. Source: moby daemon/cluster/cluster.go; spec 8.7."""
+    """Task files are deleted and nothing is reported. Source: moby daemon/cluster/cluster.go."""
     world = World()
     world.run(1 * S)
     task = make_task()
@@ -286,8 +287,8 @@ def test_after_an_orderly_engine_stop_the_container_is_gone():
     assert world.dispatcher.statuses[task.id].err == "No such container: web.1.t1"
 
 
-def test_a_task_that_vanishes_is_stopped_and_its_container_removed():
-    """Source: swarmkit agent/worker.go, reconcileTaskState; spec 7.4."""
+def test_a_task_that_is_no_longer_assigned_is_stopped_and_its_container_removed():
+    """Source: swarmkit agent/worker.go, reconcileTaskState."""
     world = World()
     world.run(1 * S)
     task = make_task(Image="nginx")
@@ -300,15 +301,15 @@ def test_a_task_that_vanishes_is_stopped_and_its_container_removed():
 
 
 def test_a_secret_is_a_file_in_the_container_and_never_on_the_disk():
-    """Source: swarmkit agent/secrets; spec api-security 5.4."""
+    """Source: swarmkit agent/secrets/secrets.go; moby daemon/container_operations_unix.go."""
     world = World()
     world.run(1 * S)
     secret = Secret(id="x1", spec=Document(Name="password"), data=b"hunter2")
     target = {"Name": "password", "UID": "0", "GID": "0", "Mode": 0o400}
     reference = {"SecretID": "x1", "SecretName": "password", "File": target}
     task = make_task(Secrets=[reference])
-    stranger = make_task("t2", Secrets=[{**reference, "SecretID": "x2"}])
-    world.dispatcher.push(task, stranger, secrets=(secret,))
+    other = make_task("t2", Secrets=[{**reference, "SecretID": "x2"}])
+    world.dispatcher.push(task, other, secrets=(secret,))
     world.run(2 * S)
     file = world.engine.containers.get("web.1.t1").files["/run/secrets/password"]
     assert (file.data, file.mode) == (b"hunter2", 0o400)
@@ -319,12 +320,12 @@ def test_a_secret_is_a_file_in_the_container_and_never_on_the_disk():
     assert world.dispatcher.statuses["t2"].err == err
 
 
-def test_a_follower_names_the_leader_and_the_agent_asks_it_at_once():
+def test_a_follower_redirects_the_agent_to_the_leader_at_once():
     for seed in range(5):
         world = World(seed)
         world.run(100 * MS)
         assert len(world.dispatcher.registered) == 1
-        assert world.engine.told == [(NODE, MANAGERS)]
+        assert world.engine.session_changes == [(NODE, MANAGERS)]
 
 
 def test_without_a_leader_the_agent_backs_off_to_eight_seconds():
@@ -332,17 +333,17 @@ def test_without_a_leader_the_agent_backs_off_to_eight_seconds():
     world = World()
     world.dispatcher.leader = world.follower.leader = "unknown"
     world.run(60 * S)
-    tries = sorted(at for d in (world.dispatcher, world.follower) for at, _ in d.registered)
-    gaps = [after - before for before, after in pairwise(tries)]
+    attempts = sorted(at for d in (world.dispatcher, world.follower) for at, _ in d.registered)
+    gaps = [after - before for before, after in pairwise(attempts)]
     assert gaps[0] < 200 * MS
     assert max(gaps) < 8 * S + 10 * MS
-    assert 10 < len(tries) < 40
+    assert 10 < len(attempts) < 40
     world.dispatcher.leader, world.follower.leader = "", "10.0.0.1:2377"
     world.run(10 * S)
     assert world.engine.agent.session_id
 
 
-def test_a_session_that_the_manager_forgot_is_opened_anew_and_all_is_told_again():
+def test_after_a_restart_of_the_manager_a_new_session_reports_all_tasks_again():
     world = World()
     world.run(1 * S)
     task = make_task()
@@ -354,17 +355,17 @@ def test_a_session_that_the_manager_forgot_is_opened_anew_and_all_is_told_again(
     world.run(12 * S)
     assert len(world.dispatcher.registered) == 1
     assert world.state(task) == TaskState.RUNNING
-    assert len(world.dispatcher.beats) >= 1
+    assert len(world.dispatcher.heartbeats_ns) >= 1
 
 
-def test_a_push_that_overtakes_the_welcome_is_kept_for_it():
+def test_a_push_that_arrives_before_the_reply_to_register_is_kept():
     world = World()
-    world.dispatcher.hasty = True
+    world.dispatcher.push_before_reply = True
     world.run(1 * S)
     assert list(world.engine.agent.tasks) == ["t1"]
 
 
-def test_a_complete_set_of_assignments_replaces_what_was_there():
+def test_complete_assignments_replace_all_earlier_ones():
     """Source: swarmkit agent/worker.go, Assign."""
     world = World()
     world.run(1 * S)
@@ -377,7 +378,7 @@ def test_a_complete_set_of_assignments_replaces_what_was_there():
     assert world.engine.agent.executor.dependencies.secrets == {}
 
 
-def test_a_report_that_was_lost_is_sent_again_in_the_same_session():
+def test_a_lost_status_report_is_sent_again_in_the_same_session():
     world = World()
     world.run(1 * S)
     task = make_task(Args=["sh", "-c", "sleep 2; exit 3"])
@@ -385,26 +386,26 @@ def test_a_report_that_was_lost_is_sent_again_in_the_same_session():
     world.run(2 * S)
     world.m1.network.partition(["m1"], ["worker", "m2"])
     world.run(1500 * MS)
-    assert world.moves(task)[-1] == "failed"
+    assert world.states_seen(task)[-1] == "failed"
     world.m1.network.heal()
     world.run(9 * S)
     assert world.state(task) == TaskState.FAILED
     assert len(world.dispatcher.registered) == 1
 
 
-def test_one_session_beats_once_a_period():
+def test_one_session_sends_one_heartbeat_a_period():
     world = World()
     world.run(1 * S)
     for _ in range(3):
         world.dispatcher.number += 2  # a gap: the agent opens a session anew
         world.dispatcher.push()
         world.run(1 * S)
-    world.dispatcher.beats.clear()
+    world.dispatcher.heartbeats_ns.clear()
     world.run(20 * S)
-    assert len(world.dispatcher.beats) == 4
+    assert len(world.dispatcher.heartbeats_ns) == 4
 
 
-def test_a_gap_in_the_assignments_makes_a_new_session():
+def test_a_gap_in_the_assignments_opens_a_new_session():
     world = World()
     world.run(1 * S)
     world.dispatcher.push()
@@ -415,7 +416,7 @@ def test_a_gap_in_the_assignments_makes_a_new_session():
     assert "t1" not in world.engine.agent.tasks
 
 
-def test_a_changed_description_is_told_within_twenty_seconds():
+def test_a_changed_description_is_sent_within_twenty_seconds():
     world = World()
     world.run(1 * S)
     world.engine.labels["disk"] = "ssd"
@@ -424,17 +425,17 @@ def test_a_changed_description_is_told_within_twenty_seconds():
     assert register.description.at("Engine", "Labels") == {"disk": "ssd"}
 
 
-def test_what_the_dispatcher_says_of_the_node_reaches_the_engine():
+def test_changes_of_the_node_reach_the_engine():
     world = World()
     world.run(1 * S)
     node = replace(NODE, role=Role.MANAGER)
     message = SessionChanged(world.dispatcher.session_id, node, MANAGERS[:1])
     world.m1.send("worker", message)
     world.run(1 * S)
-    assert world.engine.told[-1] == (node, MANAGERS[:1])
+    assert world.engine.session_changes[-1] == (node, MANAGERS[:1])
 
 
-def test_leaving_removes_every_trace_of_the_swarm():
+def test_a_shutdown_removes_all_containers_and_task_files():
     world = World()
     world.run(1 * S)
     world.dispatcher.push(make_task())
@@ -444,16 +445,16 @@ def test_leaving_removes_every_trace_of_the_swarm():
     assert world.worker.disk.names("swarm/worker/") == []
 
 
-def test_a_copied_world_goes_on_just_as_the_original():
+def test_a_copy_runs_exactly_as_the_original():
     world = World(seed=3)
     world.run(1 * S)
     task = make_task(Args=["sh", "-c", "while true; do date; sleep 2; done"])
     world.dispatcher.push(task)
     world.run(3 * S)
     twin = copy.deepcopy(world)
-    for each in (world, twin):
-        each.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
-        each.run(20 * S)
+    for either in (world, twin):
+        either.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
+        either.run(20 * S)
     assert world.simulation.trace.digest() == twin.simulation.trace.digest()
     assert world.state(task) == twin.state(task) == TaskState.SHUTDOWN
     assert world.engine is not twin.engine

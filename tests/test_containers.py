@@ -15,7 +15,7 @@ class Idle:
 
 
 class Engine:
-    """Containers, the machine they are on, and the events they told."""
+    """Containers, their machine, and their events."""
 
     def __init__(self) -> None:
         self.simulation = Simulation(1)
@@ -26,10 +26,10 @@ class Engine:
         self.run(5 * S)
         images.import_image("demo:1", ['CMD ["sleep","3600"]', "ENV A=1 B=2"])
         self.containers = Containers(self.machine, images)
-        self.containers.on_event = self.seen
+        self.containers.on_event = self.add_event
         self.events: list[tuple[str, dict[str, str]]] = []
 
-    def seen(self, action: str, container: Container, attributes: dict[str, str]) -> None:
+    def add_event(self, action: str, container: Container, attributes: dict[str, str]) -> None:
         self.events.append((action, attributes))
 
     def run(self, duration_ns: int) -> None:
@@ -44,10 +44,10 @@ class Engine:
         return container
 
     def exec(self, container: Container, *argv: str, stdin: bytes = b"") -> tuple[str, int]:
-        made = self.containers.exec_create(container, Document(Cmd=argv))
-        call = self.containers.exec_start(made.id, stdin)
+        command = self.containers.exec_create(container, Document(Cmd=argv))
+        call = self.containers.exec_start(command.id, stdin)
         self.simulation.run_while(lambda: call.waiting, 60 * S)
-        return b"".join(entry.data for entry in made.output).decode(), call.value
+        return b"".join(entry.data for entry in command.output).decode(), call.value
 
 
 @pytest.fixture
@@ -55,32 +55,33 @@ def engine() -> Engine:
     return Engine()
 
 
-def test_a_container_tells_the_story_of_its_life(engine):
+def test_the_events_of_a_container_in_order(engine):
     """Source: docs, `docker events`: the order of the events of a stop."""
     container = engine.started(Cmd=["sh", "-c", "echo up; sleep 99"])
     engine.containers.stop(container)
     engine.run(20 * S)
     engine.containers.remove(container)
-    whose = {"name": "box", "image": "demo:1"}
+    attributes = {"name": "box", "image": "demo:1"}
     assert engine.events == [
-        ("create", whose), ("start", whose),
-        ("kill", {**whose, "signal": "15"}), ("kill", {**whose, "signal": "9"}),
-        ("die", {**whose, "exitCode": "137"}), ("stop", whose), ("destroy", whose),
+        ("create", attributes), ("start", attributes),
+        ("kill", {**attributes, "signal": "15"}), ("kill", {**attributes, "signal": "9"}),
+        ("die", {**attributes, "exitCode": "137"}), ("stop", attributes), ("destroy", attributes),
     ]  # fmt: skip
     assert container.finished_ns - container.started_ns > 10 * S
     assert [entry.data for entry in container.logs] == [b"up\n"]
 
 
-def test_a_server_stops_soon_with_code_0(engine):
+def test_a_server_stops_within_300_ms_with_code_0(engine):
     container = engine.started(Image="nginx")
     call = engine.containers.stop(container)
     engine.run(300 * MS)
     assert (call.done, container.state, container.exit_code) == (True, "exited", 0)
-    kill = ("kill", {"name": "box", "image": "nginx", "signal": "3"})  # nginx asks for SIGQUIT
+    # The stop signal of the image nginx is SIGQUIT.
+    kill = ("kill", {"name": "box", "image": "nginx", "signal": "3"})
     assert kill in engine.events
 
 
-def test_a_program_that_is_not_there_does_not_start(engine):
+def test_a_missing_executable_does_not_start(engine):
     container = engine.containers.create("box", Document(Image="demo:1", Cmd=("nosuch",)))
     call = engine.containers.start(container)
     engine.run(1 * S)
@@ -92,15 +93,15 @@ def test_a_program_that_is_not_there_does_not_start(engine):
     assert (container.state, container.exit_code) == ("created", 127)
 
 
-def test_the_entry_point_of_the_request_drops_the_images_command(engine):
+def test_an_entry_point_in_the_request_discards_the_images_command(engine):
     """Source: moby daemon/commit.go, merge; docs, ENTRYPOINT and CMD."""
-    made = {
+    argv = {
         name: engine.containers.create(name, Document(freeze({"Image": "nginx", **config}))).argv
         for name, config in {
             "neither": {}, "command": {"Cmd": ["sh"]}, "entrypoint": {"Entrypoint": ["env"]},
         }.items()
     }  # fmt: skip
-    assert made == {
+    assert argv == {
         "neither": ("/docker-entrypoint.sh", "nginx", "-g", "daemon off;"),
         "command": ("/docker-entrypoint.sh", "sh"),
         "entrypoint": ("env",),
@@ -117,7 +118,7 @@ def test_two_containers_cannot_publish_one_port(engine):
     engine.started("third", HostConfig=binding)
 
 
-def test_containers_are_found_by_name_id_and_unique_beginning(engine):
+def test_containers_are_found_by_name_id_and_unique_prefix(engine):
     container = engine.started("box")
     for reference in ("box", "/box", container.id, container.id[:6]):
         assert engine.containers.get(reference) is container
@@ -126,13 +127,13 @@ def test_containers_are_found_by_name_id_and_unique_beginning(engine):
 
 
 def test_containers_without_a_name_never_share_one(engine):
-    """There are only so many pairs of words."""
-    made = [engine.containers.create("", Document(Image="demo:1")).name for _ in range(300)]
-    assert len(set(made)) == 300
+    """There are 256 pairs of words."""
+    names = [engine.containers.create("", Document(Image="demo:1")).name for _ in range(300)]
+    assert len(set(names)) == 300
 
 
 @pytest.mark.parametrize(
-    ("ask", "words"),
+    ("request_of", "message"),
     [
         (lambda e, c: e.containers.create("box", Document(Image="demo:1")),
          'Conflict. The container name "/box" is already in use by container'),
@@ -144,17 +145,17 @@ def test_containers_without_a_name_never_share_one(engine):
         (lambda e, c: e.containers.kill(c, "FOO"), "invalid signal: FOO"),
     ],
 )  # fmt: skip
-def test_refusals_are_in_the_engines_words(engine, ask, words):
+def test_errors_have_dockers_messages(engine, request_of, message):
     container = engine.started("box")
-    with pytest.raises(SwarmError) as refusal:
-        ask(engine, container)
-    assert str(refusal.value).startswith(words)
+    with pytest.raises(SwarmError) as raised:
+        request_of(engine, container)
+    assert str(raised.value).startswith(message)
 
 
-def test_a_command_runs_inside_with_its_own_input_output_and_code(engine):
+def test_an_exec_has_its_own_input_output_and_exit_code(engine):
     container = engine.started("box")
     assert engine.exec(container, "sh", "-c", "echo $A; sleep 1; exit 3") == ("1\n", 3)
-    assert engine.exec(container, "cat", stdin=b"given") == ("given", 0)
+    assert engine.exec(container, "cat", stdin=b"input") == ("input", 0)
     output, code = engine.exec(container, "nosuch")
     assert code == 127
     assert output.startswith("OCI runtime exec failed: exec failed: unable to start")
@@ -163,27 +164,29 @@ def test_a_command_runs_inside_with_its_own_input_output_and_code(engine):
         engine.exec(container, "true")
 
 
-def test_after_a_power_cut_the_running_are_found_dead_with_their_logs(engine):
+def test_after_a_crash_running_containers_have_exited_and_keep_their_logs(engine):
     engine.started("up", Cmd=["sh", "-c", "echo one; echo two; sleep 99"])
     done = engine.started("done", Cmd=["sh", "-c", "exit 3"])
     engine.machine.crash()
     engine.machine.start()
     again = Containers(engine.machine, engine.containers.images)
-    found = {c.name: (c.state, c.exit_code) for c in again.all()}
-    assert found == {"up": ("exited", 255), "done": ("exited", 3)}
+    assert {c.name: (c.state, c.exit_code) for c in again.all()} == {
+        "up": ("exited", 255),
+        "done": ("exited", 3),
+    }
     assert again.get("done").id == done.id
-    assert len(again.get("up").logs) <= 2  # what the disk had not yet written is lost
+    assert len(again.get("up").logs) <= 2  # unsynced lines are lost
     once_more = Containers(engine.machine, engine.containers.images)
     assert once_more.get("up").logs == again.get("up").logs
     assert [c.name for c in once_more.all()] == ["up", "done"]  # oldest first
 
 
-def test_a_terminal_joins_the_streams_and_ends_lines_as_terminals_do(engine):
+def test_a_terminal_merges_the_streams_and_ends_lines_with_crlf(engine):
     container = engine.started(Tty=True, Cmd=["sh", "-c", "echo a; echo b >&2"])
     assert [entry[1:] for entry in container.logs] == [("stdout", b"a\r\n"), ("stdout", b"b\r\n")]
 
 
-def test_init_lets_term_end_what_does_not_handle_it(engine):
+def test_with_init_term_ends_a_process_without_a_handler(engine):
     container = engine.started(HostConfig={"Init": True})
     engine.containers.stop(container)
     assert container.exit_code == 143
@@ -194,6 +197,6 @@ def test_restart_stops_and_starts_the_same_container(engine):
     call = engine.containers.restart(container)
     engine.run(2 * S)
     assert call.done
-    engine.run(20 * S)  # the grace of the stop has nothing to say to the new run
+    engine.run(20 * S)  # the grace period of the stop does not apply to the new run
     assert [action for action, _ in engine.events][-4:] == ["die", "stop", "start", "restart"]
     assert container.running

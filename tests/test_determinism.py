@@ -1,4 +1,4 @@
-"""Same seed, same trace: in any process, whatever Python's own hashes do. Design, rule 3."""
+"""Equal seeds give equal traces, in any process and with any hash seed of Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-STORY = """
+SCRIPT = """
 import sys
 import swarmlab
 from docker.types import ServiceMode
@@ -35,16 +35,16 @@ print(cluster.trace.digest())
 
 
 def digest(seed: int, hash_seed: str) -> str:
-    told = subprocess.run(
-        [sys.executable, "-c", STORY, str(seed)],
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(seed)],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
-    return told.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The health monitor. Source: moby daemon/health.go; spec 8.5."""
+"""The health monitor. Source: moby daemon/health.go."""
 
 import pytest
 
@@ -16,8 +16,8 @@ class Idle:
     def __init__(self, machine: Machine) -> None: ...
 
 
-def checked(test: str, **fields: int) -> Container:
-    """A container, just started, with this check."""
+def started(test: str, **fields: int) -> Container:
+    """A container that was just started, with this check."""
     simulation = Simulation(1)
     machine = Machine(Network(simulation), "n1", "10.0.0.1", Idle)
     machine.start()
@@ -33,7 +33,7 @@ def checked(test: str, **fields: int) -> Container:
 
 
 def after(container: Container, duration_ns: int) -> tuple[str, int]:
-    """Status and failing streak, so long after the start."""
+    """Status and failing streak at this time after the start."""
     assert container.started_ns is not None
     container.machine.simulation.run_until(container.started_ns + duration_ns)
     assert container.health is not None
@@ -41,7 +41,7 @@ def after(container: Container, duration_ns: int) -> tuple[str, int]:
 
 
 def test_with_defaults_three_failures_make_unhealthy_after_ninety_seconds():
-    container = checked("exit 1")
+    container = started("exit 1")
     assert after(container, 30 * S - 1) == ("starting", 0)
     assert after(container, 61 * S) == ("starting", 2)
     assert after(container, 90 * S - 1) == ("starting", 2)
@@ -49,32 +49,32 @@ def test_with_defaults_three_failures_make_unhealthy_after_ninety_seconds():
 
 
 def test_one_success_makes_healthy_and_clears_the_streak():
-    container = checked("test -f /ok", Interval=1 * S)
+    container = started("test -f /ok", Interval=1 * S)
     assert after(container, 2 * S + 1) == ("starting", 2)
     container.files["/ok"] = File(b"")
     assert after(container, 3 * S + 1) == ("healthy", 0)
 
 
 def test_failures_within_the_start_period_do_not_count():
-    """And probes run every start interval as long as it lasts."""
+    """During it, probes run every start interval."""
     fields = {"Interval": 10 * S, "StartPeriod": 6 * S, "StartInterval": 2 * S, "Retries": 1}
-    container = checked("exit 1", **fields)
+    container = started("exit 1", **fields)
     assert after(container, 5 * S) == ("starting", 0)
     assert container.health is not None
     assert len(container.health.log) == 2
-    assert after(container, 6 * S) == ("unhealthy", 1)  # this probe began when it was over
+    assert after(container, 6 * S) == ("unhealthy", 1)  # this probe started after it
 
 
-def test_a_success_ends_the_grace_of_the_start_period():
-    container = checked("test -f /ok", Interval=1 * S, StartPeriod=60 * S, StartInterval=1 * S)
+def test_failures_after_a_success_count_within_the_start_period():
+    container = started("test -f /ok", Interval=1 * S, StartPeriod=60 * S, StartInterval=1 * S)
     container.files["/ok"] = File(b"")
     assert after(container, 1 * S) == ("healthy", 0)
     del container.files["/ok"]
     assert after(container, 3 * S) == ("healthy", 2)
 
 
-def test_a_probe_that_takes_too_long_fails_with_minus_one():
-    container = checked("sleep 9", Interval=1 * S, Timeout=1_500_000_000, Retries=1)
+def test_a_probe_that_times_out_has_exit_code_minus_one():
+    container = started("sleep 9", Interval=1 * S, Timeout=1_500_000_000, Retries=1)
     assert after(container, 3 * S) == ("unhealthy", 1)
     assert container.health is not None
     result = container.health.log[-1]
@@ -82,15 +82,15 @@ def test_a_probe_that_takes_too_long_fails_with_minus_one():
 
 
 def test_the_interval_runs_from_the_end_of_a_probe():
-    container = checked("sleep 2; exit 1", Interval=3 * S)
+    container = started("sleep 2; exit 1", Interval=3 * S)
     after(container, 19 * S)
     assert container.health is not None
-    begun = [result.started_ns - container.started_ns for result in container.health.log]
-    assert begun == [3 * S, 8 * S, 13 * S]
+    started_ns = [result.started_ns - container.started_ns for result in container.health.log]
+    assert started_ns == [3 * S, 8 * S, 13 * S]
 
 
-def test_five_results_are_kept_and_long_output_is_cut():
-    container = checked("cat /big", Interval=1 * S)
+def test_five_results_are_kept_and_long_output_is_truncated():
+    container = started("cat /big", Interval=1 * S)
     container.files["/big"] = File(b"x" * 5000)
     after(container, 9 * S)
     assert container.health is not None
@@ -107,16 +107,16 @@ def test_five_results_are_kept_and_long_output_is_cut():
         ({"Interval": 5}, None, None),
     ],
 )
-def test_a_field_left_empty_is_the_images(own, image, merged):
+def test_an_empty_field_of_the_check_is_the_images(own, image, merged):
     """Source: moby daemon/commit.go, merge."""
     check = merged_check(own and Document(own), image and Document(image))
-    found = check and (check["Test"][1], check["Interval"], check["Retries"])
-    assert found == merged
+    fields = check and (check["Test"][1], check["Interval"], check["Retries"])
+    assert fields == merged
 
 
 @pytest.mark.parametrize(
     ("duration_ns", "text"),
     [(30 * S, "30s"), (90 * S, "1m30s"), (500_000_000, "500ms"), (3600 * S, "1h0m0s")],
 )
-def test_durations_are_written_as_go_does(duration_ns, text):
+def test_durations_have_gos_format(duration_ns, text):
     assert go_duration(duration_ns) == text

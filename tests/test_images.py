@@ -1,4 +1,4 @@
-"""Image names, the registry of a world, and an engine's own images."""
+"""Image references, the simulated registry, and the images of an engine."""
 
 import pytest
 
@@ -21,12 +21,12 @@ def images() -> Images:
 
 
 def pull(images: Images, name: str) -> tuple[object, int]:
-    """What came, or the refusal, and after how many nanoseconds."""
+    """The image or the error of a pull, and the nanoseconds it took."""
     simulation = images.machine.simulation
-    begun_ns = simulation.now_ns
+    started_ns = simulation.now_ns
     call = images.pull(name)
     simulation.run_while(lambda: call.waiting, 100 * S)
-    return (call.error or call.value), simulation.now_ns - begun_ns
+    return (call.error or call.value), simulation.now_ns - started_ns
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def pull(images: Images, name: str) -> tuple[object, int]:
         ("a@sha256:" + "0" * 64, "a@sha256:" + "0" * 64, "docker.io/library/a"),
     ],
 )
-def test_a_name_is_normalised_as_docker_does(text, familiar, full):
+def test_a_reference_is_normalised_as_docker_does(text, familiar, full):
     """Source: distribution/reference normalize_test.go."""
-    found = ImageReference.parse(text)
-    assert (found.familiar, f"{found.domain}/{found.path}") == (familiar, full)
+    reference = ImageReference.parse(text)
+    assert (reference.familiar, f"{reference.domain}/{reference.path}") == (familiar, full)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "invalid reference format"),
         ("a b", "invalid reference format"),
@@ -58,13 +58,13 @@ def test_a_name_is_normalised_as_docker_does(text, familiar, full):
          "cannot specify 64-byte hexadecimal strings"),
     ],
 )  # fmt: skip
-def test_a_bad_name_is_refused_in_dockers_words(text, words):
-    with pytest.raises(BadParameter) as refusal:
+def test_an_invalid_reference_has_dockers_message(text, message):
+    with pytest.raises(BadParameter) as raised:
         ImageReference.parse(text)
-    assert str(refusal.value) == words
+    assert str(raised.value) == message
 
 
-def test_a_pull_takes_the_time_its_bytes_need_and_the_second_hardly_any(images):
+def test_a_pull_takes_time_for_its_bytes_and_the_second_pull_hardly_any(images):
     image, first_ns = pull(images, "nginx")
     _, again_ns = pull(images, "nginx")
     assert first_ns > 2 * S > 1 * S > again_ns
@@ -73,7 +73,7 @@ def test_a_pull_takes_the_time_its_bytes_need_and_the_second_hardly_any(images):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "words"),
+    ("name", "error_class", "message"),
     [
         ("nosuch", NoSuchObject, "pull access denied for nosuch, repository does not exist or may "
          "require 'docker login': denied: requested access to the resource is denied"),
@@ -83,27 +83,27 @@ def test_a_pull_takes_the_time_its_bytes_need_and_the_second_hardly_any(images):
          'Get "https://x.example/v2/": dial tcp: lookup x.example: no such host'),
     ],
 )  # fmt: skip
-def test_what_is_not_there_cannot_be_pulled(images, name, kind, words):
+def test_a_missing_image_cannot_be_pulled(images, name, error_class, message):
     error, _ = pull(images, name)
-    assert isinstance(error, kind)
-    assert str(error) == words
+    assert isinstance(error, error_class)
+    assert str(error) == message
     with pytest.raises(NoSuchObject, match="No such image: "):
         images.get(name)
 
 
-def test_the_lab_can_publish_an_image_of_its_own(images):
+def test_a_user_can_register_an_image(images):
     images.registry.register("shop:1", logs=["open"])
     image, _ = pull(images, "shop:1")
     assert (image.server, image.server_logs) == ("shop", ("open",))
 
 
-def test_equal_names_are_equal_images_in_every_world(images):
-    wanted = ImageReference.parse("redis:7")
-    assert Registry().find(wanted) == images.registry.find(wanted)
-    assert Registry().find(ImageReference.parse("redis:6")).id != Registry().find(wanted).id
+def test_equal_names_are_equal_images_in_every_registry(images):
+    redis_7 = ImageReference.parse("redis:7")
+    assert Registry().find(redis_7) == images.registry.find(redis_7)
+    assert Registry().find(ImageReference.parse("redis:6")).id != Registry().find(redis_7).id
 
 
-def test_images_outlive_a_power_cut(images):
+def test_images_survive_a_crash(images):
     image, _ = pull(images, "alpine:3.20")
     images.import_image("demo:1", ['CMD ["sleep","3600"]'])
     images.machine.crash()
@@ -112,7 +112,7 @@ def test_images_outlive_a_power_cut(images):
     assert again.get("alpine:3.20") == image
 
 
-def test_an_import_obeys_dockerfile_instructions(images):
+def test_an_import_applies_dockerfile_instructions(images):
     """Source: moby daemon/builder/dockerfile/dispatchers.go; docs, `docker image import`."""
     image = images.import_image(
         "demo",
@@ -131,7 +131,7 @@ def test_an_import_obeys_dockerfile_instructions(images):
         images.import_image("x", ["RUN ls"])
 
 
-def test_an_image_with_two_names_only_loses_one(images):
+def test_removing_one_of_two_tags_keeps_the_image(images):
     image = images.import_image("demo:1", ["CMD sh"])
     images.tag("demo:1", "demo:2")
     assert images.remove("demo:1") == [{"Untagged": "demo:1"}]
@@ -140,7 +140,7 @@ def test_an_image_with_two_names_only_loses_one(images):
         images.get("demo:2")
 
 
-def test_a_duration_is_read_as_go_does():
+def test_a_duration_has_gos_format():
     assert healthcheck("--interval=1m0.5s CMD true")["Interval"] == 60_500_000_000
     with pytest.raises(BadParameter, match='time: missing unit in duration "5"'):
         healthcheck("--interval=5 CMD true")

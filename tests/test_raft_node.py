@@ -1,4 +1,4 @@
-"""Replicas on simulated machines: elections, transfer, membership, disks, damage, determinism."""
+"""Replicas on simulated machines: elections, transfer, membership, storage, determinism."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.raft_world import Checker, PickleCodec, World
 
 @pytest.fixture
 def world() -> World:
-    """Three replicas, one of which leads."""
-    made = World(seed=3)
-    made.leader()
-    made.run(2)
-    return made
+    """Three replicas with a leader."""
+    world = World(seed=3)
+    world.leader()
+    world.run(2)
+    return world
 
 
 def others(world: World, raft_id: int) -> list[int]:
@@ -42,22 +42,22 @@ def name(raft_id: int) -> str:
     return f"m{raft_id}"
 
 
-# -- leading --------------------------------------------------------------------------------------
-def test_a_first_member_leads_at_once():
-    """SwarmKit campaigns right away when it is the only member."""
+# -- the leader -----------------------------------------------------------------------------------
+def test_the_only_member_is_leader_at_once():
+    """Source: swarmkit manager/state/raft/raft.go, Run: the only member campaigns at once."""
     world = World(seed=1, founders=1)
     assert world.leader() == 1
     assert world.simulation.now_ns < S // 100
 
 
-def test_a_write_is_applied_everywhere(world):
+def test_a_proposal_is_applied_on_all_replicas(world):
     assert world.write("x", "y") == world[1].applied_index
     world.run(1)
     for raft_id in world.up:
         assert [value for _, value in world.replica(raft_id).values] == ["x", "y"]
 
 
-def test_proposals_of_one_instant_travel_in_one_message(world):
+def test_proposals_of_one_event_are_sent_in_one_message(world):
     leader = world[world.leader()]
     before = leader.core.log.last_index
     last = world.propose(*range(100))
@@ -66,14 +66,14 @@ def test_proposals_of_one_instant_travel_in_one_message(world):
     assert world.wait(last) == before + 100
 
 
-def test_a_follower_refuses_writes(world):
+def test_a_follower_rejects_proposals(world):
     follower = world[others(world, world.leader())[0]]
     for call in (follower.propose("x"), follower.transfer_leadership()):
         assert "raft: " in str(call.error)
         assert not call.error.may_have_happened
 
 
-def test_leadership_is_told_when_everything_older_is_applied(world):
+def test_leadership_begins_when_all_earlier_entries_are_applied(world):
     old = world.leader()
     world.write("x")
     world.machines[old].crash()
@@ -83,7 +83,7 @@ def test_leadership_is_told_when_everything_older_is_applied(world):
     assert world[new].core.log.term(world[new].applied_index) == world[new].term
 
 
-def test_the_status_shows_a_replica_at_a_glance(world):
+def test_the_status_of_a_leader(world):
     leader = world.leader()
     index = world.write("x")
     world.run(1)
@@ -96,26 +96,26 @@ def test_the_status_shows_a_replica_at_a_glance(world):
 
 # -- elections ------------------------------------------------------------------------------------
 def test_a_new_leader_10_to_20_seconds_after_the_old_ones_crash():
-    """spec 1.2; a candidate within the other's lease, or a split vote, costs another round."""
+    """A vote request within another's lease, or a split vote, costs another election timeout."""
     seconds = []
     for seed in range(60):
         world = World(seed)
         old = world.leader()
         world.run(3)
         world.machines[old].crash()
-        seconds.append(world.until(partial(led, world, old)))
+        seconds.append(world.until(partial(has_other_leader, world, old)))
     assert min(seconds) >= 8
     assert max(seconds) <= 40
     assert sum(s <= 20 for s in seconds) >= 48
 
 
-def led(world: World, old: int) -> bool:
+def has_other_leader(world: World, old: int) -> bool:
     return any(leader != old for leader in world.leaders())
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_leader_without_its_majority_steps_down_after_10_to_20_seconds(seed):
-    """Check-quorum: spec 1.2. A write in its log fails then, and may still have happened."""
+def test_a_leader_without_a_quorum_steps_down_after_10_to_20_seconds(seed):
+    """Check-quorum, etcd raft.go. A pending proposal fails then, and may still have happened."""
     world = World(seed)
     old = world.leader()
     world.run(seed % 5)
@@ -128,28 +128,32 @@ def test_a_leader_without_its_majority_steps_down_after_10_to_20_seconds(seed):
     assert world.replica(old).led == [True, False]
 
 
-def test_the_lease_keeps_a_returning_candidate_from_an_election(world):
-    """Raft paper, section 6: who hears its leader does not even take over the newer term."""
+def test_the_lease_protects_the_leader_from_a_returning_candidate(world):
+    """Raft paper, section 6: who hears its leader ignores the request and its newer term."""
     leader = world.leader()
-    lonely, steady = others(world, leader)
+    isolated, connected = others(world, leader)
     term = world[leader].term
-    for raft_id in (leader, steady):
-        world[raft_id].receive(name(lonely), RequestVote(lonely, term + 9, 99, term + 9))
-    assert (world[leader].is_leader, world[leader].term, world[steady].term) == (True, term, term)
+    for raft_id in (leader, connected):
+        world[raft_id].receive(name(isolated), RequestVote(isolated, term + 9, 99, term + 9))
+    assert (world[leader].is_leader, world[leader].term, world[connected].term) == (
+        True,
+        term,
+        term,
+    )
 
 
 def test_without_pre_vote_a_returning_member_costs_an_election(world):
-    """etcd raft.go, Step: it answers the leader's heartbeat with its own, newer term."""
+    """etcd raft.go, Step: it replies to the leader's heartbeat with its own, newer term."""
     leader = world.leader()
-    lonely, steady = others(world, leader)
+    isolated, connected = others(world, leader)
     world.write("x")
-    world.network.partition([name(leader), name(steady)], [name(lonely)])
+    world.network.partition([name(leader), name(connected)], [name(isolated)])
     world.write("y")
     world.run(60)
-    assert world[lonely].term > world[leader].term
+    assert world[isolated].term > world[leader].term
     world.network.heal()
     assert world.until(lambda: not world[leader].is_leader) <= 2
-    assert world.leader() != lonely  # its log is too old
+    assert world.leader() != isolated  # its log is too old
     assert world.write("z") > 0
 
 
@@ -166,19 +170,19 @@ def test_a_node_without_a_leader_counts_its_ticks(world):
     assert world[follower].ticks_without_leader == 0
 
 
-def test_reachable_is_who_answered_within_three_seconds(world):
+def test_a_member_is_reachable_if_it_replied_within_three_seconds(world):
     leader = world.leader()
-    gone = others(world, leader)[0]
+    other = others(world, leader)[0]
     assert [world[leader].reachable(raft_id) for raft_id in (1, 2, 3, 99)] == [True] * 3 + [False]
-    world.machines[gone].crash()
-    seconds = world.until(lambda: not world[leader].reachable(gone))
+    world.machines[other].crash()
+    seconds = world.until(lambda: not world[leader].reachable(other))
     assert 2 <= seconds <= 4
-    world.machines[gone].start()
-    assert world.until(lambda: world[leader].reachable(gone)) <= 2
+    world.machines[other].start()
+    assert world.until(lambda: world[leader].reachable(other)) <= 2
 
 
 # -- transfer -------------------------------------------------------------------------------------
-def test_leadership_is_transferred_within_moments(world):
+def test_leadership_is_transferred_within_a_second(world):
     old = world.leader()
     target = others(world, old)[0]
     call = world[old].transfer_leadership(target)
@@ -188,28 +192,28 @@ def test_leadership_is_transferred_within_moments(world):
     assert world.replica(old).led == [True, False]
 
 
-def test_a_transfer_chooses_a_peer_that_answers(world):
+def test_a_transfer_chooses_a_reachable_member(world):
     old = world.leader()
-    gone, there = others(world, old)
-    world.machines[gone].crash()
+    crashed, reachable = others(world, old)
+    world.machines[crashed].crash()
     world.run(5)
     world.wait(world[old].transfer_leadership(), seconds=1)
-    assert world.leader() == there
+    assert world.leader() == reachable
 
 
-def test_a_transfer_that_cannot_be_fails_after_25_seconds(world):
+def test_a_transfer_to_a_crashed_member_fails_after_25_seconds(world):
     old = world.leader()
-    gone = others(world, old)[0]
-    world.machines[gone].crash()
+    other = others(world, old)[0]
+    world.machines[other].crash()
     start_ns = world.simulation.now_ns
     with pytest.raises(DeadlineExceeded):
-        world.wait(world[old].transfer_leadership(gone))
+        world.wait(world[old].transfer_leadership(other))
     assert world.simulation.now_ns - start_ns == 25 * S
     assert world.write("y") > 0
 
 
 # -- membership -----------------------------------------------------------------------------------
-def test_a_joining_member_is_brought_up_to_date(world):
+def test_a_joining_member_gets_the_whole_log(world):
     world.write("x")
     new = world.add()
     world.run(3)
@@ -217,64 +221,64 @@ def test_a_joining_member_is_brought_up_to_date(world):
     assert list(world[new].members) == [1, 2, 3, 4]
 
 
-def test_a_removed_member_is_told_and_stays_out(world):
+def test_a_removed_member_is_notified_and_cannot_rejoin(world):
     leader = world.leader()
-    gone = others(world, leader)[0]
-    world.network.partition([name(r) for r in world.up if r != gone], [name(gone)])
-    world.remove(gone)
+    other = others(world, leader)[0]
+    world.network.partition([name(r) for r in world.up if r != other], [name(other)])
+    world.remove(other)
     world.network.heal()
-    world.until(lambda: world.replica(gone).out)
-    assert gone not in world[leader].members
-    add = MembershipChange(True, world.members[gone])
-    refused = world[leader].propose_change(add)
-    assert "node was removed during cluster lifetime" in str(refused.error)
+    world.until(lambda: world.replica(other).out)
+    assert other not in world[leader].members
+    add = MembershipChange(True, world.members[other])
+    rejected = world[leader].propose_change(add)
+    assert "node was removed during cluster lifetime" in str(rejected.error)
 
 
-def test_a_removed_member_that_comes_back_disturbs_nobody(world):
-    """It campaigns with ever newer terms; the others do not even look at its requests."""
+def test_a_removed_member_that_restarts_does_not_disrupt_elections(world):
+    """It campaigns with newer and newer terms; the others ignore its requests."""
     leader = world.leader()
-    gone = others(world, leader)[0]
-    world.machines[gone].stop()
-    world.remove(gone)
+    other = others(world, leader)[0]
+    world.machines[other].stop()
+    world.remove(other)
     term = world[leader].term
-    world.machines[gone].start()
+    world.machines[other].start()
     world.run(60)
-    assert world.replica(gone).out
+    assert world.replica(other).out
     assert (world.leader(), world[leader].term) == (leader, term)
 
 
-def test_a_leader_that_is_removed_leaves_and_another_follows(world):
+def test_a_removed_leader_stops_and_another_is_elected(world):
     old = world.leader()
     world.remove(old)
     assert world.replica(old).out
     assert world.replica(old).led == [True, False]
-    world.until(lambda: led(world, old))
+    world.until(lambda: has_other_leader(world, old))
 
 
-def test_two_changes_at_a_time_are_refused(world):
+def test_a_second_pending_membership_change_is_rejected(world):
     leader = world[world.leader()]
     first, second = world.new_machine(), world.new_machine()
-    going = leader.propose_change(MembershipChange(True, world.members[first]))
-    refused = leader.propose_change(MembershipChange(True, world.members[second]))
-    assert "propose configuration change refused" in str(refused.error)
-    assert world.wait(going) > 0
+    pending = leader.propose_change(MembershipChange(True, world.members[first]))
+    rejected = leader.propose_change(MembershipChange(True, world.members[second]))
+    assert "propose configuration change refused" in str(rejected.error)
+    assert world.wait(pending) > 0
 
 
 @pytest.mark.parametrize(
-    ("add", "member", "words"),
+    ("add", "member", "message"),
     [
         (False, Member(9, "node9", "10.0.0.9"), "member not found in cluster list"),
         (True, Member(1, "node9", "10.0.0.9"), "node id is a duplicate"),
     ],
 )
-def test_changes_that_make_no_sense_are_refused(world, add, member, words):
-    """spec 1.3: SwarmKit's membership errors."""
+def test_an_invalid_membership_change_is_rejected(world, add, member, message):
+    """Source: swarmkit manager/state/raft/membership/cluster.go, ValidateConfigurationChange."""
     call = world[world.leader()].propose_change(MembershipChange(add, member))
-    assert words in str(call.error)
+    assert message in str(call.error)
 
 
 def test_adding_a_member_again_changes_its_address(world):
-    """spec 1.3, step 5."""
+    """Source: swarmkit manager/state/raft/raft.go, Join."""
     leader = world.leader()
     moved = Member(2, "node2", "10.0.0.2:4242")
     world.wait(world[leader].propose_change(MembershipChange(True, moved)))
@@ -282,7 +286,7 @@ def test_adding_a_member_again_changes_its_address(world):
 
 
 # -- snapshots ------------------------------------------------------------------------------------
-def test_a_slow_follower_is_caught_up_by_a_snapshot():
+def test_a_slow_follower_gets_a_snapshot():
     world = World(seed=5, snapshot_interval=20, entries_for_slow_followers=5)
     leader = world.leader()
     slow = others(world, leader)[0]
@@ -306,7 +310,7 @@ def test_an_almost_up_to_date_follower_gets_entries_only():
     assert world.simulation.trace.of(SnapshotSent) == []
 
 
-def test_the_log_stays_short_and_the_interval_is_read_live(world):
+def test_the_log_is_compacted_and_the_interval_can_change(world):
     leader = world[world.leader()]
     for value in range(30):
         world.write(value)
@@ -317,9 +321,9 @@ def test_the_log_stays_short_and_the_interval_is_read_live(world):
     assert status.last_index - status.first_index + 1 == 3
 
 
-# -- disks ----------------------------------------------------------------------------------------
+# -- storage --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("interval", [0, 7])
-def test_everything_is_there_after_a_power_cut(interval):
+def test_all_writes_survive_a_crash_of_all_members(interval):
     world = World(seed=6, snapshot_interval=interval, entries_for_slow_followers=2)
     for value in range(20):
         world.write(value)
@@ -331,7 +335,7 @@ def test_everything_is_there_after_a_power_cut(interval):
     assert [value for _, value in world.replica(leader).values] == list(range(20))
 
 
-def test_a_vote_outlives_a_crash(world):
+def test_a_vote_survives_a_crash(world):
     leader = world.leader()
     voter = next(r for r in others(world, leader) if world[r].core.vote)
     before = (world[voter].core.term, world[voter].core.vote)
@@ -340,7 +344,7 @@ def test_a_vote_outlives_a_crash(world):
     assert (world[voter].core.term, world[voter].core.vote) == before
 
 
-def test_a_message_waits_until_what_it_promises_is_safe():
+def test_a_message_is_sent_only_after_the_sync():
     world = World(seed=2, sync_ns=3 * S)
     leader = world.leader()
     follower = others(world, leader)[0]
@@ -355,27 +359,27 @@ def test_a_message_waits_until_what_it_promises_is_safe():
 def some_storage(disk: Disk) -> Storage:
     """Two records in the log: entries 1 and 2, then entry 3."""
     storage = Storage(disk, PickleCodec())
-    one, two, three = (Entry(i, 1, EntryKind.NORMAL, f"v{i}") for i in (1, 2, 3))
-    storage.append(HardState(1, 2, 0), [one, two])
-    storage.append(HardState(1, 2, 2), [three])
+    first, second, third = (Entry(i, 1, EntryKind.NORMAL, f"v{i}") for i in (1, 2, 3))
+    storage.append(HardState(1, 2, 0), [first, second])
+    storage.append(HardState(1, 2, 2), [third])
     storage.sync()
     return storage
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 3))
-def test_a_torn_tail_is_dropped(cut):
-    """The last record was not synced: the file ends within it."""
+def test_an_incomplete_last_record_is_dropped(cut):
+    """It was not synced: the file ends within it."""
     disk = Disk()
     some_storage(disk)
-    whole = disk.read(WAL)
-    disk.write(WAL, whole[:-cut])
+    content = disk.read(WAL)
+    disk.write(WAL, content[:-cut])
     stored = Storage(disk, PickleCodec()).load()
     assert stored.hard_state == HardState(1, 2, 0)
     assert [entry.data for entry in stored.entries] == ["v1", "v2"]
-    assert len(disk.read(WAL)) < len(whole) - cut
+    assert len(disk.read(WAL)) < len(content) - cut
 
 
-def test_new_records_replace_entries_at_their_place():
+def test_new_records_replace_entries_at_their_indexes():
     disk = Disk()
     storage = some_storage(disk)
     storage.append(HardState(2, 0, 2), [Entry(3, 2, EntryKind.NOOP)])
@@ -385,7 +389,7 @@ def test_new_records_replace_entries_at_their_place():
 
 @pytest.mark.parametrize("at", [0, 5, 9, 20, 60])
 def test_a_damaged_file_is_named(at):
-    """Any flipped byte of a whole record, its length among them, is no torn tail."""
+    """A flipped byte in a complete record, or in its length, is damage."""
     disk = Disk()
     some_storage(disk)
     damaged = bytearray(disk.read(WAL))
@@ -395,7 +399,7 @@ def test_a_damaged_file_is_named(at):
         Storage(disk, PickleCodec()).load()
 
 
-def test_a_damaged_or_lonely_snapshot_is_named():
+def test_a_damaged_snapshot_or_a_missing_log_is_named():
     disk = Disk()
     storage = some_storage(disk)
     storage.save(HardState(1, 2, 3), Snapshot(3, 1, (), "state"), [])
@@ -409,7 +413,7 @@ def test_a_damaged_or_lonely_snapshot_is_named():
 
 
 class Xor:
-    """A sealer that anyone can break, and that a test can see at work."""
+    """A trivial sealer."""
 
     def seal(self, data: bytes) -> bytes:
         return bytes(byte ^ 0x55 for byte in data)
@@ -417,7 +421,7 @@ class Xor:
     open = seal
 
 
-def test_all_that_is_written_goes_through_the_sealer():
+def test_everything_written_is_sealed():
     disk = Disk()
     storage = Storage(disk, PickleCodec(), Xor())
     storage.append(HardState(1, 0, 1), [Entry(1, 1, EntryKind.NORMAL, "secret")])
@@ -430,7 +434,7 @@ def test_all_that_is_written_goes_through_the_sealer():
     assert storage.load() == stored
 
 
-def test_everything_is_sealed_anew_on_request(world):
+def test_reseal_encrypts_everything_again(world):
     leader = world.leader()
     world.write("secret")
     disk = world.machines[leader].disk
@@ -448,14 +452,15 @@ def test_everything_is_sealed_anew_on_request(world):
     assert disk.names() == []  # a stopped node writes nothing
 
 
-def test_no_payload_stands_in_a_repr():
+def test_no_repr_shows_a_payload():
     entry = Entry(1, 1, EntryKind.NORMAL, "secret")
     assert "secret" not in repr([entry, Snapshot(1, 1, (), "secret")])
 
 
 # -- force new cluster ----------------------------------------------------------------------------
-def test_force_new_cluster_keeps_what_is_committed_and_nothing_else(world):
-    """spec 1.9: uncommitted entries are discarded, all other members removed."""
+def test_force_new_cluster_keeps_committed_entries_only(world):
+    """Uncommitted entries are dropped, all other members removed. Source: swarmkit
+    manager/state/raft/storage.go."""
     leader = world.leader()
     world.write("kept")
     for raft_id in others(world, leader):
@@ -464,7 +469,7 @@ def test_force_new_cluster_keeps_what_is_committed_and_nothing_else(world):
     world.run(1)
     world.machines[leader].stop()
     world.force_new_cluster = True
-    world.checker = Checker(world)  # this is another history: a place may be filled anew
+    world.checker = Checker(world)  # a new history: an index may get another entry
     world.machines[leader].start()
     assert world.until(lambda: world.leaders() == [leader]) < 0.1
     assert [value for _, value in world.replica(leader).values] == ["kept"]
@@ -480,7 +485,7 @@ def busy(seed: int) -> World:
     for value in range(15):
         world.write(value)
     world.machines[world.leader()].crash()
-    world.propose("on its way")
+    world.propose("pending")
     return world
 
 
@@ -493,7 +498,7 @@ def test_equal_seeds_give_equal_traces():
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_a_copy_of_the_running_world_goes_on_alike_and_apart():
+def test_a_copy_runs_exactly_as_the_original_and_independently():
     world = busy(4)
     fork = copy.deepcopy(world)
     world.run(60)
@@ -506,21 +511,21 @@ def test_a_copy_of_the_running_world_goes_on_alike_and_apart():
     assert values[0] is not values[1]
 
 
-def test_an_election_can_be_told_from_the_trace():
+def test_the_trace_records_an_election():
     world = World(seed=9)
     leader = world.leader()
-    said = [
+    records = [
         r for r in world.simulation.trace if isinstance(r, Campaigned | VotedFor | BecameLeader)
     ]
-    assert isinstance(said[0], Campaigned)
-    assert BecameLeader(said[-1].at_ns, name(leader), world[leader].term) in said
+    assert isinstance(records[0], Campaigned)
+    assert BecameLeader(records[-1].at_ns, name(leader), world[leader].term) in records
 
 
-def test_a_stopped_node_fails_its_calls_and_is_silent(world):
+def test_a_stopped_node_fails_its_calls_and_does_nothing(world):
     leader = world[world.leader()]
     call = leader.propose("x")
     leader.stop()
     assert isinstance(call.error, Unknown)
     assert "node is stopped" in str(leader.propose("y").error)
     world.run(5)
-    assert leader.core.role is RaftRole.LEADER  # nothing moves in it any more
+    assert leader.core.role is RaftRole.LEADER  # nothing changes in it any more

@@ -1,4 +1,4 @@
-"""The tiny shell, and the processes that run it, by what they write, return and take of time."""
+"""The small shell and its processes: output, exit status and time taken."""
 
 import copy
 
@@ -9,8 +9,8 @@ from swarmlab.worker.shell.builtins import File
 from swarmlab.worker.shell.process import Process
 
 
-class Room:
-    """A container as a process sees it, and what the process wrote and returned."""
+class FakeContainer:
+    """A container as a process sees it, with the output and exit code of the process."""
 
     hostname, server, server_logs = "box", "nginx", ("ready",)
 
@@ -44,16 +44,16 @@ class Idle:
 
 
 @pytest.fixture
-def room() -> Room:
+def container() -> FakeContainer:
     machine = Machine(Network(Simulation()), "n1", "10.0.0.1", Idle)
     machine.start()
-    return Room(machine)
+    return FakeContainer(machine)
 
 
-def shell(room: Room, text: str, limit_ns: int = 60 * S) -> tuple[str, int | None]:
-    room.run("sh", "-c", text)
-    room.machine.simulation.run_while(lambda: room.code is None, limit_ns)
-    return room.text, room.code
+def shell(container: FakeContainer, text: str, limit_ns: int = 60 * S) -> tuple[str, int | None]:
+    container.run("sh", "-c", text)
+    container.machine.simulation.run_while(lambda: container.code is None, limit_ns)
+    return container.text, container.code
 
 
 @pytest.mark.parametrize(
@@ -89,70 +89,72 @@ def shell(room: Room, text: str, limit_ns: int = 60 * S) -> tuple[str, int | Non
         ("date; hostname", "Sat Oct 28 12:00:00 UTC 2017\nbox\n", 0),
     ],
 )  # fmt: skip
-def test_a_script_writes_and_returns_what_busybox_does(room, text, output, code):
-    assert shell(room, text) == (output, code)
+def test_scripts_behave_as_in_busybox(container, text, output, code):
+    assert shell(container, text) == (output, code)
 
 
-def test_sleep_takes_virtual_time_and_no_other(room):
-    shell(room, "sleep 1.5; sleep 1m; exit 2", limit_ns=100 * S)
-    assert (room.machine.simulation.now_ns, room.code) == (61_500 * MS, 2)
+def test_sleep_takes_virtual_time(container):
+    shell(container, "sleep 1.5; sleep 1m; exit 2", limit_ns=100 * S)
+    assert (container.machine.simulation.now_ns, container.code) == (61_500 * MS, 2)
 
 
-def test_an_endless_loop_lets_time_go_on(room):
-    shell(room, "while true; do echo x; done", limit_ns=100 * MS)
-    assert room.code is None
-    assert 50 < len(room.output) < 200
+def test_time_passes_in_an_endless_loop(container):
+    shell(container, "while true; do echo x; done", limit_ns=100 * MS)
+    assert container.code is None
+    assert 50 < len(container.output) < 200
 
 
-def test_process_1_without_a_handler_ignores_term_and_dies_of_kill(room):
-    """Source: signal(7), pid_namespaces(7): what makes `sleep` take the whole stop grace."""
-    process = room.run("sleep", "60", first=True)
+def test_process_1_without_a_handler_ignores_term_and_ends_on_kill(container):
+    """So `sleep` takes the whole stop grace period. Source: signal(7), pid_namespaces(7)."""
+    process = container.run("sleep", "60", first=True)
     process.signal("TERM")
-    room.machine.simulation.run_until(10 * S)
-    assert room.code is None
+    container.machine.simulation.run_until(10 * S)
+    assert container.code is None
     process.signal("KILL")
-    assert room.code == 137
+    assert container.code == 137
 
 
-def test_any_other_process_dies_of_term(room):
-    room.run("sleep", "60").signal("TERM")
-    assert room.code == 143
+def test_any_other_process_ends_on_term(container):
+    container.run("sleep", "60").signal("TERM")
+    assert container.code == 143
 
 
-def test_a_trap_waits_for_the_foreground_command(room):
-    """POSIX: a signal for which a trap is set is handled when the present command has ended."""
-    process = room.run("sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 4; echo on", first=True)
-    room.machine.simulation.run_until(1 * S)
+def test_a_trap_waits_for_the_foreground_command(container):
+    """POSIX: a signal for which a trap is set is handled when the current command has ended."""
+    process = container.run(
+        "sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 4; echo on", first=True
+    )
+    container.machine.simulation.run_until(1 * S)
     process.signal("TERM")
-    room.machine.simulation.run_until(3 * S)
-    assert room.code is None
-    room.machine.simulation.run_until(5 * S)
-    assert (room.text, room.code) == ("bye\n", 5)
+    container.machine.simulation.run_until(3 * S)
+    assert container.code is None
+    container.machine.simulation.run_until(5 * S)
+    assert (container.text, container.code) == ("bye\n", 5)
 
 
-def test_a_server_logs_its_start_and_ends_well_soon_after_its_stop_signal(room):
-    process = room.run("/docker-entrypoint.sh", "nginx", "-g", "daemon off;", first=True)
-    room.machine.simulation.run_until(1 * S)
-    assert (room.text, room.code) == ("ready\n", None)
+def test_a_server_logs_its_start_and_exits_with_0_soon_after_its_stop_signal(container):
+    process = container.run("/docker-entrypoint.sh", "nginx", "-g", "daemon off;", first=True)
+    container.machine.simulation.run_until(1 * S)
+    assert (container.text, container.code) == ("ready\n", None)
     process.signal("QUIT")
-    room.machine.simulation.run_until(1 * S + 300 * MS)
-    assert room.code == 0
+    container.machine.simulation.run_until(1 * S + 300 * MS)
+    assert container.code == 0
 
 
-def test_a_file_that_is_not_for_the_user_cannot_be_read(room):
-    room.run("cat", "/run/secrets/pw", uid=1000)
-    assert room.text == "cat: can't open '/run/secrets/pw': Permission denied\n"
+def test_a_file_without_read_permission_cannot_be_read(container):
+    container.run("cat", "/run/secrets/pw", uid=1000)
+    assert container.text == "cat: can't open '/run/secrets/pw': Permission denied\n"
 
 
-def test_what_is_given_as_input_is_read(room):
-    room.run("sh", stdin=b"echo from $HOME && hostname")
-    assert room.text == "from /root\nbox\n"
+def test_a_script_is_read_from_the_input(container):
+    container.run("sh", stdin=b"echo from $HOME && hostname")
+    assert container.text == "from /root\nbox\n"
 
 
-def test_a_copied_process_goes_on_by_itself(room):
-    room.run("sh", "-c", "while sleep 1; do echo x | cat; test -f /f && exit; touch /f; done")
-    twin = copy.deepcopy(room)
-    room.machine.simulation.run_until(5 * S)
-    assert (room.text, twin.text) == ("x\nx\n", "")
+def test_a_copied_process_runs_independently(container):
+    container.run("sh", "-c", "while sleep 1; do echo x | cat; test -f /f && exit; touch /f; done")
+    twin = copy.deepcopy(container)
+    container.machine.simulation.run_until(5 * S)
+    assert (container.text, twin.text) == ("x\nx\n", "")
     twin.machine.simulation.run_until(5 * S)
-    assert twin.output == room.output
+    assert twin.output == container.output

@@ -1,4 +1,4 @@
-"""Requests to a virtual IP: who is asked, who answers, and what is counted."""
+"""Requests to a virtual IP: how they are distributed, served and counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLISHED = "service create --quiet --publish 8080:80 --name web"
 
 
 def docker(*lines: str) -> str:
-    """What the swarm that was made last says to these commands."""
+    """The output of these commands on the latest cluster."""
     out, err = io.StringIO(), io.StringIO()
     for line in lines:
         assert run_commands(line, out, err) == 0, err.getvalue()
@@ -36,8 +36,8 @@ def web(*flags: str, image: str = "nginx:1.25", managers: int = 1, workers: int 
     return cluster
 
 
-def test_tasks_are_asked_in_turn():
-    """IPVS deals round robin. Source: libnetwork service_linux.go."""
+def test_requests_go_to_the_tasks_in_turn():
+    """IPVS is round robin. Source: libnetwork service_linux.go."""
     cluster = web("--replicas 4")
     requests = cluster.traffic("web", rate=40, source="w1")
     cluster.run("3s")
@@ -46,13 +46,13 @@ def test_tasks_are_asked_in_turn():
     assert {c.version for c in requests.counts} == {"nginx:1.25"}
 
 
-def test_seconds_are_counted_one_by_one_in_the_trace():
+def test_each_second_is_counted_in_the_trace():
     cluster = web()
     cluster.traffic("web", rate=7)
-    begun_ns = cluster.now_ns
+    started_ns = cluster.now_ns
     cluster.run("3500ms")
     records = cluster.trace.of(RequestsCounted)
-    assert [(r.at_ns - begun_ns) // S for r in records] == [1, 2, 3]
+    assert [(r.at_ns - started_ns) // S for r in records] == [1, 2, 3]
     assert [sum(c.served for c in r.counts) for r in records] == [7, 7, 7]
     assert {(r.where, r.service) for r in records} == {("w2", "web")}
 
@@ -70,21 +70,23 @@ def failed_in_update(order: str, check: str, replicas: int = 3) -> int:
 
 
 @pytest.mark.parametrize("order", ["stop-first", "start-first"])
-def test_an_app_that_is_up_but_not_ready_fails_without_a_health_check_and_not_with_one(order: str):
+def test_requests_to_an_app_that_is_not_ready_fail_only_without_a_health_check(order: str):
     """Without a check a task enters load balancing when its container starts, with one when it is
-    healthy. Source: orchestration spec, 8.2 and 9."""
+    healthy. Source: moby daemon/cluster/executor/container/controller.go, Start."""
     assert failed_in_update(order, "") > 200
     assert failed_in_update(order, PATIENT_CHECK) == 0
 
 
-def test_one_replica_stopped_first_leaves_a_gap_that_only_start_first_closes():
-    """Spec, 9: stop-first with one replica: from the old one's removal until the new is healthy."""
+def test_an_update_of_one_replica_has_a_gap_with_stop_first_and_none_with_start_first():
+    """The gap is from the removal of the old task until the new one is healthy. Source: swarmkit
+    manager/orchestrator/update/updater.go."""
     assert failed_in_update("stop-first", PATIENT_CHECK, replicas=1) > 6 * 50
     assert failed_in_update("start-first", PATIENT_CHECK, replicas=1) == 0
 
 
-def test_a_task_leaves_before_its_stop_signal():
-    """Spec, 8.4: out of load balancing, two seconds, then the signal: a scale-down loses none."""
+def test_a_task_leaves_the_load_balancer_two_seconds_before_its_stop_signal():
+    """So a scale-down loses no request. Source: moby
+    daemon/cluster/executor/container/controller.go, Shutdown."""
     cluster = web("--replicas 3")
     requests = cluster.traffic("web")
     docker("service scale --detach web=1", "node update --availability drain w1")
@@ -100,10 +102,10 @@ def test_a_task_leaves_before_its_stop_signal():
         end_ns - max(at for at, id in counted if id == task) for task, end_ns in ends.items()
     ]
     assert len(gaps_ns) >= 2
-    assert min(gaps_ns) >= 1 * S  # the second in which it was asked last was over by then
+    assert min(gaps_ns) >= 1 * S  # its last request was counted before
 
 
-def test_a_crashed_node_fails_its_share_until_it_is_given_up():
+def test_requests_to_a_crashed_node_fail_until_gossip_declares_it_failed():
     cluster = web("--mode global")
     requests = cluster.traffic("web", rate=30, source="m1")
     cluster.crash("w1")
@@ -112,7 +114,7 @@ def test_a_crashed_node_fails_its_share_until_it_is_given_up():
     assert requests.failed == pytest.approx(10 * SILENCE_NS_MAX / S, abs=3)
 
 
-def test_an_engine_that_stops_in_order_says_so():
+def test_an_orderly_stop_of_an_engine_loses_no_request():
     cluster = web("--mode global")
     requests = cluster.traffic("web", source="m1")
     cluster.stop("w1")
@@ -120,12 +122,12 @@ def test_an_engine_that_stops_in_order_says_so():
     assert (requests.failed, requests.served) == (0, 50 * 30)
 
 
-def test_a_cut_hides_the_tasks_behind_it_for_both_sides():
+def test_a_partition_makes_requests_fail_on_both_sides():
     cluster = web("--mode global")
     here, there = (cluster.traffic("web", rate=30, source=name) for name in ("m1", "w2"))
     assert here.since_ns == there.since_ns
     cluster.partition("m1,w1", "w2")
-    cluster.client("w2").containers.list()[0].kill()  # m1 does not hear of it
+    cluster.client("w2").containers.list()[0].kill()  # m1 does not learn of it
     cluster.run("20s")
     records = cluster.trace.of(RequestsCounted)
     failing = {(r.where, c.task) for r in records for c in r.counts if c.failed}
@@ -134,7 +136,7 @@ def test_a_cut_hides_the_tasks_behind_it_for_both_sides():
     assert last == {("m1", "web.m1"): 0, ("m1", "web.w1"): 0, ("w2", ""): 30}
 
 
-def test_from_a_node_that_is_down_nothing_goes_out():
+def test_all_requests_from_a_node_that_is_down_fail():
     cluster = web()
     requests = cluster.traffic("web", rate=10, source="w1")
     cluster.crash("w1")
@@ -142,7 +144,7 @@ def test_from_a_node_that_is_down_nothing_goes_out():
     assert (requests.served, requests.failed) == (0, 50)
 
 
-def test_a_service_without_tasks_serves_nobody():
+def test_requests_to_a_service_without_tasks_fail():
     cluster = web("--replicas 0")
     requests = cluster.traffic("web", rate=10)
     cluster.run("2s")
@@ -150,7 +152,7 @@ def test_a_service_without_tasks_serves_nobody():
     assert "no task to ask" in repr(requests)
 
 
-def test_slow_links_make_slow_requests_and_lost_packets_too():
+def test_slow_links_and_lost_packets_make_requests_slow():
     cluster = web("--mode global")
     cluster.slow("m1", "w1", "400ms")
     cluster.slow("m1", "w2", "1ms", loss=0.5)
@@ -160,27 +162,27 @@ def test_slow_links_make_slow_requests_and_lost_packets_too():
             ("web.m1", "web.w1", "web.w2")}  # fmt: skip
     assert slow["web.m1"] == 0
     assert slow["web.w1"] == 1000
-    assert 250 < slow["web.w2"] < 500  # half, but for those lost three times: they fail
+    assert 250 < slow["web.w2"] < 500  # half, without those lost three times, which fail
     assert 60 < requests.failed < 190
 
 
-def test_traffic_is_part_of_the_story(tmp_path: Path):
-    """It is saved and lived again, it forks, and it changes nothing of what happens besides."""
+def test_traffic_is_saved_replayed_and_forked(tmp_path: Path):
+    """And it is part of the trace."""
     cluster = web("--replicas 3")
     calm = cluster.fork()
     cluster.traffic("web", rate=20, source="w1")
     cluster.run("5s")
     other = cluster.fork()
-    for each in (cluster, other, calm):
-        each.crash("w2")
-        each.run("40s")
+    for any_cluster in (cluster, other, calm):
+        any_cluster.crash("w2")
+        any_cluster.run("40s")
     calm.run("5s")
     assert cluster.trace.digest() == other.trace.digest()
     assert swarmlab.load(cluster.save(tmp_path / "story.json")).now_ns == cluster.now_ns
 
 
-def test_traffic_draws_no_chance():
-    def rest(cluster: Any, rate: int) -> list[Any]:
+def test_traffic_uses_no_random_numbers():
+    def other_records(cluster: Any, rate: int) -> list[Any]:
         cluster.traffic("web", rate=rate)
         cluster.run("5s")
         cluster.crash("w2")
@@ -188,10 +190,10 @@ def test_traffic_draws_no_chance():
         return [r for r in cluster.trace if not isinstance(r, RequestsCounted)]
 
     cluster = web("--replicas 3")
-    assert rest(cluster.fork(), 0) == rest(cluster.fork(), 50)
+    assert other_records(cluster.fork(), 0) == other_records(cluster.fork(), 50)
 
 
-def test_rate_0_ends_it_and_another_rate_replaces_it():
+def test_rate_0_ends_traffic_and_another_rate_replaces_it():
     cluster = web()
     requests = cluster.traffic("web", rate=10)
     cluster.traffic("web", rate=20)
@@ -202,7 +204,7 @@ def test_rate_0_ends_it_and_another_rate_replaces_it():
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("arguments", "message"),
     [
         ({"service": "nope"}, "there is no service 'nope'; there are web, inner"),
         ({"service": "inner"}, "inner has no virtual IP .* --publish-add 8080:80 inner"),
@@ -211,11 +213,11 @@ def test_rate_0_ends_it_and_another_rate_replaces_it():
         ({"service": "web", "rate": 2.5}, "rate=2.5: give whole requests"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_in_a_sentence(asked: dict[str, Any], said: str):
+def test_invalid_traffic_is_rejected_with_a_message(arguments: dict[str, Any], message: str):
     cluster = web()
     docker("service create --quiet --name inner redis")
-    with pytest.raises(LabError, match=said):
-        cluster.traffic(**asked)
+    with pytest.raises(LabError, match=message):
+        cluster.traffic(**arguments)
     assert [entry.verb for entry in cluster.journal if entry.verb == "traffic"] == []
 
 
