@@ -1,4 +1,4 @@
-"""JupyterLab as an attendee starts it, and a notebook in it as a person with a mouse holds it."""
+"""Starts JupyterLab as a user does, and works on a notebook in it with mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHROMIUM_OPTIONS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 
-# How the browser's accessibility tree names what somebody can use.
+# Roles of controls in the browser's accessibility tree.
 ROLES = {"button", "combobox", "slider", "spinbutton", "textbox", "checkbox", "link"}
 ROLES |= {"DisclosureTriangle", "radio", "listbox", "tab"}
 
@@ -32,8 +32,8 @@ def notebook_of(*cells: str) -> str:
     """A notebook's text: one code cell each."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    made = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
-    return nbformat.writes(made)
+    notebook = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
+    return nbformat.writes(notebook)
 
 
 def free_port() -> int:
@@ -56,8 +56,8 @@ class Lab:
         command = [sys.executable, "-m", "swarmlab", "lab", "--folder", str(self.folder)]
         command += ["--no-browser", "--ServerApp.ip=127.0.0.1"]
         command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
-        kept = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-        homes = {f"JUPYTER_{name}": str(self.folder / ".jupyter" / name) for name in kept}
+        names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+        homes = {f"JUPYTER_{name}": str(self.folder / ".jupyter" / name) for name in names}
         homes |= {"IPYTHONDIR": str(self.folder / ".ipython"), "PYTHONPATH": str(ROOT)}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -67,14 +67,14 @@ class Lab:
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.__exit__()
-                raise AssertionError(f"JupyterLab did not come up; it said: {self.log.read_text()}")
+                raise AssertionError(f"JupyterLab did not start: {self.log.read_text()}")
             time.sleep(0.1)
         return self
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api", timeout=5) as reply:
-                return bool(reply.status == 200)
+            with urllib.request.urlopen(f"{self.url}/api", timeout=5) as response:
+                return bool(response.status == 200)
         except OSError:
             return False
 
@@ -87,12 +87,12 @@ class Lab:
             self.process.wait()
 
     def address(self, notebook: str) -> str:
-        """Where the notebook is, alone: `reset` forgets what another test left open."""
+        """The URL of the notebook; `reset` closes what another test left open."""
         return f"{self.url}/lab/tree/{notebook}?reset&token={TOKEN}"
 
 
 class Notebook:
-    """An open notebook. `page` is Playwright's, for whatever this class has no word for."""
+    """An open notebook. `page` is Playwright's, for what this class has no method for."""
 
     def __init__(self, page: Page, name: str) -> None:
         self.page, self.name = page, name
@@ -118,32 +118,32 @@ class Notebook:
         )
 
     def tracebacks(self) -> list[str]:
-        """How cells failed; what a command refuses, on the error stream, is no failure."""
-        written = self.page.locator('.jp-RenderedText[data-mime-type$=".stderr"]')
-        return [text for text in written.all_text_contents() if "Traceback" in text]
+        """Tracebacks of cells; other text on standard error, such as of commands, is no failure."""
+        stderr = self.page.locator('.jp-RenderedText[data-mime-type$=".stderr"]')
+        return [text for text in stderr.all_text_contents() if "Traceback" in text]
 
     def dialogs(self) -> list[str]:
-        """Questions and news that stand in the way of a newcomer."""
+        """Dialogs and notifications that interrupt the user."""
         return self.page.locator(".jp-Dialog, .jp-toast-message").all_inner_texts()
 
     def controls(self) -> list[tuple[str, str]]:
-        """(role, name) of all that can be used in the outputs, as a screen reader is told it."""
+        """(role, name) of all controls in the outputs, as a screen reader gets them."""
         browser = self.page.context.new_cdp_session(self.page)
         document = browser.send("DOM.getDocument")["root"]["nodeId"]
         outputs = {"nodeId": document, "selector": ".jp-OutputArea-output"}
-        found = []
+        pairs = []
         for node in browser.send("DOM.querySelectorAll", outputs)["nodeIds"]:
             tree = browser.send("Accessibility.queryAXTree", {"nodeId": node})["nodes"]
-            seen = [one for one in tree if not one["ignored"]]
-            found += [(one["role"]["value"], one.get("name", {}).get("value", "")) for one in seen]
-        return [(role, name.strip(" \u200b")) for role, name in found if role in ROLES]
+            exposed = [item for item in tree if not item["ignored"]]
+            pairs += [(i["role"]["value"], i.get("name", {}).get("value", "")) for i in exposed]
+        return [(role, name.strip(" \u200b")) for role, name in pairs if role in ROLES]
 
     def menu(self, menu: str, item: str) -> None:
         self.page.get_by_role("menubar").get_by_text(menu, exact=True).click()
         self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 
     def run(self, cell: Locator, text: str = "") -> None:
-        """Run a code cell; before that, write `text` into it in place of what is there."""
+        """Run a code cell, with `text` as its new content if it is given."""
         cell.locator(".cm-content").click()
         if text:
             self.page.keyboard.press("Control+A")
@@ -155,7 +155,7 @@ class Notebook:
         self.page.locator(".lm-TabBar-tab.jp-mod-dirty").wait_for(state="detached")
 
     def reload(self) -> None:
-        """Load the page anew: what was not saved is lost."""
+        """Reload the page; what was not saved is lost."""
         self.page.goto(self.page.url.split("?")[0])
         self.wait_until_open()
 
@@ -172,7 +172,7 @@ class Notebook:
 
 @contextmanager
 def opened(lab: Lab, notebook: str, chromium: str) -> Iterator[Notebook]:
-    """The notebook in a browser of its own, once its cells are there and its kernel answers."""
+    """The notebook in a new browser, once its cells are there and its kernel answers."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})

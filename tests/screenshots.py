@@ -1,4 +1,4 @@
-"""Every notebook, run, as pictures to look at: `python -m tests.screenshots FOLDER [NAME…]`.
+"""Runs every notebook and takes screenshots: `python -m tests.screenshots FOLDER [NAME…]`.
 
 In the light and in the dark theme, for projectors of 1280×720 and 1024×768, and at 200 %. Each
 picture is two screens high; what is higher or wider than one screen is printed.
@@ -40,13 +40,13 @@ def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> It
     print(name, size, *notebook.tracebacks(), *notebook.dialogs(), sep="\n  ")
     print(*page.evaluate(TOO_BIG, [width, height - 120]), sep="\n")  # Lab's bars take 120
     outer = page.locator(".jp-WindowedPanel-outer").first
-    place, last = 0, -1
-    while place != last:
-        outer.evaluate("(e, top) => e.scrollTo(0, top)", place)
+    top, last = 0, -1
+    while top != last:
+        outer.evaluate("(e, top) => e.scrollTo(0, top)", top)
         page.wait_for_timeout(800)  # ms; figures are drawn when they come into view
         yield page.screenshot()
-        last, place = (
-            place,
+        last, top = (
+            top,
             outer.evaluate(
                 "e => Math.min(e.scrollTop + e.clientHeight - 60, e.scrollHeight - e.clientHeight)"
             ),
@@ -57,11 +57,11 @@ def pictures(browser: Browser, lab: Lab, name: str, size: tuple[int, int]) -> It
 def main(folder: Path, names: list[str]) -> None:
     names = names or sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
     folder.mkdir(parents=True, exist_ok=True)
-    for theme, words in THEMES.items():
+    for theme, title in THEMES.items():
         with tempfile.TemporaryDirectory() as home:
             settings = Path(home) / THEME_FILE
             settings.mkdir(parents=True)
-            (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{words}"}}')
+            (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{title}"}}')
             with Lab(Path(home)) as lab, sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=program("browser"), args=CHROMIUM_OPTIONS

@@ -1,4 +1,4 @@
-"""`swarmlab serve` as a process of its own, as a user starts it."""
+"""Runs `swarmlab serve` as a process, as a user starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ START_TIMEOUT_S = 30.0
 
 
 class Served:
-    """A served cluster for the length of a `with` block; `words` are the command's own options."""
+    """A served cluster for the length of a `with` block; `words` are options of the command."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class Served:
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
-                raise AssertionError(f"the server did not come up; it said: {self.log.read_text()}")
+                raise AssertionError(f"the server did not start: {self.log.read_text()}")
             time.sleep(0.05)
         return self
 
@@ -46,7 +46,7 @@ class Served:
             return control.connect_ex(str(self.folder / "ctl.sock")) == 0
 
     def stop(self, timeout_s: float = 10.0) -> int:
-        """End the server as a terminal does; its exit code."""
+        """End the server with SIGTERM; its exit code."""
         self.process.terminate()
         try:
             return self.process.wait(timeout_s)

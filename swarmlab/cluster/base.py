@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from swarmlab.cluster import current
 from swarmlab.errors import LabError, NoneSuch
@@ -104,3 +104,13 @@ class BaseCluster(ABC):
         from swarmlab.views.board import board_of
 
         return board_of(self)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the cluster holds: engines, connections, threads."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -267,6 +267,8 @@ class SimulatedCluster(BaseCluster):
             self._pacer.stop()
             self._pacer = None
 
+    close = pause  # there is nothing else to release
+
     @property
     def speed(self) -> float:
         """How fast simulated time follows the wall clock; 0 while it is paused."""

@@ -95,8 +95,7 @@ def play(name: str, make: Callable[..., Any]) -> ScenarioResult:
     finally:
         if before is not None:
             use(before)  # the notebook's own cluster, to which `%docker` speaks
-        if hasattr(cluster, "close"):
-            cluster.close()
+        cluster.close()
 
 
 def recorded() -> dict[str, ScenarioResult]:

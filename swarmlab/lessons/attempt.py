@@ -100,7 +100,7 @@ class Attempt:
 
     def close(self) -> None:
         """Close a real swarm, which ends its engines; a simulated swarm is only forgotten."""
-        if hasattr(self.cluster, "close"):
+        if self.cluster is not None:
             self.cluster.close()
         self.cluster = None
 

@@ -79,9 +79,8 @@ def prove_quorum(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
             crashed = cluster.default_node()
             cluster.crash(crashed)
             cluster.run(ELECTION_TIME)
+    cluster.close()
     real = not cluster.virtual_time
-    if real:
-        cluster.close()
     return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 

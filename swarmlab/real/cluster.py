@@ -130,15 +130,5 @@ class RealCluster(BaseCluster):
             raise NotSupported(NOT_SUPPORTED[name], name=name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    @abstractmethod
-    def close(self) -> None:
-        """Close the connections to the engines, and end what this kit launched."""
-
     def __repr__(self) -> str:
         return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, {self.lab}>"
-
-    def __enter__(self) -> RealCluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

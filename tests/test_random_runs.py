@@ -1,6 +1,6 @@
-"""Any story: random commands through the API and random faults; see any_story.py for what holds.
+"""Random commands through the API and random faults; `invariants.py` checks every transaction.
 
-`ANY_STORIES=2000 pytest tests/test_any_story.py` plays more of them.
+`RANDOM_RUNS=2000 pytest tests/test_random_runs.py` plays more of them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import swarmlab
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeState
-from tests import any_story
-from tests.any_story import GIB, Chronicle
+from tests import invariants
+from tests.invariants import GIB, HistoryChecker
 
-STORIES_COUNT = int(os.environ.get("ANY_STORIES", "45"))
+RUNS_COUNT = int(os.environ.get("RANDOM_RUNS", "45"))
 STEPS_COUNT = 30
 S = 10**9
-# To find a shorter story that fails as well takes minutes; `ANY_SHRINK=1` does it.
-PHASES = tuple(Phase) if "ANY_SHRINK" in os.environ else (Phase.explicit, Phase.generate)
+# To shrink a failing run takes minutes; `SHRINK_FAILURE=1` does it.
+PHASES = tuple(Phase) if "SHRINK_FAILURE" in os.environ else (Phase.explicit, Phase.generate)
 NAMES = ["m1", "m2", "m3", "w1", "w2", "w3"]
 
 IMAGES = st.sampled_from(
@@ -78,17 +78,17 @@ SERVICES = st.sampled_from(["a", "b", "c"])
 
 
 @functools.lru_cache
-def founded(seed: int) -> swarmlab.Cluster:
-    """A new swarm; each story goes on from a copy."""
+def new_swarm(seed: int) -> swarmlab.Cluster:
+    """A new swarm; each run starts from a copy."""
     return swarmlab.simulate(managers=3, workers=3, seed=seed)
 
 
-class AnyStory(RuleBasedStateMachine):
+class RandomRun(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 3), template=TEMPLATES, replicas=st.integers(1, 5))
-    def found(self, seed: int, template: Any, replicas: int) -> None:
-        self.cluster = founded(seed).fork()
-        self.chronicle = Chronicle(self.cluster)
-        Store.apply = self.chronicle.listening()  # type: ignore[method-assign]
+    def create_swarm(self, seed: int, template: Any, replicas: int) -> None:
+        self.cluster = new_swarm(seed).fork()
+        self.checker = HistoryChecker(self.cluster)
+        Store.apply = self.checker.checked_apply()  # type: ignore[method-assign]
         self.create("a", template, replicas, False, None, None)
 
     # -- commands ------------------------------------------------------------------------
@@ -96,14 +96,15 @@ class AnyStory(RuleBasedStateMachine):
         return self.cluster.client().api
 
     def post(self, path: str, document: Any = None, **query: Any) -> None:
-        """Say it to a node that is up; a swarm without a leader, or with reasons, may refuse."""
+        """Send a request to a node that is up; it may be rejected, for example without a leader."""
         api = self.api()
         url = f"{api.base_url}/v{api.api_version}{path}"
         api._raise_for_status(api.post(url, json=document, params=query))
 
-    def say(self, what: Any, *args: Any) -> None:
+    def attempt(self, command: Any, *args: Any) -> None:
+        """Carry out a command; that it is rejected, or that no node is up, is no failure."""
         with contextlib.suppress(docker.errors.APIError, requests.ConnectionError):
-            what(*args)  # refused, or nobody is up
+            command(*args)
 
     def _create(self, name: str, spec: dict[str, Any]) -> None:
         self.post("/services/create", {"Name": name, **spec})
@@ -118,46 +119,46 @@ class AnyStory(RuleBasedStateMachine):
         name=SERVICES,
         template=TEMPLATES,
         replicas=st.integers(0, 5),
-        everywhere=st.sampled_from([False] * 4 + [True]),
+        is_global=st.sampled_from([False] * 4 + [True]),
         config=UPDATES,
         rollback=UPDATES,
     )
     def create(
-        self, name: str, template: Any, replicas: int, everywhere: bool, config: Any, rollback: Any
+        self, name: str, template: Any, replicas: int, is_global: bool, config: Any, rollback: Any
     ) -> None:
-        mode = {"Global": {}} if everywhere else {"Replicated": {"Replicas": replicas}}
+        mode = {"Global": {}} if is_global else {"Replicated": {"Replicas": replicas}}
         spec = {"TaskTemplate": template, "Mode": mode}
         spec |= {"UpdateConfig": config} if config else {}
         spec |= {"RollbackConfig": rollback} if rollback else {}
-        self.say(self._create, name, spec)
+        self.attempt(self._create, name, spec)
 
     @rule(name=SERVICES, replicas=st.integers(0, 5))
     def scale(self, name: str, replicas: int) -> None:
-        self.say(self._update, name, {"Mode": {"Replicated": {"Replicas": replicas}}}, {})
+        self.attempt(self._update, name, {"Mode": {"Replicated": {"Replicas": replicas}}}, {})
 
     @rule(name=SERVICES, template=TEMPLATES, config=UPDATES)
     def update(self, name: str, template: Any, config: Any) -> None:
-        self.say(self._update, name, {"TaskTemplate": template, "UpdateConfig": config}, {})
+        self.attempt(self._update, name, {"TaskTemplate": template, "UpdateConfig": config}, {})
 
     @rule(name=SERVICES, force=st.integers(1, 99), replicas=st.integers(1, 5), config=UPDATES)
-    def mend(self, name: str, force: int, replicas: int, config: Any) -> None:
-        """Update to what can run."""
+    def make_runnable(self, name: str, force: int, replicas: int, config: Any) -> None:
+        """Update to a spec whose tasks can run."""
         template = {"ContainerSpec": {"Image": "nginx"}, "ForceUpdate": force}
         mode = {"Replicated": {"Replicas": replicas}}
         changes = {"TaskTemplate": template, "Mode": mode, "UpdateConfig": config}
-        self.say(self._update, name, changes, {})
+        self.attempt(self._update, name, changes, {})
 
     @rule(name=SERVICES, label=st.sampled_from(["x", "y"]))
     def label(self, name: str, label: str) -> None:
-        self.say(self._update, name, {"Labels": {"k": label}}, {})
+        self.attempt(self._update, name, {"Labels": {"k": label}}, {})
 
     @rule(name=SERVICES)
     def rollback(self, name: str) -> None:
-        self.say(self._update, name, {}, {"rollback": "previous"})
+        self.attempt(self._update, name, {}, {"rollback": "previous"})
 
     @rule(name=SERVICES)
     def remove(self, name: str) -> None:
-        self.say(lambda: self.api().remove_service(name))
+        self.attempt(lambda: self.api().remove_service(name))
 
     def _node(self, name: str, changes: dict[str, Any]) -> None:
         node = self.cluster.client().nodes.get(name)
@@ -165,11 +166,11 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), availability=st.sampled_from(["active", "pause", "drain"]))
     def set_availability(self, name: str, availability: str) -> None:
-        self.say(self._node, name, {"Availability": availability})
+        self.attempt(self._node, name, {"Availability": availability})
 
     @rule(name=st.sampled_from(NAMES), disk=st.sampled_from(["ssd", "hdd"]))
     def set_label(self, name: str, disk: str) -> None:
-        self.say(self._node, name, {"Labels": {"disk": disk}})
+        self.attempt(self._node, name, {"Labels": {"disk": disk}})
 
     # -- faults and time -----------------------------------------------------------------
     @precondition(lambda self: any(map(self.cluster.is_up, NAMES)))
@@ -184,8 +185,11 @@ class AnyStory(RuleBasedStateMachine):
             self.cluster.start(name)
 
     @rule(name=st.sampled_from(NAMES))
-    def bounce(self, name: str) -> None:
-        """A power cut too short for anybody to notice: the tasks there fail (8.7)."""
+    def restart_machine(self, name: str) -> None:
+        """A power cut too short for the managers to notice: the tasks there fail.
+
+        Source: moby daemon/cluster/noderunner.go, swarmkit agent/worker.go.
+        """
         if self.cluster.is_up(name):
             self.cluster.crash(name)
             self.cluster.run("100ms")
@@ -201,7 +205,7 @@ class AnyStory(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 40))
     def drop(self, number: int) -> None:
-        """Lose one message of those on their way."""
+        """Drop one of the messages in flight."""
         if flights := self.cluster.in_flight():
             flight = flights[number % len(flights)]
             self.cluster.drop(flight.source, flight.target)
@@ -214,60 +218,62 @@ class AnyStory(RuleBasedStateMachine):
     def rest(self, seconds: float) -> None:
         self.cluster.run(f"{seconds}s")
 
-    # -- what holds ----------------------------------------------------------------------
+    # -- invariants ----------------------------------------------------------------------
     @invariant()
-    def nothing_is_broken(self) -> None:
-        if hasattr(self, "chronicle"):
-            self.chronicle.check_leaders()
-            assert not self.chronicle.broken, "\n".join(self.chronicle.broken[:5])
+    def no_violations(self) -> None:
+        if hasattr(self, "checker"):
+            self.checker.check_leaders()
+            assert not self.checker.violations, "\n".join(self.checker.violations[:5])
 
     def teardown(self) -> None:
-        if not hasattr(self, "chronicle"):
+        if not hasattr(self, "checker"):
             return
         try:
-            if not self.chronicle.broken:
+            if not self.checker.violations:
                 self.end()
         finally:
-            Store.apply = any_story.apply_for_real  # type: ignore[method-assign]
+            Store.apply = invariants.original_apply  # type: ignore[method-assign]
 
     def activate(self) -> bool:
-        """Make every node active; whether all are, and heard."""
+        """Make every node active; whether all are active and ready."""
         for name in NAMES:
-            self.say(self._node, name, {"Availability": "active"})
-        nodes = self.chronicle.store.nodes.values()
-        return all(any_story.is_active(n) and n.status.state is NodeState.READY for n in nodes)
+            self.attempt(self._node, name, {"Availability": "active"})
+        nodes = self.checker.store.nodes.values()
+        return all(invariants.is_active(n) and n.status.state is NodeState.READY for n in nodes)
 
     def end(self) -> None:
-        """All nodes are up, heard and active. A last round of power cuts, then all comes right."""
+        """With all nodes ready, and after a last round of power cuts, everything converges."""
         self.cluster.heal()
         for name in NAMES:
             self.start(name)
-        store = self.chronicle.store
+        store = self.checker.store
         self.cluster.until(self.activate, "3m")
-        for number, name in enumerate(("b", "c")):  # `a` has to come right by itself
-            self.mend(name, 100, 3 + number, None)
+        for number, name in enumerate(("b", "c")):  # `a` has to converge by itself
+            self.make_runnable(name, 100, 3 + number, None)
         self.cluster.run("30s")
         for name in ("w1", "w2", "w3"):
-            self.bounce(name)
+            self.restart_machine(name)
         self.cluster.run("2s")
-        self.bounce(self.cluster.default_node())  # the leader, while tasks wait to be started
+        self.restart_machine(
+            self.cluster.default_node()
+        )  # the leader, while tasks wait to be started
         for _ in range(34):
             self.cluster.run("10s")
-            wrong = [*any_story.unconverged(store), *any_story.unended(store)]
-            if not wrong:
+            problems = [*invariants.unconverged(store), *invariants.unfinished_updates(store)]
+            if not problems:
                 break
-        self.nothing_is_broken()
-        assert not wrong, "\n".join(wrong)
+        self.no_violations()
+        assert not problems, "\n".join(problems)
 
 
-AnyStory.TestCase.settings = settings(
-    max_examples=STORIES_COUNT,
+RandomRun.TestCase.settings = settings(
+    max_examples=RUNS_COUNT,
     stateful_step_count=STEPS_COUNT,
     deadline=None,
-    derandomize="ANY_STORIES" not in os.environ,
+    derandomize="RANDOM_RUNS" not in os.environ,
     phases=PHASES,
     report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
-TestAnyStory = pytest.mark.filterwarnings("default")(AnyStory.TestCase)
+TestRandomRun = pytest.mark.filterwarnings("default")(RandomRun.TestCase)
