@@ -1,7 +1,7 @@
-"""A world of bare Raft replicas, random stories for it, and a checker that watches from outside.
+"""Raft replicas without a manager, random runs with faults, and a checker of Raft's properties.
 
-The checker looks at every replica after every event. It keeps the five properties of the Raft paper
-(figure 3), and, once a story is over and all is well again, that every acknowledged write is there.
+The checker inspects every replica after every event. It verifies the five safety properties of the
+Raft paper (figure 3), and, after all faults are repaired, that no acknowledged write is lost.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from swarmlab.raft.node import RaftNode
 from swarmlab.raft.storage import Storage
 from swarmlab.simulation import MS, Call, Link, Machine, Network, S, Simulation
 
-EVENTS_MAX = 50_000  # of a story; a usual one has 2,000
+EVENTS_MAX = 50_000  # of a run; most have about 2,000
 
 
 class Violation(Exception):
-    """One of Raft's properties does not hold."""
+    """A property of Raft does not hold."""
 
 
-class TalksWithoutEnd(Exception):
-    """A broken rule may send messages round and round."""
+class TooManyEvents(Exception):
+    """A broken rule may send messages without end."""
 
 
-def insist(held: bool, what: str, *facts: object) -> None:
-    if not held:
+def require(holds: bool, what: str, *facts: object) -> None:
+    if not holds:
         raise Violation(f"{what}: {', '.join(map(str, facts))}")
 
 
@@ -44,14 +44,14 @@ class PickleCodec:
         return pickle.loads(data)
 
 
-class Echoing(Network):
+class DuplicatingNetwork(Network):
     """A network that may deliver a message twice."""
 
-    repeats = 0.0
+    duplicates = 0.0  # probability
 
     def send(self, source: str, target: str, message: Any, *, quiet: bool = False) -> None:
         super().send(source, target, message, quiet=quiet)
-        if self.repeats and self.simulation.rng.random() < self.repeats:
+        if self.duplicates and self.simulation.rng.random() < self.duplicates:
             super().send(source, target, message, quiet=quiet)
 
 
@@ -61,8 +61,8 @@ class Replica:
     def __init__(self, machine: Machine, world: World, raft_id: int) -> None:
         self.machine, self.world = machine, world
         self.values: list[tuple[int, object]] = []
-        self.led: list[bool] = []  # what `leadership` said
-        self.out = False
+        self.led: list[bool] = []  # the calls of `leadership`
+        self.is_removed = False
         storage = Storage(machine.disk, PickleCodec(), world.sealer)
         options: dict[str, Any] = {"raft_id": raft_id, **world.options}
         if machine.disk.names("swarm/raft/"):
@@ -102,7 +102,7 @@ class Replica:
         pass
 
     def removed(self) -> None:
-        self.out = True
+        self.is_removed = True
 
 
 class World:
@@ -110,12 +110,12 @@ class World:
 
     def __init__(self, seed: int, founders: int = 3, **options: int) -> None:
         self.simulation = Simulation(seed)
-        self.network = Echoing(self.simulation)
+        self.network = DuplicatingNetwork(self.simulation)
         self.options = options
         self.force_new_cluster = False  # at the next restarts
         self.sealer: Any = None
         self.founders = tuple(range(1, founders + 1))
-        self.members: dict[int, Member] = {}  # everybody who was ever meant to be one
+        self.members: dict[int, Member] = {}  # every machine that was ever to be one
         self.machines: dict[int, Machine] = {}
         self.checker = Checker(self)
         self.events_count = 0
@@ -147,9 +147,9 @@ class World:
         return [raft_id for raft_id, machine in self.machines.items() if machine.up]
 
     def leaders(self) -> list[int]:
-        """Who leads and is ready to, the newest term last."""
-        found = [raft_id for raft_id in self.up if self[raft_id].is_leader]
-        return sorted(found, key=self.term)
+        """The raft ids of leaders, the newest term last."""
+        leaders = [raft_id for raft_id in self.up if self[raft_id].is_leader]
+        return sorted(leaders, key=self.term)
 
     def term(self, raft_id: int) -> int:
         return self[raft_id].term
@@ -159,7 +159,7 @@ class World:
         self.simulation.step()
         self.events_count += 1
         if self.events_count > EVENTS_MAX:
-            raise TalksWithoutEnd
+            raise TooManyEvents
         self.checker.check()
 
     def run(self, seconds: float) -> None:
@@ -172,7 +172,9 @@ class World:
         """Run until `done()`; the seconds that took."""
         start_ns = self.simulation.now_ns
         while not done():
-            assert self.simulation.now_ns - start_ns < seconds * S, "it did not happen in time"
+            assert self.simulation.now_ns - start_ns < seconds * S, (
+                "the condition was not met in time"
+            )
             self.step()
         return (self.simulation.now_ns - start_ns) / S
 
@@ -181,12 +183,12 @@ class World:
         return call.result()
 
     def leader(self, seconds: float = 60) -> int:
-        """The raft id of a leader, waited for."""
+        """Wait for a leader; its raft id."""
         self.until(lambda: bool(self.leaders()), seconds)
         return self.leaders()[-1]
 
     def propose(self, *values: object, on: int = 0) -> Call:
-        """Propose values; the last one's call."""
+        """Propose values; returns the call of the last one."""
         leader = self[on or self.leader()]
         calls = [leader.propose(value) for value in values]
         for value, call in zip(values, calls, strict=True):
@@ -197,7 +199,7 @@ class World:
         return self.wait(self.propose(*values))
 
     def add(self) -> int:
-        """A new member, waited for and started."""
+        """Add a member, wait until it is added, and start it."""
         raft_id = self.new_machine()
         change = MembershipChange(True, self.members[raft_id])
         self.wait(self[self.leader()].propose_change(change))
@@ -210,34 +212,38 @@ class World:
 
 
 class Checker:
-    """The five properties, and that acknowledged values are remembered."""
+    """Checks the five properties, and remembers acknowledged values."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.leader_of: dict[int, int] = {}  # term -> raft id
         self.entries: dict[tuple[int, int], tuple[int | None, object]] = {}  # -> term before, data
         self.committed: dict[int, int] = {}  # index -> term
-        self.order: list[tuple[int, int, int]] = []  # index, term, and the term it was seen in
+        self.order: list[
+            tuple[int, int, int]
+        ] = []  # index, term, and the term in which it was applied
         self.history: dict[int, object] = {}  # index -> value applied
-        self.written: list[object] = []  # acknowledged
-        self.seen: dict[int, tuple[object, ...]] = {}
-        # By raft id: what was looked at (offset, entries, applied index), and, of leaders,
-        # ((core, term), last index, place in `order`).
-        self.looked: dict[int, tuple[int, list[Entry], int]] = {}
-        self.reigns: dict[int, tuple[tuple[int, int], int, int]] = {}
+        self.acknowledged_values: list[object] = []
+        self.states: dict[int, tuple[object, ...]] = {}
+        # By raft id: the log as checked last (offset, entries, applied index), and, for leaders,
+        # ((core, term), last index, position in `order`).
+        self.checked_logs: dict[int, tuple[int, list[Entry], int]] = {}
+        self.checked_leaders: dict[int, tuple[tuple[int, int], int, int]] = {}
 
     def acknowledged(self, call: Call, value: object) -> None:
         if call.error is None:
-            self.written.append(value)
+            self.acknowledged_values.append(value)
 
     def applies(self, replica: Replica, index: int, value: object) -> None:
-        insist(self.history.setdefault(index, value) == value, "state machine safety", index, value)
+        require(
+            self.history.setdefault(index, value) == value, "state machine safety", index, value
+        )
         last = replica.values[-1][0] if replica.values else 0
-        insist(index > last, "applied in order", index, last)
+        require(index > last, "applied in order", index, last)
 
     def restores(self, values: tuple[tuple[int, object], ...], index: int) -> None:
-        known = tuple((i, v) for i, v in sorted(self.history.items()) if i <= index)
-        insist(values == known, "state machine safety of a snapshot", index)
+        expected = tuple((i, v) for i, v in sorted(self.history.items()) if i <= index)
+        require(values == expected, "state machine safety of a snapshot", index)
 
     def check(self) -> None:
         for raft_id, machine in self.world.machines.items():
@@ -246,90 +252,90 @@ class Checker:
                 continue
             raft = process.raft
             core, log = raft.core, raft.core.log
-            now = (id(core), core.term, core.role, raft.applied_index, log.commit)
-            now += (log.last_index, log.last_term, log.offset)
-            if self.seen.get(raft_id) != now:
-                self.seen[raft_id] = now
-                self._look(raft_id, raft)
+            state = (id(core), core.term, core.role, raft.applied_index, log.commit)
+            state += (log.last_index, log.last_term, log.offset)
+            if self.states.get(raft_id) != state:
+                self.states[raft_id] = state
+                self._check_log(raft_id, raft)
 
-    def _look(self, raft_id: int, raft: RaftNode) -> None:
+    def _check_log(self, raft_id: int, raft: RaftNode) -> None:
         core, log = raft.core, raft.core.log
-        offset, held, done = self.looked.get(raft_id, (0, [], 0))
-        for place in range(len(log.entries) - 1, -1, -1):
-            entry, known = log.entries[place], place + log.offset - offset
-            if 0 <= known < len(held) and held[known] is entry:
-                break  # it was looked at, and so was everything below it
+        offset, old_entries, applied = self.checked_logs.get(raft_id, (0, [], 0))
+        for position in range(len(log.entries) - 1, -1, -1):
+            entry, old_position = log.entries[position], position + log.offset - offset
+            if 0 <= old_position < len(old_entries) and old_entries[old_position] is entry:
+                break  # it was checked before, as were all earlier entries
             fact = (log.term(entry.index - 1), entry.data)
             first = self.entries.setdefault((entry.index, entry.term), fact)
-            insist(first == fact, "log matching", raft_id, entry)
-        done = min(done, raft.applied_index)
-        for index in range(max(done, log.offset) + 1, raft.applied_index + 1):
+            require(first == fact, "log matching", raft_id, entry)
+        applied = min(applied, raft.applied_index)
+        for index in range(max(applied, log.offset) + 1, raft.applied_index + 1):
             term = log.term(index)
-            insist(term is not None, "applied what is not in the log", raft_id, index)
+            require(term is not None, "applied an entry that is not in the log", raft_id, index)
             if index not in self.committed:
                 self.committed[index] = term or 0
                 self.order.append((index, term or 0, core.term))
-            was = self.committed[index]
-            insist(was == term, "state machine safety", raft_id, index, term, was)
-        self.looked[raft_id] = (log.offset, log.entries[:], raft.applied_index)
+            committed = self.committed[index]
+            require(committed == term, "state machine safety", raft_id, index, term, committed)
+        self.checked_logs[raft_id] = (log.offset, log.entries[:], raft.applied_index)
         if core.role is RaftRole.LEADER:
-            self._look_at_leader(raft_id, raft)
+            self._check_leader(raft_id, raft)
 
-    def _look_at_leader(self, raft_id: int, raft: RaftNode) -> None:
+    def _check_leader(self, raft_id: int, raft: RaftNode) -> None:
         core, log = raft.core, raft.core.log
         first = self.leader_of.setdefault(core.term, raft_id)
-        insist(first == raft_id, "election safety", core.term, first, raft_id)
-        reign, last, place = (id(core), core.term), 0, 0
-        if raft_id in self.reigns and self.reigns[raft_id][0] == reign:
-            _, last, place = self.reigns[raft_id]
-        insist(log.last_index >= last, "leader append-only", raft_id, last, log.last_index)
-        for index, term, seen_in in self.order[place:]:
-            if seen_in <= core.term and index > log.offset:
-                has = log.term(index)
-                insist(has == term, "leader completeness", raft_id, core.term, index, has, term)
-        self.reigns[raft_id] = (reign, log.last_index, len(self.order))
+        require(first == raft_id, "election safety", core.term, first, raft_id)
+        leadership, last, position = (id(core), core.term), 0, 0
+        if raft_id in self.checked_leaders and self.checked_leaders[raft_id][0] == leadership:
+            _, last, position = self.checked_leaders[raft_id]
+        require(log.last_index >= last, "leader append-only", raft_id, last, log.last_index)
+        for index, term, applied_in in self.order[position:]:
+            if applied_in <= core.term and index > log.offset:
+                own = log.term(index)
+                require(own == term, "leader completeness", raft_id, core.term, index, own, term)
+        self.checked_leaders[raft_id] = (leadership, log.last_index, len(self.order))
 
 
-class Story:
-    """Random events for `seconds`, then peace; `play` raises Violation when a promise breaks."""
+class RandomRun:
+    """Random events and faults for `seconds`, then recovery; `run` raises Violation."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(f"story {seed}")
-        pick = self.rng.choice
+        choice = self.rng.choice
         self.world = World(
             seed,
-            founders=pick([1, 2, 3, 3, 3, 4, 5]),
-            election_ticks=pick([2, 4, 10]),
-            snapshot_interval=pick([0, 7, 20]),
-            entries_for_slow_followers=pick([0, 3, 10]),
-            sync_ns=pick([0, 1, 50, 3000]) * MS,
+            founders=choice([1, 2, 3, 3, 3, 4, 5]),
+            election_ticks=choice([2, 4, 10]),
+            snapshot_interval=choice([0, 7, 20]),
+            entries_for_slow_followers=choice([0, 3, 10]),
+            sync_ns=choice([0, 1, 50, 3000]) * MS,
         )
         self.value = 0
         self.seconds = 90.0
-        faults = [self.crash, self.blink, self.blink_voter, self.behead]
-        faults += [self.power_cut, self.partition, self.weather]
-        # Each story has its own mix: all faults at once hardly ever let a story get far.
-        faults = self.rng.sample(faults, pick([1, 2, 3, 6]))
+        faults = [self.crash, self.restart, self.restart_voter, self.crash_writing_leader]
+        faults += [self.crash_all, self.partition, self.change_links]
+        # Each run has its own mix: with all faults at once few writes succeed.
+        faults = self.rng.sample(faults, choice([1, 2, 3, 6]))
         changes = self.rng.sample(
-            [self.transfer, self.add, self.remove, self.retune], pick([0, 1, 4])
+            [self.transfer, self.add, self.remove, self.change_settings], choice([0, 1, 4])
         )
-        calm = [self.write, self.write, self.burst, self.start, self.heal]
-        self.events = calm * pick([2, 4]) + faults * pick([1, 3]) + changes
+        repairs = [self.write, self.write, self.burst, self.start, self.heal]
+        self.events = repairs * choice([2, 4]) + faults * choice([1, 3]) + changes
 
-    def play(self) -> None:
+    def run(self) -> None:
         world, end_ns = self.world, int(self.seconds * S)
-        self.weather()
+        self.change_links()
         with patch.object(core, "ENTRIES_PER_MESSAGE_MAX", self.rng.choice([2, 5, 1024, 1024])):
             while world.simulation.now_ns < end_ns:
                 world.run(self.rng.choice([0.0, 0.01, 0.3, 1.0, 6.0]) * self.rng.random())
                 self.rng.choice(self.events)()
-            self.peace()
+            self.recover()
 
-    def peace(self) -> None:
-        """All is repaired: there is one leader, all have the same, and nothing promised is lost."""
+    def recover(self) -> None:
+        """Repair all faults; then one leader, equal logs, and no acknowledged value lost."""
         world = self.world
         world.network.heal()
-        world.network.ordered, world.network.repeats, world.network.link = True, 0.0, Link()
+        world.network.ordered, world.network.duplicates, world.network.link = True, 0.0, Link()
         world.options["sync_ns"] = 1 * MS
         for machine in world.machines.values():
             machine.start()
@@ -339,10 +345,10 @@ class Story:
             world.run(10)
             if self.settled():
                 break
-        insist(self.settled(), "one leader in peace, and all members have the same")
+        require(self.settled(), "one leader and equal logs after recovery")
         values = {value for _, value in world.replica(world.leaders()[0]).values}
-        lost = [value for value in world.checker.written if value not in values]
-        insist(not lost, "acknowledged and lost", lost)
+        lost = [value for value in world.checker.acknowledged_values if value not in values]
+        require(not lost, "lost acknowledged values", lost)
 
     def settled(self) -> bool:
         world, leaders = self.world, self.world.leaders()
@@ -363,7 +369,7 @@ class Story:
                 self.world.propose(f"v{self.value}", on=leader.raft_id)
 
     def burst(self) -> None:
-        """Writes in quick succession: many messages are on their way at once."""
+        """Writes in quick succession, with many messages in flight."""
         for _ in range(4):
             self.write()
             self.world.run(0.01 * self.rng.random())
@@ -377,15 +383,15 @@ class Story:
         if down:
             self.rng.choice(down).start()
 
-    def blink(self) -> None:
-        """Power fails and is back at once: what was not synced is gone, an election may be on."""
+    def restart(self) -> None:
+        """Crash and start at once: unsynced data is lost, an election may be running."""
         if self.world.up:
             machine = self.world.machines[self.rng.choice(self.world.up)]
             machine.crash()
             machine.start()
 
-    def blink_voter(self) -> None:
-        """A vote is given, and its giver loses power just then."""
+    def restart_voter(self) -> None:
+        """Crash a member just after it has voted."""
         trace = self.world.simulation.trace
         for _ in range(40):
             before = len(trace)
@@ -398,8 +404,8 @@ class Story:
                     machine.start()
                     return
 
-    def behead(self) -> None:
-        """A leader writes, perhaps to one follower only, and fails while that is on its way."""
+    def crash_writing_leader(self) -> None:
+        """A leader crashes while its entries are in flight, perhaps to one follower only."""
         leader = self.some_leader()
         if leader:
             others = [name for name in self.world.network.machines if name != leader.machine.name]
@@ -412,7 +418,7 @@ class Story:
             leader.machine.crash()
             self.world.network.heal()
 
-    def power_cut(self) -> None:
+    def crash_all(self) -> None:
         for raft_id in self.world.up:
             self.world.machines[raft_id].crash()
         for machine in self.world.machines.values():
@@ -428,12 +434,12 @@ class Story:
     def heal(self) -> None:
         self.world.network.heal()
 
-    def weather(self) -> None:
-        """Other delays, losses and order."""
-        network, pick = self.world.network, self.rng.choice
-        jitter_ns, loss = pick([1, 1, 100, 1000]) * MS, pick([0.0, 0.0, 0.1, 0.3])
-        network.link = Link(delay_ns=pick([1, 1, 100]) * MS, jitter_ns=jitter_ns, loss=loss)
-        network.ordered, network.repeats = pick([True, False]), pick([0.0, 0.0, 0.2])
+    def change_links(self) -> None:
+        """Change delay, jitter, loss, order and duplication."""
+        network, choice = self.world.network, self.rng.choice
+        jitter_ns, loss = choice([1, 1, 100, 1000]) * MS, choice([0.0, 0.0, 0.1, 0.3])
+        network.link = Link(delay_ns=choice([1, 1, 100]) * MS, jitter_ns=jitter_ns, loss=loss)
+        network.ordered, network.duplicates = choice([True, False]), choice([0.0, 0.0, 0.2])
 
     def transfer(self) -> None:
         leader = self.some_leader()
@@ -445,20 +451,20 @@ class Story:
         if leader and len(self.world.machines) < 8:
             raft_id = self.world.new_machine()
             change = MembershipChange(True, self.world.members[raft_id])
-            leader.propose_change(change).then(self.seated, raft_id)
+            leader.propose_change(change).then(self.start_added, raft_id)
 
-    def seated(self, call: Call, raft_id: int) -> None:
+    def start_added(self, call: Call, raft_id: int) -> None:
         if call.error is None:
             self.world.machines[raft_id].start()
 
     def remove(self) -> None:
         leader = self.some_leader()
-        # Of two none must go: if a leader's commit of its own removal is lost, the other waits.
+        # With two members, a lost commit of a leader's own removal leaves the other without quorum.
         if leader and len(leader.members) > 2:
-            victim = self.rng.choice(list(leader.members.values()))
-            leader.propose_change(MembershipChange(False, victim))
+            member = self.rng.choice(list(leader.members.values()))
+            leader.propose_change(MembershipChange(False, member))
 
-    def retune(self) -> None:
+    def change_settings(self) -> None:
         for raft_id in self.world.up:
             self.world[raft_id].snapshot_interval = self.rng.choice([0, 1, 5, 20])
             self.world[raft_id].entries_for_slow_followers = self.rng.choice([0, 2, 10])

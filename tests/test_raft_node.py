@@ -227,7 +227,7 @@ def test_a_removed_member_is_notified_and_cannot_rejoin(world):
     world.network.partition([name(r) for r in world.up if r != other], [name(other)])
     world.remove(other)
     world.network.heal()
-    world.until(lambda: world.replica(other).out)
+    world.until(lambda: world.replica(other).is_removed)
     assert other not in world[leader].members
     add = MembershipChange(True, world.members[other])
     rejected = world[leader].propose_change(add)
@@ -243,14 +243,14 @@ def test_a_removed_member_that_restarts_does_not_disrupt_elections(world):
     term = world[leader].term
     world.machines[other].start()
     world.run(60)
-    assert world.replica(other).out
+    assert world.replica(other).is_removed
     assert (world.leader(), world[leader].term) == (leader, term)
 
 
 def test_a_removed_leader_stops_and_another_is_elected(world):
     old = world.leader()
     world.remove(old)
-    assert world.replica(old).out
+    assert world.replica(old).is_removed
     assert world.replica(old).led == [True, False]
     world.until(lambda: has_other_leader(world, old))
 

@@ -57,7 +57,7 @@ def candidate(log: Sequence[int] = (), *, term: int = 1, size: int = 3) -> Raft:
 
 
 def leader(log: Sequence[int] = (), *, term: int = 1, size: int = 3) -> Raft:
-    """A leader that just won; its no-op is at `len(log) + 1`."""
+    """A newly elected leader; its no-op is at `len(log) + 1`."""
     raft = candidate(log, term=term, size=size)
     for voter in range(2, size // 2 + 2):
         raft.step(VoteReply(voter, term, True))
@@ -68,7 +68,7 @@ def leader(log: Sequence[int] = (), *, term: int = 1, size: int = 3) -> Raft:
 def append(
     prev: int, prev_term: int, terms: Sequence[int] = (), *, term: int, commit: int = 0
 ) -> AppendEntries:
-    """What leader 2 says."""
+    """A message of leader 2."""
     return AppendEntries(2, term, prev, prev_term, entries(terms, prev + 1), commit)
 
 
@@ -79,13 +79,13 @@ def terms_of(raft: Raft) -> list[int]:
 M = TypeVar("M", bound=Message)
 
 
-def said(ready: Ready, kind: type[M]) -> list[M]:
+def messages_of(ready: Ready, kind: type[M]) -> list[M]:
     return [message for _, message in ready.messages if isinstance(message, kind)]
 
 
 def reply(ready: Ready) -> Message:
-    (answer,) = ready.messages
-    return answer[1]
+    ((_, message),) = ready.messages
+    return message
 
 
 def ticks(raft: Raft, count: int) -> list[Ready]:
@@ -93,14 +93,14 @@ def ticks(raft: Raft, count: int) -> list[Ready]:
 
 
 # -- rules for all servers ------------------------------------------------------------------------
-def test_a_newer_term_makes_anyone_a_follower():
+def test_a_newer_term_converts_any_replica_to_follower():
     """Figure 2, all servers: if a message's term is newer, adopt it and convert to follower."""
     for raft in (follower(), candidate(), leader()):
         raft.step(AppendReply(3, 7, 0))
         assert (raft.role, raft.term, raft.vote, raft.leader_id) == (RaftRole.FOLLOWER, 7, 0, 0)
 
 
-def test_committed_entries_are_handed_out_once_and_in_order():
+def test_committed_entries_are_returned_once_and_in_order():
     """Figure 2, all servers: while commitIndex > lastApplied, apply log[lastApplied]."""
     raft = follower([1, 1, 1])
     ready = raft.step(append(3, 1, term=1, commit=2))
@@ -109,7 +109,7 @@ def test_committed_entries_are_handed_out_once_and_in_order():
     assert [entry.index for entry in ready.committed] == [3]
 
 
-def test_term_and_vote_are_persisted_before_the_answer_leaves():
+def test_term_and_vote_are_persisted_before_the_reply_is_sent():
     """Figure 2, state: currentTerm, votedFor and log[] are updated on stable storage first."""
     ready = follower().step(RequestVote(2, 5, 0, 0))
     assert ready.hard_state == HardState(term=5, vote=2, commit=0)
@@ -119,8 +119,8 @@ def test_term_and_vote_are_persisted_before_the_answer_leaves():
     assert ready.must_sync
 
 
-def test_a_commit_alone_need_not_be_safe():
-    """Figure 2, state: commitIndex is volatile; it is written along and not waited for."""
+def test_a_commit_alone_needs_no_sync():
+    """Figure 2, state: commitIndex is volatile; it is written without a sync."""
     ready = follower([1]).step(append(1, 1, term=1, commit=1))
     assert ready.hard_state == HardState(term=1, vote=0, commit=1)
     assert not ready.must_sync
@@ -133,12 +133,12 @@ def test_no_vote_in_an_older_term():
 
 
 @pytest.mark.parametrize(
-    ("vote", "asks", "granted"), [(0, 2, True), (2, 2, True), (3, 2, False), (2, 3, False)]
+    ("vote", "candidate_id", "granted"), [(0, 2, True), (2, 2, True), (3, 2, False), (2, 3, False)]
 )
-def test_one_vote_a_term(vote, asks, granted):
+def test_one_vote_a_term(vote, candidate_id, granted):
     """Figure 2, RequestVote, receiver 2: if votedFor is null or candidateId, grant."""
-    answer = reply(follower(term=1, vote=vote).step(RequestVote(asks, 1, 0, 0)))
-    assert answer == VoteReply(1, 1, granted)
+    vote_reply = reply(follower(term=1, vote=vote).step(RequestVote(candidate_id, 1, 0, 0)))
+    assert vote_reply == VoteReply(1, 1, granted)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_only_a_log_as_new_as_its_own_gets_a_vote(log, last_term, last_index, gr
 
 
 # -- followers and candidates ---------------------------------------------------------------------
-def test_a_follower_that_hears_nothing_stands_for_election():
+def test_a_follower_without_messages_starts_an_election():
     """Figure 2, followers: after the election timeout without a leader, convert to candidate."""
     raft = follower()
     readies = ticks(raft, 19)
@@ -168,7 +168,7 @@ def test_a_follower_that_hears_nothing_stands_for_election():
     assert [to for ready in readies for to, _ in ready.messages] == [2, 3]
 
 
-def test_the_timeout_is_drawn_for_every_term_from_10_to_19_ticks():
+def test_each_term_has_a_random_timeout_of_10_to_19_ticks():
     """Section 5.2: randomized election timeouts; etcd: [10, 20) ticks."""
     raft = follower(size=1, term=0)
     drawn = set()
@@ -183,7 +183,7 @@ def test_the_timeout_is_drawn_for_every_term_from_10_to_19_ticks():
 
 
 def test_a_heartbeat_or_a_granted_vote_restarts_the_timeout():
-    """Figure 2, followers: not when AppendEntries came, or a vote was granted."""
+    """Figure 2, followers: both receiving AppendEntries and granting a vote reset the timer."""
     for message in (append(0, 0, term=1), RequestVote(2, 1, 0, 0)):
         raft = follower()
         for _ in range(5):
@@ -192,13 +192,13 @@ def test_a_heartbeat_or_a_granted_vote_restarts_the_timeout():
         assert raft.role is RaftRole.FOLLOWER
 
 
-def test_an_election_is_a_new_term_a_vote_for_itself_and_requests():
+def test_a_candidate_increments_its_term_votes_for_itself_and_requests_votes():
     """Figure 2, candidates: increment currentTerm, vote for self, send RequestVote to all."""
     raft = follower([1, 2], term=2)
     ready = raft.campaign()
     assert (raft.role, raft.term, raft.vote) == (RaftRole.CANDIDATE, 3, 1)
-    ask = RequestVote(1, 3, last_index=2, last_term=2)
-    assert ready.messages == ((2, ask), (3, ask))
+    request = RequestVote(1, 3, last_index=2, last_term=2)
+    assert ready.messages == ((2, request), (3, request))
 
 
 @pytest.mark.parametrize(("size", "votes", "wins"), [(3, 1, True), (5, 1, False), (5, 2, True)])
@@ -210,7 +210,7 @@ def test_a_majority_of_votes_makes_a_leader(size, votes, wins):
     assert raft.role is (RaftRole.LEADER if wins else RaftRole.CANDIDATE)
 
 
-def test_a_vote_counts_once_and_a_strangers_not_at_all():
+def test_a_vote_counts_once_and_only_from_members():
     """Section 5.2: each server votes for at most one candidate, and only servers vote."""
     raft = candidate(term=1, size=5)
     for voter in (2, 2, 2, 9):
@@ -225,14 +225,14 @@ def test_a_candidate_follows_a_leader_of_its_term():
     assert (raft.role, raft.leader_id, raft.term) == (RaftRole.FOLLOWER, 2, 3)
 
 
-def test_a_candidate_stands_again_when_nobody_wins():
+def test_a_candidate_starts_another_election_when_nobody_wins():
     """Figure 2, candidates: if the election timeout elapses, start a new election."""
     raft = candidate(term=3)
     ticks(raft, 19)
     assert (raft.role, raft.term) == (RaftRole.CANDIDATE, 4)
 
 
-def test_alone_it_leads_at_once():
+def test_the_only_member_is_elected_at_once():
     """Section 5.2: a majority of one."""
     raft = follower([1], size=1)
     ready = raft.campaign()
@@ -242,7 +242,7 @@ def test_alone_it_leads_at_once():
 
 
 # -- AppendEntries --------------------------------------------------------------------------------
-def test_an_old_leader_is_refused():
+def test_a_leader_of_an_older_term_is_rejected():
     """Figure 2, AppendEntries, receiver 1: reply false if term < currentTerm."""
     raft = follower([1], term=3)
     assert reply(raft.step(append(1, 1, [2], term=2))) == AppendReply(1, 3, 0, rejected=True)
@@ -250,16 +250,16 @@ def test_an_old_leader_is_refused():
 
 
 @pytest.mark.parametrize(("prev", "prev_term"), [(3, 1), (2, 2)])
-def test_entries_that_do_not_join_on_are_refused(prev, prev_term):
+def test_entries_without_a_matching_previous_entry_are_rejected(prev, prev_term):
     """Figure 2, AppendEntries, receiver 2: no entry at prevLogIndex whose term is prevLogTerm."""
     raft = follower([1, 1], term=2)
-    answer = reply(raft.step(append(prev, prev_term, [2], term=2)))
-    assert isinstance(answer, AppendReply)
-    assert (answer.rejected, answer.index) == (True, prev)
+    rejection = reply(raft.step(append(prev, prev_term, [2], term=2)))
+    assert isinstance(rejection, AppendReply)
+    assert (rejection.rejected, rejection.index) == (True, prev)
     assert terms_of(raft) == [1, 1]
 
 
-def test_a_conflict_cuts_the_log_from_there():
+def test_a_conflict_truncates_the_log():
     """Figure 2, AppendEntries, receiver 3: delete the conflicting entry and all that follow it."""
     raft = follower([1, 1, 1, 1], term=3)
     ready = raft.step(append(1, 1, [1, 3], term=3))
@@ -268,7 +268,7 @@ def test_a_conflict_cuts_the_log_from_there():
 
 
 def test_a_late_short_append_keeps_what_already_matches():
-    """Figure 2, AppendEntries, receiver 3: only a conflict cuts; this one was overtaken."""
+    """Figure 2, AppendEntries, receiver 3: only a conflict truncates; this message is late."""
     raft = follower([1, 1, 1], term=1)
     ready = raft.step(append(1, 1, [1], term=1))
     assert terms_of(raft) == [1, 1, 1]
@@ -283,21 +283,21 @@ def test_new_entries_are_appended_and_acknowledged():
     assert terms_of(raft) == [1, 1, 1, 1]
 
 
-def test_the_commit_index_follows_no_further_than_the_new_entries():
+def test_the_commit_index_does_not_exceed_the_last_new_entry():
     """Figure 2, AppendEntries, receiver 5: min(leaderCommit, index of last new entry)."""
     raft = follower([1, 1, 1], term=2)
     raft.step(append(1, 1, [1], term=2, commit=9))
     assert raft.log.commit == 2
 
 
-def test_what_is_committed_is_acknowledged_whatever_comes_late():
-    """etcd raft.go, handleAppendEntries: an append from below the commit index is old news."""
+def test_a_late_append_is_answered_with_the_commit_index():
+    """etcd raft.go, handleAppendEntries: an append from below the commit index is stale."""
     raft = follower([1, 1, 1], term=1, commit=3)
     assert reply(raft.step(append(1, 1, [1], term=1))) == AppendReply(1, 1, 3)
 
 
 # -- leaders --------------------------------------------------------------------------------------
-def test_a_new_leader_speaks_at_once_and_every_tick():
+def test_a_new_leader_sends_appends_at_once_and_every_tick():
     """Figure 2, leaders: upon election send AppendEntries to each server; repeat when idle."""
     raft = candidate([1], term=2)
     ready = raft.step(VoteReply(2, 2, True))
@@ -305,7 +305,7 @@ def test_a_new_leader_speaks_at_once_and_every_tick():
     assert [to for to, _ in raft.tick().messages] == [2, 3]
 
 
-def test_a_new_leader_begins_with_an_entry_of_its_own():
+def test_a_new_leader_appends_a_no_op():
     """Section 8: each leader commits a blank no-op entry at the start of its term."""
     raft = leader([1], term=2)
     assert raft.log.entries[-1] == Entry(2, 2, EntryKind.NOOP)
@@ -322,15 +322,15 @@ def test_a_proposal_is_appended_and_sent():
     assert message.entries[0] is raft.log.entries[1]  # shared, not copied
 
 
-def test_a_follower_that_lacks_entries_is_found_and_filled():
+def test_a_follower_that_lacks_entries_gets_them():
     """Figure 2, leaders: if AppendEntries fails because of inconsistency, decrement and retry."""
     raft = leader([1, 1, 1], term=2)
     ready = raft.step(AppendReply(2, 2, 3, rejected=True, hint=1))
-    (message,) = said(ready, AppendEntries)
+    (message,) = messages_of(ready, AppendEntries)
     assert (message.prev_index, len(message.entries)) == (1, 3)
 
 
-def test_a_conflict_is_found_in_two_answers():
+def test_a_conflict_is_found_in_two_replies():
     """Section 5.3, last paragraphs: skip entries; first to the log's end, then to the commit."""
     raft = follower([1, 1, 2, 2, 2], term=5, commit=2)
     assert reply(raft.step(append(7, 4, term=5))) == AppendReply(1, 5, 7, rejected=True, hint=5)
@@ -338,8 +338,8 @@ def test_a_conflict_is_found_in_two_answers():
     assert reply(raft.step(append(2, 1, [4], term=5))) == AppendReply(1, 5, 3)
 
 
-def test_an_old_refusal_changes_nothing():
-    """etcd progress.go, MaybeDecrTo: a refusal that the answers since have overtaken is stale."""
+def test_a_stale_rejection_changes_nothing():
+    """etcd progress.go, MaybeDecrTo: a rejection older than a later acknowledgement is stale."""
     raft = leader([1, 1, 1], term=2)
     raft.step(AppendReply(2, 2, 4))
     assert raft.step(AppendReply(2, 2, 3, rejected=True, hint=0)).messages == ()
@@ -349,7 +349,7 @@ def test_an_old_refusal_changes_nothing():
 @pytest.mark.parametrize(
     ("size", "matches", "commit"), [(3, [2], 2), (5, [2], 0), (5, [2, 2], 2), (5, [2, 1], 1)]
 )
-def test_what_a_majority_holds_is_committed(size, matches, commit):
+def test_an_entry_on_a_majority_is_committed(size, matches, commit):
     """Figure 2, leaders: a majority of matchIndex >= N and log[N].term == currentTerm."""
     raft = leader(term=1, size=size)
     raft.propose(["x"])
@@ -358,8 +358,8 @@ def test_what_a_majority_holds_is_committed(size, matches, commit):
     assert raft.log.commit == commit
 
 
-def test_entries_of_older_terms_are_not_committed_by_counting():
-    """Figure 8 and section 5.4.2: only with an entry of the own term on top."""
+def test_entries_of_older_terms_are_not_committed_by_counting_replicas():
+    """Figure 8 and section 5.4.2: only together with an entry of the current term."""
     raft = leader([1, 1], term=3)
     raft.step(AppendReply(2, 3, 2))
     assert raft.log.commit == 0
@@ -367,17 +367,17 @@ def test_entries_of_older_terms_are_not_committed_by_counting():
     assert raft.log.commit == 3
 
 
-def test_followers_hear_of_a_commit_at_once():
+def test_followers_are_told_a_new_commit_index_at_once():
     """Section 5.3: the leader includes the highest committed index in future messages."""
     raft = leader(term=1)
     raft.step(AppendReply(3, 1, 0))
     ready = raft.step(AppendReply(2, 1, 1))
-    commits = [message.commit for message in said(ready, AppendEntries)]
+    commits = [message.commit for message in messages_of(ready, AppendEntries)]
     assert commits == [1, 1]
 
 
-def test_a_leader_never_cuts_its_own_log():
-    """Figure 3, leader append-only: nothing a follower says changes the leader's entries."""
+def test_a_leader_never_truncates_its_own_log():
+    """Figure 3, leader append-only: no reply of a follower changes the leader's entries."""
     raft = leader([1, 1, 1], term=2)
     before = terms_of(raft)
     for index in range(5):
@@ -387,7 +387,7 @@ def test_a_leader_never_cuts_its_own_log():
 
 
 # -- the lease and the quorum ---------------------------------------------------------------------
-def test_who_hears_its_leader_ignores_candidates():
+def test_vote_requests_are_ignored_while_the_leader_is_heard():
     """Section 6, last paragraphs: disregard RequestVote within the minimum election timeout."""
     raft = follower(term=1)
     raft.step(append(0, 0, term=1))
@@ -398,12 +398,12 @@ def test_who_hears_its_leader_ignores_candidates():
     assert reply(raft.step(RequestVote(3, 9, 5, 8))) == VoteReply(1, 9, True)
 
 
-def test_a_transfer_is_not_held_up_by_the_lease():
+def test_the_lease_does_not_block_a_transfer():
     """Raft dissertation, section 4.2.3: the leader's permission to disrupt is in the request."""
     raft = follower(term=1)
     raft.step(append(0, 0, term=1))
-    ask = RequestVote(3, 2, 0, 0, transfer=True)
-    assert reply(raft.step(ask)) == VoteReply(1, 2, True)
+    request = RequestVote(3, 2, 0, 0, transfer=True)
+    assert reply(raft.step(request)) == VoteReply(1, 2, True)
 
 
 def test_a_leader_without_a_quorum_steps_down():
@@ -415,7 +415,7 @@ def test_a_leader_without_a_quorum_steps_down():
     assert (raft.role, raft.term, raft.leader_id) == (RaftRole.FOLLOWER, 1, 0)
 
 
-def test_a_leader_with_a_quorum_stays():
+def test_a_leader_with_a_quorum_remains_leader():
     """Raft dissertation, section 6.2: one of two followers is enough."""
     raft = leader(term=1)
     for _ in range(10):
@@ -425,23 +425,23 @@ def test_a_leader_with_a_quorum_stays():
 
 
 # -- transfer -------------------------------------------------------------------------------------
-def test_leadership_passes_to_one_whose_log_is_complete():
+def test_leadership_is_transferred_when_the_target_has_the_whole_log():
     """Raft dissertation, section 3.10: bring it up to date first, then TimeoutNow."""
     raft = leader([1], term=2)
-    assert said(raft.transfer_leadership(2), TimeoutNow) == []
-    assert said(raft.step(AppendReply(2, 2, 2)), TimeoutNow) == [TimeoutNow(1, 2)]
+    assert messages_of(raft.transfer_leadership(2), TimeoutNow) == []
+    assert messages_of(raft.step(AppendReply(2, 2, 2)), TimeoutNow) == [TimeoutNow(1, 2)]
     raft.step(AppendReply(3, 2, 2))
-    assert said(raft.transfer_leadership(3), TimeoutNow) == [TimeoutNow(1, 2)]
+    assert messages_of(raft.transfer_leadership(3), TimeoutNow) == [TimeoutNow(1, 2)]
 
 
 def test_timeout_now_starts_an_election_at_once():
     """Raft dissertation, section 3.10: the target does not wait for its timeout."""
     raft = follower(term=2)
     ready = raft.step(TimeoutNow(2, 2))
-    assert said(ready, RequestVote) == [RequestVote(1, 3, 0, 0, transfer=True)] * 2
+    assert messages_of(ready, RequestVote) == [RequestVote(1, 3, 0, 0, transfer=True)] * 2
 
 
-def test_a_transfer_is_given_up_after_an_election_timeout():
+def test_a_transfer_is_abandoned_after_an_election_timeout():
     """Raft dissertation, section 3.10: the leader goes on if the transfer does not happen."""
     raft = leader(term=1)
     raft.transfer_leadership(2)
@@ -458,7 +458,7 @@ def change(raft_id: int, *, add: bool) -> MembershipChange:
 
 
 def commit_all(raft: Raft) -> Ready:
-    """Everyone acknowledges everything, and this replica applies it."""
+    """All members acknowledge everything, and this replica applies it."""
     for peer in list(raft.progress):
         raft.step(AppendReply(peer, raft.term, raft.log.last_index))
     return raft.applied(raft.log.commit)
@@ -474,7 +474,7 @@ def test_one_membership_change_at_a_time():
     assert not raft.change_pending
 
 
-def test_a_new_leader_waits_with_changes_until_its_log_is_applied():
+def test_a_new_leader_accepts_no_change_until_its_log_is_applied():
     """etcd raft.go, becomeLeader: an uncommitted change of an older leader may be in the log."""
     raft = leader([1, 1], term=2)
     assert raft.change_pending
@@ -482,7 +482,7 @@ def test_a_new_leader_waits_with_changes_until_its_log_is_applied():
     assert not raft.change_pending
 
 
-def test_a_new_member_votes_from_when_it_is_applied():
+def test_a_new_member_votes_as_soon_as_its_addition_is_applied():
     """Raft dissertation, section 4.1; SwarmKit has no learners."""
     raft = leader(term=1)
     commit_all(raft)
@@ -493,7 +493,7 @@ def test_a_new_member_votes_from_when_it_is_applied():
     assert [to for to, _ in ready.messages] == [4]
 
 
-def test_a_removal_makes_the_quorum_smaller_at_once():
+def test_a_removal_shrinks_the_quorum_at_once():
     """etcd raft.go, applyConfChange: what the smaller majority holds is committed."""
     raft = leader(term=1, size=4)
     commit_all(raft)
@@ -507,7 +507,7 @@ def test_a_removal_makes_the_quorum_smaller_at_once():
     assert (sorted(raft.members), raft.removed) == ([1, 2, 3], {4})
 
 
-def test_a_removed_member_does_not_stand():
+def test_a_removed_member_does_not_campaign():
     """Raft dissertation, section 4.2.2; a leader steps down when its own removal is applied."""
     raft = leader(term=1)
     commit_all(raft)
@@ -528,7 +528,7 @@ def test_a_removed_id_never_returns():
     assert sorted(raft.members) == [1, 2]
 
 
-def test_nobody_stands_before_it_applied_the_changes_it_knows_committed():
+def test_a_member_does_not_campaign_before_it_has_applied_committed_changes():
     """etcd raft.go, hup: it might count votes by an old list of members."""
     raft = follower(term=1)
     entry = Entry(1, 1, EntryKind.CHANGE, change(4, add=True))
@@ -541,7 +541,7 @@ def test_nobody_stands_before_it_applied_the_changes_it_knows_committed():
 
 
 # -- snapshots ------------------------------------------------------------------------------------
-def test_a_follower_whose_entries_are_gone_gets_the_snapshot():
+def test_a_follower_that_needs_compacted_entries_gets_the_snapshot():
     """Figure 13 and section 7: InstallSnapshot when the leader discarded the next entry."""
     raft = leader([1, 1, 1], term=2)
     raft.step(AppendReply(2, 2, 4))
@@ -550,9 +550,9 @@ def test_a_follower_whose_entries_are_gone_gets_the_snapshot():
     raft.compact(snapshot, keep=0)
     ready = raft.step(AppendReply(3, 2, 3, rejected=True, hint=0))
     assert ready.messages == ((3, InstallSnapshot(1, 2, snapshot)),)
-    assert said(raft.propose(["x"]), InstallSnapshot) == []  # it waits for the answer
+    assert messages_of(raft.propose(["x"]), InstallSnapshot) == []  # it waits for the reply
     ready = raft.step(AppendReply(3, 2, 4))
-    assert [len(m.entries) for m in said(ready, AppendEntries)] == [1]
+    assert [len(m.entries) for m in messages_of(ready, AppendEntries)] == [1]
 
 
 def test_a_snapshot_replaces_log_state_and_members():
@@ -566,7 +566,7 @@ def test_a_snapshot_replaces_log_state_and_members():
     assert (sorted(raft.members), raft.removed) == ([1, 2, 4], {3})
 
 
-def test_a_snapshot_whose_last_entry_is_there_cuts_nothing():
+def test_a_snapshot_whose_last_entry_is_in_the_log_truncates_nothing():
     """Figure 13, receiver 6: retain log entries following it."""
     raft = follower([1, 1, 1], term=1)
     ready = raft.step(InstallSnapshot(2, 1, Snapshot(2, 1, (member(1),), "state")))
@@ -574,7 +574,7 @@ def test_a_snapshot_whose_last_entry_is_there_cuts_nothing():
 
 
 def test_an_old_snapshot_is_ignored():
-    """Section 7: a follower never goes back behind what is committed."""
+    """Section 7: a follower never goes back behind its commit index."""
     raft = follower([1, 1, 1], term=1, commit=3)
     ready = raft.step(InstallSnapshot(2, 1, Snapshot(2, 1, (member(1),), "state")))
     assert (ready.snapshot, reply(ready)) == (None, AppendReply(1, 1, 3))

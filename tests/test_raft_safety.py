@@ -1,6 +1,6 @@
-"""Raft's five safety properties hold in random stories, and the checker catches every broken rule.
+"""Raft's five safety properties hold in random runs, and the checker detects every broken rule.
 
-`RAFT_STORIES=5000 pytest tests/test_raft_safety.py` plays more of them. Raft paper, figure 3.
+`RAFT_RUNS=5000 pytest tests/test_raft_safety.py` makes more runs. Raft paper, figure 3.
 """
 
 from __future__ import annotations
@@ -14,98 +14,98 @@ import pytest
 
 from swarmlab.raft import core, log, storage
 from swarmlab.raft.messages import MembershipChange
-from tests.raft_world import Story, TalksWithoutEnd, Violation, World
+from tests.raft_world import RandomRun, TooManyEvents, Violation, World
 
-STORIES_COUNT = int(os.environ.get("RAFT_STORIES", "500"))
-STORIES_PER_TEST = 50
-SEEDS_MAX = 1500  # a broken rule that so many stories do not show is not caught
+RUNS_COUNT = int(os.environ.get("RAFT_RUNS", "500"))
+RUNS_PER_TEST = 50
+SEEDS_MAX = 1500  # the test fails if so many runs do not detect the broken rule
 
 
-@pytest.mark.parametrize("first", range(0, STORIES_COUNT, STORIES_PER_TEST))
-def test_no_story_breaks_a_promise(first):
-    """The five properties hold after every event, and in the end nothing acknowledged is lost."""
+@pytest.mark.parametrize("first", range(0, RUNS_COUNT, RUNS_PER_TEST))
+def test_the_properties_hold_in_random_runs(first):
+    """After every event; and at the end no acknowledged write is lost."""
     cut_short = 0
-    for seed in range(first, first + STORIES_PER_TEST):
+    for seed in range(first, first + RUNS_PER_TEST):
         try:
-            Story(seed).play()
-        except TalksWithoutEnd:
-            cut_short += 1  # tiny messages, out of order: Raft resends much and gets on slowly
+            RandomRun(seed).run()
+        except TooManyEvents:
+            cut_short += 1  # many small reordered messages: Raft resends much and progresses slowly
         except Exception as error:
-            error.add_note(f"Story({seed}).play()")
+            error.add_note(f"RandomRun({seed}).run()")
             raise
     assert cut_short <= 1
 
 
-# -- rules broken on purpose: each function stands in for the method that BROKEN names
-def votes_without_looking_at_its_vote(self, ask):
+# -- rules broken on purpose: each function replaces the method that BROKEN names
+def vote_ignoring_an_earlier_vote(self, request):
     self.vote = self.leader_id = 0
-    right["votes twice in a term"](self, ask)
+    correct["votes twice in a term"](self, request)
 
 
-def without_the_vote(self, hard_state, entries):
-    return right["forgets its vote"](self, replace(hard_state, vote=0), entries)
+def log_record_without_vote(self, hard_state, entries):
+    return correct["forgets its vote"](self, replace(hard_state, vote=0), entries)
 
 
-def without_the_term(self, hard_state, entries):
-    return right["forgets its term"](self, replace(hard_state, term=1), entries)
+def log_record_without_term(self, hard_state, entries):
+    return correct["forgets its term"](self, replace(hard_state, term=1), entries)
 
 
-def append_that_cuts(self, entries):
+def append_always_truncating(self, entries):
     if entries:
         del self.entries[entries[0].index - self.offset - 1 :]
         self.entries.extend(entries)
     return tuple(entries)
 
 
-def append_that_never_cuts(self, entries):
+def append_never_truncating(self, entries):
     new = tuple(entry for entry in entries if entry.index > self.last_index)
     self.entries.extend(new)
     return new
 
 
-def commits_by_counting(self):
+def commit_of_older_terms(self):
     matches = sorted([self.log.last_index, *(peer.match for peer in self.progress.values())])
     index = matches[len(matches) - self.quorum]
-    news = index > self.log.commit
+    advanced = index > self.log.commit
     self.log.commit = max(index, self.log.commit)
-    return news
+    return advanced
 
 
-def commits_what_it_has(self, message):
-    right["applies before commit"](self, message)
+def commit_of_all_entries(self, message):
+    correct["applies before commit"](self, message)
     self.log.commit = self.log.last_index
 
 
-def step_without_terms(self, message):
+def step_ignoring_terms(self, message):
     if message.term < self.term and self.role is not core.RaftRole.LEADER:
         message = replace(message, term=self.term)
-    return right["obeys an old leader"](self, message)
+    return correct["obeys an old leader"](self, message)
 
 
-def append_without_a_look(self, message):
-    held = self.log.term(message.prev_index)
-    if held is not None:
-        message = replace(message, prev_term=held)
-    right["takes entries without looking before them"](self, message)
+def append_without_check(self, message):
+    term = self.log.term(message.prev_index)
+    if term is not None:
+        message = replace(message, prev_term=term)
+    correct["takes entries without checking the previous one"](self, message)
 
 
-def says_it_has_all(self, message):
+def append_always_acknowledged(self, message):
     before = len(self._messages)
-    right["acknowledges entries it rejected"](self, message)
-    for place, (to, reply) in enumerate(self._messages[before:], before):
+    correct["acknowledges entries it rejected"](self, message)
+    for position, (to, reply) in enumerate(self._messages[before:], before):
         if getattr(reply, "rejected", False) and reply.index:
-            self._messages[place] = (to, replace(reply, rejected=False))
+            self._messages[position] = (to, replace(reply, rejected=False))
 
 
-def nothing(self):
+def do_nothing(self):
     pass
 
 
-def yes(self, *_):
+def always_true(self, *_):
     return True
 
 
-def no(self):
+def always_false(self):
     return False
 
 
@@ -114,62 +114,66 @@ def minority(self):
 
 
 BROKEN: dict[str, tuple[type, str, Any]] = {
-    "votes twice in a term": (core.Raft, "_on_request_vote", votes_without_looking_at_its_vote),
-    "forgets its vote": (storage.Storage, "_log_record", without_the_vote),
-    "forgets its term": (storage.Storage, "_log_record", without_the_term),
-    "ignores whose log is newer": (log.Log, "is_up_to_date", yes),
-    "cuts its log at every append": (log.Log, "append", append_that_cuts),
-    "never cuts its log": (log.Log, "append", append_that_never_cuts),
-    "takes entries without looking before them": (core.Raft, "_on_append", append_without_a_look),
-    "acknowledges entries it rejected": (core.Raft, "_on_append", says_it_has_all),
-    "obeys an old leader": (core.Raft, "step", step_without_terms),
-    "commits old terms by counting": (core.Raft, "_advance_commit", commits_by_counting),
-    "applies before commit": (core.Raft, "_on_append", commits_what_it_has),
-    "acknowledges before sync": (storage.Storage, "sync", nothing),
+    "votes twice in a term": (core.Raft, "_on_request_vote", vote_ignoring_an_earlier_vote),
+    "forgets its vote": (storage.Storage, "_log_record", log_record_without_vote),
+    "forgets its term": (storage.Storage, "_log_record", log_record_without_term),
+    "votes for older logs": (log.Log, "is_up_to_date", always_true),
+    "truncates its log at every append": (log.Log, "append", append_always_truncating),
+    "never truncates its log": (log.Log, "append", append_never_truncating),
+    "takes entries without checking the previous one": (
+        core.Raft,
+        "_on_append",
+        append_without_check,
+    ),
+    "acknowledges entries it rejected": (core.Raft, "_on_append", append_always_acknowledged),
+    "obeys an old leader": (core.Raft, "step", step_ignoring_terms),
+    "commits old terms by counting": (core.Raft, "_advance_commit", commit_of_older_terms),
+    "applies before commit": (core.Raft, "_on_append", commit_of_all_entries),
+    "acknowledges before sync": (storage.Storage, "sync", do_nothing),
     "decides with a minority": (core.Raft, "quorum", property(minority)),
-    "changes two members at a time": (core.Raft, "change_pending", property(no)),
+    "changes two members at a time": (core.Raft, "change_pending", property(always_false)),
 }
-right: dict[str, Callable[..., Any]] = {
+correct: dict[str, Callable[..., Any]] = {
     rule: getattr(owner, name) for rule, (owner, name, _) in BROKEN.items()
 }
-# The story that shows it soonest. Should it no longer, the ones after it are played.
+# The first seed that detects the broken rule; the search starts there.
 FIRST_SEED = {
     "forgets its vote": 173,
-    "cuts its log at every append": 116,
+    "truncates its log at every append": 116,
     "obeys an old leader": 80,
-    "takes entries without looking before them": 23,
+    "takes entries without checking the previous one": 23,
     "applies before commit": 25,
 }
 
 
 def play_figure_8() -> None:
-    """An entry of term 2 reaches a majority in term 4, and a leader of term 5 takes it back."""
+    """An entry of term 2 reaches a majority in term 4, and a leader of term 5 overwrites it."""
     world = World(seed=8, founders=5, sync_ns=0)
     names = {raft_id: f"m{raft_id}" for raft_id in world.founders}
     first = world.leader()
     world.run(5)
     second, *rest = [raft_id for raft_id in world.founders if raft_id != first]
     world.network.partition([names[first], names[second]], [names[r] for r in rest])
-    place = world[first].core.log.last_index + 1
+    index = world[first].core.log.last_index + 1
     world.propose("x", on=first)
-    world.until(lambda: world[second].core.log.last_index == place)  # (a) on two of five
+    world.until(lambda: world[second].core.log.last_index == index)  # (a) on two of five
     world.machines[first].crash()
     world.until(lambda: any(world[r].core.role is core.RaftRole.LEADER for r in rest))
     rival = next(r for r in rest if world[r].core.role is core.RaftRole.LEADER)
     third, fourth = (r for r in rest if r != rival)
     world.network.partition(*([name] for name in names.values()))
     world.run(0.01)
-    world.machines[rival].crash()  # (b) it has another entry at that place, of a newer term
+    world.machines[rival].crash()  # (b) it has another entry at that index, of a newer term
     world.machines[first].start()
     world.network.partition([names[r] for r in (first, second, third)], [names[fourth]])
-    world.until(lambda: any(match_of(world, r, third) == place for r in (first, second)))
+    world.until(lambda: any(match_of(world, r, third) == index for r in (first, second)))
     world.network.partition(*([name] for name in names.values()))  # (c) now on three of five
     world.run(0.01)
     for raft_id in (first, second):
         world.machines[raft_id].crash()
     world.machines[rival].start()
     world.network.heal()
-    world.until(lambda: world.leaders() == [rival])  # (d) it overwrites that place
+    world.until(lambda: world.leaders() == [rival])  # (d) it overwrites that index
     for raft_id in (first, second):
         world.machines[raft_id].start()
     world.run(30)
@@ -182,7 +186,7 @@ def match_of(world: World, leader: int, follower: int) -> int:
 
 
 def play_three_removals_at_once() -> None:
-    """Two of five go on alone, since they removed the others, who know nothing of it."""
+    """Two of five members continue alone, as they removed the others, who did not apply that."""
     world = World(seed=8, founders=5)
     first = world.leader()
     world.run(5)
@@ -192,8 +196,8 @@ def play_three_removals_at_once() -> None:
         for raft_id in rest
     ]
     world.until(lambda: all(call.done for call in calls))
-    sides = [[f"m{r}" for r in (first, second)], [f"m{r}" for r in rest]]
-    world.network.partition(*sides)
+    groups = [[f"m{r}" for r in (first, second)], [f"m{r}" for r in rest]]
+    world.network.partition(*groups)
     world.propose("x", on=first)
     world.run(60)
     for raft_id in world.leaders():
@@ -208,8 +212,8 @@ DIRECTED = {
 
 
 @pytest.mark.parametrize("rule", DIRECTED)
-def test_a_rule_that_chance_hardly_tests(rule, monkeypatch):
-    """Raft paper, section 5.4.2, and dissertation, section 4.1: right, then broken on purpose."""
+def test_a_rule_that_needs_a_special_scenario(rule, monkeypatch):
+    """Raft paper, section 5.4.2, and dissertation, section 4.1: correct, then broken on purpose."""
     monkeypatch.setattr(core, "ENTRIES_PER_MESSAGE_MAX", 1)
     DIRECTED[rule]()
     monkeypatch.setattr(*BROKEN[rule])
@@ -218,17 +222,17 @@ def test_a_rule_that_chance_hardly_tests(rule, monkeypatch):
 
 
 @pytest.mark.parametrize("rule", [rule for rule in BROKEN if rule not in DIRECTED])
-def test_a_broken_rule_is_caught(rule, monkeypatch):
-    """The checker is worth what it catches: one rule broken on purpose each time."""
+def test_the_checker_detects_a_broken_rule(rule, monkeypatch):
+    """One rule is broken on purpose each time."""
     owner, name, broken = BROKEN[rule]
     monkeypatch.setattr(owner, name, broken)
     first = FIRST_SEED.get(rule, 0)
     for seed in range(first, first + SEEDS_MAX):
         try:
-            Story(seed).play()
+            RandomRun(seed).run()
         except Violation as violation:
-            print(f"{rule}: story {seed}: {violation}")
+            print(f"{rule}: seed {seed}: {violation}")
             return
-        except (AssertionError, TalksWithoutEnd):
-            continue  # an assert of the code itself was faster than the checker
-    pytest.fail(f"{SEEDS_MAX} stories did not show it")
+        except (AssertionError, TooManyEvents):
+            continue  # an assert of the code itself failed before the checker
+    pytest.fail(f"{SEEDS_MAX} runs did not detect it")
