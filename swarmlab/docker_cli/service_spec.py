@@ -1,7 +1,8 @@
-"""From the flags of `service create` and `service update` to a service's spec.
+"""Turns the flags of `service create` and `service update` into a service's spec.
 
-Most of it stands in `service_fields.txt`. Create is an update of an empty spec: its `--env` is the
-`--env-add` of update.
+`service_fields.txt` says which flag sets which field. Create is an update of an empty spec: its
+`--env` is the `--env-add` of update.
+Source: docker/cli cli/command/service/opts.go, cli/command/service/update.go.
 """
 
 import copy
@@ -15,7 +16,7 @@ from swarmlab.docker_cli.listing import dig, labels
 from swarmlab.docker_cli.session import CliError, Json, Session, env_lines
 from swarmlab.model.specs import RESTART_DEFAULTS, UPDATE_DEFAULTS
 
-# Groups that one flag calls into being begin with these.
+# What a group of fields starts with when a flag sets the first of them.
 GROUPS: dict[str, Json] = {
     "UpdateConfig": UPDATE_DEFAULTS,
     "RollbackConfig": UPDATE_DEFAULTS,
@@ -23,7 +24,7 @@ GROUPS: dict[str, Json] = {
     "Resources": {"Limits": {}, "Reservations": {}},
 }
 CONTAINER = "TaskTemplate.ContainerSpec."
-LABELS = {
+LABEL_FIELDS = {
     "label": "Labels",
     "container-label": CONTAINER + "Labels",
     "sysctl": CONTAINER + "Sysctls",
@@ -52,7 +53,7 @@ def tables() -> list[list[list[str]]]:
 
 
 def _put(spec: Json, path: str, value: Any, *, zero: bool = False) -> None:
-    """Sets the field at `path`, making what leads there; a zero takes the field away."""
+    """Set the field at `path` and create its parents; a zero removes the field unless `zero`."""
     *parents, last = path.split(".")
     for name in parents:
         if name == "Resources" or spec.get(name) is None:
@@ -67,18 +68,22 @@ def _put(spec: Json, path: str, value: Any, *, zero: bool = False) -> None:
 def fresh_spec(session: Session, arguments: Arguments) -> Json:
     """The spec that `service create` posts."""
     image, *words = arguments.words
-    container = {"Image": image, "Init": False, "DNSConfig": {}} | (
-        {"Args": words} if words else {}
-    )
-    task = {"ContainerSpec": container, "Resources": GROUPS["Resources"], "Placement": {}}
+    container: Json = {"Image": image, "Init": False, "DNSConfig": {}}
+    if words:
+        container["Args"] = words
+    if lines := [line for path in arguments["env-file"] for line in env_lines(path)]:
+        container["Env"] = lines
     spec: Json = {
         "Labels": {},
-        "TaskTemplate": copy.deepcopy(task) | {"ForceUpdate": 0},
+        "TaskTemplate": {
+            "ContainerSpec": container,
+            "Resources": copy.deepcopy(GROUPS["Resources"]),
+            "Placement": {},
+            "ForceUpdate": 0,
+        },
         "Mode": _mode(arguments),
         "EndpointSpec": {"Mode": "vip"},
     }
-    if lines := [line for path in arguments["env-file"] for line in env_lines(path)]:
-        spec["TaskTemplate"]["ContainerSpec"]["Env"] = lines
     edit(session, spec, arguments, create=True)
     return spec
 
@@ -86,40 +91,33 @@ def fresh_spec(session: Session, arguments: Arguments) -> Json:
 def _mode(arguments: Arguments) -> Json:
     mode = str(arguments.given.get("mode", "replicated"))
     replicas, concurrent = arguments["replicas"], arguments["max-concurrent"]
-    jobs, everywhere = "can only be used with {}replicated-job mode", mode.startswith("global")
-    policies = [flag for flag in arguments.given if flag.startswith(("update-", "rollback-"))]
-    per_node = bool(arguments["replicas-max-per-node"])
-    refusals = (
-        (mode not in MODES, f"Unknown mode: {mode}, only replicated and global supported"),
-        (mode == "global" and replicas is not None, "replicas " + jobs.format("replicated or ")),
-        (everywhere and per_node, "replicas-max-per-node " + jobs.format("replicated or ")),
-        (mode != "replicated-job" and concurrent is not None, "max-concurrent " + jobs.format("")),
-        (
-            mode == "global-job" and replicas is not None,
-            "replicas " + jobs.format("replicated or "),
-        ),
-        (
-            mode.endswith("job") and policies,
-            "update and rollback configuration is not supported for jobs",
-        ),
-    )
-    for refused, text in refusals:
-        if refused:
-            raise CliError(text)
-    counts: dict[str, Json] = {
-        "replicated": {"Replicas": replicas},
-        "replicated-job": {
-            "MaxConcurrent": replicas if concurrent is None else concurrent,
-            "TotalCompletions": replicas,
-        },
-    }
-    found = {k: v for k, v in counts.get(mode, {}).items() if v is not None}
-    return {MODES[mode]: found}
+    policies = any(flag.startswith(("update-", "rollback-")) for flag in arguments.given)
+    only_replicated = "can only be used with replicated or replicated-job mode"
+    if mode not in MODES:
+        raise CliError(f"Unknown mode: {mode}, only replicated and global supported")
+    if mode == "global" and replicas is not None:
+        raise CliError(f"replicas {only_replicated}")
+    if mode.startswith("global") and arguments["replicas-max-per-node"]:
+        raise CliError(f"replicas-max-per-node {only_replicated}")
+    if mode != "replicated-job" and concurrent is not None:
+        raise CliError("max-concurrent can only be used with replicated-job mode")
+    if mode == "global-job" and replicas is not None:
+        raise CliError(f"replicas {only_replicated}")
+    if mode.endswith("job") and policies:
+        raise CliError("update and rollback configuration is not supported for jobs")
+    counts: Json = {}
+    if mode == "replicated":
+        counts = {"Replicas": replicas}
+    elif mode == "replicated-job":
+        concurrent = replicas if concurrent is None else concurrent
+        counts = {"MaxConcurrent": concurrent, "TotalCompletions": replicas}
+    return {MODES[mode]: {name: count for name, count in counts.items() if count is not None}}
 
 
 def edit(session: Session, spec: Json, arguments: Arguments, *, create: bool = False) -> None:
-    """Applies the flags that were given to `spec`, in place."""
+    """Apply the flags that were given to `spec`, in place."""
     given, add = arguments.given, "" if create else "-add"
+    container, task = spec["TaskTemplate"]["ContainerSpec"], spec["TaskTemplate"]
     _edit_health(spec, given)
     if not create and "replicas" in given:
         if "Replicated" not in spec["Mode"]:
@@ -129,35 +127,38 @@ def edit(session: Session, spec: Json, arguments: Arguments, *, create: bool = F
     for flag, path, *zero in fields:
         if flag in given:
             _put(spec, path, given[flag], zero=bool(zero))
-    for flag, path in LABELS.items():
-        new, gone = labels(given.get(flag + add, [])), labels(given.get(f"{flag}-rm", []))
-        if new or gone:
-            kept = {k: v for k, v in dig(spec, path, {}).items() if k not in gone} | new
-            _put(spec, path, kept, zero=True)
+    for flag, path in LABEL_FIELDS.items():
+        new, old = labels(given.get(flag + add, [])), labels(given.get(f"{flag}-rm", []))
+        if new or old:
+            kept = {k: v for k, v in dig(spec, path, {}).items() if k not in old}
+            _put(spec, path, kept | new, zero=True)
     for flag, path, key, *options in lists:
         added, removed = given.get(flag + add, []), given.get(f"{flag}-rm", [])
         if added or removed:
-            found = dig(spec, path, [])
-            added, removed = _resolve(session, flag, found, added, removed, create=create)
-            _put(spec, path, _edit_list(found, key, added, removed, options, create=create))
-    edit_capabilities(spec["TaskTemplate"]["ContainerSpec"], given, create=create)
+            items = dig(spec, path, [])
+            if flag in ("secret", "config") and added:
+                added = with_ids(session, flag, added)
+            elif flag == "network":
+                added, removed = _network_ids(session, items, added, removed, create=create)
+            _put(spec, path, _edit_list(items, key, added, removed, options, create=create))
+    edit_capabilities(container, given, create=create)
     if given.get("log-driver"):
-        more = labels(given.get("log-opt", []))
-        driver = {"Name": given["log-driver"]} | ({"Options": more} if more else {})
-        spec["TaskTemplate"]["LogDriver"] = driver
+        task["LogDriver"] = {"Name": given["log-driver"]}
+        if pairs := labels(given.get("log-opt", [])):
+            task["LogDriver"]["Options"] = pairs
     if given.get("force"):
-        spec["TaskTemplate"]["ForceUpdate"] = spec["TaskTemplate"].get("ForceUpdate", 0) + 1
+        task["ForceUpdate"] = task.get("ForceUpdate", 0) + 1
 
 
-def _keys(item: Any, key: str) -> Any:
-    """What tells `item` from others in its list."""
+def _key_of(item: Any, key: str) -> Any:
+    """The part of `item` that tells it from others in its list."""
     if isinstance(item, str):
         return item.partition("=")[0] if key == "=" else item
     return tuple(str(dig(item, path)) for path in key.split(","))
 
 
 def _edit_list(
-    found: list[Any],
+    items: list[Any],
     key: str,
     added: list[Any],
     removed: list[Any],
@@ -165,94 +166,96 @@ def _edit_list(
     *,
     create: bool,
 ) -> list[Any]:
+    """`items` without the removed and with the added ones; see service_fields.txt."""
     if key == "host":
-        return list(dict.fromkeys(_without_hosts(found, removed) + added))
-    lost = [
-        one
-        for one in removed
-        if "must" in options and not any(_keys(f, key) == (one,) for f in found)
+        return list(dict.fromkeys(_without_hosts(items, removed) + added))
+    removed_keys = [
+        _key_of(item, key) if isinstance(item, dict) or key in "-=" else (item,) for item in removed
     ]
-    if lost:
-        raise CliError(f"could not find generic-resource `{lost[0]}` to remove it")
-    gone = [_keys(one, key) if isinstance(one, dict) or key in "-=" else (one,) for one in removed]
+    if "must" in options:
+        keys = [_key_of(item, key) for item in items]
+        for name, missing in zip(removed, removed_keys, strict=True):
+            if missing not in keys:
+                raise CliError(f"could not find generic-resource `{name}` to remove it")
     if "one" in options:
-        new: dict[Any, Any] = {}
-        for one in added:
-            new.pop(_keys(one, key), None)
-            new[_keys(one, key)] = one
-        found, added = ([one for one in found if _keys(one, key) not in new], list(new.values()))
-    kept = [one for one in found if _keys(one, key) not in gone or key == "-"]
-    kept += [one for one in added if one not in found or isinstance(one, str)]
+        newest: dict[Any, Any] = {}
+        for item in added:
+            newest.pop(_key_of(item, key), None)
+            newest[_key_of(item, key)] = item
+        added = list(newest.values())
+        items = [item for item in items if _key_of(item, key) not in newest]
+    kept = [item for item in items if _key_of(item, key) not in removed_keys or key == "-"]
+    kept += [item for item in added if item not in items or isinstance(item, str)]
     if key == "-":
-        kept = [one for one in kept if one not in gone]
+        kept = [item for item in kept if item not in removed_keys]
     order = next((option for option in options if option.startswith("sorted")), "")
     if order and (not create or "always" in options):
-        kept.sort(key=lambda one: _keys(one, order.partition("=")[2] or key))
+        kept.sort(key=lambda item: _key_of(item, order.partition("=")[2] or key))
     return kept
 
 
-def _without_hosts(found: list[str], removed: list[str]) -> list[str]:
+def _without_hosts(hosts: list[str], removed: list[str]) -> list[str]:
     """`ADDRESS NAME…` entries without the removed `NAME` or `NAME:ADDRESS`."""
-    pairs = [one.partition(":")[::2] for one in removed]
+    pairs = [host.partition(":")[::2] for host in removed]
     kept = []
-    for address, *names in map(str.split, found):
+    for address, *names in map(str.split, hosts):
         names = [n for n in names if not any(n == h and a in ("", address) for h, a in pairs)]
         kept += [" ".join([address, *names])] if names else []
     return kept
 
 
-def _resolve(
+def _network_ids(
     session: Session,
-    flag: str,
-    found: list[Json],
-    added: list[Any],
-    removed: list[Any],
+    attached: list[Json],
+    added: list[Json],
+    removed: list[str],
     *,
     create: bool,
-) -> tuple[list[Any], list[Any]]:
-    """Names of networks, secrets and configs to their IDs."""
-    if flag in ("secret", "config") and added:
-        return with_ids(session, flag, added), removed
-    if flag != "network":
-        return added, removed
+) -> tuple[list[Json], list[str]]:
+    """The added and removed networks with their names resolved to IDs."""
 
     def network_id(reference: str) -> str:
         return str(session.get(f"/networks/{reference}", scope="swarm")["Id"])
 
-    removed, there = [network_id(one) for one in removed], {one["Target"] for one in found}
-    resolved = [one | {"Target": network_id(one["Target"])} for one in added]
-    for one, new in zip(added, resolved, strict=True):
-        if not create and new["Target"] in there - set(removed):
-            raise CliError(f"service is already attached to network {one['Target']}")
+    removed = [network_id(name) for name in removed]
+    kept = {network["Target"] for network in attached} - set(removed)
+    resolved = [network | {"Target": network_id(network["Target"])} for network in added]
+    for network, new in zip(added, resolved, strict=True):
+        if not create and new["Target"] in kept:
+            raise CliError(f"service is already attached to network {network['Target']}")
     return resolved, removed
 
 
 def with_ids(session: Session, kind: str, references: list[Json]) -> list[Json]:
     """References to secrets or configs with the IDs that belong to their names."""
-    name, targets = f"{kind.capitalize()}Name", [one["File"]["Name"] for one in references]
-    for at, one in enumerate(references):
-        if targets[at] in targets[:at]:
-            raise CliError(f"duplicate {kind} target for {one[name]} not allowed")
-    filters = {"name": [one[name] for one in references]}
-    known = {s["Spec"]["Name"]: s["ID"] for s in session.get(f"/{kind}s", filters=filters) or []}
-    if lost := next((one[name] for one in references if one[name] not in known), None):
-        raise CliError(f"{kind} not found: {lost}")
-    return [one | {f"{kind.capitalize()}ID": known[one[name]]} for one in references]
+    field, targets = f"{kind.capitalize()}Name", set()
+    for reference in references:
+        target = reference["File"]["Name"]
+        if target in targets:
+            raise CliError(f"duplicate {kind} target for {reference[field]} not allowed")
+        targets.add(target)
+    filters = {"name": [reference[field] for reference in references]}
+    items = session.get(f"/{kind}s", filters=filters) or []
+    ids = {item["Spec"]["Name"]: item["ID"] for item in items}
+    for reference in references:
+        if reference[field] not in ids:
+            raise CliError(f"{kind} not found: {reference[field]}")
+    return [ref | {f"{kind.capitalize()}ID": ids[ref[field]]} for ref in references]
 
 
 def _edit_health(spec: Json, given: Mapping[str, Any]) -> None:
-    """What no table says of health checks: the command, and none at all."""
-    asked = any(flag.startswith("health-") for flag in given)
-    test = dig(spec, f"{CONTAINER}Healthcheck.Test", [])
+    """The command of a health check, and `--no-healthcheck`."""
+    path = f"{CONTAINER}Healthcheck"
+    has_flags = any(flag.startswith("health-") for flag in given)
     if given.get("no-healthcheck"):
-        if asked:
+        if has_flags:
             raise CliError("--no-healthcheck conflicts with --health-* options")
-        _put(spec, f"{CONTAINER}Healthcheck", {"Test": ["NONE"]})
+        _put(spec, path, {"Test": ["NONE"]})
     elif "health-cmd" in given:
         command = given["health-cmd"]
-        _put(spec, f"{CONTAINER}Healthcheck.Test", command and ["CMD-SHELL", command])
-    elif asked and test == ["NONE"]:
-        _put(spec, f"{CONTAINER}Healthcheck.Test", [])
+        _put(spec, f"{path}.Test", command and ["CMD-SHELL", command])
+    elif has_flags and dig(spec, f"{path}.Test", []) == ["NONE"]:
+        _put(spec, f"{path}.Test", [])
 
 
 def edit_capabilities(container: Json, given: Mapping[str, Any], *, create: bool) -> None:
@@ -262,14 +265,14 @@ def edit_capabilities(container: Json, given: Mapping[str, Any], *, create: bool
         return
     added, dropped = (_capabilities(container.get(f"Capability{k}") or []) for k in ("Add", "Drop"))
     added, dropped = added * ("RESET" not in adds), dropped * ("RESET" not in drops)
-    drops = [one for one in drops if one not in adds]
-    undropped = [] if create else [one for one in adds if one in dropped]
-    unadded = [] if create else [one for one in drops if one in added]
-    added = [one for one in added if one not in unadded] + [o for o in adds if o not in undropped]
-    dropped = [o for o in dropped if o not in undropped] + [o for o in drops if o not in unadded]
-    for name, chosen in (("Add", added), ("Drop", dropped)):
-        known = sorted({*chosen} - {"RESET"})
-        _put(container, f"Capability{name}", ["ALL"] if "ALL" in known else known)
+    drops = [name for name in drops if name not in adds]
+    undropped = [] if create else [name for name in adds if name in dropped]
+    unadded = [] if create else [name for name in drops if name in added]
+    for field, names in (
+        ("CapabilityAdd", ({*added} - {*unadded}) | ({*adds} - {*undropped})),
+        ("CapabilityDrop", ({*dropped} - {*undropped}) | ({*drops} - {*unadded})),
+    ):
+        _put(container, field, ["ALL"] if "ALL" in names else sorted(names - {"RESET"}))
 
 
 def _capabilities(names: Iterable[str]) -> list[str]:
@@ -278,7 +281,7 @@ def _capabilities(names: Iterable[str]) -> list[str]:
 
 
 def resolve_image(session: Session, spec: Json, *, ask: bool) -> list[str]:
-    """Tags the image and, when to `ask` a registry, pins it; the warning where that fails."""
+    """Tag the image and, when to `ask` a registry, pin its digest; a warning where that fails."""
     task = spec["TaskTemplate"]
     container = task["ContainerSpec"]
     image = container["Image"]
@@ -287,15 +290,15 @@ def resolve_image(session: Session, spec: Json, *, ask: bool) -> list[str]:
     if not ask:
         return []
     try:
-        found = session.get(f"/distribution/{image}/json")
+        manifest = session.get(f"/distribution/{image}/json")
     except CliError:
         return [UNPINNED.format(image)]
     if "@" not in image:
-        container["Image"] = f"{image}@{found['Descriptor']['digest']}"
+        container["Image"] = f"{image}@{manifest['Descriptor']['digest']}"
     platforms = [
         {"OS": p["os"]}
         | ({"Architecture": p["architecture"]} if p["architecture"] != "arm" else {})
-        for p in found.get("Platforms") or []
+        for p in manifest.get("Platforms") or []
     ]
     if platforms:
         task["Placement"] = (task.get("Placement") or {}) | {"Platforms": platforms}
