@@ -268,7 +268,7 @@ class Reader:
             written = _cast(written, "boolean", path)
         if isinstance(written, dict):
             return self._block({"name": "string"}, written, path) or True
-        return self._plain(Rule((bool, dict), said=(bool, dict)), written, path)
+        return self._plain(Rule((bool, dict), named=(bool, dict)), written, path)
 
     # -- values that depend on others --------------------------------------------------------------
     def _finish_service(self, service: Json) -> None:

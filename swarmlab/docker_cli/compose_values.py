@@ -1,6 +1,6 @@
-"""The values of a Compose file, checked and brought to the one form that `stack config` prints.
+"""Checks the values of a Compose file and converts them to the form that `stack config` prints.
 
-A kind is a check of the value's type and a converter. Source: docker/cli cli/compose/loader.
+Source: docker/cli cli/compose/loader, cli/compose/schema.
 """
 
 import re
@@ -19,25 +19,26 @@ ORDERS = ("start-first", "stop-first")
 
 
 class Filled(str):
-    """A text in which a variable was replaced: it may have become a number or a switch."""
+    """A text in which a variable was replaced: it may stand for a number or a boolean."""
 
 
-WORDS = {
+NULL = type(None)
+TYPE_NAMES = {
     str: "string",
     int: "integer",
     float: "number",
     bool: "boolean",
     list: "list",
     dict: "mapping",
+    NULL: "null",
 }
-NULL = type(None)
 TEXT, NUMBER = (str,), (float, int)
-SCALAR = (str, float, int, NULL)  # what stands in a mapping of texts
+SCALAR = (str, float, int, NULL)  # the values of a mapping of strings
 
 
-def named(types: Sequence[type]) -> str:
-    """JSON types as docker's refusal names them: `string`, `string, number or null`."""
-    words = [(WORDS | {NULL: "null"})[one] for one in types if not (one is int and float in types)]
+def type_names(types: Sequence[type]) -> str:
+    """JSON types as docker's errors name them: `string`, `string, number or null`."""
+    words = [TYPE_NAMES[kind] for kind in types if not (kind is int and float in types)]
     return f"{', '.join(words[:-1])} or {words[-1]}" if words[1:] else words[0]
 
 
@@ -92,33 +93,33 @@ def _test(value: str | list[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value has to be, and what makes its one form of it."""
+    """The types that a value may have, and the function that converts it to its long form."""
 
     types: Sequence[type]
     convert: Callable[[Any], Any] = lambda value: value
-    said: Sequence[type] = ()  # the types that a refusal names; only the first where empty
+    named: Sequence[type] = ()  # the types that an error names; only the first where empty
     values: Sequence[type] = SCALAR  # the types in a mapping
     unique: bool = False  # whether a list may hold a text only once
 
     def faults(self, value: Any, path: str) -> list[tuple[str, str]]:
-        """(path, what is wrong there) of a value and of what it holds."""
+        """(path, fault) of a value and of its items."""
         if not is_a(value, self.types):
-            return [(path, f"must be a {named(self.said or self.types[:1])}")]
+            return [(path, f"must be a {type_names(self.named or self.types[:1])}")]
         items: list[tuple[Any, Any]] = []
         types: Sequence[type] = TEXT
         if isinstance(value, list):
             items = list(enumerate(value))
         elif isinstance(value, dict):
             items, types = sorted(value.items()), self.values
-        found = [
-            (f"{path}.{at}", f"must be a {named(types)}") for at, v in items if not is_a(v, types)
-        ]
-        return found + (repeated(value, path) if self.unique and isinstance(value, list) else [])
+        fault = f"must be a {type_names(types)}"
+        faults = [(f"{path}.{key}", fault) for key, item in items if not is_a(item, types)]
+        return faults + (repeated(value, path) if self.unique and isinstance(value, list) else [])
 
 
 def repeated(values: list[Any], path: str) -> list[tuple[str, str]]:
-    again = [(values.index(v), at) for at, v in enumerate(values) if v in values[:at]]
-    return [(path, f"array items[{first},{at}] must be unique") for first, at in again]
+    """(path, fault) of items that equal an earlier one."""
+    pairs = [(values.index(v), index) for index, v in enumerate(values) if v in values[:index]]
+    return [(path, f"array items[{first},{index}] must be unique") for first, index in pairs]
 
 
 RULES: dict[str, Rule] = {
@@ -126,7 +127,7 @@ RULES: dict[str, Rule] = {
     "number": Rule(NUMBER),
     "count": Rule(NUMBER, int),
     "integer": Rule((int,)),
-    "dropped": Rule((int,), lambda value: None),  # docker 28 reads it and sends nothing
+    "dropped": Rule((int,), lambda value: None),  # docker 28 accepts it and sends nothing
     "boolean": Rule((bool,)),
     "duration": Rule(TEXT, _duration),
     "size": Rule(TEXT, lambda value: str(parse_bytes(value))),
@@ -145,9 +146,9 @@ RULES: dict[str, Rule] = {
 
 
 def cast(text: str, kind: str) -> Any:
-    """What a filled-in text is as a number or a switch; ValueError in Go's words."""
-    word, known = text.lower(), {"y": True, "n": False, "yes": True, "no": False}
-    known |= {"true": True, "false": False, "on": True, "off": False}
+    """A filled-in text as the number or boolean of its kind; ValueError in Go's words."""
+    booleans = dict.fromkeys(("y", "yes", "true", "on"), True)
+    booleans |= dict.fromkeys(("n", "no", "false", "off"), False)
     try:
         match kind:
             case "integer":
@@ -155,7 +156,7 @@ def cast(text: str, kind: str) -> Any:
             case "number" | "count":
                 return float(text) if "." in text else int(text)
             case "boolean":
-                return known[word]
+                return booleans[text.lower()]
     except KeyError:
         raise ValueError(f"invalid boolean: {text}") from None
     except ValueError:
@@ -164,10 +165,10 @@ def cast(text: str, kind: str) -> Any:
     return text
 
 
-# -- the short forms of what may also be written out ----------------------------------------------
+# -- short forms of blocks -------------------------------------------------------------------------
 def _volume(text: str) -> dict[str, Any]:
     """`[SOURCE:]TARGET[:ro,…]`."""
-    # A letter and a colon are a drive of Windows.
+    # A letter and a colon are a Windows drive.
     parts = re.findall(r"((?:[a-zA-Z]:)?[^:]*)(?::|$)", text)[:-1] if len(text) > 2 else [text]
     if not text:
         raise ValueError("invalid empty volume spec")
@@ -175,21 +176,21 @@ def _volume(text: str) -> dict[str, Any]:
         fault = "too many colons" if all(parts) else "empty section between colons"
         raise ValueError(f"invalid spec: {text}: {fault}")
     source, target, options = ["", *parts, ""] if len(parts) == 1 else [*parts, ""][:3]
-    found: dict[str, Any] = {"type": "bind" if re.match(r"[./~]|.:", source) else "volume"}
-    found |= ({"source": source} if source else {}) | {"target": target}
+    mount: dict[str, Any] = {"type": "bind" if re.match(r"[./~]|.:", source) else "volume"}
+    mount |= ({"source": source} if source else {}) | {"target": target}
     for option in options.split(","):
         if option == "ro":
-            found["read_only"] = True
+            mount["read_only"] = True
         elif option == "nocopy":
-            found["volume"] = {"nocopy": True}
+            mount["volume"] = {"nocopy": True}
         elif option in PROPAGATIONS:
-            found["bind"] = {"propagation": option}
-    return found
+            mount["bind"] = {"propagation": option}
+    return mount
 
 
 def _ports(value: int | str) -> list[dict[str, Any]]:
     try:
-        ports = parse_ports(re.sub(r"^[^:]+:(?=.+:)", "", str(value)))  # the host's address is lost
+        ports = parse_ports(re.sub(r"^[^:]+:(?=.+:)", "", str(value)))  # drops the host's address
     except ValueError:
         raise ValueError("Does not match format 'ports'") from None
     keys = {"PublishMode": "mode", "TargetPort": "target", "PublishedPort": "published"}

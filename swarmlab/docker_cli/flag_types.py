@@ -1,13 +1,13 @@
-"""What the kinds of flag values mean: text in, API value out; ValueError in docker's words."""
+"""Converts flag values from text to API values by the flag's type; errors in docker's words."""
 
 import ipaddress
 import re
 import shlex
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
+from swarmlab.docker_cli.session import read_file
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import parse_bytes, parse_duration
 
@@ -17,7 +17,7 @@ TRUE, FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", 
 
 
 def go_number(function: str, convert: Convert) -> Convert:
-    """A converter that refuses as Go's strconv does."""
+    """A converter with the errors of Go's strconv."""
 
     def parse(text: str) -> Any:
         try:
@@ -29,17 +29,17 @@ def go_number(function: str, convert: Convert) -> Convert:
     return parse
 
 
-def _natural(text: str) -> int:
+def _unsigned(text: str) -> int:
     if not re.fullmatch(r"\w+", text):
         raise ValueError(text)
     return int(text, 8 if re.fullmatch(r"0\d+", text) else 0)
 
 
 def _integer(text: str) -> int:
-    return -_natural(text[1:]) if text.startswith("-") else _natural(text.removeprefix("+"))
+    return -_unsigned(text[1:]) if text.startswith("-") else _unsigned(text.removeprefix("+"))
 
 
-parse_natural = go_number("ParseUint", _natural)
+parse_unsigned = go_number("ParseUint", _unsigned)
 parse_bool = go_number("ParseBool", lambda text: (FALSE + TRUE).index(text) >= len(FALSE))
 
 
@@ -113,11 +113,11 @@ def parse_env(text: str) -> str:
     return text
 
 
-def parse_address(text: str, refusal: str = "IP address is not correctly formatted: {}") -> str:
+def parse_address(text: str, error: str = "IP address is not correctly formatted: {}") -> str:
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:
-        raise ValueError(refusal.format(text)) from None
+        raise ValueError(error.format(text)) from None
 
 
 ADD_HOST = 'invalid IP address in add-host: "{}"'
@@ -153,19 +153,16 @@ def parse_subnet(text: str) -> str:
 
 
 def read_pem(text: str) -> str:
-    try:
-        content = Path(text).read_text()
-    except OSError as error:
-        raise ValueError(f"open {text}: {str(error.strerror).lower()}") from None
+    content = read_file(text).decode()
     if "-----BEGIN" not in content:
         raise ValueError("file contents must be in PEM format")
     return content
 
 
-# The kind of a flag, as the help shows it, to its converter; those not named take any text.
+# Type of a flag's value, as the help shows it, -> its converter; the others take any text.
 BY_KIND: dict[str, Convert] = {
     "bool": parse_bool,
-    **dict.fromkeys(("uint", "uint32"), parse_natural),
+    **dict.fromkeys(("uint", "uint32"), parse_unsigned),
     "int": go_number("ParseInt", _integer),
     "float": go_number("ParseFloat", float),
     "duration": parse_duration,
@@ -182,7 +179,7 @@ BY_KIND: dict[str, Convert] = {
 }
 MULTIPLE = {"list", "strings", "map", "filter", "pref", "secret", "config", "network", "ulimit"}
 MULTIPLE |= {"port", "mount", "ipNetSlice", "external-ca"}
-# Flags, also with `-add`, whose kind (`list`, `duration`) says less than their name.
+# Flag, also with `-add`, -> its converter, where the type (`list`) does not determine it.
 BY_NAME: dict[str, Convert] = {
     **dict.fromkeys(("label", "container-label"), parse_label),
     "env": parse_env,

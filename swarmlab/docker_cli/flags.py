@@ -1,6 +1,6 @@
-"""The commands and their flags, read from the stock command line's own help, and their parsing.
+"""Parses command lines by the commands and flags of the stock command line's own help.
 
-Click cuts the arguments; the refusals are worded as docker (cobra and pflag) words them.
+Click splits the arguments; the error texts are those of docker (cobra and pflag).
 """
 
 import re
@@ -19,7 +19,7 @@ from swarmlab.docker_cli.text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
 CONVERTERS = BY_KIND | key_value_flags.BY_KIND
-# After the first argument of these, everything belongs to the container.
+# After the first argument of these, all words belong to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec"}
 
 
@@ -34,11 +34,11 @@ class Flag:
         return self.kind in MULTIPLE
 
     def value(self, text: str) -> Any:
-        """What `text` means; CliError when it means nothing."""
+        """`text` as the API takes it; CliError where it is not valid."""
         name = self.name.removesuffix("-add")
         try:
             return BY_NAME.get(name, CONVERTERS.get(self.kind, str))(text)
-        except ValueError as error:
+        except (ValueError, CliError) as error:
             shown = f"-{self.shorthand}, --{self.name}" if self.shorthand else f"--{self.name}"
             fault = f"invalid argument {go_quote(text)} for {go_quote(shown)} flag: {error}"
             raise CliError(fault, 125) from None
@@ -63,12 +63,12 @@ class Command:
         least = sum(not word.startswith("[") for word in words)
         return least, float("inf") if words and words[-1].endswith("...]") else len(words)
 
-    def refuse(self, text: str, code: int = 1, verb: str = "Run") -> CliError:
-        """`text` with the usage line below it, as docker ends such a run."""
+    def error(self, text: str, code: int = 1, verb: str = "Run") -> CliError:
+        """An error of `text` with the usage line below it."""
         name = f"docker {self.path}".strip()
-        more = f"{verb} '{name} --help' for more information"
+        help_line = f"{verb} '{name} --help' for more information"
         extra = "" if self.path else " [ARG...]"
-        return CliError(f"{text}\n\nUsage:  docker {self.usage}{extra}\n\n{more}", code)
+        return CliError(f"{text}\n\nUsage:  docker {self.usage}{extra}\n\n{help_line}", code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +80,17 @@ class Arguments:
     words: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
-        """The value of a flag: if not given False for a switch, empty for a list, else None."""
+        """The value of a flag; without one False for a switch, [] for a list, else None."""
         flag = self.command.flags[name]
         empty: Any = [] if flag.multiple else False if flag.kind == "bool" else None
         return self.given.get(name, empty)
 
     def filters(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        """The values of `--filter` by name."""
+        values: dict[str, list[str]] = {}
         for name, value in self["filter"]:
-            found.setdefault(name, []).append(value)
-        return found
+            values.setdefault(name, []).append(value)
+        return values
 
 
 @cache
@@ -97,7 +98,7 @@ def commands() -> dict[str, Command]:
     """Every command of stock_help.txt by its path (`service create`), and by its aliases."""
     text = Path(__file__).with_name("stock_help.txt").read_text()
     text = text.replace("{config}", go_quote(str(Path.home() / ".docker")))
-    found: dict[str, Command] = {}
+    table: dict[str, Command] = {}
     for section in re.split(r"^Usage: {2}docker ", text, flags=re.MULTILINE)[1:]:
         usage = section.partition("\n")[0]
         path = re.match(r"(?:[a-z-]+(?: |$))*", usage)[0].strip()  # type: ignore[index]  # matches the empty text too
@@ -105,8 +106,8 @@ def commands() -> dict[str, Command]:
         command = Command(path=path, usage=usage, help=f"Usage:  docker {section}", flags=flags)
         aliases = re.search(r"^Aliases:\n {2}(.+)", section, re.MULTILINE)
         names = aliases[1].split(", ") if aliases else []
-        found |= {path: command} | {name.removeprefix("docker "): command for name in names}
-    return found
+        table |= {path: command} | {name.removeprefix("docker "): command for name in names}
+    return table
 
 
 def _flags(section: str) -> Iterator[Flag]:
@@ -118,7 +119,7 @@ def _flags(section: str) -> Iterator[Flag]:
 
 
 def find(words: list[str]) -> tuple[Command, list[str]]:
-    """The command that `words` begin with, and the words that are left for it."""
+    """The command that `words` begin with, and the remaining words."""
     table = commands()
     for length in (2, 1):
         path = " ".join(words[:length])
@@ -127,7 +128,7 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
             if command.is_group and rest and not rest[0].startswith("-"):
                 unknown = f"docker: unknown command: docker {path} {rest[0]}"
                 usage = command.usage.removesuffix(" COMMAND")
-                usage += " [OPTIONS]" * (path == "stack")  # which has a flag that is not shown
+                usage += " [OPTIONS]" * (path == "stack")  # it has a flag that its help hides
                 more = f"Run 'docker {path} --help' for more information"
                 raise CliError(f"{unknown}\n\nUsage:  docker {usage}\n\n{more}")
             return command, rest
@@ -140,7 +141,7 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
 
 
 def parse(command: Command, words: list[str]) -> Arguments:
-    """`words` cut into flags and arguments and checked, in docker's words where refused."""
+    """`words` split into flags and arguments and checked; CliError in docker's words."""
     switches = {flag.name for flag in command.flags.values() if flag.kind == "bool"}
     end = words.index("--") if "--" in words else len(words)
     # Click's switches take no value; docker's do (`--autolock=false`): a second name takes it.
@@ -161,11 +162,11 @@ def parse(command: Command, words: list[str]) -> Arguments:
             .parse_args(spelled)
         )
     except click.NoSuchOption as error:
-        raise command.refuse(_unknown(error.option_name, words), 125) from None
+        raise command.error(_unknown(error.option_name, words), 125) from None
     except click.BadOptionUsage as error:
         name = error.option_name
         shown = name if name.startswith("--") else f"'{name[1]}' in {name}"
-        raise command.refuse(f"flag needs an argument: {shown}", 125) from None
+        raise command.error(f"flag needs an argument: {shown}", 125) from None
     return Arguments(command=command, given=_given(command, parsed, order), words=rest)
 
 
@@ -185,16 +186,16 @@ def _given(
     command: Command, parsed: Mapping[str, Any], order: list[click.Parameter]
 ) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    taken: dict[str, int] = {}
+    used: dict[str, int] = {}
     for option in order:
         key = str(option.name)
         flag = command.flags[key.replace("_", "-")]
-        text = parsed[key][taken.setdefault(key, 0)]
-        taken[key] += 1
+        text = parsed[key][used.setdefault(key, 0)]
+        used[key] += 1
         try:
             value = flag.value(text)
         except CliError as error:
-            raise command.refuse(str(error), error.code) from None
+            raise command.error(str(error), error.code) from None
         if flag.multiple:
             given.setdefault(flag.name, []).extend(value if isinstance(value, list) else [value])
         else:
@@ -211,24 +212,24 @@ def _unknown(name: str, words: list[str]) -> str:
 
 
 def check_count(arguments: Arguments) -> None:
-    """Refuses too few or too many arguments, as docker words it."""
+    """CliError in docker's words for too few or too many arguments."""
     command, count = arguments.command, len(arguments.words)
     least, most = command.limits()
     if least <= count <= most:
         return
     if most == 0:
-        wanted = "accepts no arguments"
+        rule = "accepts no arguments"
     else:
         number = least if count < least else most
         plural = "" if number == 1 else "s"
         if least == most:
-            wanted = f"requires {least} argument{plural}"
+            rule = f"requires {least} argument{plural}"
         elif least == 0:
-            wanted = f"requires at most {most} argument{plural}"
+            rule = f"requires at most {most} argument{plural}"
         elif most == float("inf"):
-            wanted = f"requires at least {least} argument{plural}"
+            rule = f"requires at least {least} argument{plural}"
         else:
-            wanted = f"requires at least {least} and at most {most} arguments"
+            rule = f"requires at least {least} and at most {most} arguments"
     # "SRun" is what docker 28.2.2 prints where there is only an upper limit.
     verb = "See" if most == float("inf") else "SRun" if (least, most) == (0, 1) else "Run"
-    raise command.refuse(f"docker: 'docker {command.path}' {wanted}", verb=verb)
+    raise command.error(f"docker: 'docker {command.path}' {rule}", verb=verb)

@@ -1,13 +1,13 @@
-"""What an engine's text does not say and a learner wants to know: one table, first match wins."""
+"""Hints below an error, or below a success that is probably a mistake."""
 
 import re
 
-# Pattern of the command line; pattern of what it was refused with, None where it succeeded; hint.
-# The groups of the two patterns fill the hint.
-HINTS: tuple[tuple[str, str | None, str], ...] = (
+# Pattern of the command line; pattern of its error, empty on success; the hint, filled with the
+# groups of both patterns. The first match is shown.
+HINTS: tuple[tuple[str, str, str], ...] = (
     (
         r"spread=(node|engine)\.label\.(\S+)",
-        None,
+        r"^$",
         "accepted, but nothing reads {0}.label.{1}: did you mean {0}.labels.{1}?",
     ),
     (r"(?:==|!=| |=)(node|engine)\.label\.(\w+)", r"", "did you mean {0}.labels.{1}?"),
@@ -65,14 +65,12 @@ HINTS: tuple[tuple[str, str | None, str], ...] = (
 
 
 def hint_for(words: list[str], fault: str, stdin: bytes) -> str:
-    """One line for a command line and what it was refused with (empty on success), or nothing."""
+    """One line for a command line and its error (empty on success); empty without a hint."""
     line = " ".join(words)
-    for command, refusal, hint in HINTS:
-        typed = re.search(command, line)
-        said = re.search(refusal, fault) if refusal is not None else not fault
-        if typed and said:
-            groups = [*typed.groups(), *(said.groups() if isinstance(said, re.Match) else ())]
-            return hint.format(*groups)
+    for command_pattern, error_pattern, hint in HINTS:
+        command, error = re.search(command_pattern, line), re.search(error_pattern, fault)
+        if command and error:
+            return hint.format(*command.groups(), *error.groups())
     if not fault and re.search(r"(secret|config) create", line) and stdin.endswith(b"\n"):
         size = len(stdin)
         return f"the newline that echo adds is stored too ({size} bytes); `printf` adds none"

@@ -1,4 +1,4 @@
-"""Flag values of the form `KEY=VALUE,…`: secrets, configs, ports, networks, mounts, authorities."""
+"""Converts flag values of the form `KEY=VALUE,…`, such as those of --mount and --publish."""
 
 import csv
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from swarmlab.docker_cli.flag_types import parse_bool, parse_natural
+from swarmlab.docker_cli.flag_types import parse_bool, parse_unsigned
 from swarmlab.docker_cli.ports import PROTOCOLS, parse_ports, port
 from swarmlab.units import parse_bytes
 
@@ -15,7 +15,7 @@ Convert = Callable[[str], Any]
 
 
 def put(target: Json, path: str, value: Any) -> None:
-    """Sets the field at `path`; to a list it is appended, into a mapping it is merged."""
+    """Set the field at `path`: append to a list, merge into a mapping."""
     *parents, last = path.split(".")
     for parent in parents:
         target = target.setdefault(parent, {})
@@ -27,10 +27,10 @@ def put(target: Json, path: str, value: Any) -> None:
         target[last] = value
 
 
-def _keyed(
-    text: str, fields: Mapping[str, tuple[str, Convert]], found: Json, no_value: str, unknown: str
+def _parse(
+    text: str, fields: Mapping[str, tuple[str, Convert]], target: Json, no_value: str, unknown: str
 ) -> Json:
-    """`KEY=VALUE,…` read by a table of the keys; the last two word the refusals."""
+    """`target` with the fields of `KEY=VALUE,…`; `no_value` and `unknown` are error texts."""
     for part in next(csv.reader([text]), []):
         key, equals, value = part.partition("=")
         path, convert = fields.get(key.strip().lower(), ("", str))
@@ -40,8 +40,8 @@ def _keyed(
             raise ValueError(no_value.format(part))
         if not path:
             raise ValueError(unknown.format(key, part))
-        put(found, path, convert(value))
-    return found
+        put(target, path, convert(value))
+    return target
 
 
 def _pair(text: str) -> dict[str, str]:
@@ -51,7 +51,7 @@ def _pair(text: str) -> dict[str, str]:
 
 def _file_mode(text: str) -> int:
     try:
-        return int(parse_natural(text))
+        return int(parse_unsigned(text))
     except ValueError as error:
         raise ValueError(f"invalid mode specified: {error}") from None
 
@@ -75,12 +75,12 @@ def parse_reference(text: str, kind: str) -> Json:
     file: Json = {"Name": "", "UID": "0", "GID": "0", "Mode": 0o444}
     plain = "=" not in text and "," not in text
     unknown = f"invalid field in {kind} request: {{}}"
-    found = {"File": file, name: ""}
-    found = _keyed(f"source={text}" if plain else text, fields, found, NOT_A_PAIR, unknown)
-    if not found[name]:
+    reference = {"File": file, name: ""}
+    _parse(f"source={text}" if plain else text, fields, reference, NOT_A_PAIR, unknown)
+    if not reference[name]:
         raise ValueError("source is required")
-    file["Name"] = file["Name"] or found[name]
-    return found
+    file["Name"] = file["Name"] or reference[name]
+    return reference
 
 
 def _port_number(kind: str, text: str) -> int:
@@ -90,16 +90,16 @@ def _port_number(kind: str, text: str) -> int:
     raise ValueError(f"invalid {kind} port ({text}): value must be an integer: {why}")
 
 
-def _one_of(refusal: str, words: tuple[str, ...], text: str) -> str:
+def _one_of(error: str, words: tuple[str, ...], text: str) -> str:
     if text.lower() not in words:
-        raise ValueError(refusal.format(text))
+        raise ValueError(error.format(text))
     return text.lower()
 
 
-MODE_REFUSAL = "invalid publish mode value ({}): must be either 'ingress' or 'host'"
+MODE_ERROR = "invalid publish mode value ({}): must be either 'ingress' or 'host'"
 PORT_FIELDS: dict[str, tuple[str, Convert]] = {
     "protocol": ("protocol", partial(_one_of, "invalid protocol value '{}'", PROTOCOLS)),
-    "mode": ("mode", partial(_one_of, MODE_REFUSAL, ("ingress", "host"))),
+    "mode": ("mode", partial(_one_of, MODE_ERROR, ("ingress", "host"))),
     "target": ("target", partial(_port_number, "target")),
     "published": ("published", partial(_port_number, "published")),
 }
@@ -109,11 +109,11 @@ def parse_port(text: str) -> list[Json]:
     """`published=…,target=…,protocol=…,mode=…`, or the short form."""
     if not re.search(r"\w+=\w+", text):
         return parse_ports(text)
-    refusals = ("invalid field: {}", "invalid field key: {}")
-    found = _keyed(text.lower(), PORT_FIELDS, {"protocol": "tcp", "mode": "ingress"}, *refusals)
-    if not found.get("target"):
+    errors = ("invalid field: {}", "invalid field key: {}")
+    parts = _parse(text.lower(), PORT_FIELDS, {"protocol": "tcp", "mode": "ingress"}, *errors)
+    if not parts.get("target"):
         raise ValueError("missing mandatory field 'target'")
-    return [port(found["protocol"], found["target"], found.get("published", 0), found["mode"])]
+    return [port(parts["protocol"], parts["target"], parts.get("published", 0), parts["mode"])]
 
 
 NETWORK_FIELDS: dict[str, tuple[str, Convert]] = {
@@ -126,11 +126,11 @@ NETWORK_FIELDS: dict[str, tuple[str, Convert]] = {
 def parse_network(text: str) -> Json:
     if not re.search(r"\w+=\w+", text):
         return {"Target": text}
-    refusals = ("invalid field {}", "invalid field key {}")
-    found = _keyed(text.lower(), NETWORK_FIELDS, {}, *refusals)
-    if not found.get("Target"):
+    errors = ("invalid field {}", "invalid field key {}")
+    attachment = _parse(text.lower(), NETWORK_FIELDS, {}, *errors)
+    if not attachment.get("Target"):
         raise ValueError("network name/id is not specified")
-    return found
+    return attachment
 
 
 MOUNT_FIELDS: dict[str, tuple[str, Convert]] = {
@@ -155,7 +155,7 @@ MOUNT_FIELDS: dict[str, tuple[str, Convert]] = {
 def parse_mount(text: str) -> Json:
     """`type=volume,source=data,target=/data,…`"""
     unexpected = "unexpected key '{}' in '{}'"
-    mount = _keyed(text, MOUNT_FIELDS, {"Type": "volume"}, NOT_A_PAIR, unexpected)
+    mount = _parse(text, MOUNT_FIELDS, {"Type": "volume"}, NOT_A_PAIR, unexpected)
     if not mount.get("Target"):
         raise ValueError("target is required")
     for kind in ("volume", "image", "bind", "tmpfs"):
@@ -174,13 +174,13 @@ AUTHORITY_FIELDS: dict[str, tuple[str, Convert]] = {
 
 
 def parse_authority(text: str) -> Json:
-    found = _keyed(text, AUTHORITY_FIELDS, {"CACert": ""}, NOT_A_PAIR, "unexpected key '{}'")
-    for needed in ("Protocol", "URL"):
-        if needed not in found:
-            raise ValueError(f"the external-ca option needs a {needed.lower()}= parameter")
-    if found["Protocol"] != "cfssl":
-        raise ValueError(f"unrecognized external CA protocol {found['Protocol']}")
-    return found
+    authority = _parse(text, AUTHORITY_FIELDS, {"CACert": ""}, NOT_A_PAIR, "unexpected key '{}'")
+    for field in ("Protocol", "URL"):
+        if field not in authority:
+            raise ValueError(f"the external-ca option needs a {field.lower()}= parameter")
+    if authority["Protocol"] != "cfssl":
+        raise ValueError(f"unrecognized external CA protocol {authority['Protocol']}")
+    return authority
 
 
 BY_KIND: dict[str, Convert] = {

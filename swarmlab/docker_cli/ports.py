@@ -1,4 +1,4 @@
-"""Published ports: how they are written on a command line and shown in tables."""
+"""Parses published ports from command lines and formats them for tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,8 +29,8 @@ def parse_ports(text: str) -> list[Json]:
 
 
 def port(protocol: str, target: int, published: int, mode: str) -> Json:
-    found: Json = {"Protocol": protocol, "TargetPort": target}
-    return found | ({"PublishedPort": published} if published else {}) | {"PublishMode": mode}
+    entry: Json = {"Protocol": protocol, "TargetPort": target}
+    return entry | ({"PublishedPort": published} if published else {}) | {"PublishMode": mode}
 
 
 def _range(text: str, kind: str) -> list[int]:
@@ -42,12 +42,12 @@ def _range(text: str, kind: str) -> list[int]:
 
 
 def show_ports(ports: Iterable[Json]) -> str:
-    """Ingress ports of a service, neighbours drawn together: `*:8000-8001->80-81/tcp`."""
+    """Ingress ports of a service, adjacent ones as a range: `*:8000-8001->80-81/tcp`."""
     runs: list[list[Any]] = []  # protocol, first and last published, first and last target
     ingress = [p for p in ports if p.get("PublishMode") == "ingress"]
-    for one in sorted(ingress, key=lambda p: (p.get("Protocol", ""), p.get("PublishedPort", 0))):
-        protocol, target = one.get("Protocol", ""), one.get("TargetPort", 0)
-        published = one.get("PublishedPort", 0)
+    for entry in sorted(ingress, key=lambda p: (p.get("Protocol", ""), p.get("PublishedPort", 0))):
+        protocol, target = entry.get("Protocol", ""), entry.get("TargetPort", 0)
+        published = entry.get("PublishedPort", 0)
         run = runs[-1] if runs else ["", 0, 0, 0, 0]
         apart = published - run[2] > 1 or not 0 <= target - run[4] <= 1
         if protocol != run[0] or apart or (run[3] != run[4] and target <= run[4]):
@@ -63,7 +63,7 @@ def _span(first: int, last: int) -> str:
 
 
 def show_host_ports(ports: Iterable[Json]) -> str:
-    """Ports a task has opened on its own node: `*:80->80/tcp`."""
+    """Ports that a task publishes on its own node: `*:80->80/tcp`."""
     return ",".join(f"*:{p['PublishedPort']}->{p['TargetPort']}/{p['Protocol']}" for p in ports)
 
 
@@ -72,11 +72,11 @@ def show_container_ports(ports: Iterable[Json]) -> str:
     groups: dict[str, list[int]] = {}
     closed: list[str] = []
     mapped: list[str] = []
-    for one in sorted(ports, key=lambda p: (p["PrivatePort"], p.get("IP", ""), p["Type"])):
-        inner, ip, kind = one["PrivatePort"], one.get("IP", ""), one["Type"]
+    for entry in sorted(ports, key=lambda p: (p["PrivatePort"], p.get("IP", ""), p["Type"])):
+        inner, ip, kind = entry["PrivatePort"], entry.get("IP", ""), entry["Type"]
         host = f"[{ip}]" if ":" in ip else ip
-        if ip and one.get("PublicPort") != inner:
-            mapped.append(f"{host}:{one.get('PublicPort', 0)}->{inner}/{kind}")
+        if ip and entry.get("PublicPort") != inner:
+            mapped.append(f"{host}:{entry.get('PublicPort', 0)}->{inner}/{kind}")
             continue
         key = f"{host}/{kind}" if ip else kind
         group = groups.setdefault(key, [inner, inner - 1])

@@ -1,26 +1,22 @@
-"""From a loaded Compose file to what the API takes: networks, secrets, configs and services.
+"""Converts a loaded Compose file to the API's networks, secrets, configs and services.
 
 Source: docker/cli cli/compose/convert.
 """
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_cpus
-from swarmlab.docker_cli.service_spec import edit_capabilities, with_ids
-from swarmlab.docker_cli.session import CliError, Json, Session
+from swarmlab.docker_cli.service_spec import MODES, edit_capabilities, with_ids
+from swarmlab.docker_cli.session import CliError, Json, Session, read_file
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import parse_duration
 
 NAMESPACE, IMAGE = "com.docker.stack.namespace", "com.docker.stack.image"
-MODES = {"replicated": "Replicated", "global": "Global"}
-MODES |= {"replicated-job": "ReplicatedJob", "global-job": "GlobalJob"}
-OPTIONS = ("bind", "volume", "tmpfs")  # what may be said of a mount, and the types that it has
+MOUNT_TYPES = ("bind", "volume", "tmpfs")  # also the keys of a mount's options
 
-
-# API field -> key of the Compose file, where the value passes as it is.
+# API field -> key of the Compose file, for values that are passed on unchanged.
 CONTAINER = {
     **{"Image": "image", "Command": "entrypoint", "Args": "command", "Hostname": "hostname"},
     **{"Dir": "working_dir", "User": "user", "StopSignal": "stop_signal", "TTY": "tty"},
@@ -38,14 +34,14 @@ TIMES = {"Interval": "interval", "Timeout": "timeout", "StartPeriod": "start_per
 TIMES |= {"StartInterval": "start_interval"}
 
 
-def taken(written: Json, fields: dict[str, str]) -> Json:
-    """The API's fields from the file's keys, as far as they say something."""
-    return {field: written[key] for field, key in fields.items() if written.get(key)}
+def pick(block: Json, fields: dict[str, str]) -> Json:
+    """The API's fields from the block's keys that are not empty."""
+    return {field: block[key] for field, key in fields.items() if block.get(key)}
 
 
-def kept(found: Json) -> Json:
-    """Without what is empty: Go leaves it out."""
-    return {name: value for name, value in found.items() if value}
+def non_empty(fields: Json) -> Json:
+    """Without empty values, which Go omits."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _ns(text: str | None) -> int | None:
@@ -53,30 +49,30 @@ def _ns(text: str | None) -> int | None:
 
 
 class ComposeStack:
-    """A loaded file, and the name in front of all that is made of it."""
+    """A loaded file, and the stack's name, which prefixes the name of each object."""
 
     def __init__(self, name: str, file: Json) -> None:
         self.name, self.file = name, file
 
     def scoped(self, section: str, key: str) -> str:
-        """The name in the swarm of what the file calls `key`."""
-        one = self.file.get(section, {}).get(key) or {}
-        return str(one.get("name") or f"{self.name}_{key}")
+        """The name in the swarm of the object that the file calls `key`."""
+        block = self.file.get(section, {}).get(key) or {}
+        return str(block.get("name") or f"{self.name}_{key}")
 
     def labels(self, labels: Json | None) -> Json:
         return {**(labels or {}), NAMESPACE: self.name}
 
     # -- networks, secrets, configs ---------------------------------------------------------------
     def networks(self) -> Iterator[tuple[str, Json]]:
-        """(name, what the file says of it) of each network that a service is on."""
+        """(name, block of the file) of each network that a service is on."""
         services = self.file["services"].values()
-        used = {key for one in services for key in one.get("networks") or ["default"]}
+        used = {key for service in services for key in service.get("networks") or ["default"]}
         for key in sorted(used):
             yield self.scoped("networks", key), self.file.get("networks", {}).get(key) or {}
 
     def body(self, name: str, network: Json) -> Json:
         ipam = network.get("ipam", {})
-        pools = [{"Subnet": one["subnet"]} for one in ipam.get("config", [])]
+        pools = [{"Subnet": pool["subnet"]} for pool in ipam.get("config", [])]
         plan = {"Driver": ipam.get("driver", ""), "Options": None, "Config": pools or None}
         return {
             "Name": name,
@@ -94,21 +90,21 @@ class ComposeStack:
 
     def files(self, kind: str) -> Iterator[Json]:
         """The specs of the file's own secrets or configs."""
-        for key, one in self.file.get(f"{kind}s", {}).items():
-            if one.get("external"):
+        for key, block in self.file.get(f"{kind}s", {}).items():
+            if block.get("external"):
                 continue
-            spec = {"Name": self.scoped(f"{kind}s", key), "Labels": self.labels(one.get("labels"))}
-            if "driver" in one:
-                spec["Driver"] = taken(one, DRIVER)
-            else:
-                spec["Data"] = base64.b64encode(_content(one["file"])).decode()
-            if "template_driver" in one:
-                spec["Templating"] = {"Name": one["template_driver"]}
-            yield kept(spec) | {"Labels": spec["Labels"]}
+            spec: Json = {"Name": self.scoped(f"{kind}s", key)}
+            if "driver" in block:
+                spec["Driver"] = pick(block, DRIVER)
+            elif content := read_file(block["file"]):
+                spec["Data"] = base64.b64encode(content).decode()
+            if "template_driver" in block:
+                spec["Templating"] = {"Name": block["template_driver"]}
+            yield spec | {"Labels": self.labels(block.get("labels"))}
 
     # -- services ---------------------------------------------------------------------------------
     def service(self, session: Session, key: str) -> Json:
-        """The spec of one service, with what it refers to looked up; CliError names it."""
+        """The spec of one service with the IDs it refers to; an error names the service."""
         try:
             return self._service(session, key, self.file["services"][key])
         except CliError as error:
@@ -119,14 +115,14 @@ class ComposeStack:
         ports = sorted(service.get("ports", []), key=lambda port: port.get("published", 0))
         placement = deploy.get("placement", {})
         spreads = [
-            {"Spread": {"SpreadDescriptor": one.get("spread", "")}}
-            for one in placement.get("preferences", [])
+            {"Spread": {"SpreadDescriptor": preference.get("spread", "")}}
+            for preference in placement.get("preferences", [])
         ]
-        log = taken(service.get("logging", {}), LOG)
+        log = pick(service.get("logging", {}), LOG)
         task: Json = {
             "ContainerSpec": self._container(session, service),
             "Resources": _resources(deploy.get("resources", {})),
-            "Placement": taken(placement, PLACEMENT) | kept({"Preferences": spreads}),
+            "Placement": pick(placement, PLACEMENT) | non_empty({"Preferences": spreads}),
             "Networks": self._attachments(key, service.get("networks") or {"default": None}),
             "ForceUpdate": 0,
         }
@@ -136,29 +132,29 @@ class ComposeStack:
             "UpdateConfig": _policy(deploy.get("update_config")),
             "RollbackConfig": _policy(deploy.get("rollback_config")),
         }
-        return kept(policies) | {
+        return non_empty(policies) | {
             "Name": f"{self.name}_{key}",
             "Labels": self.labels(deploy.get("labels")) | {IMAGE: service["image"]},
-            "TaskTemplate": task | kept({"RestartPolicy": restart, "LogDriver": log}),
+            "TaskTemplate": task | non_empty({"RestartPolicy": restart, "LogDriver": log}),
             "Mode": _mode(deploy.get("mode") or "replicated", deploy.get("replicas")),
-            "EndpointSpec": kept(endpoint | {"Ports": [taken(port, PORT) for port in ports]}),
+            "EndpointSpec": non_empty(endpoint | {"Ports": [pick(port, PORT) for port in ports]}),
         }
 
     def _container(self, session: Session, service: Json) -> Json:
         pairs = service.get("environment", {}).items()
-        hosts = [one.partition(":") for one in service.get("extra_hosts", [])]
+        hosts = [host.partition(":") for host in service.get("extra_hosts", [])]
         container: Json = {
             "Labels": self.labels(service.get("labels")),
             "Env": sorted(name if value is None else f"{name}={value}" for name, value in pairs),
             "Mounts": [self._mount(mount) for mount in service.get("volumes", [])],
             "Healthcheck": _health(service.get("healthcheck", {})),
             "Hosts": [f"{address} {host}" for host, _, address in hosts],
-            "DNSConfig": taken(service, {"Nameservers": "dns", "Search": "dns_search"}),
+            "DNSConfig": pick(service, {"Nameservers": "dns", "Search": "dns_search"}),
             "Secrets": self._references(session, "secret", service.get("secrets", [])),
             "Configs": self._references(session, "config", service.get("configs", [])),
             "Ulimits": [_ulimit(*pair) for pair in service.get("ulimits", {}).items()],
         }
-        container = taken(service, CONTAINER) | kept(container)
+        container = pick(service, CONTAINER) | non_empty(container)
         container["Privileges"] = _privileges(service)
         for name, value in (
             ("Init", service.get("init")),
@@ -171,64 +167,60 @@ class ComposeStack:
         return container
 
     def _attachments(self, service: str, networks: Json) -> list[Json]:
-        found = []
-        for key, attachment in networks.items():
+        attachments = []
+        for key, block in networks.items():
             if key != "default" and key not in self.file.get("networks", {}):
                 raise CliError(f"undefined network {go_quote(key)}")
-            said = attachment or {}
-            options = taken(said, {"DriverOpts": "driver_opts"})
-            target, aliases = self.scoped("networks", key), [*said.get("aliases", []), service]
-            found.append({"Target": target, "Aliases": aliases} | options)
-        return sorted(found, key=lambda one: str(one["Target"]))
+            block = block or {}
+            target, aliases = self.scoped("networks", key), [*block.get("aliases", []), service]
+            options = pick(block, {"DriverOpts": "driver_opts"})
+            attachments.append({"Target": target, "Aliases": aliases} | options)
+        return sorted(attachments, key=lambda attachment: str(attachment["Target"]))
 
-    def _references(self, session: Session, kind: str, written: list[Json]) -> list[Json]:
-        known, found = self.file.get(f"{kind}s", {}), []
-        for one in written:
-            source = one["source"]
-            if source not in known:
+    def _references(self, session: Session, kind: str, blocks: list[Json]) -> list[Json]:
+        """References to secrets or configs, by name."""
+        references, field = [], f"{kind.capitalize()}Name"
+        for block in blocks:
+            source = block["source"]
+            if source not in self.file.get(f"{kind}s", {}):
                 raise CliError(f"undefined {kind} {go_quote(source)}")
-            owner = {"UID": one.get("uid") or "0", "GID": one.get("gid") or "0"}
-            file = {"Name": one.get("target") or source, **owner, "Mode": one.get("mode", 0o444)}
-            name = self.scoped(f"{kind}s", source)
-            found.append({"File": file, f"{kind.capitalize()}Name": name})
-        found = with_ids(session, kind, found) if found else []
-        return sorted(found, key=lambda one: str(one[f"{kind.capitalize()}Name"]))
+            file = {
+                "Name": block.get("target") or source,
+                "UID": block.get("uid") or "0",
+                "GID": block.get("gid") or "0",
+                "Mode": block.get("mode", 0o444),
+            }
+            references.append({"File": file, field: self.scoped(f"{kind}s", source)})
+        references = with_ids(session, kind, references) if references else []
+        return sorted(references, key=lambda reference: str(reference[field]))
 
     def _mount(self, mount: Json) -> Json:
         kind, source = mount.get("type") or "volume", mount.get("source", "")
-        found = taken(mount, MOUNT)
-        if kind not in OPTIONS:
+        spec = pick(mount, MOUNT)
+        if kind not in MOUNT_TYPES:
             raise CliError("volume type must be volume, bind, tmpfs, npipe, or cluster")
-        for option in OPTIONS:
+        for option in MOUNT_TYPES:
             if option in mount and option != kind:
                 raise CliError(f"{option} options are incompatible with type {kind}")
         if kind == "tmpfs" and source:
             raise CliError("invalid tmpfs source, source must be empty")
         if "bind" in mount:
-            found["BindOptions"] = {"Propagation": mount["bind"]["propagation"]}
+            spec["BindOptions"] = {"Propagation": mount["bind"]["propagation"]}
         if "tmpfs" in mount:
-            found["TmpfsOptions"] = {"SizeBytes": mount["tmpfs"]["size"]}
+            spec["TmpfsOptions"] = {"SizeBytes": mount["tmpfs"]["size"]}
         if kind == "volume" and source:
-            found |= self._volume(source, mount.get("volume", {}))
-        return found
+            spec |= self._volume(source, mount.get("volume", {}))
+        return spec
 
-    def _volume(self, source: str, said: Json) -> Json:
+    def _volume(self, source: str, written: Json) -> Json:
         if source not in self.file.get("volumes", {}):
             raise CliError(f"undefined volume {go_quote(source)}")
         volume = self.file["volumes"][source]
-        options: Json = {"NoCopy": said.get("nocopy")}
+        options: Json = {"NoCopy": written.get("nocopy")}
         if not volume.get("external"):
             options["Labels"] = self.labels(volume.get("labels"))
-            options["DriverConfig"] = taken(volume, DRIVER)
-        return {"Source": self.scoped("volumes", source), "VolumeOptions": kept(options)}
-
-
-def _content(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        how = "read" if Path(path).is_dir() else "open"
-        raise CliError(f"{how} {path}: {str(error.strerror).lower()}") from None
+            options["DriverConfig"] = pick(volume, DRIVER)
+        return {"Source": self.scoped("volumes", source), "VolumeOptions": non_empty(options)}
 
 
 def _privileges(service: Json) -> Json:
@@ -237,8 +229,8 @@ def _privileges(service: Json) -> Json:
         both = " and ".join(f'"{name.capitalize()}"' for name in sorted(written))
         raise CliError(f"invalid credential spec: cannot specify both {both}")
     spec = {name: written.get(name.lower(), "") for name in ("Config", "File", "Registry")}
-    found = spec if written else None
-    return {"CredentialSpec": found, "SELinuxContext": None, "NoNewPrivileges": False}
+    privileges = {"SELinuxContext": None, "NoNewPrivileges": False}
+    return {"CredentialSpec": spec if written else None} | privileges
 
 
 def _mode(mode: str, replicas: int | None) -> Json:
@@ -261,19 +253,19 @@ def _policy(written: Json | None) -> Json | None:
         "Monitor": _ns(written.get("monitor")),
     }
     always = {"Parallelism": written.get("parallelism", 1), "Order": written.get("order", "")}
-    return kept(policy) | always | {"MaxFailureRatio": written.get("max_failure_ratio", 0)}
+    return non_empty(policy) | always | {"MaxFailureRatio": written.get("max_failure_ratio", 0)}
 
 
 def _restart(restart: str, policy: Json | None) -> Json | None:
-    """`deploy.restart_policy`, else what the older `restart` means."""
+    """The restart policy of `deploy.restart_policy`, else of the older `restart`."""
     if policy is not None:
-        found = {
+        fields = {
             "Condition": policy.get("condition") or None,
             "Delay": _ns(policy.get("delay")),
             "MaxAttempts": policy.get("max_attempts"),
             "Window": _ns(policy.get("window")),
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
     name, colon, attempts = restart.partition(":")
     if colon and not attempts.isdecimal():
         raise CliError("invalid restart policy format: maximum retry count must be an integer")
@@ -286,22 +278,30 @@ def _restart(restart: str, policy: Json | None) -> Json | None:
 
 
 def _resources(written: Json) -> Json:
-    found = {}
-    for name, part in (("Limits", "limits"), ("Reservations", "reservations")):
-        if part in written:
-            said = written[part]
-            things = [one["discrete_resource_spec"] for one in said.get("generic_resources", [])]
-            try:
-                cpus = parse_cpus(said["cpus"]) if "cpus" in said else 0
-            except ValueError as error:
-                raise CliError(str(error)) from None
-            generic = [
-                {"DiscreteResourceSpec": kept({"Kind": t["kind"], "Value": t["value"]})}
-                for t in things
-            ]
-            amounts = {"NanoCPUs": cpus, "MemoryBytes": int(said.get("memory", 0))}
-            found[name] = kept(amounts | {"Pids": said.get("pids"), "GenericResources": generic})
-    return found
+    return {
+        field: _amounts(written[key])
+        for field, key in (("Limits", "limits"), ("Reservations", "reservations"))
+        if key in written
+    }
+
+
+def _amounts(written: Json) -> Json:
+    try:
+        cpus = parse_cpus(written.get("cpus", "0"))
+    except ValueError as error:
+        raise CliError(str(error)) from None
+    resources = [item["discrete_resource_spec"] for item in written.get("generic_resources", [])]
+    fields = {"Kind": "kind", "Value": "value"}
+    return non_empty(
+        {
+            "NanoCPUs": cpus,
+            "MemoryBytes": int(written.get("memory", 0)),
+            "Pids": written.get("pids"),
+            "GenericResources": [
+                {"DiscreteResourceSpec": pick(resource, fields)} for resource in resources
+            ],
+        }
+    )
 
 
 def _health(written: Json) -> Json:
@@ -309,8 +309,8 @@ def _health(written: Json) -> Json:
         if written.get("test"):
             raise CliError("test and disable can't be set at the same time")
         return {"Test": ["NONE"]}
-    times = {field: _ns(value) for field, value in taken(written, TIMES).items()}
-    return taken(written, {"Test": "test", "Retries": "retries"}) | kept(times)
+    times = {field: _ns(value) for field, value in pick(written, TIMES).items()}
+    return pick(written, {"Test": "test", "Retries": "retries"}) | non_empty(times)
 
 
 def _ulimit(name: str, written: Any) -> Json:

@@ -1,7 +1,7 @@
-"""The part of Go's text/template that docker's `--format` is used with.
+"""Renders the part of Go's text/template that docker's `--format` is used with.
 
 Fields, variables, literals, pipes, `if`, `range`, `with`, trimming and the functions of FUNCTIONS;
-everything else is refused by name.
+an error names everything else. Source: go text/template/parse, text/template/exec.go.
 """
 
 import json
@@ -22,11 +22,11 @@ CONSTANTS = {"true": True, "false": False, "nil": None}
 
 
 class TemplateError(Exception):
-    """A template that cannot be read or filled in; the text is Go's."""
+    """A template that cannot be parsed or rendered; the text is Go's."""
 
 
 class NoValue:
-    """What a missing key gives: false, and `<no value>` in print."""
+    """The value of a missing key: false, and printed as `<no value>`."""
 
     def __bool__(self) -> bool:
         return False
@@ -39,9 +39,9 @@ NO_VALUE = NoValue()
 
 
 class TableRow(dict[str, Any]):
-    """A line of a list: its columns by the names that `--format` knows."""
+    """A row of a list: values by the column names of `--format`."""
 
-    go_type = ""  # Go's name of it, for the error text
+    go_type = ""  # Go's name of the row's type, for error texts
 
 
 def to_json(value: Any) -> str:
@@ -83,7 +83,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "gt": lambda left, right: left > right,
     "lt": lambda left, right: left < right,
 }
-# In the header of a table these leave the column's title as it is.
+# In the header of a table these return the column's title unchanged.
 HEADER_FUNCTIONS = FUNCTIONS | {
     name: lambda title, *_: title
     for name in ("json", "join", "lower", "upper", "title", "split", "truncate")
@@ -104,18 +104,18 @@ class Template:
         self._next, self._source, self._offset = 0, source, 0
         self._parts, stop = self._body()
         if stop:
-            raise self._refuse(f"unexpected {{{{{stop}}}}}")
+            raise self._error(f"unexpected {{{{{stop}}}}}")
 
     def render(self, dot: Any) -> str:
         return _render(self._parts, dot, {"$": dot})
 
-    def _refuse(self, fault: str) -> TemplateError:
+    def _error(self, fault: str) -> TemplateError:
         return TemplateError(
             f"template: :{self._source.count(chr(10), 0, self._offset) + 1}: {fault}"
         )
 
     def _body(self) -> tuple[list[Any], str]:
-        """What stands before the next `end` or `else` (or the end), and that action."""
+        """The parts before the next `end` or `else` (or the end), and that action."""
         parts: list[Any] = []
         while True:
             text = self._pieces[self._next]
@@ -124,7 +124,7 @@ class Template:
             self._next += 2
             if self._next > len(self._pieces):
                 if "{{" in text:
-                    raise self._refuse("unclosed action")
+                    raise self._error("unclosed action")
                 return parts, ""
             action = self._pieces[self._next - 1]
             word, _, rest = action.strip().partition(" ")
@@ -134,7 +134,7 @@ class Template:
             if word in ("if", "range", "with"):
                 parts.append(self._block(word, rest, at))
             elif word in ("template", "define", "block", "break", "continue"):
-                raise self._refuse(f"{{{{{word}}}}} is not known to this docker")
+                raise self._error(f"{{{{{word}}}}} is not known to this docker")
             elif not word.startswith("/*"):
                 parts.append(self._expression(action, at))
 
@@ -149,16 +149,16 @@ class Template:
         elif stop == "else":
             otherwise, stop = self._body()
         if not stop:
-            raise self._refuse("unexpected EOF")
+            raise self._error("unexpected EOF")
 
         def render(dot: Any, outer: Names) -> str:
-            found = value(dot, outer)
-            if not found:
+            result = value(dot, outer)
+            if not result:
                 return _render(otherwise, dot, outer)
             if kind != "range":
-                inner = dict(zip(names, [found], strict=False))
-                return _render(body, found if kind == "with" else dot, outer | inner)
-            pairs = sorted(found.items()) if isinstance(found, Mapping) else enumerate(found)
+                inner = dict(zip(names, [result], strict=False))
+                return _render(body, result if kind == "with" else dot, outer | inner)
+            pairs = sorted(result.items()) if isinstance(result, Mapping) else enumerate(result)
             keep = len(names)
             return "".join(
                 _render(body, pair[1], outer | dict(zip(names, pair[-keep:], strict=False)))
@@ -171,7 +171,7 @@ class Template:
         try:
             return expression(text, self._functions, at - self._source.rfind("\n", 0, at) - 1)
         except ValueError as error:
-            raise self._refuse(str(error)) from None
+            raise self._error(str(error)) from None
 
 
 def _render(parts: list[Any], dot: Any, names: Names) -> str:
@@ -179,7 +179,7 @@ def _render(parts: list[Any], dot: Any, names: Names) -> str:
 
 
 def expression(text: str, functions: Functions, column: int = 0) -> Expression:
-    """What stands between two braces: calls and operands, piped; ValueError when it is none."""
+    """The content of an action: calls and operands, piped; ValueError where it is not valid."""
     tokens: list[tuple[str, str, int]] = []
     position = 0
     while position < len(text.rstrip()):
