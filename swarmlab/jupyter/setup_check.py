@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from swarmlab.strings import _
-from swarmlab.views.tables import Table
+from swarmlab.views.html import Table
 
 PYTHON_MIN = (3, 11)
 PACKAGES = {"docker": 7, "ipywidgets": 8, "anywidget": 0, "matplotlib": 3}  # name: least major
