@@ -1,4 +1,4 @@
-"""An engine with a dict for a cluster, to test the routes without managers or Raft."""
+"""An engine whose cluster is a dict, to test the routes without managers or Raft."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class FakeEngine:
     def task(self, service: Service, slot: int, state: TaskState, **fields: Any) -> Task:
         """Store a task of `service` on this node."""
         now_ns = self.machine.simulation.now_ns
-        wanted = {
+        defaults = {
             "id": self.machine.simulation.new_id(),
             "service_id": service.id,
             "service_name": service.name,
@@ -220,7 +220,7 @@ class FakeEngine:
             "desired": TaskState.RUNNING,
             "status": TaskStatus(state=state, timestamp_ns=now_ns, message=str(state)),
         }
-        return self.put(Task(**{**wanted, **fields}))
+        return self.put(Task(**{**defaults, **fields}))
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
         actor = Document(ID=container.id, Attributes=freeze(attributes))
@@ -270,5 +270,5 @@ class Lab:
         body = {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}, **spec}
         created = self.ask("POST", "/services/create", json=body)
         assert created.status_code == 201, created.text
-        found: Service = self.engine.tables["service"][created.json()["ID"]]
-        return found
+        service: Service = self.engine.tables["service"][created.json()["ID"]]
+        return service

@@ -51,7 +51,7 @@ def path_of(program: str) -> Path | None:
 
 
 class HostEngine:
-    """The engine, for the length of a `with` block."""
+    """The engine, as a context manager."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="host-engine-"))

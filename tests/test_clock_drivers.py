@@ -22,8 +22,8 @@ from swarmlab.simulation import EPOCH_NS, HOUR, MS, Call, S, Simulation
 from tests.fake_engine import Lab
 
 
-class Served(Lab):
-    """The lab of one engine, on a socket, paced."""
+class ServedLab(Lab):
+    """The lab's engine on a socket, with a pacer."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -69,8 +69,8 @@ class Served(Lab):
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path)
+def served(tmp_path: Path) -> Iterator[ServedLab]:
+    served = ServedLab(tmp_path)
     yield served
     served.close()
 
@@ -83,15 +83,15 @@ def until(condition, limit_s: float = 5.0) -> bool:
 
 
 # -- in this process -------------------------------------------------------------------
-def test_each_in_process_request_moves_time_on():
-    """Code that polls a real engine must end here too. design.md, rule 4."""
+def test_each_in_process_request_advances_virtual_time():
+    """Code that polls a real engine must end here too."""
     lab = Lab()
     before_ns = lab.simulation.now_ns
     lab.client.ping()
     assert lab.simulation.now_ns - before_ns == REQUEST_NS
 
 
-def test_in_process_a_wait_takes_no_real_time_and_has_a_limit():
+def test_an_in_process_wait_takes_no_real_time_and_has_a_limit():
     lab = Lab()
     call = Call()
     lab.simulation.after(5 * S, call.resolve, 7)
@@ -100,7 +100,7 @@ def test_in_process_a_wait_takes_no_real_time_and_has_a_limit():
         lab.clock.wait(Call())
 
 
-def test_in_process_time_is_shown_from_the_day_of_the_talk():
+def test_in_process_times_count_from_the_virtual_epoch():
     lab = Lab()
     assert lab.clock.to_unix_ns(5) == EPOCH_NS + 5
     assert lab.clock.from_unix_ns(lab.clock.to_unix_ns(5)) == 5
@@ -114,7 +114,7 @@ def test_a_crashed_engine_refuses_in_process_as_over_a_socket():
         lab.client.ping()
 
 
-def test_an_engine_that_crashes_while_it_is_asked_breaks_the_connection():
+def test_an_engine_that_crashes_during_a_request_breaks_the_connection():
     lab = Lab()
     lab.simulation.after(REQUEST_NS + 1 * MS, lab.machine.crash)
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -122,7 +122,7 @@ def test_an_engine_that_crashes_while_it_is_asked_breaks_the_connection():
 
 
 # -- paced -----------------------------------------------------------------------------
-def test_at_constant_speed_1_a_time_is_always_shown_alike():
+def test_at_constant_speed_1_a_time_is_always_shown_the_same():
     """Tests of real programs compare CreatedAt between calls."""
     pacer = Pacer(Simulation())
     pacer.start()
@@ -135,7 +135,7 @@ def test_at_constant_speed_1_a_time_is_always_shown_alike():
     assert len(shown) == 1
 
 
-def test_ages_are_virtual_ages():
+def test_a_paced_clock_shows_virtual_ages():
     """After an hour run ahead, what was created before is shown an hour older."""
     pacer = Pacer(Simulation())
     pacer.start()
@@ -145,7 +145,7 @@ def test_ages_are_virtual_ages():
     assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
 
 
-def test_virtual_time_goes_as_fast_as_it_is_told_and_stops_at_0():
+def test_virtual_time_runs_at_the_speed_set_and_stops_at_0():
     simulation = Simulation()
     pacer = Pacer(simulation, speed=100.0)
     pacer.start()
@@ -157,7 +157,7 @@ def test_virtual_time_goes_as_fast_as_it_is_told_and_stops_at_0():
     pacer.stop()
 
 
-def test_a_paced_wait_lets_others_in():
+def test_a_paced_wait_releases_the_lock():
     simulation = Simulation()
     pacer = Pacer(simulation)
     call = Call()
@@ -170,7 +170,7 @@ def test_a_paced_wait_lets_others_in():
     waiter = threading.Thread(target=wait)
     waiter.start()
     time.sleep(0.05)
-    with pacer.lock:  # free although somebody waits
+    with pacer.lock:  # free although a request waits
         simulation.after(0, call.resolve, 1)
     waiter.join(5)
     pacer.stop()
@@ -200,7 +200,7 @@ def test_connections_are_kept_alive(served):
     connection.close()
 
 
-def test_a_machine_that_is_down_refuses_and_one_that_is_back_accepts(served):
+def test_a_machine_that_is_down_refuses_connections_until_it_starts_again(served):
     idle = served.connect()
     assert served.sdk().ping()
     with served.pacer.condition:
@@ -232,12 +232,12 @@ def test_a_machine_that_is_down_refuses_and_one_that_is_back_accepts(served):
         ),
     ],
 )
-def test_bad_requests_are_answered_and_do_not_hurt(served, request_bytes, status):
+def test_bad_requests_get_an_error_and_the_server_keeps_working(served, request_bytes, status):
     assert status in served.raw(request_bytes).split(b"\r\n")[0]
     assert served.sdk().ping()
 
 
-def test_clients_that_hang_up_do_not_hurt(served):
+def test_the_server_survives_clients_that_disconnect(served):
     """In the middle of a request, and in the middle of a stream."""
     for request in (
         b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
@@ -253,7 +253,7 @@ def test_clients_that_hang_up_do_not_hurt(served):
     assert until(lambda: len(served.server._connections) == 2)
 
 
-def test_a_client_that_stalls_in_its_body_stops_nobody(served):
+def test_a_client_that_stalls_in_its_body_blocks_no_other(served):
     """The body is read before the lock is taken."""
     sock = served.connect()
     sock.sendall(
@@ -264,24 +264,24 @@ def test_a_client_that_stalls_in_its_body_stops_nobody(served):
     sock.close()
 
 
-def test_200_idle_connections_leave_room_for_more(served):
+def test_200_idle_connections_do_not_block_a_new_one(served):
     idle = [served.connect() for _ in range(200)]
     assert served.sdk().ping()
     for sock in idle:
         sock.close()
 
 
-def test_an_upgrade_is_answered_101_and_then_the_connection_is_raw(served):
+def test_an_upgrade_gets_a_101_and_then_a_raw_connection(served):
     client = served.sdk()
     client.images.pull("busybox")
     container = client.containers.run("busybox", "sleep 100", detach=True)
-    made = client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
+    exec_id = client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
     with served.connect() as sock:
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         sock.sendall(
             b"POST /exec/%s/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (made.encode(), len(body), body)
+            % (exec_id.encode(), len(body), body)
         )
         time.sleep(0.1)
         sock.sendall(b"typed\n")
@@ -294,16 +294,16 @@ def test_an_upgrade_is_answered_101_and_then_the_connection_is_raw(served):
     assert rest == b"\x01\0\0\0\0\0\0\x06typed\n"
 
 
-def test_a_client_that_leaves_a_command_lets_its_thread_go(served):
+def test_the_thread_of_an_exec_ends_when_its_client_disconnects(served):
     client = served.sdk()
     client.images.pull("busybox")
     container = client.containers.run("busybox", "sleep 100", detach=True)
-    made = client.api.exec_create(container.id, ["sleep", "100"])["Id"]
+    exec_id = client.api.exec_create(container.id, ["sleep", "100"])["Id"]
     body = b'{"Detach":false,"Tty":false}'
     sock = served.connect()
     sock.sendall(
         b"POST /exec/%s/start HTTP/1.1\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (made.encode(), len(body), body)
+        b"Content-Length: %d\r\n\r\n%s" % (exec_id.encode(), len(body), body)
     )
     assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
     open_count = len(served.server._connections)
@@ -311,7 +311,7 @@ def test_a_client_that_leaves_a_command_lets_its_thread_go(served):
     assert until(lambda: len(served.server._connections) == open_count - 1)
 
 
-def test_100_tasks_come_over_the_socket_in_a_moment(served):
+def test_listing_100_tasks_over_the_socket_is_fast(served):
     """The budget is 5 ms; four times that is allowed here, as the machine may be busy."""
     service = served.service(Mode={"Replicated": {"Replicas": 100}})
     with served.pacer.condition:

@@ -21,12 +21,12 @@ def kept(text: str) -> list[SimpleNamespace]:
 
 
 @pytest.mark.parametrize("text", ['{"name":{"web":true}}', '{"name":["web"]}'])
-def test_both_shapes_mean_the_same_and_names_are_prefixes(text):
+def test_maps_and_lists_mean_the_same_and_names_are_prefixes(text):
     """The CLI sends maps, docker-py lists; `name` is a prefix match."""
     assert kept(text) == [A, B]
 
 
-def test_values_are_alternatives_but_labels_and_keys_must_all_hold():
+def test_any_value_of_a_key_but_all_labels_and_all_keys_must_match():
     assert kept('{"id":["aa","c"]}') == [A, C]
     assert kept('{"label":["tier","az=b"]}') == [B]
     assert kept('{"id":["a"],"label":["az=a"]}') == [A]
@@ -47,7 +47,7 @@ def test_an_unknown_key_is_named():
         kept('{"colour":["red"]}')
 
 
-def test_an_unknown_word_is_an_unclassified_error():
+def test_an_unknown_value_is_an_unclassified_error():
     """A bad role is a 500, unlike a bad key. Source: moby daemon/cluster/filters.go."""
     with pytest.raises(EngineFault, match=r"^Invalid role filter: 'boss'$"):
         Filters.parse('{"role":["boss"]}', ["role"])

@@ -38,7 +38,7 @@ def test_every_route_is_there_once_and_has_a_handler():
     assert all(callable(handler) for _, _, handler, _ in ROUTES)
 
 
-def test_all_answers_carry_dockers_headers(lab):
+def test_all_responses_have_dockers_headers(lab):
     """Source: moby daemon/server/middleware/version.go, experimental.go."""
     for path in ("/_ping", "/nodes", "/nope"):
         headers = lab.ask("GET", path).headers
@@ -100,7 +100,7 @@ def test_booleans_are_lenient_except_where_go_parses_them(lab):
     )  # fmt: skip
 
 
-def test_a_mistake_of_our_own_is_a_500_and_not_the_end(lab, caplog):
+def test_a_bug_in_a_handler_is_a_500_and_the_engine_keeps_working(lab, caplog):
     lab.engine.tables["service"]["broken"] = object()
     assert lab.ask("GET", "/services").status_code == 500
     assert "Traceback" in caplog.text
@@ -108,7 +108,7 @@ def test_a_mistake_of_our_own_is_a_500_and_not_the_end(lab, caplog):
 
 
 # -- the swarm -----------------------------------------------------------------------------
-def test_off_a_manager_the_refusal_says_why(alone):
+def test_the_error_on_a_node_that_is_not_a_manager_names_the_reason(alone):
     """Source: moby daemon/cluster/errors.go."""
     status, text = refused(alone.ask("GET", "/services"))
     assert status == 503
@@ -120,7 +120,7 @@ def test_off_a_manager_the_refusal_says_why(alone):
     assert alone.client.info()["Swarm"]["LocalNodeState"] == "locked"
 
 
-def test_the_clis_init_body_is_filled_with_defaults(alone):
+def test_defaults_are_filled_into_the_clis_init_body(alone):
     """Availability is empty, Labels null, and only flags that were given are in Spec.
 
     Source: docker/cli cli/command/swarm/init.go.
@@ -174,7 +174,7 @@ def test_bad_init_parameters_are_refused(alone, body, status, text):
     assert refused(alone.ask("POST", "/swarm/init", json=body)) == (status, text)
 
 
-def test_join_needs_a_remote_and_a_free_node(lab, alone):
+def test_join_needs_a_remote_address_and_a_node_in_no_swarm(lab, alone):
     assert refused(alone.ask("POST", "/swarm/join", json={})) == (
         400, "at least 1 RemoteAddr is required to join"
     )  # fmt: skip
@@ -184,7 +184,7 @@ def test_join_needs_a_remote_and_a_free_node(lab, alone):
         lab.client.swarm.join(remote_addrs=["10.77.0.9"], join_token="t")
 
 
-def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
+def test_swarm_update_replaces_the_spec_and_passes_the_rotations_on(lab):
     swarm = lab.client.swarm
     swarm.update(rotate_worker_token=True, snapshot_interval=5000)
     update = lab.engine.asked[-1]
@@ -198,7 +198,7 @@ def test_swarm_update_replaces_and_passes_the_rotations_on(lab):
     )  # fmt: skip
 
 
-def test_info_counts_and_tells_no_tokens(lab):
+def test_info_counts_nodes_and_contains_no_tokens(lab):
     swarm = lab.client.info()["Swarm"]
     assert (swarm["Nodes"], swarm["Managers"], swarm["ControlAvailable"]) == (1, 1, True)
     assert "JoinTokens" not in swarm["Cluster"]
@@ -213,7 +213,7 @@ def test_nodes_are_found_by_id_hostname_and_beginning_of_an_id(lab):
     assert refused(lab.ask("GET", "/nodes/self")) == (404, "node self not found")
 
 
-def test_label_means_the_engines_label_and_node_label_the_nodes(lab):
+def test_the_label_filter_matches_engine_labels_and_node_label_node_labels(lab):
     """TRAP. Source: moby daemon/cluster/filters.go."""
     assert len(lab.client.nodes.list(filters={"label": "disk=ssd"})) == 1
     assert lab.client.nodes.list(filters={"node.label": "disk=ssd"}) == []
@@ -223,7 +223,7 @@ def test_label_means_the_engines_label_and_node_label_the_nodes(lab):
     assert refusal.value.status_code == 500
 
 
-def test_a_nodes_spec_goes_round_exactly(lab):
+def test_a_nodes_spec_makes_an_exact_round_trip(lab):
     (node,) = lab.client.nodes.list()
     before = node.attrs["Spec"]
     node.update({**before, "Labels": {"az": "a"}})
@@ -235,8 +235,8 @@ def test_a_nodes_spec_goes_round_exactly(lab):
 
 
 # -- services and tasks ------------------------------------------------------------------------
-def test_a_service_goes_round_with_the_sdk(lab):
-    """docker-py, api_service_test: what was sent is found again, by equality."""
+def test_a_service_makes_an_exact_round_trip_through_the_sdk(lab):
+    """The spec that was sent comes back equal. Source: docker-py api_service_test.py."""
     created = lab.client.services.create(
         "alpine:3.10", ["sleep", "1"], name="x", resources={"Limits": {"NanoCPUs": 4_000_000}},
         restart_policy={"Condition": "any", "Delay": 5, "MaxAttempts": 5, "Window": 0},
@@ -282,14 +282,17 @@ def test_networks_of_a_service_are_resolved_or_refused(lab):
     network = lab.client.networks.create("back", driver="overlay")
     spec = {"TaskTemplate": {"ContainerSpec": {"Image": "n"}, "Networks": [{"Target": "back"}]}}
     assert lab.service(**spec).spec.task["Networks"] == ({"Target": network.id},)
-    lab.client.networks.create("mine")
-    for target, status, text in (("nope", 500, "network nope not found"), ("mine", 403, "The net")):
+    lab.client.networks.create("local")
+    for target, status, text in (
+        ("nope", 500, "network nope not found"),
+        ("local", 403, "The net"),
+    ):
         spec["TaskTemplate"]["Networks"] = [{"Target": target}]
         answer = refused(lab.ask("POST", "/services/create", json=spec))
         assert (answer[0], answer[1][: len(text)]) == (status, text)
 
 
-def test_the_status_of_services_is_told_only_when_asked(lab):
+def test_the_status_of_services_is_returned_only_on_request(lab):
     service = lab.service(Mode={"Replicated": {"Replicas": 2}})
     lab.engine.task(service, 1, TaskState.RUNNING)
     (plain,) = lab.client.services.list()
@@ -315,7 +318,7 @@ def test_tasks_are_filtered_by_service_node_state_and_being_up_to_date(lab):
         ids({"service": "nope"})
 
 
-def test_a_rollback_keeps_its_word(lab):
+def test_a_rollback_is_passed_to_the_manager(lab):
     service = lab.service()
     body = {"Name": "web", "TaskTemplate": {"ContainerSpec": {"Image": "nginx"}}}
     path = f"/services/web/update?version={service.version}&rollback=previous"
@@ -325,7 +328,7 @@ def test_a_rollback_keeps_its_word(lab):
 
 
 # -- secrets and configs -------------------------------------------------------------------------
-def test_secrets_keep_quiet_and_configs_tell(lab):
+def test_the_data_of_configs_is_returned_and_that_of_secrets_is_not(lab):
     secret = lab.client.secrets.create(name="s", data=b"hunter2", labels={"a": "b"})
     config = lab.client.configs.create(name="c", data=b"open")
     assert lab.engine.tables["secret"][secret.id].data == b"hunter2"
@@ -353,8 +356,8 @@ def test_swarm_and_local_networks_are_one_list(lab):
 
 def test_predefined_and_taken_names_are_refused(lab):
     """Source: moby daemon/cluster/networks.go; swarmkit manager/controlapi/network.go."""
-    made = lab.client.networks.create("back", driver="overlay", attachable=True)
-    assert made.attrs["Attachable"] is True
+    network = lab.client.networks.create("back", driver="overlay", attachable=True)
+    assert network.attrs["Attachable"] is True
     for name, status, text in (
         ("host", 403, "host is a pre-defined network and cannot be created"),
         ("back", 409, "network with name back already exists"),
@@ -365,8 +368,8 @@ def test_predefined_and_taken_names_are_refused(lab):
     assert refused(lab.ask("POST", "/networks/create", json=body)) == (
         400, "ipam configuration: subnet 10.0.0.0/24 does not contain gateway 10.1.0.1"
     )  # fmt: skip
-    made.remove()
-    assert refused(lab.ask("DELETE", f"/networks/{made.id}"))[0] == 404
+    network.remove()
+    assert refused(lab.ask("DELETE", f"/networks/{network.id}"))[0] == 404
 
 
 def test_an_ambiguous_name_is_a_400(lab):
@@ -378,14 +381,14 @@ def test_an_ambiguous_name_is_a_400(lab):
     )  # fmt: skip
 
 
-def test_off_a_manager_an_overlay_is_forbidden_but_a_bridge_is_not(alone):
+def test_on_a_worker_an_overlay_is_forbidden_but_a_bridge_is_not(alone):
     assert refused(alone.ask("POST", "/networks/create", json={"Name": "o", "Driver": "overlay"}))[
         0
     ] == 403  # fmt: skip
     assert alone.client.networks.create("b").attrs["Scope"] == "local"
 
 
-def test_volumes_are_names(lab):
+def test_volumes_are_created_listed_and_removed(lab):
     assert lab.client.volumes.create("v").name == "v"
     assert [v.name for v in lab.client.volumes.list()] == ["v"]
     lab.client.volumes.get("v").remove()
@@ -409,7 +412,7 @@ def test_images_are_pulled_imported_tagged_and_removed(lab):
     assert {"architecture": "amd64", "os": "linux"} in platforms
 
 
-def test_a_container_lives_as_the_sdk_tells_it(lab):
+def test_the_sdk_runs_a_container_through_its_whole_life(lab):
     containers = lab.client.containers
     assert containers.run("busybox", "echo hi", remove=True) == b"hi\n"
     one = containers.run("busybox", ["sleep", "100"], detach=True, name="one", labels={"a": "b"})
@@ -432,7 +435,7 @@ def test_a_container_lives_as_the_sdk_tells_it(lab):
         containers.get("one")
 
 
-def test_json_that_goes_out_is_json(lab):
+def test_responses_are_valid_json(lab):
     lab.service()
     for path in ("/info", "/version", "/services", "/networks", "/volumes", "/swarm"):
         assert json.loads(lab.ask("GET", path).text) is not None

@@ -64,7 +64,7 @@ def client_of(served: Served, name: str) -> docker.DockerClient:
     return docker.DockerClient(base_url=served.host(name))
 
 
-def test_one_docker_host_a_node_is_printed_in_order_and_each_answers_the_stock_sdk(swarm):
+def test_a_docker_host_for_each_node_is_printed_in_order_and_serves_the_stock_sdk(swarm):
     assert swarm.hosts() == [swarm.host(name) for name in ("m1", "m2", "m3", "w1", "w2")]
     for number, host in enumerate(swarm.hosts()):
         client = docker.DockerClient(base_url=host)
@@ -72,7 +72,7 @@ def test_one_docker_host_a_node_is_printed_in_order_and_each_answers_the_stock_s
         client.close()
 
 
-def test_services_run_in_step_with_the_clock(swarm):
+def test_services_start_in_paced_time(swarm):
     client = client_of(swarm, "m1")
     web = client.services.create("nginx", name="paced", mode=ServiceMode("replicated", 5))
     until(lambda: [t["Status"]["State"] for t in web.tasks()].count("running") == 5)
@@ -89,7 +89,7 @@ def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(whole)
     until(lambda: answers(whole, "w1"))
 
 
-def test_without_a_majority_nothing_can_be_written_and_after_healing_it_can(whole):
+def test_writes_fail_without_a_quorum_and_succeed_after_healing(whole):
     ctl(whole, "partition", "m1", "m2,m3,w1,w2")
     ctl(whole, "run", "30s")
     client, other = client_of(whole, "m1"), client_of(whole, "m2")
@@ -103,7 +103,7 @@ def test_without_a_majority_nothing_can_be_written_and_after_healing_it_can(whol
     other.close()
 
 
-def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
+def test_run_advances_virtual_time_at_once_and_speed_sets_its_pace(swarm):
     def now_s() -> float:
         return float(re.match(r"t = (\d+\.\d) s", ctl(swarm, "status"))[1])  # type: ignore[index]
 
@@ -118,7 +118,7 @@ def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["dance"], "'dance' is not understood; there are crash, start, stop, partition"),
         (["crash"], "'crash' has too few or too many words"),
@@ -131,17 +131,17 @@ def test_run_lets_virtual_time_pass_at_once_and_speed_changes_its_pace(swarm):
         (["run", "soon"], "'soon' is not a duration"),
     ],
 )
-def test_ctl_refuses_what_makes_no_sense_and_changes_nothing(swarm, words, said):
+def test_ctl_refuses_invalid_commands_and_changes_nothing(swarm, words, text):
     refused = swarmlab("ctl", "--dir", swarm.folder, *words)
     assert refused.returncode == 1
-    assert said in refused.stderr
+    assert text in refused.stderr
     assert "down" not in ctl(swarm, "status")
 
 
 @pytest.mark.parametrize(
     "line", [b"\n", b"crash m1\n", b"[]\n", b'{"words": [1]}\n', b"\xff" * 99999]
 )
-def test_nonsense_on_the_control_socket_is_answered_and_harms_nothing(swarm, line):
+def test_invalid_lines_on_the_control_socket_get_an_error_and_the_server_keeps_working(swarm, line):
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(swarm.folder / "ctl.sock"))
         control.sendall(line)
@@ -150,7 +150,7 @@ def test_nonsense_on_the_control_socket_is_answered_and_harms_nothing(swarm, lin
     assert answers(swarm, "m1")
 
 
-def test_a_folder_in_use_is_refused_and_its_server_lives_on(swarm):
+def test_a_folder_in_use_is_refused_and_its_server_keeps_running(swarm):
     refused = swarmlab("serve", "--dir", swarm.folder)
     assert refused.returncode == 1
     assert f"{swarm.folder} is in use by another server" in refused.stderr
@@ -158,7 +158,7 @@ def test_a_folder_in_use_is_refused_and_its_server_lives_on(swarm):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_server_cleanly_and_takes_its_sockets_along(tmp_path, number):
+def test_a_signal_ends_the_server_cleanly_and_removes_its_sockets(tmp_path, number):
     with Served(tmp_path, "--engines", "e1") as served:
         served.process.send_signal(number)
         assert served.process.wait(10) == 0
@@ -166,7 +166,7 @@ def test_a_signal_ends_the_server_cleanly_and_takes_its_sockets_along(tmp_path, 
     assert served.log.read_text() == f"DOCKER_HOST={served.host('e1')}\n"
 
 
-def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
+def test_sockets_of_a_killed_server_are_replaced(tmp_path):
     with Served(tmp_path, "--engines", "e1") as served:
         served.process.kill()
         served.process.wait()
@@ -177,7 +177,7 @@ def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["--managers", "0"], "managers=0 is not a valid count"),
         (["--workers", "-1"], "workers=-1 is not a valid count"),
@@ -188,10 +188,10 @@ def test_what_a_killed_server_left_behind_is_replaced(tmp_path):
         (["--speed", "inf"], "'inf' is not a valid speed"),
     ],
 )
-def test_serve_explains_what_it_cannot_do(tmp_path, words, said):
+def test_serve_explains_why_it_cannot_start(tmp_path, words, text):
     refused = swarmlab("serve", "--dir", tmp_path / "lab", *words)
     assert refused.returncode == 1
-    assert said in refused.stderr
+    assert text in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -1,4 +1,4 @@
-"""Logs, events, waits and commands inside containers: what grows while it is read."""
+"""Streams: logs, events, waits and exec."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def ended(lab: Lab, command: list[str], **more: object):
     return container
 
 
-def test_a_frame_says_its_channel_and_length():
+def test_a_frame_starts_with_its_channel_and_length():
     """Source: moby pkg/stdcopy."""
     assert frame("stderr", b"oops") == b"\x02\0\0\0\0\0\0\x04oops"
     assert frame("stdout", b"hi", tty=True) == b"hi"
 
 
-def test_logs_choose_channels_and_the_last_lines(lab):
+def test_logs_select_channels_and_the_last_lines(lab):
     container = ended(lab, CHATTY)
     assert container.logs(stderr=False) == b"out 1\nout 2\nout 3\n"
     assert container.logs(stdout=False, tail=1) == b"err 3\n"
@@ -45,7 +45,7 @@ def test_logs_choose_channels_and_the_last_lines(lab):
     assert len(lines[0].split()[0]) == len("2017-10-28T12:00:00.000000000Z")
 
 
-def test_logs_of_nothing_are_refused(lab):
+def test_logs_without_a_channel_are_refused(lab):
     container = ended(lab, ["true"])
     for path in (f"/containers/{container.id}/logs", f"/services/{lab.service().id}/logs"):
         assert lab.ask("GET", path).status_code == 400
@@ -53,7 +53,7 @@ def test_logs_of_nothing_are_refused(lab):
     assert lab.ask("GET", path).status_code == 500
 
 
-def test_followed_logs_come_as_time_passes_and_end_with_the_container(lab):
+def test_followed_logs_arrive_as_time_passes_and_end_with_the_container(lab):
     container = lab.client.containers.run("busybox", CHATTY, detach=True)
     begun_ns = lab.simulation.now_ns
     lines = list(container.logs(stream=True, follow=True, stderr=False))
@@ -67,7 +67,7 @@ def test_followed_logs_end_when_the_machine_does(lab):
     assert list(container.logs(stream=True, follow=True)) == []
 
 
-def test_a_services_logs_say_where_each_line_is_from(lab):
+def test_details_of_a_services_logs_name_node_service_and_task(lab):
     """The CLI makes its prefix from the details. Source: docker/cli command/service/logs.go."""
     service = lab.service()
     task = lab.engine.task(service, 1, TaskState.RUNNING)
@@ -82,22 +82,22 @@ def test_a_services_logs_say_where_each_line_is_from(lab):
         )
 
 
-def test_events_since_and_until_end_by_themselves(lab):
+def test_events_since_and_until_form_a_finite_stream(lab):
     start_s = lab.clock.to_unix_ns(lab.simulation.now_ns) // S
     ended(lab, ["true"], name="short")
     lab.client.secrets.create(name="s", data=b"x")
     end_s = lab.clock.to_unix_ns(lab.simulation.now_ns) // S + 1
-    found = list(lab.client.events(decode=True, since=start_s, until=end_s))
-    actions = [(event["Type"], event["Action"]) for event in found]
+    events = list(lab.client.events(decode=True, since=start_s, until=end_s))
+    actions = [(event["Type"], event["Action"]) for event in events]
     assert actions[:3] == [("container", "create"), ("container", "start"), ("container", "die")]
     assert actions[-1] == ("secret", "create")
-    assert found[-1]["scope"] == "swarm"
+    assert events[-1]["scope"] == "swarm"
     only = {"type": "container", "event": "die", "container": "short"}
     (death,) = lab.client.events(decode=True, since=start_s, until=end_s, filters=only)
     assert death["Actor"]["Attributes"] == {"name": "short", "image": "busybox", "exitCode": "0"}
 
 
-def test_events_to_come_can_be_cancelled(lab):
+def test_a_stream_of_events_can_be_cancelled(lab):
     stream = lab.client.events(decode=True)
     lab.simulation.after(3 * S, lab.machine.process.containers.create, "later", _config("busybox"))
     assert next(stream)["Action"] == "create"
@@ -111,7 +111,7 @@ def _config(image: str):
     return Document(Image=image)
 
 
-def test_a_wait_answers_when_the_container_ends(lab):
+def test_a_wait_returns_when_the_container_ends(lab):
     container = lab.client.containers.run("busybox", ["sh", "-c", "sleep 5; exit 3"], detach=True)
     begun_ns = lab.simulation.now_ns
     assert container.wait() == {"StatusCode": 3}
@@ -124,7 +124,7 @@ def container(lab):
     return lab.client.containers.run("busybox", ["sleep", "10000"], detach=True)
 
 
-def test_a_command_gives_its_output_and_its_code(container):
+def test_an_exec_returns_its_output_and_its_exit_code(container):
     assert container.exec_run(["sh", "-c", "echo a; echo b >&2; exit 4"]) == (4, b"a\nb\n")
     assert container.exec_run("sh -c 'echo a; echo b >&2'", demux=True).output == (b"a\n", b"b\n")
     assert list(container.exec_run("echo hi", stream=True).output) == [b"hi\n"]
@@ -132,16 +132,16 @@ def test_a_command_gives_its_output_and_its_code(container):
     assert container.exec_run("nonsense").exit_code == 127
 
 
-def test_a_command_takes_virtual_time_in_a_known_order(lab, container):
+def test_an_exec_without_input_is_reproducible(lab, container):
     begun_ns = lab.simulation.now_ns
-    with lab.lock:  # no other thread moves time, and nobody has read yet
+    with lab.lock:  # no other thread can advance time: it has passed before the first read
         container.exec_run("sleep 7", stream=True)
         assert 7 * S <= lab.simulation.now_ns - begun_ns < 9 * S
 
 
-def test_a_command_can_be_fed_through_a_real_socket(lab, container):
-    made = lab.client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
-    stream = lab.client.api.exec_start(made, socket=True)
+def test_an_exec_reads_its_input_from_a_real_socket(lab, container):
+    exec_id = lab.client.api.exec_create(container.id, ["cat"], stdin=True)["Id"]
+    stream = lab.client.api.exec_start(exec_id, socket=True)
     stream._sock.sendall(b"typed\n")
     stream._sock.shutdown(1)
     assert stream.read(14) == frame("stdout", b"typed\n")
@@ -150,14 +150,14 @@ def test_a_command_can_be_fed_through_a_real_socket(lab, container):
     for thread in threading.enumerate():
         if thread.name == "hijacked":
             thread.join(5)
-    assert lab.client.api.exec_inspect(made)["ExitCode"] == 0
+    assert lab.client.api.exec_inspect(exec_id)["ExitCode"] == 0
 
 
-def test_a_command_runs_once_and_only_in_a_running_container(lab, container):
-    made = lab.client.api.exec_create(container.id, ["true"])["Id"]
-    lab.client.api.exec_start(made)
+def test_an_exec_runs_once_and_only_in_a_running_container(lab, container):
+    exec_id = lab.client.api.exec_create(container.id, ["true"])["Id"]
+    lab.client.api.exec_start(exec_id)
     with pytest.raises(docker.errors.APIError, match="has already run"):
-        lab.client.api.exec_start(made)
+        lab.client.api.exec_start(exec_id)
     container.kill()
     with pytest.raises(docker.errors.APIError, match="is not running"):
         container.exec_run("true")

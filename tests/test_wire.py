@@ -54,7 +54,7 @@ def test_times_have_as_many_digits_as_they_need(unix_ns, text):
 
 
 # -- specs -----------------------------------------------------------------------------
-def test_the_smallest_spec_gets_exactly_what_the_engine_stores():
+def test_the_smallest_spec_is_stored_with_exactly_the_engines_defaults():
     """One replica, labels, ForceUpdate, Runtime; no policy that was not sent.
 
     Source: moby daemon/cluster/convert/service.go.
@@ -79,7 +79,7 @@ def test_nulls_and_unknown_fields_count_as_absent_at_any_depth():
     )
 
 
-def test_presence_counts_for_objects_and_pointers_but_not_for_plain_zeros():
+def test_empty_objects_and_zeros_behind_pointers_are_kept_but_plain_zeros_are_not():
     """An empty object is kept, a sent `Window: 0` too; a plain zero is absent.
 
     Source: docker-py tests/integration/api_service_test.py.
@@ -88,9 +88,9 @@ def test_presence_counts_for_objects_and_pointers_but_not_for_plain_zeros():
         "RestartPolicy": {"Condition": "any", "Delay": 5, "MaxAttempts": 5, "Window": 0},
         "Resources": {"Limits": {"NanoCPUs": 4_000_000, "Pids": 0}, "Reservations": {}},
     }
-    found = stored({"TaskTemplate": task}).task
-    assert found["RestartPolicy"] == task["RestartPolicy"]
-    assert found["Resources"] == {"Limits": {"NanoCPUs": 4_000_000}, "Reservations": {}}
+    stored_task = stored({"TaskTemplate": task}).task
+    assert stored_task["RestartPolicy"] == task["RestartPolicy"]
+    assert stored_task["Resources"] == {"Limits": {"NanoCPUs": 4_000_000}, "Reservations": {}}
 
 
 def test_a_given_update_config_without_parallelism_means_all_at_once():
@@ -105,7 +105,7 @@ def test_a_given_update_config_without_parallelism_means_all_at_once():
     }  # fmt: skip
 
 
-def test_ports_get_words_and_unknown_words_become_the_default():
+def test_words_of_ports_are_filled_in_and_unknown_ones_become_the_default():
     """TRAP: an unknown word is not an error. Source: moby daemon/cluster/convert/service.go."""
     ports = [{"TargetPort": 80, "PublishMode": "foo"}, {"Protocol": "UDP", "PublishMode": "host"}]
     endpoint = stored({"EndpointSpec": {"Ports": ports}})["EndpointSpec"]
@@ -118,7 +118,7 @@ def test_ports_get_words_and_unknown_words_become_the_default():
     }
 
 
-def test_jobs_get_their_counts():
+def test_counts_of_a_job_are_filled_in():
     """MaxConcurrent 1, TotalCompletions as many. Source: moby daemon/cluster/convert/service.go."""
     assert stored({"Mode": {"ReplicatedJob": {}}})["Mode"] == {
         "ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}
@@ -126,7 +126,7 @@ def test_jobs_get_their_counts():
     assert stored({"Mode": {"GlobalJob": None, "Global": {}}}).mode == "global"
 
 
-def test_networks_are_resolved_in_their_order_and_a_missing_name_is_invented():
+def test_networks_are_resolved_in_order_and_a_missing_name_is_generated():
     spec = stored({"Name": "", "TaskTemplate": {"Networks": [{"Target": "b"}, {"Target": "a"}]}})
     assert spec.task["Networks"] == ({"Target": "id of b"}, {"Target": "id of a"})
     assert spec.name == "brave_lovelace"
@@ -156,14 +156,14 @@ def test_networks_are_resolved_in_their_order_and_a_missing_name_is_invented():
         ),
     ],
 )
-def test_conversion_refuses_in_mobys_words(body, text):
+def test_conversion_errors_are_worded_as_in_moby(body, text):
     """Source: moby daemon/cluster/convert/service.go."""
     with pytest.raises(BadParameter) as refusal:
         stored(body)
     assert str(refusal.value) == text
 
 
-def test_defaults_can_be_inserted_and_submitted_again_without_a_change_of_meaning():
+def test_inserted_defaults_can_be_submitted_again_without_a_change_of_meaning():
     """The SDK's update sends back what it read with insertDefaults.
 
     Source: swarmkit api/defaults/service.go.
@@ -217,7 +217,7 @@ def task(state: TaskState, desired: TaskState = TaskState.RUNNING, **fields: obj
     )  # fmt: skip
 
 
-def test_a_service_says_only_what_applies():
+def test_a_service_has_only_the_fields_that_apply():
     """Source: moby api/types/swarm/service.go."""
     assert wire.service(service(), at) == {
         "ID": "s1", "Version": {"Index": 21}, "CreatedAt": at(1), "UpdatedAt": at(2),
@@ -245,24 +245,27 @@ def test_a_task_leaves_out_slot_node_and_error_while_it_has_none():
     assert (job["Slot"], job["NodeID"], job["JobIteration"]) == (2, "n", {"Index": 0})
 
 
-def test_counts_are_of_what_was_observed_and_of_a_jobs_present_run():
-    """Orchestration 1.11: running counts whatever was desired; jobs count one iteration."""
+def test_service_status_counts_observed_states_and_a_jobs_current_iteration():
+    """Running tasks count whatever their desired state; jobs count one iteration.
+
+    Source: swarmkit manager/controlapi/service.go, ListServiceStatuses.
+    """
     tasks = [task(TaskState.RUNNING), task(TaskState.RUNNING, TaskState.SHUTDOWN)]
     status = wire.service_status(service(), tasks)
     assert status == {"RunningTasks": 2, "DesiredTasks": 3, "CompletedTasks": 0}
     mode = {"GlobalJob": {}}
     job = service(spec=ServiceSpec({"Mode": mode}), job_iteration=1)
-    now = [
+    tasks = [
         task(TaskState.COMPLETE, TaskState.COMPLETE, job_iteration=1),
         task(TaskState.RUNNING, TaskState.COMPLETE, job_iteration=1),
         task(TaskState.COMPLETE, TaskState.COMPLETE, job_iteration=0),
     ]
-    assert wire.service_status(job, now) == {
+    assert wire.service_status(job, tasks) == {
         "RunningTasks": 1, "DesiredTasks": 1, "CompletedTasks": 1
     }  # fmt: skip
 
 
-def test_a_secrets_data_is_never_told():
+def test_a_secrets_data_is_never_returned():
     """TRAP: a secret's data is never returned. Source: moby daemon/cluster/convert/secret.go."""
     secret = Secret(id="x", spec=Document(Name="s"), data=b"hunter2")
     assert "hunter2" not in json.dumps(wire.secret(secret, at))
@@ -275,7 +278,7 @@ def node(**fields: object) -> Node:
     return Node(id="n1", spec=spec, role=Role.WORKER, description=description, **fields)
 
 
-def test_a_swarm_event_names_old_and_new_of_what_changed():
+def test_a_swarm_event_has_old_and_new_values_of_what_changed():
     """Source: moby daemon/events.go, generateClusterEvent."""
     ready = node(status=NodeStatus(state=NodeState.READY))
     event = wire.swarm_event("update", node(), ready)
@@ -294,7 +297,7 @@ def test_errors_know_their_status():
     assert all(isinstance(int(kind.status), int) for kind in SwarmError.__subclasses__())
 
 
-def test_the_state_read_without_a_request_is_the_same_json_as_the_api_s(cluster, client):
+def test_views_read_the_same_json_as_the_api_returns(cluster, client):
     """One definition of a service, node and task, for the API and for views."""
     client.services.create("nginx", name="web", mode={"Replicated": {"Replicas": 3}})
     cluster.run("20s")
