@@ -304,7 +304,7 @@ def test_views_read_the_same_json_as_the_api_returns(cluster, client):
     api = {"nodes": client.api.nodes(), "services": client.api.services(), "tasks": None}
     api["tasks"] = [{**task, "ServiceName": "web"} for task in client.api.tasks()]
     api["nodes"] = [{"ManagerStatus": None, **node} for node in api["nodes"]]
-    state = simulated_state.read(cluster)
+    state = simulated_state.cluster_state(cluster)
     for kind, documents in api.items():
         stored = sorted(getattr(state, kind), key=lambda document: document["ID"])
         assert json.loads(json.dumps(stored)) == documents
