@@ -21,7 +21,7 @@ from docker.types import SecretReference, ServiceMode
 import swarmlab
 from swarmlab.manager import rpc_server
 from swarmlab.manager.control_api import COMMANDS
-from swarmlab.manager.dispatcher import dispatcher
+from swarmlab.manager.dispatcher import assignments
 from swarmlab.model import Secret, messages
 from swarmlab.simulation import Network
 from tests.test_security import autolock, rotate_root
@@ -244,7 +244,7 @@ def test_a_dispatcher_that_sends_every_secret_to_every_node_is_found_out(monkeyp
     def every(tasks: Any, kind: Any, view: Any) -> dict[str, Any]:
         return {object.id: object for object in view.all(kind)}
 
-    monkeypatch.setattr(dispatcher, "needed_by", every)
+    monkeypatch.setattr(assignments, "needed_by", every)
     story = Story(monkeypatch)
     story.begin()
     assert "w2" in story.deliveries()

@@ -1,26 +1,24 @@
-"""The dispatcher: sessions with all agents, their heartbeats, and who gets which tasks.
+"""The dispatcher: sessions with the agents, their heartbeats, and when they get their assignments.
 
-Silence makes a node DOWN: 3 heartbeat periods, 6 after a change of leader. Reports are gathered
-for 100 ms before they are stored; assignments are sent 100 ms after the last change.
-Source: swarmkit manager/dispatcher/{dispatcher,nodes,period,assignments}.go.
+A node is DOWN after 3 heartbeat periods without a heartbeat, 6 after a change of leader. Reports
+are collected for 100 ms before they are stored; assignments are sent 100 ms after the first change.
+Source: swarmkit manager/dispatcher/{dispatcher,nodes,period}.go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from swarmlab.errors import Unknown
 from swarmlab.manager.control_loop import ControlLoop
-from swarmlab.manager.secrets import needed_by
+from swarmlab.manager.dispatcher.assignments import SentAssignments
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import (
     Cluster,
-    Config,
     Node,
     NodeState,
     NodeStatus,
-    Secret,
     StoreObject,
     Task,
     TaskState,
@@ -34,7 +32,7 @@ PERIOD_EPSILON_NS = S // 2
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
 STATUS_BATCH_NS = ASSIGNMENT_BATCH_NS = 100 * MS
 ASSIGNMENT_CHANGES_MAX = 100
-ASSIGNMENT_SETTLED_NS = 1 * S  # after this long an assignment has arrived, or never will
+ASSIGNMENT_SETTLED_NS = 1 * S  # after this time an assignment has arrived, or was lost
 ORPHAN_AFTER_NS = 24 * HOUR
 
 LEADER_CHANGED = 'Node moved to "unknown" state due to leadership change in cluster'
@@ -46,17 +44,11 @@ NO_HEARTBEAT, NO_HEARTBEAT_UNKNOWN = (
 
 @dataclass(slots=True)
 class AgentSession:
-    """What the dispatcher knows of one agent that is connected."""
+    """A connected agent."""
 
-    id: str
-    node_id: str
-    machine: str  # the name to push to
-    number: int = 0  # of the last Assignments sent
-    sent_ns: int | None = None  # when that was; None: the agent would know if one had been lost
-    sent: dict[str, Task] = field(default_factory=dict)
-    sent_secrets: tuple[str, ...] = ()
-    sent_configs: tuple[str, ...] = ()
-    dirty: dict[str, None] = field(default_factory=dict)  # ids of tasks to look at again
+    machine: str  # the name to send to
+    sent: SentAssignments
+    sent_ns: int | None = None  # when the last message left; None: the agent would know of a loss
     push: Timer | None = None
     expiry: Timer | None = None
 
@@ -74,13 +66,13 @@ class Dispatcher(ControlLoop):
     ) -> None:
         self.machine = machine
         self.view = view
-        self.after = after  # as Machine.after, but forgotten when leadership ends
+        self.after = after  # as Machine.after, but cancelled when leadership ends
         self.wake = wake
         self.managers = managers
         self.sessions: dict[str, AgentSession] = {}  # by node id
         self._expiries: dict[str, Timer] = {}  # of nodes that are UNKNOWN, and orphan timers
         self._node_writes: dict[str, tuple[NodeStatus, messages.Register | None]] = {}
-        self._answers: list[tuple[Call, str, str]] = []  # (call, node id, machine) to welcome
+        self._registrations: list[tuple[Call, str, str]] = []  # (call, node id, machine) to answer
         self._statuses: dict[str, TaskStatus] = {}
         self._flush: Timer | None = None
         self._orphaned: list[str] = []
@@ -91,7 +83,7 @@ class Dispatcher(ControlLoop):
                 status = replace(node.status, state=NodeState.UNKNOWN, message=LEADER_CHANGED)
                 self._node_writes[node.id] = status, None
                 delay_ns = GRACE_MULTIPLIER_UNKNOWN * self._period_ns()
-                timer = self.after(delay_ns, self._silent, node.id, NO_HEARTBEAT_UNKNOWN)
+                timer = self.after(delay_ns, self._expired, node.id, NO_HEARTBEAT_UNKNOWN)
                 self._expiries[node.id] = timer
 
     def _period_ns(self) -> int:
@@ -104,38 +96,37 @@ class Dispatcher(ControlLoop):
         """An agent opens a session; answered once its node is stored as READY."""
         if body.node_id not in self.view.nodes:
             raise Unknown("node not found")
-        self._forget_session(body.node_id)
+        self._close_session(body.node_id)
         status = NodeStatus(state=NodeState.READY, addr=body.address)
         self._node_writes[body.node_id] = status, body
         call = Call()
-        self._answers.append((call, body.node_id, source))
+        self._registrations.append((call, body.node_id, source))
         self.wake(self)
         return call
 
-    def _welcome(self, call: Call, node_id: str, source: str) -> None:
+    def _open_session(self, call: Call, node_id: str, source: str) -> None:
         node = self.view.nodes.get(node_id)
         if node is None:
             call.fail(Unknown("node not found"))
             return
-        self._forget_session(node_id)
-        session = AgentSession(self.machine.simulation.new_id(), node_id, source)
-        self.sessions[node_id] = session
-        period_ns = self._heard(session)
-        root = self.view.cluster.root_certificate
-        call.resolve(messages.Registered(session.id, period_ns, node, self.managers(), root))
+        self._close_session(node_id)
+        id = self.machine.simulation.new_id()
+        session = self.sessions[node_id] = AgentSession(source, SentAssignments(id, node_id))
+        period_ns, root = self._extend(session), self.view.cluster.root_certificate
+        call.resolve(messages.Registered(id, period_ns, node, self.managers(), root))
         self._push(session, complete=True)
 
     def heartbeat(self, body: messages.Heartbeat) -> int:
-        """The node lives; when to say so again, in nanoseconds."""
+        """The node is alive; answered with the time until its next heartbeat, in nanoseconds."""
         session = self._session(body.node_id, body.session_id)
         now_ns = self.machine.simulation.now_ns
         if session.sent_ns is not None and now_ns - session.sent_ns >= ASSIGNMENT_SETTLED_NS:
-            # gRPC's stream would bring what a short cut of the network took. Here an empty message
+            # gRPC's stream would repeat what a short network failure lost. Here an empty message
             # with the next number shows the agent a gap, and it opens a new session.
-            session.number, session.sent_ns = session.number + 1, None
-            empty = messages.Assignments(session.id, session.number, complete=False)
+            session.sent_ns, session.sent.number = None, session.sent.number + 1
+            empty = messages.Assignments(body.session_id, session.sent.number, complete=False)
             self.machine.send(session.machine, empty)
-        return self._heard(session)
+        return self._extend(session)
 
     def report(self, body: messages.ReportStatus) -> None:
         """Keep the last status of each task for the next batch."""
@@ -151,19 +142,19 @@ class Dispatcher(ControlLoop):
         session = self.sessions.get(node_id)
         if session is None:
             raise Unknown("node not registered")
-        if session.id != session_id:
+        if session.sent.session_id != session_id:
             raise Unknown("session invalid")
         return session
 
-    def _heard(self, session: AgentSession) -> int:
+    def _extend(self, session: AgentSession) -> int:
         period_ns = self._period_ns()
         if session.expiry is not None:
             session.expiry.cancel()
         silence_ns = GRACE_MULTIPLIER * period_ns
-        session.expiry = self.after(silence_ns, self._silent, session.node_id, NO_HEARTBEAT)
+        session.expiry = self.after(silence_ns, self._expired, session.sent.node_id, NO_HEARTBEAT)
         return period_ns
 
-    def _forget_session(self, node_id: str) -> None:
+    def _close_session(self, node_id: str) -> None:
         session = self.sessions.pop(node_id, None)
         if session is not None:
             for timer in (session.expiry, session.push):
@@ -173,9 +164,9 @@ class Dispatcher(ControlLoop):
         if waiting is not None:
             waiting.cancel()
 
-    def _silent(self, node_id: str, message: str) -> None:
-        """No heartbeat in time: the node is down, its tasks orphaned a day later."""
-        self._forget_session(node_id)
+    def _expired(self, node_id: str, message: str) -> None:
+        """No heartbeat in time: the node is down; its tasks are orphaned a day later."""
+        self._close_session(node_id)
         node = self.view.nodes.get(node_id)
         if node is not None:
             status = replace(node.status, state=NodeState.DOWN, message=message)
@@ -187,7 +178,7 @@ class Dispatcher(ControlLoop):
         self._orphaned.append(node_id)
         self.wake(self)
 
-    # -- what it decides ---------------------------------------------------------------
+    # -- deciding --------------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
         changes = []
         for node_id, (status, body) in self._node_writes.items():
@@ -213,7 +204,7 @@ class Dispatcher(ControlLoop):
         return changes
 
     def _store_reports(self, view: Store) -> list[Change]:
-        """The batch of reports; one that would take a task back is dropped."""
+        """Store the batch of reports, except those of an earlier state than the task has."""
         statuses, self._statuses, self._flush = self._statuses, {}, None
         now_ns = self.machine.simulation.now_ns
         return [
@@ -225,100 +216,62 @@ class Dispatcher(ControlLoop):
         ]
 
     def committed(self) -> None:
-        """What was decided is stored: welcome the agents that waited for it."""
-        answers, self._answers = self._answers, []
-        for call, node_id, source in answers:
+        """Nodes are stored as READY: open the sessions of their agents."""
+        registrations, self._registrations = self._registrations, []
+        for call, node_id, source in registrations:
             if node_id in self._node_writes:
-                self._answers.append((call, node_id, source))
+                self._registrations.append((call, node_id, source))
             else:
-                self._welcome(call, node_id, source)
+                self._open_session(call, node_id, source)
 
-    # -- what it hears -----------------------------------------------------------------
+    # -- seeing commits -----------------------------------------------------------------
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         object = new or old
         if isinstance(object, Task):
             session = self.sessions.get(object.node_id)
             if session is not None and object.state >= TaskState.ASSIGNED:
-                self._touch(session, object.id)
+                self._task_changed(session, object.id)
         elif isinstance(object, Node):
             session = self.sessions.get(object.id)
             if session is not None and new is None:
-                self._forget_session(object.id)
+                self._close_session(object.id)
             elif session is not None and isinstance(new, Node):
-                self._tell(session, new)
-        elif isinstance(new, Cluster) and isinstance(old, Cluster):
-            new_root = old.root_certificate != new.root_certificate
-            if new_root:
-                self.managers_changed()
+                self._send_session(session, new)
+        elif (
+            isinstance(old, Cluster)
+            and isinstance(new, Cluster)
+            and old.root_certificate != new.root_certificate
+        ):
+            self.managers_changed()
         return False
 
     def managers_changed(self) -> None:
-        """Tell every agent who the managers are now, and which root to trust."""
+        """Send every agent the managers' addresses and the root certificate to trust."""
         for session in self.sessions.values():
-            node = self.view.nodes.get(session.node_id)
+            node = self.view.nodes.get(session.sent.node_id)
             if node is not None:
-                self._tell(session, node)
+                self._send_session(session, node)
 
-    def _tell(self, session: AgentSession, node: Node) -> None:
+    def _send_session(self, session: AgentSession, node: Node) -> None:
         root = self.view.cluster.root_certificate
-        news = messages.SessionChanged(session.id, node, self.managers(), root)
-        self.machine.send(session.machine, news)
+        id = session.sent.session_id
+        changed = messages.SessionChanged(id, node, self.managers(), root)
+        self.machine.send(session.machine, changed)
 
-    def _touch(self, session: AgentSession, task_id: str) -> None:
-        session.dirty[task_id] = None
-        if session.push is not None and len(session.dirty) < ASSIGNMENT_CHANGES_MAX:
-            return
+    def _task_changed(self, session: AgentSession, task_id: str) -> None:
+        """Send the task soon, together with what changes until then."""
+        session.sent.changed[task_id] = None
+        full = len(session.sent.changed) >= ASSIGNMENT_CHANGES_MAX
         if session.push is not None:
+            if not full:
+                return
             session.push.cancel()
-        full = len(session.dirty) >= ASSIGNMENT_CHANGES_MAX
-        delay_ns = 0 if full else ASSIGNMENT_BATCH_NS
-        session.push = self.after(delay_ns, self._push, session)
+        session.push = self.after(0 if full else ASSIGNMENT_BATCH_NS, self._push, session)
 
     def _push(self, session: AgentSession, complete: bool = False) -> None:
-        """Send the agent what it does not know yet (`complete`: all that concerns it)."""
+        """Send the agent what has changed since the last message (`complete`: everything)."""
         session.push = None
-        mine = {t.id: t for t in self.view.tasks_of_node(session.node_id)}
-        mine = {id: task for id, task in mine.items() if task.state >= TaskState.ASSIGNED}
-        looked_at = list(mine) if complete else list(session.dirty)
-        session.dirty = {}
-        tasks = [mine[id] for id in looked_at if id in mine and _is_news(mine[id], session.sent)]
-        removed = [id for id in looked_at if id not in mine and id in session.sent]
-        active = [t for t in mine.values() if t.state <= TaskState.RUNNING]
-        secrets = needed_by(active, Secret, self.view)
-        configs = needed_by(active, Config, self.view)
-        gone_secrets = tuple(id for id in session.sent_secrets if id not in secrets)
-        gone_configs = tuple(id for id in session.sent_configs if id not in configs)
-        new_secrets = [o for id, o in secrets.items() if id not in session.sent_secrets]
-        new_configs = [o for id, o in configs.items() if id not in session.sent_configs]
-        session.sent_secrets, session.sent_configs = tuple(secrets), tuple(configs)
-        for task in tasks:
-            session.sent[task.id] = task
-        for id in removed:
-            del session.sent[id]
-        if not (complete or tasks or removed or gone_secrets or gone_configs):
-            return
-        session.number, session.sent_ns = session.number + 1, self.machine.simulation.now_ns
-        message = messages.Assignments(
-            session.id,
-            session.number,
-            complete,
-            tuple(tasks),
-            tuple(removed),
-            tuple(new_secrets),
-            gone_secrets,
-            tuple(new_configs),
-            gone_configs,
-        )
-        self.machine.send(session.machine, message)
-
-
-def _is_news(task: Task, sent: dict[str, Task]) -> bool:
-    """Whether an agent has to hear of the task: new to it, or changed in more than its status."""
-    before = sent.get(task.id)
-    return (
-        before is None
-        or before.desired != task.desired
-        or before.spec != task.spec
-        or before.networks != task.networks
-        or before.generic_resources != task.generic_resources
-    )
+        message = session.sent.next_message(self.view, complete)
+        if message is not None:
+            session.sent_ns = self.machine.simulation.now_ns
+            self.machine.send(session.machine, message)
