@@ -27,7 +27,14 @@ from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.orchestrator.task_reaper import Reaper
 from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
-from swarmlab.manager.store import TRANSACTION_CHANGES_MAX, Change, Store, create, stamped
+from swarmlab.manager.store import (
+    TRANSACTION_CHANGES_MAX,
+    Change,
+    Store,
+    create,
+    stamped,
+    unconditional,
+)
 from swarmlab.model import ManagerStatus, StoreObject
 from swarmlab.raft import MembershipChange, RaftNode
 from swarmlab.simulation import Call, Machine, Timer
@@ -110,11 +117,8 @@ class Manager:
         if self.store.tables["cluster"]:
             self._start_control_loops()
         else:
-            changes = [create(object) for object in self._first_objects]
-            self.write(self._bootstrap, changes).then(self._bootstrapped, self._epoch)
-
-    def _bootstrap(self, view: Store, changes: list[Change]) -> list[Change]:
-        return changes
+            changes = map(create, self._first_objects)
+            self.write(unconditional, *changes).then(self._bootstrapped, self._epoch)
 
     def _bootstrapped(self, call: Call, epoch: int) -> None:
         if call.error is None and epoch == self._epoch:

@@ -1,7 +1,7 @@
-"""The manager's gate: calls from its own engine, from other managers, from agents and newcomers.
+"""The RPC server of a manager: answers its engine, other managers, agents and joining nodes.
 
-Every Control API call, reads included, is answered by the leader; a follower passes it on and waits
-for a leader as long as its caller does. Source: swarmkit protobuf raft proxies, ca/server.go,
+The leader answers every request of the Control API, reads included; a follower passes it on and
+waits for a leader as long as its caller does. Source: swarmkit protobuf raft proxies, ca/server.go,
 manager/state/raft/raft.go (Join), moby daemon/cluster/cluster.go.
 """
 
@@ -15,14 +15,13 @@ from swarmlab.errors import (
     InvalidArgument,
     NotLeader,
     PermissionDenied,
-    SwarmError,
     Unknown,
 )
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.control_api import COMMANDS
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.secrets import without_data
-from swarmlab.manager.store import Change, Store, create, find
+from swarmlab.manager.store import create, find, unconditional
 from swarmlab.model import (
     Document,
     ManagerStatus,
@@ -36,8 +35,8 @@ from swarmlab.model import (
 from swarmlab.raft import Member, MembershipChange
 from swarmlab.simulation import MS, Call, S
 
-REQUEST_LIMIT_NS = 20 * S  # dockerd's patience with a manager
-LEADERLESS_TICKS_MAX = 10  # after this many ticks without a leader nobody waits for one
+REQUEST_LIMIT_NS = 20 * S  # how long dockerd waits for a manager
+LEADERLESS_TICKS_MAX = 10  # after this many ticks without a leader, fail at once
 NO_LEADER = (
     "The swarm does not have a leader. It's possible that too few managers are online. "
     "Make sure more than half of the managers are online."
@@ -55,7 +54,7 @@ class RpcServer:
 
     # -- asking the leader -----------------------------------------------------------
     def ask(self, body: messages.Message) -> Call:
-        """What the leader answers, wherever it is; given up after 20 s."""
+        """The leader's answer, whether this manager leads or not; fails after 20 s."""
         call = Call()
         self.machine.after(REQUEST_LIMIT_NS, call.fail, DeadlineExceeded())
         self._try(call, body, self.machine.simulation.now_ns + REQUEST_LIMIT_NS)
@@ -69,7 +68,9 @@ class RpcServer:
         if call.done:
             return
         if raft.is_leader:
-            self._answer(body).then(self._answered, call, body, deadline_ns)
+            Call.of(self.serve, self.machine.name, body).then(
+                self._answered, call, body, deadline_ns
+            )
         elif machine is not None:
             left_ns = deadline_ns - self.machine.simulation.now_ns
             quiet = isinstance(body, messages.ListObjects | messages.GetObject)
@@ -87,16 +88,9 @@ class RpcServer:
         else:
             call.follow(answer)
 
-    def _answer(self, body: messages.Message) -> Call:
-        try:
-            answer = self.serve(self.machine.name, body)
-        except SwarmError as error:
-            return Call().fail(error)
-        return answer if isinstance(answer, Call) else Call().resolve(answer)
-
     # -- answering -------------------------------------------------------------------
     def serve(self, source: str, body: messages.Message) -> Any:
-        """Answer a call from machine `source`; a value, a Call, or a SwarmError raised."""
+        """Answer a request from machine `source` with a value or a Call, or raise a SwarmError."""
         if isinstance(body, messages.GetRootCertificate):
             return self._root_certificate()
         if not self.manager.raft.is_leader or self.manager.dispatcher is None:
@@ -138,14 +132,14 @@ class RpcServer:
         object = store.get(kind, reference) or find(kind, reference, store.all(kind))
         return without_data(object)
 
-    # -- newcomers -------------------------------------------------------------------
+    # -- certificates ------------------------------------------------------------
     def _root_certificate(self) -> str:
         if not self.manager.store.tables["cluster"]:
             raise Unknown(NO_LEADER)
         return self.manager.store.cluster.root_certificate
 
     def _issue(self, body: messages.IssueCertificate) -> Call:
-        """Let a newcomer in as what its token says."""
+        """Create a node with the role of its join token, and issue its certificate."""
         cluster = self.manager.store.cluster
         roles = {cluster.worker_token: Role.WORKER, cluster.manager_token: Role.MANAGER}
         role = roles.get(body.token)
@@ -160,11 +154,9 @@ class RpcServer:
             description=Document(Hostname=body.hostname),
         )
         call = Call()
-        self.manager.write(self._admit, node).then(self._admitted, call, node.id, body.public_key)
+        written = self.manager.write(unconditional, create(node))
+        written.then(self._admitted, call, node.id, body.public_key)
         return call
-
-    def _admit(self, view: Store, node: Node) -> list[Change]:
-        return [create(node)]
 
     def _admitted(self, written: Call, call: Call, node_id: str, public_key: str) -> None:
         if written.error is not None:
@@ -178,7 +170,7 @@ class RpcServer:
         return self._issued(body.node_id, body.public_key)
 
     def _issued(self, node_id: str, public_key: str) -> messages.Issued:
-        """A certificate for the role the node has now, whatever it may have asked for."""
+        """A certificate for the role that the node has now."""
         store = self.manager.store
         role, cluster = store.nodes[node_id].role, store.cluster
         certificate = issue(cluster, node_id, role, public_key, self.machine.simulation)
@@ -186,9 +178,9 @@ class RpcServer:
             node_id, role.value, cluster.id, self.manager.addresses(), certificate
         )
 
-    # -- new managers ------------------------------------------------------------------
+    # -- joining Raft ------------------------------------------------------------
     def _join(self, body: messages.JoinRaft) -> Call:
-        """Dial the newcomer back, then make it a voter; a member that returns keeps its seat."""
+        """Connect to the new manager, then make it a voter; a member that is known stays one."""
         node = self.manager.store.nodes.get(body.node_id)
         if node is None or node.role is not Role.MANAGER:
             raise PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")
@@ -196,24 +188,24 @@ class RpcServer:
         machine = self.machine.peer(body.address)
         if machine is None:
             raise Unknown(f"invalid address {body.address} in raft join request")
-        self.machine.call(machine.name, messages.Ping()).then(self._dialled, call, body)
+        self.machine.call(machine.name, messages.Ping()).then(self._pinged, call, body)
         return call
 
-    def _dialled(self, ping: Call, call: Call, body: messages.JoinRaft) -> None:
+    def _pinged(self, ping: Call, call: Call, body: messages.JoinRaft) -> None:
         raft = self.manager.raft
         if ping.error is not None:
             call.fail(FailedPrecondition(UNREACHABLE))
             return
-        seat = next((m for m in raft.members.values() if m.node_id == body.node_id), None)
-        if seat is not None:
-            call.resolve(messages.Joined(seat.raft_id, tuple(raft.members.values())))
+        member = next((m for m in raft.members.values() if m.node_id == body.node_id), None)
+        if member is not None:
+            call.resolve(messages.Joined(member.raft_id, tuple(raft.members.values())))
             return
         raft_id = self.machine.simulation.rng.getrandbits(62) + 1
         member = Member(raft_id=raft_id, node_id=body.node_id, address=body.address)
         change = MembershipChange(add=True, member=member)
-        raft.propose_change(change).then(self._seated, call, body, raft_id)
+        raft.propose_change(change).then(self._joined, call, body, raft_id)
 
-    def _seated(self, proposal: Call, call: Call, body: messages.JoinRaft, raft_id: int) -> None:
+    def _joined(self, proposal: Call, call: Call, body: messages.JoinRaft, raft_id: int) -> None:
         if proposal.error is not None:
             call.fail(proposal.error)
         else:

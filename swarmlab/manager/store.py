@@ -47,6 +47,11 @@ def remove(object: StoreObject) -> Change:
     return Change(Action.REMOVE, object)
 
 
+def unconditional(view: Store, *changes: Change) -> list[Change]:
+    """For `Manager.write`: these changes, whatever the store holds."""
+    return list(changes)
+
+
 T = TypeVar("T", bound=StoreObject)
 
 

@@ -44,6 +44,15 @@ class Call:
         self.error: SwarmError | None = None
         self._then: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
+    @classmethod
+    def of(cls, function: Callable[..., Any], *args: Any) -> Call:
+        """The call that `function` returns; else a done one, with its value or its SwarmError."""
+        try:
+            result = function(*args)
+        except SwarmError as error:
+            return cls().fail(error)
+        return result if isinstance(result, Call) else cls().resolve(result)
+
     @property
     def waiting(self) -> bool:
         return not self.done
@@ -219,12 +228,7 @@ class Machine:
         if self.process is None:
             return
         if isinstance(message, _Request):
-            try:
-                result = self.process.serve(source, message.body)
-            except SwarmError as error:
-                result = Call().fail(error)
-            if not isinstance(result, Call):
-                result = Call().resolve(result)
+            result = Call.of(self.process.serve, source, message.body)
             result.then(self._reply, source, message, self.incarnation)
         elif isinstance(message, _Reply):
             call = self._calls.pop(message.number, None)

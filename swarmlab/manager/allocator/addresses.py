@@ -1,4 +1,4 @@
-"""Subnets, addresses and ports, as the allocator hands them out: serially, not lowest first.
+"""Pools of subnets, addresses and ports, handed out serially instead of lowest first.
 
 Source: swarmkit manager/allocator/{network,portallocator}.go, internal/idm/idm.go.
 """
@@ -12,7 +12,7 @@ PORT_MIN, DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX, PORT_MAX = 1, 30_000, 32_767, 65_5
 
 
 class Serial:
-    """Numbers from `first` to `last`, each time the next free one after the last one given."""
+    """Numbers from `first` to `last`; `next` is the first free one after the last one it gave."""
 
     def __init__(self, first: int, last: int) -> None:
         self.first, self.last = first, last
@@ -20,7 +20,7 @@ class Serial:
         self._given = first - 1
 
     def take(self, number: int) -> bool:
-        """Reserve this very number; False when it is taken. One outside the range is nobody's."""
+        """Reserve this number; False when it is in use. Others than those are never in use."""
         if number in self._taken:
             return False
         if self.first <= number <= self.last:
@@ -61,7 +61,7 @@ class Subnet:
         return f"{IPv4Interface(number).ip}/{self.network.prefixlen}"
 
     def next(self) -> str | None:
-        """The next free address, `10.0.1.5/24`; None when there is none left."""
+        """The next free address, such as `10.0.1.5/24`; None when there is none left."""
         number = self._hosts.next()
         return None if number is None else self._text(number)
 
@@ -73,7 +73,7 @@ class Subnet:
 
 
 def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IPv4Network]) -> str:
-    """The first subnet of the pools that meets no other network; "" when there is none."""
+    """The first subnet of the pools that overlaps none of `taken`; "" when there is none."""
     used = list(taken)
     for pool in pools:
         for subnet in IPv4Network(pool, strict=False).subnets(new_prefix=prefix_length):
@@ -83,14 +83,14 @@ def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IPv4Ne
 
 
 class Ports:
-    """The published ports of one protocol, over the whole swarm."""
+    """The published ports of one protocol in the whole swarm."""
 
     def __init__(self) -> None:
         self._all = Serial(PORT_MIN, PORT_MAX)
         self._dynamic = Serial(DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX)
 
     def take(self, port: int) -> bool:
-        """Reserve a port that somebody chose; False when it is taken."""
+        """Reserve a port that the user chose; False when it is in use."""
         if not self._all.take(port):
             return False
         self._dynamic.take(port)

@@ -1,12 +1,14 @@
-"""The allocator: what a task needs of the network before it may be scheduled.
+"""The allocator: subnets, published ports, virtual IPs and addresses, before tasks are scheduled.
 
-Networks get a subnet, services their published ports and a virtual IP a network, tasks an address
-a network. A NEW task becomes PENDING once its service and its networks have theirs; until then it
-stays NEW, without a word, as in SwarmKit. Source: swarmkit manager/allocator/network.go.
+A network gets a subnet; a service its published ports and one virtual IP for each network; a task
+one address for each network. A NEW task becomes PENDING once its service and networks have theirs;
+until then it stays NEW without an error message, as in SwarmKit.
+Source: swarmkit manager/allocator/network.go.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -44,23 +46,24 @@ class Allocator(ControlLoop):
         self._ports: dict[str, Ports] = {}  # by protocol
         self._waiting: dict[str, dict[str, None]] = {"network": {}, "service": {}, "task": {}}
         for network in view.all(SwarmNetwork):
-            self._take_over_network(network)
+            self._restore_subnet(network)
             self._waiting["network"][network.id] = None
         for service in view.all(Service):
-            self._take_over_endpoint(service.endpoint)
+            self._restore_endpoint(service.endpoint)
             self._waiting["service"][service.id] = None
         for task in view.all(Task):
             if task.state <= TaskState.RUNNING:
-                self._each_address(task, "take")
+                for subnet, address in self._addresses(task):
+                    subnet.take(address)
             if task.state == TaskState.NEW:
                 self._waiting["task"][task.id] = None
 
-    # -- what is taken ---------------------------------------------------------------
-    def _take_over_network(self, network: SwarmNetwork) -> None:
+    # -- in use ---------------------------------------------------------------------
+    def _restore_subnet(self, network: SwarmNetwork) -> None:
         for config in network.ipam.get("Config") or ():
             self._subnets[network.id] = Subnet(config["Subnet"], config["Gateway"])
 
-    def _take_over_endpoint(self, endpoint: Document | None) -> None:
+    def _restore_endpoint(self, endpoint: Document | None) -> None:
         for port in (endpoint or EMPTY).get("Ports", ()):
             if is_ingress(port):
                 self._protocol(port).take(port["PublishedPort"])
@@ -71,31 +74,35 @@ class Allocator(ControlLoop):
     def _protocol(self, port: Document) -> Ports:
         return self._ports.setdefault(port.get("Protocol", "tcp"), Ports())
 
-    def _each_address(self, task: Task, act: str) -> None:
+    def _addresses(self, task: Task) -> Iterator[tuple[Subnet, str]]:
+        """The task's addresses, each with its subnet."""
         for attachment in task.networks:
             subnet = self._subnets.get(attachment["Network"]["ID"])
-            for address in attachment["Addresses"] if subnet is not None else ():
-                getattr(subnet, act)(address)
+            if subnet is not None:
+                yield from ((subnet, address) for address in attachment["Addresses"])
+
+    def _free_addresses(self, task: Task) -> None:
+        for subnet, address in self._addresses(task):
+            subnet.free(address)
 
     def _free_endpoint(self, old: Document | None, kept: Document | None = None) -> None:
-        """Give back what an endpoint had and its successor has not kept."""
-        ports = [(p.get("Protocol", "tcp"), p["PublishedPort"]) for p in _ingress(kept)]
+        """Free the ports and virtual IPs of an old endpoint that are not in `kept`."""
         for port in _ingress(old):
-            if (port.get("Protocol", "tcp"), port["PublishedPort"]) not in ports:
+            if _published(port) not in map(_published, _ingress(kept)):
                 self._protocol(port).free(port["PublishedPort"])
         for ip in (old or EMPTY).get("VirtualIPs", ()):
             subnet = self._subnets.get(ip["NetworkID"])
             if subnet is not None and ip not in (kept or EMPTY).get("VirtualIPs", ()):
                 subnet.free(ip["Addr"])
 
-    # -- what it hears ---------------------------------------------------------------
+    # -- seeing commits ---------------------------------------------------------------
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         if isinstance(new, SwarmNetwork | Service):
             self._waiting[new.table][new.id] = None
             return True
         if isinstance(new, Task):
             if isinstance(old, Task) and old.state <= TaskState.RUNNING < new.state:
-                self._each_address(new, "free")
+                self._free_addresses(new)
                 return any(self._waiting.values())
             if new.state == TaskState.NEW:
                 self._waiting["task"][new.id] = None
@@ -106,10 +113,10 @@ class Allocator(ControlLoop):
         elif isinstance(old, SwarmNetwork):
             self._subnets.pop(old.id, None)
         elif isinstance(old, Task) and old.state <= TaskState.RUNNING:
-            self._each_address(old, "free")
+            self._free_addresses(old)
         return any(self._waiting.values())
 
-    # -- what it decides ---------------------------------------------------------------
+    # -- deciding --------------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
         changes = [
             update(allocated)
@@ -134,34 +141,32 @@ class Allocator(ControlLoop):
                 endpoints[id] = replace(service, endpoint=endpoint)
                 changes.append(update(endpoints[id]))
         if changes:
-            return changes  # tasks find them in the store, next turn
+            return changes  # tasks use them in the next turn, when they are stored
         return self._tasks(view)
 
     def _network(self, view: Store, network: SwarmNetwork) -> SwarmNetwork | None:
-        """The network with a subnet of its own; None when it has one, or there is none left."""
+        """The network with a new subnet; None when it has one, or there is none left."""
         if network.id in self._subnets or not is_overlay(network):
             return None
-        asked = network.spec.at("IPAM", "Config", default=())
-        wanted = asked[0].get("Subnet", "") if asked else ""
+        (config, *_) = network.spec.at("IPAM", "Config", default=()) or (EMPTY,)
         taken = [subnet.network for subnet in self._subnets.values()]
         cluster = view.cluster
         pools, size = cluster.default_address_pool, cluster.subnet_size
-        # Serially: one that was given back comes last.
-        subnet = wanted or next_subnet(pools, size, [*taken, *self._given])
+        # Subnets are handed out serially: one that was freed comes last.
+        subnet = config.get("Subnet") or next_subnet(pools, size, [*taken, *self._given])
         subnet = subnet or next_subnet(pools, size, taken)
         if not subnet or any(IPv4Network(subnet, strict=False).overlaps(t) for t in taken):
             return None
-        made = Subnet(subnet, asked[0].get("Gateway", "") if asked else "")
-        self._subnets[network.id] = made
-        self._given.append(made.network)
-        config = {"Subnet": str(made.network), "Gateway": made.gateway}
-        return replace(network, ipam=freeze({"Driver": "default", "Config": [config]}))
+        allocated = self._subnets[network.id] = Subnet(subnet, config.get("Gateway", ""))
+        self._given.append(allocated.network)
+        ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
+        return replace(network, ipam=freeze({"Driver": "default", "Config": [ipam]}))
 
     # -- services ----------------------------------------------------------------------
     def _endpoint(self, view: Store, service: Service) -> Document | None:
-        """The service's ports and virtual IPs, those it has kept where it can; None: not now."""
+        """The service's ports and virtual IPs, unchanged where possible; None: not possible now."""
         spec, before = service.spec, service.endpoint or Document()
-        ports = self._published(spec, before)
+        ports = self._publish(spec, before)
         if ports is None:
             return None
         networks = [n.get("Target", "") for n in spec.task.networks]
@@ -183,17 +188,18 @@ class Allocator(ControlLoop):
         self._free_endpoint(before, endpoint)
         return endpoint
 
-    def _published(self, spec: ServiceSpec, before: Document) -> list[Document] | None:
-        """The ports as they will be; None when one is taken."""
-        had = before.get("Ports", ()) if len(before.get("Ports", ())) == len(spec.ports) else ()
-        mine = {(p.get("Protocol", "tcp"), p["PublishedPort"]) for p in _ingress(before)}
+    def _publish(self, spec: ServiceSpec, before: Document) -> list[Document] | None:
+        """The ports with their published numbers; None when one is in use."""
+        old_ports = before.get("Ports", ())
+        reusable = old_ports if len(old_ports) == len(spec.ports) else ()
+        own = set(map(_published, _ingress(before)))
         ports: list[Document] = []
         for port in spec.ports:
-            protocol, number = port.get("Protocol", "tcp"), port.get("PublishedPort", 0)
+            number = port.get("PublishedPort", 0)
             if is_ingress(port) and not number:
-                number = next((p["PublishedPort"] for p in had if _same(p, port)), 0)
+                number = next((p["PublishedPort"] for p in reusable if _same(p, port)), 0)
                 number = number or self._protocol(port).next() or 0
-            elif is_ingress(port) and (protocol, number) not in mine:
+            elif is_ingress(port) and _published(port) not in own:
                 number = number if self._protocol(port).take(number) else 0
             if is_ingress(port) and not number:
                 self._free_endpoint(Document(Ports=tuple(ports)), before)
@@ -233,7 +239,7 @@ class Allocator(ControlLoop):
             network = view.get(SwarmNetwork, id)
             subnet = self._subnets.get(id)
             if network is None:
-                continue  # of the node's own: bridge, host
+                continue  # a network of the node itself: bridge, host
             address = subnet.next() if subnet is not None else None
             if address is None:
                 for attachment in attachments:
@@ -247,8 +253,12 @@ def _ingress(endpoint: Document | None) -> list[Document]:
     return [port for port in (endpoint or EMPTY).get("Ports", ()) if is_ingress(port)]
 
 
-def _same(had: Document, wanted: Document) -> bool:
-    return all(had.get(key) == wanted.get(key) for key in ("Name", "Protocol", "TargetPort"))
+def _published(port: Document) -> tuple[str, int]:
+    return port.get("Protocol", "tcp"), port.get("PublishedPort", 0)
+
+
+def _same(old: Document, new: Document) -> bool:
+    return all(old.get(key) == new.get(key) for key in ("Name", "Protocol", "TargetPort"))
 
 
 def _shown(network: SwarmNetwork) -> dict[str, object]:

@@ -65,58 +65,37 @@ def new_key(simulation: Simulation) -> tuple[str, str]:
     return key.private_bytes(PEM, *kind).decode(), public.decode()
 
 
-def _sign(
-    signer: str,
-    simulation: Simulation,
-    *extensions: tuple[x509.ExtensionType, bool],
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-    backdate: timedelta,
-    validity: timedelta,
-) -> str:
-    """A certificate, PEM, signed with the private key `signer`. Extension: (value, critical)."""
-    now = datetime.fromtimestamp((EPOCH_NS + simulation.now_ns) // S, UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .not_valid_before(now - backdate)
-        .not_valid_after(now + validity)
-        .serial_number(simulation.rng.getrandbits(128) + 1)
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
+def _now(simulation: Simulation) -> datetime:
+    return datetime.fromtimestamp((EPOCH_NS + simulation.now_ns) // S, UTC)
+
+
+def _sign(builder: x509.CertificateBuilder, signer: str, simulation: Simulation) -> str:
+    """The certificate, PEM, signed with the private key `signer`."""
+    builder = builder.serial_number(simulation.rng.getrandbits(128) + 1)
     signed = builder.sign(_private_key(signer), hashes.SHA256(), ecdsa_deterministic=True)
     return signed.public_bytes(PEM).decode()
 
 
-def _sign_root(
-    signer: str,
-    simulation: Simulation,
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-) -> str:
-    return _sign(
-        signer,
-        simulation,
-        (x509.BasicConstraints(ca=True, path_length=None), True),
-        (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
-        subject=subject,
-        issuer=issuer,
-        public_key=public_key,
-        backdate=ROOT_BACKDATE,
-        validity=ROOT_VALIDITY,
+def _root_builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .not_valid_before(now - ROOT_BACKDATE)
+        .not_valid_after(now + ROOT_VALIDITY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
 
 def new_root(simulation: Simulation) -> tuple[str, str]:
     """(certificate, private key), both PEM: a self-signed root, valid for 20 years from now."""
     private, _ = new_key(simulation)
-    name, public_key = _name("swarm-ca"), _private_key(private).public_key()
-    return _sign_root(private, simulation, name, name, public_key), private
+    name, public = _name("swarm-ca"), _private_key(private).public_key()
+    return _sign(_root_builder(name, name, public, _now(simulation)), private, simulation), private
 
 
 def cross_signed(old: str, old_key: str, new: str, simulation: Simulation) -> str:
@@ -125,10 +104,10 @@ def cross_signed(old: str, old_key: str, new: str, simulation: Simulation) -> st
     Nodes that trust the old root then accept what the new one signs.
     """
     root = _certificate(new)
-    public_key = root.public_key()
-    assert isinstance(public_key, ec.EllipticCurvePublicKey)
-    issuer = _certificate(old).subject
-    return _sign_root(old_key, simulation, root.subject, issuer, public_key)
+    public = root.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    builder = _root_builder(root.subject, _certificate(old).subject, public, _now(simulation))
+    return _sign(builder, old_key, simulation)
 
 
 def issue(
@@ -145,18 +124,19 @@ def issue(
     expiry_ns = cluster.spec.at("CAConfig", "NodeCertExpiry", default=0) or DEFAULT_EXPIRY_NS
     names = [UNITS[role], node_id, *(["swarm-ca"] if role is Role.MANAGER else [])]
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    leaf = _sign(
-        key,
-        simulation,
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False),
-        (x509.ExtendedKeyUsage(usages), False),
-        subject=_name(node_id, UNITS[role], cluster.id),
-        issuer=_certificate(root).subject,
-        public_key=public,
-        backdate=LEAF_BACKDATE,
-        validity=timedelta(seconds=expiry_ns // S),
+    now = _now(simulation)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(node_id, UNITS[role], cluster.id))
+        .issuer_name(_certificate(root).subject)
+        .public_key(public)
+        .not_valid_before(now - LEAF_BACKDATE)
+        .not_valid_after(now + timedelta(seconds=expiry_ns // S))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(map(x509.DNSName, names)), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     )
+    leaf = _sign(builder, key, simulation)
     return leaf + (rotation.cross_signed if rotation is not None else "")
 
 

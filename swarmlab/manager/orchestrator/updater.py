@@ -267,21 +267,13 @@ class Updates:
         ]
 
     def next_ns(self) -> int | None:
-        """When `step` is worth asking again."""
-        times = [
-            worker.rest_until_ns
-            for run in self.running.values()
-            for worker in run.workers
-            if worker.rest_until_ns is not None
-        ]
-        times += [
-            self.simulation.now_ns
-            for run in self.running.values()
-            for worker in run.workers
-            if worker.kept and worker.rest_until_ns is None
-            if worker.task_id not in self.restarts.delayed
-        ]
-        times += [
-            r.monitor_until_ns for r in self.running.values() if r.monitor_until_ns is not None
-        ]
-        return min(times, default=None)
+        """When `step` is to be called again."""
+        times = []
+        for run in self.running.values():
+            times.append(run.monitor_until_ns)
+            for worker in run.workers:
+                started = worker.kept and worker.task_id not in self.restarts.delayed
+                resting = worker.rest_until_ns is not None
+                now_ns = self.simulation.now_ns if started else None
+                times.append(worker.rest_until_ns if resting else now_ns)
+        return min((time for time in times if time is not None), default=None)
