@@ -283,7 +283,7 @@ def test_an_impossible_call_says_why(real: LaunchedCluster, call: Any, message: 
         call(real)
 
 
-# -- connected by ssh; a manager may still be catching up after the partition above ------------------
+# -- connected by ssh; a manager may still be catching up after the partition above ----------------
 SSH = """#!/bin/sh
 # Replaces `ssh -l me -- m1 docker system dial-stdio`, with an engine in a container.
 while [ "$1" != -- ]; do shift; done
