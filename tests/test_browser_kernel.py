@@ -1,4 +1,4 @@
-"""The stop button, a kernel that restarts, and a page that is loaded again."""
+"""An interrupted kernel, a restarted kernel, and a reloaded page, in the browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEXT = (
 )
 
 
-def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab, chromium: str):
+def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, chromium: str):
     (lab.folder / "kernel.ipynb").write_text(notebook_of(VIEWS, LONG, WAITS, NEXT))
     with opened(lab, "kernel.ipynb", chromium) as notebook:
         page = notebook.page
@@ -34,7 +34,7 @@ def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab
 
         notebook.run(cells.nth(0))
         expect(gone).to_have_count(3)
-        # Stopped while much virtual time passes: a line, and no call of ours.
+        # Interrupted while much virtual time passes: one line, and no traceback.
         notebook.run(cells.nth(1))
         expect(cells.nth(1).locator(output)).to_have_text("begun\n")
         notebook.menu("Kernel", "Interrupt Kernel")
@@ -42,19 +42,19 @@ def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab
         _begun, stopped = cells.nth(1).locator(output).all_inner_texts()
         assert stopped.startswith("Stopped, ")
         assert len(stopped.splitlines()) == 1
-        # Stopped while a command waits: as with Docker's own.
+        # Interrupted while a command waits: as the stock command line.
         notebook.run(cells.nth(2))
         expect(cells.nth(2).locator(output)).to_contain_text(["0 out of 1 tasks"])
         notebook.menu("Kernel", "Interrupt Kernel")
         notebook.wait_until_idle()
         expect(cells.nth(2)).to_contain_text("Operation continuing in background.")
-        # Stopped while the board plays, and no cell runs: nothing happens.
+        # Interrupted while the board plays, and no cell runs: nothing happens.
         page.locator("button.play").click()
         notebook.menu("Kernel", "Interrupt Kernel")
         before = clock.inner_text()
         expect(clock).not_to_have_text(before)
         page.locator("button.play").click()
-        # The swarm is whole: it elects another leader.
+        # The swarm still works: it elects another leader.
         notebook.run(cells.nth(3))
         notebook.wait_until_idle()
         before, after = cells.nth(3).inner_text().split("HOSTNAME")[1:]
@@ -63,14 +63,14 @@ def test_what_was_stopped_restarted_or_loaded_again_says_so_and_goes_on(lab: Lab
         assert "Leader" in after.replace("m1", "")
         assert notebook.tracebacks() == []
 
-        # A page that is loaded again finds its kernel, its pictures are alive.
+        # A reloaded page finds its kernel, and its widgets answer.
         notebook.save()
         notebook.reload()
         before = clock.inner_text()
         page.locator("button.step").first.click()
         expect(clock).not_to_have_text(before)
         expect(gone.filter(visible=True)).to_have_count(0)
-        # Without their kernel they say so; what the notebook kept of them says so, too.
+        # Without their kernel the widgets say so, also those that the notebook has stored.
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)

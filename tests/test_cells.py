@@ -1,4 +1,4 @@
-"""What Tab offers inside the calls of a cluster, and what a cell says that is run too early."""
+"""Completion of node names in calls of a cluster, and errors of cells that are run too early."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def shell(cluster: swarmlab.Cluster) -> InteractiveShell:
     return shell
 
 
-def offers(shell: InteractiveShell, typed: str) -> list[str]:
+def completions(shell: InteractiveShell, typed: str) -> list[str]:
     with provisionalcompleter():
-        return [offer.text for offer in shell.Completer.completions(typed, len(typed))]
+        return [completion.text for completion in shell.Completer.completions(typed, len(typed))]
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"),
+    ("typed", "expected"),
     [
         ('cluster.crash("m', ["m1", "m2", "m3"]),
         ("cluster.client('w", ["w1", "w2"]),
@@ -32,36 +32,36 @@ def offers(shell: InteractiveShell, typed: str) -> list[str]:
         ('cluster.slow("m1", "w2', ["w2"]),
     ],
 )
-def test_names_of_nodes_are_completed(shell: InteractiveShell, typed: str, offered: list[str]):
-    assert offers(shell, typed) == offered
+def test_names_of_nodes_are_completed(shell: InteractiveShell, typed: str, expected: list[str]):
+    assert completions(shell, typed) == expected
 
 
 @pytest.mark.parametrize("typed", ['cluster.run("m', 'other.crash("m', 'cluster.crash("m1") + "m'])
-def test_elsewhere_no_node_is_offered(shell: InteractiveShell, typed: str):
-    assert not {"m1", "m2"} & set(offers(shell, typed))
+def test_node_names_are_not_completed_elsewhere(shell: InteractiveShell, typed: str):
+    assert not {"m1", "m2"} & set(completions(shell, typed))
 
 
-def test_a_cell_that_is_run_too_early_is_told_so(
+def test_a_name_from_a_cell_that_was_not_run_gives_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):
     shell.run_cell("bet.reveal()")
-    said = capsys.readouterr().out
-    assert said.startswith("✘ 'bet' is not known yet: a cell above was not run.")
-    assert len(said.splitlines()) == 1
+    output = capsys.readouterr().out
+    assert output.startswith("✘ 'bet' is not known yet: a cell above was not run.")
+    assert len(output.splitlines()) == 1
 
 
-def test_a_mistake_in_a_function_keeps_its_traceback(
+def test_an_error_inside_a_function_keeps_its_traceback(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):
     shell.run_cell("def act():\n    return bet\nact()")
     assert "Traceback" in capsys.readouterr().out
 
 
-def test_a_cell_that_is_stopped_says_so_in_a_line(
+def test_an_interrupted_cell_gives_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):
     result = shell.run_cell("import signal\nsignal.raise_signal(signal.SIGINT)")
     assert isinstance(result.error_in_exec, KeyboardInterrupt)
-    said = capsys.readouterr().out
-    assert said.startswith("Stopped, and the swarm is whole.")
-    assert len(said.splitlines()) == 1
+    output = capsys.readouterr().out
+    assert output.startswith("Stopped, and the swarm is whole.")
+    assert len(output.splitlines()) == 1

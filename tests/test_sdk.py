@@ -1,7 +1,7 @@
-"""The docker SDK's own integration tests against a served, simulated engine.
+"""Runs the docker SDK's own integration tests on a served, simulated engine.
 
-They come from the source distribution of docker 7.0.0 (later ones hold no tests) and run with the
-SDK that is installed. The expected counts are what a real engine showed; see `oracle/README.md`.
+They come from the source distribution of docker 7.0.0 (later ones have no tests) and run with the
+installed SDK. The expected counts are what a real engine showed; see `oracle/README.md`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.served import Served
 
 RELEASE = "docker-7.0.0"
 IMAGES = ["alpine:3.10", "alpine:latest", "busybox:latest"]
-# What a real engine answers; a later issue that widens the engine adds its file here.
+# As on a real engine. A file belongs here once the simulated engine has all that its tests need.
 EXPECTED = {
     "api_swarm_test.py": {"passed": 17, "skipped": 1, "xfailed": 2},
     "models_nodes_test.py": {"passed": 1},
@@ -37,7 +37,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def sdk_tests(request: pytest.FixtureRequest) -> Path:
-    """The unpacked source distribution, without its own SDK; pytest's cache keeps it."""
+    """The unpacked source distribution, without its own SDK; kept in pytest's cache."""
     folder = request.config.cache.mkdir("docker-sdk")
     unpacked = folder / RELEASE
     if not (unpacked / "tests").is_dir():
@@ -51,7 +51,7 @@ def sdk_tests(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The DOCKER_HOST of one engine that is in no swarm and holds the images the tests name."""
+    """The DOCKER_HOST of one engine that is in no swarm and has the images that the tests use."""
     with Served(tmp_path_factory.mktemp("sdk"), "--engines", "e1") as served:
         client = docker.DockerClient(served.host("e1"), version="1.41")
         for image in IMAGES:
@@ -61,15 +61,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def counts(text: str) -> dict[str, int]:
-    """The numbers in pytest's closing line, by outcome."""
-    closing = text.strip().splitlines()[-1]
-    found = re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)", closing)
-    return {outcome: int(number) for number, outcome in found}
+    """The numbers in the last line of pytest's report, by outcome."""
+    last = text.strip().splitlines()[-1]
+    pairs = re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)", last)
+    return {outcome: int(number) for number, outcome in pairs}
 
 
 @pytest.mark.sdk
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_sdks_own_tests_end_as_on_a_real_engine(name, sdk_tests, engine):
+def test_the_sdks_own_tests_have_the_same_results_as_on_a_real_engine(name, sdk_tests, engine):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "PYTEST_"))}
     pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(
