@@ -1,4 +1,4 @@
-"""The words that people read, through gettext: English in the code, other languages in `locale/`.
+"""Texts for users through gettext (English in the code, translations in `locale/`), and tables.
 
 >>> from swarmlab.strings import _
 >>> _("the network is whole again")
@@ -18,7 +18,7 @@ _catalogue: gettext.NullTranslations = gettext.translation(DOMAIN, FOLDER, fallb
 
 
 def use(*languages: str) -> None:
-    """Speak the first of these languages that there is a catalogue of (`pt_BR`), else English."""
+    """Use the first of these languages that has a catalogue (`pt_BR`), else English."""
     global _catalogue
     _catalogue = gettext.translation(DOMAIN, FOLDER, languages, fallback=True)
 
@@ -26,20 +26,20 @@ def use(*languages: str) -> None:
 def _(text: str, /, **values: object) -> str:
     """`text` in the language of the user's environment (LANGUAGE, LC_ALL, LANG), or of `use`.
 
-    It is looked up first, and filled in then: `_("{name} leads", name="m1")`. So call it where the
-    words are shown, not when a module is imported.
+    The text is translated, then filled in: `_("{name} leads", name="m1")`. Call it where the text
+    is shown, not when a module is imported.
     """
-    found = _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's own header
-    return found.format(**values) if values else found
+    translated = _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's header
+    return translated.format(**values) if values else translated
 
 
 def N_(text: str) -> str:
-    """Marks the words of a table for the catalogue; whoever shows them looks them up with `_`."""
+    """Marks a text for the catalogue; the code that shows it translates it with `_`."""
     return text
 
 
 def text_table(rows: Iterable[Sequence[str]], *, padding: int = 2, minimum: int = 0) -> str:
-    """Rows of cells set in columns; the last cell of a row is not padded.
+    """Rows of cells as text in aligned columns; the last cell of a row is not padded.
 
     `padding`: spaces between columns; `minimum`: the least width of a column with its padding.
     """

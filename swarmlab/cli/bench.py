@@ -1,9 +1,9 @@
-"""`swarmlab bench scheduler`: SwarmKit's own scheduler benchmarks, played on our scheduler.
+"""`swarmlab bench scheduler`: SwarmKit's scheduler benchmarks, run on our scheduler.
 
-As upstream: nodes are there, every third with the `network` plugin; one-off tasks, each a group of
-its own there; timed from the commit of the tasks to the last ASSIGNED in the store, without Raft.
-Beside each figure stands the rate of a bare heap loop in the same process, the measure of what pure
-Python can do here. Source: swarmkit manager/scheduler/scheduler_test.go.
+As upstream: every third node has the `network` plugin, and each one-off task is a group of its own.
+Timed from the commit of the tasks to the last ASSIGNED in the store, without Raft, and compared
+with the rate of a bare heap loop in the same process.
+Source: swarmkit manager/scheduler/scheduler_test.go.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ class Figure:
 
 class _Clock:
     def tick(self) -> None:
-        """What a bare event does: nothing."""
+        """A bare event: a bound method, as the simulation's callbacks are."""
 
 
 def heap_rate() -> float:
-    """Events a second of a bare `heapq` loop: pop, call back, push."""
+    """Events a second of a bare `heapq` loop: pop, callback, push."""
     queue = [(i, i, _Clock().tick) for i in range(1_000)]
-    begun = time.process_time()
+    start = time.process_time()
     for i in range(HEAP_EVENTS):
         when, _, callback = heapq.heappop(queue)
         callback()
         heapq.heappush(queue, (when + 1_000, i + 1_000, callback))
-    return HEAP_EVENTS / (time.process_time() - begun)
+    return HEAP_EVENTS / (time.process_time() - start)
 
 
 def _node(i: int) -> Node:
@@ -76,8 +76,8 @@ def _node(i: int) -> Node:
     )
 
 
-def play(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
-    """One shape of the benchmark."""
+def measure(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
+    """Schedule this many tasks on this many nodes."""
     store = Store(_node(i) for i in range(nodes))
     scheduler = Scheduler(Simulation(1), "m1", store)
     network = freeze([{"Network": {"ID": "n", "DriverState": {"Name": "network"}}}])
@@ -98,14 +98,14 @@ def play(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
     ]
     gc.collect()
     gc.disable()  # as timeit does
-    begun = time.process_time()
+    start = time.process_time()
     for change, before in store.apply(1, waiting):
         scheduler.see(before, change.object)
     deciding = time.process_time()
     changes = scheduler.decide(store)
     decided = time.process_time()
     store.apply(2, changes)
-    over = time.process_time()
+    end = time.process_time()
     gc.enable()
     assert sum(task.state == TaskState.ASSIGNED for task in store.tasks.values()) == tasks
     return Figure(
@@ -113,16 +113,16 @@ def play(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
         tasks=tasks,
         constrained=constrained,
         decided_per_s=tasks / (decided - deciding),
-        tasks_per_s=tasks / (over - begun),
+        tasks_per_s=tasks / (end - start),
     )
 
 
 def scheduler() -> str:
-    """All shapes, as a table."""
+    """All measurements as a table."""
     lines, heap_per_s = [], heap_rate()
     lines.append(f"bare heap loop: {heap_per_s:,.0f} events/s")
     for nodes, tasks in SHAPES:
-        lines.append(play(nodes, tasks).line(heap_per_s))
+        lines.append(measure(nodes, tasks).line(heap_per_s))
     for nodes, tasks in SHAPES[:3]:
-        lines.append(play(nodes, tasks, constrained=True).line(heap_per_s))
+        lines.append(measure(nodes, tasks, constrained=True).line(heap_per_s))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`swarmlab docker …`: the same command line in a plain terminal, on a served or a real engine."""
+"""`swarmlab docker …`: the docker command line in a terminal, on a served or a real engine."""
 
 import os
 import sys
@@ -16,10 +16,9 @@ DEFAULT = "unix:///var/run/docker.sock"
 
 
 def host_of(name: str, folder: Path) -> str:
-    """Where an engine answers: an address, or the name of a node served in `folder`.
+    """The address of an engine: `name` is an address, or a node that is served in `folder`.
 
-    Without a name it is DOCKER_HOST's, else the first manager of what is served, else this
-    machine's.
+    Without a name: DOCKER_HOST, else the first served node, else this machine's engine.
     """
     sockets = sorted(folder.glob("*/docker.sock")) if folder.is_dir() else []
     served = {path.parent.name: f"unix://{path}" for path in sockets}
@@ -29,7 +28,7 @@ def host_of(name: str, folder: Path) -> str:
 
 
 def main(words: Sequence[str], folder: Path) -> int:
-    """Runs `docker WORDS…` and returns the exit code. `-H` names a node or an address."""
+    """Run `docker WORDS…`; the exit code. `-H` takes a node's name or an address."""
     name, words = split_host(list(words))
     host, tty = host_of(name, folder), sys.stdout.isatty()
     try:

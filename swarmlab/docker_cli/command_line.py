@@ -1,4 +1,4 @@
-"""`run`: one docker command line from words to exit code."""
+"""Runs one docker command line: finds the command, parses its flags, calls its function."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from swarmlab.model.versions import DOCKER_VERSION
 VERSION = f"Docker version {DOCKER_VERSION}, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
 
-# Every command to the function that carries it out.
+# Command -> the function that carries it out.
 HANDLERS: dict[str, Handler] = {
     "config create": partial(objects.create, kind="config"),
     "config inspect": partial(objects.inspect, kind="config"),
@@ -92,19 +92,19 @@ def run(
     progress: Progress | None = None,
     hints: bool = False,
 ) -> int:
-    """Runs `docker ARGV…` against `client` and returns the exit code.
+    """Run `docker ARGV…` against `client`; the exit code.
 
-    Prints to `out` and `err` what docker 28.2.2 prints; with `hints`, a line below an error that
-    says what was probably meant. `stdin` may be a function that reads it; `clock` and `sleep` make
-    time virtual; `host` is shown when no engine answers; `progress(done, wanted, text)` is called
-    while a service converges.
+    Prints to `out` and `err` what docker 28.2.2 prints; `hints` adds a line below an error about
+    its probable cause. `stdin` may be a function that reads it; `clock` and `sleep` make time
+    virtual; `host` is shown when no engine answers; `progress(done, total, text)` is called while
+    a service converges.
     """
-    given: list[bytes] = [stdin] if isinstance(stdin, bytes) else []
+    data: list[bytes] = [stdin] if isinstance(stdin, bytes) else []
 
     def read_stdin() -> bytes:
-        if callable(stdin) and not given:
-            given.append(stdin())
-        return given[0]
+        if callable(stdin) and not data:
+            data.append(stdin())
+        return data[0]
 
     session = Session(
         client=client, out=out, err=err, read_stdin=read_stdin, tty=tty, width=width, host=host,
@@ -118,7 +118,7 @@ def run(
         fault, code = str(error), error.code
     if fault:
         session.warn(fault)
-    if hints and (hint := hint_for(words, fault, given[0] if given else b"")):
+    if hints and (hint := hint_for(words, fault, data[0] if data else b"")):
         session.warn(f"hint: {hint}")
     return code
 

@@ -25,11 +25,11 @@ def ps(session: Session, arguments: Arguments) -> None:
         filters=arguments.filters(),
     )
     columns = listings()["ps"].template + "\t{{.Size}}" if arguments["size"] else ""
-    rows = [_row(container, whole=arguments["no-trunc"]) for container in containers or []]
+    rows = [_row(container, no_trunc=arguments["no-trunc"]) for container in containers or []]
     write_list(session, arguments, "ps", rows, columns=columns)
 
 
-def _row(container: Json, *, whole: bool) -> Json:
+def _row(container: Json, *, no_trunc: bool) -> Json:
     """`container` with the values of columns that no template expression gives."""
     names = [name.removeprefix("/") for name in container.get("Names") or []]
     mounts = container.get("Mounts") or []
@@ -38,10 +38,10 @@ def _row(container: Json, *, whole: bool) -> Json:
     image = container["Image"]
     unnamed = short_id(container.get("ImageID", "")) == short_id(image)
     return container | {
-        "Image": short_id(image) if unnamed and not whole else image or "<no image>",
-        "names": ",".join(names if whole else [n for n in names if "/" not in n][:1] or names),
+        "Image": short_id(image) if unnamed and not no_trunc else image or "<no image>",
+        "names": ",".join(names if no_trunc else [n for n in names if "/" not in n][:1] or names),
         "size": f"{written} (virtual {decimal_size(total)})" if total else written,
-        "mounts": ",".join(name if whole else ellipsis(name, 15) for name in volumes),
+        "mounts": ",".join(name if no_trunc else ellipsis(name, 15) for name in volumes),
         "volumes": str(sum(mount.get("Driver") == "local" for mount in mounts)),
         "networks": ",".join(dig(container, "NetworkSettings.Networks", {})),
     }

@@ -60,8 +60,8 @@ def listings() -> dict[str, Listing]:
     return lists
 
 
-def functions(session: Session, *, whole: bool) -> dict[str, Callable[..., Any]]:
-    """The functions that tables.txt and pretty.txt call; `whole` is `--no-trunc`."""
+def functions(session: Session, *, no_trunc: bool) -> dict[str, Callable[..., Any]]:
+    """The functions that tables.txt and pretty.txt call; `no_trunc`: do not shorten."""
     return FUNCTIONS | {
         "ago": lambda stamp: f"{human_duration(session.clock() - unix_seconds(stamp))} ago",
         "addresses": lambda managers: sorted(manager["Addr"] for manager in managers),
@@ -71,14 +71,14 @@ def functions(session: Session, *, whole: bool) -> dict[str, Callable[..., Any]]
         "containerports": lambda entries: ports.show_container_ports(entries or []),
         "count": lambda number: "N/A" if number == -1 else str(number),
         "cpus": lambda nanos: f"{(nanos or 0) / 10**9:.10g}",
-        "cut": lambda line, width: line if whole else text.ellipsis(str(line or ""), width),
+        "cut": lambda line, width: line if no_trunc else text.ellipsis(str(line or ""), width),
         "duration": lambda ns: go_duration(ns or 0),
         "gotime": text.go_time,
         "has": lambda mapping, name: mapping.get(name) is not None,
         "hostports": lambda entries: ports.show_host_ports(entries or []),
         "human": lambda ns: human_duration((ns or 0) / 10**9),
-        "id": lambda line: line if whole else text.short_id(line),
-        "image": lambda name: name if whole else text.image_name(str(name or "")),
+        "id": lambda line: line if no_trunc else text.short_id(line),
+        "image": lambda name: name if no_trunc else text.image_name(str(name or "")),
         "localtime": text.local_time,
         "marked": lambda line: f'"{line}"' if line else "",
         "memory": lambda size: binary_size(size) if size else "",
@@ -129,7 +129,7 @@ def write_list(
     table = source.startswith("table")
     source = "{{json .}}" if source == "json" else source.removeprefix("table").strip(" ")
     source = source.replace("\\t", "\t").replace("\\n", "\n")
-    called = functions(session, whole=bool(given.get("no-trunc")))
+    called = functions(session, no_trunc=bool(given.get("no-trunc")))
     values = {column: expression(value, called) for column, value in listing.values.items()}
     try:
         template = Template(source)
@@ -155,7 +155,7 @@ def pretty(session: Session, name: str, item: Json) -> str:
     """An API object in the template `name` of pretty.txt."""
     blocks = re.split(r"^== (.+)\n", (HERE / "pretty.txt").read_text(), flags=re.MULTILINE)
     source = dict(zip(blocks[1::2], blocks[2::2], strict=True))[name].rstrip("\n")
-    return Template(source, functions(session, whole=True)).render(item) + "\n"
+    return Template(source, functions(session, no_trunc=True)).render(item) + "\n"
 
 
 def write_inspect(

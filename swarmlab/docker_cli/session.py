@@ -1,4 +1,4 @@
-"""One run of `docker`: where it prints, how it waits, and the Engine API it speaks to."""
+"""One run of `docker`: its output, its clock, and its requests to the Engine API."""
 
 import json
 import struct
@@ -30,7 +30,7 @@ class CliError(Exception):
 
 
 class ApiError(CliError):
-    """An error answer of the engine, in its own words."""
+    """The engine's own error."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(f"Error response from daemon: {text}")

@@ -22,7 +22,7 @@ def local_time(seconds: float) -> str:
 
 
 def capitalize(text: str) -> str:
-    """First letter large, all others small; a letter alone stays small, as in docker."""
+    """First letter in upper case, the others in lower case; a single letter in lower case."""
     return text.capitalize() if len(text) > 1 else text.lower()
 
 
@@ -32,7 +32,7 @@ def ellipsis(text: str, width: int) -> str:
 
 
 def short_id(text: str) -> str:
-    """The first 12 characters of an ID, its `sha256:` set aside."""
+    """The first 12 characters of an ID without its `sha256:`."""
     return text.rpartition(":")[2][:12]
 
 
