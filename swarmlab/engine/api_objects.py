@@ -10,103 +10,88 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from swarmlab import model
 from swarmlab.engine import filters, specs, streams, wire
 from swarmlab.engine.api_networks import resolve
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.manager.store import find
 from swarmlab.manager.tasks import is_clean
-from swarmlab.model import (
-    Config,
-    ManagerStatus,
-    Node,
-    Secret,
-    Service,
-    ServiceSpec,
-    StoreObject,
-    Task,
-    TaskSpec,
-    messages,
-)
+from swarmlab.model import messages
 from swarmlab.worker.containers import ADJECTIVES, PEOPLE
 
 Tests = dict[str, filters.Test]
 Show = Callable[..., Any]
+Kind = type[model.StoreObject]
 
 
-def _list(kind: type[StoreObject], tests: Tests, show: Show, request: ApiRequest) -> Any:
+def _list(kind: Kind, tests: Tests, show: Show, request: ApiRequest, *others: type[Any]) -> Any:
+    """The objects that pass the filters; `show` is given all objects of `others` too."""
     criteria = request.filters(tests)
-    (objects,) = request.list(kind)
-    return [show(object, request.time) for object in criteria.keep(objects, tests)]
+    objects, *more = request.list(kind, *others)
+    return [show(object, request.time, *more) for object in criteria.keep(objects, tests)]
 
 
-def _inspect(kind: type[StoreObject], show: Show, request: ApiRequest, ref: str) -> Any:
+def _inspect(kind: Kind, show: Show, request: ApiRequest, ref: str) -> Any:
     return show(request.get(kind, ref), request.time)
 
 
-def _remove(
-    kind: type[StoreObject], command: type[messages.Remove], request: ApiRequest, ref: str
-) -> None:
+def _remove(kind: Kind, command: type[messages.Remove], request: ApiRequest, ref: str) -> None:
     request.control(command(request.get(kind, ref).id))
 
 
 # -- secrets and configs --------------------------------------------------------------------------
-def _create(
-    kind: type[StoreObject], command: type[messages.CreateFile], request: ApiRequest
-) -> Any:
+def _create(kind: Kind, command: type[messages.CreateFile], request: ApiRequest) -> Any:
     spec, data = specs.data_spec(request.body(), kind.table)
     return {"ID": request.control(command(spec, data or b""))}
 
 
 def _update(
-    kind: type[StoreObject], command: type[messages.UpdateLabels], request: ApiRequest, ref: str
+    kind: Kind, command: type[messages.UpdateLabels], request: ApiRequest, ref: str
 ) -> None:
     spec, data = specs.data_spec(request.body(), kind.table)
     version = request.object_version(kind.table)
     request.control(command(request.get(kind, ref).id, version, spec, data))
 
 
-list_secrets = partial(_list, Secret, filters.SECRET, wire.secret)
-inspect_secret = partial(_inspect, Secret, wire.secret)
-create_secret = partial(_create, Secret, messages.CreateSecret)
-update_secret = partial(_update, Secret, messages.UpdateSecretLabels)
-remove_secret = partial(_remove, Secret, messages.RemoveSecret)
+list_secrets = partial(_list, model.Secret, filters.SECRET, wire.secret)
+inspect_secret = partial(_inspect, model.Secret, wire.secret)
+create_secret = partial(_create, model.Secret, messages.CreateSecret)
+update_secret = partial(_update, model.Secret, messages.UpdateSecretLabels)
+remove_secret = partial(_remove, model.Secret, messages.RemoveSecret)
 
-list_configs = partial(_list, Config, filters.NAMED, wire.config)
-inspect_config = partial(_inspect, Config, wire.config)
-create_config = partial(_create, Config, messages.CreateConfig)
-update_config = partial(_update, Config, messages.UpdateConfigLabels)
-remove_config = partial(_remove, Config, messages.RemoveConfig)
+list_configs = partial(_list, model.Config, filters.NAMED, wire.config)
+inspect_config = partial(_inspect, model.Config, wire.config)
+create_config = partial(_create, model.Config, messages.CreateConfig)
+update_config = partial(_update, model.Config, messages.UpdateConfigLabels)
+remove_config = partial(_remove, model.Config, messages.RemoveConfig)
 
 
 # -- nodes ----------------------------------------------------------------------------------------
 def list_nodes(request: ApiRequest) -> Any:
-    criteria = request.filters(filters.NODE)
-    nodes, managers = request.list(Node, ManagerStatus)
-    kept = criteria.keep(nodes, filters.NODE)
-    return [wire.node(node, request.time, managers) for node in kept]
+    return _list(model.Node, filters.NODE, wire.node, request, model.ManagerStatus)
 
 
 def inspect_node(request: ApiRequest, ref: str) -> Any:
-    return wire.node(request.get(Node, ref), request.time, *request.list(ManagerStatus))
+    return wire.node(request.get(model.Node, ref), request.time, *request.list(model.ManagerStatus))
 
 
 def update_node(request: ApiRequest, ref: str) -> None:
     spec, version = specs.node_spec(request.body()), request.object_version("node")
-    request.control(messages.UpdateNode(request.get(Node, ref).id, version, spec))
+    request.control(messages.UpdateNode(request.get(model.Node, ref).id, version, spec))
 
 
 def remove_node(request: ApiRequest, ref: str) -> None:
-    request.control(messages.RemoveNode(request.get(Node, ref).id, request.flag("force")))
+    request.control(messages.RemoveNode(request.get(model.Node, ref).id, request.flag("force")))
 
 
 # -- services -------------------------------------------------------------------------------------
 def list_services(request: ApiRequest) -> Any:
     if not request.strict_flag("status"):
-        return _list(Service, filters.SERVICE, wire.service, request)
+        return _list(model.Service, filters.SERVICE, wire.service, request)
     criteria = request.filters(filters.SERVICE)
-    services, tasks = request.list(Service, Task)
-    of_service: defaultdict[str, list[Task]] = defaultdict(list)
+    services, tasks = request.list(model.Service, model.Task)
+    of_service: defaultdict[str, list[model.Task]] = defaultdict(list)
     for task in tasks:
         of_service[task.service_id].append(task)
     return [
@@ -117,13 +102,13 @@ def list_services(request: ApiRequest) -> Any:
 
 def inspect_service(request: ApiRequest, ref: str) -> Any:
     insert_defaults = request.strict_flag("insertDefaults")
-    answer = wire.service(request.get(Service, ref), request.time)
+    answer = wire.service(request.get(model.Service, ref), request.time)
     if insert_defaults:
         answer["Spec"] = specs.with_defaults(answer["Spec"])
     return answer
 
 
-def _service_spec(request: ApiRequest) -> ServiceSpec:
+def _service_spec(request: ApiRequest) -> model.ServiceSpec:
     request.must_be_manager()
     rng = request.engine.machine.simulation.rng
 
@@ -147,19 +132,19 @@ def update_service(request: ApiRequest, ref: str) -> Any:
         raise EngineFault(f"unrecognized rollback option {rollback}")
     if auth not in ("", "spec", "previous-spec"):
         raise BadParameter(f"invalid registryAuthFrom '{auth}'")
-    id = request.get(Service, ref).id
+    id = request.get(model.Service, ref).id
     request.control(messages.UpdateService(id, version, spec, rollback == "previous"))
     return {"Warnings": None}
 
 
-remove_service = partial(_remove, Service, messages.RemoveService)
+remove_service = partial(_remove, model.Service, messages.RemoveService)
 
 
 def service_logs(request: ApiRequest, ref: str) -> Any:
-    service = request.get(Service, ref)
+    service = request.get(model.Service, ref)
 
-    def tasks_now() -> list[Task]:
-        return [task for task in request.list(Task)[0] if task.service_id == service.id]
+    def tasks_now() -> list[model.Task]:
+        return [task for task in request.list(model.Task)[0] if task.service_id == service.id]
 
     return _logs(request, service.spec.task, tasks_now)
 
@@ -167,8 +152,8 @@ def service_logs(request: ApiRequest, ref: str) -> Any:
 # -- tasks ----------------------------------------------------------------------------------------
 def list_tasks(request: ApiRequest) -> Any:
     criteria = request.filters((*filters.TASK, "_up-to-date"))
-    tasks, services, nodes = request.list(Task, Service, Node)
-    for key, kind, objects in (("service", Service, services), ("node", Node, nodes)):
+    tasks, services, nodes = request.list(model.Task, model.Service, model.Node)
+    for key, kind, objects in (("service", model.Service, services), ("node", model.Node, nodes)):
         if key in criteria:
             criteria[key] = tuple(find(kind, ref, objects).id for ref in criteria[key])
     kept = criteria.keep(tasks, filters.TASK)
@@ -184,16 +169,16 @@ def list_tasks(request: ApiRequest) -> Any:
     return [wire.task(task, request.time) for task in kept]
 
 
-inspect_task = partial(_inspect, Task, wire.task)
+inspect_task = partial(_inspect, model.Task, wire.task)
 
 
 def task_logs(request: ApiRequest, ref: str) -> Any:
-    task = request.get(Task, ref)
+    task = request.get(model.Task, ref)
     return _logs(request, task.spec, lambda: [task])
 
 
 # -- logs -----------------------------------------------------------------------------------------
-def _source(request: ApiRequest, task: Task) -> streams.Source | None:
+def _source(request: ApiRequest, task: model.Task) -> streams.Source | None:
     """The task's container, wherever it is; None when that node cannot be reached.
 
     SwarmKit's log broker asks the agents; here the manager looks for itself.
@@ -211,7 +196,7 @@ def _source(request: ApiRequest, task: Task) -> streams.Source | None:
     return None
 
 
-def _logs(request: ApiRequest, spec: TaskSpec, tasks: Callable[[], list[Task]]) -> Any:
+def _logs(request: ApiRequest, spec: model.TaskSpec, tasks: Callable[[], list[model.Task]]) -> Any:
     def sources() -> list[streams.Source]:
         return [source for task in tasks() if (source := _source(request, task))]
 

@@ -104,23 +104,9 @@ class Credentials:
         other, now_ns = self.machine.network.machines[source], self.machine.simulation.now_ns
         try:
             peer = verify(other.presents, self.machine.trusts, now_ns)
-            me = verify(self.machine.presents, other.trusts, now_ns)
-            if peer.cluster_id != me.cluster_id:
-                raise PermissionDenied(
-                    "Permission denied: remote certificate not part of organization: "
-                    f"{me.cluster_id}"
-                )
-            if peer.node_id in removed:
-                raise PermissionDenied(
-                    f"Permission denied: node {peer.node_id} was removed from swarm"
-                )
-            managers_only = body is None or isinstance(body, MANAGERS_ONLY)
-            of_another = isinstance(body, OWN_NODE_ONLY) and body.node_id != peer.node_id
-            if peer.role is not Role.MANAGER and (managers_only or of_another):
-                raise PermissionDenied(
-                    "Permission denied: unauthorized peer role: rpc error: code = PermissionDenied "
-                    "desc = Permission denied: remote certificate not part of OUs: [swarm-manager]"
-                )
+            own = verify(self.machine.presents, other.trusts, now_ns)
+            if reason := _reason_to_refuse(peer, own, body, removed):
+                raise PermissionDenied(f"Permission denied: {reason}")
         except PermissionDenied as error:
             why = str(error.args[0])
             if self._last_refusal.get(source) != why:
@@ -129,3 +115,21 @@ class Credentials:
             raise
         self._last_refusal.pop(source, None)
         return peer
+
+
+def _reason_to_refuse(
+    peer: Peer, own: Peer, body: messages.Message | None, removed: tuple[str, ...]
+) -> str:
+    """Why `peer` may not send `body`; empty when it may. Source: swarmkit ca/auth.go."""
+    if peer.cluster_id != own.cluster_id:
+        return f"remote certificate not part of organization: {own.cluster_id}"
+    if peer.node_id in removed:
+        return f"node {peer.node_id} was removed from swarm"
+    managers_only = body is None or isinstance(body, MANAGERS_ONLY)
+    of_another = isinstance(body, OWN_NODE_ONLY) and body.node_id != peer.node_id
+    if peer.role is not Role.MANAGER and (managers_only or of_another):
+        return (
+            "unauthorized peer role: rpc error: code = PermissionDenied desc = Permission denied: "
+            "remote certificate not part of OUs: [swarm-manager]"
+        )
+    return ""

@@ -13,7 +13,7 @@ from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
-from swarmlab.engine.routes import answer, error_response
+from swarmlab.engine.routes import error_response, handle
 from swarmlab.engine.streams import POLL_NS, Hijack, Pieces
 from swarmlab.simulation import S
 
@@ -94,10 +94,10 @@ def respond(
     else:
         with clock.lock:
             clock.begin_request()
-            answered = answer(engine, clock, request)
-        if isinstance(answered, Hijack):
-            return answered
-        response = answered
+            reply = handle(engine, clock, request)
+        if isinstance(reply, Hijack):
+            return reply
+        response = reply
     headers = list(response.headers.items())
     if not response.is_streamed:
         body = b"" if request.method == "HEAD" else response.get_data()

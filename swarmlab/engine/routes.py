@@ -1,7 +1,7 @@
-"""The Docker Engine API, as a table: what is asked, who answers, and with which status.
+"""The routes of the Docker Engine API: method, path, handler, and status of success.
 
-`answer` takes one HTTP request to one engine and gives the response. A handler gets an `ApiRequest`
-and the path's parts; it returns what becomes JSON, or a ready response, or raises a SwarmError.
+`handle` passes a request to its handler, which gets an `ApiRequest` and the variable parts of the
+path; it returns a value that becomes JSON, or a response, or raises a SwarmError.
 Source: moby daemon/server/router/*, daemon/server/middleware/version.go.
 """
 
@@ -118,27 +118,27 @@ MAP = Map(
 
 def _unversioned(path: str) -> tuple[str, str]:
     """The path without its `/v1.50`, and that version."""
-    found = re.match(r"/v(\d{1,4}\.\d{1,4})(?=/)", path)
-    if found is None:
+    match = re.match(r"/v(\d{1,4}\.\d{1,4})(?=/)", path)
+    if match is None:
         return path, API_VERSION
-    version = found[1]
-    least, asked, most = (
+    version = match[1]
+    lowest, requested, highest = (
         tuple(map(int, text.split("."))) for text in (API_VERSION_MIN, version, API_VERSION)
     )
-    if asked > most:
+    if requested > highest:
         raise BadParameter(
             f"client version {version} is too new. Maximum supported API version is {API_VERSION}"
         )
-    if asked < least:
+    if requested < lowest:
         raise BadParameter(
             f"client version {version} is too old. Minimum supported API version is"
             f" {API_VERSION_MIN}, please upgrade your client to a newer version"
         )
-    return path[found.end() :], version
+    return path[match.end() :], version
 
 
-def answer(engine: Engine, clock: ClockDriver, request: Request) -> Response | Hijack:
-    """One request to one engine, answered; the caller holds the clock's lock."""
+def handle(engine: Engine, clock: ClockDriver, request: Request) -> Response | Hijack:
+    """Handle one request to an engine; the caller holds the clock's lock."""
     try:
         path, version = _unversioned(request.path)
         try:
@@ -153,7 +153,7 @@ def answer(engine: Engine, clock: ClockDriver, request: Request) -> Response | H
         response = error_response(int(error.status), str(error))
     except EngineGone:
         raise
-    except Exception:  # our own mistake: say so to the client, keep serving
+    except Exception:  # a bug: report it to the client, keep serving
         logging.getLogger("swarmlab").exception("%s %s", request.method, request.path)
         response = error_response(500, "internal error; see the log")
     response.headers.extend(HEADERS)

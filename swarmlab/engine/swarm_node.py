@@ -13,20 +13,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from swarmlab import errors
 from swarmlab.engine import join
 from swarmlab.engine.credentials import Credentials
 from swarmlab.engine.leave import LOCKED_LEAVE, fail_leave
 from swarmlab.engine.renewer import Renewer
-from swarmlab.errors import (
-    LOCKED,
-    NOT_IN_SWARM,
-    Conflict,
-    NotAvailable,
-    NotLeader,
-    PermissionDenied,
-    SwarmError,
-    Unavailable,
-)
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.ca.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.manager import Manager
@@ -83,7 +74,7 @@ class SwarmNode(ABC):
 
     @property
     def swarm_error(self) -> str:
-        return {"locked": LOCKED, "error": self._fault}.get(self.swarm_state, "")
+        return {"locked": errors.LOCKED, "error": self._fault}.get(self.swarm_state, "")
 
     @property
     def node_id(self) -> str:
@@ -118,7 +109,7 @@ class SwarmNode(ABC):
             self.credentials.own_peer()
             if identity.raft_id:
                 self._run_manager(self._storage())
-        except PermissionDenied:
+        except errors.PermissionDenied:
             self._fault = EXPIRED
         except (DamagedFile, WrongKey) as damage:
             self._fault = f"swarm component could not be started: {damage}"
@@ -162,7 +153,7 @@ class SwarmNode(ABC):
     def receive(self, source: str, message: Any) -> None:
         try:
             self.credentials.authorize(source, None, self._removed_ids())
-        except PermissionDenied:
+        except errors.PermissionDenied:
             return
         if isinstance(message, messages.SessionChanged | messages.Assignments):
             if self.agent is not None:
@@ -174,7 +165,7 @@ class SwarmNode(ABC):
         if isinstance(body, messages.Ping):
             return True
         if self.rpc_server is None:
-            raise NotLeader
+            raise errors.NotLeader
         if not isinstance(body, messages.GetRootCertificate | messages.IssueCertificate):
             self.credentials.authorize(source, body, self._removed_ids())
         return self.rpc_server.serve(source, body)
@@ -221,7 +212,7 @@ class SwarmNode(ABC):
     def _force_new_cluster(self, request: Document) -> Call:
         """Restart as the only manager, with everything that was committed."""
         if self.manager is None or self.identity is None or self.agent is None:
-            raise NotAvailable(NOT_IN_SWARM)
+            raise errors.NotAvailable(errors.NOT_IN_SWARM)
         self.agent.stop()
         self.manager.stop()
         storage = self._storage()
@@ -258,7 +249,7 @@ class SwarmNode(ABC):
     def _join_raft(self, remote: str) -> None:
         """Ask the manager at `remote` to become a voter; on failure retry with another one."""
         assert self.identity is not None
-        target, reply = self.machine.peer(remote), Call().fail(Unavailable())
+        target, reply = self.machine.peer(remote), Call().fail(errors.Unavailable())
         body = messages.JoinRaft(self.identity.node_id, self.identity.address)
         if target is not None and target is not self.machine:
             reply = self.machine.call(target.name, body, timeout_ns=25 * S)
@@ -282,7 +273,7 @@ class SwarmNode(ABC):
         if self.agent is None:
             self._run_agent()
 
-    def _finish_join(self, error: SwarmError | None = None) -> None:
+    def _finish_join(self, error: errors.SwarmError | None = None) -> None:
         """The init or join in progress succeeded, or failed with `error`."""
         call, self.pending_call = self.pending_call, None
         if call is not None and error is not None:
@@ -335,9 +326,9 @@ class SwarmNode(ABC):
         """Read the keys with the unlock key, and start the manager and the agent."""
         unlock_key_bytes(key)
         if self.identity is None:
-            raise NotAvailable(NOT_IN_SWARM)
+            raise errors.NotAvailable(errors.NOT_IN_SWARM)
         if self.swarm_state != "locked":
-            raise Conflict("swarm is not locked")
+            raise errors.Conflict("swarm is not locked")
         self._start_from_disk(key.strip())
         return Call().resolve()
 
@@ -345,10 +336,10 @@ class SwarmNode(ABC):
     def swarm_leave(self, force: bool) -> Call:
         """Leave the swarm; a manager only by force, and it stays a Raft member, unreachable."""
         if self.identity is None and self.pending_call is None:
-            raise NotAvailable("This node is not part of a swarm")
+            raise errors.NotAvailable("This node is not part of a swarm")
         call = Call()
         if self.swarm_state == "locked" and not force:
-            raise NotAvailable(LOCKED_LEAVE)
+            raise errors.NotAvailable(LOCKED_LEAVE)
         if self.manager is None or force:
             self._leave()
             return call.resolve()

@@ -13,21 +13,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from swarmlab import model
 from swarmlab.manager.ca.certificates import public_key_of
-from swarmlab.model import (
-    EMPTY,
-    Cluster,
-    Config,
-    Document,
-    ManagerStatus,
-    Node,
-    Secret,
-    Service,
-    StoreObject,
-    SwarmNetwork,
-    Task,
-    TaskState,
-)
+from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import EPOCH_NS
 
 Json = dict[str, Any]
@@ -53,7 +41,7 @@ def present(**fields: Any) -> Json:
     return {key: value for key, value in fields.items() if value is not None and value != ""}
 
 
-def envelope(object: StoreObject, at: Time) -> Json:
+def envelope(object: model.StoreObject, at: Time) -> Json:
     return {
         "ID": object.id,
         "Version": {"Index": object.version},
@@ -81,7 +69,7 @@ def tls_info(root_certificate: str, issuer_key: bytes = b"") -> Document:
     )
 
 
-def cluster_info(cluster: Cluster, at: Time) -> Json:
+def cluster_info(cluster: model.Cluster, at: Time) -> Json:
     """The swarm as in /info: all fields but the join tokens."""
     rotation = cluster.rotation
     issuer = public_key_of(rotation.certificate) if rotation is not None else b""
@@ -96,13 +84,13 @@ def cluster_info(cluster: Cluster, at: Time) -> Json:
     }
 
 
-def swarm(cluster: Cluster, at: Time) -> Json:
+def swarm(cluster: model.Cluster, at: Time) -> Json:
     tokens = {"Worker": cluster.worker_token, "Manager": cluster.manager_token}
     return {**cluster_info(cluster, at), "JoinTokens": tokens}
 
 
 # -- nodes ---------------------------------------------------------------------------------------
-def node(node: Node, at: Time, managers: Iterable[ManagerStatus]) -> Json:
+def node(node: model.Node, at: Time, managers: Iterable[model.ManagerStatus]) -> Json:
     status = present(State=node.status.state, Message=node.status.message, Addr=node.status.addr)
     answer = {
         **envelope(node, at),
@@ -116,12 +104,12 @@ def node(node: Node, at: Time, managers: Iterable[ManagerStatus]) -> Json:
     return answer
 
 
-def manager_status(status: ManagerStatus) -> Json:
+def manager_status(status: model.ManagerStatus) -> Json:
     return present(Leader=status.leader or None, Reachability=status.reachability, Addr=status.addr)
 
 
 # -- services ------------------------------------------------------------------------------------
-def service(service: Service, at: Time, status: Json | None = None) -> Json:
+def service(service: model.Service, at: Time, status: Json | None = None) -> Json:
     """A service; `status` is the count of its tasks, for requests that ask for it."""
     document = {
         **envelope(service, at),
@@ -144,7 +132,7 @@ def service(service: Service, at: Time, status: Json | None = None) -> Json:
     return document
 
 
-def service_status(service: Service, tasks: Iterable[Task]) -> Json:
+def service_status(service: model.Service, tasks: Iterable[model.Task]) -> Json:
     """How many tasks of a service run, should run, and (in a job's current iteration) are complete.
 
     A task counts as running when it was last observed so, on down nodes too. Source: swarmkit
@@ -152,20 +140,20 @@ def service_status(service: Service, tasks: Iterable[Task]) -> Json:
     """
     mode, job = service.spec.mode, "job" in service.spec.mode
     current = [t for t in tasks if not job or (t.job_iteration or 0) == service.job_iteration]
-    complete = sum(t.state == TaskState.COMPLETE for t in current) if job else 0
+    complete = sum(t.state == model.TaskState.COMPLETE for t in current) if job else 0
     if mode == "replicated":
         desired = service.spec.replicas
     elif mode == "replicated-job":
         desired = service.spec.at("Mode", "ReplicatedJob", "MaxConcurrent", default=0)
     else:
-        goal = TaskState.COMPLETE if job else TaskState.RUNNING
-        desired = sum(t.desired == goal and t.state != TaskState.COMPLETE for t in current)
-    running = sum(t.state == TaskState.RUNNING for t in current)
+        goal = model.TaskState.COMPLETE if job else model.TaskState.RUNNING
+        desired = sum(t.desired == goal and t.state != model.TaskState.COMPLETE for t in current)
+    running = sum(t.state == model.TaskState.RUNNING for t in current)
     return {"RunningTasks": running, "DesiredTasks": desired, "CompletedTasks": complete}
 
 
 # -- tasks ---------------------------------------------------------------------------------------
-def task(task: Task, at: Time) -> Json:
+def task(task: model.Task, at: Time) -> Json:
     status, iteration = task.status, task.job_iteration
     return {
         **envelope(task, at),
@@ -194,16 +182,16 @@ def task(task: Task, at: Time) -> Json:
 
 
 # -- secrets, configs, networks -------------------------------------------------------------------
-def secret(secret: Secret, at: Time) -> Json:
+def secret(secret: model.Secret, at: Time) -> Json:
     return {**envelope(secret, at), "Spec": secret.spec}
 
 
-def config(config: Config, at: Time) -> Json:
+def config(config: model.Config, at: Time) -> Json:
     data = base64.b64encode(config.data).decode()
     return {**envelope(config, at), "Spec": {**config.spec, "Data": data}}
 
 
-def network(network: SwarmNetwork, at: Time) -> Json:
+def network(network: model.SwarmNetwork, at: Time) -> Json:
     """A network of the swarm, or a local one of an engine."""
     spec = network.spec
     scope = spec.get("Scope", "swarm")
@@ -224,12 +212,12 @@ def network(network: SwarmNetwork, at: Time) -> Json:
 
 
 # -- events --------------------------------------------------------------------------------------
-def _event_fields(object: StoreObject) -> dict[str, str]:
+def _event_fields(object: model.StoreObject) -> dict[str, str]:
     """The fields whose old and new values are attributes of an update event."""
-    if isinstance(object, Node):
+    if isinstance(object, model.Node):
         spec, state = object.spec, str(object.status.state)
         return {"availability": str(spec.availability), "role": str(spec.role), "state": state}
-    if isinstance(object, Service):
+    if isinstance(object, model.Service):
         state = str(object.update_status.state) if object.update_status else ""
         replicas = str(object.spec.replicas) if object.spec.mode == "replicated" else ""
         return {"image": object.spec.task.image, "replicas": replicas, "updatestate": state}
@@ -237,7 +225,7 @@ def _event_fields(object: StoreObject) -> dict[str, str]:
 
 
 def swarm_event(
-    change_kind: str, old: StoreObject | None, new: StoreObject | None
+    change_kind: str, old: model.StoreObject | None, new: model.StoreObject | None
 ) -> Document | None:
     """The event for a change in the store; `change_kind` is "create", "update" or "remove".
 
@@ -245,7 +233,9 @@ def swarm_event(
     daemon/events.go, generateClusterEvent.
     """
     object = new or old
-    if not isinstance(object, (Node, Service, Secret, Config, SwarmNetwork)):
+    if not isinstance(
+        object, (model.Node, model.Service, model.Secret, model.Config, model.SwarmNetwork)
+    ):
         return None
     attributes = {"name": object.name}
     before, after = _event_fields(old or object), _event_fields(object)
