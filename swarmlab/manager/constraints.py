@@ -1,8 +1,8 @@
 """Placement constraints: `node.labels.az==sa-east-1`.
 
-Whole-string, case-insensitive equality: no globs, no regular expressions, although the characters
-are accepted. A key nobody knows never matches, with either operator. Source: swarmkit
-manager/constraint/constraint.go.
+Values are compared as whole strings, regardless of case: no globs and no regular expressions,
+although their characters are accepted. An unknown key never matches, with either operator.
+Source: swarmkit manager/constraint/constraint.go.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Constraint:
 
 
 def parse(expressions: Iterable[str]) -> tuple[Constraint, ...]:
-    """The constraints that the expressions state; raises Unknown (HTTP 500) in SwarmKit's words."""
+    """Parse constraint expressions; raises Unknown (HTTP 500) with SwarmKit's messages."""
     constraints = []
     for expression in expressions:
         operator = "==" if "==" in expression else "!="
-        key, found, value = (part.strip() for part in expression.partition(operator))
-        if not found:
+        key, separator, value = (part.strip() for part in expression.partition(operator))
+        if not separator:
             raise Unknown("constraint expected one operator from ==, !=")
         if not KEY.match(key):
             raise Unknown(f"key '{key}' is invalid")
@@ -47,9 +47,9 @@ def parse(expressions: Iterable[str]) -> tuple[Constraint, ...]:
 
 
 def label(node: Node, descriptor: str) -> str | None:
-    """What `node.labels.<name>` or `engine.labels.<name>` says of the node; None for another key.
+    """The node's value of `node.labels.<name>` or `engine.labels.<name>`; None for another key.
 
-    The prefix may be in any case, the label's name may not; a missing label is the empty string.
+    The case of the prefix does not matter, that of the label does; a missing label is "".
     """
     lowered = descriptor.lower()
     if lowered.startswith(NODE_LABELS):
@@ -83,7 +83,7 @@ def _holds(constraint: Constraint, node: Node) -> bool:
             network = ipaddress.ip_network(constraint.value, strict=False)
             inside = ipaddress.ip_address(node.status.addr) in network
         except ValueError:
-            return False  # malformed: never matches, with either operator
+            return False  # malformed: it never matches, with either operator
         return inside is constraint.equal
     actual = _actual(node, constraint.key)
     if actual is None:

@@ -24,7 +24,7 @@ from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
 from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
 from swarmlab.manager.orchestrator.jobs import JobOrchestrator
 from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
-from swarmlab.manager.orchestrator.task_reaper import Reaper
+from swarmlab.manager.orchestrator.task_reaper import TaskReaper
 from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import (
@@ -153,7 +153,7 @@ class Manager:
             Scheduler(simulation, self.machine.name, view),
             self.dispatcher,
             ConstraintEnforcer(simulation, view),
-            Reaper(view),
+            TaskReaper(view),
             RootRotation(simulation, view),
             self._role_manager,
         ]

@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 
 class Change(NamedTuple):
-    """One write. For `REMOVE`, `object` is what is taken away."""
+    """One write. For `REMOVE`, `object` is the one that is removed."""
 
     action: Action
     object: StoreObject
@@ -108,11 +108,11 @@ class Store:
         return self.tables["task"]  # type: ignore[return-value]
 
     def tasks_of_service(self, service_id: str) -> list[Task]:
-        """A service's tasks, the history among them, in the order they were first stored."""
+        """A service's tasks, history included, in the order in which they were first stored."""
         return list(self._tasks_of_service.get(service_id, {}).values())
 
     def tasks_of_node(self, node_id: str) -> list[Task]:
-        """The tasks that have this node, in the order they got it."""
+        """The tasks assigned to this node, in the order of assignment."""
         return list(self._tasks_of_node.get(node_id, {}).values())
 
     def tasks_of_slot(self, task: Task) -> list[Task]:
@@ -123,25 +123,25 @@ class Store:
             if other.slot == task.slot and (task.slot or other.node_id == task.node_id)
         ]
 
-    # -- writing, by the log alone --------------------------------------------------
+    # -- writing, from the Raft log only --------------------------------------------
     def apply(
         self, index: int, changes: Iterable[Change]
     ) -> list[tuple[Change, StoreObject | None]]:
-        """Apply one entry; each change comes back with the object as it was before."""
+        """Apply one entry; returns each change with the object as it was before."""
         self.index = index
-        done: list[tuple[Change, StoreObject | None]] = []
+        applied: list[tuple[Change, StoreObject | None]] = []
         tables, put = self.tables, self._put
         for change in changes:
             action, object = change
             before = tables[object.table].get(object.id)
             if action is Action.REMOVE:
-                self._take(object.id, object.table)
+                self._remove(object.id, object.table)
             elif before is not None or action is Action.CREATE:
                 put(object, before)
             else:
-                continue  # updated by a write that raced with its removal
-            done.append((change, before))
-        return done
+                continue  # this update raced with the removal
+            applied.append((change, before))
+        return applied
 
     def _put(self, object: StoreObject, before: StoreObject | None = None) -> None:
         id = object.id
@@ -154,7 +154,7 @@ class Store:
             if isinstance(before, Task) and before.node_id != node_id and before.node_id:
                 self._tasks_of_node[before.node_id].pop(id, None)
 
-    def _take(self, id: str, table: str) -> None:
+    def _remove(self, id: str, table: str) -> None:
         object = self.tables[table].pop(id, None)
         if isinstance(object, Task):
             for index, key in (

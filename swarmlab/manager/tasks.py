@@ -1,8 +1,8 @@
-"""Slots, and the questions that all orchestrators ask of tasks and nodes.
+"""Helpers for tasks and their slots, shared by the control loops.
 
-A slot is a place of a service: all its tasks with one number (or, for a global service, on one
-node), the live one and the history. A task is never restarted and never moved: it is replaced in
-its slot. Source: swarmkit manager/orchestrator/{task,slot,service}.go, restart/restart.go.
+A slot holds all tasks of a service with one number (or, of a global service, on one node): the
+current one and its history. A task is never restarted and never moved: it is replaced in its slot.
+Source: swarmkit manager/orchestrator/{task,slot,service}.go, restart/restart.go.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def shut_down(tasks: Iterable[Task]) -> list[Change]:
 
 
 def is_invalid(node: Node | None) -> bool:
-    """Whether a node can keep no tasks: gone, down or drained; not unknown, not paused."""
+    """Whether a node can keep no tasks: removed, down or drained, but not unknown or paused."""
     return (
         node is None
         or node.status.state is NodeState.DOWN
@@ -81,7 +81,7 @@ def is_invalid(node: Node | None) -> bool:
 
 
 def should_restart_ever(task: Task) -> bool:
-    """What the task's own restart condition says of it now that it is over (attempts apart)."""
+    """Whether the restart condition of a task that has ended allows another (attempts apart)."""
     condition = task.spec.restart.condition
     job = task.job_iteration is not None
     if condition == "none":
@@ -100,27 +100,27 @@ def by_slot(tasks: Iterable[Task]) -> dict[int | str, list[Task]]:
 
 
 def runnable(tasks: Iterable[Task]) -> list[Task]:
-    """The tasks that are wanted."""
+    """The tasks whose desired state is RUNNING or earlier."""
     return [task for task in tasks if task.desired <= TaskState.RUNNING]
 
 
 def is_clean(task: Task, service: Service, node: Node | None) -> bool:
-    """Whether the task is what the service asks for now, so that an update may leave it alone.
+    """Whether the task runs what the service's current spec asks for, so needs no update.
 
-    Changed placement alone does not replace a task whose node still meets the constraints.
+    A changed placement alone does not outdate a task whose node still meets the constraints.
     """
     if task.spec_version == service.spec_version:
         return True
-    mine, theirs = service.spec.task, task.spec
-    if mine != theirs and node is not None:
-        rest_equal = mine.with_(Placement=None) == theirs.with_(Placement=None)
-        met = constraints.satisfied(constraints.parse(mine.constraints), node)
+    current, old = service.spec.task, task.spec
+    if current != old and node is not None:
+        rest_equal = current.with_(Placement=None) == old.with_(Placement=None)
+        met = constraints.satisfied(constraints.parse(current.constraints), node)
         if rest_equal and met:
             return True
     same_endpoint = (task.endpoint_spec or Document()) == (
         service.spec.get("EndpointSpec") or Document()
     )
-    return mine == theirs and same_endpoint
+    return current == old and same_endpoint
 
 
 def is_rolling_back(service: Service) -> bool:
@@ -129,5 +129,5 @@ def is_rolling_back(service: Service) -> bool:
 
 
 def history_limit(cluster: Cluster) -> int:
-    """How many tasks a slot keeps in all, the live one included; below 0: all of them."""
+    """How many tasks a slot keeps, the current one included; negative: all of them."""
     return int(cluster.spec.at("Orchestration", "TaskHistoryRetentionLimit", default=0))

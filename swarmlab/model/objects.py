@@ -1,7 +1,7 @@
-"""The nouns of Swarm: services, tasks, nodes and the rest, as frozen records.
+"""The objects in the store: services, tasks, nodes and the others, as frozen records.
 
-Three hands write, each its own part (SwarmKit's rule): `spec` is the user's, `desired` the
-manager's, `status` the worker's. Times are nanoseconds since the virtual epoch.
+As in SwarmKit each part has one writer: the user writes `spec`, the manager `desired`, the worker
+`status`. Times are nanoseconds since the virtual epoch.
 Source: swarmkit api/{objects,types}.proto.
 """
 
@@ -23,7 +23,7 @@ from swarmlab.model.specs import (
 
 # -- states ------------------------------------------------------------------------------------
 class TaskState(IntEnum):
-    """Where a task is in its life; a task only ever moves to a larger state."""
+    """The state of a task; a task only moves to a larger state."""
 
     NEW = 0
     PENDING = 64
@@ -63,7 +63,7 @@ class UpdateState(StrEnum):
 # -- objects in the store ------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class StoreObject:
-    """What every object in the store has. `version` is the Raft index at its last write's start."""
+    """The common fields. `version` is the Raft index when its last write was proposed."""
 
     table: ClassVar[str]
     id: str
@@ -83,7 +83,7 @@ class StoreObject:
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields changed: `dataclasses.replace`, ten times as fast.
 
-        Every write of the swarm makes such a copy. That is why these records have no slots.
+        Every write makes such a copy; for its sake these records have no slots.
         """
         copy = object.__new__(type(self))
         fields = copy.__dict__
@@ -115,7 +115,7 @@ class Service(StoreObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
-    """What was last observed of a task, and by whom."""
+    """What was last observed of a task."""
 
     state: TaskState
     timestamp_ns: int
@@ -123,16 +123,14 @@ class TaskStatus:
     err: str = ""
     container: Document | None = None  # Docker's ContainerStatus: ContainerID, PID, ExitCode
     ports: tuple[Document, ...] = ()  # host-mode ports in use
-    applied_ns: int | None = (
-        None  # when the dispatcher took the agent's report; None: not an agent's
-    )
+    applied_ns: int | None = None  # when the dispatcher stored it; None: not reported by an agent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(StoreObject):
     table = "task"
     service_id: str
-    service_name: str = ""  # as it was when the task was made, like everything from `spec` on
+    service_name: str = ""  # as of the task's creation, like `spec`
     service_labels: Document = EMPTY
     slot: int = 0  # from 1; 0 for a task of a global service
     node_id: str = ""  # empty until one is chosen
@@ -157,7 +155,7 @@ class Task(StoreObject):
 
     @property
     def stamp_ns(self) -> int:
-        """For ordering history: when a report was applied, else the status's own time."""
+        """The time by which history is ordered: when a report was stored, else the status's own."""
         applied_ns = self.status.applied_ns
         return self.status.timestamp_ns if applied_ns is None else applied_ns
 
@@ -211,7 +209,7 @@ class SwarmNetwork(StoreObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """A new root on its way in: nodes get certificates of it, cross-signed by the old one."""
+    """A root rotation in progress: nodes get certificates from the new root."""
 
     certificate: str = field(repr=False)
     key: str = field(repr=False)
@@ -226,7 +224,7 @@ class Cluster(StoreObject):
     worker_token: str = field(repr=False)
     manager_token: str = field(repr=False)
     root_certificate: str = field(repr=False)  # PEM
-    root_key: str = field(repr=False)  # PEM; it lies in Raft, and nowhere else
+    root_key: str = field(repr=False)  # PEM; stored in Raft only
     rotation: Rotation | None = None  # a root rotation that is under way
     unlock_key: str = field(default="", repr=False)  # empty: autolock is off
     default_address_pool: tuple[str, ...] = ("10.0.0.0/8",)
@@ -241,7 +239,7 @@ class Cluster(StoreObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerStatus:
-    """How the leader sees one member of the Raft group; never stored."""
+    """One member of the Raft group as the leader sees it; not stored."""
 
     node_id: str
     leader: bool

@@ -1,7 +1,7 @@
-"""Specs: what a user asked for, as the very JSON document that was sent, frozen.
+"""Specs: what a user asked for, as the JSON document that was sent, frozen.
 
-In Swarm presence counts: an explicit default is a change, an absent one is not. So a spec is kept
-as it came, and what the orchestrator needs is read through properties that fill in the defaults.
+In Swarm it matters whether a field is present: an explicit default is a change, an absent one is
+not. So a spec is stored as it was sent, and properties fill in the defaults for those who read it.
 Source: swarmkit api/specs.proto, api/defaults/service.go.
 """
 
@@ -47,7 +47,7 @@ class Document(dict[str, Any]):
         )
 
     def at(self, *path: str, default: Any = None) -> Any:
-        """The value at the end of `path`, or `default` where the path breaks off or holds null."""
+        """The value at `path`, or `default` where a key is missing or the value is null."""
         value: Any = self
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -107,7 +107,7 @@ class UpdateConfig:
 
     @classmethod
     def of(cls, document: Document | None) -> UpdateConfig:
-        """As the user wrote it; an object without Parallelism means 0, no object at all means 1."""
+        """From the user's object; without Parallelism it means 0, no object at all means 1."""
         document = UPDATE_DEFAULTS if document is None else document
         return cls(
             parallelism=document.at("Parallelism", default=0),
@@ -120,7 +120,7 @@ class UpdateConfig:
 
 
 class Reserved(NamedTuple):
-    """What a task keeps from others on its node."""
+    """What a task reserves on its node."""
 
     nano_cpus: int
     memory_bytes: int
@@ -160,8 +160,8 @@ class TaskSpec(Document):
     @property
     def preferences(self) -> tuple[str, ...]:
         """The descriptors to spread over, outermost first, such as `node.labels.az`."""
-        wanted = self.at("Placement", "Preferences", default=())
-        return tuple(p.at("Spread", "SpreadDescriptor", default="") for p in wanted)
+        preferences = self.at("Placement", "Preferences", default=())
+        return tuple(p.at("Spread", "SpreadDescriptor", default="") for p in preferences)
 
     @property
     def platforms(self) -> tuple[Document, ...]:
@@ -174,17 +174,17 @@ class TaskSpec(Document):
 
     @property
     def reserved(self) -> Reserved:
-        """Read once a spec: the scheduler asks for it a hundred thousand times a second."""
+        """Cached: the scheduler reads it a hundred thousand times a second."""
         try:
             return self._reserved
         except AttributeError:
-            asked = self.at("Resources", "Reservations", default=EMPTY)
-            found = Reserved(
-                int(asked.at("NanoCPUs", default=0)),
-                int(asked.at("MemoryBytes", default=0)),
-                tuple(asked.at("GenericResources", default=())),
+            document = self.at("Resources", "Reservations", default=EMPTY)
+            reserved = Reserved(
+                int(document.at("NanoCPUs", default=0)),
+                int(document.at("MemoryBytes", default=0)),
+                tuple(document.at("GenericResources", default=())),
             )
-            self._reserved = found if any(found) else NOTHING
+            self._reserved = reserved if any(reserved) else NOTHING
             return self._reserved
 
     @property
@@ -217,7 +217,7 @@ class TaskSpec(Document):
 
 
 class ServiceSpec(Document):
-    """What the user asked of a service."""
+    """The spec of a service, as the user sent it."""
 
     __slots__ = ()
 
@@ -243,9 +243,9 @@ class ServiceSpec(Document):
     def mode(self) -> str:
         """`replicated`, `global`, `replicated-job` or `global-job`."""
         mode = self.get("Mode") or {}
-        known = {"Global": "global", "ReplicatedJob": "replicated-job", "GlobalJob": "global-job"}
+        modes = {"Global": "global", "ReplicatedJob": "replicated-job", "GlobalJob": "global-job"}
         return next(
-            (name for key, name in known.items() if mode.get(key) is not None), "replicated"
+            (name for key, name in modes.items() if mode.get(key) is not None), "replicated"
         )
 
     @property
@@ -276,7 +276,7 @@ def is_ingress(port: Document) -> bool:
 
 
 class NodeSpec(Document):
-    """What the user wants of a node: Name, Labels, Role, Availability."""
+    """The spec of a node: Name, Labels, Role, Availability."""
 
     __slots__ = ()
 

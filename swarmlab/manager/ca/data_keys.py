@@ -1,8 +1,8 @@
-"""What seals a manager's log and snapshots: its data key, and the unlock key that may seal it.
+"""The keys that encrypt a manager's log and snapshots: the data key and the unlock key.
 
-The log is always sealed. Without autolock the data key lies beside it in clear, so that protects
-nothing; with autolock the data key, and the node's own key with it, is sealed with the unlock key,
-and whoever starts the manager has to bring it. ChaCha20-Poly1305 stands in for NaCl's secretbox.
+The log is always sealed with the data key. Without autolock the data key is stored beside it in
+clear, which protects nothing. With autolock the data key and the node's private key are sealed with
+the unlock key, which is needed to start the manager. ChaCha20-Poly1305 replaces NaCl's secretbox.
 Source: swarmkit manager/{deks,encryption}, ca/keyreadwriter.go.
 """
 
@@ -22,11 +22,11 @@ KEY_PREFIX, KEY_BYTES, NONCE_BYTES = "SWMKEY-1-", 32, 12
 
 
 class WrongKey(ValueError):
-    """These bytes were not sealed with this key, or were changed since."""
+    """The bytes were sealed with another key, or changed since."""
 
 
 class Seal:
-    """Seals bytes with one key; every seal has a nonce of its own."""
+    """Encrypts bytes with one key, each time with another nonce."""
 
     def __init__(self, key: bytes, simulation: Simulation) -> None:
         self._key = key
@@ -64,7 +64,7 @@ def new_unlock_key(simulation: Simulation) -> str:
 
 
 def unlock_key_bytes(text: str) -> bytes:
-    """The bytes of `SWMKEY-1-…`; refused in the engine's words."""
+    """The bytes of an unlock key, `SWMKEY-1-…`."""
     body = text.strip().removeprefix(KEY_PREFIX)
     try:
         key = base64.b64decode(body + "=", validate=True)
@@ -87,18 +87,18 @@ class KeyFile:
         return KEY_FILE in self._disk and bool(json.loads(self._disk.read(KEY_FILE))["sealed"])
 
     def write(self, private_key: str, data_key: bytes, unlock_key: str) -> None:
-        """Keep the keys; an empty `unlock_key`: in clear."""
+        """Store the keys, sealed with `unlock_key`; in clear when it is empty."""
         content = json.dumps([private_key, base64.b64encode(data_key).decode()]).encode()
         if unlock_key:
             content = Seal(unlock_key_bytes(unlock_key), self._simulation).seal(content)
-        kept = {"sealed": bool(unlock_key), "keys": base64.b64encode(content).decode()}
-        self._disk.write(KEY_FILE, json.dumps(kept).encode())
+        stored = {"sealed": bool(unlock_key), "keys": base64.b64encode(content).decode()}
+        self._disk.write(KEY_FILE, json.dumps(stored).encode())
 
     def read(self, unlock_key: str = "") -> tuple[str, bytes]:
-        """(private key, data key); Unauthorized when the unlock key is not the one."""
-        kept = json.loads(self._disk.read(KEY_FILE))
-        content = base64.b64decode(kept["keys"])
-        if kept["sealed"]:
+        """(private key, data key); raises Unauthorized when the unlock key is wrong."""
+        stored = json.loads(self._disk.read(KEY_FILE))
+        content = base64.b64decode(stored["keys"])
+        if stored["sealed"]:
             try:
                 content = Seal(unlock_key_bytes(unlock_key), self._simulation).open(content)
             except WrongKey:

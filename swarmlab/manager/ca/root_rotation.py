@@ -1,6 +1,6 @@
-"""The root rotation: every node gets a certificate of the new root, then the old root is dropped.
+"""The root rotation: every node gets a certificate from the new root, then the old root is dropped.
 
-A node that is down holds it up until it returns or is removed. Source: swarmkit
+A node that is down delays it until it returns or is removed. Source: swarmkit
 ca/reconciler.go, manager/controlapi/ca_rotation.go.
 """
 
@@ -44,13 +44,13 @@ class RootRotation(ControlLoop):
             return []
         behind = [n for n in view.all(Node) if not is_renewed(n, rotation.certificate)]
         if behind:
-            unasked = [node for node in behind if node.certificate_state != "rotate"]
-            asked = len(behind) - len(unasked)
+            pending = [node for node in behind if node.certificate_state != "rotate"]
+            asked = len(behind) - len(pending)
             return [
-                update(node.with_(certificate_state="rotate")) for node in unasked[: BATCH - asked]
+                update(node.with_(certificate_state="rotate")) for node in pending[: BATCH - asked]
             ]
         root, simulation = rotation.certificate, self.simulation
-        settled = [n for n in view.all(Node) if n.certificate_state != "issued"]
+        rotated = [n for n in view.all(Node) if n.certificate_state != "issued"]
         return [
             update(
                 cluster.with_(
@@ -61,7 +61,7 @@ class RootRotation(ControlLoop):
                     manager_token=new_token(root, simulation),
                 )
             ),
-            *(update(node.with_(certificate_state="issued")) for node in settled),
+            *(update(node.with_(certificate_state="issued")) for node in rotated),
         ]
 
     def alarm_ns(self) -> int | None:

@@ -1,4 +1,4 @@
-"""The orchestrator of global services: one task on every node that meets the constraints.
+"""The orchestrator of global services: keeps one task on every node that meets the constraints.
 
 Source: swarmkit manager/orchestrator/global/global.go.
 """
@@ -15,7 +15,7 @@ from swarmlab.model import Availability, Node, Service, Task, TaskState
 class GlobalOrchestrator(Orchestrator):
     mode = "global"
 
-    def hear_task(self, old: Task | None, new: Task | None) -> bool:
+    def see_task(self, old: Task | None, new: Task | None) -> bool:
         if new is not None and new.desired <= TaskState.RUNNING < new.state and not new.slot:
             self._suspects[new.id] = None
             return True

@@ -1,7 +1,7 @@
 """The orchestrator of jobs: tasks that run to completion, once in each iteration of the service.
 
-Any update of a job starts a new iteration. Nodes that come, go or drain are not looked at: only the
-service and its own tasks wake this control_loop. Source: swarmkit manager/orchestrator/jobs.
+Any update of a job starts a new iteration. Changes of nodes have no effect: only changes of the
+service and of its tasks wake this control loop. Source: swarmkit manager/orchestrator/jobs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class JobOrchestrator(ControlLoop):
         jobs = [s for s in view.all(Service) if s.spec.mode.endswith("-job")]
         self._services = {service.id: None for service in jobs}
         self._removed: dict[str, None] = {}
-        mine = [task for job in jobs for task in view.tasks_of_service(job.id)]
-        self.restarts.resume(view, mine, simulation.now_ns)
+        tasks = [task for job in jobs for task in view.tasks_of_service(job.id)]
+        self.restarts.resume(view, tasks, simulation.now_ns)
 
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         object = new or old
@@ -60,19 +60,19 @@ class JobOrchestrator(ControlLoop):
         return changes
 
     def _reconcile(self, view: Store, service: Service) -> list[Change]:
-        now: list[Task] = []
+        current: list[Task] = []
         old: list[Task] = []
         for task in view.tasks_of_service(service.id):
-            (now if task.job_iteration == service.job_iteration else old).append(task)
-        everywhere = service.spec.mode == "global-job"
-        outdated = [task for task in old if everywhere or task.state <= TaskState.RUNNING]
+            (current if task.job_iteration == service.job_iteration else old).append(task)
+        is_global = service.spec.mode == "global-job"
+        outdated = [task for task in old if is_global or task.state <= TaskState.RUNNING]
         changes = set_desired_state(outdated, TaskState.REMOVE)
-        if everywhere:
-            return changes + self._reconcile_global(view, service, now)
-        return changes + self._reconcile_replicated(view, service, now)
+        if is_global:
+            return changes + self._reconcile_global(view, service, current)
+        return changes + self._reconcile_replicated(view, service, current)
 
     def _restart(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
-        """Hand what failed to the restart supervisor."""
+        """Let the restart supervisor replace the failed tasks."""
         now_ns = self.simulation.now_ns
         failed = [t for t in tasks if t.state > TaskState.COMPLETE]
         return [c for task in failed for c in self.restarts.restart(view, task, service, now_ns)]
@@ -84,30 +84,30 @@ class JobOrchestrator(ControlLoop):
         concurrent_max = job.get("MaxConcurrent", 1)
         total = job.get("TotalCompletions", concurrent_max)
         complete = [t for t in tasks if t.state == TaskState.COMPLETE]
-        under_way = [
+        unfinished = [
             t for t in tasks if t.state != TaskState.COMPLETE and t.desired <= TaskState.COMPLETE
         ]
-        missing = min(concurrent_max - len(under_way), total - len(complete) - len(under_way))
-        used = {task.slot for task in (*complete, *under_way)}
+        missing = min(concurrent_max - len(unfinished), total - len(complete) - len(unfinished))
+        used = {task.slot for task in (*complete, *unfinished)}
         free = (slot for slot in count() if slot not in used)
         slots = list(islice(free, max(0, missing)))
         changes = [create(self._new(service, slot=slot)) for slot in slots]
-        return changes + self._restart(view, service, under_way)
+        return changes + self._restart(view, service, unfinished)
 
     def _reconcile_global(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
-        wanted_here = constraints.parse(service.spec.task.constraints)
-        live = {t.node_id: t for t in tasks if t.desired <= TaskState.COMPLETE}
+        required = constraints.parse(service.spec.task.constraints)
+        unfinished = {t.node_id: t for t in tasks if t.desired <= TaskState.COMPLETE}
         changes: list[Change] = []
         for node in view.all(Node):
-            task = live.get(node.id)
-            matches = constraints.satisfied(wanted_here, node)
+            task = unfinished.get(node.id)
+            matches = constraints.satisfied(required, node)
             if matches and is_invalid(node) and task is not None:
                 if task.state <= TaskState.RUNNING:
                     changes += set_desired_state([task], TaskState.SHUTDOWN)
             elif matches and task is None and _is_candidate(node):
                 changes.append(create(self._new(service, node_id=node.id)))
         touched = {change.object.id for change in changes}
-        rest = [task for task in live.values() if task.id not in touched]
+        rest = [task for task in unfinished.values() if task.id not in touched]
         return changes + self._restart(view, service, rest)
 
     def _new(self, service: Service, *, slot: int = 0, node_id: str = "") -> Task:

@@ -1,8 +1,8 @@
-"""What the orchestrators of replicated and of global services have in common.
+"""The base of the orchestrators of replicated and of global services.
 
-Each hears of its services, tasks and nodes, and decides in stages: first what is gone, then what
-is over and to be restarted, then how many tasks there should be, last how an update goes on. A
-stage that changes something ends the turn; the next turn sees the outcome.
+Each decides in stages: delayed restarts, removed services, changed nodes, tasks that have ended,
+the number of tasks of changed services, and last the progress of updates. A stage that changes
+something ends the turn; the next turn sees the result in the store.
 Source: swarmkit manager/orchestrator/{replicated,global}.
 """
 
@@ -29,13 +29,13 @@ class Orchestrator(ControlLoop):
         self.simulation = simulation
         self.restarts = RestartSupervisor(simulation.new_id)
         self.updates = Updates(simulation, self.restarts)
-        self._removed: dict[str, None] = {}  # ids of services that are gone
+        self._removed: dict[str, None] = {}  # ids of removed services
         self._suspects: dict[str, None] = {}  # ids of tasks that may have to be restarted
         self._nodes: dict[str, None] = {}  # ids of nodes that changed
         self._services: dict[str, None] = {}  # ids of services to reconcile
-        mine = [task for task in view.all(Task) if self.service_of(view, task) is not None]
-        self.restarts.resume(view, mine, simulation.now_ns)
-        self._suspects = {task.id: None for task in mine}
+        tasks = [task for task in view.all(Task) if self.service_of(view, task) is not None]
+        self.restarts.resume(view, tasks, simulation.now_ns)
+        self._suspects = {task.id: None for task in tasks}
         self._services = {s.id: None for s in view.all(Service) if s.spec.mode == self.mode}
 
     def service_of(self, view: Store, task: Task) -> Service | None:
@@ -43,7 +43,7 @@ class Orchestrator(ControlLoop):
         service = view.services.get(task.service_id)
         return service if service is not None and service.spec.mode == self.mode else None
 
-    # -- what it hears ---------------------------------------------------------------
+    # -- seeing commits --------------------------------------------------------------
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         object = new or old
         if isinstance(object, Service):
@@ -55,8 +55,8 @@ class Orchestrator(ControlLoop):
         if isinstance(object, Task):
             before = old if isinstance(old, Task) else None
             task = new if isinstance(new, Task) else None
-            heard = self.hear_task(before, task)
-            return heard or self.restarts.concerns(before, task) or self.updates.concerns(task)
+            wake = self.see_task(before, task)
+            return wake or self.restarts.concerns(before, task) or self.updates.concerns(task)
         if isinstance(object, Node):
             self._nodes[object.id] = None
             return True
@@ -70,10 +70,10 @@ class Orchestrator(ControlLoop):
             self.simulation.trace.add(record)
 
     @abstractmethod
-    def hear_task(self, old: Task | None, new: Task | None) -> bool:
-        """Note what a task's change calls for; True to be woken."""
+    def see_task(self, old: Task | None, new: Task | None) -> bool:
+        """Note what has to be checked after a change of a task; True to be woken."""
 
-    # -- what it decides ---------------------------------------------------------------
+    # -- deciding ----------------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
         now_ns = self.simulation.now_ns
         changes = self.restarts.due(view, now_ns)
@@ -104,35 +104,35 @@ class Orchestrator(ControlLoop):
 
     @abstractmethod
     def check_node(self, view: Store, node_id: str) -> list[Change]:
-        """What a node's change means for the tasks there."""
+        """Decide on the tasks of a node that has changed."""
 
     @abstractmethod
     def check_task(self, view: Store, task: Task) -> list[Change]:
-        """Restart the task, which is wanted, if it is over or has lost its node."""
+        """Restart a runnable task if it has ended or its node is lost."""
 
     @abstractmethod
     def reconcile(self, view: Store, service: Service) -> list[Change]:
-        """Bring the number of tasks to what the service asks for; offer the rest to the updater."""
+        """Adjust the number of tasks to the service's spec; update outdated ones."""
 
     def _remove(self, view: Store, service_id: str) -> list[Change]:
-        """The service is gone: its tasks are to stop and go, whatever their age."""
+        """The service was removed: remove all its tasks, the history too."""
         self.restarts.forget_service(service_id)
         return set_desired_state(view.tasks_of_service(service_id), TaskState.REMOVE)
 
     def updatable(self, slot: list[Task], service: Service) -> list[Task]:
-        """The tasks that make a slot occupied: the live ones, else a finished one that stays so.
+        """The tasks that occupy a slot: the runnable ones, else one that has ended for good.
 
-        A slot whose last task ended and must not be restarted still counts as a replica.
+        A slot whose last task has ended and must not be restarted still counts as a replica.
         """
-        alive = runnable(slot)
-        if alive or is_rolling_back(service):
-            return alive
+        tasks = runnable(slot)
+        if tasks or is_rolling_back(service):
+            return tasks
         newest = max(slot, key=lambda task: task.stamp_ns)
         return [] if self.restarts.should_restart(newest, service) else [newest]
 
     def alarm_ns(self) -> int | None:
         now_ns = self.simulation.now_ns
         if self._removed or self._nodes or self._suspects or self._services:
-            return now_ns  # a stage ended the turn before the others had theirs
+            return now_ns  # a stage ended the turn before the later ones
         times = [self.restarts.next_ns(now_ns), self.updates.next_ns()]
-        return min((at for at in times if at is not None), default=None)
+        return min((time for time in times if time is not None), default=None)

@@ -1,4 +1,4 @@
-"""The orchestrator of replicated services: as many slots with a live task as there are replicas.
+"""The orchestrator of replicated services: keeps as many occupied slots as there are replicas.
 
 Source: swarmkit manager/orchestrator/replicated/{services,tasks,slot}.go.
 """
@@ -14,11 +14,11 @@ from swarmlab.model import Service, Task, TaskState
 
 
 def kept_first(slots: dict[int, list[Task]]) -> list[int]:
-    """Slot numbers in the order in which a scale-down keeps them.
+    """Slot numbers in the order of preference with which a scale-down keeps them.
 
-    Slots with a running task first, then low numbers; then the first of each node before the
-    second of any, so that the fullest nodes lose most. Slots without a node, or in the middle of
-    an update, go first.
+    Slots with a running task first, then low numbers; then one slot of each node before a second
+    one of any node, so that the fullest nodes lose the most. Slots without a node, or in the middle
+    of an update, are removed first.
     """
 
     def not_running(number: int) -> bool:
@@ -40,15 +40,15 @@ def kept_first(slots: dict[int, list[Task]]) -> list[int]:
 class ReplicatedOrchestrator(Orchestrator):
     mode = "replicated"
 
-    def hear_task(self, old: Task | None, new: Task | None) -> bool:
+    def see_task(self, old: Task | None, new: Task | None) -> bool:
         if new is None:
             if old is not None and old.slot and old.desired <= TaskState.RUNNING:
                 self._services[old.service_id] = None
                 return True
             return False
-        over = bool(new.slot) and new.desired <= TaskState.RUNNING < new.state
+        ended = bool(new.slot) and new.desired <= TaskState.RUNNING < new.state
         placed = bool(new.node_id) and (old is None or old.node_id != new.node_id)
-        if over or placed:
+        if ended or placed:
             self._suspects[new.id] = None
             return True
         return False
@@ -67,13 +67,13 @@ class ReplicatedOrchestrator(Orchestrator):
 
     def reconcile(self, view: Store, service: Service) -> list[Change]:
         occupied: dict[int | str, list[Task]] = {}
-        dead: dict[int | str, list[Task]] = {}
+        ended: dict[int | str, list[Task]] = {}
         for number, slot in by_slot(view.tasks_of_service(service.id)).items():
             tasks = self.updatable(slot, service)
             if tasks:
                 occupied[number] = tasks
             else:
-                dead[number] = slot
+                ended[number] = slot
         replicas, changes = service.spec.replicas, list[Change]()
         kept = list(occupied.values())
         self.simulation.rng.shuffle(kept)  # Go walks a map here; a scale-down has an order
@@ -81,7 +81,7 @@ class ReplicatedOrchestrator(Orchestrator):
             free = (number for number in count(1) if number not in occupied)
             for _ in range(replicas - len(occupied)):
                 number = next(free)
-                dead.pop(number, None)
+                ended.pop(number, None)
                 changes.append(create(self._new(service, number)))
         elif len(occupied) > replicas:
             numbered = {number: t for number, t in occupied.items() if isinstance(number, int)}
@@ -89,7 +89,7 @@ class ReplicatedOrchestrator(Orchestrator):
             surplus = [task for number in order[replicas:] for task in numbered[number]]
             changes += [update(with_desired_state(task, TaskState.REMOVE)) for task in surplus]
             kept = [numbered[number] for number in order[:replicas]]
-        changes += [remove(task) for slot in dead.values() for task in slot]
+        changes += [remove(task) for slot in ended.values() for task in slot]
         return changes + self.updates.offer(view, service, kept)
 
     def _new(self, service: Service, number: int) -> Task:

@@ -1,8 +1,8 @@
-"""The restart supervisor: replaces a task that is over, after a delay, if its policy says so.
+"""The restart supervisor: replaces a task that has ended, after a delay, if its policy allows it.
 
-The replacement stands in the same slot from the start with desired state READY: it is placed,
-pulled and created while the delay runs, and only then started. Whether, when and how often is read
-from the *old* task's own spec; what the replacement runs is the service's *current* spec.
+The replacement is in the same slot at once, with desired state READY: it is scheduled, its image
+pulled and its container created during the delay, and only then is it started. The *old* task's
+spec has the restart policy; the replacement runs the service's *current* spec.
 Source: swarmkit manager/orchestrator/restart/restart.go.
 """
 
@@ -25,9 +25,7 @@ class DelayedStart:
     at_ns: int  # not before this
     awaited_id: str = ""  # the old task that has to stop first; empty: none
     deadline_ns: int = 0  # start then, even if the old task still runs
-    failed_meanwhile: bool = (
-        False  # the waiting task itself is over: restart it when the delay ends
-    )
+    failed_meanwhile: bool = False  # the waiting task has ended: restart it after the delay
 
 
 @dataclass(slots=True)
@@ -37,7 +35,7 @@ class History:
     restarted_ns: list[int] = field(default_factory=list)
 
 
-Instance = tuple[str, int, str]  # (service id, slot, node id): what a history is of
+Instance = tuple[str, int, str]  # (service id, slot, node id): the key of a history
 
 
 class RestartSupervisor:
@@ -48,7 +46,7 @@ class RestartSupervisor:
 
     # -- restarting ------------------------------------------------------------------
     def restart(self, view: Store, task: Task, service: Service, now_ns: int) -> list[Change]:
-        """Give `task` up and, if its policy says so, put a replacement into its slot."""
+        """Shut `task` down and, if its policy allows it, create a replacement in its slot."""
         if task.id in self.delayed:
             self.delayed[task.id].failed_meanwhile = True
             return []
@@ -74,7 +72,7 @@ class RestartSupervisor:
         return [*changes, create(replacement)]
 
     def start_later(self, task_id: str, now_ns: int, delay_ns: int, awaited_id: str = "") -> None:
-        """Start a task that waits at READY, after the delay and once the awaited task has stopped.
+        """Start a task that waits at READY when the delay is over and the awaited task has stopped.
 
         A second call for the same task replaces the first.
         """
@@ -85,14 +83,14 @@ class RestartSupervisor:
         )
 
     def should_restart(self, task: Task, service: Service) -> bool:
-        """Whether the policy in the task's own spec allows another attempt in its slot."""
+        """Whether the policy in the task's spec allows another attempt in its slot."""
         policy = task.spec.restart
         if not should_restart_ever(task):
             return False
         if not policy.max_attempts:
             return True
-        # SwarmKit looks a global job's history up without the node that it was noted with. So it
-        # finds none, and such a job never runs out of attempts.
+        # SwarmKit looks up a global job's history without the node that it was recorded with. So
+        # it finds none, and such a job never runs out of attempts.
         node_id = task.node_id if service.spec.mode == "global" else ""
         history = self._history.get((service.id, task.slot, node_id))
         if history is None or history.spec_version != task.spec_version:
@@ -116,7 +114,7 @@ class RestartSupervisor:
 
     # -- starting --------------------------------------------------------------------
     def concerns(self, old: Task | None, new: Task | None) -> bool:
-        """Whether a task's change may end some replacement's wait, or moot it."""
+        """Whether a task's change may end the wait of a replacement."""
         task = new or old
         assert task is not None
         return task.id in self.delayed or any(
@@ -124,7 +122,7 @@ class RestartSupervisor:
         )
 
     def due(self, view: Store, now_ns: int) -> list[Change]:
-        """Start what has waited long enough; restart what failed while it waited."""
+        """Start tasks that have waited long enough; restart those that failed while they waited."""
         changes: list[Change] = []
         for id, start in list(self.delayed.items()):
             task = view.tasks.get(id)
@@ -151,7 +149,7 @@ class RestartSupervisor:
         return bool(old.node_id) and (node is None or node.status.state is NodeState.DOWN)
 
     def next_ns(self, now_ns: int) -> int | None:
-        """When `due` is worth asking again."""
+        """When `due` is to be called again."""
         return min(
             (s.at_ns if now_ns < s.at_ns else s.deadline_ns for s in self.delayed.values()),
             default=None,
@@ -159,7 +157,7 @@ class RestartSupervisor:
 
     # -- a new leader ------------------------------------------------------------------
     def resume(self, view: Store, tasks: list[Task], now_ns: int) -> None:
-        """Take over the delays and the history that the last leader kept in memory."""
+        """Rebuild the delays and the history that the last leader kept in memory."""
         slots: dict[Instance, list[Task]] = {}
         for task in tasks:
             node_id = task.node_id if _is_global(view.services[task.service_id]) else ""
@@ -177,7 +175,7 @@ class RestartSupervisor:
                 self._record(key, task, task.created_ns)
 
     def forget_service(self, service_id: str) -> None:
-        """The service is gone, and with it its history."""
+        """The service was removed: forget its history."""
         for key in [key for key in self._history if key[0] == service_id]:
             del self._history[key]
 

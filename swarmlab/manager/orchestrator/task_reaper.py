@@ -1,4 +1,4 @@
-"""The task reaper: deletes tasks that are to be removed and over, and history beyond the limit.
+"""The task reaper: deletes tasks that have ended and are to be removed, and excess history.
 
 Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go.
 """
@@ -22,29 +22,29 @@ def is_reapable(task: Task) -> bool:
 
 
 def limit_of(service: Service, cluster: Cluster) -> int:
-    """How many tasks a slot keeps: enough to tell its attempts, else what the swarm says."""
+    """How many tasks a slot keeps: enough to count its attempts, else the swarm's limit."""
     attempts = service.spec.task.restart.max_attempts
     return attempts + 1 if attempts > 0 else history_limit(cluster)
 
 
-def can_go(task: Task) -> bool:
-    """Whether the task is over, or will never run."""
+def is_deletable(task: Task) -> bool:
+    """Whether the task has ended, or will never run."""
     never = task.state < TaskState.ASSIGNED and task.desired > TaskState.RUNNING
     return task.state > TaskState.RUNNING or never
 
 
 def beyond_limit(slot: list[Task], limit: int) -> list[Task]:
-    """The oldest tasks of a slot to delete so that `limit` remain, the live one counted in.
+    """The oldest tasks of a slot to delete so that `limit` of all its tasks remain.
 
-    Below 0 there is no limit.
+    A negative limit means no limit.
     """
     if limit < 0:
         return []
-    oldest = sorted(filter(can_go, slot), key=lambda task: (task.stamp_ns, task.id))
+    oldest = sorted(filter(is_deletable, slot), key=lambda task: (task.stamp_ns, task.id))
     return oldest[: max(0, len(slot) - limit)]
 
 
-class Reaper(ControlLoop):
+class TaskReaper(ControlLoop):
     watches = (Task,)
     debounce_ns = debounce_ns_max = INTERVAL_NS
 
@@ -67,16 +67,16 @@ class Reaper(ControlLoop):
         return bool(self._new)
 
     def decide(self, view: Store) -> list[Change]:
-        doomed = {id: view.tasks[id] for id in self._orphans if id in view.tasks}
+        reaped = {id: view.tasks[id] for id in self._orphans if id in view.tasks}
         still_full: dict[str, Task] = {}
         for key, task in self._new.items():
             service = view.services.get(task.service_id)
             if service is None or service.spec.mode.endswith("-job"):
                 continue
             slot, limit = view.tasks_of_slot(task), limit_of(service, view.cluster)
-            doomed |= {task.id: task for task in beyond_limit(slot, limit)}
-            alive = [task for task in slot if not can_go(task)]
-            if 0 <= limit < len(slot) and len(alive) > 1:
-                still_full[key] = task  # look again when one of them has stopped
+            reaped |= {task.id: task for task in beyond_limit(slot, limit)}
+            kept = [task for task in slot if not is_deletable(task)]
+            if 0 <= limit < len(slot) and len(kept) > 1:
+                still_full[key] = task  # check again when one of them has stopped
         self._new, self._orphans = still_full, {}
-        return [remove(task) for task in doomed.values()]
+        return [remove(task) for task in reaped.values()]

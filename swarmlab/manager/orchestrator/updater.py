@@ -1,8 +1,8 @@
 """The updater: replaces outdated tasks slot by slot, watches for failures, pauses or rolls back.
 
 An update is a sliding window, not batches: each of `parallelism` workers takes the next slot when
-it is done with the last. Only tasks that the update itself made count as its failures; what the
-restart supervisor makes of them does not. Source: swarmkit manager/orchestrator/update/updater.go.
+it has finished one. Only tasks that the update itself created count as its failures, not the
+replacements by the restart supervisor. Source: swarmkit manager/orchestrator/update/updater.go.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Worker:
     """One slot that is being updated."""
 
     slot: Slot
-    task_id: str  # the new task that has to run; empty: there is nothing to wait for
-    kept: bool = False  # the task was there before: it has to be started, that is all
-    rest_until_ns: int | None = None  # the delay after the slot; None: still at work
+    task_id: str  # the new task that has to run; empty: none
+    kept: bool = False  # the task existed before and only has to be started
+    rest_until_ns: int | None = None  # the end of the delay after the slot; None: not updated yet
 
 
 @dataclass(slots=True)
@@ -51,10 +51,10 @@ class Update:
     dirty_count: int
     monitor_ns: int  # how long a new task is watched
     workers: list[Worker] = field(default_factory=list)
-    reached_ns: dict[str, int | None] = field(default_factory=dict)  # its tasks -> when running
+    reached_ns: dict[str, int | None] = field(default_factory=dict)  # its tasks -> when RUNNING
     failed: dict[str, None] = field(default_factory=dict)
     monitor_until_ns: int | None = None  # set when the last worker is done
-    stopped: bool = False  # it failed: slots begun are finished, and that is the end
+    stopped: bool = False  # it failed: the slots in progress are finished, no others
 
 
 class Updates:
@@ -65,7 +65,7 @@ class Updates:
 
     # -- starting --------------------------------------------------------------------
     def offer(self, view: Store, service: Service, slots: Iterable[Slot]) -> list[Change]:
-        """Look whether the service's occupied slots need an update, and begin it."""
+        """Begin an update if any of the service's occupied slots is outdated."""
         status = service.update_status
         if status is not None and status.state in PAUSED:
             return []
@@ -107,26 +107,26 @@ class Updates:
         )
         return replace(service, update_status=status)
 
-    # -- going on --------------------------------------------------------------------
+    # -- progress ------------------------------------------------------------------
     def concerns(self, task: Task | None) -> bool:
         """Whether an update waits for this task, or watches it."""
         current = self.running.get(task.service_id) if task is not None else None
         return current is not None and task is not None and task.id in current.reached_ns
 
     def step(self, view: Store) -> list[Change]:
-        """Let every update go on as far as it can now."""
+        """Advance every update as far as possible now."""
         changes: list[Change] = []
         for service_id in list(self.running):
             service = view.services.get(service_id)
             if service is None or service.spec != self.running[service_id].spec:
-                del self.running[service_id]  # gone, or about to be offered anew
+                del self.running[service_id]  # removed, or about to be offered again
             else:
                 changes += self._step(view, service, self.running[service_id])
         return changes
 
     def _step(self, view: Store, service: Service, run: Update) -> list[Change]:
         now_ns = self.simulation.now_ns
-        self._note_running(view, run)
+        self._record_running(view, run)
         changes = [
             change for worker in list(run.workers) for change in self._work(view, run, worker)
         ]
@@ -134,9 +134,9 @@ class Updates:
             if run.config.delay_ns >= run.monitor_ns:
                 run.monitor_ns = run.config.delay_ns + 1 * S
             run.monitor_until_ns = now_ns + run.monitor_ns
-        verdict = self._watch(view, service, run)
-        if verdict:
-            return changes + verdict
+        outcome = self._check_failures(view, service, run)
+        if outcome:
+            return changes + outcome
         while run.queue and len(run.workers) < (run.config.parallelism or run.dirty_count):
             changes += self._begin(view, service, run, run.queue.pop(0))
         if run.queue or run.workers:
@@ -145,12 +145,12 @@ class Updates:
             del self.running[service.id]
         elif run.monitor_until_ns is not None and now_ns >= run.monitor_until_ns:
             del self.running[service.id]
-            if service.update_status is not None:  # else the service was changed meanwhile
+            if service.update_status is not None:  # else the service has changed
                 changes.append(update(self._completed(service)))
         return changes
 
     def _begin(self, view: Store, service: Service, run: Update, slot: Slot) -> list[Change]:
-        """Give one slot a task of the new kind."""
+        """Begin to replace the tasks of a slot."""
         now_ns = self.simulation.now_ns
         clean = [t for t in runnable(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
         keep = next((t for t in clean if t.desired == TaskState.RUNNING), None)
@@ -159,7 +159,7 @@ class Updates:
         old = runnable(view.tasks[t.id] for t in others if t.id in view.tasks)
         start_first = keep is None and run.config.order == "start-first"
         if others and not old and not start_first:
-            # Somebody was faster and replaced the slot's tasks: SwarmKit's transaction fails here.
+            # Another component already replaced this slot; SwarmKit's transaction fails here.
             run.workers.append(Worker(slot, "", rest_until_ns=now_ns + run.config.delay_ns))
             return []
         task, changes = keep or self._new(service, slot[0]), list[Change]()
@@ -175,7 +175,7 @@ class Updates:
         return changes
 
     def _new(self, service: Service, old: Task) -> Task:
-        """A task to take the old one's place; it waits at READY."""
+        """A replacement for the old task, with desired state READY."""
         return new_task(
             service,
             self.restarts.new_id(),
@@ -186,7 +186,7 @@ class Updates:
         )
 
     def _work(self, view: Store, run: Update, worker: Worker) -> list[Change]:
-        """A slot under way: wait until its new task runs, then rest, then be done."""
+        """A slot in progress: wait for its new task to run, then for the delay."""
         now_ns = self.simulation.now_ns
         if worker.rest_until_ns is not None:
             if now_ns >= worker.rest_until_ns:
@@ -205,18 +205,18 @@ class Updates:
         return []
 
     # -- failures --------------------------------------------------------------------
-    def _note_running(self, view: Store, run: Update) -> None:
-        """When each of the update's own tasks got as far as running, or beyond."""
+    def _record_running(self, view: Store, run: Update) -> None:
+        """Record when each of the update's own tasks reached RUNNING or a later state."""
         for id, reached_ns in run.reached_ns.items():
             task = view.tasks.get(id)
             if reached_ns is None and task is not None and task.state >= TaskState.RUNNING:
                 run.reached_ns[id] = self.simulation.now_ns
 
-    def _watch(self, view: Store, service: Service, run: Update) -> list[Change]:
+    def _check_failures(self, view: Store, service: Service, run: Update) -> list[Change]:
         """Count the update's own tasks that ended too soon; act when they are too many.
 
-        Nobody looks while the last slots are under way. What fails then is judged afterwards, by
-        the clock of that later time.
+        As in SwarmKit nothing is counted while the last slots are in progress: failures of that
+        time are counted afterwards, and against the time at which they are counted.
         """
         if run.stopped or run.config.failure_action == "continue":
             return []
@@ -253,13 +253,13 @@ class Updates:
             return [update(restored)]
         if run.config.failure_action == "pause":
             run.stopped = True
-            message = f"update paused {cause}"  # a paused rollback says "update", too
+            message = f"update paused {cause}"  # a paused rollback has this message, too
         else:
-            message = f"rollback paused {cause}"  # and yet it is not, and ends as completed
+            message = f"rollback paused {cause}"  # yet it goes on, and ends as completed
             if run.monitor_until_ns is not None:
                 run.monitor_until_ns = self.simulation.now_ns
         if before is None:
-            return []  # the service was changed meanwhile
+            return []  # the service has changed
         rolling_back = before.state is UpdateState.ROLLBACK_STARTED
         state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
         return [

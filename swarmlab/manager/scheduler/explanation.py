@@ -1,8 +1,8 @@
-""" "Why here?": the scheduler's own questions, asked again about one task, and every answer kept.
+"""Why a task is on its node: the scheduler's decision, explained for one task.
 
-One row a node: the first filter that refused it, or its rank; then the preference tree with its
-counts. Nothing is recorded while the scheduler works: the table is made from the scheduler's
-picture of the nodes as it was just before it decided.
+For each node there is the first filter that it did not pass, or its rank; then the tree of
+preferences with its counts. The scheduler records nothing for this: the explanation is made from
+its state just before it decided.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from swarmlab.manager.scheduler.node_info import NodeInfo
 from swarmlab.manager.scheduler.scheduler import DecisionTreeNode, Scheduler, build_tree, rank
 from swarmlab.model import Task
 
-YES, NO, UNASKED = "yes", "NO", "-"
+PASSED, FAILED, SKIPPED = "yes", "NO", "-"
 NO_LABEL = "(no label)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeAnswer:
-    """What one node said. `filters`: yes, NO, or - where an earlier NO ended the questions."""
+    """The result for one node. `filters`: yes, NO, or - for filters after the first NO."""
 
     node: str
     filters: tuple[str, ...]
-    refused_by: str  # the name of the filter, empty when the node could have taken the task
+    refused_by: str  # the name of the filter; empty when the node was suitable
     branch: tuple[str, ...]  # its values of the labels that tasks are spread over
     failures: int  # recent ones of this service there, when there are five or more; else 0
     of_service: int  # active tasks of the service
@@ -33,7 +33,7 @@ class NodeAnswer:
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """The smaller, the better."""
+        """Smaller is better."""
         return self.failures, self.of_service, self.active
 
 
@@ -43,9 +43,9 @@ class Explanation:
 
     task: str  # `web.3`
     at_ns: int
-    chosen: str  # the node's name, empty for a task that found none
-    together: int  # tasks that were placed in one go, this one among them; all counts are older
-    columns: tuple[str, ...]  # the filters that concern the task, in order
+    chosen: str  # the node's name; empty when there was none
+    together: int  # how many tasks were placed at the same time; the counts are from before
+    columns: tuple[str, ...]  # the filters that apply to the task, in order
     rows: tuple[NodeAnswer, ...]
     tree: tuple[tuple[int, str, int], ...]  # (depth, `node.labels.az=a`, tasks below)
 
@@ -53,13 +53,13 @@ class Explanation:
 def explain(
     scheduler: Scheduler, task: Task, at_ns: int, chosen: str, together: int
 ) -> Explanation:
-    """Ask every node about `task`, as it was before it had a node."""
+    """Explain the decision on `task`, as it was before it had a node."""
     pipeline = Pipeline(task)
     columns = tuple(f.name for f in pipeline.filters)
     infos = list(scheduler.nodes.values())
-    # A preference that is no label descriptor makes no level in the tree.
-    heard = [p for p in task.spec.preferences if any(label(i.node, p) is not None for i in infos)]
-    rows = tuple(_answer(info, task, pipeline, heard, at_ns) for info in sorted(infos, key=_name))
+    # A preference that is not a label descriptor adds no level to the tree.
+    levels = [p for p in task.spec.preferences if any(label(i.node, p) is not None for i in infos)]
+    rows = tuple(_answer(info, task, pipeline, levels, at_ns) for info in sorted(infos, key=_name))
     tree = build_tree(infos, task, Pipeline(task), task.spec.preferences)
     return Explanation(
         task=f"{task.service_name}.{task.slot or task.node_id}",
@@ -68,7 +68,7 @@ def explain(
         together=together,
         columns=columns,
         rows=rows,
-        tree=tuple(_tree_rows(tree, heard)),
+        tree=tuple(_tree_rows(tree, levels)),
     )
 
 
@@ -82,11 +82,11 @@ def _answer(
     refusal = pipeline.first_refusal(info)
     names = [f.name for f in pipeline.filters]
     end = names.index(refusal.name) if refusal else len(names)
-    answers = [YES] * end + ([NO] if refusal else [])
+    results = [PASSED] * end + ([FAILED] if refusal else [])
     failures, of_service, active = rank(info, task, at_ns)
     return NodeAnswer(
         node=_name(info),
-        filters=tuple(answers + [UNASKED] * (len(names) - len(answers))),
+        filters=tuple(results + [SKIPPED] * (len(names) - len(results))),
         refused_by=refusal.name if refusal else "",
         branch=tuple(label(info.node, preference) or NO_LABEL for preference in preferences),
         failures=failures,
@@ -98,9 +98,9 @@ def _answer(
 def _tree_rows(
     tree: DecisionTreeNode, preferences: list[str], depth: int = 0
 ) -> list[tuple[int, str, int]]:
-    found = []
+    rows = []
     for value, child in sorted(tree.branches.items()):
-        what = f"{preferences[depth]}={value or NO_LABEL}"
-        found.append((depth, what, child.active_count))
-        found += _tree_rows(child, preferences, depth + 1)
-    return found
+        label_value = f"{preferences[depth]}={value or NO_LABEL}"
+        rows.append((depth, label_value, child.active_count))
+        rows += _tree_rows(child, preferences, depth + 1)
+    return rows

@@ -1,4 +1,4 @@
-"""The scheduler's memory of one node: what is free on it, what runs on it, what failed on it.
+"""What the scheduler knows of one node: free resources, active tasks, recent failures.
 
 Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
 """
@@ -22,12 +22,12 @@ FAILURES_MAX, FAILURE_WINDOW_NS = 5, 5 * MINUTE
 
 
 def is_active(task: Task) -> bool:
-    """Whether the task counts on its node: it is not wanted gone, and it is not over."""
+    """Whether the task counts on its node: it has not ended, and is not to be shut down."""
     return task.desired <= TaskState.COMPLETE and task.state <= TaskState.RUNNING
 
 
 def host_ports(task: Task) -> list[tuple[str, int]]:
-    """(protocol, published port) of the ports the task takes on its node itself."""
+    """(protocol, published port) of the ports that the task publishes on its node alone."""
     if not task.endpoint_spec:
         return []
     ports = task.endpoint_spec.get("Ports", ())
@@ -40,25 +40,27 @@ def host_ports(task: Task) -> list[tuple[str, int]]:
 
 class NodeInfo:
     def __init__(self, node: Node) -> None:
-        self.tasks: dict[str, Task] = {}  # those that hold something on the node
+        self.tasks: dict[str, Task] = {}  # those that reserve something on the node
         self.active_count = 0
         self.free_nano_cpus = self.free_memory_bytes = 0
-        self.host_ports: dict[tuple[str, int], int] = {}  # (protocol, port) -> how many hold it
+        self.host_ports: dict[tuple[str, int], int] = {}  # (protocol, port) -> its users
         self._service_counts: dict[str, int] = {}
         self._generic_taken: dict[str, list[str | int]] = {}
         self._failures: dict[tuple[str, int], list[int]] = {}  # (service, spec version) -> times
         self.set_node(node)
 
     def set_node(self, node: Node) -> None:
-        """Take over a changed node object; what its tasks hold stays held."""
+        """Record a changed node object; the reservations of its tasks stay."""
         self.node = node
         active = node.spec.availability is Availability.ACTIVE
         self.ready = active and node.status.state is NodeState.READY
         self.name = node.hostname or node.id
         resources = node.description.get("Resources") or {}
-        held = [task.spec.reserved for task in self.tasks.values()]
-        self.free_nano_cpus = resources.get("NanoCPUs", 0) - sum(h.nano_cpus for h in held)
-        self.free_memory_bytes = resources.get("MemoryBytes", 0) - sum(h.memory_bytes for h in held)
+        self.free_nano_cpus = resources.get("NanoCPUs", 0)
+        self.free_memory_bytes = resources.get("MemoryBytes", 0)
+        for task in self.tasks.values():
+            self.free_nano_cpus -= task.spec.reserved.nano_cpus
+            self.free_memory_bytes -= task.spec.reserved.memory_bytes
 
     def tasks_of_service(self, service_id: str) -> int:
         """How many active tasks of the service the node has."""
@@ -66,29 +68,29 @@ class NodeInfo:
 
     # -- tasks -------------------------------------------------------------------
     def add(self, task: Task) -> None:
-        """The task holds its reservations and ports here; it counts while it is wanted."""
+        """Add a task with its reservations and ports; it counts while it is active."""
         before = self.tasks.get(task.id)
         self.tasks[task.id] = task
         if before is None:
-            self._hold(task, +1)
+            self._reserve(task, +1)
             self._count(task, int(is_active(task)))
         else:
             self._count(task, is_active(task) - is_active(before))
 
     def place(self, task: Task) -> None:
-        """A task that has just got this node, and was nowhere before."""
+        """Add a task that has just been assigned to this node."""
         self.tasks[task.id] = task
         self.active_count += 1
         counts = self._service_counts
         counts[task.service_id] = counts.get(task.service_id, 0) + 1
         if task.endpoint_spec or task.spec.reserved is not NOTHING:
-            self._hold(task, +1)
+            self._reserve(task, +1)
 
     def remove(self, task: Task) -> None:
-        """The task is over, or was deleted: it holds nothing any more."""
+        """Remove a task that has ended or was deleted, with its reservations."""
         before = self.tasks.pop(task.id, None)
         if before is not None:
-            self._hold(before, -1)
+            self._reserve(before, -1)
             self._count(before, -is_active(before))
 
     def _count(self, task: Task, step: int) -> None:
@@ -101,7 +103,7 @@ class NodeInfo:
         else:
             self._service_counts.pop(task.service_id, None)
 
-    def _hold(self, task: Task, step: int) -> None:
+    def _reserve(self, task: Task, step: int) -> None:
         reserved = task.spec.reserved
         self.free_nano_cpus -= step * reserved.nano_cpus
         self.free_memory_bytes -= step * reserved.memory_bytes
@@ -119,8 +121,8 @@ class NodeInfo:
         """(free named values, free discrete amount) of a kind on this node."""
         named, amount = [], 0
         for resource in self.node.description.at("Resources", "GenericResources", default=()):
-            its_kind, value = generic_resource(resource)
-            if its_kind != kind:
+            own_kind, value = generic_resource(resource)
+            if own_kind != kind:
                 continue
             if isinstance(value, int):
                 amount += value
@@ -130,17 +132,17 @@ class NodeInfo:
         free = [value for value in named if value not in taken]
         return free, amount - sum(v for v in taken if isinstance(v, int))
 
-    def offers(self, wanted: Document) -> bool:
-        """Whether the generic resource (a count of a kind) is free here; a named wish never is."""
-        kind, value = generic_resource(wanted)
+    def offers(self, resource: Document) -> bool:
+        """Whether a generic resource (a count of a kind) is free here; a named one never is."""
+        kind, value = generic_resource(resource)
         named, amount = self._generic_free(kind)
         return isinstance(value, int) and value <= max(len(named), amount)
 
     def claim(self, task: Task) -> tuple[Document, ...]:
-        """The generic resources that the task would get here: named ones, else an amount."""
+        """The generic resources that the task gets here: named ones, else an amount."""
         claimed = []
-        for wanted in task.spec.reserved.generic:
-            kind, count = generic_resource(wanted)
+        for reservation in task.spec.reserved.generic:
+            kind, count = generic_resource(reservation)
             named, _ = self._generic_free(kind)
             assert isinstance(count, int)
             if named:
@@ -153,7 +155,7 @@ class NodeInfo:
 
     # -- failures ---------------------------------------------------------------------
     def failed(self, task: Task, now_ns: int) -> None:
-        """A task of this service's version failed or was rejected here."""
+        """Record that a task of this version of its service failed or was rejected here."""
         key = task.service_id, task.spec_version
         self._failures[key] = [*self._recent(key, now_ns), now_ns]
 

@@ -1,9 +1,9 @@
-"""The scheduler: which node gets which task, and why none can.
+"""The scheduler: decides which node gets which PENDING task, or why no node can.
 
-It looks at tasks that are PENDING. Those without a node are handled in groups of equal tasks (same
-service, same version of its spec): the nodes that pass every filter are hung into a tree by the
-spread preferences, and the group is shared out over its branches, fewest tasks first. Tasks that
-came with a node (global services) are only checked on it. A decision is never revisited.
+Tasks without a node are handled in groups of equal tasks (same service, same version of its spec):
+the nodes that pass all filters are arranged in a tree by the spread preferences, and the group is
+distributed over its branches, fewest tasks first. Tasks that have a node already (global services)
+are only checked on it. A decision is never revised.
 Source: swarmkit manager/scheduler/{scheduler,decision_tree,nodeset}.go.
 """
 
@@ -34,7 +34,7 @@ CONFIRMED = "scheduler confirmed task can run on preassigned node"
 
 @dataclass(slots=True)
 class DecisionTreeNode:
-    """A level of the decision tree: the nodes whose label has one value, and what lies below."""
+    """A node of the decision tree: the machines that have the same value of a label."""
 
     active_count: int = 0  # tasks of the service on all nodes below, eligible or not
     branches: dict[str, DecisionTreeNode] = field(
@@ -46,9 +46,9 @@ class DecisionTreeNode:
 def build_tree(
     nodes: Iterable[NodeInfo], task: Task, pipeline: Pipeline, preferences: tuple[str, ...]
 ) -> DecisionTreeNode:
-    """Hang every node into the tree by its labels; unlabelled ones share a branch of their own.
+    """Arrange the nodes in a tree by their labels; those without the label share a branch.
 
-    A preference that is no label descriptor is skipped: that level does not exist.
+    A preference that is not a label descriptor adds no level.
     """
     root = DecisionTreeNode()
     for info in nodes:
@@ -77,7 +77,7 @@ def rank(info: NodeInfo, task: Task, now_ns: int) -> Rank:
 
 
 class Group:
-    """One pass over a group of equal tasks: takes tasks from the list, gives each a node."""
+    """One pass over a group of equal tasks that assigns a node to each."""
 
     def __init__(self, tasks: list[Task], pipeline: Pipeline, now_ns: int, rng: random.Random):
         self.waiting = list(tasks)
@@ -88,15 +88,15 @@ class Group:
         self.assigned = _status(TaskState.ASSIGNED, ASSIGNED, now_ns)
 
     def fill(self, branch: DecisionTreeNode, count: int) -> int:
-        """Place up to `count` tasks below `branch`; how many found a place."""
+        """Place up to `count` tasks below `branch`; how many were placed."""
         if branch.branches:
-            return self._share_out(branch, count)
+            return self._distribute(branch, count)
         return self._fill_leaf(branch.nodes, count)
 
-    def _share_out(self, branch: DecisionTreeNode, count: int) -> int:
-        """Level the branches: the emptier ones first, what is left over one by one.
+    def _distribute(self, branch: DecisionTreeNode, count: int) -> int:
+        """Level the branches: fill those with fewer tasks first, then distribute the rest.
 
-        The counts are those from before this pass; results can be off by a few, as in SwarmKit.
+        The counts are from before this pass, so the result can be off by a few, as in SwarmKit.
         """
         usable = list(branch.branches.values())
         self.rng.shuffle(usable)
@@ -110,10 +110,10 @@ class Group:
                 if not (has < target or (has == target and remainder)):
                     continue
                 attempted = True
-                wanted = min(target - has + (1 if remainder else 0), left)
-                took = self.fill(child, wanted)
-                left -= took
-                if took < wanted:
+                share = min(target - has + (1 if remainder else 0), left)
+                placed = self.fill(child, share)
+                left -= placed
+                if placed < share:
                     usable.remove(child)
                     total -= has
                 elif remainder:
@@ -121,7 +121,7 @@ class Group:
         return count - left
 
     def _fill_leaf(self, nodes: list[NodeInfo], count: int) -> int:
-        """Best node first; move on when the next has become better, then round and round."""
+        """Best node first, the next one as soon as it is better; after the last, in turns."""
         if not nodes:
             return 0
         task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
@@ -165,7 +165,7 @@ def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskS
 
 
 class Scheduler(ControlLoop):
-    """Keeps a picture of every node, and a queue of tasks that want one."""
+    """Keeps what it knows of every node, and the tasks that wait for one."""
 
     watches = (Node, Task)
     debounce_ns, debounce_ns_max = DEBOUNCE_NS, DEBOUNCE_NS_MAX
@@ -181,7 +181,7 @@ class Scheduler(ControlLoop):
                 continue
             self._track(task)
 
-    # -- what it hears ---------------------------------------------------------------
+    # -- seeing commits --------------------------------------------------------------
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         if isinstance(new, Task):
             return self._track(new)
@@ -198,7 +198,7 @@ class Scheduler(ControlLoop):
         return False
 
     def _track(self, task: Task) -> bool:
-        """Take over a task; True when a scheduling run is called for."""
+        """Record a task; True when the scheduler has to decide."""
         state = task.status.state
         if state < TaskState.PENDING:
             return False
@@ -229,14 +229,14 @@ class Scheduler(ControlLoop):
             return True
         return False
 
-    # -- what it decides ---------------------------------------------------------------
+    # -- deciding ----------------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
         changes: list[Change] = []
         for task in list(self.preassigned.values()):
             changes += self._check_preassigned(task)
         groups: dict[tuple[str, int], list[Task]] = {}
         for task in self.unassigned.values():
-            # Tasks of no service are alike when they have one and the same spec.
+            # Tasks without a service are equal when they have the same spec.
             key = (task.service_id, task.spec_version if task.service_id else id(task.spec))
             groups.setdefault(key, []).append(task)
         for tasks in groups.values():
@@ -249,7 +249,7 @@ class Scheduler(ControlLoop):
             return []
         pipeline = Pipeline(task)
         if not pipeline.passes(info):
-            return self._unfit(task, pipeline.explain())
+            return self._still_pending(task, pipeline.explain())
         status = _status(TaskState.ASSIGNED, CONFIRMED, self.simulation.now_ns)
         assigned = task.with_(status=status, generic_resources=info.claim(task))
         info.add(assigned)
@@ -270,11 +270,11 @@ class Scheduler(ControlLoop):
         explanation = pipeline.explain()
         reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
         for task in group.waiting:
-            changes += self._no_place(task, view, reason)
+            changes += self._not_placed(task, view, reason)
         return changes
 
-    def _no_place(self, task: Task, view: Store, reason: str) -> list[Change]:
-        """An unplaceable task waits on, unless its service has moved on or is gone."""
+    def _not_placed(self, task: Task, view: Store, reason: str) -> list[Change]:
+        """A task without a suitable node waits, unless its service was updated or removed."""
         service = view.services.get(task.service_id)
         if task.service_id and service is None:
             del self.unassigned[task.id]
@@ -285,9 +285,9 @@ class Scheduler(ControlLoop):
                 return []
             shut = _status(TaskState.SHUTDOWN, task.status.message, self.simulation.now_ns)
             return [update(task.with_(status=shut))]
-        return self._unfit(task, reason)
+        return self._still_pending(task, reason)
 
-    def _unfit(self, task: Task, reason: str) -> list[Change]:
+    def _still_pending(self, task: Task, reason: str) -> list[Change]:
         if task.status.err == reason and task.status.message == PENDING:
             return []
         now_ns = self.simulation.now_ns

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.orchestrator.task_reaper import Reaper
+from swarmlab.manager.orchestrator.task_reaper import TaskReaper
 from swarmlab.manager.store import Action, Change
 from swarmlab.model import TaskState
 from tests.control_loops import Harness, cluster, service, task
@@ -17,7 +17,7 @@ FAILED, COMPLETE = TaskState.FAILED, TaskState.COMPLETE
 
 def play(*objects: Any, limit: int = 5) -> Harness:
     changed = cluster(Orchestration={"TaskHistoryRetentionLimit": limit})
-    return Harness([changed, *objects], lambda simulation, view: Reaper(view))
+    return Harness([changed, *objects], lambda simulation, view: TaskReaper(view))
 
 
 def history(count: int, of: Any, **fields: Any) -> list[Any]:
