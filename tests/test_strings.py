@@ -239,7 +239,7 @@ def shown_by(board: Board) -> Iterator[str]:
     status = board.status
     yield from (status["clock"], status["leader"], status["error"], *status["notices"])
     yield board.text
-    yield plain(board.static_html())
+    yield plain(board._repr_html_())
 
 
 def the_raft_columns(cluster: Any) -> Iterator[str]:
@@ -340,7 +340,7 @@ def the_time_line(cluster: Any) -> Iterator[str]:
     for _step in range(3):
         yield line.back().text
     line.fork()
-    yield plain(line.static_html())
+    yield plain(line._repr_html_())
     yield from (sentence for _number, _at, sentence in line.news)
     labels = dict(line.labels)
     yield from (word for _kind, word in labels.pop("kinds"))

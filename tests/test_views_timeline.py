@@ -195,11 +195,11 @@ def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeli
     assert "▶  " in line.text
     assert "m1: manager, unreachable, crashed, not noticed yet" in line.text
     assert line.text in line._repr_mimebundle_()[0]["text/plain"]
-    assert "m2 leads, term 3" in line.static_html()
+    assert "m2 leads, term 3" in line._repr_html_()
 
 
 def test_a_page_without_a_kernel_shows_the_marks_drawn(line: Timeline):
-    html = line.static_html()
+    html = line._repr_html_()
     assert all(escape(row["label"]) in html for row in line.events)  # as alternative text
     (data,) = re.findall(r"base64,([^']*)'", html)
     drawn = base64.b64decode(data).decode()

@@ -150,8 +150,8 @@ def test_a_real_swarm_tells_the_reason_and_the_view_what_it_cannot_know(zones: A
 def test_the_branches_hold_their_nodes_and_tasks_and_no_label_comes_last(zones: Any):
     create(zones, "web", 6, preferences=[("spread", "node.labels.az")])
     picture = spread(zones, "web", "az")
-    assert [branch.name for branch in picture.root.below] == ["az=a", "az=b", "no label az"]
-    assert [branch.running for branch in picture.root.below] == [2, 2, 2]
+    assert [branch.name for branch in picture.below] == ["az=a", "az=b", "no label az"]
+    assert [branch.running for branch in picture.below] == [2, 2, 2]
     assert "w2 (drain): nothing" in repr(picture)
     html = picture._repr_html_()
     assert html.count("<svg role='img'") == 6
@@ -165,7 +165,7 @@ def test_it_is_drawn_the_same_on_a_real_swarm(zones: Any):
 
 def test_nested_labels_are_nested_boxes(zones: Any):
     create(zones, "web", 2)
-    inner = spread(zones, "web", "az", "rack").root.below[0].below
+    inner = spread(zones, "web", "az", "rack").below[0].below
     assert [branch.name for branch in inner] == ["no label rack"]
     assert [node.name for node in inner[0].below] == ["m1", "w1"]
 

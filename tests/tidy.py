@@ -100,7 +100,7 @@ CHANGES = {
     *("crash", "start", "stop", "partition", "heal", "slow", "drop", "run", "until", "play"),
     *("traffic", "create", "update", "remove", "scale"),
 }
-DRAWING = {"__init__", "refresh", "static_html", "__repr__", "_repr_html_", "figure"}
+DRAWING = {"__init__", "refresh", "__repr__", "_repr_html_", "figure"}
 
 SECRET_FIELD = re.compile(r"^(data|payload|secrets?|password|(.*_)?(token|key|passphrase))$")
 LEFTOVER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")

@@ -26,6 +26,7 @@ from swarmlab.views.widget import (
     running_loop,
     show_in_cell,
     source,
+    synced_list,
     widget_of,
 )
 
@@ -46,16 +47,12 @@ class Board(LiveWidget):
 
     _esm = source("common.js", "board.js")
     _css = source("board.css")
-    columns: traitlets.List[Any] = traitlets.List(
-        help="node keys in order; trait `node:<key>` has the rest"
-    ).tag(sync=True)
+    columns = synced_list("node keys in order; trait `node:<key>` has the rest")
     status = traitlets.Dict(help="clock, speed, leadership, notices, the last error").tag(sync=True)
-    services: traitlets.List[Any] = traitlets.List(help="one line a service").tag(sync=True)
-    waiting: traitlets.List[Any] = traitlets.List(
-        help="(task names, reason) of tasks without a node"
-    ).tag(sync=True)
+    services = synced_list("one line a service")
+    waiting = synced_list("(task names, reason) of tasks without a node")
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
-    actions: traitlets.List[Any] = traitlets.List(help="(key, verb, text)").tag(sync=True)
+    actions = synced_list("(key, verb, text)")
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
@@ -136,7 +133,7 @@ class Board(LiveWidget):
         late = _("The swarm has not settled after {seconds:.1f} s; time is stopped again.")
         return [(line if done else late).format(seconds=passed_s)]
 
-    def static_html(self) -> str:
+    def _repr_html_(self) -> str:
         return board_rows.static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------

@@ -145,5 +145,7 @@ class WithStaticForms:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         forms = super()._repr_mimebundle_(**options)  # type: ignore[misc]  # the widget's
-        static = {"text/plain": repr(self), "text/html": self._repr_html_()}  # type: ignore[attr-defined]
-        return forms | static if isinstance(forms, dict) else forms
+        data = forms[0] if isinstance(forms, tuple) else forms
+        if data is not None:
+            data |= {"text/plain": repr(self), "text/html": self._repr_html_()}  # type: ignore[attr-defined]
+        return forms

@@ -14,7 +14,7 @@ from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, big, marked, only_simulated
 from swarmlab.views.raft_rows import RaftScene, raft_messages, raft_scene, scene_changes
-from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
+from swarmlab.views.widget import LiveWidget, show_in_cell, source, synced_list, widget_of
 
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
@@ -31,8 +31,8 @@ class RaftColumns(LiveWidget):
 
     _esm = source("common.js", "raft.js")
     _css = source("board.css", "raft.css")
-    columns: traitlets.List[Any] = traitlets.List(help="one row a manager").tag(sync=True)
-    messages: traitlets.List[Any] = traitlets.List(help="one row a message").tag(sync=True)
+    columns = synced_list("one row a manager")
+    messages = synced_list("one row a message")
     status = traitlets.Dict(help="clock, whether it runs, step, last error").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
@@ -70,7 +70,7 @@ class RaftColumns(LiveWidget):
         else:
             self.refresh()
 
-    def static_html(self) -> str:
+    def _repr_html_(self) -> str:
         shown = self._scene or raft_scene(self.cluster)
         items = "".join(f"<li>{marked(row['label'])}</li>" for row in shown.messages)
         return f"{shown.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"

@@ -23,7 +23,7 @@ BOX = "border:1px solid;border-radius:8px;padding:.3em .6em;margin:.2em"
 ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SpreadBranch:
     """A value of a label, with the branches or nodes below it; or a node, with its tasks."""
 
@@ -50,6 +50,12 @@ class SpreadBranch:
         for branch in self.below:
             yield from branch.lines(depth + 1)
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return big(self.html())
+
     def html(self) -> str:
         if self.below:
             inner = "".join(branch.html() for branch in self.below)
@@ -74,18 +80,7 @@ def _task_svg(task: TaskRow) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSpread:
-    root: SpreadBranch
-
-    def __repr__(self) -> str:
-        return "\n".join(self.root.lines())
-
-    def _repr_html_(self) -> str:
-        return big(self.root.html())
-
-
-def spread(cluster: Any, service: str, *labels: str) -> ServiceSpread:
+def spread(cluster: Any, service: str, *labels: str) -> SpreadBranch:
     """The tasks of `service` now, over the values of one label or several, nested.
 
     Lesson: 07_placement.
@@ -95,7 +90,7 @@ def spread(cluster: Any, service: str, *labels: str) -> ServiceSpread:
     if service not in names:
         raise NoneSuch("there is no service {name!r}; there are {known}", service, names)
     tasks = [task for task in snapshot.tasks if task.service == service]
-    return ServiceSpread(SpreadBranch(service, tuple(_below(snapshot.nodes, tasks, labels))))
+    return SpreadBranch(service, tuple(_below(snapshot.nodes, tasks, labels)))
 
 
 def _below(

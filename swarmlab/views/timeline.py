@@ -22,7 +22,7 @@ from swarmlab.views.raft_history import RaftHistory, RoleSpan
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
 from swarmlab.views.timeline_events import EVENT_LOOKS, TimelineEvent, grouped, timeline_events
-from swarmlab.views.widget import LiveWidget, show_in_cell, source, widget_of
+from swarmlab.views.widget import LiveWidget, show_in_cell, source, synced_list, widget_of
 
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
 NEAR = 6  # events in the text form, on either side of the moment
@@ -39,11 +39,11 @@ class Timeline(LiveWidget):
 
     _esm = source("common.js", "timeline.js")
     _css = source("board.css", "timeline.css")
-    events: traitlets.List[Any] = traitlets.List(help="one row a group of events").tag(sync=True)
-    leaders: traitlets.List[Any] = traitlets.List(help="(left %, width %, text)").tag(sync=True)
-    columns: traitlets.List[Any] = traitlets.List(help="one row a node, as then").tag(sync=True)
-    happened: traitlets.List[Any] = traitlets.List(help="what happened there").tag(sync=True)
-    swarm: traitlets.List[Any] = traitlets.List(help="leader, services, as then").tag(sync=True)
+    events = synced_list("one row a group of events")
+    leaders = synced_list("(left %, width %, text)")
+    columns = synced_list("one row a node, as then")
+    happened = synced_list("what happened there")
+    swarm = synced_list("leader, services, as then")
     status = traitlets.Dict(help="clock, cursor in %, ticks, last error").tag(sync=True)
     looks = traitlets.Dict(help="how each kind of task and of event is drawn").tag(sync=True)
 
@@ -200,7 +200,7 @@ class Timeline(LiveWidget):
         title = _("{shown} of {count} marks", shown=len(near), count=len(self._events))
         return Table(title, ("", _("When"), _("What")), rows)
 
-    def static_html(self) -> str:
+    def _repr_html_(self) -> str:
         happened = "".join(f"<p>{marked(sentence)}</p>" for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
         alt = "; ".join(row["label"] for row in self.events)

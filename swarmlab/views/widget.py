@@ -21,6 +21,7 @@ from IPython import get_ipython
 
 from swarmlab.errors import SwarmError
 from swarmlab.strings import _
+from swarmlab.views.html import WithStaticForms
 
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
@@ -34,13 +35,16 @@ def source(*names: str) -> str:
     return "\n".join((STATIC / name).read_text("utf-8") for name in names)
 
 
-class LiveWidget(anywidget.AnyWidget):
+def synced_list(help: str) -> traitlets.List[Any]:
+    """A list that JavaScript reads."""
+    return traitlets.List(help=help).tag(sync=True)
+
+
+class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     """A picture of a cluster that answers clicks. Subclasses say how to `refresh` and to `act`."""
 
     text = traitlets.Unicode(help="the whole picture as text").tag(sync=True)
-    news: traitlets.List[Any] = traitlets.List(help="(number, time, sentence), newest first").tag(
-        sync=True
-    )
+    news = synced_list("(number, time, sentence), newest first")
     labels = traitlets.Dict(help="the texts on the controls").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
@@ -68,8 +72,11 @@ class LiveWidget(anywidget.AnyWidget):
         """Do what a click or key asks for."""
 
     @abstractmethod
-    def static_html(self) -> str:
+    def _repr_html_(self) -> str:
         """The picture where no kernel is, as on a web page."""
+
+    def __repr__(self) -> str:
+        return str(self.text)
 
     def tell(self, sentences: Sequence[str], at: str = "") -> None:
         """Add sentences to the news, the last lines of the picture."""
@@ -108,13 +115,6 @@ class LiveWidget(anywidget.AnyWidget):
             self._timer.cancel()
             self._timer = None
         super().close()
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["text/plain"] = self.text
-            bundle[0]["text/html"] = self.static_html()
-        return bundle
 
 
 def explained(error: Exception) -> str:
