@@ -1,7 +1,7 @@
 """Runs every notebook and takes screenshots: `python -m tests.screenshots FOLDER [NAME…]`.
 
 In the light and in the dark theme, for projectors of 1280×720 and 1024×768, and at 200 %. Each
-picture is two screens high; what is higher or wider than one screen is printed.
+picture is two screens high; outputs that are higher or wider than one screen are printed.
 """
 
 from __future__ import annotations

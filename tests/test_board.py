@@ -37,8 +37,8 @@ def board(cluster):
 
 def column(board: Board, name: str) -> dict:
     """What the column of this name shows."""
-    found = [getattr(board, trait_name(key)) for key in board.columns]
-    return next(one for one in found if one["name"] == name)
+    columns = [getattr(board, trait_name(key)) for key in board.columns]
+    return next(column for column in columns if column["name"] == name)
 
 
 def click(board: Board, verb: str, name: str = "", **more: object) -> None:
@@ -55,7 +55,7 @@ def create(cluster, replicas: int) -> None:
     cluster.client().services.create("nginx", name="web", mode=mode)
 
 
-def told(board: Board) -> list[str]:
+def news(board: Board) -> list[str]:
     return [sentence for _, _, sentence in board.news]
 
 
@@ -80,7 +80,7 @@ def test_a_service_fills_the_columns(board, cluster):
     assert "service web (nginx): 6 of 6 running" in board.text
 
 
-def test_what_waits_is_shown_with_its_reason(board, cluster):
+def test_pending_tasks_are_shown_with_their_reason(board, cluster):
     cluster.client().services.create("nginx", name="web", constraints=["node.labels.disk==ssd"])
     cluster.run("5s")
     board.refresh()
@@ -89,14 +89,14 @@ def test_what_waits_is_shown_with_its_reason(board, cluster):
     ]
 
 
-def test_all_that_is_synced_is_plain_data(board, cluster):
+def test_all_synced_traits_are_plain_data(board, cluster):
     create(cluster, 3)
     cluster.run("10s")
     board.refresh()
     json.dumps({name: value for name, value in board.get_state().items() if name != "layout"})
 
 
-def test_without_a_widget_a_table_and_words_are_shown(board, cluster):
+def test_without_a_widget_a_table_and_text_are_shown(board, cluster):
     create(cluster, 2)
     cluster.run("10s")
     board.refresh()
@@ -108,13 +108,13 @@ def test_without_a_widget_a_table_and_words_are_shown(board, cluster):
 
 
 # -- what a click does -----------------------------------------------------------------------------
-def test_a_click_crashes_the_leader_and_time_has_to_pass_to_see_what_follows(board, cluster):
+def test_a_click_crashes_the_leader_and_time_must_pass_to_see_the_consequences(board, cluster):
     click(board, "crash", "m1")
     assert not cluster.is_up("m1")
     assert column(board, "m1")["condition"] == "crashed, not noticed yet"
     assert column(board, "m1")["tone"] == "down"
     assert board.status["notices"] == [NO_LEADER]
-    assert told(board) == [
+    assert news(board) == [
         "Time is stopped: press Play to see what follows.",
         NO_LEADER,
         "m1 crashed.",
@@ -125,13 +125,13 @@ def test_a_click_crashes_the_leader_and_time_has_to_pass_to_see_what_follows(boa
     assert leader in ("m2", "m3")
     assert column(board, leader)["leads"]
     assert f"{leader} leads" in board.text
-    assert any(sentence.startswith(f"{leader} leads now (term ") for sentence in told(board))
+    assert any(sentence.startswith(f"{leader} leads now (term ") for sentence in news(board))
 
 
 def test_start_drain_pause_and_activate(board, cluster):
     client = cluster.client()
-    wanted = {"drain": "drain", "pause": "pause", "active": "active"}
-    for verb, availability in wanted.items():
+    availabilities = {"drain": "drain", "pause": "pause", "active": "active"}
+    for verb, availability in availabilities.items():
         click(board, verb, "w1")
         assert client.nodes.get("w1").attrs["Spec"]["Availability"] == availability
         assert verb not in [action[0] for action in column(board, "w1")["actions"]]
@@ -142,7 +142,7 @@ def test_start_drain_pause_and_activate(board, cluster):
     assert board.status["error"] == ""
 
 
-def test_a_refusal_is_one_line_and_is_gone_after_the_next_click(board, cluster):
+def test_an_error_is_one_line_and_is_gone_after_the_next_click(board, cluster):
     click(board, "start", "w1")
     assert board.status["error"] == "start: w1 is up already"
     click(board, "step")
@@ -170,8 +170,8 @@ async def click_and_wait(board: Board, *clicks: tuple[str, str], sentence: str) 
     for click_ in clicks:
         click(board, *click_)
     end = time.monotonic() + WAIT_S
-    while not any(sentence in one for one in told(board)):
-        assert time.monotonic() < end, told(board)
+    while not any(sentence in line for line in news(board)):
+        assert time.monotonic() < end, news(board)
         await asyncio.sleep(0.05)
 
 
@@ -185,7 +185,7 @@ def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cl
     assert board._timer is None
 
 
-def test_time_does_not_play_for_who_has_paused_it(board, cluster):
+def test_a_click_does_not_start_time_that_was_paused(board, cluster):
     sentence = "Time is stopped: press Play"
     asyncio.run(click_and_wait(board, ("halt", ""), ("crash", "w1"), sentence=sentence))
     assert cluster.speed == 0
@@ -201,7 +201,7 @@ def test_time_does_not_play_for_who_has_paused_it(board, cluster):
     ],
     ids=["all runs", "one is missing", "no leader", "a crash not noticed"],
 )
-def test_settled_means_led_at_work_and_nobody_mistaken(nodes, tasks, machines, expected):
+def test_settled_needs_a_leader_running_tasks_and_noticed_states(nodes, tasks, machines, expected):
     seen = {name: MachineState(up, "", None) for name, up in machines.items()}
     assert settled(picture(nodes, [WEB], tasks, machines=seen)) is expected
 
@@ -294,13 +294,13 @@ def test_a_cell_that_makes_a_new_cluster_each_time_keeps_no_old_one(monkeypatch)
     assert shell.events.callbacks["post_run_cell"].count(module.after_cell) == 1
 
 
-def test_two_boards_of_one_run_live_and_a_board_shown_elsewhere_lives_on(monkeypatch, cluster):
+def test_boards_of_one_run_and_boards_shown_elsewhere_stay_open(monkeypatch, cluster):
     shell = Shell()
     monkeypatch.setattr(module, "get_ipython", lambda: shell)
 
     def run(cell: str, number: str, *clusters) -> list[Board]:
         shell.parent_header = {"metadata": {"cellId": cell}, "header": {"msg_id": number}}
-        return [board_of(one) for one in clusters]
+        return [board_of(cluster) for cluster in clusters]
 
     left, right = run("one", "1", cluster, cluster.fork())
     assert left.comm is not None
@@ -312,7 +312,7 @@ def test_two_boards_of_one_run_live_and_a_board_shown_elsewhere_lives_on(monkeyp
     assert third.comm is not None
 
 
-def test_after_every_cell_the_board_is_looked_at_again(board, cluster):
+def test_the_board_is_refreshed_after_every_cell(board, cluster):
     cluster.crash("w1")
     assert column(board, "w1")["tone"] == ""
     module.after_cell()

@@ -1,4 +1,4 @@
-"""What an attendee sees: JupyterLab, started as the README says, in headless Chromium."""
+"""The first widgets in JupyterLab, started as the README says, in headless Chromium."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ class Board:
         return self.root.locator(f'.column[data-name="{name}"]')
 
     def leader(self) -> str:
-        """The one column whose badge says that it leads; "" when there is none."""
+        """The name of the leader's column; "" when there is none."""
         leading = self.root.locator(".column:has(.badge.leads)")
         names = leading.evaluate_all("columns => columns.map((column) => column.dataset.name)")
         assert len(names) <= 1, names
         return names[0] if names else ""
 
     def text(self) -> str:
-        """The text twin."""
+        """The text form."""
         return self.root.locator("details.text-form pre").text_content() or ""
 
     def step_until_another_leads(self, former: str) -> str:
@@ -82,7 +82,7 @@ class Board:
             self.root.page.wait_for_timeout(200)
             if self.leader() not in ("", former):
                 return self.leader()
-        raise AssertionError(f"nobody follows {former}; in words: {self.text()}")
+        raise AssertionError(f"no leader after {former}; the board: {self.text()}")
 
 
 @pytest.mark.browser
@@ -114,7 +114,7 @@ def test_the_leader_is_crashed_by_mouse_and_by_keyboard_and_another_leads(
 
 
 @pytest.mark.browser
-def test_keys_go_to_the_board_alone_and_a_restarted_kernel_is_told_of(lab: Lab, chromium: str):
+def test_keys_stay_in_the_board_and_a_restarted_kernel_is_reported(lab: Lab, chromium: str):
     """JupyterLab's own `d` `d` deletes the cell."""
     with opened(lab, "00_start_here.ipynb", chromium) as notebook:
         notebook.run_all()

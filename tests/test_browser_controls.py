@@ -52,12 +52,12 @@ def test_every_control_has_a_name(ran: Notebook):
     assert [role for role, name in controls if not name] == []
 
 
-def test_the_control_that_has_the_keyboard_is_seen(ran: Notebook):
+def test_the_focused_control_is_visible(ran: Notebook):
     ran.page.keyboard.press("Shift")  # somebody uses the keyboard
     assert ran.page.evaluate(FOCUS_UNSEEN) == []
 
 
-def test_what_is_folded_opens_by_key_and_closes_by_mouse(ran: Notebook):
+def test_a_fold_opens_by_key_and_closes_by_mouse(ran: Notebook):
     """Rollouts task by task, the secret's path and the boards in words, an exercise's answer."""
     for fold in ran.page.locator(".jp-OutputArea-output details:visible").all():
         fold.locator("summary").press("Enter")
@@ -238,15 +238,15 @@ def use_builder(notebook: Notebook) -> None:
     box = page.locator(".widget-vbox", has=page.get_by_role("button", name="Put it there")).last
     press = partial(box.get_by_role, "button")
     layer, on = box.get_by_label("Put", exact=True), box.get_by_label("on", exact=True)
-    said, picture = box.get_by_role("status"), box.locator(".widget-html").nth(1)
+    status, picture = box.get_by_role("status"), box.locator(".widget-html").nth(1)
     put, take = press(name="Put it there"), press(name="Take it away")
     layer.select_option("bins/libs + Nginx")
     put.click()
-    expect(said).to_contain_text("A program calls a kernel")
+    expect(status).to_contain_text("A program calls a kernel")
     layer.press("s")
     expect(layer.locator("option:checked")).to_have_text("Server")
     put.press("Enter")
-    expect(said).to_contain_text("It stands.")
+    expect(status).to_contain_text("It stands.")
     expect(on.locator("option:checked")).to_have_text("1: Server")
     layer.press("x")
     expect(layer.locator("option:checked")).to_contain_text("Xen")

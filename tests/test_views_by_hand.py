@@ -21,7 +21,7 @@ def _asked_anew():
 
 
 @here
-def test_a_namespace_changes_what_is_seen_inside_and_nothing_outside():
+def test_a_namespace_changes_the_hostname_inside_and_nothing_outside():
     outside = repr(by_hand("hostname")).splitlines()[-1]
     shown = by_hand(f"{UNSHARE} --uts sh -c 'hostname box; hostname'", "hostname")
     assert repr(shown).splitlines()[1::2] == ["box", outside]
@@ -29,7 +29,7 @@ def test_a_namespace_changes_what_is_seen_inside_and_nothing_outside():
 
 
 @here
-def test_all_together_it_is_a_container_with_a_root_of_its_own():
+def test_all_namespaces_together_are_a_container_with_its_own_root():
     root = root_directory()
     command = "mount -t proc proc /proc; hostname box; hostname; ls /; ps"
     shown = repr(
@@ -45,18 +45,18 @@ def test_all_together_it_is_a_container_with_a_root_of_its_own():
     shutil.rmtree(root)
 
 
-def test_elsewhere_a_sentence_says_why(monkeypatch: pytest.MonkeyPatch):
+def test_on_other_systems_a_sentence_says_why(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module.platform, "system", lambda: "Darwin")
     assert "This machine runs macOS" in repr(by_hand("hostname"))
 
 
-def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module.platform, "system", lambda: "Linux")
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     assert "apt install util-linux" in repr(by_hand("hostname"))
 
 
-def test_what_is_denied_is_told_in_the_machines_words(monkeypatch: pytest.MonkeyPatch):
+def test_a_denied_namespace_is_reported_in_the_machines_own_text(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module.platform, "system", lambda: "Linux")
     monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(module, "UNSHARE", ["sh", "-c", "echo no namespaces >&2; exit 1"])

@@ -31,7 +31,7 @@ def table_of(*sizes: int, seed: int = 7) -> Any:
 
 
 # -- the table -------------------------------------------------------------------------------------
-def test_the_table_is_the_talks_and_every_row_was_seen_to_be_so():
+def test_the_table_is_the_talks_and_every_row_was_observed():
     begun = time.monotonic()
     table = table_of(*range(1, 8))
     assert time.monotonic() - begun < 10
@@ -43,7 +43,7 @@ def test_the_table_is_the_talks_and_every_row_was_seen_to_be_so():
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_another_seed_has_another_story_and_the_same_table(seed: int):
+def test_another_seed_gives_the_same_table(seed: int):
     rows = table_of(3, 4, seed=seed).rows
     assert [row.observed for row in rows] == [1, 1]
 
@@ -92,7 +92,7 @@ def test_quorum_and_tolerance_hold_for_any_size():
         assert tolerated(managers) + quorum(managers) == managers
 
 
-def test_a_row_tells_its_play_in_text_and_html():
+def test_a_row_shows_its_steps_in_text_and_html():
     row = prove_quorum(3, make=swarmlab.simulate)
     assert [step.up for step in row.steps] == [3, 2, 1]
     for form in (repr(row), row._repr_html_()):
@@ -118,7 +118,7 @@ class Real:
         self.closed = True
 
 
-def test_on_real_engines_few_sizes_are_proven_and_their_engines_go():
+def test_on_real_engines_few_sizes_are_proven_and_their_engines_are_removed():
     made: list[Real] = []
 
     def make(**options: Any) -> Real:
@@ -126,8 +126,8 @@ def test_on_real_engines_few_sizes_are_proven_and_their_engines_go():
         return made[-1]
 
     table = quorum_table(range(1, 8), make=make)
-    assert [len(one.names) for one in made] == [1, 3]
-    assert all(one.closed for one in made)
+    assert [len(cluster.names) for cluster in made] == [1, 3]
+    assert all(cluster.closed for cluster in made)
     assert [(row.managers, row.quorum, row.tolerated) for row in table.rows] == SLIDE
     assert [row.managers for row in table.tried] == [1, 3]
     assert table.cells[1] == ("2", "2", "0", "–", "–", "–")
@@ -135,7 +135,7 @@ def test_on_real_engines_few_sizes_are_proven_and_their_engines_go():
     assert "each manager costs one" in repr(table)
 
 
-def test_a_write_waits_for_the_quickest_majority_and_for_no_more():
+def test_a_write_waits_only_for_the_quickest_majority():
     cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
     table = slow_followers(cluster, "1s")
     assert [row[1] for row in table.rows] == ["5", "4", "3", "2", "1"]
@@ -153,20 +153,20 @@ def fallen(cluster: Any) -> Any:
     return cluster
 
 
-def test_an_election_is_told_from_the_crash_to_the_new_leader(fallen: Any):
-    story = election(fallen)
-    assert story.rows[0] == ("+0.00 s", "m1", "✖ down; it was the leader")
-    said = [what for _when, _who, what in story.rows]
-    winner = next(who for _when, who, what in story.rows if what.startswith("LEADER"))
+def test_an_election_is_listed_from_the_crash_to_the_new_leader(fallen: Any):
+    shown = election(fallen)
+    assert shown.rows[0] == ("+0.00 s", "m1", "✖ down; it was the leader")
+    texts = [what for _when, _who, what in shown.rows]
+    winner = next(who for _when, who, what in shown.rows if what.startswith("LEADER"))
     other = ({"m2", "m3"} - {winner}).pop()
-    assert any(what.startswith("hears no leader") and "2 votes of 3" in what for what in said)
-    assert any(w == other and f"vote for {winner}" in what for _t, w, what in story.rows)
-    seconds = float(story.rows[1][0].split()[0])
+    assert any(what.startswith("hears no leader") and "2 votes of 3" in what for what in texts)
+    assert any(w == other and f"vote for {winner}" in what for _t, w, what in shown.rows)
+    seconds = float(shown.rows[1][0].split()[0])
     assert 8 <= seconds <= 40
-    assert "LEADER" in repr(story)
+    assert "LEADER" in repr(shown)
 
 
-def test_the_leader_of_the_cut_off_side_steps_down_and_nobody_there_wins():
+def test_the_leader_of_the_minority_side_steps_down_and_no_one_there_wins():
     cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
     cluster.partition("m1,m2", "m3,m4,m5")
     cluster.run("60s")
@@ -178,25 +178,25 @@ def test_the_leader_of_the_cut_off_side_steps_down_and_nobody_there_wins():
     assert winners <= {"m3", "m4", "m5"}
 
 
-def test_who_votes_is_in_the_term_that_it_votes_in():
+def test_a_voter_is_in_the_term_that_it_votes_in():
     """Raft paper, figure 2: a server that hears of a higher term takes it, then votes."""
     cluster = swarmlab.simulate(managers=5, workers=0, seed=7)
     cluster.partition("m1,m2", "m3,m4,m5")
     cluster.run("60s")
-    story = election(cluster)
-    assert len(story.votes) > 5
-    for vote in story.votes:
-        spans = [s for s in story.spans if s.name == vote.voter and s.start_ns <= vote.at_ns]
+    shown = election(cluster)
+    assert len(shown.votes) > 5
+    for vote in shown.votes:
+        spans = [s for s in shown.spans if s.name == vote.voter and s.start_ns <= vote.at_ns]
         assert spans[-1].term == vote.term
 
 
-def test_the_picture_has_a_lane_a_manager_and_its_words(fallen: Any):
-    story = election(fallen)
-    axes = story.figure().axes[0]
+def test_the_chart_has_a_row_per_manager_and_alternative_text(fallen: Any):
+    shown = election(fallen)
+    axes = shown.figure().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["m1", "m2", "m3"]
     letters = {text.get_text().split()[0] for text in axes.texts if text.get_text().strip()}
     assert {"F", "L", "✖"} <= letters
-    html = story._repr_html_()
+    html = shown._repr_html_()
     assert "<img" in html
     assert "alt='+0.00 s m1" in html
 
@@ -215,7 +215,7 @@ def test_the_logs_show_terms_votes_and_what_is_not_committed(fallen: Any):
     assert last[leader] == "3?"
 
 
-def test_a_real_swarm_has_no_trace_to_read_and_a_sentence_says_so():
+def test_a_real_swarm_has_no_trace_and_a_sentence_says_so():
     shown = election(Real(managers=1, workers=0))
     assert "who voted for whom" in repr(shown)
     assert "<b>Only on a simulated cluster</b>" in shown._repr_html_()

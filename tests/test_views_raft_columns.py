@@ -34,19 +34,19 @@ def click(columns: RaftColumns, verb: str, **more: Any) -> None:
 def until(columns: RaftColumns, text: str) -> dict[str, Any]:
     """Step until a message that says this is on its way; its row."""
     for _ in range(200):
-        found = [row for row in columns.messages if text in row["text"]]
-        if found:
-            return found[0]
+        rows = [row for row in columns.messages if text in row["text"]]
+        if rows:
+            return rows[0]
         click(columns, "step")
     raise AssertionError(f"nobody says {text!r}; in words: {columns.text}")
 
 
-def told(columns: RaftColumns) -> list[str]:
+def news(columns: RaftColumns) -> list[str]:
     return [sentence for _, _, sentence in columns.news]
 
 
 # -- what it shows ---------------------------------------------------------------------------------
-def test_a_column_a_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
+def test_a_column_per_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
     assert [row["name"] for row in columns.columns] == ["m1", "m2", "m3"]
     first, second = columns.columns[:2]
     assert (first["role_text"], first["look"][0], second["look"][0]) == ("leader", "L", "F")
@@ -55,7 +55,7 @@ def test_a_column_a_manager_with_role_term_vote_commit_index_and_log(columns: Ra
     assert "m1       leader    2     m1        #16" in columns.text
 
 
-def test_a_step_goes_to_the_next_message_and_looking_moves_no_time(columns: RaftColumns):
+def test_a_step_goes_to_the_next_message_and_looking_advances_no_time(columns: RaftColumns):
     until(columns, "♥ committed #16")
     row = columns.messages[0]
     assert (row["tone"], row["from"]) == ("leader", 0)
@@ -74,16 +74,16 @@ def test_steps_have_a_size(columns: RaftColumns, size: str, ns: int):
     assert columns.cluster.now_ns - before_ns == ns
 
 
-def test_what_happens_is_told_in_the_order_of_an_election(columns: RaftColumns):
+def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
     click(columns, "crash", name="m1")
     assert columns.columns[0]["role_text"] == "down"
     until(columns, "vote for me, term 3?")
     until(columns, "✔ my vote")
     until(columns, "write #17")
-    story = list(reversed(told(columns)))
-    assert story[0] == "m1 is down."
+    sentences = list(reversed(news(columns)))
+    assert sentences[0] == "m1 is down."
     order = ["stands for election in term 3", "votes for", "a majority of the votes", "writes #17"]
-    places = [next(n for n, line in enumerate(story) if part in line) for part in order]
+    places = [next(n for n, line in enumerate(sentences) if part in line) for part in order]
     assert places == sorted(places)
     click(columns, "start", name="m1")
     assert columns.columns[0]["role_text"] == "follower"
@@ -112,11 +112,11 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_every_kind_of_message_has_its_words(message: Any, tone: str, text: str):
+def test_every_kind_of_message_has_a_text(message: Any, tone: str, text: str):
     assert raft_rows.message_text(message) == (tone, text)
 
 
-def test_all_that_is_synced_is_plain_data_and_text_and_table_stand_beside_it(columns: RaftColumns):
+def test_all_synced_traits_are_plain_data_and_have_a_text_and_a_table(columns: RaftColumns):
     until(columns, "♥")
     json.dumps({name: value for name, value in columns.get_state().items() if name != "layout"})
     data = columns._repr_mimebundle_()[0]
@@ -134,7 +134,7 @@ def test_a_dropped_vote_request_never_arrives(columns: RaftColumns):
     for row in asked:
         click(columns, "drop", key=row["key"])
     assert columns.messages == []
-    assert told(columns)[0].startswith("Lost, ")
+    assert news(columns)[0].startswith("Lost, ")
     assert len(columns.cluster.trace.of(Dropped)) == len(asked)
     columns.step("1s")
     assert [row["role_text"] for row in columns.columns if row["role_text"] == "leader"] == []
@@ -167,19 +167,19 @@ def test_two_messages_that_arrive_at_the_same_moment_are_two(cluster: Any):
     columns.close()
 
 
-def test_a_message_that_has_arrived_cannot_be_lost_and_that_is_said(columns: RaftColumns):
+def test_a_message_that_has_arrived_cannot_be_dropped(columns: RaftColumns):
     row = until(columns, "♥")
     columns.step("1s")
     click(columns, "drop", key=row["key"])
     assert "has arrived already" in columns.status["error"]
 
 
-def test_what_was_clicked_is_lived_again_from_the_saved_story(columns: RaftColumns, tmp_path: Any):
+def test_clicks_are_replayed_from_a_saved_run(columns: RaftColumns, tmp_path: Any):
     click(columns, "drop", key=until(columns, "♥")["key"])
     click(columns, "change")
     click(columns, "drop", key=until(columns, "write #")["key"])
     columns.step("1s")
-    again = swarmlab.load(columns.cluster.save(tmp_path / "story.json"))
+    again = swarmlab.load(columns.cluster.save(tmp_path / "run.json"))
     assert again.trace.digest() == columns.cluster.trace.digest()
     assert len(again.trace.of(Dropped)) == 2
 
@@ -214,13 +214,13 @@ def test_it_runs_slowly_until_it_is_paused_and_leaves_no_timer(cluster: Any):
     asyncio.run(asyncio.wait_for(run(), 20))
 
 
-def test_what_the_board_plays_goes_on_in_steps(columns: RaftColumns):
+def test_a_step_pauses_the_time_that_the_board_plays(columns: RaftColumns):
     columns.cluster.play(1)
     columns.step(MESSAGE)
     assert columns.cluster.speed == 0
 
 
-def test_there_is_one_widget_a_cluster(cluster: Any):
+def test_there_is_one_widget_per_cluster(cluster: Any):
     columns = raft_columns(cluster)
     assert raft_columns(cluster) is columns
     assert raft_columns(cluster.fork()) is not columns

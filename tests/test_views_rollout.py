@@ -1,4 +1,4 @@
-"""Rollout lanes, followed through the API; settings side by side; what an update costs."""
+"""Rolling updates, followed through the API; settings side by side; what an update costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its s
 UPDATE = "service update --quiet --detach"
 
 
-def said(line: str) -> str:
+def docker_output(line: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     run_commands(line, out, err)
     return out.getvalue() + err.getvalue()
@@ -32,7 +32,7 @@ def said(line: str) -> str:
 def web() -> Any:
     """Four replicas of nginx:1.25, with requests coming in."""
     cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
-    said("service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25")
+    docker_output("service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25")
     cluster.traffic("web")
     return cluster
 
@@ -53,19 +53,19 @@ class Real:
 
 # -- following -------------------------------------------------------------------------------------
 def test_an_update_is_followed_from_its_beginning_to_its_end(web: Any):
-    said(f"{UPDATE} --image nginx:1.27 web")
+    docker_output(f"{UPDATE} --image nginx:1.27 web")
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
     assert seen.versions == ["A = nginx:1.25", "B = nginx:1.27"]
     assert [len(seen.phases[0].created), seen.phases[0].slots, seen.phases[0].failed] == [4, 4, 0]
     ran = sorted(life.states["running"] for life in seen.phases[0].created)
-    # The monitor goes on for five seconds after the last. Source: orchestration spec, 4.5.
+    # The monitor goes on for five seconds after the last. Source: swarmkit update/updater.go.
     assert seen.phases[0].end - ran[-1] == pytest.approx(5, abs=0.5)
     assert seen.start < seen.phases[0].start < ran[0]
 
 
-def test_the_moments_are_those_of_the_trace(web: Any):
-    said(f"{UPDATE} --image nginx:1.27 web")
+def test_the_times_are_those_of_the_trace(web: Any):
+    docker_output(f"{UPDATE} --image nginx:1.27 web")
     seen = follow(web, "web")
     moments = {
         (record.task_id, str(record.state)): (EPOCH_NS + record.at_ns) / S
@@ -77,7 +77,7 @@ def test_the_moments_are_those_of_the_trace(web: Any):
 
 
 def test_the_api_alone_shows_the_same(web: Any):
-    said(f"{UPDATE} {BAD} web")
+    docker_output(f"{UPDATE} {BAD} web")
     real = Real(web.fork())
     seen, blind = follow(web, "web"), follow(real, "web")
     assert states(blind) == states(seen) == ["updating", "paused"]
@@ -91,7 +91,7 @@ def test_the_api_alone_shows_the_same(web: Any):
 
 def test_looking_changes_nothing(web: Any):
     """Reads draw no chance: a cluster that was watched goes the way of one that was not."""
-    said(f"{UPDATE} --image nginx:1.27 web")
+    docker_output(f"{UPDATE} --image nginx:1.27 web")
     calm = web.fork()
     follow(web, "web")
     calm.run((web.now_ns - calm.now_ns) / S)
@@ -99,14 +99,14 @@ def test_looking_changes_nothing(web: Any):
 
 
 def test_equal_seeds_give_equal_pictures():
-    def told() -> tuple[str, str]:
+    def shown() -> tuple[str, str]:
         cluster = swarmlab.simulate(managers=1, workers=2, seed=3)
-        said("service create --quiet --name web --replicas 2 nginx:1.25")
-        said(f"{UPDATE} {BAD} web")
+        docker_output("service create --quiet --name web --replicas 2 nginx:1.25")
+        docker_output(f"{UPDATE} {BAD} web")
         seen = follow(cluster, "web")
         return repr(seen), repr([kind for life in seen.tasks for kind in life.kinds(seen.end)])
 
-    assert told() == told()
+    assert shown() == shown()
 
 
 def test_it_can_be_followed_for_a_time(web: Any):
@@ -119,18 +119,21 @@ def test_it_can_be_followed_for_a_time(web: Any):
     assert seen.failed > 0
 
 
-def test_a_watch_survives_a_leader_that_falls():
+def test_following_survives_the_crash_of_the_leader():
     cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
-    said("service create --quiet --name web --replicas 4 nginx:1.25")
-    said(f"{UPDATE} --image nginx:1.27 web")
+    docker_output("service create --quiet --name web --replicas 4 nginx:1.25")
+    docker_output(f"{UPDATE} --image nginx:1.27 web")
     cluster.crash("m1")
     assert states(follow(cluster, "web"))[-1] == "completed"
 
 
 # -- failures --------------------------------------------------------------------------------------
 def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
-    """Spec, 4.6: the ratio 1/4 is more than 0; the restarts of a failed task do not count."""
-    said(f"{UPDATE} {BAD} web")
+    """The ratio 1/4 is more than 0; restarts of a failed task do not count.
+
+    Source: swarmkit manager/orchestrator/update/updater.go.
+    """
+    docker_output(f"{UPDATE} {BAD} web")
     seen = follow(web, "web")
     phase = seen.phases[0]
     assert (phase.failed, phase.slots, phase.ratio, phase.allowed) == (1, 4, 0.25, 0)
@@ -140,7 +143,7 @@ def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
 
 def test_a_failure_after_its_window_does_not_count(web: Any):
     late = "--args \"sh -c 'sleep 8; exit 1'\""
-    said(f"{UPDATE} --update-delay 4s --update-monitor 5s {late} web")
+    docker_output(f"{UPDATE} --update-delay 4s --update-monitor 5s {late} web")
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
     assert seen.phases[0].failed == 0
@@ -148,24 +151,24 @@ def test_a_failure_after_its_window_does_not_count(web: Any):
 
 
 def test_a_delay_as_long_as_the_monitor_stretches_it(web: Any):
-    """Spec, 4.5."""
-    said(f"{UPDATE} --update-delay 7s --update-parallelism 4 --image nginx:1.27 web")
+    """Source: swarmkit manager/orchestrator/update/updater.go."""
+    docker_output(f"{UPDATE} --update-delay 7s --update-parallelism 4 --image nginx:1.27 web")
     assert follow(web, "web").phases[0].monitor_s == 8
 
 
 def test_exercise_one_failure_of_four_may_be_tolerated(web: Any):
     """The first exercise of notebook 12, with its answer."""
-    said(f"{UPDATE} --update-failure-action rollback web")
+    docker_output(f"{UPDATE} --update-failure-action rollback web")
     web.run("20s")
-    said(f"{UPDATE} --update-max-failure-ratio 0.25 {BAD} web")
+    docker_output(f"{UPDATE} --update-max-failure-ratio 0.25 {BAD} web")
     seen = follow(web, "web")
     assert states(seen) == ["updating", "rollback_started", "rollback_completed"]
     assert seen.phases[0].failed == 2
 
 
 def test_one_replica_started_first_loses_no_request(web: Any):
-    said("service scale web=1")
-    said(f"{UPDATE} --update-order start-first --image nginx:1.27 web")
+    docker_output("service scale web=1")
+    docker_output(f"{UPDATE} --update-order start-first --image nginx:1.27 web")
     seen = follow(web, "web")
     assert seen.failed == 0
     assert seen.served >= 400
@@ -173,9 +176,9 @@ def test_one_replica_started_first_loses_no_request(web: Any):
 
 # -- rollbacks -------------------------------------------------------------------------------------
 def test_a_rollback_is_a_phase_with_settings_of_its_own(web: Any):
-    said(f"{UPDATE} --update-failure-action rollback --rollback-monitor 9s web")
+    docker_output(f"{UPDATE} --update-failure-action rollback --rollback-monitor 9s web")
     web.run("20s")
-    said(f"{UPDATE} {BAD} web")
+    docker_output(f"{UPDATE} {BAD} web")
     seen = follow(web, "web")
     update, back, end = seen.phases
     assert (back.state, end.state) == ("rollback_started", "rollback_completed")
@@ -185,33 +188,36 @@ def test_a_rollback_is_a_phase_with_settings_of_its_own(web: Any):
 
 
 def test_a_second_rollback_brings_the_bad_version_again(web: Any):
-    """Spec, 4.2: two manual rollbacks toggle. An automatic one forgets: 4.8."""
-    said(f"{UPDATE} {BAD} web")
+    """Two manual rollbacks toggle; an automatic one forgets the failed version.
+
+    Source: swarmkit manager/controlapi/service.go, orchestrator/update/updater.go.
+    """
+    docker_output(f"{UPDATE} {BAD} web")
     follow(web, "web")
-    said("service rollback --quiet --detach web")
+    docker_output("service rollback --quiet --detach web")
     assert states(follow(web, "web")) == ["rollback_started", "rollback_completed"]
-    said("service rollback --quiet --detach web")
+    docker_output("service rollback --quiet --detach web")
     seen = follow(web, "web")
     assert states(seen) == ["rollback_started", "rollback_paused"]
     assert (seen.phases[0].failed, seen.phases[0].slots) == (1, 4)
 
 
 def test_what_slide_43_asks_for_is_refused(web: Any):
-    """Spec (api-security), 11.15."""
-    refused = said("service update --rollback --rollback-parallelism 2 web")
+    """Source: docker/cli cli/command/service/update.go."""
+    refused = docker_output("service update --rollback --rollback-parallelism 2 web")
     assert "other flags may not be combined with --rollback" in refused
 
 
 # -- picture and words ---------------------------------------------------------------------------
 @pytest.fixture
 def bad(web: Any) -> Rollout:
-    said(f"{UPDATE} --update-failure-action rollback --rollback-parallelism 0 web")
+    docker_output(f"{UPDATE} --update-failure-action rollback --rollback-parallelism 0 web")
     web.run("20s")
-    said(f"{UPDATE} {BAD} web")
+    docker_output(f"{UPDATE} {BAD} web")
     return follow(web, "web")
 
 
-def test_the_picture_has_a_lane_a_slot_the_state_on_top_and_requests_beneath(bad: Rollout):
+def test_the_chart_has_the_state_on_top_a_row_per_slot_and_requests_beneath(bad: Rollout):
     state, lanes, requests = (bad.figure().axes[i] for i in (0, 2, 4))
     assert [label.get_text() for label in lanes.get_yticklabels()] == [
         f"web.{n}" for n in range(1, 5)
@@ -223,7 +229,7 @@ def test_the_picture_has_a_lane_a_slot_the_state_on_top_and_requests_beneath(bad
     assert requests.get_xlim() == lanes.get_xlim() == state.get_xlim()
 
 
-def test_bars_of_one_lane_do_not_cover_each_other(bad: Rollout):
+def test_bars_of_one_slot_do_not_overlap(bad: Rollout):
     lanes = bad.figure().axes[2]
     boxes = [patch.get_bbox() for patch in lanes.patches]
     overlapping = [
@@ -247,7 +253,7 @@ def test_every_state_has_a_colour_with_a_hatch_or_shape_of_its_own():
     assert set(UPDATE_ENDED) < set(PHASE_COLOURS)
 
 
-def test_the_words_tell_all_and_the_alt_text_the_sum(bad: Rollout):
+def test_the_text_lists_everything_and_the_alternative_text_the_summary(bad: Rollout):
     text, html = repr(bad), bad._repr_html_()
     for part in ("A = nginx:1.25", "rollback completed", "1 of 4 failed", "requests: "):
         assert part in text
@@ -269,8 +275,10 @@ def test_a_task_killed_while_it_stops_has_not_failed():
 
 
 # -- settings and what an update costs -----------------------------------------------------------
-def test_settings_stand_side_by_side(web: Any):
-    said(f"{UPDATE} --update-parallelism 0 --update-delay 90s --rollback-order start-first web")
+def test_settings_of_update_and_rollback_are_side_by_side(web: Any):
+    docker_output(
+        f"{UPDATE} --update-parallelism 0 --update-delay 90s --rollback-order start-first web"
+    )
     rows = {flag: (update, rollback) for _what, update, rollback, flag in settings(web, "web").rows}
     assert rows == {
         "--update-parallelism": ("all", "1"),
@@ -283,14 +291,14 @@ def test_settings_stand_side_by_side(web: Any):
 
 
 def test_a_config_without_a_parallelism_means_all_at_once():
-    """Spec, 4.1, TRAP; and a monitor of 0 is five seconds."""
+    """TRAP: and a monitor of 0 is five seconds. Source: swarmkit api/defaults/service.go."""
     assert update_config({}, "UpdateConfig")["Parallelism"] == 1
     given = update_config({"UpdateConfig": {"Monitor": 0, "Order": "start-first"}}, "UpdateConfig")
     assert (given["Parallelism"], given["Monitor"], given["Order"]) == (0, 5 * S, "start-first")
     assert given["FailureAction"] == "pause"
 
 
-def test_a_check_saves_requests_and_a_single_replica_wants_start_first_too(web: Any):
+def test_a_health_check_saves_requests_and_a_single_replica_needs_start_first_too(web: Any):
     before = web.trace.digest()
     three, one = ([int(row[3]) for row in downtime(web, n).rows] for n in (3, 1))
     assert web.trace.digest() == before  # it was tried on copies
@@ -306,19 +314,19 @@ def test_real_engines_count_no_requests(web: Any):
     assert "Only a simulated cluster counts requests." in repr(table)
 
 
-def test_an_unknown_service_is_a_sentence(web: Any):
+def test_an_unknown_service_is_an_error_that_names_it(web: Any):
     for view in (settings, follow):
         with pytest.raises(LabError, match="there is no service 'nope'"):
             view(web, "nope")
 
 
-def test_an_update_that_was_over_is_told_so(web: Any):
-    said("service update --quiet --image nginx:1.27 web")  # it waits
+def test_an_update_that_had_ended_is_reported(web: Any):
+    docker_output("service update --quiet --image nginx:1.27 web")  # it waits
     assert "With `--detach` the command does not wait" in repr(follow(web, "web"))
 
 
-def test_an_update_that_is_half_over_is_told_so_and_begins_with_the_picture(web: Any):
-    said(f"{UPDATE} --image nginx:1.27 web")
+def test_an_update_that_had_begun_is_reported_and_starts_with_the_chart(web: Any):
+    docker_output(f"{UPDATE} --image nginx:1.27 web")
     web.run("10s")
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
@@ -326,9 +334,9 @@ def test_an_update_that_is_half_over_is_told_so_and_begins_with_the_picture(web:
     assert "**updating** (0.0 –" in "\n".join(seen.summary)
 
 
-def test_without_an_update_it_soon_says_so(web: Any):
+def test_without_an_update_following_ends_soon(web: Any):
     """Settings alone make no task anew, so no update begins."""
-    said(f"{UPDATE} --update-order start-first web")
+    docker_output(f"{UPDATE} --update-order start-first web")
     seen = follow(web, "web")
     assert states(seen) == []
     assert "No update was seen" in repr(seen)

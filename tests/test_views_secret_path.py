@@ -1,4 +1,4 @@
-"""Where a secret's bytes are, told from the API; and what a stolen disk gives away."""
+"""Where a secret's bytes are, read from the API; and what a stolen disk reveals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarmlab.jupyter.magic import run_commands
 from swarmlab.views.secret_path import FORMS, READABLE, SEALED, secret_path, stolen_disk
 
 
-def said(*lines: str) -> str:
+def docker_output(*lines: str) -> str:
     out, err = io.StringIO(), io.StringIO()
     for line in lines:
         run_commands(line, out, err)
@@ -22,7 +22,7 @@ def said(*lines: str) -> str:
 @pytest.fixture
 def web(cluster: Any) -> Any:
     """Three managers, two workers; the one task on w1 uses senha-db."""
-    said(
+    docker_output(
         "printf s3nha-S3cret | docker secret create senha-db -",
         "service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx",
     )
@@ -39,7 +39,7 @@ class Real:
         self.client = cluster.client
 
 
-def test_it_is_on_every_manager_and_where_a_task_needs_it(web: Any):
+def test_a_secret_is_on_every_manager_and_where_a_task_needs_it(web: Any):
     path = secret_path(web, "senha-db")
     assert path.managers == ("m1", "m2", "m3")
     assert path.holders == ["w1"]
@@ -47,9 +47,9 @@ def test_it_is_on_every_manager_and_where_a_task_needs_it(web: Any):
     assert path.rows[-1][:2] == ("w2", "nothing")
 
 
-def test_the_api_tells_what_is_seen_inside(web: Any):
+def test_the_api_shows_the_same_as_the_inspector(web: Any):
     """`who_can_read` looks into every machine of the simulation."""
-    said(
+    docker_output(
         "service scale web=3",
         "service update --quiet --force --constraint-rm node.hostname==w1 web",
     )
@@ -57,9 +57,9 @@ def test_the_api_tells_what_is_seen_inside(web: Any):
     seen = web.who_can_read("senha-db").rows
     inside = {(node, place.partition(":")[2]) for node, place, _why in seen if ":" in place}
     path = secret_path(Real(web), "senha-db")
-    told = {(node, file.split(": ")[1]) for node, files in path.mounts.items() for file in files}
-    assert told == inside
-    assert len(told) >= 2
+    mounted = {(node, file.split(": ")[1]) for node, files in path.mounts.items() for file in files}
+    assert mounted == inside
+    assert len(mounted) >= 2
     ended = [t for t in web.client().api.tasks() if t["DesiredState"] == "shutdown"]
     assert {t["Status"]["State"] for t in ended} == {"shutdown"}  # their files are gone
     kept = {node for node, place, _why in seen if place.startswith("Raft")}
@@ -67,7 +67,7 @@ def test_the_api_tells_what_is_seen_inside(web: Any):
 
 
 def test_targets_and_global_services_have_their_names(web: Any):
-    said(
+    docker_output(
         "service update --quiet --secret-rm senha-db"
         " --secret-add source=senha-db,target=/etc/pw web",
         "service create --quiet --mode global --name all"
@@ -81,7 +81,7 @@ def test_targets_and_global_services_have_their_names(web: Any):
 def test_exercise_only_the_managers_have_it(web: Any):
     """The first exercise of notebook 10, with its answers."""
     other = web.fork()
-    said("service update --quiet --secret-rm senha-db web")
+    docker_output("service update --quiet --secret-rm senha-db web")
     web.run("10s")
     assert secret_path(web, "senha-db").holders == []
     other.client().services.get("web").scale(0)
@@ -93,19 +93,19 @@ def test_exercise_only_the_managers_have_it(web: Any):
 
 
 def test_a_config_is_replaced_in_the_same_place(cluster: Any):
-    said(
+    docker_output(
         'echo "config" | docker config create cfg-demo -',
         "service create --quiet --name app --constraint node.hostname==w2 --config cfg-demo nginx",
         'echo "config 2" | docker config create cfg-demo-2 -',
         "service update --quiet --config-rm cfg-demo"
         " --config-add source=cfg-demo-2,target=/cfg-demo app",
     )
-    assert said("-H w2 exec $(docker -H w2 ps -q) cat /cfg-demo") == "config 2\n"
+    assert docker_output("-H w2 exec $(docker -H w2 ps -q) cat /cfg-demo") == "config 2\n"
 
 
 def test_autolock_changes_who_can_read_the_disk(web: Any):
     before = secret_path(web, "senha-db")
-    said("swarm update --autolock=true")
+    docker_output("swarm update --autolock=true")
     after = secret_path(web, "senha-db")
     assert (before.autolock, after.autolock) == (False, True)
     assert [form for _text, form in before.boxes()[2]] == [READABLE] * 3
@@ -116,7 +116,7 @@ def test_autolock_changes_who_can_read_the_disk(web: Any):
 
 def test_the_bytes_and_the_keys_are_nowhere_in_it(web: Any):
     path, disk = secret_path(web, "senha-db"), stolen_disk(web, "m1")
-    key = said("swarm update --autolock=true").partition("SWMKEY")[2].split()[0]
+    key = docker_output("swarm update --autolock=true").partition("SWMKEY")[2].split()[0]
     late = stolen_disk(web, "m1")
     for shown in (path, disk, late):
         for form in (repr(shown), shown._repr_html_()):
@@ -125,21 +125,24 @@ def test_the_bytes_and_the_keys_are_nowhere_in_it(web: Any):
 
 
 def test_a_thief_reads_a_manager_s_disk_unless_it_is_locked(web: Any):
-    """Spec (api-security), 4.1: always sealed; without autolock the key lies beside it."""
+    """Always sealed; without autolock the key is beside it.
+
+    Source: swarmkit manager/deks.go, design/raft_encryption.md.
+    """
     thief = "Whoever has this disk alone can read: {}."
     assert thief.format("senha-db (12 bytes)") in repr(stolen_disk(web, "m2"))
     assert thief.format("no secret") in repr(stolen_disk(web, "w1"))
-    said("swarm update --autolock=true")
+    docker_output("swarm update --autolock=true")
     web.run("5s")
     assert thief.format("no secret") in repr(stolen_disk(web, "m2"))
-    said("swarm update --autolock=false")
+    docker_output("swarm update --autolock=false")
     web.run("5s")
     assert thief.format("senha-db (12 bytes)") in repr(stolen_disk(web, "m2"))
 
 
-def test_a_disk_knows_what_its_machine_was_told_and_what_was_removed_since(web: Any):
+def test_a_disk_holds_what_its_machine_received_even_if_removed_since(web: Any):
     web.crash("m2")
-    said(
+    docker_output(
         "printf late | docker secret create late -",
         "service update --quiet --secret-rm senha-db web",
         "secret rm senha-db",
@@ -158,7 +161,7 @@ def test_looking_at_a_disk_changes_nothing(web: Any):
     assert web.trace.digest() == calm.trace.digest()
 
 
-def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
+def test_the_chart_has_a_box_per_place_and_alternative_text(web: Any):
     path = secret_path(web, "senha-db")
     figure = path.figure()
     axes = figure.axes[0]
@@ -175,7 +178,7 @@ def test_the_picture_has_a_box_a_place_and_its_words(web: Any):
     assert "web.1: /run/secrets/senha-db" in html
 
 
-def test_what_is_not_there_is_said_in_a_sentence(web: Any):
+def test_missing_secrets_and_disks_are_reported(web: Any):
     with pytest.raises(LabError, match="there is no secret 'senha'"):
         secret_path(web, "senha")  # a name that only begins so
     assert "Only a simulated cluster shows its disks." in repr(stolen_disk(Real(web), "m1"))

@@ -34,12 +34,12 @@ GOOD = {
 
 
 @pytest.mark.parametrize(("lower", "upper", "reason"), REFUSED)
-def test_what_cannot_stand_there_says_why(lower: str, upper: str, reason: str):
+def test_an_impossible_layer_has_a_reason(lower: str, upper: str, reason: str):
     assert reason in obstacle(LAYERS[lower], LAYERS[upper])
 
 
 @pytest.mark.parametrize(("lower", "upper"), sorted(GOOD))
-def test_what_can_stand_there_is_not_refused(lower: str, upper: str):
+def test_a_possible_layer_is_accepted(lower: str, upper: str):
     assert obstacle(LAYERS[lower], LAYERS[upper]) == ""
 
 
@@ -63,7 +63,7 @@ def test_a_bare_machine_carries_one_kernel_or_one_hypervisor():
     assert stack.put("kvm", 1).put("windows", 2).put("ubuntu", 2).kernels == 3
 
 
-def test_slide_5_keeps_the_rules_and_has_the_slides_parts():
+def test_slide_5_follows_the_rules_and_has_the_slides_parts():
     """Slide 5: Xen; Ubuntu with an engine and MySQL; Debian with Nginx and PHP-FPM; Windows."""
     built = Stack()
     for name, on in SLIDE_5.layers:
@@ -80,7 +80,7 @@ def test_the_order_of_building_does_not_matter_and_a_missing_part_does():
     assert not other.same_as(again.take(2))
 
 
-def test_what_is_taken_away_takes_along_what_stood_on_it():
+def test_removing_a_layer_removes_all_that_stands_on_it():
     left = SLIDE_5.take(1)
     assert left.layers == (("server", GROUND),)
     left = SLIDE_5.take(5)
@@ -89,7 +89,7 @@ def test_what_is_taken_away_takes_along_what_stood_on_it():
     assert left.put("debian", 1).kernels == 3
 
 
-def test_slide_4_counts_a_kernel_a_machine_and_one_for_all_containers():
+def test_slide_4_has_a_kernel_per_machine_and_one_for_all_containers():
     for apps in range(1, 6):
         both = TwoStacks(apps)
         assert (both.machines.kernels, both.containers.kernels) == (apps + 1, 1)
@@ -118,7 +118,7 @@ def test_the_builder_refuses_with_the_reason_and_builds_slide_5():
     assert bundle["text/plain"] == repr(builder) == "Server"
 
 
-def test_a_layer_nobody_can_carry_is_refused_as_an_error_of_the_lab():
+def test_an_impossible_layer_raises_lab_error():
     with pytest.raises(LabError, match="wants the bare server"):
         Stack().put("server", GROUND).put("ubuntu", 0).put("xen", 1)
 
@@ -130,7 +130,7 @@ def test_every_figure_has_its_source():
     assert all(len(source) > 9 for *_what, source in rows)
 
 
-def test_the_sum_is_host_and_apps_and_what_each_needs_beside():
+def test_the_total_is_the_host_the_apps_and_their_overhead():
     cost = Density(apps=10, app_mib=100, app_disk_mib=200, server_gib=16)
     machine, _micro, container = ISOLATION_KINDS
     assert cost.memory_mib(machine) == 1024 + 10 * (100 + 256 + 226)
@@ -142,7 +142,7 @@ def test_the_sum_is_host_and_apps_and_what_each_needs_beside():
         assert full.memory_mib(kind) <= 16 * 1024 < over.memory_mib(kind)
 
 
-def test_the_greater_the_app_the_less_it_matters_what_carries_it():
+def test_the_larger_the_app_the_less_the_isolation_matters():
     def times(app_mib: int) -> float:
         cost = Density(apps=1, app_mib=app_mib, app_disk_mib=1, server_gib=256)
         machine, _micro, container = ISOLATION_KINDS
@@ -151,7 +151,7 @@ def test_the_greater_the_app_the_less_it_matters_what_carries_it():
     assert times(10) > times(100) > times(2000) > 1
 
 
-def test_sliders_move_table_and_bars():
+def test_sliders_change_table_and_bars():
     widget = density(apps=20)
     widget.controls["apps"].value = 400
     assert "✘ does not fit" in widget.children[-1].value

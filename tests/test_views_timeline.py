@@ -52,13 +52,13 @@ def click(line: Timeline, verb: str, **more: Any) -> None:
     line._handle_msg({"content": {"data": content}, "buffers": []})
 
 
-def said(line: Timeline) -> list[str]:
+def texts(line: Timeline) -> list[str]:
     return [mark.text for mark in line._events]
 
 
 # -- marks -----------------------------------------------------------------------------------------
-def test_marks_tell_what_was_asked_and_done_and_what_followed(line: Timeline):
-    story = said(line)
+def test_events_are_what_was_asked_what_was_done_and_what_followed(line: Timeline):
+    shown = texts(line)
     order = [
         "m1 leads, term 2",
         "secret create senha-db",
@@ -72,13 +72,13 @@ def test_marks_tell_what_was_asked_and_done_and_what_followed(line: Timeline):
         "the network is cut:  w1  |  m1 m2 m3 w2",
         "the link of m1 and m2 takes 400 ms, and loses a share of 0",
     ]
-    assert [words for words in story if words in order] == order
-    assert any(words.startswith("web.5 failed on m1: task:") for words in story)
-    assert "the managers believe m1 is down" in story
+    assert [words for words in shown if words in order] == order
+    assert any(words.startswith("web.5 failed on m1: task:") for words in shown)
+    assert "the managers believe m1 is down" in shown
     assert {mark.kind for mark in line._events} == set(module.EVENT_LOOKS)
 
 
-def test_a_machine_that_is_down_crashes_no_second_time(cluster: Any):
+def test_a_machine_that_is_down_does_not_crash_again(cluster: Any):
     cluster.crash("m1")
     cluster.crash("m1")
     cluster.start("w1")  # which is up
@@ -87,7 +87,7 @@ def test_a_machine_that_is_down_crashes_no_second_time(cluster: Any):
     ] == ["m1 crashes"]
 
 
-def test_equal_seeds_give_equal_marks_and_other_seeds_others():
+def test_equal_seeds_give_equal_events_and_other_seeds_others():
     assert (
         timeline_events(accident())
         == timeline_events(accident())
@@ -95,7 +95,7 @@ def test_equal_seeds_give_equal_marks_and_other_seeds_others():
     )
 
 
-def test_nothing_secret_is_told(line: Timeline):
+def test_nothing_secret_is_shown(line: Timeline):
     line.at("60s").back()
     line.fork()
     state = json.dumps({k: v for k, v in line.get_state().items() if k != "layout"})
@@ -122,7 +122,7 @@ def test_a_request_reads_as_a_command(method: str, path: str, body: Any, words: 
     assert command({"a1": "w1"}, method, path, body) == words
 
 
-def test_two_hundred_marks_share_few_places_and_none_is_lost(line: Timeline):
+def test_two_hundred_events_share_few_groups_and_none_is_lost(line: Timeline):
     many = [TimelineEvent(at_ns * 10**9, "asked", str(at_ns)) for at_ns in range(200)]
     groups = grouped(many, 200 * 10**9)
     assert len(groups) <= module.GROUPS_MAX
@@ -134,7 +134,7 @@ def test_two_hundred_marks_share_few_places_and_none_is_lost(line: Timeline):
 
 # -- the swarm as it was ---------------------------------------------------------------------------
 @pytest.mark.parametrize("until_s", [20, 45, 60])
-def test_a_moment_of_the_past_is_what_was_seen_then(until_s: int):
+def test_a_moment_of_the_past_is_the_cluster_as_it_was(until_s: int):
     """A twin that stopped there has the same trace, and shows the same rows."""
     cluster, twin = accident(), swarmlab.simulate(managers=3, workers=2, seed=7)
     client = twin.client("m1")
@@ -149,7 +149,7 @@ def test_a_moment_of_the_past_is_what_was_seen_then(until_s: int):
     assert look(past) != look(cluster)
 
 
-def test_a_moment_in_the_midst_of_a_request_is_seen_before_its_answer(tmp_path: Any):
+def test_a_moment_during_a_request_comes_before_its_answer(tmp_path: Any):
     """Without a quorum a write waits many seconds; what came after them is not seen before."""
     cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
     cluster.crash("m2", "m3")
@@ -168,7 +168,7 @@ def test_a_moment_in_the_midst_of_a_request_is_seen_before_its_answer(tmp_path: 
     assert look(cluster).leader == ""
 
 
-def test_steps_go_from_mark_to_mark_and_end_at_now(line: Timeline):
+def test_steps_go_from_event_to_event_and_end_at_now(line: Timeline):
     moments = sorted({mark.at_ns for mark in line._events})
     seen = []
     for _step in moments:
@@ -183,7 +183,7 @@ def test_steps_go_from_mark_to_mark_and_end_at_now(line: Timeline):
     assert line.happened[0].startswith("This is now.")
 
 
-def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeline):
+def test_a_moment_shows_what_happened_and_the_swarm_as_it_was(line: Timeline):
     crash = next(row for row in line.events if "m1 crashes" in row["label"])
     click(line, "at", ns=crash["ns"])
     assert line.happened[0] == "m1 crashes"
@@ -198,7 +198,7 @@ def test_what_happened_stands_there_in_words_with_the_swarm_of_then(line: Timeli
     assert "m2 leads, term 3" in line._repr_html_()
 
 
-def test_a_page_without_a_kernel_shows_the_marks_drawn(line: Timeline):
+def test_a_page_without_a_kernel_shows_the_events_drawn(line: Timeline):
     html = line._repr_html_()
     assert all(escape(row["label"]) in html for row in line.events)  # as alternative text
     (data,) = re.findall(r"base64,([^']*)'", html)
@@ -208,7 +208,7 @@ def test_a_page_without_a_kernel_shows_the_marks_drawn(line: Timeline):
     assert ">m2, term 3</text>" in drawn
 
 
-def test_what_has_not_come_yet_is_refused_and_the_moment_stays(line: Timeline):
+def test_a_moment_in_the_future_is_refused(line: Timeline):
     line.at("60s")
     with pytest.raises(LabError, match="7200 s is in the future; it is 1"):
         line.at("2h")
@@ -226,12 +226,12 @@ def test_the_line_grows_with_the_cluster(line: Timeline):
     line.cluster.crash("w2")
     line.cluster.run("5s")
     line.refresh()
-    assert "w2 crashes" in said(line)
+    assert "w2 crashes" in texts(line)
     assert timeline(line.cluster) is line
 
 
 # -- fork ------------------------------------------------------------------------------------------
-def test_a_fork_goes_its_own_way_and_the_original_does_not_notice(line: Timeline):
+def test_a_fork_is_independent_of_the_original(line: Timeline):
     cluster = line.cluster
     before = cluster.now_ns, cluster.trace.digest()
     crash_ns = next(mark.at_ns for mark in line._events if mark.text == "m1 crashes")

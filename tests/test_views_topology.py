@@ -1,4 +1,4 @@
-"""The topology of slide 29: read from the API, drawn by networkx, told in words."""
+"""The topology of slide 29: read from the API, drawn by networkx, with a text form."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def labelled(cluster: Any, **zones: str) -> Any:
 
 
 def kinds(cluster: Any) -> dict[str, int]:
-    found = [kind for *_ends, kind in topology(cluster).graph.edges(data="kind")]
-    return {kind: found.count(kind) for kind in ("raft", "tls", "gossip")}
+    edges = [kind for *_ends, kind in topology(cluster).graph.edges(data="kind")]
+    return {kind: edges.count(kind) for kind in ("raft", "tls", "gossip")}
 
 
-def test_managers_are_all_joined_and_workers_gossip(cluster: Any):
+def test_managers_are_all_connected_and_workers_gossip(cluster: Any):
     assert kinds(cluster) == {"raft": 3, "tls": 2, "gossip": 1}
     text = repr(topology(cluster))
     assert "Raft group: m1, m2, m3. Leader (L): m1." in text
@@ -31,14 +31,14 @@ def test_managers_are_all_joined_and_workers_gossip(cluster: Any):
     assert "Zones" not in text
 
 
-def test_a_worker_is_joined_to_the_group_and_to_no_manager_of_it(cluster: Any):
+def test_a_worker_is_connected_to_the_group_and_not_to_one_manager(cluster: Any):
     """No API tells with which manager a worker speaks."""
     ends = [b for _a, b, kind in topology(cluster).graph.edges(data="kind") if kind == "tls"]
     assert len(ends) == 2
     assert not {*ends} & {"m1", "m2", "m3", "w1", "w2"}
 
 
-def test_zones_come_from_the_label_and_nodes_without_it_stand_apart(cluster: Any):
+def test_zones_come_from_the_label_and_nodes_without_it_are_apart(cluster: Any):
     labelled(cluster, m1="a", m2="b", m3="c", w1="a")
     text = repr(topology(cluster))
     assert "Zones: a: m1, w1; b: m2; c: m3; –: w2." in text
@@ -65,7 +65,7 @@ def test_the_leader_is_marked_by_letter_and_colour_and_follows_an_election(clust
     assert "Down: m1." in repr(seen)
 
 
-def test_the_picture_has_its_words(cluster: Any):
+def test_the_picture_has_alternative_text(cluster: Any):
     html = topology(cluster)._repr_html_()
     assert "alt='Raft group: m1, m2, m3." in html
     assert "<b>TLS</b>" in html

@@ -47,24 +47,29 @@ def zones(cluster: Any) -> Any:
     return cluster
 
 
-def fates(table: Any) -> dict[str, str]:
+def outcomes(table: Any) -> dict[str, str]:
     return {row[0]: row[-1] for row in table.rows}
 
 
+def chosen(table: Any) -> str:
+    """The node that got the task."""
+    return next(node for node, outcome in outcomes(table).items() if outcome == "◀ here")
+
+
 # -- why -------------------------------------------------------------------------------------------
-def test_each_node_says_in_words_why_it_was_not_chosen(zones: Any):
+def test_each_row_says_why_the_node_was_not_chosen(zones: Any):
     create(zones, "web", constraints=["node.hostname!=m1"])
     table = why(zones, "web.1")
-    said = fates(table)
-    chosen = next(node for node, fate in said.items() if fate == "◀ here")
-    assert table.title == f"Why is web.1 on {chosen}?"
-    assert said["m1"] == "fails a constraint"
-    assert said["w2"] == "takes none: down, paused or drained"
-    others = {"m2", "m3", "w1"} - {chosen}
-    assert {said[node] for node in others} == {"as good: chance decided"}
+    by_node = outcomes(table)
+    here = chosen(table)
+    assert table.title == f"Why is web.1 on {here}?"
+    assert by_node["m1"] == "fails a constraint"
+    assert by_node["w2"] == "takes none: down, paused or drained"
+    others = {"m2", "m3", "w1"} - {here}
+    assert {by_node[node] for node in others} == {"as good: chance decided"}
 
 
-def test_a_question_is_a_column_and_an_earlier_no_ends_the_questions(zones: Any):
+def test_each_filter_is_a_column_and_a_refusal_ends_the_filters(zones: Any):
     create(zones, "web", constraints=["node.hostname!=m1"])
     table = why(zones, "web.1")
     assert table.heads[:3] == ("Node", "Takes tasks?", "Constraints?")
@@ -74,26 +79,26 @@ def test_a_question_is_a_column_and_an_earlier_no_ends_the_questions(zones: Any)
     assert rows["m2"] == ("✔", "✔")
 
 
-def test_a_fuller_node_says_what_it_has_more_of(cluster: Any):
+def test_a_fuller_node_shows_what_it_has_more_of(cluster: Any):
     create(cluster, "first")
-    first = next(n for n, fate in fates(why(cluster, "first.1")).items() if fate == "◀ here")
+    first = chosen(why(cluster, "first.1"))
     create(cluster, "web")
-    assert fates(why(cluster, "web.1"))[first] == "has more tasks in all"
+    assert outcomes(why(cluster, "web.1"))[first] == "has more tasks in all"
     run_commands("docker service scale web=2", io.StringIO(), io.StringIO())
-    second = next(n for n, fate in fates(why(cluster, "web.1")).items() if fate == "◀ here")
-    assert fates(why(cluster, "web.2"))[second] == "has more tasks of the service"
+    second = chosen(why(cluster, "web.1"))
+    assert outcomes(why(cluster, "web.2"))[second] == "has more tasks of the service"
 
 
-def test_the_preference_tree_stands_with_its_counts(zones: Any):
+def test_the_preference_tree_is_shown_with_its_counts(zones: Any):
     create(zones, "web", 4, preferences=[("spread", "node.labels.az")])
     table = why(zones, "web.1")
     assert "Branch" in table.heads
-    assert "in another branch" in fates(table).values()
+    assert "in another branch" in outcomes(table).values()
     assert "Placed in one go: 4." in table.notes[0]
     assert "└ node.labels.az=(no label): 0 tasks" in table.notes[-1]
 
 
-def test_a_preference_that_nothing_reads_makes_no_branch(zones: Any):
+def test_an_invalid_preference_makes_no_branch(zones: Any):
     """Slide 35 says node.label.az; SwarmKit skips what is no label descriptor."""
     create(zones, "web", 2, preferences=[("spread", "node.label.az")])
     assert "Branch" not in why(zones, "web.1").heads
@@ -103,29 +108,29 @@ def test_a_preference_that_nothing_reads_makes_no_branch(zones: Any):
 
 
 @pytest.mark.parametrize(
-    ("options", "fate"),
+    ("options", "outcome"),
     [
         ({"constraints": ["node.role==nobody"]}, "fails a constraint"),
         ({"resources": Resources(mem_reservation=500 << 30)}, "too little CPU or memory free"),
     ],
 )
-def test_a_task_that_waits_shows_who_refused_it_and_dockers_own_words(
-    zones: Any, options: dict[str, Any], fate: str
+def test_a_pending_task_shows_the_refusals_and_dockers_own_reason(
+    zones: Any, options: dict[str, Any], outcome: str
 ):
     create(zones, "big", **options)
     table = why(zones, "big.1")
     assert table.title == "Why does big.1 wait?"
-    said = fates(table)
-    assert said.pop("w2") == "takes none: down, paused or drained"
-    assert set(said.values()) == {fate}
+    by_node = outcomes(table)
+    assert by_node.pop("w2") == "takes none: down, paused or drained"
+    assert set(by_node.values()) == {outcome}
     assert "no suitable node" in table.notes[0]
 
 
-def test_at_its_maximum_a_node_says_so(cluster: Any):
+def test_a_node_at_its_maximum_is_reported(cluster: Any):
     create(cluster, "wide", 6, maxreplicas=1)
     waiting = [t for t in cluster.client().api.tasks() if t["Status"]["State"] == "pending"]
     table = why(cluster, waiting[0]["ID"])
-    assert set(fates(table).values()) == {"has as many as it may have"}
+    assert set(outcomes(table).values()) == {"has as many as it may have"}
 
 
 def test_asking_changes_nothing(zones: Any):
@@ -136,7 +141,7 @@ def test_asking_changes_nothing(zones: Any):
     assert (zones.trace.digest(), zones.now_ns) == (digest, now_ns)
 
 
-def test_a_real_swarm_tells_the_reason_and_the_view_what_it_cannot_know(zones: Any):
+def test_a_real_swarm_shows_the_reason_and_a_note_of_what_is_unknown(zones: Any):
     create(zones, "big", resources=Resources(mem_reservation=500 << 30))
     table = why(Api(zones), "big.1")
     assert table.rows[0][:3] == ("big.1", "–", "pending")
@@ -147,7 +152,7 @@ def test_a_real_swarm_tells_the_reason_and_the_view_what_it_cannot_know(zones: A
 
 
 # -- spread ----------------------------------------------------------------------------------------
-def test_the_branches_hold_their_nodes_and_tasks_and_no_label_comes_last(zones: Any):
+def test_branches_have_their_nodes_and_tasks_and_no_label_comes_last(zones: Any):
     create(zones, "web", 6, preferences=[("spread", "node.labels.az")])
     picture = spread(zones, "web", "az")
     assert [branch.name for branch in picture.below] == ["az=a", "az=b", "no label az"]
@@ -158,7 +163,7 @@ def test_the_branches_hold_their_nodes_and_tasks_and_no_label_comes_last(zones: 
     assert "aria-label='web.1 running'" in html
 
 
-def test_it_is_drawn_the_same_on_a_real_swarm(zones: Any):
+def test_a_spread_is_drawn_the_same_on_a_real_swarm(zones: Any):
     create(zones, "web", 4, preferences=[("spread", "node.labels.az")])
     assert repr(spread(Api(zones), "web", "az")) == repr(spread(zones, "web", "az"))
 
@@ -170,14 +175,14 @@ def test_nested_labels_are_nested_boxes(zones: Any):
     assert [node.name for node in inner[0].below] == ["m1", "w1"]
 
 
-def test_what_is_down_says_so(zones: Any):
+def test_a_node_that_is_down_is_marked(zones: Any):
     create(zones, "web", 6)
     zones.crash("m2")
     zones.run("60s")
     assert "m2 (down): " in repr(spread(zones, "web", "az"))
 
 
-def test_an_unknown_service_is_named_with_those_there_are(cluster: Any):
+def test_an_unknown_service_is_named_with_the_existing_ones(cluster: Any):
     create(cluster, "web")
     with pytest.raises(LabError, match="no service 'nope'; there are web"):
         spread(cluster, "nope", "az")

@@ -17,7 +17,7 @@ def test_managers_are_spread_as_docker_advises(managers: int, zones: int, counts
     assert ZoneSpread(managers, zones).counts == counts
 
 
-def test_what_is_told_is_what_the_votes_say():
+def test_the_consequence_agrees_with_the_votes():
     for managers in range(1, MANAGERS_MAX + 1):
         for zones in range(1, len(LETTERS) + 1):
             spread = ZoneSpread(managers, zones)

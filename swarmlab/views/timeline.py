@@ -231,5 +231,5 @@ class Timeline(LiveWidget):
 def timeline(cluster: Any) -> Timeline | Callout:
     """The time line of a simulated cluster; on a real one, a sentence. Lesson: 00_start_here."""
     if not cluster.has_trace:
-        return only_simulated(_("What has happened to real machines cannot be lived again."))
+        return only_simulated(_("What has happened to real machines cannot be replayed."))
     return widget_of(Timeline, cluster)
