@@ -1,4 +1,7 @@
-"""Subnets, addresses, virtual IPs and published ports. Spec: orchestration.md, section 5."""
+"""Subnets, addresses, virtual IPs and published ports.
+
+Source: swarmkit manager/allocator/{network,portallocator}.go, internal/idm/idm.go.
+"""
 
 from __future__ import annotations
 
@@ -77,15 +80,14 @@ class Allocation(Harness):
 
 
 # -- tasks -------------------------------------------------------------------------------------
-def test_a_task_without_networks_goes_straight_through():
-    """5.1."""
+def test_a_task_without_networks_becomes_pending_at_once():
     web = service()
     game = Allocation(web, new("t", web))
     assert game.state("t") == (PENDING, "pending task scheduling", "")
 
 
-def test_ingress_comes_first_and_a_nodes_own_networks_get_no_address():
-    """5.1: then the spec's networks in order."""
+def test_ingress_is_first_and_networks_of_the_node_get_no_address():
+    """Then the spec's networks in order."""
     web = service(**attached("bridge", "net2", "net1"), **published(8080))
     game = Allocation(INGRESS, overlay("net1"), overlay("net2"), web)
     game.add(new("t", web))
@@ -97,8 +99,8 @@ def test_ingress_comes_first_and_a_nodes_own_networks_get_no_address():
 
 
 @pytest.mark.parametrize("lack", ["a subnet", "an address", "the port"])
-def test_what_cannot_be_had_leaves_the_task_new_without_a_word(lack: str):
-    """5.1 TRAP: message `created`, no error; the failure is in a log that nobody reads."""
+def test_a_task_whose_resources_are_not_available_stays_new_without_an_error(lack: str):
+    """Its message is `created`, without an error; only a log tells of the failure."""
     before = [INGRESS]
     web = service(**attached("net"))
     if lack == "a subnet":
@@ -118,8 +120,8 @@ def test_what_cannot_be_had_leaves_the_task_new_without_a_word(lack: str):
     assert game.state("t") == (NEW, "created", "")
 
 
-def test_a_freed_port_is_given_to_the_service_that_waits_for_it():
-    """5.1 and 5.4: retried when something was deallocated; what else it took, it had given back."""
+def test_a_freed_port_goes_to_the_service_that_waits_for_it():
+    """Retried when something was deallocated; what else it took, it had given back."""
     first, web = service("first", **published(443)), service(**published(80, 443))
     game = Allocation(INGRESS, first, web, new("t", web))
     assert game.ports("web") is None
@@ -129,8 +131,7 @@ def test_a_freed_port_is_given_to_the_service_that_waits_for_it():
     assert game.store.tasks["t"].state == PENDING
 
 
-def test_a_freed_subnet_is_given_to_the_network_that_waits_for_it():
-    """5.1."""
+def test_a_freed_subnet_goes_to_the_network_that_waits_for_it():
     game = Allocation(overlay("a", **subnet("10.9.0.0/24")), overlay("b", **subnet("10.9.0.0/24")))
     assert not game.store.get(SwarmNetwork, "b").ipam
     game.take(game.store.get(SwarmNetwork, "a"))
@@ -138,8 +139,8 @@ def test_a_freed_subnet_is_given_to_the_network_that_waits_for_it():
 
 
 @pytest.mark.parametrize("end", ["over", "deleted"])
-def test_a_tasks_addresses_are_free_when_it_is_over_or_gone(end: str):
-    """5.2: the task that waited gets the one."""
+def test_the_addresses_of_an_ended_or_removed_task_are_freed(end: str):
+    """The task that waited gets the one."""
     web = service(replicas=2, **attached("net"))
     game = Allocation(overlay("net", **subnet("10.9.0.0/29")), web)
     game.add(*(new(f"t{n}", web, n) for n in range(1, 6)))  # 6 hosts: gateway, virtual IP, 4 tasks
@@ -156,8 +157,8 @@ def test_a_tasks_addresses_are_free_when_it_is_over_or_gone(end: str):
     assert game.addresses(waiting[0]) == address
 
 
-def test_a_task_that_only_stops_keeps_its_address():
-    """5.2: until it is observed to be over."""
+def test_a_task_that_is_still_stopping_keeps_its_address():
+    """Until it is observed to be over."""
     web = service(**attached("net"))
     game = Allocation(overlay("net"), web)
     game.add(new("t", web))
@@ -169,7 +170,6 @@ def test_a_task_that_only_stops_keeps_its_address():
 
 # -- networks and virtual IPs ------------------------------------------------------------------
 def test_networks_take_the_next_free_24_and_the_gateway_comes_first():
-    """5.3."""
     game = Allocation(overlay("a"), overlay("b"))
     configs = [game.store.get(SwarmNetwork, id).ipam["Config"][0] for id in "ab"]
     assert [c["Subnet"] for c in configs] == ["10.0.0.0/24", "10.0.1.0/24"]
@@ -177,7 +177,7 @@ def test_networks_take_the_next_free_24_and_the_gateway_comes_first():
 
 
 def test_addresses_are_handed_out_serially_not_lowest_first():
-    """5.3: the next after the last one given, and round again."""
+    """The next after the last one given, and round again."""
     net = Subnet("10.9.0.0/29")
     first, second = net.next(), net.next()
     assert (first, second) == ("10.9.0.2/29", "10.9.0.3/29")
@@ -202,14 +202,16 @@ def test_addresses_are_handed_out_serially_not_lowest_first():
         (attached("net") | {"EndpointSpec": {"Mode": "dnsrr"}}, []),
     ],
 )
-def test_one_virtual_ip_a_network_and_one_on_ingress_first(spec: Any, networks: list[str]):
-    """5.3: none with DNSRR, none where nothing is attached or published."""
+def test_a_service_has_a_virtual_ip_for_each_network_and_ingress_first(
+    spec: Any, networks: list[str]
+):
+    """None with DNSRR, none where nothing is attached or published."""
     game = Allocation(INGRESS, overlay("net"), service(**spec))
     assert [network for network, _ in game.ips("web")] == networks
 
 
 def test_virtual_ips_are_sticky_and_dnsrr_frees_them():
-    """5.3: as long as the network stays attached."""
+    """As long as the network stays attached."""
     web = service(**attached("net"))
     game = Allocation(overlay("net"), overlay("more"), web)
     before = game.ips("web")
@@ -225,7 +227,7 @@ def test_virtual_ips_are_sticky_and_dnsrr_frees_them():
 
 # -- ports -------------------------------------------------------------------------------------
 def test_dynamic_ports_begin_at_30000_and_go_on_serially():
-    """5.4: not the lowest free."""
+    """Not the lowest free."""
     game = Allocation(INGRESS, service("a", **published(0)))
     game.add(service("b", **published(0)))
     assert (game.ports("a"), game.ports("b")) == ([30000], [30001])
@@ -234,15 +236,15 @@ def test_dynamic_ports_begin_at_30000_and_go_on_serially():
     assert game.ports("c") == [30002]
 
 
-def test_a_port_that_somebody_chose_is_skipped():
-    """5.4: it is reserved in both spaces."""
+def test_a_port_that_the_user_chose_is_skipped():
+    """It is reserved in both spaces."""
     game = Allocation(INGRESS, service("a", **published(30000)))
     game.add(service("b", **published(0)))
     assert game.ports("b") == [30001]
 
 
 def test_dynamic_ports_wrap_around():
-    """5.4: 30000 to 32767."""
+    """30000 to 32767."""
     ports = Ports()
     given = [ports.next() for _ in range(2768)]
     assert (given[0], given[-1]) == (30000, 32767)
@@ -252,7 +254,6 @@ def test_dynamic_ports_wrap_around():
 
 
 def test_each_protocol_has_its_own_ports():
-    """5.4."""
     game = Allocation(INGRESS, service("a", **published(53)))
     game.add(service("b", **published(53, Protocol="udp")))
     assert game.ports("b") == [53]
@@ -265,7 +266,7 @@ def test_each_protocol_has_its_own_ports():
 def test_an_unspecified_port_keeps_its_number_if_it_is_the_same_port(
     change: dict[str, Any], kept: bool
 ):
-    """5.4: same name, protocol and target port."""
+    """Same name, protocol and target port."""
     game = Allocation(INGRESS, service("a", **published(0)))
     spec = service("a", Labels={"k": "v"}, **published(0, **change)).spec
     game.apply(update(replace(game.store.services["a"], spec=spec)))
@@ -274,15 +275,15 @@ def test_an_unspecified_port_keeps_its_number_if_it_is_the_same_port(
     assert (game.ports("a") == [30000]) is (kept or protocol_is_new)
 
 
-def test_host_mode_ports_are_copied_and_never_taken():
-    """5.4: two services may have the same; the scheduler keeps them apart."""
+def test_host_mode_ports_are_copied_and_not_reserved():
+    """Two services may have the same; the scheduler keeps them apart."""
     game = Allocation(INGRESS, service("a", **published(8080, mode="host")))
     game.add(service("b", **published(8080, mode="host")), service("c", **published(8080)))
     assert game.ports("a") == game.ports("b") == game.ports("c") == [8080]
 
 
-def test_a_new_leader_knows_what_is_taken():
-    """5: from the store alone."""
+def test_a_new_leader_knows_what_is_in_use():
+    """From the store alone."""
     web = service(**attached("net"), **published(0))
     game = Allocation(INGRESS, overlay("net"), web)
     game.add(new("t", web))

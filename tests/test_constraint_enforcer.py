@@ -1,4 +1,7 @@
-"""Who may not stay on a node that changed. Spec: orchestration.md, 2.12."""
+"""Which tasks may not stay on a node that has changed.
+
+Source: swarmkit manager/orchestrator/constraintenforcer/constraint_enforcer.go.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ def rejected(game: Harness, new: Node) -> list[str]:
     return sorted(t.id for t in game.store.tasks.values() if t.state == REJECTED)
 
 
-def test_a_label_that_goes_turns_the_task_out():
-    """2.12: observed REJECTED, in these words; the desired state is the orchestrator's."""
+def test_removing_a_label_rejects_the_task_that_needs_it():
+    """Observed REJECTED, in these words; the desired state is the orchestrator's."""
     web = constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
     assert game.decide() == []
@@ -58,22 +61,21 @@ def test_a_label_that_goes_turns_the_task_out():
         ({"state": NodeState.UNKNOWN}, True),
     ],
 )
-def test_only_active_nodes_are_looked_at(change: dict[str, Any], tasks_to_reject: bool):
-    """2.12: the state of the node does not matter, its availability does."""
+def test_only_active_nodes_are_checked(change: dict[str, Any], tasks_to_reject: bool):
+    """The state of the node does not matter, its availability does."""
     web = constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
     assert bool(rejected(game, node("a", **change))) is tasks_to_reject
 
 
 def test_the_services_constraints_count_not_the_tasks():
-    """2.12: a clean task may have been made under older ones."""
+    """A clean task may have been made under older ones."""
     old, web = service(), constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", old, slot=1, node="a"))
     assert rejected(game, node("a")) == ["t"]
 
 
 def test_without_a_service_the_tasks_own_constraints_count():
-    """2.12."""
     web = constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), task("t", web, slot=1, node="a"))
     assert rejected(game, node("a")) == ["t"]
@@ -83,16 +85,15 @@ def test_without_a_service_the_tasks_own_constraints_count():
     ("state", "desired"),
     [(RUNNING, TaskState.SHUTDOWN), (TaskState.COMPLETE, TaskState.COMPLETE)],
 )
-def test_what_is_over_or_to_stop_is_let_be(state: TaskState, desired: TaskState):
-    """2.12."""
+def test_tasks_that_have_ended_or_are_to_stop_are_ignored(state: TaskState, desired: TaskState):
     web = constrained("node.labels.disk==ssd")
     t = task("t", web, slot=1, node="a", state=state, desired=desired)
     game = play(node("a", labels={"disk": "ssd"}), web, t)
     assert rejected(game, node("a")) == []
 
 
-def test_a_node_that_shrinks_keeps_as_many_as_fit():
-    """2.12: the running sum of reservations."""
+def test_a_node_with_fewer_resources_keeps_the_tasks_that_fit():
+    """The running sum of reservations."""
     web = reserving(MemoryBytes=3 * GIB)
     tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2, 3)]
     game = play(node("a", memory_bytes=9 * GIB), web, *tasks)
@@ -123,7 +124,6 @@ def gpu(value: str | int) -> dict[str, Any]:
 def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
     offered: list[dict[str, Any]], tasks_to_reject: list[str]
 ):
-    """2.12."""
     web = reserving(GenericResources=[gpu(1)])
     tasks = [
         task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(f"u{n}")),))
@@ -135,7 +135,6 @@ def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
 
 
 def test_a_count_of_a_generic_resource_is_used_up():
-    """2.12."""
     web = reserving(GenericResources=[gpu(2)])
     tasks = [
         task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(2)),)) for n in (1, 2)
@@ -145,8 +144,11 @@ def test_a_count_of_a_generic_resource_is_used_up():
     assert rejected(game, with_generic("a", gpu(3))) == ["t2"]
 
 
-def test_the_stamp_of_a_rejected_task_stays_that_of_its_last_report():
-    """2.12 and 3.3 TRAP: for the restart window it is still the time when it became running."""
+def test_a_rejected_task_keeps_the_time_of_its_last_report():
+    """For the restart window it is still the time when it became running.
+
+    Source: swarmkit manager/orchestrator/restart/restart.go.
+    """
     web = constrained("node.labels.disk==ssd")
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
     game.report("t", RUNNING)
@@ -157,7 +159,7 @@ def test_the_stamp_of_a_rejected_task_stays_that_of_its_last_report():
 
 
 def test_a_rejection_counts_as_a_failure_of_the_node():
-    """2.12 and 6.8: the scheduler hears of it as of any other."""
+    """The scheduler hears of it as of any other. Source: swarmkit manager/scheduler/nodeinfo.go."""
     from tests.test_scheduler import play as scheduling
 
     web = service()

@@ -1,6 +1,6 @@
 """What a user sees of services, tasks and versions, through the stock SDK.
 
-Spec: orchestration.md, 1, 2.9, 4.1, 4.2 and 7.2.
+Source: swarmkit manager/controlapi/*.go.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ def lab() -> Lab:
 
 # -- versions ----------------------------------------------------------------------------------
 def test_a_version_is_the_log_index_of_its_transaction(lab: Lab):
-    """1.1 TRAP: not one more each time; what one transaction wrote has one version."""
+    """It does not grow by one; all objects of one transaction get the same version.
+
+    Source: swarmkit manager/state/store/memory.go.
+    """
     lab.create(**replicated(3))
     lab.cluster.run("10s")
     assert len({t["CreatedAt"] for t in lab.tasks()}) == 1
@@ -87,8 +90,8 @@ def test_a_version_is_the_log_index_of_its_transaction(lab: Lab):
     assert len(removed) == 1
 
 
-def test_an_old_version_is_refused_with_500(lab: Lab):
-    """1.1 TRAP: not 409."""
+def test_an_outdated_version_is_refused_with_500(lab: Lab):
+    """Not 409. Source: swarmkit manager/state/store/memory.go."""
     lab.create()
     old = lab.service()["Version"]["Index"]
     lab.update(Labels={"k": "v"})
@@ -99,8 +102,11 @@ def test_an_old_version_is_refused_with_500(lab: Lab):
     assert refusal.value.explanation == words
 
 
-def test_a_version_moves_without_anybodys_doing(lab: Lab):
-    """1.1 TRAP: when the allocator gives it ports, and when its update goes on."""
+def test_a_version_changes_without_a_user(lab: Lab):
+    """When the allocator gives it ports, and when its update goes on.
+
+    Source: swarmkit manager/state/store/memory.go.
+    """
     port = {"TargetPort": 80, "PublishedPort": 8080}
     lab.create(EndpointSpec={"Ports": [port]})
     lab.cluster.run("10s")
@@ -114,16 +120,16 @@ def test_a_version_moves_without_anybodys_doing(lab: Lab):
     assert before < asked < after["Version"]["Index"]
 
 
-def test_a_nodes_version_moves_with_its_state(lab: Lab):
-    """1.1 TRAP: it went down, and nobody edited it."""
+def test_a_nodes_version_changes_with_its_state(lab: Lab):
+    """It went down, and nobody edited it. Source: swarmkit manager/state/store/memory.go."""
     before = lab.client.nodes.get("w1").version
     lab.cluster.crash("w1")
     lab.cluster.run("30s")
     assert lab.client.nodes.get("w1").version > before
 
 
-def test_names_are_unique_in_upper_and_lower_case(lab: Lab):
-    """1.1 and 1.10."""
+def test_names_are_unique_regardless_of_case(lab: Lab):
+    """Source: swarmkit manager/state/store/memory.go, manager/controlapi/service.go."""
     lab.create("web")
     words = "name conflicts with an existing object: service WEB already exists"
     with pytest.raises(docker.errors.APIError, match=words) as refusal:
@@ -206,10 +212,10 @@ def quiet() -> Lab:
 
 
 @pytest.mark.parametrize(("spec", "status", "words"), REFUSED, ids=lambda value: str(value)[:40])
-def test_a_bad_spec_is_refused_in_swarmkits_words(
+def test_an_invalid_spec_is_refused_with_swarmkits_message(
     quiet: Lab, spec: dict[str, Any], status: int, words: str
 ):
-    """1.10."""
+    """Source: swarmkit manager/controlapi/service.go."""
     with pytest.raises(docker.errors.APIError) as refusal:
         quiet.create(**spec)
     assert refusal.value.response.status_code == status
@@ -223,10 +229,10 @@ def test_a_bad_spec_is_refused_in_swarmkits_words(
         ({"Name": "other"}, 501, "renaming services is not supported"),
     ],
 )
-def test_what_an_update_may_never_change(
+def test_an_update_may_not_change_mode_or_name(
     lab: Lab, changes: dict[str, Any], status: int, words: str
 ):
-    """1.10."""
+    """Source: swarmkit manager/controlapi/service.go."""
     lab.create()
     with pytest.raises(docker.errors.APIError, match=words) as refusal:
         lab.update(**changes)
@@ -242,10 +248,10 @@ def test_what_an_update_may_never_change(
         ("host", "host", ""),
     ],
 )
-def test_ports_that_meet_are_refused_unless_both_are_of_hosts(
+def test_conflicting_ports_are_refused_unless_both_are_host_ports(
     lab: Lab, first: str, second: str, words: str
 ):
-    """1.10: the scheduler keeps host-mode ports apart."""
+    """The scheduler keeps host-mode ports apart. Source: swarmkit manager/controlapi/service.go."""
     ports = [{"TargetPort": 80, "PublishedPort": 8080, "PublishMode": m} for m in (first, second)]
     id = lab.create("a", EndpointSpec={"Ports": [ports[0]]})
     if not words:
@@ -257,8 +263,11 @@ def test_ports_that_meet_are_refused_unless_both_are_of_hosts(
     assert refusal.value.explanation.endswith(said)
 
 
-def test_rollback_configs_and_unknown_constraint_keys_are_not_looked_at(lab: Lab):
-    """1.10 and 6.6 TRAP: the latter stays pending with the usual sentence."""
+def test_rollback_configs_and_unknown_constraint_keys_are_not_validated(lab: Lab):
+    """The latter stays pending with the usual sentence.
+
+    Source: swarmkit manager/controlapi/service.go, manager/constraint/constraint.go.
+    """
     placement = {"Constraints": ["node.nosuch!=x"]}
     lab.create(RollbackConfig={"Delay": -1, "MaxFailureRatio": 7}, **template(Placement=placement))
     lab.cluster.run("5s")
@@ -268,7 +277,7 @@ def test_rollback_configs_and_unknown_constraint_keys_are_not_looked_at(lab: Lab
 
 
 def test_a_named_generic_resource_is_accepted_and_never_schedules(lab: Lab):
-    """1.10 TRAP."""
+    """Source: swarmkit manager/controlapi/service.go."""
     wish = {"NamedResourceSpec": {"Kind": "gpu", "Value": "u1"}}
     lab.create(**template(Resources={"Reservations": {"GenericResources": [wish]}}))
     lab.cluster.run("5s")
@@ -277,8 +286,8 @@ def test_a_named_generic_resource_is_accepted_and_never_schedules(lab: Lab):
 
 
 # -- what is shown -----------------------------------------------------------------------------
-def test_a_removed_service_is_gone_at_once(lab: Lab):
-    """1.4 TRAP and 2.9: its tasks still stop."""
+def test_a_removed_service_disappears_at_once(lab: Lab):
+    """Its tasks still stop. Source: swarmkit api/objects.proto, manager/orchestrator/service.go."""
     lab.create(**replicated(2))
     lab.cluster.run("10s")
     ids = [t["ID"] for t in lab.tasks()]
@@ -290,8 +299,8 @@ def test_a_removed_service_is_gone_at_once(lab: Lab):
         lab.api.inspect_task(ids[0])
 
 
-def test_a_crashed_tasks_message_is_the_one_before(lab: Lab):
-    """1.9 TRAP: `started`; only the error tells of the crash."""
+def test_a_crashed_task_keeps_the_previous_message(lab: Lab):
+    """`started`; only the error tells of the crash. Source: swarmkit agent/exec/controller.go."""
     lab.create(**container(Image="busybox", Args=["sh", "-c", "sleep 2; exit 1"]))
     lab.cluster.run("9s")
     status = lab.tasks()[0]["Status"]
@@ -300,7 +309,10 @@ def test_a_crashed_tasks_message_is_the_one_before(lab: Lab):
 
 
 def test_the_replica_column_can_exceed_the_target(lab: Lab):
-    """1.11 TRAP: stale tasks of a dead node still count, until it returns."""
+    """Stale tasks of a dead node still count, until it returns.
+
+    Source: swarmkit manager/controlapi/service.go.
+    """
     lab.create(**replicated(3))
     lab.cluster.run("10s")
     lab.cluster.crash("w1")
@@ -313,8 +325,11 @@ def test_the_replica_column_can_exceed_the_target(lab: Lab):
     assert (shown["RunningTasks"], shown["DesiredTasks"]) == (3, 3)
 
 
-def test_a_node_that_returns_gets_nothing_back(lab: Lab):
-    """7.2 TRAP and 2.4 TRAP: its old tasks are stopped, the new ones stay where they are."""
+def test_a_node_that_returns_gets_no_tasks_back(lab: Lab):
+    """Its old tasks are stopped, the new ones stay where they are.
+
+    Source: swarmkit manager/dispatcher/dispatcher.go, manager/orchestrator/replicated/tasks.go.
+    """
     lab.create(**replicated(6))
     lab.cluster.run("10s")
     lab.cluster.crash("w1")
@@ -329,7 +344,7 @@ def test_a_node_that_returns_gets_nothing_back(lab: Lab):
 
 
 def test_defaults_are_shown_and_not_stored(lab: Lab):
-    """1.12 and 2.5: presence counts."""
+    """Presence counts. Source: swarmkit api/defaults/service.go, manager/orchestrator/task.go."""
     id = lab.create()
     shown = lab.api.inspect_service(id, insert_defaults=True)["Spec"]
     assert shown["TaskTemplate"]["RestartPolicy"] == {
@@ -343,7 +358,10 @@ def test_defaults_are_shown_and_not_stored(lab: Lab):
 
 # -- updates -----------------------------------------------------------------------------------
 def test_an_update_config_without_parallelism_has_no_limit(lab: Lab):
-    """4.1 TRAP: 0 means all at once; no config at all means one."""
+    """0 means all at once; no config at all means one.
+
+    Source: swarmkit manager/orchestrator/update/updater.go.
+    """
     lab.create("all", UpdateConfig={"Delay": 1}, **replicated(4))
     lab.create("one", **replicated(4))
     lab.cluster.run("10s")
@@ -358,7 +376,7 @@ def test_an_update_config_without_parallelism_has_no_limit(lab: Lab):
 
 
 def test_a_monitor_of_zero_means_five_seconds(lab: Lab):
-    """4.1 TRAP: it cannot be expressed."""
+    """It cannot be expressed. Source: swarmkit manager/orchestrator/update/updater.go."""
     lab.create(UpdateConfig={"Parallelism": 0, "Monitor": 0, "Order": "start-first"})
     lab.cluster.run("10s")
     lab.update(**template(ForceUpdate=1))
@@ -379,7 +397,7 @@ def paused(lab: Lab) -> None:
 
 
 def test_after_a_paused_update_scaling_makes_the_bad_spec_the_previous_one(lab: Lab):
-    """4.2 TRAP: a rollback then goes nowhere useful."""
+    """A later rollback is of no use then. Source: swarmkit manager/controlapi/service.go."""
     paused(lab)
     good = lab.service()["PreviousSpec"]["TaskTemplate"]["ContainerSpec"]["Image"]
     assert good == "nginx"
@@ -390,8 +408,8 @@ def test_after_a_paused_update_scaling_makes_the_bad_spec_the_previous_one(lab: 
     assert spec["TaskTemplate"]["ContainerSpec"]["Image"] == "busybox"
 
 
-def test_two_rollbacks_by_hand_toggle(lab: Lab):
-    """4.2."""
+def test_two_manual_rollbacks_toggle(lab: Lab):
+    """Source: swarmkit manager/controlapi/service.go."""
     lab.create(Labels={"k": "one"})
     lab.update(Labels={"k": "two"})
     seen = []
@@ -403,8 +421,8 @@ def test_two_rollbacks_by_hand_toggle(lab: Lab):
     assert lab.service()["UpdateStatus"]["State"] == "rollback_completed"
 
 
-def test_after_an_automatic_rollback_one_by_hand_is_refused(lab: Lab):
-    """4.2 TRAP: the previous spec is forgotten."""
+def test_after_an_automatic_rollback_a_manual_one_is_refused(lab: Lab):
+    """The previous spec is forgotten. Source: swarmkit manager/controlapi/service.go."""
     lab.create(UpdateConfig={"Parallelism": 1, "FailureAction": "rollback"}, **replicated(2))
     lab.cluster.run("10s")
     lab.update(**container(Image="busybox", Args=["false"]))
@@ -415,8 +433,12 @@ def test_after_an_automatic_rollback_one_by_hand_is_refused(lab: Lab):
     assert refusal.value.response.status_code == 400
 
 
-def test_a_jobs_label_runs_it_again(lab: Lab):
-    """2.7 TRAP and 4.2: a rollback by hand does so, too."""
+def test_changing_a_jobs_label_runs_it_again(lab: Lab):
+    """A rollback by hand does so, too.
+
+    Source: swarmkit manager/orchestrator/jobs/replicated/reconciler.go,
+    manager/controlapi/service.go.
+    """
     mode = {"Mode": {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}}}
     lab.create("job", **mode, **container(Image="busybox", Args=["true"]))
     for iteration in range(3):
@@ -427,7 +449,10 @@ def test_a_jobs_label_runs_it_again(lab: Lab):
 
 
 def test_a_jobs_secret_reaches_its_tasks(lab: Lab):
-    """7.4: although they are never wanted at RUNNING."""
+    """Although their desired state is never RUNNING.
+
+    Source: swarmkit manager/dispatcher/assignments.go.
+    """
     secret = lab.client.secrets.create(name="key", data=b"s3cret")
     reference = {
         "SecretID": secret.id,
@@ -441,7 +466,10 @@ def test_a_jobs_secret_reaches_its_tasks(lab: Lab):
 
 
 def test_a_drain_moves_all_slots_in_parallel(lab: Lab):
-    """12 TRAP: update parallelism is not used."""
+    """Update parallelism is not used.
+
+    Source: swarmkit manager/orchestrator/replicated/services.go.
+    """
     lab.create(UpdateConfig={"Parallelism": 1, "Delay": 60 * S}, **replicated(6))
     lab.cluster.run("10s")
     lab.node("w1", Availability="drain")

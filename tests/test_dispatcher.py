@@ -1,4 +1,4 @@
-"""Sessions, heartbeats, reports and assignments. Spec: orchestration.md, 7.1 to 7.4."""
+"""Sessions, heartbeats, reports and assignments. Source: swarmkit manager/dispatcher/*.go."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def on_a(id: str, of: Any, **fields: Any) -> Task:
 
 
 # -- node states -------------------------------------------------------------------------------
-def test_a_new_leader_does_not_know_the_nodes_and_gives_them_twice_the_time():
-    """7.1: 6 periods of 4.5 to 5.5 s."""
+def test_a_new_leader_marks_nodes_unknown_and_doubles_their_grace_period():
+    """6 periods of 4.5 to 5.5 s."""
     game = Post(node("a"))
     words = 'Node moved to "unknown" state due to leadership change in cluster'
     assert game.state() == (NodeState.UNKNOWN, words)
@@ -125,7 +125,7 @@ def test_a_new_leader_does_not_know_the_nodes_and_gives_them_twice_the_time():
 
 
 def test_a_leader_change_restarts_no_task():
-    """7.1: the write is to the nodes alone."""
+    """The write is to the nodes alone."""
     web = service()
     running = on_a("t", web, state=RUNNING)
     game = Post(node("a"), web, running)
@@ -133,8 +133,8 @@ def test_a_leader_change_restarts_no_task():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_silence_of_three_periods_makes_a_node_down(seed: int):
-    """7.1: 13.5 to 16.5 s after the last heartbeat."""
+def test_a_node_is_down_after_three_periods_without_a_heartbeat(seed: int):
+    """13.5 to 16.5 s after the last heartbeat."""
     game = Post(node("a"), seed=seed)
     session = game.join()
     assert game.state() == (NodeState.READY, "")
@@ -148,8 +148,8 @@ def test_silence_of_three_periods_makes_a_node_down(seed: int):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_period_is_drawn_anew_for_each_heartbeat(seed: int):
-    """7.1: 5 s, more or less half a second."""
+def test_each_heartbeat_gets_a_new_random_period(seed: int):
+    """5 s, more or less half a second."""
     game = Post(node("a"), seed=seed)
     session = game.join()
     periods = {game.control_loop.heartbeat(Heartbeat("a", session.session_id)) for _ in range(20)}
@@ -157,8 +157,7 @@ def test_the_period_is_drawn_anew_for_each_heartbeat(seed: int):
     assert all(4.5 * S <= period <= 5.5 * S for period in periods)
 
 
-def test_a_changed_heartbeat_period_holds_for_the_next_heartbeats():
-    """7.1."""
+def test_a_changed_heartbeat_period_applies_to_the_next_heartbeats():
     game = Post(node("a"))
     session = game.join()
     game.apply(update(cluster(Dispatcher={"HeartbeatPeriod": 20 * S})))
@@ -166,7 +165,7 @@ def test_a_changed_heartbeat_period_holds_for_the_next_heartbeats():
 
 
 def test_heartbeats_write_nothing():
-    """7.1: only state and description changes reach the store."""
+    """Only state and description changes reach the store."""
     game = Post(node("a"))
     session = game.join()
     before = game.store.index
@@ -176,8 +175,8 @@ def test_heartbeats_write_nothing():
     assert game.store.index == before
 
 
-def test_nobody_is_ever_disconnected():
-    """7.1 TRAP: the state exists, and no life of a node comes to it."""
+def test_no_node_is_ever_disconnected():
+    """The state exists, but no node ever reaches it."""
     import swarmlab
 
     lab = swarmlab.simulate(managers=3, workers=1, seed=5)
@@ -196,8 +195,7 @@ def test_nobody_is_ever_disconnected():
     ("body", "words"),
     [(Heartbeat("b", "s"), "node not registered"), (Heartbeat("a", "s"), "session invalid")],
 )
-def test_a_session_nobody_knows_is_refused(body: Heartbeat, words: str):
-    """7.1."""
+def test_an_unknown_session_is_refused(body: Heartbeat, words: str):
     game = Post(node("a"))
     game.join()
     with pytest.raises(Unknown, match=words):
@@ -210,8 +208,8 @@ def down(game: Post, node_id: str = "a") -> None:
     assert game.store.nodes[node_id].status.state is NodeState.DOWN
 
 
-def test_a_day_after_it_went_down_a_nodes_tasks_are_orphans():
-    """7.2: from ASSIGNED to RUNNING; message and timestamp stay."""
+def test_a_day_after_a_node_went_down_its_tasks_are_orphaned():
+    """From ASSIGNED to RUNNING; message and timestamp stay."""
     web = service()
     tasks = [on_a(str(state), web, state=state) for state in (ASSIGNED, RUNNING, TaskState.FAILED)]
     game = Post(node("a"), web, *tasks)
@@ -225,16 +223,16 @@ def test_a_day_after_it_went_down_a_nodes_tasks_are_orphans():
     assert game.store.tasks["running"].status == replace(tasks[1].status, state=ORPHANED)
 
 
-def test_what_is_heard_of_an_orphan_is_ignored():
-    """7.2: below ORPHANED."""
+def test_reports_of_an_orphaned_task_are_ignored():
+    """Below ORPHANED."""
     web = service()
     game = Post(node("a"), web, on_a("t", web, state=ORPHANED))
     game.tell(game.join(), t=RUNNING)
     assert game.store.tasks["t"].state == ORPHANED
 
 
-def test_a_node_that_returns_is_ready_at_once_and_is_sent_everything():
-    """7.2 TRAP: nothing is moved back; it is told what to stop, and what to forget."""
+def test_a_node_that_returns_is_ready_at_once_and_gets_all_assignments():
+    """Nothing is moved back; it is told what to stop, and what to forget."""
     web = service()
     game = Post(node("a"), web, on_a("stop", web, state=RUNNING), on_a("gone", web, state=RUNNING))
     game.join()
@@ -249,16 +247,19 @@ def test_a_node_that_returns_is_ready_at_once_and_is_sent_everything():
 
 
 # -- reports -----------------------------------------------------------------------------------
-def test_a_late_shutdown_does_not_take_a_rejected_task_back():
-    """2.12 TRAP: 640 is less than 768, so the agent's report of the stop is dropped."""
+def test_a_late_shutdown_does_not_change_a_rejected_task():
+    """640 is less than 768, so the agent's report of the stop is dropped.
+
+    Source: swarmkit manager/orchestrator/constraintenforcer/constraint_enforcer.go.
+    """
     web = service()
     game = Post(node("a"), web, on_a("t", web, state=TaskState.REJECTED, desired=SHUTDOWN))
     game.tell(game.join(), t=SHUTDOWN)
     assert game.store.tasks["t"].state == TaskState.REJECTED
 
 
-def test_reports_are_stored_in_batches_the_last_one_of_each_task():
-    """7.3: every 100 ms; states in between may never be seen."""
+def test_reports_are_stored_in_batches_with_the_last_of_each_task():
+    """Every 100 ms; states in between may never be seen."""
     web = service()
     game = Post(node("a"), web, on_a("t", web))
     session = game.join()
@@ -271,8 +272,7 @@ def test_reports_are_stored_in_batches_the_last_one_of_each_task():
     assert (stored.state, stored.applied_ns) == (RUNNING, game.simulation.now_ns - S // 100)
 
 
-def test_a_report_of_another_nodes_task_is_not_taken():
-    """7.3."""
+def test_a_report_of_another_nodes_task_is_ignored():
     web = service()
     game = Post(node("a"), node("b"), web, on_a("t", web, node="b"))
     game.tell(game.join(), t=RUNNING)
@@ -280,8 +280,8 @@ def test_a_report_of_another_nodes_task_is_not_taken():
 
 
 # -- assignments -------------------------------------------------------------------------------
-def test_a_node_is_sent_what_is_assigned_to_it_the_dead_included():
-    """7.4: first all of it, then what changed."""
+def test_a_node_is_sent_all_its_tasks_ended_ones_too():
+    """First all of it, then what changed."""
     web = service()
     game = Post(
         node("a"),
@@ -302,8 +302,7 @@ def test_a_node_is_sent_what_is_assigned_to_it_the_dead_included():
     assert second.removed_task_ids == ("dead",)
 
 
-def test_a_status_alone_is_no_news():
-    """7.4."""
+def test_a_change_of_status_alone_is_not_sent():
     web = service()
     game = Post(node("a"), web, on_a("t", web))
     session = game.join()
@@ -312,8 +311,8 @@ def test_a_status_alone_is_no_news():
     assert len(game.pushed()) == 1
 
 
-def test_an_assignment_that_was_lost_on_the_way_leaves_a_gap_at_the_next_heartbeat():
-    """7.4: a cut too short to be noticed otherwise; the agent then opens a new session."""
+def test_a_lost_assignment_leaves_a_gap_at_the_next_heartbeat():
+    """A cut too short to be noticed otherwise; the agent then opens a new session."""
     web = service()
     game = Post(node("a"), web)
     session = game.join()
@@ -332,8 +331,8 @@ def test_an_assignment_that_was_lost_on_the_way_leaves_a_gap_at_the_next_heartbe
 
 
 @pytest.mark.parametrize("mode", ["replicated", "job"])
-def test_a_secret_goes_where_a_task_needs_it_and_leaves_with_the_last(mode: str):
-    """7.4: withdrawn when the task is observed to be over, not when it is told to stop."""
+def test_a_secret_is_sent_where_a_task_needs_it_and_withdrawn_with_the_last(mode: str):
+    """Withdrawn when the task is observed to be over, not when it is told to stop."""
     references = {
         "Secrets": [{"SecretID": "s", "SecretName": "key"}],
         "Configs": [{"ConfigID": "c", "ConfigName": "conf"}],
@@ -360,8 +359,8 @@ def test_a_secret_goes_where_a_task_needs_it_and_leaves_with_the_last(mode: str)
     assert (last.removed_secret_ids, last.removed_config_ids) == (("s",), ("c",))
 
 
-def test_the_node_that_registers_brings_its_description():
-    """7.1: a changed description is stored with the state."""
+def test_registration_updates_the_nodes_description():
+    """A changed description is stored with the state."""
     game = Post(node("a"))
     described = freeze({"Hostname": "a", "Resources": {"NanoCPUs": 1}})
     game.control_loop.register("worker", Register("a", described, "10.77.0.9"))

@@ -1,4 +1,7 @@
-"""Global services: one task a node that meets the constraints. Spec: orchestration.md, 2.6."""
+"""Global services: one task on each node that meets the constraints.
+
+Source: swarmkit manager/orchestrator/global/global.go.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +42,18 @@ def places(game: Harness) -> list[str]:
         ({"availability": "pause"}, False),
     ],
 )
-def test_a_new_service_comes_to_every_node_that_can_keep_tasks(
+def test_a_new_service_runs_on_every_node_that_can_keep_tasks(
     fault: dict[str, Any], gets_one: bool
 ):
-    """2.6: unknown nodes are in the set; paused ones are left alone."""
+    """Unknown nodes are in the set; paused ones are left alone."""
     game = play(node("a"), node("b", **fault), agent())
     game.decide()
     assert places(game) == (["a", "b"] if gets_one else ["a"])
     assert {(t.slot, t.state, t.desired) for t in game.tasks()} == {(0, TaskState.NEW, RUNNING)}
 
 
-def test_only_constraints_decide_where_tasks_are_made():
-    """2.6 TRAP: what a node lacks of resources or platform is found out by the scheduler, later."""
+def test_only_constraints_decide_where_tasks_are_created():
+    """What a node lacks of resources or platform is found out by the scheduler, later."""
     template = {
         "Placement": {
             "Constraints": ["node.labels.disk==ssd"],
@@ -64,8 +67,8 @@ def test_only_constraints_decide_where_tasks_are_made():
     assert places(game) == ["b"]
 
 
-def test_a_newcomer_gets_its_task_at_once():
-    """2.6: a node event is enough."""
+def test_a_new_node_gets_its_task_at_once():
+    """A node event is enough."""
     game = play(node("a"), agent())
     game.decide()
     game.apply(Change(Action.CREATE, node("b")))
@@ -74,8 +77,8 @@ def test_a_newcomer_gets_its_task_at_once():
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_any_event_of_a_node_goes_past_the_updater(paused: bool):
-    """2.6 TRAP [run]: a label edit replaces the outdated task there at once, even when paused."""
+def test_any_change_of_a_node_bypasses_the_updater(paused: bool):
+    """A label edit replaces the outdated task there at once, even when paused."""
     old, new = agent(), agent(version=7, **NEW)
     nodes = [node(n) for n in "abc"]
     tasks = [task(f"t{n}", old, node=n) for n in "abc"]
@@ -98,7 +101,7 @@ def test_any_event_of_a_node_goes_past_the_updater(paused: bool):
 
 @pytest.mark.parametrize(("condition", "comes_back"), [("any", True), ("none", False)])
 def test_a_node_that_was_down_gets_a_new_task_at_once(condition: str, comes_back: bool):
-    """2.6 TRAP: desired RUNNING from the start; with condition none the dead one still counts."""
+    """Desired RUNNING from the start; with condition none the dead one still counts."""
     web = agent(TaskTemplate={"RestartPolicy": {"Condition": condition}})
     game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
     game.decide()
@@ -115,7 +118,6 @@ def test_a_node_that_was_down_gets_a_new_task_at_once(condition: str, comes_back
 
 @pytest.mark.parametrize("availability", ["drain", "pause"])
 def test_draining_stops_the_task_and_pausing_does_not(availability: str):
-    """2.6."""
     web = agent()
     game = play(node("a"), web, task("t", web, node="a"))
     game.decide()
@@ -125,7 +127,7 @@ def test_draining_stops_the_task_and_pausing_does_not(availability: str):
 
 
 def test_a_removed_nodes_tasks_are_deleted():
-    """2.6: at once."""
+    """At once."""
     web = agent()
     game = play(node("a"), web, task("t", web, node="a"))
     game.decide()
@@ -135,7 +137,10 @@ def test_a_removed_nodes_tasks_are_deleted():
 
 
 def test_a_failed_task_is_replaced_on_its_node():
-    """2.6 and 3.2: desired READY, started when the delay is over."""
+    """Desired READY, started when the delay is over.
+
+    Source: swarmkit manager/orchestrator/restart/restart.go.
+    """
     web = agent()
     game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
     game.decide()
@@ -150,8 +155,8 @@ def test_a_failed_task_is_replaced_on_its_node():
 
 
 @pytest.mark.parametrize("change", [{"availability": "pause"}, {"labels": {"disk": "hdd"}}])
-def test_a_task_that_fails_where_it_may_not_be_is_not_replaced(change: dict[str, Any]):
-    """2.6: on a paused node, and where the constraints no longer match."""
+def test_a_task_that_fails_on_an_unsuitable_node_is_not_replaced(change: dict[str, Any]):
+    """On a paused node, and where the constraints no longer match."""
     web = agent(TaskTemplate={"Placement": {"Constraints": ["node.labels.disk==ssd"]}})
     game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, node="a"))
     game.decide()
@@ -162,8 +167,8 @@ def test_a_task_that_fails_where_it_may_not_be_is_not_replaced(change: dict[str,
     assert len(game.store.tasks) == 1
 
 
-def test_a_constraint_that_no_longer_matches_ends_tasks_when_the_service_says_so():
-    """2.6: on an update; a change of the node is the enforcer's affair."""
+def test_a_changed_constraint_shuts_down_tasks_that_no_longer_match():
+    """On an update; a change of the node is the enforcer's affair."""
     web = agent()
     new = agent(version=7, TaskTemplate={"Placement": {"Constraints": ["node.hostname==a"]}})
     game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
@@ -173,8 +178,11 @@ def test_a_constraint_that_no_longer_matches_ends_tasks_when_the_service_says_so
     assert places(game) == ["a"]
 
 
-def test_attempts_are_counted_by_node():
-    """3.3: the instance of a global service is its node."""
+def test_attempts_are_counted_for_each_node():
+    """The instance of a global service is its node.
+
+    Source: swarmkit manager/orchestrator/restart/restart.go.
+    """
     policy = {"Condition": "any", "MaxAttempts": 2, "Delay": 0}
     web = agent(TaskTemplate={"RestartPolicy": policy})
     game = play(node("a"), node("b"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
@@ -187,8 +195,8 @@ def test_attempts_are_counted_by_node():
     assert places(game) == ["a"]
 
 
-def test_a_new_leader_stops_what_is_left_of_nodes_that_went():
-    """2.6 and 2.11."""
+def test_a_new_leader_shuts_down_tasks_of_removed_nodes():
+    """Source: swarmkit manager/orchestrator/taskinit/init.go."""
     web = agent()
     game = play(node("a"), web, *[task(f"t{n}", web, node=n) for n in "ab"])
     game.decide()

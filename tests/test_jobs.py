@@ -1,4 +1,7 @@
-"""Jobs: tasks that run to completion, once an iteration. Spec: orchestration.md, 2.7 and 2.8."""
+"""Jobs: tasks that run to completion, once in each iteration.
+
+Source: swarmkit manager/orchestrator/jobs/{replicated,global}/reconciler.go.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +57,8 @@ class Jobs(Harness):
         self.decide()
 
 
-def test_slots_begin_at_zero_and_tasks_want_to_complete():
-    """2.7 and 1.5 TRAP: the slot-0 task is named with its node's id."""
+def test_slots_begin_at_zero_and_the_desired_state_is_complete():
+    """The slot-0 task is named with its node's id. Source: swarmkit api/naming/naming.go."""
     game = Jobs(node("a"), job(2))
     assert [(t.slot, t.desired, t.job_iteration) for t in game.live()] == [
         (0, COMPLETE, 0),
@@ -67,8 +70,8 @@ def test_slots_begin_at_zero_and_tasks_want_to_complete():
     assert second.name == f"job.1.{second.id}"
 
 
-def test_no_more_at_a_time_than_asked_and_no_more_in_all():
-    """2.7: min(MaxConcurrent − running, TotalCompletions − complete − running)."""
+def test_neither_the_concurrent_nor_the_total_maximum_is_exceeded():
+    """min(MaxConcurrent − running, TotalCompletions − complete − running)."""
     game = Jobs(node("a"), job(2, total=5))
     done = []
     while game.live():
@@ -81,8 +84,7 @@ def test_no_more_at_a_time_than_asked_and_no_more_in_all():
     assert game.decide() == []
 
 
-def test_absent_numbers_mean_one_and_as_many_as_run_at_a_time():
-    """2.7."""
+def test_absent_numbers_mean_one_and_as_many_as_concurrent():
     assert len(Jobs(node("a"), service("job", mode={"ReplicatedJob": {}})).live()) == 1
     game = Jobs(node("a"), service("job", mode={"ReplicatedJob": {"MaxConcurrent": 3}}))
     assert len(game.live()) == 3
@@ -90,7 +92,7 @@ def test_absent_numbers_mean_one_and_as_many_as_run_at_a_time():
 
 @pytest.mark.parametrize("mode", ["replicated", "global"])
 def test_any_update_runs_the_job_again(mode: str):
-    """2.7 TRAP and 2.8: tasks of the iteration before that still run are removed."""
+    """Tasks of the iteration before that still run are removed."""
     game = Jobs(node("a"), job(1) if mode == "replicated" else everywhere())
     (old,) = game.live()
     game.again()
@@ -100,8 +102,8 @@ def test_any_update_runs_the_job_again(mode: str):
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("replicated", True), ("global", False)])
-def test_finished_tasks_of_an_older_iteration(mode: str, kept: bool):
-    """2.7: they stay in the store; 2.8: those of a global job are removed."""
+def test_finished_tasks_of_an_older_iteration_stay_unless_global(mode: str, kept: bool):
+    """They stay in the store; those of a global job are removed."""
     game = Jobs(node("a"), job(1) if mode == "replicated" else everywhere())
     (old,) = game.live()
     game.report(old.id, COMPLETE)
@@ -112,8 +114,8 @@ def test_finished_tasks_of_an_older_iteration(mode: str, kept: bool):
 
 @pytest.mark.parametrize("condition", ["any", "on-failure"])
 @pytest.mark.parametrize(("end", "again"), [(COMPLETE, False), (FAILED, True)])
-def test_any_is_the_same_as_on_failure(condition: str, end: TaskState, again: bool):
-    """2.7: a completed job task is not restarted."""
+def test_condition_any_means_on_failure_for_jobs(condition: str, end: TaskState, again: bool):
+    """A completed job task is not restarted."""
     game = Jobs(node("a"), job(1, **policy(Condition=condition)))
     (first,) = game.live()
     game.report(first.id, end)
@@ -123,8 +125,8 @@ def test_any_is_the_same_as_on_failure(condition: str, end: TaskState, again: bo
     assert [t.desired for t in game.live()] == ([COMPLETE] if again else [])
 
 
-def test_with_condition_none_the_next_look_makes_a_new_task():
-    """2.7 TRAP [run]: the failed one is not restarted, and no longer counts as running."""
+def test_with_condition_none_the_next_reconciliation_creates_a_new_task():
+    """The failed one is not restarted, and no longer counts as running."""
     game = Jobs(node("a"), job(2, **policy(Condition="none")))
     first, second = game.live()
     game.report(first.id, FAILED)
@@ -138,7 +140,7 @@ def test_with_condition_none_the_next_look_makes_a_new_task():
 
 @pytest.mark.parametrize("fault", [{"availability": "drain"}, {"state": NodeState.DOWN}])
 def test_drained_and_dead_nodes_keep_the_tasks_of_replicated_jobs(fault: dict[str, Any]):
-    """2.7 TRAP: nobody looks at nodes; on a dead one they count as running."""
+    """Changes of nodes have no effect; tasks on a dead node count as running."""
     game = Jobs(node("a"), node("b"), job(1))
     game.place("a")
     game.apply(Change(Action.UPDATE, node("a", **fault)))
@@ -147,8 +149,11 @@ def test_drained_and_dead_nodes_keep_the_tasks_of_replicated_jobs(fault: dict[st
 
 
 @pytest.mark.parametrize("slot", [0, 1])
-def test_replicated_jobs_run_out_of_attempts(slot: int):
-    """3.3: in slot 0, too; the attempts that are left over go to the next look."""
+def test_a_replicated_job_runs_out_of_attempts(slot: int):
+    """In slot 0, too; what attempts remain are made when the service is next reconciled.
+
+    Source: swarmkit manager/orchestrator/restart/restart.go.
+    """
     game = Jobs(node("a"), job(2, **policy(Condition="any", MaxAttempts=2, Delay=0)))
     for _ in range(2):
         game.place("a")
@@ -173,13 +178,12 @@ def test_replicated_jobs_run_out_of_attempts(slot: int):
     ],
 )
 def test_a_global_job_runs_on_ready_and_active_nodes(node_b: Any, gets_one: bool):
-    """2.8."""
     game = Jobs(node("a"), node_b, everywhere())
     assert [t.node_id for t in game.live()] == (["a", "b"] if gets_one else ["a"])
 
 
-def test_a_node_that_comes_later_gets_no_task_until_something_else_happens():
-    """2.8 TRAP [run]: node events wake nobody."""
+def test_a_later_node_gets_no_task_until_the_job_is_reconciled():
+    """Changes of nodes do not wake the orchestrator."""
     game = Jobs(node("a"), everywhere())
     game.apply(Change(Action.CREATE, node("b")))
     game.later(3600)
@@ -189,8 +193,8 @@ def test_a_node_that_comes_later_gets_no_task_until_something_else_happens():
     assert [t.node_id for t in game.live()] == ["b"]
 
 
-def test_global_jobs_are_restarted_for_ever():
-    """2.8 TRAP [run]: max attempts are looked up under the wrong key."""
+def test_global_jobs_never_run_out_of_attempts():
+    """Max attempts are looked up under the wrong key."""
     game = Jobs(node("a"), everywhere(**policy(Condition="any", MaxAttempts=1, Delay=0)))
     for _ in range(9):
         (live,) = game.live()
@@ -199,8 +203,7 @@ def test_global_jobs_are_restarted_for_ever():
     assert len(game.store.tasks) == 10
 
 
-def test_a_dead_nodes_task_is_shut_down_at_the_next_look_only():
-    """2.8."""
+def test_a_dead_nodes_task_is_shut_down_at_the_next_reconciliation_only():
     game = Jobs(node("a"), node("b"), everywhere())
     (on_a, on_b) = game.live()
     game.apply(Change(Action.UPDATE, node("b", state=NodeState.DOWN)))
@@ -210,8 +213,11 @@ def test_a_dead_nodes_task_is_shut_down_at_the_next_look_only():
     assert game.store.tasks[on_b.id].desired == SHUTDOWN
 
 
-def test_a_removed_job_takes_all_its_tasks_along():
-    """2.9: those that wait for their delay, too, at the very moment when it ends."""
+def test_all_tasks_of_a_removed_job_are_removed():
+    """Those that wait for their delay, too, at the very moment when it ends.
+
+    Source: swarmkit manager/orchestrator/service.go.
+    """
     game = Jobs(node("a"), job(2))
     game.report(game.live()[0].id, FAILED)
     game.decide()

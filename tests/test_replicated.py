@@ -1,4 +1,7 @@
-"""Replicated services: slots, scaling, restarts. Spec: orchestration.md, sections 2 and 3."""
+"""Replicated services: slots, scaling, restarts.
+
+Source: swarmkit manager/orchestrator/{replicated/*,restart/restart}.go.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def restart_policy(**policy: Any) -> dict[str, Any]:
 
 
 def test_missing_replicas_take_the_lowest_free_slots():
-    """2.3: holes are filled first; no update parallelism applies."""
+    """Holes are filled first; no update parallelism applies."""
     web = service(replicas=4)
     game = play(node("a"), web, task("t2", web, slot=2, node="a"))
     game.decide()
@@ -36,7 +39,7 @@ def test_missing_replicas_take_the_lowest_free_slots():
 
 
 def test_scale_down_keeps_one_of_each_node_before_seconds():
-    """2.3, the upstream test's example: 6 -> 4 removes 5 and 6, 4 -> 2 keeps 2 and 4."""
+    """The upstream test's example: 6 -> 4 removes 5 and 6, 4 -> 2 keeps 2 and 4."""
     web = service()
     slots = {
         n: [task(f"t{n}", web, slot=n, node=where, state=state)]
@@ -55,7 +58,7 @@ def test_scale_down_keeps_one_of_each_node_before_seconds():
 
 
 def test_surplus_slots_are_removed_and_keep_no_history():
-    """2.3: desired REMOVE, not SHUTDOWN."""
+    """Desired REMOVE, not SHUTDOWN."""
     web = service(replicas=1)
     tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2, 3)]
     game = play(node("a"), web, *tasks)
@@ -65,7 +68,7 @@ def test_surplus_slots_are_removed_and_keep_no_history():
 
 
 def test_a_failed_task_is_replaced_after_the_delay():
-    """3.2: the replacement stands in the slot with desired READY, and starts 5 s later."""
+    """The replacement stands in the slot with desired READY, and starts 5 s later."""
     web = service()
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.decide()
@@ -81,7 +84,6 @@ def test_a_failed_task_is_replaced_after_the_delay():
 
 
 def test_a_task_that_fails_during_its_own_delay_does_not_shorten_the_cycle():
-    """3.2, step 1."""
     web = service()
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.report("t1", FAILED)
@@ -106,8 +108,9 @@ def test_a_task_that_fails_during_its_own_delay_does_not_shorten_the_cycle():
         ("none", FAILED, False),
     ],
 )
-def test_the_restart_condition_decides_on_the_end(condition: str, end: TaskState, replaced: bool):
-    """3.3."""
+def test_the_restart_condition_depends_on_how_the_task_ended(
+    condition: str, end: TaskState, replaced: bool
+):
     web = service(**restart_policy(Condition=condition))
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.decide()
@@ -117,14 +120,14 @@ def test_the_restart_condition_decides_on_the_end(condition: str, end: TaskState
 
 
 def test_a_finished_slot_that_stays_finished_counts_as_a_replica():
-    """2.2 TRAP, rule 3: nothing is created for it."""
+    """Nothing is created for it."""
     web = service(replicas=1, **restart_policy(Condition="none"))
     game = play(node("a"), web, task("t1", web, slot=1, node="a", state=COMPLETE, desired=SHUTDOWN))
     assert game.decide() == []
 
 
 def test_three_attempts_mean_four_tasks():
-    """3.3: MaxAttempts restarts for each slot and spec version."""
+    """MaxAttempts restarts for each slot and spec version."""
     web = service(**restart_policy(Condition="any", MaxAttempts=3, Delay=0))
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.decide()
@@ -138,7 +141,7 @@ def test_three_attempts_mean_four_tasks():
 
 @pytest.mark.parametrize(("updated", "tasks_in_all"), [(False, 3), (True, 4)])
 def test_an_update_resets_the_attempts_at_the_next_restart(updated: bool, tasks_in_all: int):
-    """3.4 TRAP: any update, a label's too, changes the spec version and with it the count."""
+    """Any update, a label's too, changes the spec version and with it the count."""
     web = service(**restart_policy(Condition="any", MaxAttempts=2, Delay=0))
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.report("t1", FAILED)
@@ -153,7 +156,10 @@ def test_an_update_resets_the_attempts_at_the_next_restart(updated: bool, tasks_
 
 
 def test_a_drained_nodes_tasks_move_without_delay_once_the_old_ones_stop():
-    """3.2 and 12: all at once; update parallelism has no say."""
+    """All at once; update parallelism has no say.
+
+    Source: swarmkit manager/orchestrator/replicated/services.go.
+    """
     web = service(replicas=2)
     tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2)]
     game = play(node("a"), node("b"), web, *tasks)
@@ -168,7 +174,7 @@ def test_a_drained_nodes_tasks_move_without_delay_once_the_old_ones_stop():
 
 
 def test_a_down_nodes_tasks_are_replaced_after_the_delay_and_stay_listed():
-    """3.2: no waiting for an old task that nobody can stop."""
+    """No waiting for an old task that nobody can stop."""
     web = service()
     game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
     game.apply(Change(Action.UPDATE, node("a", state=NodeState.DOWN)))
@@ -180,7 +186,7 @@ def test_a_down_nodes_tasks_are_replaced_after_the_delay_and_stay_listed():
 
 @pytest.mark.parametrize("change", ["unknown", "pause"])
 def test_unknown_and_paused_nodes_keep_their_tasks(change: str):
-    """1.3 and 2.4."""
+    """Source: swarmkit manager/orchestrator/replicated/tasks.go."""
     web = service()
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     changed = (
@@ -193,7 +199,6 @@ def test_unknown_and_paused_nodes_keep_their_tasks(change: str):
 
 
 def test_with_condition_none_a_drained_task_is_not_replaced_anywhere():
-    """2.4 TRAP."""
     web = service(**restart_policy(Condition="none"))
     game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
     game.apply(Change(Action.UPDATE, node("a", availability="drain")))
@@ -201,8 +206,8 @@ def test_with_condition_none_a_drained_task_is_not_replaced_anywhere():
     assert game.tasks() == []
 
 
-def test_a_node_that_comes_back_moves_nothing():
-    """2.4 TRAP: no rebalancing."""
+def test_a_node_that_returns_moves_no_tasks():
+    """No rebalancing."""
     web = service(replicas=2)
     tasks = [task(f"t{n}", web, slot=n, node="b") for n in (1, 2)]
     game = play(node("a", availability="drain"), node("b"), web, *tasks)
@@ -211,8 +216,8 @@ def test_a_node_that_comes_back_moves_nothing():
     assert game.decide() == []
 
 
-def test_a_removed_service_takes_all_its_tasks_along():
-    """2.9: whatever their age."""
+def test_all_tasks_of_a_removed_service_are_removed():
+    """Whatever their age. Source: swarmkit manager/orchestrator/service.go."""
     web = service()
     old = task("t0", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN)
     game = play(node("a"), web, old, task("t1", web, slot=1, node="a"))
@@ -223,7 +228,7 @@ def test_a_removed_service_takes_all_its_tasks_along():
 
 
 def test_the_replacement_of_a_crashed_task_has_the_current_spec():
-    """3.2 TRAP: while an update is paused, a crash brings the new spec, outside the updater."""
+    """While an update is paused, a crash brings the new spec, outside the updater."""
     paused = UpdateStatus(state=UpdateState.PAUSED, message="", started_ns=0)
     old = service()
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
@@ -236,7 +241,7 @@ def test_the_replacement_of_a_crashed_task_has_the_current_spec():
 
 
 def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
-    """2.11."""
+    """Source: swarmkit manager/orchestrator/taskinit/init.go."""
     web = service()
     old = task("t1", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN, at_s=0)
     waiting = task("t2", web, slot=1, state=TaskState.READY, desired=TaskState.READY, at_s=0)
@@ -248,8 +253,10 @@ def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
 
 
 @pytest.mark.parametrize(("condition", "deleted"), [("any", True), ("none", False)])
-def test_a_slot_that_is_scaled_down_is_deleted_at_the_next_look(condition: str, deleted: bool):
-    """2.3 TRAP [run]: while its task still stops, if its policy would allow a restart."""
+def test_a_slot_that_is_scaled_down_is_deleted_at_the_next_reconciliation(
+    condition: str, deleted: bool
+):
+    """While its task still stops, if its policy would allow a restart."""
     web = service(replicas=1, **restart_policy(Condition=condition))
     tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2)]
     game = play(node("a"), web, *tasks)
@@ -262,7 +269,7 @@ def test_a_slot_that_is_scaled_down_is_deleted_at_the_next_look(condition: str, 
 
 @pytest.mark.parametrize(("condition", "wanted"), [("any", [1, 2, 3]), ("none", [1, 2])])
 def test_scaling_down_and_up_again_at_once_may_leave_one_too_few(condition: str, wanted: list[int]):
-    """2.3 TRAP [run]: with condition none the slot that goes still counts as a replica."""
+    """With condition none the slot that goes still counts as a replica."""
     policy = restart_policy(Condition=condition)
     three, two = service(replicas=3, **policy), service(replicas=2, version=1, **policy)
     tasks = [task(f"t{n}", three, slot=n, node="a") for n in (1, 2, 3)]
@@ -275,8 +282,8 @@ def test_scaling_down_and_up_again_at_once_may_leave_one_too_few(condition: str,
     assert [t.slot for t in game.tasks()] == wanted
 
 
-def test_an_old_spec_that_crashes_in_the_middle_of_an_update_comes_back_new():
-    """3.2 TRAP [run]: outside the updater, with the restart policy of the crashed task."""
+def test_an_old_task_that_crashes_during_an_update_is_replaced_with_the_new_spec():
+    """Outside the updater, with the restart policy of the crashed task."""
     quick = {"RestartPolicy": {"Condition": "any", "Delay": 1 * S}}
     slow = {"RestartPolicy": {"Condition": "any", "Delay": 60 * S}}
     old = service(replicas=2, TaskTemplate=quick)
@@ -294,8 +301,8 @@ def test_an_old_spec_that_crashes_in_the_middle_of_an_update_comes_back_new():
     assert game.store.tasks[back.id].desired == RUNNING
 
 
-def test_after_a_rollback_a_crashing_new_task_comes_back_old():
-    """3.2 TRAP [run]: the replacement is what the service says now."""
+def test_after_a_rollback_a_crashed_new_task_is_replaced_with_the_old_spec():
+    """The replacement is what the service says now."""
     old, new = service(), service(version=7, TaskTemplate={"ContainerSpec": {"Image": "nginx:2"}})
     status = UpdateStatus(state=UpdateState.ROLLBACK_PAUSED, message="", started_ns=0)
     game = play(node("a"), replace(old, update_status=status), task("t1", new, slot=1, node="a"))
@@ -306,8 +313,8 @@ def test_after_a_rollback_a_crashing_new_task_comes_back_old():
 
 
 @pytest.mark.parametrize(("old", "replaced"), [("none", False), ("any", True)])
-def test_whether_to_restart_is_read_from_the_old_tasks_own_spec(old: str, replaced: bool):
-    """3.2 TRAP: not from the service's, although that is what the replacement runs."""
+def test_the_restart_policy_is_that_of_the_old_task(old: str, replaced: bool):
+    """Not from the service's, although that is what the replacement runs."""
     before = service(**restart_policy(Condition=old))
     now = service(version=7, **restart_policy(Condition="any" if old == "none" else "none"))
     paused = UpdateStatus(state=UpdateState.PAUSED, message="", started_ns=0)
@@ -320,7 +327,7 @@ def test_whether_to_restart_is_read_from_the_old_tasks_own_spec(old: str, replac
 
 @pytest.mark.parametrize("cause", ["drain", "down", "rejected"])
 def test_evictions_count_as_attempts(cause: str):
-    """3.2 TRAP ([run] for drain): drain, node down and the constraint enforcer."""
+    """Drain, node down and the constraint enforcer."""
     web = service(**restart_policy(Condition="any", MaxAttempts=1, Delay=0))
     game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
     game.decide()
@@ -339,7 +346,7 @@ def test_evictions_count_as_attempts(cause: str):
 
 
 def test_the_windows_reference_is_when_an_evicted_task_became_running():
-    """3.3 TRAP: not now. So restarts of long ago count, and restarts since then do not."""
+    """Not now. So restarts of long ago count, and restarts since then do not."""
     policy = restart_policy(Condition="any", MaxAttempts=1, Window=100 * S, Delay=0)
     web = service(**policy)
     game = play(node("a"), node("b"), web, task("t1", web, slot=1, node="a"))
@@ -358,7 +365,7 @@ def test_the_windows_reference_is_when_an_evicted_task_became_running():
 
 
 def test_restarts_outside_the_window_are_forgotten():
-    """3.3: at or before the reference minus the window."""
+    """At or before the reference minus the window."""
     web = service(**restart_policy(Condition="any", MaxAttempts=1, Window=5 * S, Delay=0))
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     for _ in range(4):
@@ -373,8 +380,11 @@ def test_restarts_outside_the_window_are_forgotten():
     assert game.tasks() == []
 
 
-def test_a_removed_service_leaves_nothing_that_starts_later():
-    """2.9 and 1.8: a desired state never goes back, not when a delay ends in that moment."""
+def test_no_delayed_task_of_a_removed_service_starts():
+    """A desired state never goes back, not when a delay ends in that moment.
+
+    Source: swarmkit manager/orchestrator/service.go.
+    """
     web = service()
     game = play(node("a"), web, task("t1", web, slot=1, node="a"))
     game.decide()

@@ -214,7 +214,7 @@ def test_nodes_are_found_by_id_hostname_and_beginning_of_an_id(lab):
 
 
 def test_the_label_filter_matches_engine_labels_and_node_label_node_labels(lab):
-    """TRAP. Source: moby daemon/cluster/filters.go."""
+    """Source: moby daemon/cluster/filters.go."""
     assert len(lab.client.nodes.list(filters={"label": "disk=ssd"})) == 1
     assert lab.client.nodes.list(filters={"node.label": "disk=ssd"}) == []
     assert lab.client.nodes.list(filters={"role": "worker"}) == []

@@ -1,4 +1,4 @@
-"""Which node gets a task, and what is said when none can. Spec: orchestration.md, section 6."""
+"""Which node gets a task, and why none can. Source: swarmkit manager/scheduler/*.go."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def placed(game: Harness) -> dict[str, int]:
 
 
 def test_equal_nodes_get_equal_shares():
-    """6.8: fewest tasks of the service, then fewest tasks at all."""
+    """Fewest tasks of the service, then fewest tasks at all."""
     web = service(replicas=6)
     game = play(node("a"), node("b"), node("c"), web, *pending(6, web))
     assert placed(game) == {"a": 2, "b": 2, "c": 2}
 
 
 def test_tasks_of_the_service_count_before_tasks_at_all():
-    """6.8: a node crowded with other services still is the better one for the service's first."""
+    """A node crowded with other services still is the better one for the service's first."""
     web, other = service(), service("other")
     crowd = [task(f"o{i}", other, slot=i, node="a") for i in range(9)]
     here = task("w0", web, slot=1, node="b")
@@ -52,7 +52,7 @@ def test_tasks_of_the_service_count_before_tasks_at_all():
 
 
 def test_five_recent_failures_make_a_node_the_worse_choice():
-    """6.8: only from the fifth failure on, and only for five minutes."""
+    """Only from the fifth failure on, and only for five minutes."""
     web = service()
     a, b = NodeInfo(node("a")), NodeInfo(node("b"))
     b.add(task("x", service("other"), slot=1, node="b"))
@@ -67,7 +67,6 @@ def test_five_recent_failures_make_a_node_the_worse_choice():
 
 @pytest.mark.parametrize("fault", ["down", "drain", "pause", "unknown"])
 def test_only_ready_and_active_nodes_get_tasks(fault: str):
-    """6.3, filter 1."""
     bad = (
         node("a", state=NodeState(fault))
         if fault in ("down", "unknown")
@@ -82,7 +81,7 @@ def test_only_ready_and_active_nodes_get_tasks(fault: str):
 
 
 def test_the_explanation_orders_by_count_and_names_each_filter_once():
-    """6.4: a node is charged to the first filter that it fails."""
+    """A node is charged to the first filter that it fails."""
     web = service(
         TaskTemplate={
             "Placement": {"Constraints": ["node.labels.disk==ssd"]},
@@ -103,16 +102,15 @@ def test_the_explanation_orders_by_count_and_names_each_filter_once():
     )
 
 
-def test_no_nodes_at_all_give_the_bare_sentence():
-    """6.4."""
+def test_without_nodes_the_explanation_has_no_details():
     web = service()
     game = play(web, *pending(1, web))
     game.decide()
     assert game.store.tasks["t0"].status.err == "no suitable node"
 
 
-def test_a_preassigned_task_gets_the_bare_explanation():
-    """6.4 TRAP: global tasks have no `no suitable node (…)` around it."""
+def test_a_preassigned_task_gets_the_explanation_without_a_prefix():
+    """Global tasks have no `no suitable node (…)` around it."""
     agent = service(
         "agent",
         mode={"Global": {}},
@@ -123,8 +121,8 @@ def test_a_preassigned_task_gets_the_bare_explanation():
     assert game.store.tasks["t"].status.err == "insufficient resources on 1 node"
 
 
-def test_limits_do_not_matter_and_reservations_that_just_fit_do():
-    """6.3 TRAP: limits are irrelevant; exactly equal reservations fit."""
+def test_limits_are_irrelevant_and_exact_reservations_fit():
+    """Limits are irrelevant; exactly equal reservations fit."""
     web = service(
         TaskTemplate={
             "Resources": {
@@ -137,8 +135,8 @@ def test_limits_do_not_matter_and_reservations_that_just_fit_do():
     assert placed(game) == {"a": 1}
 
 
-def test_a_stopping_task_still_holds_what_it_reserved():
-    """6.1 TRAP: reservations stay taken until the task is observed to be over."""
+def test_a_stopping_task_keeps_its_reservations():
+    """Reservations stay taken until the task is observed to be over."""
     web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
     old = task("old", web, slot=1, node="a", desired=TaskState.SHUTDOWN)
     game = play(node("a"), web, old, *pending(1, web))
@@ -149,7 +147,7 @@ def test_a_stopping_task_still_holds_what_it_reserved():
 
 
 def test_spread_gives_unlabelled_nodes_one_equal_share():
-    """6.9 TRAP: nodes without the label are a branch of their own."""
+    """Nodes without the label are a branch of their own."""
     web = service(
         TaskTemplate={
             "Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]}
@@ -166,8 +164,8 @@ def test_spread_gives_unlabelled_nodes_one_equal_share():
     assert counts["a1"] + counts["a2"] == counts["b"] == counts["n1"] + counts["n2"] == 4
 
 
-def test_a_preference_for_no_label_is_skipped():
-    """6.9 and the talk's slide: `spread=node.label.az` is accepted and does nothing."""
+def test_a_preference_that_is_no_label_is_skipped():
+    """The talk's slide: `spread=node.label.az` is accepted and does nothing."""
     web = service(
         TaskTemplate={
             "Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": "node.label.az"}}]}
@@ -178,7 +176,7 @@ def test_a_preference_for_no_label_is_skipped():
 
 
 def test_nested_preferences_spread_inside_each_branch():
-    """6.9: level by level, in the order given."""
+    """Level by level, in the order given."""
     spreads = [{"Spread": {"SpreadDescriptor": f"node.labels.{key}"}} for key in ("az", "rack")]
     web = service(TaskTemplate={"Placement": {"Preferences": spreads}})
     nodes = [
@@ -192,7 +190,7 @@ def test_nested_preferences_spread_inside_each_branch():
 
 
 def test_max_replicas_per_node_leaves_the_rest_pending():
-    """6.3, filter 7: its sentence has no count."""
+    """Its sentence has no count."""
     web = service(TaskTemplate={"Placement": {"MaxReplicas": 1}})
     game = play(node("a"), node("b"), web, *pending(3, web))
     assert placed(game) == {"a": 1, "b": 1}
@@ -202,15 +200,14 @@ def test_max_replicas_per_node_leaves_the_rest_pending():
 
 
 def test_a_host_port_goes_once_to_a_node():
-    """6.3, filter 6."""
     port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80, "Protocol": "tcp"}
     web = service(EndpointSpec={"Ports": [port]})
     game = play(node("a"), node("b"), web, *pending(3, web))
     assert placed(game) == {"a": 1, "b": 1}
 
 
-def test_a_waiting_task_is_placed_when_a_node_turns_up():
-    """6.2: node events request a run."""
+def test_a_pending_task_is_placed_when_a_node_appears():
+    """Node events request a run."""
     web = service()
     game = play(node("a", availability="drain"), web, *pending(1, web))
     game.decide()
@@ -220,7 +217,7 @@ def test_a_waiting_task_is_placed_when_a_node_turns_up():
 
 
 def test_a_pending_task_of_an_older_spec_is_dropped_from_the_queue():
-    """6.4 TRAP: it keeps its old error, for ever, even when there is room again."""
+    """It keeps its old error, for ever, even when there is room again."""
     web = service()
     game = play(node("a", availability="drain"), web, *pending(1, web))
     game.decide()
@@ -239,8 +236,8 @@ def test_a_pending_task_of_an_older_spec_is_dropped_from_the_queue():
         ("node.labels.disk == SSD", True),  # values in any case
         ("NODE.LABELS.disk==ssd", True),  # the prefix, too
         ("node.labels.DISK==ssd", False),  # but not a label's name
-        ("node.labels.disk==s.*", False),  # TRAP: no patterns
-        ("node.labels.zone!=a", True),  # TRAP: a missing label is not "a"
+        ("node.labels.disk==s.*", False),  # patterns are not supported
+        ("node.labels.zone!=a", True),  # a missing label is not "a"
         ("node.labels.zone==a", False),
         ("node.role==worker", True),
         ("node.hostname!=a", False),
@@ -250,13 +247,12 @@ def test_a_pending_task_of_an_older_spec_is_dropped_from_the_queue():
         ("node.ip==nonsense", False),
         ("node.ip!=nonsense", False),  # malformed never matches
         ("node.platform.arch==x86_64", True),
-        ("node.platform.arch==amd64", False),  # TRAP: not normalised here
-        ("node.nosuch==x", False),  # TRAP: unknown keys never match
+        ("node.platform.arch==amd64", False),  # not normalised here
+        ("node.nosuch==x", False),  # unknown keys never match
         ("node.nosuch!=x", False),
     ],
 )
 def test_constraints_match_whole_values(expression: str, matches: bool):
-    """6.6."""
     a = node("a", labels={"disk": "ssd"})
     assert constraints.satisfied(constraints.parse([expression]), a) is matches
 
@@ -270,15 +266,15 @@ def test_constraints_match_whole_values(expression: str, matches: bool):
         ("node.role==", "value '' is invalid"),
     ],
 )
-def test_a_malformed_constraint_is_refused_in_swarmkits_words(expression: str, words: str):
-    """6.6 and 1.10: code Unknown, so HTTP 500."""
+def test_a_malformed_constraint_is_refused_with_swarmkits_message(expression: str, words: str):
+    """Code Unknown, so HTTP 500. Source: swarmkit manager/controlapi/service.go."""
     with pytest.raises(Unknown) as refusal:
         constraints.parse([expression])
     assert str(refusal.value) == f"rpc error: code = Unknown desc = {words}"
 
 
 def test_two_full_nodes_and_a_drained_one_are_explained_in_two_steps():
-    """6.4 [run]: a yes clears the counts, so the whole picture comes with the next run."""
+    """A yes clears the counts, so the whole picture comes with the next run."""
     web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
     nodes = [node("a"), node("b"), node("c", availability="drain")]
     game = play(*nodes, web, *pending(3, web))
@@ -292,8 +288,8 @@ def test_two_full_nodes_and_a_drained_one_are_explained_in_two_steps():
 
 
 @pytest.mark.parametrize("what", ["memory", "host port"])
-def test_a_replacement_waits_for_what_the_old_task_still_holds(what: str):
-    """6.2 TRAP: it is placed while the old one stops, elsewhere or not yet."""
+def test_a_replacement_waits_for_the_old_tasks_reservations(what: str):
+    """It is placed while the old one stops, elsewhere or not yet."""
     port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80, "Protocol": "tcp"}
     spec: dict[str, Any] = {"EndpointSpec": {"Ports": [port]}}
     words = "host-mode port already in use on 1 node"
@@ -310,8 +306,8 @@ def test_a_replacement_waits_for_what_the_old_task_still_holds(what: str):
     assert game.store.tasks["t0"].node_id == "b"
 
 
-def test_load_and_free_room_play_no_part_in_the_ranking():
-    """6.8 TRAP: no bin-packing; one big task and one small one weigh the same."""
+def test_load_and_free_resources_do_not_affect_the_ranking():
+    """No bin-packing; one big task and one small one weigh the same."""
     hungry = service("big", TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 7 * GIB}}})
     small, web = service("small"), service()
     for seed in range(9):
@@ -324,8 +320,8 @@ def test_load_and_free_room_play_no_part_in_the_ranking():
         assert game.store.tasks["t0"].node_id == "a"
 
 
-def test_ineligible_nodes_still_make_branches_and_count():
-    """6.9 TRAP: a drained node's label value is a branch, with the tasks it still has."""
+def test_ineligible_nodes_still_form_branches_and_count():
+    """A drained node's label value is a branch, with the tasks it still has."""
     preferences = [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]
     web = service(TaskTemplate={"Placement": {"Preferences": preferences}})
     nodes = [
@@ -345,7 +341,7 @@ def test_ineligible_nodes_still_make_branches_and_count():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_full_branch_may_leave_the_others_off_by_a_few(seed: int):
-    """6.9 [run]: a: 3 or 4, b: 2 to 4, none: 2 to 4; never the drained one."""
+    """Zone a: 3 or 4, b: 2 to 4, none: 2 to 4; never the drained node."""
     preferences = [{"Spread": {"SpreadDescriptor": "node.labels.az"}}]
     web = service(TaskTemplate={"Placement": {"Preferences": preferences}})
     nodes = [
@@ -361,7 +357,7 @@ def test_a_full_branch_may_leave_the_others_off_by_a_few(seed: int):
 
 
 def test_a_named_generic_resource_never_schedules():
-    """6.5 and 1.10 TRAP: although the node has that very one."""
+    """Although the node has that very one. Source: swarmkit manager/controlapi/service.go."""
     wish = {"NamedResourceSpec": {"Kind": "gpu", "Value": "u1"}}
     template = {"Resources": {"Reservations": {"GenericResources": [wish]}}}
     web = service(TaskTemplate=template)
@@ -375,7 +371,6 @@ def test_a_named_generic_resource_never_schedules():
 
 
 def test_a_count_of_a_generic_resource_claims_the_first_free_names():
-    """6.5."""
     named = [{"NamedResourceSpec": {"Kind": "gpu", "Value": f"u{n}"}} for n in (1, 2, 3)]
     wish = {"DiscreteResourceSpec": {"Kind": "gpu", "Value": 2}}
     web = service(TaskTemplate={"Resources": {"Reservations": {"GenericResources": [wish]}}})
@@ -389,7 +384,7 @@ def test_a_count_of_a_generic_resource_claims_the_first_free_names():
 
 
 def test_an_obsolete_task_that_cannot_be_placed_and_is_to_stop_is_shut_down():
-    """6.4: state SHUTDOWN, with no error."""
+    """State SHUTDOWN, with no error."""
     web = service()
     game = play(node("a", availability="drain"), web, *pending(1, web))
     game.decide()
@@ -402,7 +397,7 @@ def test_an_obsolete_task_that_cannot_be_placed_and_is_to_stop_is_shut_down():
 
 
 def test_the_old_pending_task_stays_while_the_new_one_is_placed():
-    """6.4 TRAP [run]: scaled up while short of room, then there is room."""
+    """Scaled up while short of room, then there is room."""
     template = {"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}}
     web = service(TaskTemplate=template)
     game = play(node("a", memory_bytes=4 * GIB), web, *pending(1, web))

@@ -59,8 +59,11 @@ def join(cluster: Any, token: str) -> None:
     cluster.client("e1").swarm.join(remote_addrs=["10.77.0.2:2377"], join_token=token)
 
 
-def test_a_workers_token_makes_a_worker(newcomer):
-    """3.4: nothing in the string says which it is; the authority knows."""
+def test_a_worker_token_makes_a_worker(newcomer):
+    """Nothing in the string says which it is; the authority knows.
+
+    Source: swarmkit ca/config.go.
+    """
     tokens = newcomer.client("m1").swarm.attrs["JoinTokens"]
     join(newcomer, tokens["Worker"])
     node = newcomer.client("m1").nodes.get("e1")
@@ -76,8 +79,8 @@ def test_a_workers_token_makes_a_worker(newcomer):
     ],
     ids=["truncated", "another root", "another secret"],
 )
-def test_a_wrong_token_lets_nobody_in(newcomer, spoil, words):
-    """3.4; the newcomer is as free as before."""
+def test_a_wrong_token_is_refused(newcomer, spoil, words):
+    """The newcomer is as free as before. Source: swarmkit ca/config.go."""
     token = newcomer.client("m1").swarm.attrs["JoinTokens"]["Worker"]
     with pytest.raises(docker.errors.APIError) as refused:
         join(newcomer, spoil(token))
@@ -85,8 +88,8 @@ def test_a_wrong_token_lets_nobody_in(newcomer, spoil, words):
     assert newcomer.client("e1").info()["Swarm"]["LocalNodeState"] == "inactive"
 
 
-def test_a_rotated_token_is_worth_nothing(newcomer):
-    """3.4: rotation changes that token's secret, and nobody else's."""
+def test_a_rotated_token_is_refused(newcomer):
+    """Rotation changes that token's secret, and nobody else's. Source: swarmkit ca/config.go."""
     client = newcomer.client("m1")
     old = client.swarm.attrs["JoinTokens"]
     update_swarm(client, {}, rotateWorkerToken=True)
@@ -99,8 +102,11 @@ def test_a_rotated_token_is_worth_nothing(newcomer):
 
 
 # -- sessions ----------------------------------------------------------------------------------
-def test_a_worker_may_not_use_the_managers_api(cluster):
-    """3.7: the role stands in the certificate, which the worker cannot write."""
+def test_a_worker_may_not_use_the_control_api(cluster):
+    """The role stands in the certificate, which the worker cannot write.
+
+    Source: swarmkit ca/auth.go.
+    """
     call = cluster.machine("w1").call("m1", RemoveNode("x", force=True))
     cluster.until(lambda: call.done, "10s")
     assert isinstance(call.error, PermissionDenied)
@@ -109,7 +115,10 @@ def test_a_worker_may_not_use_the_managers_api(cluster):
 
 
 def test_a_stolen_certificate_is_refused_once_its_node_was_removed(cluster, client):
-    """1.5: the certificate still verifies, but its name is on the list."""
+    """The certificate still verifies, but its name is on the list.
+
+    Source: swarmkit manager/controlapi/node.go.
+    """
     cluster.crash("w1")
     cluster.until(lambda: client.nodes.get("w1").attrs["Status"]["State"] == "down")
     client.api.remove_node(client.nodes.get("w1").id)
@@ -120,7 +129,7 @@ def test_a_stolen_certificate_is_refused_once_its_node_was_removed(cluster, clie
 
 
 def test_a_foreign_swarms_certificate_opens_no_session(cluster):
-    """3.7: another root."""
+    """Another root. Source: swarmkit ca/auth.go."""
     other = swarmlab.simulate(managers=1, workers=0, seed=99)
     stolen = other.machine("m1")
     cluster.machine("w1").presents = stolen.presents
@@ -129,8 +138,11 @@ def test_a_foreign_swarms_certificate_opens_no_session(cluster):
     assert "signed by unknown authority" in str(call.error)
 
 
-def test_who_was_away_for_longer_than_its_certificate_cannot_come_back():
-    """3.3: others renew in time; the one that was off is told to leave and join again."""
+def test_a_node_whose_certificate_expired_while_it_was_down_cannot_return():
+    """Others renew in time; the one that was off is told to leave and join again.
+
+    Source: swarmkit ca/renewer.go.
+    """
     cluster = swarmlab.engines(["m1", "w1"], seed=5)
     client = cluster.client("m1")
     client.api.init_swarm(
@@ -162,7 +174,10 @@ def rotating(client: Any) -> bool:
 
 
 def test_a_rotation_waits_for_a_node_that_is_down_until_it_is_removed(cluster, client):
-    """3.8 TRAP; 3.4: both tokens change when it ends, not before."""
+    """Both tokens change when it ends, not before.
+
+    Source: swarmkit ca/reconciler.go, ca/config.go.
+    """
     old = client.swarm.attrs["JoinTokens"]
     cluster.crash("w2")
     rotate_root(client)
@@ -178,8 +193,11 @@ def test_a_rotation_waits_for_a_node_that_is_down_until_it_is_removed(cluster, c
     assert {n.attrs["Status"]["State"] for n in client.nodes.list()} == {"ready"}
 
 
-def test_a_root_of_ones_own(cluster, client):
-    """3.8: the root that the user brings becomes the swarm's; its key is never shown."""
+def test_a_root_from_the_user_becomes_the_swarms(cluster, client):
+    """The root that the user brings becomes the swarm's; its key is never shown.
+
+    Source: swarmkit ca/reconciler.go.
+    """
     certificate, key = ca.new_root(Simulation(42))
     authority = {**client.swarm.attrs["Spec"]["CAConfig"], "ForceRotate": 1}
     update_swarm(
@@ -190,7 +208,7 @@ def test_a_root_of_ones_own(cluster, client):
     assert "SigningCAKey" not in client.swarm.attrs["Spec"]["CAConfig"]
 
 
-def test_an_external_authority_is_refused_in_plain_words():
+def test_an_external_authority_is_refused():
     cluster = swarmlab.engines(["m1"], seed=3)
     api = cluster.client("m1").api
     external = {"Protocol": "cfssl", "URL": "https://ca.example/sign"}
@@ -216,7 +234,7 @@ def test_certificates_verify_with_openssl_at_the_virtual_date(cluster, tmp_path)
     assert check(str(int(at) + 91 * 24 * 3600)) != 0
 
 
-def test_a_thousand_identities_are_quick_to_make():
+def test_a_thousand_certificates_are_issued_quickly():
     simulation = Simulation(1)
     root, key = ca.new_root(simulation)
     cluster = Cluster(
@@ -237,7 +255,10 @@ def test_a_thousand_identities_are_quick_to_make():
 
 # -- data at rest ------------------------------------------------------------------------------
 def test_autolock_locks_nothing_until_a_manager_starts_again(cluster, client):
-    """4.2 TRAP, and 4.3: what a locked manager answers."""
+    """What a locked manager answers.
+
+    Source: swarmkit manager/manager.go, moby daemon/cluster/cluster.go.
+    """
     key = autolock(client)
     assert client.nodes.list()
     cluster.crash("m3")
@@ -257,7 +278,7 @@ def test_autolock_locks_nothing_until_a_manager_starts_again(cluster, client):
 
 
 def test_a_manager_that_was_down_during_a_rotation_needs_the_old_key(cluster, client):
-    """4.2 TRAP: afterwards it picks up the new one."""
+    """Afterwards it picks up the new one. Source: swarmkit manager/manager.go."""
     old = autolock(client)
     cluster.run("1s")
     cluster.crash("m3")
@@ -285,7 +306,7 @@ def test_a_thousand_wrong_keys_open_nothing():
 
 
 @pytest.mark.parametrize("file", ["swarm/raft/wal", "swarm/raft/snapshot"])
-def test_a_flipped_bit_stops_that_manager_and_no_other(file: str):
+def test_a_flipped_bit_stops_only_that_manager(file: str):
     """It says which file; after leave and join it catches up from a snapshot."""
     cluster = swarmlab.simulate(managers=3, workers=0, seed=11)
     client = cluster.client("m1")
@@ -315,7 +336,10 @@ def test_a_flipped_bit_stops_that_manager_and_no_other(file: str):
 
 
 def test_only_a_task_that_needs_it_reads_a_secret_and_only_from_memory(cluster, client):
-    """5.4: under /run/secrets, on the nodes that need it, and gone with the last task."""
+    """Under /run/secrets, on the nodes that need it, and gone with the last task.
+
+    Source: swarmkit agent/secrets/secrets.go.
+    """
     secret = client.secrets.create(name="senha-db", data=MARKER)
     reference = SecretReference(secret.id, "senha-db")
     client.services.create("nginx", name="db", secrets=[reference])

@@ -1,4 +1,7 @@
-"""How much history a slot keeps. Spec: orchestration.md, 2.9, 2.10 and 2.11."""
+"""How much history a slot keeps.
+
+Source: swarmkit manager/orchestrator/taskreaper/task_reaper.go.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ def grow(game: Harness, new: Any) -> None:
 
 
 @pytest.mark.parametrize(("limit", "left"), [(5, 5), (0, 1), (1, 1), (-1, 9)])
-def test_the_limit_counts_the_live_task_in(limit: int, left: int):
-    """2.10 TRAP: 5 means one that runs and four of the past; below 0, all."""
+def test_the_limit_includes_the_current_task(limit: int, left: int):
+    """5 means one that runs and four of the past; below 0, all."""
     web = service()
     game = play(web, *history(8, web), limit=limit)
     grow(game, task("new", web, slot=1, state=TaskState.NEW, at_s=9))
@@ -41,7 +44,7 @@ def test_the_limit_counts_the_live_task_in(limit: int, left: int):
 
 
 def test_a_service_with_max_attempts_keeps_one_more_than_those():
-    """2.10: the service's attempts as they are now, whatever the old tasks' specs say."""
+    """The service's attempts as they are now, whatever the old tasks' specs say."""
     old = service()
     web = service(version=7, TaskTemplate={"RestartPolicy": {"MaxAttempts": 2}})
     game = play(web, *history(8, old))
@@ -50,7 +53,7 @@ def test_a_service_with_max_attempts_keeps_one_more_than_those():
 
 
 def test_a_changed_limit_waits_for_the_next_task_of_the_slot():
-    """2.10: a new leader does not look either."""
+    """A new leader does not look either."""
     web = service()
     game = play(web, *history(8, web), limit=2)
     assert game.decide() == []
@@ -58,8 +61,8 @@ def test_a_changed_limit_waits_for_the_next_task_of_the_slot():
     assert len(game.store.tasks) == 9
 
 
-def test_what_still_runs_or_will_run_is_never_deleted():
-    """2.10: only what is over, or will never run."""
+def test_tasks_that_run_or_will_run_are_never_deleted():
+    """Only what is over, or will never run."""
     web = service()
     stopping = [task(f"s{n}", web, slot=1, node="a", desired=SHUTDOWN, at_s=n) for n in range(3)]
     never = task("never", web, slot=1, state=TaskState.PENDING, desired=SHUTDOWN, at_s=3)
@@ -68,8 +71,8 @@ def test_what_still_runs_or_will_run_is_never_deleted():
     assert sorted(game.store.tasks) == ["new", "s0", "s1", "s2"]
 
 
-def test_a_slot_with_several_live_tasks_is_looked_at_again():
-    """2.10: it stays dirty until one of them has stopped."""
+def test_a_slot_with_several_running_tasks_is_checked_again():
+    """It stays dirty until one of them has stopped."""
     web = service()
     stopping = task("s", web, slot=1, node="a", desired=SHUTDOWN)
     game = play(web, stopping, limit=1)
@@ -81,15 +84,14 @@ def test_a_slot_with_several_live_tasks_is_looked_at_again():
 
 
 def test_jobs_keep_all_their_history():
-    """2.7 and 2.10."""
+    """Source: swarmkit manager/orchestrator/jobs/replicated/reconciler.go."""
     job = service("job", mode={"ReplicatedJob": {"MaxConcurrent": 1}})
     game = play(job, *history(8, job, job_iteration=0), limit=1)
     grow(game, task("new", job, slot=1, state=TaskState.NEW, at_s=9, job_iteration=0))
     assert len(game.store.tasks) == 9
 
 
-def test_a_global_services_slots_are_its_nodes():
-    """2.10."""
+def test_slots_of_a_global_service_are_its_nodes():
     web = service("agent", mode={"Global": {}})
     on = [task(f"{n}{i}", web, node=n, state=FAILED, desired=SHUTDOWN) for n in "ab" for i in "123"]
     game = play(web, *on, limit=2)
@@ -108,8 +110,8 @@ def test_a_global_services_slots_are_its_nodes():
         (SHUTDOWN, True),
     ],
 )
-def test_what_is_to_be_removed_goes_when_no_agent_has_it_any_more(state: TaskState, goes: bool):
-    """2.9 and 2.10: never assigned, or over."""
+def test_tasks_to_remove_are_deleted_when_no_agent_has_them(state: TaskState, goes: bool):
+    """Never assigned, or over. Source: swarmkit manager/orchestrator/service.go."""
     web = service()
     game = play(web, task("t", web, slot=1, node="a", state=state))
     game.apply(Change(Action.UPDATE, task("t", web, slot=1, node="a", state=state, desired=REMOVE)))
@@ -117,8 +119,8 @@ def test_what_is_to_be_removed_goes_when_no_agent_has_it_any_more(state: TaskSta
     assert ("t" not in game.store.tasks) is goes
 
 
-def test_a_new_leader_deletes_the_tasks_of_services_that_are_gone():
-    """2.11: outright, whatever their state."""
+def test_a_new_leader_deletes_the_tasks_of_removed_services():
+    """Outright, whatever their state. Source: swarmkit manager/orchestrator/taskinit/init.go."""
     game = play(task("t", service(), slot=1, node="a"))
     game.decide()
     assert not game.store.tasks

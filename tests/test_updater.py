@@ -1,4 +1,4 @@
-"""Rolling updates and rollbacks. Spec: orchestration.md, section 4."""
+"""Rolling updates and rollbacks. Source: swarmkit manager/orchestrator/update/updater.go."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Rollout(Harness):
         self.decide()
 
 
-def test_stop_first_stops_the_old_task_when_the_new_one_is_made():
-    """4.4 TRAP: it does not wait for the new image to be pulled."""
+def test_stop_first_stops_the_old_task_when_the_new_one_is_created():
+    """It does not wait for the new image to be pulled."""
     game = Rollout()
     assert game.status == (UpdateState.UPDATING, "update in progress")
     (new,) = game.made()
@@ -71,7 +71,7 @@ def test_stop_first_stops_the_old_task_when_the_new_one_is_made():
 
 
 def test_parallelism_is_a_sliding_window_and_the_monitor_ends_it():
-    """4.4 and 4.5: the next slot begins when one is done; 5 s of watching at the end."""
+    """The next slot begins when one is done; 5 s of watching at the end."""
     game = Rollout(UpdateConfig={"Parallelism": 2})
     assert len(game.made()) == 2
     game.obey()
@@ -85,12 +85,11 @@ def test_parallelism_is_a_sliding_window_and_the_monitor_ends_it():
 
 
 def test_parallelism_zero_means_all_at_once():
-    """4.1 TRAP."""
     assert len(Rollout(UpdateConfig={"Parallelism": 0}).made()) == 3
 
 
-def test_the_delay_is_waited_after_every_slot_the_last_one_too():
-    """4.4; and 4.5: a monitor that is not longer than the delay becomes delay + 1 s."""
+def test_the_delay_applies_after_every_slot_even_the_last():
+    """A monitor that is not longer than the delay becomes delay + 1 s."""
     game = Rollout(replicas=2, UpdateConfig={"Delay": 10 * 10**9})
     game.obey()
     game.later(9.9)
@@ -106,7 +105,6 @@ def test_the_delay_is_waited_after_every_slot_the_last_one_too():
 
 
 def test_start_first_stops_the_old_task_only_when_the_new_one_runs():
-    """4.4."""
     game = Rollout(UpdateConfig={"Order": "start-first"})
     (new,) = game.made()
     assert new.desired == RUNNING
@@ -118,7 +116,7 @@ def test_start_first_stops_the_old_task_only_when_the_new_one_runs():
 
 
 def test_the_first_failure_pauses_the_update():
-    """4.6 and 4.7: ratio 0 means the first one; the rest keeps running."""
+    """Ratio 0 means the first one; the rest keeps running."""
     game = Rollout()
     (new,) = game.made()
     game.report(new.id, FAILED)
@@ -130,7 +128,7 @@ def test_the_first_failure_pauses_the_update():
 
 
 def test_a_quick_success_counts_as_a_failure():
-    """4.6 TRAP: early termination."""
+    """Early termination."""
     game = Rollout()
     (new,) = game.made()
     game.report(new.id, TaskState.COMPLETE)
@@ -138,8 +136,7 @@ def test_a_quick_success_counts_as_a_failure():
     assert game.status[0] is UpdateState.PAUSED
 
 
-def test_a_failure_after_the_monitor_window_is_none():
-    """4.6."""
+def test_a_failure_after_the_monitor_period_does_not_count():
     game = Rollout(UpdateConfig={"Delay": 20 * 10**9, "Monitor": 10**9})
     (new,) = game.made()
     game.obey()
@@ -149,8 +146,8 @@ def test_a_failure_after_the_monitor_window_is_none():
     assert game.status[0] is UpdateState.UPDATING
 
 
-def test_the_ratio_has_to_be_exceeded():
-    """4.6: strictly more than the ratio of the slots that were to be updated."""
+def test_the_failure_ratio_must_be_exceeded():
+    """Strictly more than the ratio of the slots that were to be updated."""
     game = Rollout(replicas=2, UpdateConfig={"MaxFailureRatio": 0.5, "Parallelism": 2})
     first, second = game.made()
     game.report(first.id, FAILED)
@@ -161,8 +158,7 @@ def test_the_ratio_has_to_be_exceeded():
     assert game.status[0] is UpdateState.PAUSED
 
 
-def test_continue_does_not_look_at_failures_at_all():
-    """4.6."""
+def test_action_continue_ignores_failures():
     game = Rollout(replicas=1, UpdateConfig={"FailureAction": "continue"})
     (new,) = game.made()
     game.report(new.id, FAILED)
@@ -172,7 +168,10 @@ def test_continue_does_not_look_at_failures_at_all():
 
 
 def test_rollback_restores_the_old_spec_and_forgets_the_previous_one():
-    """4.8; 4.2 TRAP: a manual rollback right after it has nothing to go back to."""
+    """A manual rollback right after it has nothing to go back to.
+
+    Source: swarmkit manager/controlapi/service.go.
+    """
     game = Rollout(UpdateConfig={"FailureAction": "rollback"})
     (new,) = game.made()
     game.report(new.id, FAILED)
@@ -211,8 +210,8 @@ class Rollback(Rollout):
 @pytest.mark.parametrize(
     ("action", "words"), [("pause", "update paused"), ("rollback", "rollback paused")]
 )
-def test_a_rollback_that_fails_is_paused_and_says_so_oddly(action: str, words: str):
-    """4.7 TRAP [run]: with action pause it says `update`, with rollback `rollback`."""
+def test_a_failed_rollback_is_paused_with_an_odd_message(action: str, words: str):
+    """With action pause it says `update`, with rollback `rollback`."""
     game = Rollback(action)
     game.report(game.back.id, FAILED)
     game.decide()
@@ -225,7 +224,7 @@ def test_a_rollback_that_fails_is_paused_and_says_so_oddly(action: str, words: s
     [("pause", UpdateState.ROLLBACK_PAUSED), ("rollback", UpdateState.COMPLETED)],
 )
 def test_a_rollback_that_is_to_be_rolled_back_is_not_really_paused(action: str, end: UpdateState):
-    """4.7 TRAP [run]: after the monitor period it is overwritten with `update completed`."""
+    """After the monitor period it is overwritten with `update completed`."""
     game = Rollback(action)
     game.report(game.back.id, FAILED)
     for _ in range(3):
@@ -236,7 +235,7 @@ def test_a_rollback_that_is_to_be_rolled_back_is_not_really_paused(action: str, 
 
 
 def test_a_rollback_that_fails_with_action_continue_is_completed():
-    """4.7: the failure is ignored."""
+    """The failure is ignored."""
     game = Rollback("continue")
     game.report(game.back.id, FAILED)
     for _ in range(8):
@@ -246,7 +245,7 @@ def test_a_rollback_that_fails_with_action_continue_is_completed():
 
 
 def test_a_new_spec_interrupts_the_update():
-    """4.3: fresh counters, the rest of the slots included."""
+    """Fresh counters, the rest of the slots included."""
     game = Rollout()
     third = service(replicas=3, version=9, TaskTemplate={"ContainerSpec": {"Image": "nginx:3"}})
     game.apply(Change(Action.UPDATE, replace(third, previous_spec=game.service.spec)))
@@ -272,8 +271,8 @@ def test_a_new_spec_interrupts_the_update():
         ({"EndpointSpec": {"Mode": "dnsrr"}}, True),
     ],
 )
-def test_which_changes_replace_tasks(change: dict[str, Any], replaces: bool):
-    """2.5, with its TRAPs."""
+def test_only_some_changes_replace_tasks(change: dict[str, Any], replaces: bool):
+    """Source: swarmkit manager/orchestrator/task.go."""
     old = service(replicas=1)
     game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
     game.decide()
@@ -285,15 +284,18 @@ def test_which_changes_replace_tasks(change: dict[str, Any], replaces: bool):
 
 
 def test_a_task_that_never_runs_keeps_the_update_waiting_for_ever():
-    """4.4 TRAP: pending is no failure."""
+    """Pending is no failure."""
     game = Rollout()
     game.later(3600)
     assert game.status[0] is UpdateState.UPDATING
     assert len(game.made()) == 1
 
 
-def test_changed_placement_hides_changed_ports():
-    """2.5 TRAP: a task that meets the new constraints stays, with its old ports."""
+def test_changed_placement_masks_changed_ports():
+    """A task that meets the new constraints stays, with its old ports.
+
+    Source: swarmkit manager/orchestrator/task.go.
+    """
     old = service(EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 80}]})
     game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
     game.decide()
@@ -311,8 +313,8 @@ def test_changed_placement_hides_changed_ports():
 @pytest.mark.parametrize(
     "placement", [{"MaxReplicas": 1}, {"Preferences": [{"Spread": {"SpreadDescriptor": "x"}}]}]
 )
-def test_a_lower_limit_a_node_or_a_new_preference_evicts_nobody(placement: dict[str, Any]):
-    """2.5 TRAP: three running tasks stay on the one node."""
+def test_a_lower_limit_per_node_or_a_new_preference_evicts_no_task(placement: dict[str, Any]):
+    """Three running tasks stay on the one node. Source: swarmkit manager/orchestrator/task.go."""
     old = service(replicas=3)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
     game = Harness([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
@@ -323,7 +325,7 @@ def test_a_lower_limit_a_node_or_a_new_preference_evicts_nobody(placement: dict[
 
 
 def test_the_slots_are_updated_in_no_order():
-    """4.4 TRAP: not slot 1, 2, 3 …"""
+    """Not slot 1, 2, 3 …"""
     firsts = set()
     for seed in range(20):
         old, new = service(replicas=3), service(replicas=3, version=7, **NEW)
@@ -338,7 +340,10 @@ def test_the_slots_are_updated_in_no_order():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_an_update_that_scales_down_keeps_the_order_of_the_scale_down(seed: int):
-    """4.4 and 2.3: the slots that are kept first are updated first: one of each node."""
+    """The slots that are kept first are updated first: one of each node.
+
+    Source: swarmkit manager/orchestrator/replicated/services.go.
+    """
     old, new = service(replicas=5), service(replicas=3, version=7, **NEW)
     places = {1: "a", 2: "a", 3: "a", 4: "b", 5: "c"}
     tasks = [task(f"t{n}", old, slot=n, node=where) for n, where in places.items()]
@@ -351,8 +356,8 @@ def test_an_update_that_scales_down_keeps_the_order_of_the_scale_down(seed: int)
     assert first.slot == 1
 
 
-def test_an_old_task_that_will_not_stop_is_waited_for_a_minute():
-    """4.4 TRAP: then the new one starts beside it."""
+def test_the_updater_waits_a_minute_for_an_old_task_to_stop():
+    """Then the new one starts beside it."""
     game = Rollout()
     (new,) = game.made()
     game.later(59.9)
@@ -365,10 +370,10 @@ def test_an_old_task_that_will_not_stop_is_waited_for_a_minute():
 @pytest.mark.parametrize(
     ("place", "made_at_once"), [("in the old spec", 3), ("in the new spec", 1)]
 )
-def test_an_automatic_rollback_goes_by_the_rollback_config_of_the_old_spec(
+def test_an_automatic_rollback_uses_the_rollback_config_of_the_old_spec(
     place: str, made_at_once: int
 ):
-    """4.4 TRAP: not by that of the spec whose update failed."""
+    """Not by that of the spec whose update failed."""
     all_at_once = {"RollbackConfig": {"Parallelism": 0}}
     config = {"UpdateConfig": {"Parallelism": 0, "FailureAction": "rollback"}}
     old = service(replicas=3, **config, **(all_at_once if place == "in the old spec" else {}))
@@ -396,7 +401,7 @@ def test_an_automatic_rollback_goes_by_the_rollback_config_of_the_old_spec(
 
 
 def test_a_drained_new_task_counts_as_a_failure():
-    """4.6 TRAP: early termination, for whatever reason."""
+    """Early termination, for whatever reason."""
     game = Rollout(replicas=2)
     (new,) = game.made()
     game.obey()
@@ -412,8 +417,8 @@ def test_a_drained_new_task_counts_as_a_failure():
     assert new.id in game.status[1]
 
 
-def test_failures_among_the_last_slots_are_judged_when_their_delay_is_over():
-    """4.6: events queue up meanwhile, and are evaluated with the clock of that later time."""
+def test_failures_in_the_last_slots_are_counted_after_their_delay():
+    """Events queue up meanwhile, and are evaluated with the clock of that later time."""
     game = Rollout(replicas=1, UpdateConfig={"Delay": 3 * 10**9})
     (new,) = game.made()
     game.obey()
@@ -424,8 +429,8 @@ def test_failures_among_the_last_slots_are_judged_when_their_delay_is_over():
     assert game.status[0] is UpdateState.PAUSED
 
 
-def test_what_the_rollback_finds_of_a_failed_slot_it_replaces_without_the_restart_delay():
-    """4.8 TRAP [run]: the restart supervisor was first, so its replacement has the new spec."""
+def test_a_rollback_replaces_a_failed_slot_without_the_restart_delay():
+    """The restart supervisor was first, so its replacement has the new spec."""
     game = Rollout(UpdateConfig={"FailureAction": "rollback"}, RollbackConfig={"Parallelism": 0})
     (new,) = game.made()
     game.obey()
@@ -440,8 +445,8 @@ def test_what_the_rollback_finds_of_a_failed_slot_it_replaces_without_the_restar
     assert (game.store.tasks[back.id].desired, back.spec.image) == (RUNNING, "nginx")
 
 
-def test_a_rollback_takes_the_scale_of_the_same_update_back():
-    """4.8 TRAP: everything in the spec is restored, replicas and labels too."""
+def test_a_rollback_restores_the_replicas_too():
+    """Everything in the spec is restored, replicas and labels too."""
     config = {"UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback"}}
     old = service(replicas=2, **config)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
@@ -458,7 +463,7 @@ def test_a_rollback_takes_the_scale_of_the_same_update_back():
 
 
 def test_without_a_previous_spec_an_automatic_rollback_does_not_happen():
-    """4.8: the service stays `updating`, with nobody who updates it."""
+    """The service stays `updating`, with nobody who updates it."""
     game = Rollout(UpdateConfig={"FailureAction": "rollback"})
     (new,) = game.made()
     game.apply(Change(Action.UPDATE, replace(game.service, previous_spec=None)))
@@ -470,7 +475,7 @@ def test_without_a_previous_spec_an_automatic_rollback_does_not_happen():
 
 
 def test_start_first_and_continue_can_end_with_no_healthy_task():
-    """4.9 TRAP [run]: the run after the completed one shuts the old task down, unasked."""
+    """The run after the completed one shuts the old task down, unasked."""
     game = Rollout(replicas=1, UpdateConfig={"Order": "start-first", "FailureAction": "continue"})
     (new,) = game.made()
     game.report(new.id, FAILED)
@@ -484,7 +489,6 @@ def test_start_first_and_continue_can_end_with_no_healthy_task():
 
 
 def test_start_first_and_pause_keeps_the_old_task_beside_the_failing_one():
-    """4.9."""
     game = Rollout(replicas=1, UpdateConfig={"Order": "start-first"})
     (new,) = game.made()
     game.report(new.id, FAILED)
@@ -495,8 +499,11 @@ def test_start_first_and_pause_keeps_the_old_task_beside_the_failing_one():
     assert len(game.tasks()) == 2
 
 
-def test_a_slot_that_somebody_else_replaced_is_left_alone():
-    """4.4 and 3.2: a crash brought the new spec there, and its restart delay is its own."""
+def test_a_slot_that_another_component_replaced_is_left_alone():
+    """A crash brought the new spec there, and its restart delay is its own.
+
+    Source: swarmkit manager/orchestrator/restart/restart.go.
+    """
     game = Rollout()
     other = next(t for t in game.tasks() if t.spec.image == "nginx")
     game.report(other.id, FAILED)
@@ -510,8 +517,11 @@ def test_a_slot_that_somebody_else_replaced_is_left_alone():
     assert [game.store.tasks[t.id].desired for t in in_slot] == [RUNNING]
 
 
-def test_an_update_to_the_same_spec_leaves_the_running_one_alone_and_its_end_untold():
-    """4.3 and 4.2: the updater goes on, but the status was unset and stays so."""
+def test_an_update_to_the_same_spec_clears_the_status_of_the_running_one():
+    """The updater goes on, but the status was unset and stays so.
+
+    Source: swarmkit manager/controlapi/service.go.
+    """
     game = Rollout()
     game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
     game.decide()
@@ -522,8 +532,8 @@ def test_an_update_to_the_same_spec_leaves_the_running_one_alone_and_its_end_unt
     assert game.service.update_status is None
 
 
-def test_a_failure_after_such_an_update_is_not_told_either():
-    """4.3: it ends the run all the same."""
+def test_a_failure_after_such_an_update_is_not_reported_either():
+    """It ends the run all the same."""
     game = Rollout()
     game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
     (new,) = game.made()

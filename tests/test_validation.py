@@ -1,4 +1,4 @@
-"""What a spec must fulfil, held against a store. Spec: orchestration.md, 1.10."""
+"""Checks of a spec against the store. Source: swarmkit manager/controlapi/service.go."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def attached_to(*targets: str):
     return service(TaskTemplate={"Networks": [{"Target": id} for id in targets]}).spec
 
 
-def test_no_service_joins_the_ingress_network_by_name():
-    """1.10: its published ports are the only way in."""
+def test_no_service_attaches_to_the_ingress_network_by_name():
+    """Its published ports are the only way in."""
     words = 'Service cannot be explicitly attached to the ingress network "ingress"'
     with pytest.raises(InvalidArgument) as refusal:
         validation.check_networks(attached_to("f", "i"), Store([cluster(), *NETWORKS]))
     assert str(refusal.value).endswith(words)
 
 
-def test_other_networks_and_the_nodes_own_pass():
-    """5.1: `bridge` and `host` are not in the store."""
+def test_other_networks_and_those_of_the_node_are_accepted():
+    """`bridge` and `host` are not in the store. Source: swarmkit manager/allocator/network.go."""
     validation.check_networks(attached_to("f", "host"), Store([cluster(), *NETWORKS]))
