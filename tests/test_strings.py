@@ -255,7 +255,7 @@ def the_raft_columns(cluster: Any) -> Iterator[str]:
     yield columns.status["error"]
     yield from (sentence for _number, _at, sentence in columns.news)
     yield from (
-        word for column in columns.columns for word in (column["role_text"], column["action"][1])
+        word for column in columns.columns for word in (column["look"][1], column["action"][1])
     )
     labels = dict(columns.labels)
     yield from (word for _step, word in labels.pop("steps"))
@@ -342,8 +342,9 @@ def the_time_line(cluster: Any) -> Iterator[str]:
     line.fork()
     yield plain(line._repr_html_())
     yield from (sentence for _number, _at, sentence in line.news)
+    yield from (look[1] for look in line.looks.values())
     labels = dict(line.labels)
-    yield from (word for _kind, word in labels.pop("kinds"))
+    del labels["kinds"]
     yield from labels.values()
     line.close()
 

@@ -49,7 +49,7 @@ def news(columns: RaftColumns) -> list[str]:
 def test_a_column_per_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
     assert [row["name"] for row in columns.columns] == ["m1", "m2", "m3"]
     first, second = columns.columns[:2]
-    assert (first["role_text"], first["look"][0], second["look"][0]) == ("leader", "L", "F")
+    assert (first["look"][1], first["look"][0], second["look"][0]) == ("leader", "L", "F")
     assert first["facts"] == ["term 2", "vote: m1", "commit #16"]
     assert first["log"][-1] == [16, "#16 term 2 ✔", True]
     assert "m1       leader    2     m1        #16" in columns.text
@@ -76,7 +76,7 @@ def test_steps_have_a_size(columns: RaftColumns, size: str, ns: int):
 
 def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
     click(columns, "crash", name="m1")
-    assert columns.columns[0]["role_text"] == "down"
+    assert columns.columns[0]["look"][1] == "down"
     until(columns, "vote for me, term 3?")
     until(columns, "✔ my vote")
     until(columns, "write #17")
@@ -86,7 +86,7 @@ def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
     places = [next(n for n, line in enumerate(sentences) if part in line) for part in order]
     assert places == sorted(places)
     click(columns, "start", name="m1")
-    assert columns.columns[0]["role_text"] == "follower"
+    assert columns.columns[0]["look"][1] == "follower"
 
 
 def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
@@ -137,7 +137,7 @@ def test_a_dropped_vote_request_never_arrives(columns: RaftColumns):
     assert news(columns)[0].startswith("Lost, ")
     assert len(columns.cluster.trace.of(Dropped)) == len(asked)
     columns.step("1s")
-    assert [row["role_text"] for row in columns.columns if row["role_text"] == "leader"] == []
+    assert [row["look"][1] for row in columns.columns if row["look"][1] == "leader"] == []
     columns.cluster.until(lambda: columns.cluster.client("m2").nodes.list, "60s")
 
 

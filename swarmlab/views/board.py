@@ -8,7 +8,6 @@ thread, and no timer while time is paused.
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
 from typing import Any
 
 import traitlets
@@ -17,7 +16,7 @@ from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views import board_rows, text
 from swarmlab.views.board_rows import ACTIONS, KEYS
-from swarmlab.views.palette import LOOKS
+from swarmlab.views.palette import LOOKS, look_rows
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.widget import (
     FAILURES,
@@ -57,8 +56,7 @@ class Board(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        looks = {kind: replace(look, title=_(look.title)) for kind, look in LOOKS.items()}
-        self.looks = {kind: [*astuple(look)] for kind, look in looks.items()}
+        self.looks = look_rows(LOOKS)
         self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
         self._snapshot: ClusterSnapshot | None = None
         self._speed = 1.0  # the one that Play will take

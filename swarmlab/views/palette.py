@@ -6,9 +6,10 @@ one meaning in every view. Source: jfly.uni-koeln.de/color.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
 
-from swarmlab.strings import N_
+from swarmlab.strings import N_, _
 
 BLACK, WHITE = "#000000", "#ffffff"
 ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
@@ -54,6 +55,12 @@ ROLES = {
     "leader": Look("L", N_("leader"), CROWN, LEADER),
     "down": Look("✖", N_("down"), OCTAGON, GREY),
 }
+
+
+def look_rows(looks: Mapping[str, Look]) -> dict[str, list[str]]:
+    """The looks as JavaScript reads them, with translated titles."""
+    return {kind: [*astuple(replace(look, title=_(look.title)))] for kind, look in looks.items()}
+
 
 # Docker's task states, in the order of a task's life.
 BEFORE_RUNNING = ("assigned", "accepted", "preparing", "ready", "starting")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.cluster import simulated_state
@@ -12,7 +12,7 @@ from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs, Table
-from swarmlab.views.palette import ROLES
+from swarmlab.views.palette import ROLES, look_rows
 
 TABLE_ENTRIES_MAX, COLUMN_ENTRIES_MAX = 8, 4  # shown of each log, the newest
 
@@ -107,16 +107,15 @@ class RaftScene:
                 _("commit #{index}", index=status.commit_index),
             ]
             log = [_entry(status, index) for index in self.logs.indexes[-COLUMN_ENTRIES_MAX:]]
-        role_text = _(ROLES[role].title)
+        look = look_rows(ROLES)[role]
         return {
             "name": name,
             "role": role,
-            "look": [*astuple(ROLES[role])],
-            "role_text": role_text,
+            "look": look,
             "facts": facts,
             "log": log,
             "action": ["start", _("Start")] if status is None else ["crash", _("Crash")],
-            "label": ", ".join([name, role_text, *facts]),
+            "label": ", ".join([name, look[1], *facts]),
         }
 
 

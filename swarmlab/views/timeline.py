@@ -6,7 +6,6 @@ from there in another way. `static/timeline.js` draws it.
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from html import escape
 from typing import Any
 
@@ -17,7 +16,7 @@ from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.board_rows import column, static_html
 from swarmlab.views.html import Callout, Table, big, folded, image, marked, only_simulated
-from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE
+from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE, look_rows
 from swarmlab.views.raft_history import RaftHistory, RoleSpan
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
@@ -49,7 +48,7 @@ class Timeline(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.looks = {kind: [*astuple(look)] for kind, look in {**LOOKS, **EVENT_LOOKS}.items()}
+        self.looks = look_rows({**LOOKS, **EVENT_LOOKS})
         self.forked: Any = None  # the cluster that the last fork made
         self._at_ns: int | None = None  # the moment; None: now
         self._past: dict[int, Any] = {}  # moment -> the cluster as it was then
@@ -72,7 +71,7 @@ class Timeline(LiveWidget):
                 "Press ← or →, or click a mark. A number counts marks that are too close; the"
                 " keys go through each. Fork here makes a copy that goes on from there."
             ),
-            "kinds": [[kind, _(look.title)] for kind, look in EVENT_LOOKS.items()],
+            "kinds": [*EVENT_LOOKS],
         }
 
     # -- going to a moment -------------------------------------------------------------

@@ -25,14 +25,10 @@ function render({ model, el }) {
   const services = make("ul", "services", root);
   const columns = make("ul", "columns", root);
   // Below the columns, so that nothing moves under the pointer when these come and go.
-  const error = make("p", "error", root);
-  error.setAttribute("role", "alert");
+  const error = makeError(root);
   const notices = make("div", "notices", root);
   const waiting = make("ul", "waiting", root);
-  const news = make("ol", "news", root);
-  news.setAttribute("role", "log");
-  news.setAttribute("aria-live", "polite");
-  news.setAttribute("aria-label", labels.news);
+  const news = makeNews(root, labels);
   const help = make("p", "help", root);
   help.append(labels.help);
   for (const [key, , text] of model.get("actions")) {
@@ -45,9 +41,7 @@ function render({ model, el }) {
     drawShape(newShape(item), look);
     item.append(look[1]);
   }
-  const details = make("details", "text-form", root);
-  make("summary", "", details, labels.text);
-  const textForm = make("pre", "", details);
+  const textForm = makeTextForm(root, labels);
 
   // -- one column ------------------------------------------------------------------
   function createColumn(key) {
@@ -58,7 +52,7 @@ function render({ model, el }) {
     column.name = make("span", "name", title);
     column.badge = make("span", "badge", title);
     const role = make("span", "role", head);
-    column.role = make("span", "", role);
+    column.roleText = make("span", "", role);
     column.term = make("span", "", role);
     column.condition = make("span", "fact condition", head);
     column.menu = make("div", "menu", column);
@@ -84,7 +78,7 @@ function render({ model, el }) {
     write(column.name, row.name);
     write(column.badge, row.badge);
     column.badge.classList.toggle("leads", row.leads);
-    write(column.role, row.role);
+    write(column.roleText, row.role);
     write(column.term, row.term);
     write(column.condition, row.condition);
     highlightChange(column.head, [row.badge, row.condition].join());

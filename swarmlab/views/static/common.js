@@ -45,6 +45,29 @@ function highlightChange(element, text) {
   element.classList.add("changed");
 }
 
+// The folded text form of a widget; returns the element for the text.
+function makeTextForm(root, labels) {
+  const details = make("details", "text-form", root);
+  make("summary", "", details, labels.text);
+  return make("pre", "", details);
+}
+
+// The list of what happened, which screen readers read out as it grows.
+function makeNews(root, labels) {
+  const news = make("ol", "news", root);
+  news.setAttribute("role", "log");
+  news.setAttribute("aria-live", "polite");
+  news.setAttribute("aria-label", labels.news);
+  return news;
+}
+
+// The error of the last click.
+function makeError(root) {
+  const error = make("p", "error", root);
+  error.setAttribute("role", "alert");
+  return error;
+}
+
 function drawShape(svg, [letter, , path, colour, ink]) {
   svg.setAttribute("viewBox", "-1 -1 26 26");
   svg.setAttribute("aria-hidden", "true");

@@ -29,16 +29,10 @@ function render({ model, el }) {
   const messageList = make("ul", "messages", stage);
   const silence = make("p", "silence", stage, labels.silence);
   const logs = make("ul", "row logs", stage);
-  const error = make("p", "error", root);
-  error.setAttribute("role", "alert");
-  const news = make("ol", "news", root);
-  news.setAttribute("role", "log");
-  news.setAttribute("aria-live", "polite");
-  news.setAttribute("aria-label", labels.news);
+  const error = makeError(root);
+  const news = makeNews(root, labels);
   make("p", "help", root, labels.help);
-  const details = make("details", "text-form", root);
-  make("summary", "", details, labels.text);
-  const textForm = make("pre", "", details);
+  const textForm = makeTextForm(root, labels);
 
   function createHead() {
     const head = document.createElement("li");
@@ -46,7 +40,7 @@ function render({ model, el }) {
     const title = make("div", "title", head);
     head.shape = newShape(title);
     head.name = make("span", "name", title);
-    head.role = make("span", "raft-role", title);
+    head.roleText = make("span", "raft-role", title);
     head.button = make("button", "power", title);
     head.facts = make("ul", "facts", head);
     head.button.onclick = () => send(head.row.action[0], { name: head.row.name });
@@ -59,7 +53,7 @@ function render({ model, el }) {
     head.setAttribute("aria-label", row.label);
     drawShape(head.shape, row.look);
     write(head.name, row.name);
-    write(head.role, row.role_text);
+    write(head.roleText, row.look[1]);
     write(head.button, row.action[1]);
     head.button.setAttribute("aria-label", `${row.action[1]} ${row.name}`);
     highlightChange(head, row.role + row.facts[0] + row.facts[1]);

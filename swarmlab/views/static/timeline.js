@@ -20,8 +20,7 @@ function render({ model, el }) {
   const leaders = make("ol", "leaders", track);
   const ticks = make("ol", "ticks", track);
   ticks.setAttribute("aria-hidden", "true");
-  const error = make("p", "error", root);
-  error.setAttribute("role", "alert");
+  const error = makeError(root);
   const news = make("div", "notices", root);
   news.setAttribute("role", "status");
   const happened = make("ul", "happened", root);
@@ -31,15 +30,14 @@ function render({ model, el }) {
   columns.setAttribute("aria-label", labels.swarm);
   const swarm = make("ul", "swarm", root);
   const legend = make("ul", "legend", root);
-  for (const [kind, text] of labels.kinds) {
+  for (const kind of labels.kinds) {
     const item = make("li", "", legend);
-    drawShape(newShape(item), model.get("looks")[kind]);
-    item.append(text);
+    const look = model.get("looks")[kind];
+    drawShape(newShape(item), look);
+    item.append(look[1]);
   }
   make("p", "help", root, labels.help);
-  const details = make("details", "text-form", root);
-  make("summary", "", details, labels.text);
-  const textForm = make("pre", "", details);
+  const textForm = makeTextForm(root, labels);
 
   root.onkeydown = (event) => {
     const verb = { ArrowLeft: "back", ArrowRight: "forward" }[event.key];
