@@ -139,7 +139,7 @@ class Harness:
         self.apply(Change(Action.UPDATE, replace(self.store.tasks[id], status=status)))
 
     def tasks(self, *, desired: TaskState = TaskState.RUNNING) -> list[Task]:
-        """The tasks wanted at most at `desired`, by slot."""
+        """The tasks whose desired state is at most `desired`, by slot."""
         return sorted(
             (t for t in self.store.tasks.values() if t.desired <= desired),
             key=lambda t: (t.slot, t.node_id),

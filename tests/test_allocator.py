@@ -82,16 +82,16 @@ class Allocation(Harness):
 # -- tasks -------------------------------------------------------------------------------------
 def test_a_task_without_networks_becomes_pending_at_once():
     web = service()
-    game = Allocation(web, new("t", web))
-    assert game.state("t") == (PENDING, "pending task scheduling", "")
+    harness = Allocation(web, new("t", web))
+    assert harness.state("t") == (PENDING, "pending task scheduling", "")
 
 
 def test_ingress_is_first_and_networks_of_the_node_get_no_address():
     """Then the spec's networks in order."""
     web = service(**attached("bridge", "net2", "net1"), **published(8080))
-    game = Allocation(INGRESS, overlay("net1"), overlay("net2"), web)
-    game.add(new("t", web))
-    assert [n["Network"]["ID"] for n in game.store.tasks["t"].networks] == [
+    harness = Allocation(INGRESS, overlay("net1"), overlay("net2"), web)
+    harness.add(new("t", web))
+    assert [n["Network"]["ID"] for n in harness.store.tasks["t"].networks] == [
         "ingress",
         "net2",
         "net1",
@@ -114,64 +114,68 @@ def test_a_task_whose_resources_are_not_available_stays_new_without_an_error(lac
         taken = service("other", **published(8080))
         before += [overlay("net"), taken]
         web = service(**attached("net"), **published(8080))
-    game = Allocation(*before, web)
-    game.add(replace(new("t", web), status=replace(new("t", web).status, message="created")))
-    game.later(3600)
-    assert game.state("t") == (NEW, "created", "")
+    harness = Allocation(*before, web)
+    harness.add(replace(new("t", web), status=replace(new("t", web).status, message="created")))
+    harness.later(3600)
+    assert harness.state("t") == (NEW, "created", "")
 
 
 def test_a_freed_port_goes_to_the_service_that_waits_for_it():
     """Retried when something was deallocated; what else it took, it had given back."""
     first, web = service("first", **published(443)), service(**published(80, 443))
-    game = Allocation(INGRESS, first, web, new("t", web))
-    assert game.ports("web") is None
-    game.add(service("other", **published(8080)))
-    game.take(game.store.services["first"])
-    assert game.ports("web") == [80, 443]
-    assert game.store.tasks["t"].state == PENDING
+    harness = Allocation(INGRESS, first, web, new("t", web))
+    assert harness.ports("web") is None
+    harness.add(service("other", **published(8080)))
+    harness.take(harness.store.services["first"])
+    assert harness.ports("web") == [80, 443]
+    assert harness.store.tasks["t"].state == PENDING
 
 
 def test_a_freed_subnet_goes_to_the_network_that_waits_for_it():
-    game = Allocation(overlay("a", **subnet("10.9.0.0/24")), overlay("b", **subnet("10.9.0.0/24")))
-    assert not game.store.get(SwarmNetwork, "b").ipam
-    game.take(game.store.get(SwarmNetwork, "a"))
-    assert game.store.get(SwarmNetwork, "b").ipam["Config"][0]["Subnet"] == "10.9.0.0/24"
+    harness = Allocation(
+        overlay("a", **subnet("10.9.0.0/24")), overlay("b", **subnet("10.9.0.0/24"))
+    )
+    assert not harness.store.get(SwarmNetwork, "b").ipam
+    harness.take(harness.store.get(SwarmNetwork, "a"))
+    assert harness.store.get(SwarmNetwork, "b").ipam["Config"][0]["Subnet"] == "10.9.0.0/24"
 
 
 @pytest.mark.parametrize("end", ["over", "deleted"])
 def test_the_addresses_of_an_ended_or_removed_task_are_freed(end: str):
     """The task that waited gets the one."""
     web = service(replicas=2, **attached("net"))
-    game = Allocation(overlay("net", **subnet("10.9.0.0/29")), web)
-    game.add(*(new(f"t{n}", web, n) for n in range(1, 6)))  # 6 hosts: gateway, virtual IP, 4 tasks
-    waiting = [t.id for t in game.store.tasks.values() if t.state == NEW]
+    harness = Allocation(overlay("net", **subnet("10.9.0.0/29")), web)
+    harness.add(
+        *(new(f"t{n}", web, n) for n in range(1, 6))
+    )  # 6 hosts: gateway, virtual IP, 4 tasks
+    waiting = [t.id for t in harness.store.tasks.values() if t.state == NEW]
     assert len(waiting) == 1
-    (first, *_) = [t for t in game.store.tasks.values() if t.state == PENDING]
-    address = game.addresses(first.id)
+    (first, *_) = [t for t in harness.store.tasks.values() if t.state == PENDING]
+    address = harness.addresses(first.id)
     if end == "over":
-        game.report(first.id, TaskState.FAILED)
-        game.decide()
+        harness.report(first.id, TaskState.FAILED)
+        harness.decide()
     else:
-        game.take(first)
-    assert game.store.tasks[waiting[0]].state == PENDING
-    assert game.addresses(waiting[0]) == address
+        harness.take(first)
+    assert harness.store.tasks[waiting[0]].state == PENDING
+    assert harness.addresses(waiting[0]) == address
 
 
 def test_a_task_that_is_still_stopping_keeps_its_address():
     """Until it is observed to be over."""
     web = service(**attached("net"))
-    game = Allocation(overlay("net"), web)
-    game.add(new("t", web))
-    before = game.addresses("t")
-    game.apply(update(replace(game.store.tasks["t"], desired=TaskState.SHUTDOWN)))
-    game.add(new("u", web))
-    assert game.addresses("u") != before
+    harness = Allocation(overlay("net"), web)
+    harness.add(new("t", web))
+    before = harness.addresses("t")
+    harness.apply(update(replace(harness.store.tasks["t"], desired=TaskState.SHUTDOWN)))
+    harness.add(new("u", web))
+    assert harness.addresses("u") != before
 
 
 # -- networks and virtual IPs ------------------------------------------------------------------
 def test_networks_take_the_next_free_24_and_the_gateway_comes_first():
-    game = Allocation(overlay("a"), overlay("b"))
-    configs = [game.store.get(SwarmNetwork, id).ipam["Config"][0] for id in "ab"]
+    harness = Allocation(overlay("a"), overlay("b"))
+    configs = [harness.store.get(SwarmNetwork, id).ipam["Config"][0] for id in "ab"]
     assert [c["Subnet"] for c in configs] == ["10.0.0.0/24", "10.0.1.0/24"]
     assert [c["Gateway"] for c in configs] == ["10.0.0.1", "10.0.1.1"]
 
@@ -206,41 +210,41 @@ def test_a_service_has_a_virtual_ip_for_each_network_and_ingress_first(
     spec: Any, networks: list[str]
 ):
     """None with DNSRR, none where nothing is attached or published."""
-    game = Allocation(INGRESS, overlay("net"), service(**spec))
-    assert [network for network, _ in game.ips("web")] == networks
+    harness = Allocation(INGRESS, overlay("net"), service(**spec))
+    assert [network for network, _ in harness.ips("web")] == networks
 
 
 def test_virtual_ips_are_sticky_and_dnsrr_frees_them():
     """As long as the network stays attached."""
     web = service(**attached("net"))
-    game = Allocation(overlay("net"), overlay("more"), web)
-    before = game.ips("web")
+    harness = Allocation(overlay("net"), overlay("more"), web)
+    before = harness.ips("web")
     spec = service(**attached("more", "net")).spec
-    game.apply(update(replace(game.store.services["web"], spec=spec)))
-    game.decide()
-    assert before[0] in game.ips("web")
+    harness.apply(update(replace(harness.store.services["web"], spec=spec)))
+    harness.decide()
+    assert before[0] in harness.ips("web")
     spec = service(**attached("net"), EndpointSpec={"Mode": "dnsrr"}).spec
-    game.apply(update(replace(game.store.services["web"], spec=spec)))
-    game.decide()
-    assert game.ips("web") == []
+    harness.apply(update(replace(harness.store.services["web"], spec=spec)))
+    harness.decide()
+    assert harness.ips("web") == []
 
 
 # -- ports -------------------------------------------------------------------------------------
 def test_dynamic_ports_begin_at_30000_and_go_on_serially():
     """Not the lowest free."""
-    game = Allocation(INGRESS, service("a", **published(0)))
-    game.add(service("b", **published(0)))
-    assert (game.ports("a"), game.ports("b")) == ([30000], [30001])
-    game.take(game.store.services["a"])
-    game.add(service("c", **published(0)))
-    assert game.ports("c") == [30002]
+    harness = Allocation(INGRESS, service("a", **published(0)))
+    harness.add(service("b", **published(0)))
+    assert (harness.ports("a"), harness.ports("b")) == ([30000], [30001])
+    harness.take(harness.store.services["a"])
+    harness.add(service("c", **published(0)))
+    assert harness.ports("c") == [30002]
 
 
 def test_a_port_that_the_user_chose_is_skipped():
     """It is reserved in both spaces."""
-    game = Allocation(INGRESS, service("a", **published(30000)))
-    game.add(service("b", **published(0)))
-    assert game.ports("b") == [30001]
+    harness = Allocation(INGRESS, service("a", **published(30000)))
+    harness.add(service("b", **published(0)))
+    assert harness.ports("b") == [30001]
 
 
 def test_dynamic_ports_wrap_around():
@@ -254,9 +258,9 @@ def test_dynamic_ports_wrap_around():
 
 
 def test_each_protocol_has_its_own_ports():
-    game = Allocation(INGRESS, service("a", **published(53)))
-    game.add(service("b", **published(53, Protocol="udp")))
-    assert game.ports("b") == [53]
+    harness = Allocation(INGRESS, service("a", **published(53)))
+    harness.add(service("b", **published(53, Protocol="udp")))
+    assert harness.ports("b") == [53]
 
 
 @pytest.mark.parametrize(
@@ -267,30 +271,30 @@ def test_an_unspecified_port_keeps_its_number_if_it_is_the_same_port(
     change: dict[str, Any], kept: bool
 ):
     """Same name, protocol and target port."""
-    game = Allocation(INGRESS, service("a", **published(0)))
+    harness = Allocation(INGRESS, service("a", **published(0)))
     spec = service("a", Labels={"k": "v"}, **published(0, **change)).spec
-    game.apply(update(replace(game.store.services["a"], spec=spec)))
-    game.decide()
+    harness.apply(update(replace(harness.store.services["a"], spec=spec)))
+    harness.decide()
     protocol_is_new = change.get("Protocol") == "udp"  # and counts from 30000 by itself
-    assert (game.ports("a") == [30000]) is (kept or protocol_is_new)
+    assert (harness.ports("a") == [30000]) is (kept or protocol_is_new)
 
 
 def test_host_mode_ports_are_copied_and_not_reserved():
     """Two services may have the same; the scheduler keeps them apart."""
-    game = Allocation(INGRESS, service("a", **published(8080, mode="host")))
-    game.add(service("b", **published(8080, mode="host")), service("c", **published(8080)))
-    assert game.ports("a") == game.ports("b") == game.ports("c") == [8080]
+    harness = Allocation(INGRESS, service("a", **published(8080, mode="host")))
+    harness.add(service("b", **published(8080, mode="host")), service("c", **published(8080)))
+    assert harness.ports("a") == harness.ports("b") == harness.ports("c") == [8080]
 
 
 def test_a_new_leader_knows_what_is_in_use():
     """From the store alone."""
     web = service(**attached("net"), **published(0))
-    game = Allocation(INGRESS, overlay("net"), web)
-    game.add(new("t", web))
-    after = Harness(game.store.dump(), Allocator)
+    harness = Allocation(INGRESS, overlay("net"), web)
+    harness.add(new("t", web))
+    after = Harness(harness.store.dump(), Allocator)
     after.apply(create(service("b", **attached("net"), **published(0))))
     after.decide()
     endpoint = after.store.services["b"].endpoint
     assert endpoint["Ports"][0]["PublishedPort"] == 30001
     given = [ip["Addr"] for ip in endpoint["VirtualIPs"]]
-    assert not set(given) & {*game.addresses("t"), *(ip for _, ip in game.ips("web"))}
+    assert not set(given) & {*harness.addresses("t"), *(ip for _, ip in harness.ips("web"))}

@@ -20,7 +20,7 @@ from tests.control_loops import GIB, Harness, node, service, task
 RUNNING, REJECTED = TaskState.RUNNING, TaskState.REJECTED
 
 
-def play(*objects: Any) -> Harness:
+def start(*objects: Any) -> Harness:
     return Harness(objects, ConstraintEnforcer)
 
 
@@ -32,23 +32,23 @@ def reserving(**reservations: Any) -> Any:
     return service(TaskTemplate={"Resources": {"Reservations": reservations}})
 
 
-def rejected(game: Harness, new: Node) -> list[str]:
-    """The tasks that are turned out when the node has become `new`."""
-    game.apply(Change(Action.UPDATE, new))
-    game.decide()
-    return sorted(t.id for t in game.store.tasks.values() if t.state == REJECTED)
+def rejected(harness: Harness, new: Node) -> list[str]:
+    """The tasks that are rejected when the node has become `new`."""
+    harness.apply(Change(Action.UPDATE, new))
+    harness.decide()
+    return sorted(t.id for t in harness.store.tasks.values() if t.state == REJECTED)
 
 
 def test_removing_a_label_rejects_the_task_that_needs_it():
     """Observed REJECTED, in these words; the desired state is the orchestrator's."""
     web = constrained("node.labels.disk==ssd")
-    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
-    assert game.decide() == []
-    assert rejected(game, node("a")) == ["t"]
-    status = game.store.tasks["t"].status
+    harness = start(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    assert harness.decide() == []
+    assert rejected(harness, node("a")) == ["t"]
+    status = harness.store.tasks["t"].status
     assert status.message == "task rejected by constraint enforcer"
     assert status.err == "assigned node no longer meets constraints"
-    assert game.store.tasks["t"].desired == RUNNING
+    assert harness.store.tasks["t"].desired == RUNNING
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_removing_a_label_rejects_the_task_that_needs_it():
 def test_only_active_nodes_are_checked(change: dict[str, Any], tasks_to_reject: bool):
     """The state of the node does not matter, its availability does."""
     web = constrained("node.labels.disk==ssd")
-    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
-    assert bool(rejected(game, node("a", **change))) is tasks_to_reject
+    harness = start(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    assert bool(rejected(harness, node("a", **change))) is tasks_to_reject
 
 
 def test_the_services_constraints_count_not_the_tasks():
     """A clean task may have been made under older ones."""
     old, web = service(), constrained("node.labels.disk==ssd")
-    game = play(node("a", labels={"disk": "ssd"}), web, task("t", old, slot=1, node="a"))
-    assert rejected(game, node("a")) == ["t"]
+    harness = start(node("a", labels={"disk": "ssd"}), web, task("t", old, slot=1, node="a"))
+    assert rejected(harness, node("a")) == ["t"]
 
 
 def test_without_a_service_the_tasks_own_constraints_count():
     web = constrained("node.labels.disk==ssd")
-    game = play(node("a", labels={"disk": "ssd"}), task("t", web, slot=1, node="a"))
-    assert rejected(game, node("a")) == ["t"]
+    harness = start(node("a", labels={"disk": "ssd"}), task("t", web, slot=1, node="a"))
+    assert rejected(harness, node("a")) == ["t"]
 
 
 @pytest.mark.parametrize(
@@ -88,17 +88,17 @@ def test_without_a_service_the_tasks_own_constraints_count():
 def test_tasks_that_have_ended_or_are_to_stop_are_ignored(state: TaskState, desired: TaskState):
     web = constrained("node.labels.disk==ssd")
     t = task("t", web, slot=1, node="a", state=state, desired=desired)
-    game = play(node("a", labels={"disk": "ssd"}), web, t)
-    assert rejected(game, node("a")) == []
+    harness = start(node("a", labels={"disk": "ssd"}), web, t)
+    assert rejected(harness, node("a")) == []
 
 
 def test_a_node_with_fewer_resources_keeps_the_tasks_that_fit():
     """The running sum of reservations."""
     web = reserving(MemoryBytes=3 * GIB)
     tasks = [task(f"t{n}", web, slot=n, node="a") for n in (1, 2, 3)]
-    game = play(node("a", memory_bytes=9 * GIB), web, *tasks)
-    assert game.decide() == []
-    assert len(rejected(game, node("a", memory_bytes=6 * GIB))) == 1
+    harness = start(node("a", memory_bytes=9 * GIB), web, *tasks)
+    assert harness.decide() == []
+    assert len(rejected(harness, node("a", memory_bytes=6 * GIB))) == 1
 
 
 def with_generic(id: str, *resources: dict[str, Any]) -> Node:
@@ -129,9 +129,9 @@ def test_a_generic_resource_that_is_no_longer_offered_ends_the_scan(
         task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(f"u{n}")),))
         for n in (1, 2)
     ]
-    game = play(with_generic("a", gpu("u1"), gpu("u2")), web, *tasks)
-    assert game.decide() == []
-    assert rejected(game, with_generic("a", *offered)) == tasks_to_reject
+    harness = start(with_generic("a", gpu("u1"), gpu("u2")), web, *tasks)
+    assert harness.decide() == []
+    assert rejected(harness, with_generic("a", *offered)) == tasks_to_reject
 
 
 def test_a_count_of_a_generic_resource_is_used_up():
@@ -139,9 +139,9 @@ def test_a_count_of_a_generic_resource_is_used_up():
     tasks = [
         task(f"t{n}", web, slot=n, node="a", generic_resources=(freeze(gpu(2)),)) for n in (1, 2)
     ]
-    game = play(with_generic("a", gpu(4)), web, *tasks)
-    assert game.decide() == []
-    assert rejected(game, with_generic("a", gpu(3))) == ["t2"]
+    harness = start(with_generic("a", gpu(4)), web, *tasks)
+    assert harness.decide() == []
+    assert rejected(harness, with_generic("a", gpu(3))) == ["t2"]
 
 
 def test_a_rejected_task_keeps_the_time_of_its_last_report():
@@ -150,20 +150,20 @@ def test_a_rejected_task_keeps_the_time_of_its_last_report():
     Source: swarmkit manager/orchestrator/restart/restart.go.
     """
     web = constrained("node.labels.disk==ssd")
-    game = play(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
-    game.report("t", RUNNING)
-    game.simulation.now_ns += 100 * S
-    assert rejected(game, node("a")) == ["t"]
-    tasks_to_reject: Task = game.store.tasks["t"]
+    harness = start(node("a", labels={"disk": "ssd"}), web, task("t", web, slot=1, node="a"))
+    harness.report("t", RUNNING)
+    harness.simulation.now_ns += 100 * S
+    assert rejected(harness, node("a")) == ["t"]
+    tasks_to_reject: Task = harness.store.tasks["t"]
     assert (tasks_to_reject.stamp_ns, tasks_to_reject.status.timestamp_ns) == (0, 100 * S)
 
 
 def test_a_rejection_counts_as_a_failure_of_the_node():
     """The scheduler hears of it as of any other. Source: swarmkit manager/scheduler/nodeinfo.go."""
-    from tests.test_scheduler import play as scheduling
+    from tests.test_scheduler import start as scheduling
 
     web = service()
-    game = scheduling(node("a"), web, task("t", web, slot=1, node="a"))
-    game.report("t", REJECTED)
-    info: NodeInfo = game.control_loop.nodes["a"]
-    assert info.failures(task("u", web, slot=1), game.simulation.now_ns) == 1
+    harness = scheduling(node("a"), web, task("t", web, slot=1, node="a"))
+    harness.report("t", REJECTED)
+    info: NodeInfo = harness.control_loop.nodes["a"]
+    assert info.failures(task("u", web, slot=1), harness.simulation.now_ns) == 1

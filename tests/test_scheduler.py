@@ -21,7 +21,7 @@ from tests.control_loops import GIB, Harness, node, service, task
 PENDING = TaskState.PENDING
 
 
-def play(*objects: Any, seed: int = 1) -> Harness:
+def start(*objects: Any, seed: int = 1) -> Harness:
     return Harness(objects, lambda simulation, view: Scheduler(simulation, "m1", view), seed)
 
 
@@ -29,16 +29,16 @@ def pending(count: int, of: Any, **fields: Any) -> list[Any]:
     return [task(f"t{i}", of, slot=i + 1, state=PENDING, **fields) for i in range(count)]
 
 
-def placed(game: Harness) -> dict[str, int]:
-    game.decide()
-    return dict(Counter(t.node_id for t in game.store.tasks.values() if t.state >= 192))
+def placed(harness: Harness) -> dict[str, int]:
+    harness.decide()
+    return dict(Counter(t.node_id for t in harness.store.tasks.values() if t.state >= 192))
 
 
 def test_equal_nodes_get_equal_shares():
     """Fewest tasks of the service, then fewest tasks at all."""
     web = service(replicas=6)
-    game = play(node("a"), node("b"), node("c"), web, *pending(6, web))
-    assert placed(game) == {"a": 2, "b": 2, "c": 2}
+    harness = start(node("a"), node("b"), node("c"), web, *pending(6, web))
+    assert placed(harness) == {"a": 2, "b": 2, "c": 2}
 
 
 def test_tasks_of_the_service_count_before_tasks_at_all():
@@ -46,9 +46,9 @@ def test_tasks_of_the_service_count_before_tasks_at_all():
     web, other = service(), service("other")
     crowd = [task(f"o{i}", other, slot=i, node="a") for i in range(9)]
     here = task("w0", web, slot=1, node="b")
-    game = play(node("a"), node("b"), web, other, *crowd, here, *pending(1, web))
-    game.decide()
-    assert game.store.tasks["t0"].node_id == "a"
+    harness = start(node("a"), node("b"), web, other, *crowd, here, *pending(1, web))
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "a"
 
 
 def test_five_recent_failures_make_a_node_the_worse_choice():
@@ -73,9 +73,9 @@ def test_only_ready_and_active_nodes_get_tasks(fault: str):
         else node("a", availability=fault)
     )
     web = service()
-    game = play(bad, web, *pending(1, web))
-    game.decide()
-    status = game.store.tasks["t0"].status
+    harness = start(bad, web, *pending(1, web))
+    harness.decide()
+    status = harness.store.tasks["t0"].status
     assert (status.state, status.message) == (PENDING, "pending task scheduling")
     assert status.err == "no suitable node (1 node not available for new tasks)"
 
@@ -94,9 +94,9 @@ def test_the_explanation_orders_by_count_and_names_each_filter_once():
         node("c"),
         node("d", availability="drain"),
     ]
-    game = play(*nodes, web, *pending(1, web))
-    game.decide()
-    assert game.store.tasks["t0"].status.err == (
+    harness = start(*nodes, web, *pending(1, web))
+    harness.decide()
+    assert harness.store.tasks["t0"].status.err == (
         "no suitable node (insufficient resources on 2 nodes; 1 node not available for new tasks; "
         "scheduling constraints not satisfied on 1 node)"
     )
@@ -104,9 +104,9 @@ def test_the_explanation_orders_by_count_and_names_each_filter_once():
 
 def test_without_nodes_the_explanation_has_no_details():
     web = service()
-    game = play(web, *pending(1, web))
-    game.decide()
-    assert game.store.tasks["t0"].status.err == "no suitable node"
+    harness = start(web, *pending(1, web))
+    harness.decide()
+    assert harness.store.tasks["t0"].status.err == "no suitable node"
 
 
 def test_a_preassigned_task_gets_the_explanation_without_a_prefix():
@@ -116,9 +116,9 @@ def test_a_preassigned_task_gets_the_explanation_without_a_prefix():
         mode={"Global": {}},
         TaskTemplate={"Resources": {"Reservations": {"NanoCPUs": 64 * 10**9}}},
     )
-    game = play(node("a"), agent, task("t", agent, node="a", state=PENDING))
-    game.decide()
-    assert game.store.tasks["t"].status.err == "insufficient resources on 1 node"
+    harness = start(node("a"), agent, task("t", agent, node="a", state=PENDING))
+    harness.decide()
+    assert harness.store.tasks["t"].status.err == "insufficient resources on 1 node"
 
 
 def test_limits_are_irrelevant_and_exact_reservations_fit():
@@ -131,19 +131,19 @@ def test_limits_are_irrelevant_and_exact_reservations_fit():
             }
         }
     )
-    game = play(node("a"), web, *pending(2, web))
-    assert placed(game) == {"a": 1}
+    harness = start(node("a"), web, *pending(2, web))
+    assert placed(harness) == {"a": 1}
 
 
 def test_a_stopping_task_keeps_its_reservations():
     """Reservations stay taken until the task is observed to be over."""
     web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
     old = task("old", web, slot=1, node="a", desired=TaskState.SHUTDOWN)
-    game = play(node("a"), web, old, *pending(1, web))
-    assert placed(game)["a"] == 1  # the old one only
-    game.report("old", TaskState.SHUTDOWN)
-    game.decide()
-    assert game.store.tasks["t0"].node_id == "a"
+    harness = start(node("a"), web, old, *pending(1, web))
+    assert placed(harness)["a"] == 1  # the old one only
+    harness.report("old", TaskState.SHUTDOWN)
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "a"
 
 
 def test_spread_gives_unlabelled_nodes_one_equal_share():
@@ -160,7 +160,7 @@ def test_spread_gives_unlabelled_nodes_one_equal_share():
         node("n1"),
         node("n2"),
     ]
-    counts = placed(play(*nodes, web, *pending(12, web)))
+    counts = placed(start(*nodes, web, *pending(12, web)))
     assert counts["a1"] + counts["a2"] == counts["b"] == counts["n1"] + counts["n2"] == 4
 
 
@@ -172,7 +172,7 @@ def test_a_preference_that_is_no_label_is_skipped():
         }
     )
     nodes = [node("a", labels={"az": "a"}), node("b", labels={"az": "a"}), node("c")]
-    assert placed(play(*nodes, web, *pending(6, web))) == {"a": 2, "b": 2, "c": 2}
+    assert placed(start(*nodes, web, *pending(6, web))) == {"a": 2, "b": 2, "c": 2}
 
 
 def test_nested_preferences_spread_inside_each_branch():
@@ -185,48 +185,48 @@ def test_nested_preferences_spread_inside_each_branch():
         node("a3", labels={"az": "a", "rack": "2"}),
         node("b", labels={"az": "b", "rack": "1"}),
     ]
-    counts = placed(play(*nodes, web, *pending(8, web)))
+    counts = placed(start(*nodes, web, *pending(8, web)))
     assert (counts["b"], counts["a1"], counts["a2"] + counts["a3"]) == (4, 2, 2)
 
 
 def test_max_replicas_per_node_leaves_the_rest_pending():
     """Its sentence has no count."""
     web = service(TaskTemplate={"Placement": {"MaxReplicas": 1}})
-    game = play(node("a"), node("b"), web, *pending(3, web))
-    assert placed(game) == {"a": 1, "b": 1}
-    game.decide()
-    (waiting,) = [t for t in game.store.tasks.values() if t.state == PENDING]
+    harness = start(node("a"), node("b"), web, *pending(3, web))
+    assert placed(harness) == {"a": 1, "b": 1}
+    harness.decide()
+    (waiting,) = [t for t in harness.store.tasks.values() if t.state == PENDING]
     assert waiting.status.err == "no suitable node (max replicas per node limit exceed)"
 
 
 def test_a_host_port_goes_once_to_a_node():
     port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80, "Protocol": "tcp"}
     web = service(EndpointSpec={"Ports": [port]})
-    game = play(node("a"), node("b"), web, *pending(3, web))
-    assert placed(game) == {"a": 1, "b": 1}
+    harness = start(node("a"), node("b"), web, *pending(3, web))
+    assert placed(harness) == {"a": 1, "b": 1}
 
 
 def test_a_pending_task_is_placed_when_a_node_appears():
     """Node events request a run."""
     web = service()
-    game = play(node("a", availability="drain"), web, *pending(1, web))
-    game.decide()
-    game.apply(Change(Action.UPDATE, node("a")))
-    game.decide()
-    assert game.store.tasks["t0"].node_id == "a"
+    harness = start(node("a", availability="drain"), web, *pending(1, web))
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, node("a")))
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "a"
 
 
 def test_a_pending_task_of_an_older_spec_is_dropped_from_the_queue():
     """It keeps its old error, for ever, even when there is room again."""
     web = service()
-    game = play(node("a", availability="drain"), web, *pending(1, web))
-    game.decide()
-    game.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
-    game.apply(Change(Action.UPDATE, node("a", availability="pause")))
-    game.decide()
-    game.apply(Change(Action.UPDATE, node("a")))
-    game.decide()
-    assert game.store.tasks["t0"].state == PENDING
+    harness = start(node("a", availability="drain"), web, *pending(1, web))
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
+    harness.apply(Change(Action.UPDATE, node("a", availability="pause")))
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, node("a")))
+    harness.decide()
+    assert harness.store.tasks["t0"].state == PENDING
 
 
 @pytest.mark.parametrize(
@@ -277,14 +277,14 @@ def test_two_full_nodes_and_a_drained_one_are_explained_in_two_steps():
     """A yes clears the counts, so the whole picture comes with the next run."""
     web = service(TaskTemplate={"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}})
     nodes = [node("a"), node("b"), node("c", availability="drain")]
-    game = play(*nodes, web, *pending(3, web))
-    game.apply(*game.control_loop.decide(game.store))
-    (waiting,) = [t for t in game.store.tasks.values() if t.state == PENDING]
+    harness = start(*nodes, web, *pending(3, web))
+    harness.apply(*harness.control_loop.decide(harness.store))
+    (waiting,) = [t for t in harness.store.tasks.values() if t.state == PENDING]
     both = "insufficient resources on 2 nodes"
     assert waiting.status.err == f"no suitable node ({both})"
-    game.decide()
-    said = game.store.tasks[waiting.id].status.err
-    assert said == f"no suitable node ({both}; 1 node not available for new tasks)"
+    harness.decide()
+    error = harness.store.tasks[waiting.id].status.err
+    assert error == f"no suitable node ({both}; 1 node not available for new tasks)"
 
 
 @pytest.mark.parametrize("what", ["memory", "host port"])
@@ -298,12 +298,12 @@ def test_a_replacement_waits_for_the_old_tasks_reservations(what: str):
         words = "insufficient resources on 1 node"
     web = service(**spec)
     old = task("old", web, slot=1, node="a", desired=TaskState.SHUTDOWN)
-    game = play(node("a"), web, old, *pending(1, web, desired=TaskState.READY))
-    game.decide()
-    assert game.store.tasks["t0"].status.err == f"no suitable node ({words})"
-    game.apply(Change(Action.CREATE, node("b")))
-    game.decide()
-    assert game.store.tasks["t0"].node_id == "b"
+    harness = start(node("a"), web, old, *pending(1, web, desired=TaskState.READY))
+    harness.decide()
+    assert harness.store.tasks["t0"].status.err == f"no suitable node ({words})"
+    harness.apply(Change(Action.CREATE, node("b")))
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "b"
 
 
 def test_load_and_free_resources_do_not_affect_the_ranking():
@@ -313,11 +313,11 @@ def test_load_and_free_resources_do_not_affect_the_ranking():
     for seed in range(9):
         big = task("big", hungry, slot=1, node="a")
         two = [task(f"s{n}", small, slot=n, node="b") for n in (1, 2)]
-        game = play(
+        harness = start(
             node("a"), node("b"), web, hungry, small, big, *two, *pending(1, web), seed=seed
         )
-        game.decide()
-        assert game.store.tasks["t0"].node_id == "a"
+        harness.decide()
+        assert harness.store.tasks["t0"].node_id == "a"
 
 
 def test_ineligible_nodes_still_form_branches_and_count():
@@ -331,10 +331,10 @@ def test_ineligible_nodes_still_form_branches_and_count():
         node("d", labels={"az": "d"}, availability="drain"),
     ]
     there = task("there", web, slot=99, node="d")
-    game = play(*nodes, web, there, *pending(10, web))
+    harness = start(*nodes, web, there, *pending(10, web))
     (waiting,) = pending(1, web)
     pipeline = Pipeline(waiting)
-    tree = build_tree(game.control_loop.nodes.values(), waiting, pipeline, ("node.labels.az",))
+    tree = build_tree(harness.control_loop.nodes.values(), waiting, pipeline, ("node.labels.az",))
     assert {az: len(b.nodes) for az, b in tree.branches.items()} == {"a": 3, "b": 1, "": 1, "d": 0}
     assert tree.branches["d"].active_count == 1
 
@@ -350,7 +350,7 @@ def test_a_full_branch_may_leave_the_others_off_by_a_few(seed: int):
         node("none"),
         node("d", labels={"az": "d"}, availability="drain"),
     ]
-    counts = placed(play(*nodes, web, *pending(10, web), seed=seed))
+    counts = placed(start(*nodes, web, *pending(10, web), seed=seed))
     per_branch = (sum(counts.get(f"a{n}", 0) for n in (1, 2, 3)), counts["b"], counts["none"])
     assert sum(per_branch) == 10
     assert all(2 <= count <= 4 for count in per_branch)
@@ -364,9 +364,9 @@ def test_a_named_generic_resource_never_schedules():
     a = node("a")
     offered = a.description["Resources"].with_(GenericResources=[wish])
     a = replace(a, description=a.description.with_(Resources=offered))
-    game = play(a, web, *pending(1, web))
-    game.decide()
-    err = game.store.tasks["t0"].status.err
+    harness = start(a, web, *pending(1, web))
+    harness.decide()
+    err = harness.store.tasks["t0"].status.err
     assert err == "no suitable node (insufficient resources on 1 node)"
 
 
@@ -377,22 +377,22 @@ def test_a_count_of_a_generic_resource_claims_the_first_free_names():
     a = node("a")
     offered = a.description["Resources"].with_(GenericResources=named)
     a = replace(a, description=a.description.with_(Resources=offered))
-    game = play(a, web, *pending(2, web))
-    game.decide()
-    (got,) = [t for t in game.store.tasks.values() if t.node_id]
+    harness = start(a, web, *pending(2, web))
+    harness.decide()
+    (got,) = [t for t in harness.store.tasks.values() if t.node_id]
     assert [r["NamedResourceSpec"]["Value"] for r in got.generic_resources] == ["u1", "u2"]
 
 
 def test_an_obsolete_task_that_cannot_be_placed_and_is_to_stop_is_shut_down():
     """State SHUTDOWN, with no error."""
     web = service()
-    game = play(node("a", availability="drain"), web, *pending(1, web))
-    game.decide()
-    game.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
-    waiting = game.store.tasks["t0"]
-    game.apply(Change(Action.UPDATE, replace(waiting, desired=TaskState.SHUTDOWN)))
-    game.decide()
-    status = game.store.tasks["t0"].status
+    harness = start(node("a", availability="drain"), web, *pending(1, web))
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, replace(web, spec_version=7)))
+    waiting = harness.store.tasks["t0"]
+    harness.apply(Change(Action.UPDATE, replace(waiting, desired=TaskState.SHUTDOWN)))
+    harness.decide()
+    status = harness.store.tasks["t0"].status
     assert (status.state, status.err) == (TaskState.SHUTDOWN, "")
 
 
@@ -400,13 +400,13 @@ def test_the_old_pending_task_stays_while_the_new_one_is_placed():
     """Scaled up while short of room, then there is room."""
     template = {"Resources": {"Reservations": {"MemoryBytes": 8 * GIB}}}
     web = service(TaskTemplate=template)
-    game = play(node("a", memory_bytes=4 * GIB), web, *pending(1, web))
-    game.decide()
+    harness = start(node("a", memory_bytes=4 * GIB), web, *pending(1, web))
+    harness.decide()
     scaled = replace(web, spec=service(replicas=2, TaskTemplate=template).spec, spec_version=7)
     new = task("new", scaled, slot=2, state=PENDING)
-    game.apply(Change(Action.UPDATE, scaled), Change(Action.CREATE, new))
-    game.decide()
-    game.apply(Change(Action.UPDATE, node("a", memory_bytes=64 * GIB)))
-    game.decide()
-    assert (game.store.tasks["new"].node_id, game.store.tasks["t0"].node_id) == ("a", "")
-    assert game.store.tasks["t0"].status.err.startswith("no suitable node")
+    harness.apply(Change(Action.UPDATE, scaled), Change(Action.CREATE, new))
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, node("a", memory_bytes=64 * GIB)))
+    harness.decide()
+    assert (harness.store.tasks["new"].node_id, harness.store.tasks["t0"].node_id) == ("a", "")
+    assert harness.store.tasks["t0"].status.err.startswith("no suitable node")

@@ -49,7 +49,7 @@ class Rollout(Harness):
         return [t for t in self.store.tasks.values() if t.spec.image == "nginx:2"]
 
     def obey(self) -> None:
-        """The agent does what is wanted: stops what is to stop, runs what is to run."""
+        """The agent stops and runs tasks as their desired states demand."""
         for t in list(self.store.tasks.values()):
             if t.desired >= SHUTDOWN and t.state <= RUNNING:
                 self.report(t.id, SHUTDOWN)
@@ -62,26 +62,26 @@ class Rollout(Harness):
 
 def test_stop_first_stops_the_old_task_when_the_new_one_is_created():
     """It does not wait for the new image to be pulled."""
-    game = Rollout()
-    assert game.status == (UpdateState.UPDATING, "update in progress")
-    (new,) = game.made()
+    harness = Rollout()
+    assert harness.status == (UpdateState.UPDATING, "update in progress")
+    (new,) = harness.made()
     assert new.desired == READY
-    old = [t for t in game.store.tasks.values() if t.slot == new.slot and t.id != new.id]
+    old = [t for t in harness.store.tasks.values() if t.slot == new.slot and t.id != new.id]
     assert [t.desired for t in old] == [SHUTDOWN]
 
 
 def test_parallelism_is_a_sliding_window_and_the_monitor_ends_it():
     """The next slot begins when one is done; 5 s of watching at the end."""
-    game = Rollout(UpdateConfig={"Parallelism": 2})
-    assert len(game.made()) == 2
-    game.obey()
-    assert len(game.made()) == 3
-    game.obey()
-    assert game.status == (UpdateState.UPDATING, "update in progress")
-    game.later(4.9)
-    assert game.status[0] is UpdateState.UPDATING
-    game.later(0.2)
-    assert game.status == (UpdateState.COMPLETED, "update completed")
+    harness = Rollout(UpdateConfig={"Parallelism": 2})
+    assert len(harness.made()) == 2
+    harness.obey()
+    assert len(harness.made()) == 3
+    harness.obey()
+    assert harness.status == (UpdateState.UPDATING, "update in progress")
+    harness.later(4.9)
+    assert harness.status[0] is UpdateState.UPDATING
+    harness.later(0.2)
+    assert harness.status == (UpdateState.COMPLETED, "update completed")
 
 
 def test_parallelism_zero_means_all_at_once():
@@ -90,81 +90,81 @@ def test_parallelism_zero_means_all_at_once():
 
 def test_the_delay_applies_after_every_slot_even_the_last():
     """A monitor that is not longer than the delay becomes delay + 1 s."""
-    game = Rollout(replicas=2, UpdateConfig={"Delay": 10 * 10**9})
-    game.obey()
-    game.later(9.9)
-    assert len(game.made()) == 1
-    game.later(0.2)
-    assert len(game.made()) == 2
-    game.obey()
-    game.later(10.1)
-    game.later(10.8)
-    assert game.status[0] is UpdateState.UPDATING
-    game.later(0.3)
-    assert game.status[0] is UpdateState.COMPLETED
+    harness = Rollout(replicas=2, UpdateConfig={"Delay": 10 * 10**9})
+    harness.obey()
+    harness.later(9.9)
+    assert len(harness.made()) == 1
+    harness.later(0.2)
+    assert len(harness.made()) == 2
+    harness.obey()
+    harness.later(10.1)
+    harness.later(10.8)
+    assert harness.status[0] is UpdateState.UPDATING
+    harness.later(0.3)
+    assert harness.status[0] is UpdateState.COMPLETED
 
 
 def test_start_first_stops_the_old_task_only_when_the_new_one_runs():
-    game = Rollout(UpdateConfig={"Order": "start-first"})
-    (new,) = game.made()
+    harness = Rollout(UpdateConfig={"Order": "start-first"})
+    (new,) = harness.made()
     assert new.desired == RUNNING
-    old = next(t for t in game.store.tasks.values() if t.slot == new.slot and t.id != new.id)
+    old = next(t for t in harness.store.tasks.values() if t.slot == new.slot and t.id != new.id)
     assert old.desired == RUNNING
-    game.report(new.id, RUNNING)
-    game.decide()
-    assert game.store.tasks[old.id].desired == SHUTDOWN
+    harness.report(new.id, RUNNING)
+    harness.decide()
+    assert harness.store.tasks[old.id].desired == SHUTDOWN
 
 
 def test_the_first_failure_pauses_the_update():
     """Ratio 0 means the first one; the rest keeps running."""
-    game = Rollout()
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
+    harness = Rollout()
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
     words = f"update paused due to failure or early termination of task {new.id}"
-    assert game.status == (UpdateState.PAUSED, words)
-    game.later(30)
-    assert {t.slot for t in game.made()} == {new.slot}
+    assert harness.status == (UpdateState.PAUSED, words)
+    harness.later(30)
+    assert {t.slot for t in harness.made()} == {new.slot}
 
 
 def test_a_quick_success_counts_as_a_failure():
     """Early termination."""
-    game = Rollout()
-    (new,) = game.made()
-    game.report(new.id, TaskState.COMPLETE)
-    game.decide()
-    assert game.status[0] is UpdateState.PAUSED
+    harness = Rollout()
+    (new,) = harness.made()
+    harness.report(new.id, TaskState.COMPLETE)
+    harness.decide()
+    assert harness.status[0] is UpdateState.PAUSED
 
 
 def test_a_failure_after_the_monitor_period_does_not_count():
-    game = Rollout(UpdateConfig={"Delay": 20 * 10**9, "Monitor": 10**9})
-    (new,) = game.made()
-    game.obey()
-    game.later(21.5)
-    game.report(new.id, FAILED)
-    game.decide()
-    assert game.status[0] is UpdateState.UPDATING
+    harness = Rollout(UpdateConfig={"Delay": 20 * 10**9, "Monitor": 10**9})
+    (new,) = harness.made()
+    harness.obey()
+    harness.later(21.5)
+    harness.report(new.id, FAILED)
+    harness.decide()
+    assert harness.status[0] is UpdateState.UPDATING
 
 
 def test_the_failure_ratio_must_be_exceeded():
     """Strictly more than the ratio of the slots that were to be updated."""
-    game = Rollout(replicas=2, UpdateConfig={"MaxFailureRatio": 0.5, "Parallelism": 2})
-    first, second = game.made()
-    game.report(first.id, FAILED)
-    game.decide()
-    assert game.status[0] is UpdateState.UPDATING
-    game.report(second.id, FAILED)
-    game.decide()
-    assert game.status[0] is UpdateState.PAUSED
+    harness = Rollout(replicas=2, UpdateConfig={"MaxFailureRatio": 0.5, "Parallelism": 2})
+    first, second = harness.made()
+    harness.report(first.id, FAILED)
+    harness.decide()
+    assert harness.status[0] is UpdateState.UPDATING
+    harness.report(second.id, FAILED)
+    harness.decide()
+    assert harness.status[0] is UpdateState.PAUSED
 
 
 def test_action_continue_ignores_failures():
-    game = Rollout(replicas=1, UpdateConfig={"FailureAction": "continue"})
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
-    game.later(6)
-    assert game.status == (UpdateState.COMPLETED, "update completed")
+    harness = Rollout(replicas=1, UpdateConfig={"FailureAction": "continue"})
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    harness.later(6)
+    assert harness.status == (UpdateState.COMPLETED, "update completed")
 
 
 def test_rollback_restores_the_old_spec_and_forgets_the_previous_one():
@@ -172,19 +172,19 @@ def test_rollback_restores_the_old_spec_and_forgets_the_previous_one():
 
     Source: swarmkit manager/controlapi/service.go.
     """
-    game = Rollout(UpdateConfig={"FailureAction": "rollback"})
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
-    assert game.service.spec.task.image == "nginx"
-    assert game.service.previous_spec is None
+    harness = Rollout(UpdateConfig={"FailureAction": "rollback"})
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    assert harness.service.spec.task.image == "nginx"
+    assert harness.service.previous_spec is None
     words = f"update rolled back due to failure or early termination of task {new.id}"
-    assert game.status == (UpdateState.ROLLBACK_STARTED, words)
+    assert harness.status == (UpdateState.ROLLBACK_STARTED, words)
     for _ in range(4):
-        game.obey()
-        game.later(6)
-    assert game.status == (UpdateState.ROLLBACK_COMPLETED, "rollback completed")
-    assert {t.spec.image for t in game.tasks()} == {"nginx"}
+        harness.obey()
+        harness.later(6)
+    assert harness.status == (UpdateState.ROLLBACK_COMPLETED, "rollback completed")
+    assert {t.spec.image for t in harness.tasks()} == {"nginx"}
 
 
 class Rollback(Rollout):
@@ -212,11 +212,11 @@ class Rollback(Rollout):
 )
 def test_a_failed_rollback_is_paused_with_an_odd_message(action: str, words: str):
     """With action pause it says `update`, with rollback `rollback`."""
-    game = Rollback(action)
-    game.report(game.back.id, FAILED)
-    game.decide()
-    cause = f"due to failure or early termination of task {game.back.id}"
-    assert game.status == (UpdateState.ROLLBACK_PAUSED, f"{words} {cause}")
+    harness = Rollback(action)
+    harness.report(harness.back.id, FAILED)
+    harness.decide()
+    cause = f"due to failure or early termination of task {harness.back.id}"
+    assert harness.status == (UpdateState.ROLLBACK_PAUSED, f"{words} {cause}")
 
 
 @pytest.mark.parametrize(
@@ -225,36 +225,36 @@ def test_a_failed_rollback_is_paused_with_an_odd_message(action: str, words: str
 )
 def test_a_rollback_that_is_to_be_rolled_back_is_not_really_paused(action: str, end: UpdateState):
     """After the monitor period it is overwritten with `update completed`."""
-    game = Rollback(action)
-    game.report(game.back.id, FAILED)
+    harness = Rollback(action)
+    harness.report(harness.back.id, FAILED)
     for _ in range(3):
-        game.obey()
-    game.later(5.1)
-    assert game.status is not None
-    assert game.status[0] is end
+        harness.obey()
+    harness.later(5.1)
+    assert harness.status is not None
+    assert harness.status[0] is end
 
 
 def test_a_rollback_that_fails_with_action_continue_is_completed():
     """The failure is ignored."""
-    game = Rollback("continue")
-    game.report(game.back.id, FAILED)
+    harness = Rollback("continue")
+    harness.report(harness.back.id, FAILED)
     for _ in range(8):
-        game.later(6)
-        game.obey()
-    assert game.status == (UpdateState.ROLLBACK_COMPLETED, "rollback completed")
+        harness.later(6)
+        harness.obey()
+    assert harness.status == (UpdateState.ROLLBACK_COMPLETED, "rollback completed")
 
 
 def test_a_new_spec_interrupts_the_update():
     """Fresh counters, the rest of the slots included."""
-    game = Rollout()
+    harness = Rollout()
     third = service(replicas=3, version=9, TaskTemplate={"ContainerSpec": {"Image": "nginx:3"}})
-    game.apply(Change(Action.UPDATE, replace(third, previous_spec=game.service.spec)))
-    game.decide()
+    harness.apply(Change(Action.UPDATE, replace(third, previous_spec=harness.service.spec)))
+    harness.decide()
     for _ in range(5):
-        game.obey()
-        game.later(6)
-    assert {t.spec.image for t in game.tasks()} == {"nginx:3"}
-    assert game.status == (UpdateState.COMPLETED, "update completed")
+        harness.obey()
+        harness.later(6)
+    assert {t.spec.image for t in harness.tasks()} == {"nginx:3"}
+    assert harness.status == (UpdateState.COMPLETED, "update completed")
 
 
 @pytest.mark.parametrize(
@@ -274,21 +274,21 @@ def test_a_new_spec_interrupts_the_update():
 def test_only_some_changes_replace_tasks(change: dict[str, Any], replaces: bool):
     """Source: swarmkit manager/orchestrator/task.go."""
     old = service(replicas=1)
-    game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
-    game.decide()
-    game.apply(Change(Action.UPDATE, service(replicas=1, version=7, **change)))
-    game.decide()
-    assert (game.store.tasks["t1"].desired == SHUTDOWN) is replaces
+    harness = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, service(replicas=1, version=7, **change)))
+    harness.decide()
+    assert (harness.store.tasks["t1"].desired == SHUTDOWN) is replaces
     if not replaces:
-        assert game.store.services["web"].update_status is None
+        assert harness.store.services["web"].update_status is None
 
 
 def test_a_task_that_never_runs_keeps_the_update_waiting_for_ever():
     """Pending is no failure."""
-    game = Rollout()
-    game.later(3600)
-    assert game.status[0] is UpdateState.UPDATING
-    assert len(game.made()) == 1
+    harness = Rollout()
+    harness.later(3600)
+    assert harness.status[0] is UpdateState.UPDATING
+    assert len(harness.made()) == 1
 
 
 def test_changed_placement_masks_changed_ports():
@@ -297,17 +297,17 @@ def test_changed_placement_masks_changed_ports():
     Source: swarmkit manager/orchestrator/task.go.
     """
     old = service(EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 80}]})
-    game = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
-    game.decide()
+    harness = Harness([node("a"), old, task("t1", old, slot=1, node="a")], ReplicatedOrchestrator)
+    harness.decide()
     new = service(
         version=7,
         TaskTemplate={"Placement": {"Constraints": ["node.role==worker"]}},
         EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 81}]},
     )
-    game.apply(Change(Action.UPDATE, new))
-    game.decide()
-    assert game.store.tasks["t1"].desired == RUNNING
-    assert game.store.tasks["t1"].endpoint_spec == old.spec.endpoint
+    harness.apply(Change(Action.UPDATE, new))
+    harness.decide()
+    assert harness.store.tasks["t1"].desired == RUNNING
+    assert harness.store.tasks["t1"].endpoint_spec == old.spec.endpoint
 
 
 @pytest.mark.parametrize(
@@ -317,11 +317,11 @@ def test_a_lower_limit_per_node_or_a_new_preference_evicts_no_task(placement: di
     """Three running tasks stay on the one node. Source: swarmkit manager/orchestrator/task.go."""
     old = service(replicas=3)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-    game = Harness([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
-    game.decide()
+    harness = Harness([node("a"), node("b"), old, *tasks], ReplicatedOrchestrator)
+    harness.decide()
     template = {"Placement": placement}
-    game.apply(Change(Action.UPDATE, service(replicas=3, version=7, TaskTemplate=template)))
-    assert game.decide() == []
+    harness.apply(Change(Action.UPDATE, service(replicas=3, version=7, TaskTemplate=template)))
+    assert harness.decide() == []
 
 
 def test_the_slots_are_updated_in_no_order():
@@ -330,11 +330,11 @@ def test_the_slots_are_updated_in_no_order():
     for seed in range(20):
         old, new = service(replicas=3), service(replicas=3, version=7, **NEW)
         tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-        game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator, seed)
-        game.decide()
-        game.apply(Change(Action.UPDATE, new))
-        game.decide()
-        firsts |= {t.slot for t in game.store.tasks.values() if t.spec.image == "nginx:2"}
+        harness = Harness([node("a"), old, *tasks], ReplicatedOrchestrator, seed)
+        harness.decide()
+        harness.apply(Change(Action.UPDATE, new))
+        harness.decide()
+        firsts |= {t.slot for t in harness.store.tasks.values() if t.spec.image == "nginx:2"}
     assert firsts == {1, 2, 3}
 
 
@@ -347,24 +347,24 @@ def test_an_update_that_scales_down_keeps_the_order_of_the_scale_down(seed: int)
     old, new = service(replicas=5), service(replicas=3, version=7, **NEW)
     places = {1: "a", 2: "a", 3: "a", 4: "b", 5: "c"}
     tasks = [task(f"t{n}", old, slot=n, node=where) for n, where in places.items()]
-    game = Harness([node("a"), node("b"), node("c"), old, *tasks], ReplicatedOrchestrator, seed)
-    game.decide()
-    game.apply(Change(Action.UPDATE, new))
-    game.decide()
-    assert {"t1", "t2", "t3", "t4", "t5"} & set(game.store.tasks) == {"t1", "t4", "t5"}
-    (first,) = [t for t in game.store.tasks.values() if t.spec.image == "nginx:2"]
+    harness = Harness([node("a"), node("b"), node("c"), old, *tasks], ReplicatedOrchestrator, seed)
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, new))
+    harness.decide()
+    assert {"t1", "t2", "t3", "t4", "t5"} & set(harness.store.tasks) == {"t1", "t4", "t5"}
+    (first,) = [t for t in harness.store.tasks.values() if t.spec.image == "nginx:2"]
     assert first.slot == 1
 
 
 def test_the_updater_waits_a_minute_for_an_old_task_to_stop():
     """Then the new one starts beside it."""
-    game = Rollout()
-    (new,) = game.made()
-    game.later(59.9)
-    assert game.store.tasks[new.id].desired == READY
-    game.later(0.2)
-    assert game.store.tasks[new.id].desired == RUNNING
-    assert next(t for t in game.store.tasks.values() if t.slot == new.slot).state == RUNNING
+    harness = Rollout()
+    (new,) = harness.made()
+    harness.later(59.9)
+    assert harness.store.tasks[new.id].desired == READY
+    harness.later(0.2)
+    assert harness.store.tasks[new.id].desired == RUNNING
+    assert next(t for t in harness.store.tasks.values() if t.slot == new.slot).state == RUNNING
 
 
 @pytest.mark.parametrize(
@@ -385,64 +385,66 @@ def test_an_automatic_rollback_uses_the_rollback_config_of_the_old_spec(
         **(all_at_once if place == "in the new spec" else {}),
     )
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2, 3)]
-    game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
-    game.decide()
-    game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
-    game.decide()
-    for t in [t for t in game.store.tasks.values() if t.spec.image == "nginx:2"]:
-        game.report(t.id, RUNNING)
-    game.decide()
-    failed = next(t for t in game.store.tasks.values() if t.spec.image == "nginx:2")
-    game.report(failed.id, FAILED)
-    game.decide()
-    assert game.store.services["web"].spec == old.spec
-    back = [t for t in game.tasks() if t.spec.image == "nginx" and t.id not in ("t1", "t2", "t3")]
+    harness = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
+    harness.decide()
+    for t in [t for t in harness.store.tasks.values() if t.spec.image == "nginx:2"]:
+        harness.report(t.id, RUNNING)
+    harness.decide()
+    failed = next(t for t in harness.store.tasks.values() if t.spec.image == "nginx:2")
+    harness.report(failed.id, FAILED)
+    harness.decide()
+    assert harness.store.services["web"].spec == old.spec
+    back = [
+        t for t in harness.tasks() if t.spec.image == "nginx" and t.id not in ("t1", "t2", "t3")
+    ]
     assert len(back) == made_at_once
 
 
 def test_a_drained_new_task_counts_as_a_failure():
     """Early termination, for whatever reason."""
-    game = Rollout(replicas=2)
-    (new,) = game.made()
-    game.obey()
-    game.apply(Change(Action.UPDATE, replace(game.store.tasks[new.id], node_id="b")))
-    game.apply(Change(Action.CREATE, node("b", availability="drain")))
-    game.decide()
-    assert game.store.tasks[new.id].desired == SHUTDOWN
-    game.report(new.id, SHUTDOWN)
+    harness = Rollout(replicas=2)
+    (new,) = harness.made()
+    harness.obey()
+    harness.apply(Change(Action.UPDATE, replace(harness.store.tasks[new.id], node_id="b")))
+    harness.apply(Change(Action.CREATE, node("b", availability="drain")))
+    harness.decide()
+    assert harness.store.tasks[new.id].desired == SHUTDOWN
+    harness.report(new.id, SHUTDOWN)
     for _ in range(4):
-        game.obey()
-    assert game.status is not None
-    assert game.status[0] is UpdateState.PAUSED
-    assert new.id in game.status[1]
+        harness.obey()
+    assert harness.status is not None
+    assert harness.status[0] is UpdateState.PAUSED
+    assert new.id in harness.status[1]
 
 
 def test_failures_in_the_last_slots_are_counted_after_their_delay():
     """Events queue up meanwhile, and are evaluated with the clock of that later time."""
-    game = Rollout(replicas=1, UpdateConfig={"Delay": 3 * 10**9})
-    (new,) = game.made()
-    game.obey()
-    game.report(new.id, FAILED)
-    game.later(2.9)
-    assert game.status == (UpdateState.UPDATING, "update in progress")
-    game.later(0.2)
-    assert game.status[0] is UpdateState.PAUSED
+    harness = Rollout(replicas=1, UpdateConfig={"Delay": 3 * 10**9})
+    (new,) = harness.made()
+    harness.obey()
+    harness.report(new.id, FAILED)
+    harness.later(2.9)
+    assert harness.status == (UpdateState.UPDATING, "update in progress")
+    harness.later(0.2)
+    assert harness.status[0] is UpdateState.PAUSED
 
 
 def test_a_rollback_replaces_a_failed_slot_without_the_restart_delay():
     """The restart supervisor was first, so its replacement has the new spec."""
-    game = Rollout(UpdateConfig={"FailureAction": "rollback"}, RollbackConfig={"Parallelism": 0})
-    (new,) = game.made()
-    game.obey()
-    game.report(new.id, FAILED)
-    game.decide()
-    replacement = next(t for t in game.made() if t.slot == new.slot and t.id != new.id)
+    harness = Rollout(UpdateConfig={"FailureAction": "rollback"}, RollbackConfig={"Parallelism": 0})
+    (new,) = harness.made()
+    harness.obey()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    replacement = next(t for t in harness.made() if t.slot == new.slot and t.id != new.id)
     assert replacement.spec_version == 7
-    assert game.store.tasks[replacement.id].desired == SHUTDOWN
-    back = next(t for t in game.tasks() if t.slot == new.slot)
-    game.report(replacement.id, SHUTDOWN)
-    game.decide()
-    assert (game.store.tasks[back.id].desired, back.spec.image) == (RUNNING, "nginx")
+    assert harness.store.tasks[replacement.id].desired == SHUTDOWN
+    back = next(t for t in harness.tasks() if t.slot == new.slot)
+    harness.report(replacement.id, SHUTDOWN)
+    harness.decide()
+    assert (harness.store.tasks[back.id].desired, back.spec.image) == (RUNNING, "nginx")
 
 
 def test_a_rollback_restores_the_replicas_too():
@@ -450,53 +452,55 @@ def test_a_rollback_restores_the_replicas_too():
     config = {"UpdateConfig": {"Parallelism": 1, "FailureAction": "rollback"}}
     old = service(replicas=2, **config)
     tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
-    game = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
-    game.decide()
+    harness = Harness([node("a"), old, *tasks], ReplicatedOrchestrator)
+    harness.decide()
     new = service(replicas=5, version=7, Labels={"k": "v"}, **config, **NEW)
-    game.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
-    game.decide()
-    made = [t for t in game.tasks() if t.spec.image == "nginx:2" and t.desired == READY]
-    game.report(made[0].id, FAILED)
-    game.decide()
-    assert game.store.services["web"].spec == old.spec
-    assert len({t.slot for t in game.tasks()}) == 2
+    harness.apply(Change(Action.UPDATE, replace(new, previous_spec=old.spec)))
+    harness.decide()
+    made = [t for t in harness.tasks() if t.spec.image == "nginx:2" and t.desired == READY]
+    harness.report(made[0].id, FAILED)
+    harness.decide()
+    assert harness.store.services["web"].spec == old.spec
+    assert len({t.slot for t in harness.tasks()}) == 2
 
 
 def test_without_a_previous_spec_an_automatic_rollback_does_not_happen():
     """The service stays `updating`, with nobody who updates it."""
-    game = Rollout(UpdateConfig={"FailureAction": "rollback"})
-    (new,) = game.made()
-    game.apply(Change(Action.UPDATE, replace(game.service, previous_spec=None)))
-    game.report(new.id, FAILED)
+    harness = Rollout(UpdateConfig={"FailureAction": "rollback"})
+    (new,) = harness.made()
+    harness.apply(Change(Action.UPDATE, replace(harness.service, previous_spec=None)))
+    harness.report(new.id, FAILED)
     for _ in range(5):
-        game.later(20)
-    assert game.status == (UpdateState.UPDATING, "update in progress")
-    assert {t.slot for t in game.made()} == {new.slot}
+        harness.later(20)
+    assert harness.status == (UpdateState.UPDATING, "update in progress")
+    assert {t.slot for t in harness.made()} == {new.slot}
 
 
 def test_start_first_and_continue_can_end_with_no_healthy_task():
     """The run after the completed one shuts the old task down, unasked."""
-    game = Rollout(replicas=1, UpdateConfig={"Order": "start-first", "FailureAction": "continue"})
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
-    assert game.store.tasks["t1"].desired == RUNNING
-    game.later(5.1)
-    assert game.status == (UpdateState.COMPLETED, "update completed")
-    assert game.store.tasks["t1"].desired == SHUTDOWN
-    (left,) = game.tasks()
+    harness = Rollout(
+        replicas=1, UpdateConfig={"Order": "start-first", "FailureAction": "continue"}
+    )
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    assert harness.store.tasks["t1"].desired == RUNNING
+    harness.later(5.1)
+    assert harness.status == (UpdateState.COMPLETED, "update completed")
+    assert harness.store.tasks["t1"].desired == SHUTDOWN
+    (left,) = harness.tasks()
     assert (left.spec.image, left.state) == ("nginx:2", TaskState.NEW)
 
 
 def test_start_first_and_pause_keeps_the_old_task_beside_the_failing_one():
-    game = Rollout(replicas=1, UpdateConfig={"Order": "start-first"})
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
-    game.later(60)
-    assert game.status[0] is UpdateState.PAUSED
-    assert game.store.tasks["t1"].desired == RUNNING
-    assert len(game.tasks()) == 2
+    harness = Rollout(replicas=1, UpdateConfig={"Order": "start-first"})
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    harness.later(60)
+    assert harness.status[0] is UpdateState.PAUSED
+    assert harness.store.tasks["t1"].desired == RUNNING
+    assert len(harness.tasks()) == 2
 
 
 def test_a_slot_that_another_component_replaced_is_left_alone():
@@ -504,17 +508,17 @@ def test_a_slot_that_another_component_replaced_is_left_alone():
 
     Source: swarmkit manager/orchestrator/restart/restart.go.
     """
-    game = Rollout()
-    other = next(t for t in game.tasks() if t.spec.image == "nginx")
-    game.report(other.id, FAILED)
-    game.decide()
+    harness = Rollout()
+    other = next(t for t in harness.tasks() if t.spec.image == "nginx")
+    harness.report(other.id, FAILED)
+    harness.decide()
     for _ in range(2):
-        game.obey()
-        game.later(0.1)
-    in_slot = [t for t in game.made() if t.slot == other.slot]
+        harness.obey()
+        harness.later(0.1)
+    in_slot = [t for t in harness.made() if t.slot == other.slot]
     assert [t.desired for t in in_slot] == [READY]
-    game.later(5)
-    assert [game.store.tasks[t.id].desired for t in in_slot] == [RUNNING]
+    harness.later(5)
+    assert [harness.store.tasks[t.id].desired for t in in_slot] == [RUNNING]
 
 
 def test_an_update_to_the_same_spec_clears_the_status_of_the_running_one():
@@ -522,23 +526,27 @@ def test_an_update_to_the_same_spec_clears_the_status_of_the_running_one():
 
     Source: swarmkit manager/controlapi/service.go.
     """
-    game = Rollout()
-    game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
-    game.decide()
+    harness = Rollout()
+    harness.apply(
+        Change(Action.UPDATE, replace(harness.service, spec_version=8, update_status=None))
+    )
+    harness.decide()
     for _ in range(5):
-        game.obey()
-        game.later(6)
-    assert {t.spec.image for t in game.tasks()} == {"nginx:2"}
-    assert game.service.update_status is None
+        harness.obey()
+        harness.later(6)
+    assert {t.spec.image for t in harness.tasks()} == {"nginx:2"}
+    assert harness.service.update_status is None
 
 
 def test_a_failure_after_such_an_update_is_not_reported_either():
     """It ends the run all the same."""
-    game = Rollout()
-    game.apply(Change(Action.UPDATE, replace(game.service, spec_version=8, update_status=None)))
-    (new,) = game.made()
-    game.report(new.id, FAILED)
-    game.decide()
-    game.later(30)
-    assert game.service.update_status is None
-    assert {t.slot for t in game.made()} == {new.slot}
+    harness = Rollout()
+    harness.apply(
+        Change(Action.UPDATE, replace(harness.service, spec_version=8, update_status=None))
+    )
+    (new,) = harness.made()
+    harness.report(new.id, FAILED)
+    harness.decide()
+    harness.later(30)
+    assert harness.service.update_status is None
+    assert {t.slot for t in harness.made()} == {new.slot}
