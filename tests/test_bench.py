@@ -1,4 +1,4 @@
-"""The scheduler's benchmark places every task, and not slowly; the kit itself starts quickly."""
+"""Speed: the scheduler's benchmark, the import of the package, one docker command."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from swarmlab.jupyter.magic import run_commands
 
 
 @pytest.mark.parametrize("constrained", [False, True])
-def test_every_task_of_a_shape_gets_a_node(constrained: bool):
+def test_the_benchmark_assigns_every_task(constrained: bool):
     figure = bench.measure(300, 2_000, constrained=constrained)
     assert figure.tasks_per_s > 0
     assert f"{figure.tasks:,} tasks" in figure.line(1e6)
 
 
-def test_the_rates_hold_at_a_third_of_their_target():
-    """Targets: heap rate / 14 and / 400 on a quiet machine; here others may be at work."""
+def test_the_scheduler_reaches_a_third_of_its_target_rates():
+    """Targets: heap rate / 14 and / 400 on an idle machine; this one may be busy."""
     heap_per_s = bench.heap_rate()
     many_tasks = max(bench.measure(1_000, 10_000).tasks_per_s for _ in range(3))
     many_nodes = max(bench.measure(100_000, 1_000).tasks_per_s for _ in range(2))
@@ -30,24 +30,24 @@ def test_the_rates_hold_at_a_third_of_their_target():
     assert many_nodes > heap_per_s / 400 / 3
 
 
-def test_the_kit_is_imported_in_less_than_0_4_s_over_bare_python():
-    """Heavy libraries are imported where they are used. Source: the design's table of speeds."""
+def test_the_package_is_imported_in_less_than_0_4_s_over_bare_python():
+    """Heavy libraries are imported where they are used."""
 
     def seconds(code: str) -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
-    bare, kit = (min(seconds(code) for _ in range(5)) for code in ("pass", "import swarmlab"))
-    assert kit - bare < 0.4
+    bare, package = (min(seconds(code) for _ in range(5)) for code in ("pass", "import swarmlab"))
+    assert package - bare < 0.4
 
 
-def test_docker_service_ls_begins_and_ends_within_30_ms():
+def test_docker_service_ls_takes_less_than_30_ms():
     cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
     cluster.client().services.create("nginx", name="web")
     took, out = [], io.StringIO()
     for _ in range(5):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         assert run_commands("docker service ls", out, out) == 0
-        took.append(time.perf_counter() - begun)
+        took.append(time.perf_counter() - start)
     assert min(took) < 0.03

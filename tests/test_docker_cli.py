@@ -1,4 +1,4 @@
-"""What our `docker` does without a stock one beside it: words, templates, flags, hints, magic."""
+"""The docker command line by itself: text, templates, flags, hints, progress, the magic."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError
 from swarmlab.jupyter import magic
 from swarmlab.jupyter.completion import complete
-from tests.test_docker_cli_world import SERVICES, answer
+from tests.scripted_engine import SERVICES, answer
 
 
 class Scripted(requests.adapters.HTTPAdapter):
-    """Answers the SDK from the scripted world, without a socket; None means nobody is there."""
+    """Answers the SDK from the scripted engine, without a socket; None: no engine is there."""
 
     def __init__(self, reply: Any = answer) -> None:
         super().__init__()
         self.reply = reply
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> Any:
         url = requests.utils.urlparse(request.url)
         path = url.path.split("/v1.50")[-1]
-        self.asked.append(f"{request.method} {path}")
+        self.requests.append(f"{request.method} {path}")
         if self.reply is None:
             raise requests.exceptions.ConnectionError
         query = dict(part.partition("=")[::2] for part in url.query.split("&"))
@@ -58,7 +58,7 @@ def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0, "Less than a second"),
         (59.9, "59 seconds"),
@@ -73,9 +73,9 @@ def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, 
         (86400 * 731, "2 years"),
     ],
 )
-def test_ages_are_those_of_go_units(seconds, words):
+def test_ages_are_formatted_as_go_units_does(seconds, text):
     """Source: docker/go-units duration.go, HumanDuration."""
-    assert units.human_duration(seconds) == words
+    assert units.human_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_a_printed_duration_reads_back_as_itself(microseconds):
     assert abs(units.parse_duration(units.go_duration(ns)) - ns) <= ns // 10**9
 
 
-@pytest.mark.parametrize("word", ["", "5", "x", "5y", "1h5", "1-s", "1..5s"])
-def test_what_is_no_duration_is_refused(word):
+@pytest.mark.parametrize("text", ["", "5", "x", "5y", "1h5", "1-s", "1..5s"])
+def test_an_invalid_duration_is_a_value_error_in_gos_words(text):
     with pytest.raises(ValueError, match=r"^time: "):
-        units.parse_duration(word)
+        units.parse_duration(text)
 
 
-def test_names_sort_as_people_count():
+def test_names_sort_in_natural_order():
     names = ["web10", "web2", "web", "web.1", "web2a", "Web"]
     assert sorted(names, key=units.natural_key) == ["Web", "web", "web2", "web2a", "web10", "web.1"]
 
@@ -107,7 +107,7 @@ DATA = {"A": {"B": 3}, "Tags": ["x", "y"], "Labels": {"b": "2", "a": "1"}, "On":
 
 
 @pytest.mark.parametrize(
-    ("source", "shown"),
+    ("source", "rendered"),
     [
         ("{{.A.B}} {{.On}} {{.No}} {{.Gone}}", "3 true <nil> <no value>"),
         ("{{json .}}", json.dumps(DATA, separators=(",", ":"))),
@@ -125,12 +125,12 @@ DATA = {"A": {"B": 3}, "Tags": ["x", "y"], "Labels": {"b": "2", "a": "1"}, "On":
         ("{{len .Tags}}{{eq .A.B 3}}", "2true"),
     ],
 )
-def test_templates_are_filled_in_as_go_does(source, shown):
-    if shown is None:
+def test_templates_render_as_in_go(source, rendered):
+    if rendered is None:
         with pytest.raises(TemplateError, match='function "printf" not defined'):
             Template(source)
     else:
-        assert Template(source).render(DATA) == shown
+        assert Template(source).render(DATA) == rendered
 
 
 @pytest.mark.parametrize(
@@ -147,20 +147,20 @@ def test_templates_are_filled_in_as_go_does(source, shown):
         ("{{.A ? 1}}", "unexpected"),
     ],
 )
-def test_what_is_not_known_of_templates_is_refused_by_name(source, fault):
-    with pytest.raises(TemplateError) as refused:
+def test_a_template_error_names_the_fault(source, fault):
+    with pytest.raises(TemplateError) as raised:
         Template(source)
-    assert fault in str(refused.value)
+    assert fault in str(raised.value)
 
 
-def test_a_column_that_a_list_does_not_have_is_named():
+def test_an_unknown_column_is_an_error_that_names_the_row_type():
     row = TableRow(ID="1")
     row.go_type = "*node.nodeContext"
     with pytest.raises(TemplateError, match=r"can't evaluate field X in type \*node.nodeContext"):
         Template("{{.X}}").render(row)
 
 
-def test_every_command_of_the_help_has_its_flags():
+def test_commands_flags_and_aliases_come_from_the_help_text():
     assert {"env", "mode", "replicas"} <= set(commands()["service create"].flags)
     assert commands()["service create"].flags["publish"].shorthand == "p"
     assert commands()["service list"] is commands()["service ls"]
@@ -184,31 +184,31 @@ def test_every_command_of_the_help_has_its_flags():
         ("service logs -n5 x", {"tail": "5"}, ["x"]),
     ],
 )
-def test_flags_are_cut_as_pflag_cuts_them(line, flags, words):
-    found = parse(*find(line.split()))
-    assert (dict(found.given), found.words) == (flags, words)
+def test_flags_are_parsed_as_pflag_does(line, flags, words):
+    arguments = parse(*find(line.split()))
+    assert (dict(arguments.given), arguments.words) == (flags, words)
 
 
-def test_a_refused_flag_ends_with_125_and_a_refused_count_with_1():
+def test_an_invalid_flag_exits_with_125_and_a_wrong_number_of_arguments_with_1():
     assert docker_run("service ls --x")[0] == 125
     assert docker_run("service ls x")[0] == 1
-    with pytest.raises(CliError) as refused:
+    with pytest.raises(CliError) as raised:
         parse(*find(["node", "ls", "-f"]))
-    assert refused.value.code == 125
+    assert raised.value.code == 125
 
 
-def test_progress_moves_a_bar_and_leaves_the_closing_lines():
-    """The scripted service runs already; its monitor period is over at once."""
-    seen: list[tuple[int, int, str]] = []
-    code, out, _ = docker_run("service update web", progress=lambda *one: seen.append(one))
-    assert (code, seen[-1]) == (0, (2, 2, "2 out of 2 tasks"))
+def test_progress_updates_a_bar_and_prints_the_last_lines():
+    """The scripted service already runs; its monitor period ends at once."""
+    updates: list[tuple[int, int, str]] = []
+    code, out, _ = docker_run("service update web", progress=lambda *update: updates.append(update))
+    assert (code, updates[-1]) == (0, (2, 2, "2 out of 2 tasks"))
     assert out.splitlines()[0] == "web"
     assert out.splitlines()[1].rstrip() == "overall progress: 2 out of 2 tasks"
     assert out.splitlines()[-1].rstrip() == "verify: Service web converged"
 
 
-def test_convergence_waits_on_the_clock_it_is_given():
-    """Five seconds of the default monitor pass without one of ours."""
+def test_convergence_waits_on_the_given_clock():
+    """The five seconds of the default monitor take no wall time."""
     now, slept = [0.0], []
 
     def slowly(method: str, path: str, query: Any) -> Any:
@@ -228,7 +228,7 @@ def test_convergence_waits_on_the_clock_it_is_given():
     assert set(slept) == {0.2}
 
 
-def test_interrupting_leaves_the_operation_to_the_background():
+def test_an_interrupt_leaves_the_operation_running_in_the_background():
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
@@ -244,13 +244,13 @@ def test_interrupting_leaves_the_operation_to_the_background():
     ]
 
 
-def test_nobody_there_is_one_line():
+def test_an_unreachable_engine_is_an_error_of_one_line():
     code, out, err = docker_run("service ls", reply=None)
     fault = "Cannot connect to the Docker daemon at tcp://m1:2375. Is the docker daemon running?\n"
     assert (code, out, err) == (1, "", fault)
 
 
-def test_a_command_that_docker_has_and_the_kit_has_not_says_so():
+def test_a_docker_command_that_the_kit_lacks_is_an_error_that_says_so():
     code, _, err = docker_run("build .")
     assert (code, err) == (
         1,
@@ -258,22 +258,22 @@ def test_a_command_that_docker_has_and_the_kit_has_not_says_so():
     )
 
 
-def test_every_command_that_help_tells_of_does_something():
+def test_every_command_of_the_help_has_a_handler():
     for command in commands().values():
         assert command.is_group or callable(HANDLERS[command.path])
 
 
-def test_an_update_posts_back_what_it_does_not_know():
-    written: list[Any] = []
+def test_an_update_keeps_fields_that_the_client_does_not_know():
+    requests_sent: list[Any] = []
     service = json.loads(json.dumps(SERVICES[0]))
     service["Spec"]["TaskTemplate"]["Strange"] = {"kept": [1]}
 
     def strange(method: str, path: str, query: Any) -> Any:
-        written.append((method, path))
+        requests_sent.append((method, path))
         return answer(method, path, query) if method == "POST" else (200, service)
 
     assert docker_run("service update -d --force web", reply=strange)[0] == 0
-    assert written[-1] == ("POST", f"/services/{service['ID']}/update")
+    assert requests_sent[-1] == ("POST", f"/services/{service['ID']}/update")
 
 
 HINTS = {
@@ -295,14 +295,14 @@ HINTS = {
 
 
 @pytest.mark.parametrize("line", HINTS)
-def test_slips_of_the_talk_get_a_hint(line):
-    fault, taught = HINTS[line]
+def test_mistakes_on_the_talks_slides_get_a_hint(line):
+    fault, part = HINTS[line]
     hint = hint_for(line.split(), fault, b"")
-    assert taught in hint
-    assert bool(hint) == bool(taught)
+    assert part in hint
+    assert bool(hint) == bool(part)
 
 
-def test_the_newline_of_echo_is_pointed_out_and_that_of_printf_is_not_there():
+def test_a_hint_points_out_the_newline_of_echo():
     words = ["secret", "create", "senha-db", "-"]
     assert "6 bytes" in hint_for(words, "", b"senha\n")
     assert hint_for(words, "", b"senha") == ""
@@ -339,7 +339,7 @@ def shell(line: str) -> tuple[int, str, str]:
     return magic.run_commands(line, out, err), out.getvalue(), err.getvalue()
 
 
-def test_a_cell_has_lines_comments_continuations_pipes_and_substitutions(cluster):
+def test_a_cell_may_have_comments_continuations_pipes_and_substitutions(cluster):
     code, out, err = shell(
         """# first the service
 docker service create -d \\
@@ -355,7 +355,7 @@ service rm $(docker service ls -q --filter name=web)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("ls | docker secret create x -", "only echo, printf and cat"),
         ("-H m9 node ls", "there is no node m9; there are m1, m2"),
@@ -363,23 +363,23 @@ service rm $(docker service ls -q --filter name=web)
         ("cat /nowhere | docker secret create x -", "No such file"),
     ],
 )
-def test_what_the_magic_cannot_read_is_one_line(cluster, line, said):
+def test_a_line_that_the_magic_cannot_parse_is_an_error_of_one_line(cluster, line, message):
     code, out, err = shell(line)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert said in err
+    assert message in err
 
 
-def test_a_node_that_is_down_is_said_with_those_that_are_up(cluster, monkeypatch):
+def test_the_error_of_a_node_that_is_down_names_those_that_are_up(cluster, monkeypatch):
     monkeypatch.setattr(OneNode, "down", True)
     code, _, err = shell("node ls")
     assert code == 1
     assert err.splitlines()[0].startswith("Cannot connect to the Docker daemon at tcp://m1:2375.")
     assert err.splitlines()[1] == "hint: that node is down; up are m2: `%docker -H m2 …`"
-    assert shell("-H m2")[0] == 0  # from here on m2 is asked
+    assert shell("-H m2")[0] == 0  # the default node from now on
     assert shell("node ls -q")[0] == 0
 
 
-def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
+def test_without_a_cluster_the_error_says_how_to_make_one(monkeypatch):
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(current, "_current", None)
     code, _, err = shell("node ls")
@@ -387,7 +387,7 @@ def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"),
+    ("typed", "completions"),
     [
         ("serv", ["service"]),
         ("docker service up", ["update"]),
@@ -398,5 +398,5 @@ def test_without_a_cluster_the_magic_says_how_to_get_one(monkeypatch):
         ("-H m2 node p", ["promote", "ps"]),
     ],
 )
-def test_commands_flags_and_live_names_are_completed(cluster, typed, offered):
-    assert complete(typed) == offered
+def test_commands_flags_and_object_names_are_completed(cluster, typed, completions):
+    assert complete(typed) == completions

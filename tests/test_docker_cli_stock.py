@@ -1,8 +1,8 @@
-"""Our `docker` prints, asks and refuses what the stock command line does, line by line.
+"""Our `docker` behaves as the stock command line does: output, requests and errors.
 
-Each line is run by both. On the scripted engine every write request is compared as well; on a
-two equal simulated clusters each plays a long list of lines on its own; where root may start one,
-a story is played twice on a real engine, with `@` in names being `s` for stock and `o` for ours.
+Both run each line. On the scripted engine every write request is compared as well; two equal
+simulated clusters run a long list of lines, one each; where root may start a real engine, both run
+the same lines on it, with `@` in names standing for `s` (stock) and `o` (ours).
 
 To record stock_help.txt again: `docker COMMAND --help` of every command in it, in its order, with
 an engine that answers `HEAD /_ping` with `Api-Version: 1.50` and `Ostype: linux`.
@@ -34,8 +34,8 @@ import pytest
 from swarmlab.cli.ctl import ask
 from swarmlab.docker_cli import run
 from swarmlab.docker_cli.flags import commands
+from tests.scripted_engine import EQUAL, EXCEPTIONS, REAL_ENGINE, SCRIPTED, SET_UP, answer
 from tests.served import Served
-from tests.test_docker_cli_world import EQUAL, EXCEPTIONS, SCRIPTED, SET_UP, STORY, answer
 
 pytestmark = pytest.mark.oracle
 
@@ -46,7 +46,7 @@ UNORDERED = {"Env", "Ports", "Secrets", "Configs", "GenericResources"}
 
 
 class ScriptedEngine(socketserver.ThreadingUnixStreamServer):
-    """Answers from `docker_cli_world` and keeps what was written to it."""
+    """Answers from `scripted_engine.answer` and keeps the write requests."""
 
     daemon_threads = True
 
@@ -117,22 +117,22 @@ def ours(path: Path, words: list[str], stdin: bytes = b"") -> Result:
     return code, out.getvalue(), err.getvalue()
 
 
-def settled(value: Any, name: str = "") -> Any:
-    """`value` with the lists in order that the stock command line writes in any order."""
+def with_sorted_lists(value: Any, name: str = "") -> Any:
+    """`value` with those lists sorted that the stock command line writes in any order."""
     if isinstance(value, dict):
-        return {key: settled(one, key) for key, one in value.items()}
+        return {key: with_sorted_lists(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [settled(one) for one in value]
+        items = [with_sorted_lists(item) for item in value]
         unordered = name in UNORDERED
         return sorted(items, key=by_text) if unordered else items
     return value
 
 
-TRIES = 3  # between the two an age may turn from 3 to 4 seconds; a true difference stays
+TRIES = 3  # an age may change between the two runs; a real difference stays
 
 
 @pytest.mark.parametrize("line", SCRIPTED)
-def test_on_the_scripted_engine_both_print_and_write_the_same(scripted, line):
+def test_on_the_scripted_engine_output_and_requests_are_equal(scripted, line):
     path, engine = scripted
     words = shlex.split(line)
     for _ in range(TRIES):
@@ -140,7 +140,7 @@ def test_on_the_scripted_engine_both_print_and_write_the_same(scripted, line):
         for command_line in (stock, ours):
             engine.written.clear()
             results.append(in_order(line, command_line(path, words, b"senha\n")))
-            written.append(sorted(map(settled, engine.written), key=by_text))
+            written.append(sorted(map(with_sorted_lists, engine.written), key=by_text))
         if results[1] == results[0]:
             break
     assert results[1] == results[0]
@@ -152,7 +152,7 @@ def by_text(value: Any) -> str:
 
 
 def in_order(line: str, result: Result) -> Result:
-    """What `stack deploy` and `rm` say, sorted: the stock command line has no order of its own."""
+    """The output of `stack deploy` and `stack rm` sorted: the stock order is random."""
     code, out, err = result
     if not line.startswith(("stack deploy", "stack rm")):
         return result
@@ -163,16 +163,16 @@ def in_order(line: str, result: Result) -> Result:
 SNIPPETS = (Path(__file__).parent / "stacks" / "snippets.txt").read_text().split("\n---\n")
 
 
-def test_compose_files_are_read_and_refused_alike(tmp_path):
-    """What YAML itself refuses is told in Python's words, with the line."""
-    nobody, differing = tmp_path / "no.sock", []
+def test_compose_files_give_equal_output_or_errors(tmp_path):
+    """Syntax errors of YAML are in PyYAML's words; only their line is compared."""
+    no_socket, differing = tmp_path / "no.sock", []
     for text in SNIPPETS:
         words = ["stack", "config", "-c", "-"]
-        said = (one(nobody, words, text.encode()) for one in (stock, offline))
-        stocks, mine = ((code, out, same(err, "s")) for code, out, err in said)
-        syntax = stocks[2].startswith("yaml: line") and mine[2].startswith("yaml: line")
-        if stocks != mine and not syntax:
-            differing.append(f"{text}\n  stock: {stocks}\n  ours:  {mine}")
+        results = (run_it(no_socket, words, text.encode()) for run_it in (stock, offline))
+        expected, actual = ((code, out, masked(err, "s")) for code, out, err in results)
+        syntax = expected[2].startswith("yaml: line") and actual[2].startswith("yaml: line")
+        if expected != actual and not syntax:
+            differing.append(f"{text}\n  stock: {expected}\n  ours:  {actual}")
     assert len(SNIPPETS) > 100
     assert not differing, "\n".join(differing)
 
@@ -185,13 +185,13 @@ def offline(path: Path, words: list[str], stdin: bytes = b"") -> Result:
 
 @pytest.fixture(autouse=True)
 def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are named from here, and what they ask of the environment is known."""
+    """Relative paths start here, and the variable of the Compose files is set."""
     monkeypatch.chdir(Path(__file__).parents[1])
     monkeypatch.setenv("Y", "yy")
 
 
-# What may differ between two plays of one story, and what stands for it.
-SAME = (
+# Pattern of what may differ between two runs -> its placeholder.
+MASKS = (
     (r"\b[a-z0-9]{25}\b", "<ID>"),
     (r"\b[0-9a-f]{64}\b", "<SHA>"),
     (r"\b[a-z0-9]{12}\b", "<SHORT>"),
@@ -201,35 +201,34 @@ SAME = (
     (r"(?:Less than a|About a|\d+) (?:second|minute)s?", "<AGE>"),
     (r"\d{4}-\d\d-\d\d[T ][\d:.]+", "<TIME>"),
     (r"-----BEGIN CERT[^#]*?CERTIFICATE-----", "<CERT>"),
-    # What a service went through on the way hangs on the moments of asking; the scripted engine
-    # holds these lines to the letter.
+    # Progress lines depend on when the engine is polled; the scripted engine compares them exactly.
     (r"(?m)^(?:\S+ progress|active tasks|verify|\d+/\d+|<SHORT>): .*\n", ""),
     (r"(?m)^  rotated .*\n|^desired root .*\n", ""),
     (r"(?m)^(.*)\n(?:\1\n)+", r"\1\n"),
 )
 
 
-def same(text: str, side: str) -> str:
-    for pattern, stand_in in SAME:
-        text = re.sub(pattern, stand_in, text)
+def masked(text: str, side: str) -> str:
+    for pattern, placeholder in MASKS:
+        text = re.sub(pattern, placeholder, text)
     return re.sub(r" +", " ", re.sub(rf"-{side}\b", "-@", text))
 
 
-def play(path: Path, lines: list[str]) -> list[str]:
-    """What differs, line by line, when a story is played by both on one engine."""
+def differences(path: Path, lines: list[str]) -> list[str]:
+    """The lines whose results differ when both run them on one engine."""
     differing = []
     for line in lines:
         results = []
         for side, command_line in (("s", stock), ("o", ours)):
             code, out, err = command_line(path, shlex.split(line.replace("@", side)), b"senha\n")
-            results.append((code, same(out, side), same(err, side)))
+            results.append((code, masked(out, side), masked(err, side)))
         if results[0] != results[1]:
             differing.append(f"{line}\n  stock: {results[0]}\n  ours:  {results[1]}")
     return differing
 
 
 # -- equal simulated clusters ---------------------------------------------------------------------
-SOURCE = "\0" * 1024  # an image whose files nobody looks at
+SOURCE = "\0" * 1024  # the files of an image, which are ignored
 
 
 class Side:
@@ -252,31 +251,31 @@ class Side:
     def run(self, line: str) -> tuple[int, str, str]:
         result = self.command_line(self.path, shlex.split(line), b"senha\n")
         code, out, err = in_order(line, result)
-        if made := re.match(r"service create --name (n\d+)", line):
-            stock(self.path, ["service", "rm", made[1]])
+        if created := re.match(r"service create --name (n\d+)", line):
+            stock(self.path, ["service", "rm", created[1]])
         self.wait()
-        return code, same(out, "s"), same(err, "s")
+        return code, masked(out, "s"), masked(err, "s")
 
     def wait(self) -> None:
-        """Until what was begun has settled: both clusters are alike again."""
+        """Let both clusters settle, so that they are in equal states again."""
         ask(self.served.folder, ["run", "12s"])
 
 
-def test_on_equal_simulated_clusters_both_tell_the_same(tmp_path):
-    """More than 300 lines, 120 of them wrong; what may differ stands in EXCEPTIONS with its why."""
+def test_on_equal_simulated_clusters_output_is_equal(tmp_path):
+    """More than 300 lines, 120 of them errors; EXCEPTIONS lists what may differ, and why."""
     options = ("--managers", "1", "--workers", "1", "--speed", "20", "--seed", "7")
-    differing, refused = {}, 0
+    differing, failed = {}, 0
     with Served(tmp_path / "s", *options) as first, Served(tmp_path / "o", *options) as second:
         sides = Side(first, stock), Side(second, ours)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(Side.set_up, sides))
             for line in EQUAL:
                 results = list(pool.map(Side.run, sides, (line, line)))
-                refused += results[0][0] != 0
+                failed += results[0][0] != 0
                 if results[0] != results[1]:
                     differing[line] = f"{line}\n  stock: {results[0]}\n  ours:  {results[1]}"
     assert len(EQUAL) >= 300
-    assert refused >= 120
+    assert failed >= 120
     unexpected = [text for line, text in differing.items() if line not in EXCEPTIONS]
     assert not unexpected, "\n".join(unexpected)
     assert [line for line in EXCEPTIONS if line not in differing] == []
@@ -301,7 +300,7 @@ def test_the_lines_use_every_command_and_every_flag_of_services():
 
 @pytest.mark.by_hand
 @pytest.mark.filterwarnings("ignore")  # the oracle's starter leaves logs open
-def test_on_a_real_engine_both_tell_one_story():
+def test_on_a_real_engine_output_is_equal():
     if os.geteuid() != 0 or not shutil.which("dockerd") or "DOCKER_CLI_REAL" not in os.environ:
         pytest.skip("needs root, dockerd and DOCKER_CLI_REAL=1 to start a real engine")
     # RealCluster's names are the machine's: starting a second one would take the first one down.
@@ -313,7 +312,7 @@ def test_on_a_real_engine_both_tell_one_story():
     cluster = RealCluster(["m1", "w1"]).up()
     try:
         cluster.swarm(["m1"], ["w1"])
-        differing = play(cluster.sock("m1"), STORY)
+        differing = differences(cluster.sock("m1"), REAL_ENGINE)
     finally:
         cluster.down()
     assert not differing, "\n".join(differing)

@@ -1,4 +1,4 @@
-"""Claims about the pages that are read without a kernel: they are whole, and fetch nothing."""
+"""Web pages of notebooks: they need no kernel and load nothing from the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pages(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_page_shows_what_widgets_show_and_no_widget(pages):
+def test_a_page_shows_the_static_form_of_widgets(pages):
     page = pages["00_start_here.html"]
     assert "manager status".upper() in page  # the board, as a table
     assert "<summary>Answer</summary>" in page  # a bet, with its answer folded
@@ -27,13 +27,13 @@ def test_a_page_shows_what_widgets_show_and_no_widget(pages):
     assert "widget-view" not in page
 
 
-def test_a_page_fetches_nothing(pages):
+def test_a_page_loads_nothing_from_the_network(pages):
     for page in pages.values():
-        fetched = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](https?:[^\"']+)", page)
-        assert fetched == []
+        urls = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](https?:[^\"']+)", page)
+        assert urls == []
 
 
-def test_the_index_names_each_page_with_its_promise(pages):
+def test_the_index_links_each_page_with_its_first_sentence(pages):
     assert 'href="00_start_here.html"' in pages["index.html"]
     assert "Start here" in pages["index.html"]
     assert "watch the swarm repair itself" in pages["index.html"]

@@ -1,4 +1,4 @@
-"""Claims about `swarmlab serve` and `swarmlab ctl`, as processes of their own."""
+"""`swarmlab serve` and `swarmlab ctl`, run as processes."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def ctl(served: Served, *words: str) -> str:
 def until(condition: Callable[[], object], limit_s: float = 20.0) -> None:
     end = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < end, "it did not come to pass in time"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.05)
 
 
 def answers(served: Served, name: str) -> bool:
-    """Whether a node's socket takes connections."""
+    """Whether a node's socket accepts connections."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(served.folder / name / "docker.sock")) == 0
 
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Three managers and two workers; ten virtual seconds pass in one of ours."""
+    """Three managers and two workers, at ten virtual seconds a second."""
     with Served(tmp_path_factory.mktemp("swarm"), "--speed", "10") as served:
         yield served
 
 
 @pytest.fixture
-def whole(swarm: Served) -> Iterator[Served]:
+def healthy(swarm: Served) -> Iterator[Served]:
     """The swarm with every node up, before and after the test."""
     yield swarm
     ctl(swarm, "heal")
@@ -80,24 +80,24 @@ def test_services_start_in_paced_time(swarm):
     client.close()
 
 
-def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(whole):
-    assert ctl(whole, "crash", "w1") == "crashed: w1"
-    until(lambda: not answers(whole, "w1"))
-    assert re.search(r"w1 +10\.77\.0\.5 +down", ctl(whole, "status"))
-    assert answers(whole, "m1")
-    ctl(whole, "start", "w1")
-    until(lambda: answers(whole, "w1"))
+def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(healthy):
+    assert ctl(healthy, "crash", "w1") == "crashed: w1"
+    until(lambda: not answers(healthy, "w1"))
+    assert re.search(r"w1 +10\.77\.0\.5 +down", ctl(healthy, "status"))
+    assert answers(healthy, "m1")
+    ctl(healthy, "start", "w1")
+    until(lambda: answers(healthy, "w1"))
 
 
-def test_writes_fail_without_a_quorum_and_succeed_after_healing(whole):
-    ctl(whole, "partition", "m1", "m2,m3,w1,w2")
-    ctl(whole, "run", "30s")
-    client, other = client_of(whole, "m1"), client_of(whole, "m2")
+def test_writes_fail_without_a_quorum_and_succeed_after_healing(healthy):
+    ctl(healthy, "partition", "m1", "m2,m3,w1,w2")
+    ctl(healthy, "run", "30s")
+    client, other = client_of(healthy, "m1"), client_of(healthy, "m2")
     with pytest.raises(docker.errors.APIError, match="does not have a leader"):
         client.services.list()
     other.services.create("nginx", name="elsewhere").remove()
-    ctl(whole, "heal")
-    ctl(whole, "run", "30s")
+    ctl(healthy, "heal")
+    ctl(healthy, "run", "30s")
     assert client.services.list() == []
     client.close()
     other.close()
@@ -132,9 +132,9 @@ def test_run_advances_virtual_time_at_once_and_speed_sets_its_pace(swarm):
     ],
 )
 def test_ctl_refuses_invalid_commands_and_changes_nothing(swarm, words, text):
-    refused = swarmlab("ctl", "--dir", swarm.folder, *words)
-    assert refused.returncode == 1
-    assert text in refused.stderr
+    result = swarmlab("ctl", "--dir", swarm.folder, *words)
+    assert result.returncode == 1
+    assert text in result.stderr
     assert "down" not in ctl(swarm, "status")
 
 
@@ -151,9 +151,9 @@ def test_invalid_lines_on_the_control_socket_get_an_error_and_the_server_keeps_w
 
 
 def test_a_folder_in_use_is_refused_and_its_server_keeps_running(swarm):
-    refused = swarmlab("serve", "--dir", swarm.folder)
-    assert refused.returncode == 1
-    assert f"{swarm.folder} is in use by another server" in refused.stderr
+    result = swarmlab("serve", "--dir", swarm.folder)
+    assert result.returncode == 1
+    assert f"{swarm.folder} is in use by another server" in result.stderr
     assert answers(swarm, "m1")
 
 
@@ -189,16 +189,16 @@ def test_sockets_of_a_killed_server_are_replaced(tmp_path):
     ],
 )
 def test_serve_explains_why_it_cannot_start(tmp_path, words, text):
-    refused = swarmlab("serve", "--dir", tmp_path / "lab", *words)
-    assert refused.returncode == 1
-    assert text in refused.stderr
-    assert "Traceback" not in refused.stderr
+    result = swarmlab("serve", "--dir", tmp_path / "lab", *words)
+    assert result.returncode == 1
+    assert text in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("folder", ["x" * 100, "a_file/below"])
-def test_a_folder_that_cannot_hold_sockets_is_refused(tmp_path: Path, folder):
+def test_a_folder_that_cannot_hold_sockets_is_an_error(tmp_path: Path, folder):
     (tmp_path / "a_file").touch()
-    refused = swarmlab("serve", "--engines", "e1", "--dir", tmp_path / folder)
-    assert refused.returncode == 1
-    assert "choose a" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    result = swarmlab("serve", "--engines", "e1", "--dir", tmp_path / folder)
+    assert result.returncode == 1
+    assert "choose a" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""Every word that people read can be another language's: the template is whole, and is used."""
+"""Every text that users read can be translated: it is extracted, and looked up where shown."""
 
 from __future__ import annotations
 
@@ -69,34 +69,34 @@ def test_every_message_that_babel_extracts_is_in_the_template():
     assert extracted <= set(messages(template()))
 
 
-def test_messages_are_found_in_python_and_in_yaml():
-    said = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)\nLabError("{i}", i="no")'
-    assert sorted(python_messages(said)) == ["a b", "c", "d", "{i}"]
-    asked = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
-    assert sorted(yaml_messages(asked)) == ["e", "f", "g", "h"]
+def test_messages_are_extracted_from_python_and_yaml():
+    source = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)\nLabError("{i}", i="no")'
+    assert sorted(python_messages(source)) == ["a b", "c", "d", "{i}"]
+    data = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
+    assert sorted(yaml_messages(data)) == ["e", "f", "g", "h"]
 
 
 def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
     assert strings._("") == ""
 
 
-def put_together(text: str) -> Iterator[str]:
-    """Refusals with words in an f-string, which no catalogue can have."""
+def composed_texts(text: str) -> Iterator[str]:
+    """Error texts with words in an f-string, which no catalogue can contain."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYWORDS and node.args:
             pieces = node.args[0].values if isinstance(node.args[0], ast.JoinedStr) else ()
-            words = [str(one.value) for one in pieces if isinstance(one, ast.Constant)]
+            words = [str(piece.value) for piece in pieces if isinstance(piece, ast.Constant)]
             yield from (word for word in words if re.search("[a-z]{2}", word))
 
 
-def test_no_refusal_is_put_together():
-    assert [*put_together('LabError(f"{a}: no")\nLabError(f"{a}: {b}")')] == [": no"]
+def test_no_error_text_is_composed():
+    assert [*composed_texts('LabError(f"{a}: no")\nLabError(f"{a}: {b}")')] == [": no"]
     for path in sorted(PACKAGE.rglob("*.py")):
-        assert [*put_together(path.read_text("utf-8"))] == [], path
+        assert [*composed_texts(path.read_text("utf-8"))] == [], path
 
 
-def looked_up_at_import(text: str) -> Iterator[int]:
-    """Lines where `_` is called, but in no function: too early for `strings.use`."""
+def translated_at_import(text: str) -> Iterator[int]:
+    """Lines that call `_` outside a function: at import, before `strings.use`."""
     waiting: list[ast.AST] = [ast.parse(text)]
     for node in waiting:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
@@ -105,14 +105,14 @@ def looked_up_at_import(text: str) -> Iterator[int]:
             waiting += ast.iter_child_nodes(node)
 
 
-def test_no_word_is_looked_up_when_a_module_is_imported():
-    assert [*looked_up_at_import('A = _("a")\nclass B:\n    c = [_("d")]\n')] == [1, 3]
-    assert [*looked_up_at_import('def f():\n    return _("a")\n')] == []
+def test_no_text_is_translated_when_a_module_is_imported():
+    assert [*translated_at_import('A = _("a")\nclass B:\n    c = [_("d")]\n')] == [1, 3]
+    assert [*translated_at_import('def f():\n    return _("a")\n')] == []
     for path in sorted(PACKAGE.rglob("*.py")):
-        assert [*looked_up_at_import(path.read_text("utf-8"))] == [], path
+        assert [*translated_at_import(path.read_text("utf-8"))] == [], path
 
 
-def test_javascript_has_no_words_of_its_own():
+def test_javascript_contains_no_texts():
     for path in sorted((PACKAGE / "views" / "static").glob("*.js")):
         code = re.sub(r"//.*|\$\{[^}]*\}", "", path.read_text("utf-8"))
         literals = re.findall(r'"[^"\n]*"|`[^`]*`', code)
@@ -123,7 +123,7 @@ def test_javascript_has_no_words_of_its_own():
 # -- a made-up language ----------------------------------------------------------------------------
 OPEN, SHUT = "⟦", "⟧"
 INNERMOST = re.compile(f"{OPEN}[^{OPEN}{SHUT}]*{SHUT}")
-# Docker's own words: states, roles, flags, paths; commands; and what an engine answers.
+# Docker's own words: states, roles, flags, paths, commands; and answers of an engine.
 DOCKERS = {
     *("manager", "worker", "ready", "down", "active", "drain", "pause", "reachable"),
     *("unreachable", "unknown"),
@@ -135,12 +135,12 @@ DOCKERS_SENTENCES = re.compile(
     r"`[^`]*`|rpc error: [^\n]*|no suitable node \([^)]*\)|task: non-zero exit \(\d+\)"
     r"|update in progress|update paused due to failure or early termination of task \w+"
 )
-OURS = {"web", "senha", "db", "GiB", "MiB", "ms", "CA"}  # names that the tests give; units; a mark
+OURS = {"web", "senha", "db", "GiB", "MiB", "ms", "CA"}  # names made up in tests; units
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of catalogues with one language, where each message stands in brackets."""
+    """A folder of catalogues with one language, in which each message is in brackets."""
     made = Catalog()
     for message in template():
         if message.id:
@@ -155,14 +155,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def marked_language(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That language is spoken from now on."""
+    """Use that language."""
     monkeypatch.setattr(strings, "FOLDER", folder)
-    monkeypatch.setattr(strings, "_catalogue", strings._catalogue)  # to be put back
+    monkeypatch.setattr(strings, "_catalogue", strings._catalogue)  # restored afterwards
     strings.use("xx")
 
 
 def unmarked(text: str) -> set[str]:
-    """The English words in it that come from no catalogue."""
+    """The English words of a text that come from no catalogue."""
     while INNERMOST.search(text):
         text = INNERMOST.sub(" ", text)
     words = re.findall(r"(?<!\w)[A-Za-z]{2,}(?!\w)", DOCKERS_SENTENCES.sub(" ", text))
@@ -170,20 +170,20 @@ def unmarked(text: str) -> set[str]:
 
 
 def page(shown: Any) -> str:
-    """All its forms: as text, as HTML without its tags, and the words in its figure."""
+    """All forms of a view: text, HTML without tags, and the texts of its figure."""
     figure = shown.figure().findobj(Text) if hasattr(shown, "figure") else []
     drawn = "\n".join(text.get_text() for text in figure)
     return f"{shown!r}\n{plain(shown._repr_html_())}\n{drawn}"
 
 
 def plain(html: str) -> str:
-    """Without tags, but with what stands in the place of pictures; without commands."""
+    """HTML without tags and commands, with the alternative texts of pictures."""
     html = re.sub(r"alt='([^']*)'", r">\1<", html)
     return unescape(re.sub(r"<code>.*?</code>|<[^>]*>", " ", html))
 
 
-def served(cluster: Any) -> Any:
-    """Four replicas of web in two zones, and one that no node may take."""
+def with_services(cluster: Any) -> Any:
+    """Run four replicas of web in two zones, and a service that no node can run."""
     for line in (
         "node update --label-add az=a m1",
         "node update --label-add az=b w1",
@@ -197,10 +197,10 @@ def served(cluster: Any) -> Any:
 
 # -- every view, in that language ------------------------------------------------------------------
 def the_board(cluster: Any) -> Iterator[str]:
-    """Its words, its page, and all that it syncs, while much happens."""
+    """The board's text, page and traits while the cluster changes."""
     board = board_of(cluster)
     yield from shown_by(board)
-    served(cluster)
+    with_services(cluster)
     board.refresh()
     yield from shown_by(board)
     for verb, node in (("drain", "w2"), ("pause", "w1"), ("active", "w2"), ("start", "w1")):
@@ -291,7 +291,7 @@ def the_election(cluster: Any) -> Iterator[str]:
 
 
 def the_rollout(cluster: Any) -> Iterator[str]:
-    served(cluster).traffic("web")
+    with_services(cluster).traffic("web")
     run_commands("service update -q -d --args 'sh -c false' web", io.StringIO(), io.StringIO())
     seen = follow(cluster, "web")
     assert seen.phases
@@ -312,14 +312,14 @@ def the_secret(cluster: Any) -> Iterator[str]:
 
 
 def both_reasons(cluster: Any) -> Iterator[str]:
-    served(cluster)
+    with_services(cluster)
     waiting = why(cluster, "db.1")
     yield from (page(why(cluster, "web.1")), page(waiting))
     yield page(spread(cluster, "web", "az"))
 
 
 def the_exercise(_cluster: Any) -> Iterator[str]:
-    """What each of its buttons says; commands stand in backticks."""
+    """The texts of its buttons; commands are in backticks."""
     task = exercise("survive_two_failures", make=swarmlab.simulate)
     yield page(task)
     yield plain(task._status.value)
@@ -336,7 +336,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
 
 
 def the_time_line(cluster: Any) -> Iterator[str]:
-    line = timeline(served(cluster))
+    line = timeline(with_services(cluster))
     for _step in range(3):
         yield line.back().text
     line.fork()
@@ -349,8 +349,8 @@ def the_time_line(cluster: Any) -> Iterator[str]:
     line.close()
 
 
-def the_refusals(cluster: Any) -> Iterator[str]:
-    """What is asked for in vain, each with what would be right."""
+def the_errors(cluster: Any) -> Iterator[str]:
+    """Errors, each with the valid choices."""
     acts: list[Callable[[], Any]] = [
         lambda: cluster.crash("web"),
         lambda: cluster.partition(["web"]),
@@ -369,9 +369,9 @@ def the_refusals(cluster: Any) -> Iterator[str]:
         lambda: exercise("web", make=swarmlab.simulate),
     ]
     for act in acts:
-        with pytest.raises(swarmlab.LabError) as refused:
+        with pytest.raises(swarmlab.LabError) as raised:
             act()
-        yield re.sub(r"(?<=: )there are.*|'[^']*'|/\S*", "", str(refused.value))
+        yield re.sub(r"(?<=: )there are.*|'[^']*'|/\S*", "", str(raised.value))
 
 
 VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
@@ -383,11 +383,11 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "rollout": the_rollout,
     "secret": the_secret,
     "why here": both_reasons,
-    "refusals": the_refusals,
+    "errors": the_errors,
     "time line": the_time_line,
     "quorum": lambda _: iter([page(quorum_table((1, 2, 3), make=swarmlab.simulate))]),
     "slow followers": lambda cluster: iter([page(slow_followers(cluster))]),
-    "topology": lambda cluster: iter([page(topology(served(cluster)))]),
+    "topology": lambda cluster: iter([page(topology(with_services(cluster)))]),
     "zones": lambda _: (page(quorum_explorer(5, zones)) for zones in (1, 2, 3)),
     "stacks": lambda _: iter([page(two_stacks()), page(SLIDE_5)]),
     "density": lambda _: iter([page(density()), page(sources())]),
@@ -397,15 +397,15 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_has_no_word_that_is_not_from_a_catalogue(
+def test_every_text_of_a_view_comes_from_a_catalogue(
     name: str, marked_language: None, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))  # where exercises are noted
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))  # where progress is saved
     monkeypatch.setattr(SCORE, "bets", {})
-    said = list(VIEWS[name](cluster))
-    assert said
-    assert {word for text in said for word in unmarked(text)} == set()
+    texts = list(VIEWS[name](cluster))
+    assert texts
+    assert {word for text in texts for word in unmarked(text)} == set()
 
 
-def test_an_unmarked_word_is_found(marked_language: None):
+def test_a_word_without_marks_is_detected(marked_language: None):
     assert unmarked(strings._("No election in this time.") + " again, ready") == {"again"}

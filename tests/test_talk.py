@@ -1,6 +1,6 @@
-"""Every command on the talk's slides, as typed there, on a simulated engine: what comes of it.
+"""Every command on the talk's slides, as typed there, on a simulated engine.
 
-The stock command line is given the same ones in test_docker_cli_stock.py, with the same outcome.
+test_docker_cli_stock.py gives the same ones to the stock command line, with the same outcome.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 import swarmlab
 from swarmlab.jupyter import magic
 
-# Slide: the command; exit code, what it answers (a pattern over both streams), what the hint says.
-# In the order of the slides, on one engine that begins in no swarm and gets a service `demo`.
+# Slide, command, exit code, pattern of the output (both streams), part of the hint. In the order of
+# the slides, on one engine that starts outside a swarm and gets a service `demo`.
 TALK: tuple[tuple[int, str, int, str, str], ...] = (
     (6, "docker run redis", 1, "docker run is not part of this kit", ""),
     (37, "docker swarm init --autolock", 0, r"Swarm initialized(?s:.*)SWMKEY-1-", ""),
@@ -79,16 +79,16 @@ TALK: tuple[tuple[int, str, int, str, str], ...] = (
 
 
 def typed(text: str) -> tuple[int, str, str]:
-    """Exit code, what was said, and the hint."""
+    """Exit code, output, and hint."""
     out, err = io.StringIO(), io.StringIO()
     code = magic.run_commands(text, out, err)
-    said, _, hint = (out.getvalue() + err.getvalue()).partition("hint: ")
-    return code, said, hint
+    output, _, hint = (out.getvalue() + err.getvalue()).partition("hint: ")
+    return code, output, hint
 
 
 @pytest.fixture(scope="module")
 def lab() -> Any:
-    """An engine in no swarm; the swarm, and the service `demo`, come with the slides."""
+    """An engine outside a swarm; the slides create the swarm and the service `demo`."""
     cluster = swarmlab.engines(["m1"], seed=7)
     cluster.use()
     return cluster
@@ -96,38 +96,41 @@ def lab() -> Any:
 
 @pytest.fixture(scope="module")
 def outcomes(lab: Any) -> list[tuple[int, str, str]]:
-    found = []
+    results = []
     for slide, text, *_ in TALK:
         if (slide, "--secret-rm" in text) == (38, True):
             assert (
                 typed("docker service create --quiet --name demo --secret senha-db nginx")[0] == 0
             )
-        found.append(typed(text))
-    return found
+        results.append(typed(text))
+    return results
 
 
 @pytest.mark.parametrize("number", range(len(TALK)), ids=[f"{t[0]}: {t[1]}" for t in TALK])
-def test_a_command_of_the_talk_does_what_an_engine_does_and_a_slip_gets_its_hint(outcomes, number):
-    _, _, code, pattern, taught = TALK[number]
-    found_code, said, hint = outcomes[number]
-    assert found_code == code
-    assert re.search(pattern, said, re.MULTILINE), said
-    assert taught in hint
-    assert bool(hint) == bool(taught), hint
+def test_a_command_of_the_talk_has_dockers_outcome_and_a_mistake_gets_a_hint(outcomes, number):
+    _, _, code, pattern, hint_part = TALK[number]
+    actual_code, output, hint = outcomes[number]
+    assert actual_code == code
+    assert re.search(pattern, output, re.MULTILINE), output
+    assert hint_part in hint
+    assert bool(hint) == bool(hint_part), hint
 
 
 def test_a_secret_of_500_kb_is_too_big_and_one_byte_less_is_not(lab, outcomes, tmp_path: Path):
-    """Slide 38 says "até 500Kb": the limit itself is refused. Spec: api-security, 11.10."""
-    for size, wanted in ((512_000, 1), (511_999, 0)):
+    """Slide 38 says "até 500Kb"; the limit itself is too large.
+
+    Source: swarmkit manager/controlapi/secret.go, validateSecretSpec.
+    """
+    for size, exit_code in ((512_000, 1), (511_999, 0)):
         (tmp_path / "blob").write_bytes(b"x" * size)
-        code, said, hint = typed(f"docker secret create big{size} {tmp_path / 'blob'}")
-        assert code == wanted
-        assert ("less than 512000 bytes" in said) == bool(wanted)
-        assert ("one byte less is the most" in hint) == bool(wanted)
+        code, output, hint = typed(f"docker secret create big{size} {tmp_path / 'blob'}")
+        assert code == exit_code
+        assert ("less than 512000 bytes" in output) == bool(exit_code)
+        assert ("one byte less is the most" in hint) == bool(exit_code)
 
 
-def test_an_interrupted_cell_leaves_the_cluster_sane(lab, outcomes, monkeypatch):
-    """As Ctrl+C does: the engine goes on, and says where to look."""
+def test_an_interrupted_command_goes_on_in_the_background(lab, outcomes, monkeypatch):
+    """As after Ctrl+C; the output says how to check progress."""
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -140,17 +143,17 @@ def test_an_interrupted_cell_leaves_the_cluster_sane(lab, outcomes, monkeypatch)
     assert typed("docker service ls --filter name=halted --format {{.Replicas}}")[1] == "3/3\n"
 
 
-def test_what_never_settles_ends_after_a_while_of_virtual_time(lab, outcomes):
-    begun_ns = lab.now_ns
-    code, said, _ = typed("docker service create --name never nobody/nothing")
+def test_waiting_for_a_service_that_never_converges_ends_after_a_limit(lab, outcomes):
+    start_ns = lab.now_ns
+    code, output, _ = typed("docker service create --name never nobody/nothing")
     assert code == 0
-    assert "Use `docker service ps" in said
-    assert (lab.now_ns - begun_ns) / 10**9 < magic.CONVERGENCE_LIMIT_S + 60
+    assert "Use `docker service ps" in output
+    assert (lab.now_ns - start_ns) / 10**9 < magic.CONVERGENCE_LIMIT_S + 60
 
 
-def test_the_notebooks_page_lists_every_slip():
+def test_the_notebooks_page_lists_every_mistake_on_the_slides():
     page = (Path(__file__).parents[1] / "notebooks" / "README.md").read_text()
-    for slip in (
+    for mistake in (
         "node.label.az",
         "--secret-add",
         "--config-add",
@@ -158,5 +161,5 @@ def test_the_notebooks_page_lists_every_slip():
         "--rollback",
         "500",
     ):
-        assert slip in page
+        assert mistake in page
     assert page.count("| 3") + page.count("| 4") >= 8

@@ -1,4 +1,4 @@
-"""A scripted engine's answers, and the command lines that test_docker_cli_stock runs on it."""
+"""The answers of a scripted engine, and the command lines that test_docker_cli_stock runs on it."""
 
 # ruff: noqa: E501 -- a command line is one line
 
@@ -18,7 +18,7 @@ TLS = {"TrustRoot": ROOT, "CertIssuerSubject": "MBMx", "CertIssuerPublicKey": "M
 
 
 def stamp(age_s: float) -> str:
-    """An API time so long ago, halfway between two seconds so that ages do not flip.
+    """The API time of an age, halfway between two seconds so that ages do not flip.
 
     Its decimals do not end in 0: an engine written in Go never sends such a time.
     """
@@ -156,8 +156,8 @@ def service(letter: str, name: str, mode: Json, task: Json | None = None, **more
     endpoint = {
         "Endpoint": {"Spec": spec["EndpointSpec"], "Ports": PORTS} if task else {"Spec": {}}
     }
-    found = {"ID": an_id(letter), **made(7200, 300), "Spec": spec}
-    return found | endpoint | {"ServiceStatus": running["ServiceStatus"]} | more
+    fields = {"ID": an_id(letter), **made(7200, 300), "Spec": spec}
+    return fields | endpoint | {"ServiceStatus": running["ServiceStatus"]} | more
 
 
 JOB = {"JobStatus": {"JobIteration": {"Index": 4}, "LastExecution": stamp(60)}}
@@ -193,11 +193,11 @@ def task(
 ) -> Json:
     status = {"Timestamp": stamp(age_s), "State": state, "Message": "m"} | more.pop("status", {})
     container = {"Image": "demo:1@sha256:" + "1" * 64, "Init": False}
-    found: Json = {"ID": an_id(letter), **made(age_s)}
-    found |= {"Spec": {"ContainerSpec": container}, "ServiceID": an_id(owner)}
-    found |= {"Slot": slot} if slot else {}
-    found |= {"NodeID": an_id(where)} if where else {}
-    return found | {"Status": status, "DesiredState": "running"} | more
+    fields: Json = {"ID": an_id(letter), **made(age_s)}
+    fields |= {"Spec": {"ContainerSpec": container}, "ServiceID": an_id(owner)}
+    fields |= {"Slot": slot} if slot else {}
+    fields |= {"NodeID": an_id(where)} if where else {}
+    return fields | {"Status": status, "DesiredState": "running"} | more
 
 
 LONG = "task: non-zero exit (1): a text that is far too long\nfor one line of a table or a screen, surely"
@@ -397,12 +397,12 @@ VERSION = {
     ],
 }
 LISTS = {
-    "nodes": (NODES, lambda one: one["Description"]["Hostname"], "node {} not found"),
-    "services": (SERVICES, lambda one: one["Spec"]["Name"], "service {} not found"),
-    "tasks": (TASKS, lambda one: one["ID"], "task {} not found"),
-    "secrets": (SECRETS, lambda one: one["Spec"]["Name"], "secret {} not found"),
-    "configs": (CONFIGS, lambda one: one["Spec"]["Name"], "config {} not found"),
-    "networks": (NETWORKS, lambda one: one["Name"], "network {} not found"),
+    "nodes": (NODES, lambda item: item["Description"]["Hostname"], "node {} not found"),
+    "services": (SERVICES, lambda item: item["Spec"]["Name"], "service {} not found"),
+    "tasks": (TASKS, lambda item: item["ID"], "task {} not found"),
+    "secrets": (SECRETS, lambda item: item["Spec"]["Name"], "secret {} not found"),
+    "configs": (CONFIGS, lambda item: item["Spec"]["Name"], "config {} not found"),
+    "networks": (NETWORKS, lambda item: item["Name"], "network {} not found"),
 }
 DETAILS = "com.docker.swarm.{}.id={}"
 CONTEXT = ",".join(
@@ -447,34 +447,34 @@ def answer(method: str, path: str, query: dict[str, str]) -> tuple[int, Any]:
 
 
 def _listed(method: str, kind: str, rest: list[str], query: dict[str, str]) -> tuple[int, Any]:
-    found, name, missing = LISTS[kind]
+    objects, name, missing = LISTS[kind]
     if rest == ["create"]:
         return 201, {"ID": an_id("w"), "Id": an_id("w"), "Warnings": None}
     if not rest:
         filters = json.loads(query.get("filters", "{}"))
-        return 200, [one for one in found if _passes(kind, one, name(one), filters)]
-    one = next((o for o in found if rest[0] in _references(o, name(o))), None)
-    if one is None:
+        return 200, [item for item in objects if _matches(item, name(item), filters)]
+    item = next((item for item in objects if rest[0] in _references(item, name(item))), None)
+    if item is None:
         return 404, {"message": missing.format(rest[0])}
     if method == "GET":
-        return 200, one
+        return 200, item
     return 200, {"Warnings": None} if rest[-1] == "update" and kind == "services" else b""
 
 
-def _references(one: Json, name: str) -> tuple[str, str, str]:
-    whole = one.get("ID") or one["Id"]
-    return whole, whole[:12], name
+def _references(item: Json, name: str) -> tuple[str, str, str]:
+    item_id = item.get("ID") or item["Id"]
+    return item_id, item_id[:12], name
 
 
-def _passes(kind: str, one: Json, name: str, filters: Json) -> bool:
-    known = {"id": one.get("ID", ""), "name": name, "service": one.get("ServiceID", "")}
-    known["node"] = one.get("NodeID", "")
-    labels = (one.get("Spec") or one).get("Labels") or {}
-    written = {*labels, *(f"{key}={value}" for key, value in labels.items())}
-    return written >= {*filters.get("label", [])} and all(
-        any(re.match(re.escape(value), known[key]) for value in values)
+def _matches(item: Json, name: str, filters: Json) -> bool:
+    fields = {"id": item.get("ID", ""), "name": name, "service": item.get("ServiceID", "")}
+    fields["node"] = item.get("NodeID", "")
+    labels = (item.get("Spec") or item).get("Labels") or {}
+    pairs = {*labels, *(f"{key}={value}" for key, value in labels.items())}
+    return pairs >= {*filters.get("label", [])} and all(
+        any(re.match(re.escape(value), fields[key]) for value in values)
         for key, values in filters.items()
-        if key in known
+        if key in fields
     )
 
 
@@ -882,7 +882,7 @@ swarm ca --ca-cert /nope
 swarm unlock x
 """)
 
-STORY = _lines(r"""
+REAL_ENGINE = _lines(r"""
 node ls
 node inspect self
 service create --name web-@ --replicas 3 demo:1
@@ -1025,11 +1025,11 @@ service ls
 swarm leave
 swarm update --autolock
 """)
-ENDS = re.compile(
+ENDS_SWARM = re.compile(
     r"(node (rm|demote|promote|update .*w2)|swarm (leave|init|join|unlock|ca --rotate|update --a))"
 )
 # What these print hangs on the moment they are asked at, or they wait for what never comes.
-PASSING = re.compile(
+DEPENDS_ON_TIME = re.compile(
     r"(ps|container ls|images|info|version|pull|node ps)( -|$)|node ps m1 --no-res|.*\b(w2|m10|stuck)\b|service ls$"
 )
 STEADY = _lines(r"""
@@ -1051,7 +1051,7 @@ node ps nope
 
 
 def _named(number: int, line: str) -> str:
-    """`line` as it may be played: what it makes has a name, and is soon taken for stable."""
+    """`line` with a name for the service it creates, and a short monitor period."""
     if (
         not line.startswith("service create ")
         or "--name" in line
@@ -1063,14 +1063,16 @@ def _named(number: int, line: str) -> str:
 
 
 def _playable(lines: list[str]) -> list[str]:
-    lines = [line for line in lines if "stacks/full" not in line]  # made in an order of chance
-    kept = [line for line in lines if not ENDS.match(line) and not PASSING.match(line)]
+    lines = [line for line in lines if "stacks/full" not in line]  # created in random order
+    kept = [
+        line for line in lines if not ENDS_SWARM.match(line) and not DEPENDS_ON_TIME.match(line)
+    ]
     return [_named(number, line) for number, line in enumerate(kept)]
 
 
-TOLD = [
+REAL_ENGINE_ONCE = [
     re.sub("^service create --name", "service create --update-monitor 100ms --name", line)
-    for line in (line.replace("-@", "-e") for line in STORY)
+    for line in (line.replace("-@", "-e") for line in REAL_ENGINE)
 ]
 # The slides' own, as typed; a shell's pipes and `$(…)` are the shell's.
 SLIDES = [
@@ -1081,7 +1083,7 @@ SLIDES = [
 EQUAL = (
     _playable(SCRIPTED)
     + STEADY
-    + _playable(TOLD)
+    + _playable(REAL_ENGINE_ONCE)
     + MORE
     + [line.removeprefix("docker ") for line in SLIDES]
 )
