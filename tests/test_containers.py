@@ -45,7 +45,7 @@ class Engine:
 
     def exec(self, container: Container, *argv: str, stdin: bytes = b"") -> tuple[str, int]:
         command = self.containers.exec_create(container, Document(Cmd=argv))
-        call = self.containers.exec_start(command.id, stdin)
+        call = self.containers.get_exec(command.id).start(stdin)
         self.simulation.run_while(lambda: call.waiting, 60 * S)
         return b"".join(entry.data for entry in command.output).decode(), call.value
 

@@ -13,11 +13,11 @@ from werkzeug import Response
 from swarmlab.engine import filters, streams, wire
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
-from swarmlab.errors import BadParameter, Conflict, NoSuchObject
+from swarmlab.errors import BadParameter, Conflict
 from swarmlab.model import freeze
 from swarmlab.simulation import S
 from swarmlab.units import human_duration
-from swarmlab.worker.containers import Container, Exec
+from swarmlab.worker.containers import Container
 
 Json = dict[str, Any]
 # Ctrl-C and Ctrl-D end a process; nothing else that is typed on a terminal is read.
@@ -230,14 +230,8 @@ def exec_create(request: ApiRequest, ref: str) -> Any:
     return {"Id": containers.exec_create(containers.get(ref), config).id}
 
 
-def _exec(request: ApiRequest, ref: str) -> Exec:
-    if ref not in request.engine.containers.execs:
-        raise NoSuchObject(f"No such exec instance: {ref}")
-    return request.engine.containers.execs[ref]
-
-
 def exec_start(request: ApiRequest, ref: str) -> Any:
-    instance, body = _exec(request, ref), request.body()
+    instance, body = request.engine.containers.get_exec(ref), request.body()
     if instance.running or instance.exit_code is not None:
         raise Conflict(f"exec command {ref} has already run")
     if body.get("Detach"):
@@ -276,7 +270,7 @@ def exec_resize(request: ApiRequest, ref: str) -> None:
 
 
 def exec_inspect(request: ApiRequest, ref: str) -> Any:
-    instance = _exec(request, ref)
+    instance = request.engine.containers.get_exec(ref)
     command, *arguments = instance.config["Cmd"]
     tty = bool(instance.config.get("Tty"))
     return {

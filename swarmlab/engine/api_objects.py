@@ -1,4 +1,4 @@
-"""/nodes, /services, /tasks, /secrets and /configs: the objects that managers keep.
+"""/nodes, /services, /tasks, /secrets and /configs: the objects in the managers' store.
 
 Source: moby daemon/server/router/swarm, daemon/cluster/{nodes,services,tasks,secrets,configs}.go.
 """
@@ -179,9 +179,9 @@ def task_logs(request: ApiRequest, ref: str) -> Any:
 
 # -- logs -----------------------------------------------------------------------------------------
 def _source(request: ApiRequest, task: model.Task) -> streams.Source | None:
-    """The task's container, wherever it is; None when that node cannot be reached.
+    """The task's container, on whichever node it is; None when that node cannot be reached.
 
-    SwarmKit's log broker asks the agents; here the manager looks for itself.
+    SwarmKit's log broker asks the agents; here the manager reads from their engines directly.
     """
     here = request.engine.machine
     for machine in here.network.machines.values():

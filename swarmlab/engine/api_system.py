@@ -11,6 +11,7 @@ from typing import Any
 from werkzeug import Response
 
 from swarmlab.engine import streams, wire
+from swarmlab.engine.daemon import PLUGINS
 from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
@@ -87,11 +88,7 @@ def _swarm(request: ApiRequest) -> Json:
 
 def info(request: ApiRequest) -> Any:
     engine, description = request.engine, request.engine.description
-    plugins: dict[str, list[str]] = {"Volume": [], "Network": [], "Log": []}
-    for plugin in description.at("Engine", "Plugins", default=()):
-        plugins[plugin["Type"]].append(plugin["Name"])
     running = [container.running for container in engine.containers.all()]
-    labels = description.at("Engine", "Labels", default={})
     return {
         "ID": engine.machine.name,
         "Name": engine.name,
@@ -106,8 +103,8 @@ def info(request: ApiRequest) -> Any:
         "DockerRootDir": "/var/lib/docker",
         "LoggingDriver": "json-file",
         "CgroupDriver": "simulated",
-        "Plugins": plugins,
-        "Labels": [f"{key}={value}" for key, value in labels.items()],
+        "Plugins": PLUGINS,
+        "Labels": [],
         "Containers": len(running),
         "ContainersRunning": sum(running),
         "ContainersPaused": 0,

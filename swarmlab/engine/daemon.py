@@ -18,10 +18,10 @@ from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 
 EVENTS_MAX = 1000
-PLUGINS = {
-    "Log": ("json-file", "local", "syslog"),
-    "Network": ("bridge", "host", "ipvlan", "macvlan", "null", "overlay"),
+PLUGINS = {  # in the order of /info
     "Volume": ("local",),
+    "Network": ("bridge", "host", "ipvlan", "macvlan", "null", "overlay"),
+    "Log": ("json-file", "local", "syslog"),
 }
 # Docker's node description, but for the host's name and the certificate; all machines are alike.
 # Source: moby daemon/cluster/executor/container/executor.go, Describe.
@@ -32,7 +32,9 @@ DESCRIPTION = freeze(
         "Resources": {"NanoCPUs": 4_000_000_000, "MemoryBytes": 8 << 30},
         "Engine": {
             "EngineVersion": ENGINE_VERSION,
-            "Plugins": [{"Type": type, "Name": name} for type in PLUGINS for name in PLUGINS[type]],
+            "Plugins": [
+                {"Type": type, "Name": name} for type in sorted(PLUGINS) for name in PLUGINS[type]
+            ],
         },
     }
 )

@@ -40,11 +40,11 @@ class ApiRequest:
         self._incarnation = engine.machine.incarnation
 
     def alive(self) -> bool:
-        """Whether the machine has been up ever since."""
+        """Whether the machine has stayed up since the request arrived."""
         return self.engine.machine.incarnation == self._incarnation
 
     def wait(self, call: Call) -> Any:
-        """What `call` is answered; EngineGone when the machine goes down first."""
+        """Let time pass until `call` is done; EngineGone when the machine goes down first."""
         return self.clock.wait(call, self.alive)
 
     def before(self, minor: int) -> bool:
@@ -53,11 +53,11 @@ class ApiRequest:
 
     # -- parameters ----------------------------------------------------------------
     def text(self, name: str, default: str = "") -> str:
-        """A query parameter as it stands."""
+        """A query parameter, unparsed."""
         return str(self.http.args.get(name, default))
 
     def flag(self, name: str, default: str = "") -> bool:
-        """A lenient boolean: what is not a word for false is true."""
+        """A lenient boolean: everything but a few words for false is true."""
         return self.text(name, default).strip().lower() not in ("", "0", "no", "false", "none")
 
     def strict_flag(self, name: str) -> bool:
@@ -68,14 +68,14 @@ class ApiRequest:
         return text in YES
 
     def number(self, name: str) -> int | None:
-        """A whole number, if there is one."""
+        """An integer; None if the parameter is absent."""
         text = self.text(name)
         if text and not re.fullmatch("-?[0-9]+", text):
             raise BadParameter(f'strconv.Atoi: parsing "{text}": invalid syntax')
         return int(text) if text else None
 
     def object_version(self, kind: str) -> int:
-        """The version of the object that is to be changed; mandatory."""
+        """The version from which the object is updated; mandatory."""
         text = self.text("version")
         if not re.fullmatch("[0-9]+", text):
             why = f" '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax"
@@ -106,7 +106,7 @@ class ApiRequest:
 
     # -- the cluster -----------------------------------------------------------------
     def control(self, message: ControlRequest) -> Any:
-        """What the swarm's leader answers; refused where this node is not a manager."""
+        """The leader's reply to a command; refused where this node is not a manager."""
         return self.wait(self.must_be_manager().ask(message))
 
     def must_be_manager(self) -> RpcServer:
@@ -131,5 +131,5 @@ class ApiRequest:
         return objects
 
     def time(self, virtual_ns: int, digits: int = 0) -> str:
-        """A virtual time as this clock shows it: RFC 3339, with at least so many `digits`."""
+        """A virtual time as the clock driver shows it, with at least `digits` decimals."""
         return rfc3339(self.clock.to_unix_ns(virtual_ns), digits)

@@ -261,8 +261,7 @@ class Containers:
         self.emit(container, f"exec_create: {' '.join(config['Cmd'])}", execID=command.id)
         return command
 
-    def exec_start(self, id: str, stdin: bytes = b"") -> Call:
-        """Resolves to the exit code; the output is in the Exec's `output`."""
+    def get_exec(self, id: str) -> Exec:
         if id not in self.execs:
             raise NoSuchObject(f"No such exec instance: {id}")
-        return self.execs[id].start(stdin)
+        return self.execs[id]
