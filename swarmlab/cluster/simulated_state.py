@@ -19,6 +19,7 @@ from swarmlab.strings import N_
 
 if TYPE_CHECKING:
     from swarmlab.cluster.journal import JournalEntry
+    from swarmlab.engine.daemon import Engine
     from swarmlab.manager.manager import Manager
     from swarmlab.manager.scheduler.explanation import Explanation as Explanation
     from swarmlab.manager.scheduler.explanation import NodeAnswer as NodeAnswer
@@ -45,7 +46,7 @@ class Simulated(Protocol):
 
     def in_flight(self) -> list[InFlight]: ...
     def machine(self, name: str) -> Machine: ...
-    def engine(self, name: str) -> Any: ...
+    def engine(self, name: str) -> Engine | None: ...
 
 
 # -- machines and the store ----------------------------------------------------------------------
@@ -72,7 +73,7 @@ class ClusterState:
     tasks: list[Json]
 
 
-def _managers(cluster: Simulated) -> dict[str, Any]:
+def _managers(cluster: Simulated) -> dict[str, Manager]:
     """Name -> manager, of the nodes where one runs."""
     engines = {name: cluster.engine(name) for name in cluster.names}
     return {name: e.manager for name, e in engines.items() if e is not None and e.manager}
@@ -102,7 +103,7 @@ def cluster_state(cluster: Simulated) -> ClusterState:
         )
 
 
-def _machine_state(engine: Any, raft: Status | None) -> MachineState:
+def _machine_state(engine: Engine | None, raft: Status | None) -> MachineState:
     return MachineState(
         up=engine is not None,
         raft=str(raft.role) if raft else "",

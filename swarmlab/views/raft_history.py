@@ -131,9 +131,9 @@ class RaftHistory:
         got = len([v for v in self.votes if (v.term, v.candidate) == (term, name)])
         need = quorum(members)
         line = _("hears no leader, stands for election in term {term}: ")
-        enough = _("{got} votes of {seats}, {need} needed")
+        enough = _("{got} votes of {members}, {need} needed")
         line += enough if got >= need else _("only {got} of the {need} votes it needs")
-        return line.format(term=term, got=got, seats=members, need=need)
+        return line.format(term=term, got=got, members=members, need=need)
 
     def _add_follower(self, record: trace_records.BecameFollower) -> None:
         leader, term = self.raft_names.get(record.leader, "?"), record.term
