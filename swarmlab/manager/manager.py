@@ -29,6 +29,7 @@ from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import (
     TRANSACTION_CHANGES_MAX,
+    Action,
     Change,
     Store,
     create,
@@ -91,12 +92,11 @@ class Manager:
         applied = self.store.apply(index, data)
         for change, before in applied:
             self.host.changed(change, before)
-        removal = "remove"
         for control_loop in self.control_loops:
             watches, wake = control_loop.watches, False
             for change, before in applied:
                 if type(change.object) in watches:
-                    after = None if change.action == removal else change.object
+                    after = None if change.action is Action.REMOVE else change.object
                     wake = control_loop.see(before, after) or wake
             if wake:
                 self.wake(control_loop)
@@ -134,7 +134,7 @@ class Manager:
         self.host.removed_from_raft()
 
     def stop(self) -> None:
-        """The manager component ends; the machine goes on."""
+        """Stop the manager; the machine keeps running."""
         self._epoch += 1
         self._drop_work()
         self.raft.stop()

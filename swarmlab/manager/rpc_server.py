@@ -52,6 +52,13 @@ class RpcServer:
         self.manager = manager
         self.machine = manager.machine
 
+    @property
+    def _leader_address(self) -> str:
+        """The leader's address; empty when there is no leader, or this manager leads."""
+        raft = self.manager.raft
+        leader = raft.members.get(raft.leader_id)
+        return leader.address if leader and raft.leader_id != raft.raft_id else ""
+
     # -- asking the leader -----------------------------------------------------------
     def ask(self, body: messages.Message) -> Call:
         """The leader's answer, whether this manager leads or not; fails after 20 s."""
@@ -61,10 +68,8 @@ class RpcServer:
         return call
 
     def _try(self, call: Call, body: messages.Message, deadline_ns: int) -> None:
-        raft = self.manager.raft
-        leader = raft.members.get(raft.leader_id)
-        elsewhere = leader is not None and raft.leader_id != raft.raft_id
-        machine = self.machine.peer(leader.address) if leader and elsewhere else None
+        raft, address = self.manager.raft, self._leader_address
+        machine = self.machine.peer(address) if address else None
         if call.done:
             return
         if raft.is_leader:
@@ -98,9 +103,7 @@ class RpcServer:
                 body, messages.IssueCertificate | messages.RenewCertificate | messages.JoinRaft
             ):
                 return self.ask(body)
-            raft = self.manager.raft
-            leader = raft.members.get(raft.leader_id)
-            raise NotLeader(leader.address if leader and leader.raft_id != raft.raft_id else "")
+            raise NotLeader(self._leader_address)
         match body:
             case messages.Command():
                 return self.manager.write(COMMANDS[type(body)], body, self.manager)

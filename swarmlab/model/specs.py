@@ -216,14 +216,10 @@ class TaskSpec(Document):
         return STOP_GRACE_NS if grace_ns is None else int(grace_ns) // S * S
 
 
-class ServiceSpec(Document):
-    """The spec of a service, as the user sent it."""
+class Spec(Document):
+    """What the specs of services and nodes have in common."""
 
     __slots__ = ()
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        template = TaskSpec(freeze(document.get("TaskTemplate") or {}))
-        super().__init__({**{k: freeze(v) for k, v in document.items()}, "TaskTemplate": template})
 
     @property
     def name(self) -> str:
@@ -233,6 +229,16 @@ class ServiceSpec(Document):
     def labels(self) -> Document:
         document: Document = self.get("Labels") or EMPTY
         return document
+
+
+class ServiceSpec(Spec):
+    """The spec of a service, as the user sent it."""
+
+    __slots__ = ()
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        template = TaskSpec(freeze(document.get("TaskTemplate") or {}))
+        super().__init__({**{k: freeze(v) for k, v in document.items()}, "TaskTemplate": template})
 
     @property
     def task(self) -> TaskSpec:
@@ -275,7 +281,7 @@ def is_ingress(port: Document) -> bool:
     return bool(port.get("PublishMode", "ingress") == "ingress")
 
 
-class NodeSpec(Document):
+class NodeSpec(Spec):
     """The spec of a node: Name, Labels, Role, Availability."""
 
     __slots__ = ()
@@ -287,8 +293,3 @@ class NodeSpec(Document):
     @property
     def availability(self) -> Availability:
         return Availability(self["Availability"])
-
-    @property
-    def labels(self) -> Document:
-        document: Document = self.get("Labels") or EMPTY
-        return document
