@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import Simulated
 from swarmlab.model import trace_records
-from swarmlab.model.trace_records import Crashed, Healed, Partitioned, Record, Stopped
 from swarmlab.raft.quorum import quorum
-from swarmlab.simulation import MS
+from swarmlab.simulation import MS, Record
 from swarmlab.strings import _
 
 SAME_MOMENT_NS = 100 * MS
-FAULTS = Crashed | Stopped | Partitioned
+FAULTS = trace_records.Crashed | trace_records.Stopped | trace_records.Partitioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,11 @@ class RaftHistory:
         self.now_ns = cluster.now_ns
         records = list(cluster.trace)
         self.managers = simulated_state.managers_ever(cluster)
-        self.votes = list(self._votes(records))
+        self.votes = [
+            Vote(record.at_ns, record.term, record.where, self._candidate(record))
+            for record in records
+            if isinstance(record, trace_records.Campaigned | trace_records.VotedFor)
+        ]
         self.member_counts: dict[str, int] = {}  # how many members each manager counts
         self.spans: list[RoleSpan] = []
         self.events: list[RaftEvent] = []
@@ -63,14 +65,11 @@ class RaftHistory:
             self._add(record)
         self.spans += [replace(span, end_ns=self.now_ns) for span in self._current.values()]
 
-    def _votes(self, records: Iterable[Record]) -> Iterator[Vote]:
-        for record in records:
-            match record:
-                case trace_records.Campaigned():
-                    yield Vote(record.at_ns, record.term, record.where, record.where)
-                case trace_records.VotedFor():
-                    candidate = self.raft_names.get(record.candidate, "?")
-                    yield Vote(record.at_ns, record.term, record.where, candidate)
+    def _candidate(self, record: trace_records.Campaigned | trace_records.VotedFor) -> str:
+        """Whom the record's manager votes for: in its own campaign, itself."""
+        if isinstance(record, trace_records.Campaigned):
+            return record.where
+        return self.raft_names.get(record.candidate, "?")
 
     def _change_role(self, record: Record, role: str, term: int | None = None) -> RoleSpan:
         """Begin a new span for the record's manager; the span that has ended."""
@@ -92,17 +91,17 @@ class RaftHistory:
     def _add(self, record: Record) -> None:
         if isinstance(record, FAULTS) and record.where in ("", *self.managers):
             self.faults_ns.append(record.at_ns)
-        if isinstance(record, Partitioned):
+        if isinstance(record, trace_records.Partitioned):
             sides = "  |  ".join(" ".join(group) for group in record.groups)
             self._report(record, f"{_('the network is cut')}:  {sides}")
-        elif isinstance(record, Healed):
+        elif isinstance(record, trace_records.Healed):
             self._report(record, _("the network is whole again"))
         elif record.where in self.managers:
             self._add_of_manager(record)
 
     def _add_of_manager(self, record: Record) -> None:
         match record:
-            case Crashed() | Stopped():
+            case trace_records.Crashed() | trace_records.Stopped():
                 led = self._change_role(record, "down").role == "leader"
                 self._report(record, _("✖ down; it was the leader") if led else _("✖ down"))
             case trace_records.Started() if record.at_ns:
@@ -114,9 +113,9 @@ class RaftHistory:
                 self._change_role(record, "candidate", record.term)
                 self._report(record, self._candidacy(record.where, record.term))
             case trace_records.VotedFor():
-                candidate = self.raft_names.get(record.candidate, "?")
                 line = _("vote for {candidate} in term {term}")
-                self._report(record, line.format(candidate=candidate, term=record.term))
+                text = line.format(candidate=self._candidate(record), term=record.term)
+                self._report(record, text)
                 if record.term > self._current[record.where].term:
                     self._change_role(record, "follower", record.term)
             case trace_records.BecameLeader():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.simulated_state import Simulated, cluster_state
 from swarmlab.model import trace_records
-from swarmlab.simulation import MS
+from swarmlab.simulation import MS, Record
 from swarmlab.strings import N_, _
 from swarmlab.views import palette
 from swarmlab.views.palette import LOOKS, ROLES, Look
@@ -95,7 +95,7 @@ def command(names: dict[str, str], method: str, path: str, body: Any) -> str:
     return " ".join(filter(None, [noun.rstrip("s"), verb, name or names.get(id, id[:12])]))
 
 
-def _consequence(record: trace_records.Record) -> TimelineEvent | None:
+def _consequence(record: Record) -> TimelineEvent | None:
     """A record of the trace as an event; None for what the time line does not show."""
     match record:
         case trace_records.BecameLeader():
