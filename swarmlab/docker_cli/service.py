@@ -23,6 +23,7 @@ def find_services(session: Session, arguments: Arguments, filters: Json) -> list
 
 
 def write_services(session: Session, arguments: Arguments, services: list[Json]) -> None:
+    """Print the table; `tables.txt` has its columns below `service ls`."""
     services.sort(key=lambda service: natural_key(service["Spec"]["Name"]))
     write_list(session, arguments, "service ls", map(with_counts, services))
 

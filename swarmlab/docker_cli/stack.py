@@ -168,13 +168,14 @@ def rm(session: Session, arguments: Arguments) -> None:
         if not all(removed):
             errors.append(f"failed to remove some resources from stack: {stack}")
         elif not arguments.given.get("detach", True):
-            while any(_is_running(task) for task in _labelled(session, stack, "task")):
+            while _runs_tasks(session, stack):
                 session.sleep(POLL_S)
     session.end(errors)
 
 
-def _is_running(task: Json) -> bool:
-    return bool(task["Status"]["State"] == "running")
+def _runs_tasks(session: Session, stack: str) -> bool:
+    tasks = _labelled(session, stack, "task")
+    return any(task["Status"]["State"] == "running" for task in tasks)
 
 
 def _remove(session: Session, kind: str, objects: list[Json]) -> bool:
