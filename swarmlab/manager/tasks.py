@@ -24,23 +24,24 @@ from swarmlab.model import (
     TaskStatus,
     UpdateState,
 )
+from swarmlab.simulation import Simulation
 
 PENDING = "pending task scheduling"  # the message of a task that waits for a node
 
 
 def new_task(
     service: Service,
-    id: str,
-    now_ns: int,
+    simulation: Simulation,
     *,
     slot: int = 0,
     node_id: str = "",
-    desired: TaskState = TaskState.RUNNING,
+    desired: TaskState | None = None,
 ) -> Task:
-    """A task of the service as its spec is now, NEW."""
+    """A NEW task with the service's current spec; `desired` None: to run, or to complete."""
     job = service.spec.mode.endswith("-job")
+    status = TaskStatus(state=TaskState.NEW, timestamp_ns=simulation.now_ns, message="created")
     return Task(
-        id=id,
+        id=simulation.new_id(),
         service_id=service.id,
         service_name=service.spec.name,
         service_labels=service.spec.labels,
@@ -48,8 +49,8 @@ def new_task(
         node_id=node_id,
         spec=service.spec.task,
         spec_version=service.spec_version,
-        desired=desired,
-        status=TaskStatus(state=TaskState.NEW, timestamp_ns=now_ns, message="created"),
+        desired=desired or (TaskState.COMPLETE if job else TaskState.RUNNING),
+        status=status,
         endpoint_spec=service.spec.get("EndpointSpec"),
         job_iteration=service.job_iteration if job else None,
     )

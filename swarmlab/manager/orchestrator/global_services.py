@@ -27,7 +27,7 @@ class GlobalOrchestrator(Orchestrator):
             return []
         if node.spec.availability is Availability.PAUSE or not self._meets(service, node):
             return shut_down([task])
-        return self.restarts.restart(view, task, service, self.simulation.now_ns)
+        return self.restarts.restart(view, task, service)
 
     def _meets(self, service: Service, node: Node) -> bool:
         return constraints.satisfied(constraints.parse(service.spec.task.constraints), node)
@@ -49,7 +49,7 @@ class GlobalOrchestrator(Orchestrator):
                 tasks = self.updatable(slot, service) if slot else []
                 clean = [task for task in tasks if is_clean(task, service, node)]
                 if not clean:
-                    changes.append(create(self._new(service, node_id)))
+                    changes.append(create(new_task(service, self.simulation, node_id=node_id)))
                 spare = [task for task in tasks if task not in clean[:1]]
                 changes += shut_down(spare)
         return changes
@@ -69,12 +69,8 @@ class GlobalOrchestrator(Orchestrator):
                 if tasks:
                     occupied.append(tasks)
                 else:
-                    changes.append(create(self._new(service, node.id)))
+                    changes.append(create(new_task(service, self.simulation, node_id=node.id)))
         for slot in by_node.values():  # of removed nodes
             changes += shut_down(slot)
         self.simulation.rng.shuffle(occupied)  # Go walks a map here
         return changes + self.updates.offer(view, service, occupied)
-
-    def _new(self, service: Service, node_id: str) -> Task:
-        now_ns = self.simulation.now_ns
-        return new_task(service, self.simulation.new_id(), now_ns, node_id=node_id)

@@ -22,12 +22,12 @@ class JobOrchestrator(ControlLoop):
 
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
-        self.restarts = RestartSupervisor(simulation.new_id)
+        self.restarts = RestartSupervisor(simulation)
         jobs = [s for s in view.all(Service) if s.spec.mode.endswith("-job")]
         self._services = {service.id: None for service in jobs}
         self._removed: dict[str, None] = {}
         tasks = [task for job in jobs for task in view.tasks_of_service(job.id)]
-        self.restarts.resume(view, tasks, simulation.now_ns)
+        self.restarts.resume(view, tasks)
 
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         object = new or old
@@ -43,7 +43,7 @@ class JobOrchestrator(ControlLoop):
         return False
 
     def decide(self, view: Store) -> list[Change]:
-        changes = self.restarts.due(view, self.simulation.now_ns)
+        changes = self.restarts.due(view)
         if changes:
             return changes
         removed, self._removed = self._removed, {}
@@ -73,9 +73,8 @@ class JobOrchestrator(ControlLoop):
 
     def _restart(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
         """Let the restart supervisor replace the failed tasks."""
-        now_ns = self.simulation.now_ns
         failed = [t for t in tasks if t.state > TaskState.COMPLETE]
-        return [c for task in failed for c in self.restarts.restart(view, task, service, now_ns)]
+        return [c for task in failed for c in self.restarts.restart(view, task, service)]
 
     def _reconcile_replicated(
         self, view: Store, service: Service, tasks: list[Task]
@@ -91,7 +90,7 @@ class JobOrchestrator(ControlLoop):
         used = {task.slot for task in (*complete, *unfinished)}
         free = (slot for slot in count() if slot not in used)
         slots = list(islice(free, max(0, missing)))
-        changes = [create(self._new(service, slot=slot)) for slot in slots]
+        changes = [create(new_task(service, self.simulation, slot=slot)) for slot in slots]
         return changes + self._restart(view, service, unfinished)
 
     def _reconcile_global(self, view: Store, service: Service, tasks: list[Task]) -> list[Change]:
@@ -105,25 +104,15 @@ class JobOrchestrator(ControlLoop):
                 if task.state <= TaskState.RUNNING:
                     changes += set_desired_state([task], TaskState.SHUTDOWN)
             elif matches and task is None and _is_candidate(node):
-                changes.append(create(self._new(service, node_id=node.id)))
+                changes.append(create(new_task(service, self.simulation, node_id=node.id)))
         touched = {change.object.id for change in changes}
         rest = [task for task in unfinished.values() if task.id not in touched]
         return changes + self._restart(view, service, rest)
 
-    def _new(self, service: Service, *, slot: int = 0, node_id: str = "") -> Task:
-        return new_task(
-            service,
-            self.simulation.new_id(),
-            self.simulation.now_ns,
-            slot=slot,
-            node_id=node_id,
-            desired=TaskState.COMPLETE,
-        )
-
     def alarm_ns(self) -> int | None:
         if self._removed or self._services:
             return self.simulation.now_ns
-        return self.restarts.next_ns(self.simulation.now_ns)
+        return self.restarts.next_ns()
 
 
 def _is_candidate(node: Node) -> bool:

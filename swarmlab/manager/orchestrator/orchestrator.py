@@ -27,14 +27,14 @@ class Orchestrator(ControlLoop):
 
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
-        self.restarts = RestartSupervisor(simulation.new_id)
+        self.restarts = RestartSupervisor(simulation)
         self.updates = Updates(simulation, self.restarts)
         self._removed: dict[str, None] = {}  # ids of removed services
         self._suspects: dict[str, None] = {}  # ids of tasks that may have to be restarted
         self._nodes: dict[str, None] = {}  # ids of nodes that changed
         self._services: dict[str, None] = {}  # ids of services to reconcile
         tasks = [task for task in view.all(Task) if self.service_of(view, task) is not None]
-        self.restarts.resume(view, tasks, simulation.now_ns)
+        self.restarts.resume(view, tasks)
         self._suspects = {task.id: None for task in tasks}
         self._services = {s.id: None for s in view.all(Service) if s.spec.mode == self.mode}
 
@@ -75,8 +75,7 @@ class Orchestrator(ControlLoop):
 
     # -- deciding ----------------------------------------------------------------------
     def decide(self, view: Store) -> list[Change]:
-        now_ns = self.simulation.now_ns
-        changes = self.restarts.due(view, now_ns)
+        changes = self.restarts.due(view)
         if changes:
             return changes
         removed, self._removed = self._removed, {}
@@ -131,8 +130,7 @@ class Orchestrator(ControlLoop):
         return [] if self.restarts.should_restart(newest, service) else [newest]
 
     def alarm_ns(self) -> int | None:
-        now_ns = self.simulation.now_ns
         if self._removed or self._nodes or self._suspects or self._services:
-            return now_ns  # a stage ended the turn before the later ones
-        times = [self.restarts.next_ns(now_ns), self.updates.next_ns()]
+            return self.simulation.now_ns  # a stage ended the turn before the later ones
+        times = [self.restarts.next_ns(), self.updates.next_ns()]
         return min((time for time in times if time is not None), default=None)

@@ -63,7 +63,7 @@ class ReplicatedOrchestrator(Orchestrator):
         lost = bool(task.node_id) and is_invalid(view.nodes.get(task.node_id))
         if service is None or not (task.state > TaskState.RUNNING or lost):
             return []
-        return self.restarts.restart(view, task, service, self.simulation.now_ns)
+        return self.restarts.restart(view, task, service)
 
     def reconcile(self, view: Store, service: Service) -> list[Change]:
         occupied: dict[int | str, list[Task]] = {}
@@ -82,7 +82,7 @@ class ReplicatedOrchestrator(Orchestrator):
             for _ in range(replicas - len(occupied)):
                 number = next(free)
                 ended.pop(number, None)
-                changes.append(create(self._new(service, number)))
+                changes.append(create(new_task(service, self.simulation, slot=number)))
         elif len(occupied) > replicas:
             numbered = {number: t for number, t in occupied.items() if isinstance(number, int)}
             order = kept_first(numbered)
@@ -91,7 +91,3 @@ class ReplicatedOrchestrator(Orchestrator):
             kept = [numbered[number] for number in order[:replicas]]
         changes += [remove(task) for slot in ended.values() for task in slot]
         return changes + self.updates.offer(view, service, kept)
-
-    def _new(self, service: Service, number: int) -> Task:
-        now_ns = self.simulation.now_ns
-        return new_task(service, self.simulation.new_id(), now_ns, slot=number)

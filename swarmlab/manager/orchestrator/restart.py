@@ -8,13 +8,12 @@ Source: swarmkit manager/orchestrator/restart/restart.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from swarmlab.manager.store import Change, Store, create, update
 from swarmlab.manager.tasks import new_task, should_restart_ever, with_desired_state
 from swarmlab.model import Availability, NodeState, Service, Task, TaskState
-from swarmlab.simulation import S
+from swarmlab.simulation import S, Simulation
 
 # How long a replacement waits for the old task to stop before it starts all the same.
 OLD_TASK_STOP_NS_MAX = 60 * S
@@ -39,13 +38,13 @@ Instance = tuple[str, int, str]  # (service id, slot, node id): the key of a his
 
 
 class RestartSupervisor:
-    def __init__(self, new_id: Callable[[], str]) -> None:
-        self.new_id = new_id
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
         self.delayed: dict[str, DelayedStart] = {}  # by the replacement's id
         self._history: dict[Instance, History] = {}
 
     # -- restarting ------------------------------------------------------------------
-    def restart(self, view: Store, task: Task, service: Service, now_ns: int) -> list[Change]:
+    def restart(self, view: Store, task: Task, service: Service) -> list[Change]:
         """Shut `task` down and, if its policy allows it, create a replacement in its slot."""
         if task.id in self.delayed:
             self.delayed[task.id].failed_meanwhile = True
@@ -60,26 +59,25 @@ class RestartSupervisor:
         stopping = task.state <= TaskState.RUNNING and not down
         replacement = new_task(
             service,
-            self.new_id(),
-            now_ns,
+            self.simulation,
             slot=task.slot,
             node_id=task.node_id if _is_global(service) else "",
             desired=TaskState.READY,
         )
         key = replacement.service_id, replacement.slot, replacement.node_id
-        self._record(key, replacement, now_ns)
-        self.start_later(replacement.id, now_ns, delay_ns, task.id if stopping else "")
+        self._record(key, replacement, self.simulation.now_ns)
+        self.start_later(replacement.id, delay_ns, task.id if stopping else "")
         return [*changes, create(replacement)]
 
-    def start_later(self, task_id: str, now_ns: int, delay_ns: int, awaited_id: str = "") -> None:
+    def start_later(self, task_id: str, delay_ns: int, awaited_id: str = "") -> None:
         """Start a task that waits at READY when the delay is over and the awaited task has stopped.
 
         A second call for the same task replaces the first.
         """
         self.delayed[task_id] = DelayedStart(
-            at_ns=now_ns + delay_ns,
+            at_ns=self.simulation.now_ns + delay_ns,
             awaited_id=awaited_id,
-            deadline_ns=now_ns + OLD_TASK_STOP_NS_MAX,
+            deadline_ns=self.simulation.now_ns + OLD_TASK_STOP_NS_MAX,
         )
 
     def should_restart(self, task: Task, service: Service) -> bool:
@@ -121,18 +119,18 @@ class RestartSupervisor:
             start.awaited_id == task.id for start in self.delayed.values()
         )
 
-    def due(self, view: Store, now_ns: int) -> list[Change]:
+    def due(self, view: Store) -> list[Change]:
         """Start tasks that have waited long enough; restart those that failed while they waited."""
         changes: list[Change] = []
         for id, start in list(self.delayed.items()):
             task = view.tasks.get(id)
             if task is None or task.desired > TaskState.COMPLETE:
                 del self.delayed[id]
-            elif now_ns >= start.at_ns and self._released(view, start, now_ns):
+            elif self.simulation.now_ns >= start.at_ns and self._released(view, start):
                 del self.delayed[id]
                 service = view.services.get(task.service_id)
                 if start.failed_meanwhile and service is not None:
-                    changes += self.restart(view, task, service, now_ns)
+                    changes += self.restart(view, task, service)
                     continue
                 running = (
                     TaskState.COMPLETE if task.job_iteration is not None else TaskState.RUNNING
@@ -141,22 +139,24 @@ class RestartSupervisor:
                     changes.append(update(with_desired_state(task, running)))
         return changes
 
-    def _released(self, view: Store, start: DelayedStart, now_ns: int) -> bool:
+    def _released(self, view: Store, start: DelayedStart) -> bool:
         old = view.tasks.get(start.awaited_id)
-        if old is None or old.state > TaskState.RUNNING or now_ns >= start.deadline_ns:
+        late = self.simulation.now_ns >= start.deadline_ns
+        if old is None or old.state > TaskState.RUNNING or late:
             return True
         node = view.nodes.get(old.node_id)
         return bool(old.node_id) and (node is None or node.status.state is NodeState.DOWN)
 
-    def next_ns(self, now_ns: int) -> int | None:
+    def next_ns(self) -> int | None:
         """When `due` is to be called again."""
+        now_ns = self.simulation.now_ns
         return min(
             (s.at_ns if now_ns < s.at_ns else s.deadline_ns for s in self.delayed.values()),
             default=None,
         )
 
     # -- a new leader ------------------------------------------------------------------
-    def resume(self, view: Store, tasks: list[Task], now_ns: int) -> None:
+    def resume(self, view: Store, tasks: list[Task]) -> None:
         """Rebuild the delays and the history that the last leader kept in memory."""
         slots: dict[Instance, list[Task]] = {}
         for task in tasks:
@@ -164,8 +164,8 @@ class RestartSupervisor:
             slots.setdefault((task.service_id, task.slot, node_id), []).append(task)
             if task.desired == TaskState.READY and task.state <= TaskState.COMPLETE:
                 delay_ns = task.spec.restart.delay_ns
-                left_ns = min(delay_ns, task.stamp_ns + delay_ns - now_ns)
-                self.start_later(task.id, now_ns, max(0, left_ns))
+                left_ns = min(delay_ns, task.stamp_ns + delay_ns - self.simulation.now_ns)
+                self.start_later(task.id, max(0, left_ns))
         for key, members in slots.items():
             newest = max(task.spec_version for task in members)
             current = sorted(

@@ -171,15 +171,14 @@ class Updates:
             changes += shut_down(old)
         if task.desired < TaskState.RUNNING:
             awaited = old[-1].id if old and not start_first else ""
-            self.restarts.start_later(task.id, now_ns, 0, awaited)
+            self.restarts.start_later(task.id, 0, awaited)
         return changes
 
     def _new(self, service: Service, old: Task) -> Task:
         """A replacement for the old task, with desired state READY."""
         return new_task(
             service,
-            self.restarts.new_id(),
-            self.simulation.now_ns,
+            self.simulation,
             slot=old.slot,
             node_id="" if old.slot else old.node_id,
             desired=TaskState.READY,
