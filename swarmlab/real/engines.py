@@ -17,6 +17,8 @@ import docker
 from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from swarmlab.real.hosts import client_for_host
+
 LABEL = "swarmlab"
 SHARED = "/swarmlab"  # a folder shared by the engines of one launch
 SOCKET = "unix:///var/run/docker.sock"  # the only place where an engine in a container listens
@@ -33,12 +35,6 @@ CAPABILITIES = (
 START = """
 for group in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw $group; done 2>/dev/null
 exec "$@"
-"""
-REMOVE = """
-import sys
-from swarmlab.real import engines
-from swarmlab.real.hosts import client_for_host
-engines.remove(client_for_host(), sys.argv[1])
 """
 _removing: list[subprocess.Popen[bytes]] = []
 
@@ -121,7 +117,11 @@ def remove(client: docker.DockerClient, lab: str = "") -> list[str]:
 def remove_from_outside(lab: str) -> None:
     """As `remove`, in a new process: Jupyter gives a kernel that ends only 5 seconds."""
     quiet = subprocess.DEVNULL
-    command = [sys.executable, "-c", REMOVE, lab]
+    command = [sys.executable, "-m", __name__, lab]
     _removing.append(
         subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     )
+
+
+if __name__ == "__main__":  # see `remove_from_outside`
+    remove(client_for_host(), sys.argv[1])
