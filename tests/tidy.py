@@ -29,7 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": {"model", "simulation", "views", "units", "strings", "errors"},
     "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
     # Clients of the Docker API know that API alone.
-    "docker_cli": {"model.specs", "model.versions", "units", "strings", "errors"},
+    "docker_cli": {
+        *("model.image_reference", "model.specs", "model.versions"),
+        *("units", "strings", "errors"),
+    },
     "jupyter": {
         *("docker_cli", "cluster.current", "views", "simulation"),
         *("units", "strings", "errors"),

@@ -12,6 +12,8 @@ from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import Names
 from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frames
 from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
+from swarmlab.errors import BadParameter
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.units import decimal_size, parse_duration
 
 
@@ -69,16 +71,17 @@ def _tags(image: Json, *, digests: bool) -> Iterator[Json]:
 
 
 def pull(session: Session, arguments: Arguments) -> None:
-    name, at, digest = arguments.words[0].partition("@")
-    tag = "" if "/" in name.rpartition(":")[2] else name.partition(":")[2]
-    domain, slash, _ = name.partition("/")
-    if not slash or not re.search("[.:]|^localhost$", domain):
-        name = f"docker.io/{name}" if slash else f"docker.io/library/{name}"
-    repository = name.removesuffix(f":{tag}") if tag else name
+    name, at, _ = arguments.words[0].partition("@")
+    try:
+        reference = ImageReference.parse(arguments.words[0])
+    except BadParameter as error:
+        raise CliError(str(error)) from None
+    repository = f"{reference.domain}/{reference.path}"
+    untagged = not at and ":" not in name.rpartition("/")[2]
     all_tags, quiet = arguments["all-tags"], arguments["quiet"]
-    if not (tag or digest or all_tags or quiet):
+    if untagged and not (all_tags or quiet):
         session.print("Using default tag: latest")
-    tag = digest or tag or ("" if all_tags else "latest")
+    tag = "" if untagged and all_tags else reference.digest or reference.tag
     query = {"fromImage": repository, "tag": tag, "platform": arguments["platform"]}
     for line in session.open("POST", "/images/create", stream=True, **query).iter_lines():
         message = json.loads(line)

@@ -26,6 +26,7 @@ from swarmlab.docker_cli.template import (
     expression,
     to_json,
 )
+from swarmlab.model.image_reference import listed_name
 from swarmlab.units import binary_size, decimal_size, go_duration, human_duration, unix_seconds
 
 HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ def functions(session: Session, *, no_trunc: bool) -> dict[str, Callable[..., An
         "hostports": lambda entries: ports.show_host_ports(entries or []),
         "human": lambda ns: human_duration((ns or 0) / 10**9),
         "id": lambda line: line if no_trunc else text.short_id(line),
-        "image": lambda name: name if no_trunc else text.image_name(str(name or "")),
+        "image": lambda name: name if no_trunc else listed_name(str(name or "")),
         "localtime": text.local_time,
         "marked": lambda line: f'"{line}"' if line else "",
         "memory": lambda size: binary_size(size) if size else "",

@@ -36,13 +36,6 @@ def short_id(text: str) -> str:
     return text.rpartition(":")[2][:12]
 
 
-def image_name(image: str) -> str:
-    """A tagged image as docker shows it: without digest and without `docker.io/library/`."""
-    name = image.partition("@")[0]
-    tagged = ":" in name.rpartition("/")[2]
-    return name.removeprefix("docker.io/").removeprefix("library/") if tagged else image
-
-
 def align(text: str, *, padding: int = 3, minimum: int = 10) -> str:
     """Lines of tab-separated cells, as Docker's tabwriter sets them in columns."""
     rows = (line.split("\t") for line in text.split("\n"))

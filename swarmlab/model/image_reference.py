@@ -66,3 +66,13 @@ class ImageReference:
         """As Docker shows it: `nginx:latest`."""
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def listed_name(image: str) -> str:
+    """A tagged image as `docker service ls` shows it: without digest and `docker.io/library/`.
+
+    Source: docker/cli cli/command/service/formatter.go, Image.
+    """
+    name = image.partition("@")[0]
+    tagged = ":" in name.rpartition("/")[2]
+    return name.removeprefix("docker.io/").removeprefix("library/") if tagged else image
