@@ -78,6 +78,18 @@ def test_no_modules_import_each_other():
     assert tidy.import_cycles(SOURCES) == []
 
 
+def test_calls_can_be_found():
+    assert offences(SOURCES, tidy.calls_by_name, tidy.classes_by_name) == []
+
+
+def test_a_class_name_has_one_meaning():
+    assert tidy.class_names_shared(SOURCES) == []
+
+
+def test_a_clusters_kind_is_hardly_asked():
+    assert len(offences(SOURCES, tidy.kinds_of_cluster_asked)) <= 3
+
+
 def test_time_chance_and_order_come_from_the_simulation_alone():
     rules = (tidy.hash_order, tidy.lambdas_that_wait)
     assert offences(SOURCES, *rules, with_path=[tidy.clock_and_dice]) == []
@@ -171,6 +183,31 @@ RULES = {
         partial(tidy.imports_upwards, path="worker/agent.py"),
         "from swarmlab.worker import shell",
         "from . import shell",
+    ),
+    "a method by a computed name": (
+        tidy.calls_by_name,
+        "getattr(cluster, 'crash')()\nvalue = getattr(record, name)",
+        "getattr(api, f'create_{kind}')(spec)",
+    ),
+    "a module by a computed name": (
+        tidy.calls_by_name,
+        "importlib.import_module('swarmlab')",
+        "importlib.import_module(f'swarmlab.{name}')",
+    ),
+    "a class by its name": (
+        tidy.classes_by_name,
+        "match record:\n    case Campaigned(): pass\nf'{type(error).__name__}'",
+        "match type(record).__name__:\n    case 'Campaigned': pass",
+    ),
+    "two classes of one name": (
+        tidy.class_names_shared,
+        {"a.py": "class Task: pass", "b.py": "class Node: pass"},
+        {"a.py": "class Task: pass", "b.py": "class Task: pass"},
+    ),
+    "a cluster's kind": (
+        tidy.kinds_of_cluster_asked,
+        "if cluster.has_trace: pass\nif look.kind == 'running': pass",
+        "if cluster.kind != 'simulated': pass",
     ),
     "wall clock": (
         partial(tidy.clock_and_dice, path="manager/orchestrator/restart.py"),

@@ -205,6 +205,63 @@ def import_cycles(sources: Mapping[str, str], *, with_types: bool = False) -> li
     return sorted(", ".join(sorted(group)) for group in groups if len(group) > 1)
 
 
+def calls_by_name(text: str) -> list[str]:
+    """Calls that grep cannot follow: of a method whose name is computed, or a computed module."""
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    methods = [
+        call.lineno
+        for call in calls
+        if isinstance(call.func, ast.Call)
+        and ast.unparse(call.func.func) == "getattr"
+        and not isinstance(call.func.args[1], ast.Constant)
+    ]
+    modules = [
+        call.lineno
+        for call in calls
+        if ast.unparse(call.func).endswith("import_module")
+        and not isinstance(call.args[0], ast.Constant)
+    ]
+    return [f"line {number} calls by a computed name" for number in (*methods, *modules)]
+
+
+def classes_by_name(text: str) -> list[str]:
+    """Places that ask for a class by its name as a string, where `match` or isinstance would do."""
+    tree = ast.parse(text)
+    asked = [n.subject for n in ast.walk(tree) if isinstance(n, ast.Match)]
+    asked += [n.left for n in ast.walk(tree) if isinstance(n, ast.Compare)]
+    return [
+        f"line {node.lineno} compares {ast.unparse(node)}"
+        for node in asked
+        if isinstance(node, ast.Attribute)
+        and node.attr == "__name__"
+        and "type(" in ast.unparse(node)
+    ]
+
+
+def class_names_shared(sources: Mapping[str, str]) -> list[str]:
+    """Names of classes that are defined in more than one module."""
+    modules: dict[str, list[str]] = {}
+    for path, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                modules.setdefault(node.name, []).append(path)
+    return [f"{name}: {', '.join(paths)}" for name, paths in modules.items() if len(paths) > 1]
+
+
+def kinds_of_cluster_asked(text: str) -> list[str]:
+    """Comparisons with a cluster's kind; elsewhere ask what it can do (`has_trace`, …)."""
+    compared = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Compare)]
+    kinds = {"simulated", "real"}
+    return [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in compared
+        for value in node.comparators
+        if ast.unparse(node.left).endswith("kind")
+        and isinstance(value, ast.Constant)
+        and value.value in kinds
+    ]
+
+
 def full_names(tree: ast.AST) -> dict[str, str]:
     """What imported names stand for: `from time import time as t` gives {"t": "time.time"}."""
     names: dict[str, str] = {}
