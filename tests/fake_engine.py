@@ -44,7 +44,7 @@ from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 
 # Command -> the kind of object that it changes.
-CHANGED: dict[type[messages.Command], Any] = {
+CHANGED: dict[type[messages.ControlCommand], Any] = {
     messages.CreateService: Service,
     messages.UpdateService: Service,
     messages.RemoveService: Service,
@@ -185,7 +185,7 @@ class FakeEngine:
                 return tuple(map(self._list, message.kinds))
             case messages.GetObject():
                 return find(message.kind, message.reference, self._list(message.kind))
-            case messages.Remove():
+            case messages.RemoveObject():
                 kind = CHANGED[type(message)]
                 return self._tell("remove", self.tables[kind.table].pop(message.id), None)
         kind = CHANGED[type(message)]

@@ -295,11 +295,16 @@ def test_a_log_that_is_not_sealed_is_found_out(monkeypatch, tmp_path):
 # -- the table of commands -----------------------------------------------------------------------
 def test_every_command_has_a_handler():
     """A command that is missing from the table would fail only when somebody uses it."""
-    kinds, waiting = set(), [messages.Command]
+    kinds, waiting = set(), [messages.ControlCommand]
     while waiting:
         kind = waiting.pop()
         kinds.add(kind)
         waiting += kind.__subclasses__()
-    abstract = {messages.Command, messages.Create, messages.CreateFile, messages.Update}
-    abstract |= {messages.UpdateLabels, messages.Remove}
+    abstract = {
+        messages.ControlCommand,
+        messages.CreateObject,
+        messages.CreateFile,
+        messages.UpdateObject,
+    }
+    abstract |= {messages.UpdateLabels, messages.RemoveObject}
     assert set(COMMANDS) == kinds - abstract

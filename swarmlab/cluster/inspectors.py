@@ -23,7 +23,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.html import Table
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.inspectable import Inspectable
+    from swarmlab.cluster.simulated_state import Simulated
 
 HEX_BYTES = 16
 WAL = "swarm/raft/wal"
@@ -63,7 +63,7 @@ def readable(machine: Machine) -> list[str]:
     return [_("{name} ({size} bytes)", name=name, size=size) for name, size in sizes.items()]
 
 
-def disk(cluster: Inspectable, name: str) -> Table:
+def disk(cluster: Simulated, name: str) -> Table:
     """The files on one node's disk: size, what seals them, and their first bytes.
 
     The first bytes of the key file are not shown.
@@ -83,7 +83,7 @@ def disk(cluster: Inspectable, name: str) -> Table:
     return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
 
 
-def trust(cluster: Inspectable) -> Table:
+def trust(cluster: Simulated) -> Table:
     """Which root each node trusts, and the role and expiry of the certificate it presents."""
     rows = []
     for name in cluster.names:
@@ -103,7 +103,7 @@ def trust(cluster: Inspectable) -> Table:
     return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
-def who_can_read(cluster: Inspectable, name: str) -> Table:
+def who_can_read(cluster: Simulated, name: str) -> Table:
     """Where the bytes of a secret are now, and why."""
     rows: list[tuple[str, str, str]] = []
     secret: Secret | None = None

@@ -336,20 +336,21 @@ class SimulatedCluster(BaseCluster):
     def decision(self, task: str) -> Explanation:
         """What `explain` shows, as data.
 
-        A decision of the past is looked at where it was made: the story so far is lived again, up
-        to the moment before.
+        A past decision is explained from the state in which it was made: the run is replayed up to
+        the moment before.
         """
         from swarmlab.manager.scheduler.explanation import explain
         from swarmlab.model.trace_records import Scheduled
 
-        found = self._find_task(task)
+        stored = self._find_task(task)
         for record in self.trace.of(Scheduled):
             for _, task_id, node in record.placements:
-                if task_id == found.id:
+                if task_id == stored.id:
                     scheduler = self.as_of(f"{record.at_ns - 1}ns")._scheduler()
-                    asked = (scheduler.unassigned | scheduler.preassigned).get(task_id, found)
-                    return explain(scheduler, asked, record.at_ns, node, len(record.placements))
-        return explain(self._scheduler(), found, self.now_ns, "", 0)
+                    tasks = scheduler.unassigned | scheduler.preassigned
+                    before = tasks.get(task_id, stored)
+                    return explain(scheduler, before, record.at_ns, node, len(record.placements))
+        return explain(self._scheduler(), stored, self.now_ns, "", 0)
 
     def _leader(self) -> Any:
         for manager in filter(None, map(self._manager, self.names)):
@@ -362,18 +363,18 @@ class SimulatedCluster(BaseCluster):
 
         return next(loop for loop in self._leader().control_loops if isinstance(loop, Scheduler))
 
-    def _find_task(self, wanted: str) -> Any:
-        """The task that `web.3` or an id means: the newest in that slot."""
+    def _find_task(self, reference: str) -> Any:
+        """The newest task of a slot such as `web.3`, or the task of this id or name."""
         store = self._leader().store
-        tasks = sorted(store.tasks.values(), key=lambda t: (t.created_ns, t.id))
+        tasks = sorted(store.tasks.values(), key=lambda task: (task.created_ns, task.id))
         for task in reversed(tasks):
             node = store.nodes.get(task.node_id)
-            names = (f"{task.service_name}.{task.slot}", task.id, task.name)
-            here = f"{task.service_name}.{node.hostname}" if node is not None else ""
-            if wanted in names or (not task.slot and wanted == here):
+            # A task of a global service is known by its node: `web.w1`.
+            instance = task.slot or (node.hostname if node is not None else "")
+            if reference in (f"{task.service_name}.{instance}", task.id, task.name):
                 return task
-        known = sorted({f"{t.service_name}.{t.slot}" for t in tasks if t.slot})
-        raise NoneSuch("there is no task {name!r}; there are {known}", wanted, known)
+        slots = sorted({f"{task.service_name}.{task.slot}" for task in tasks if task.slot})
+        raise NoneSuch("there is no task {name!r}; there are {known}", reference, slots)
 
     # -- looking inside ------------------------------------------------------------------
     def disk(self, name: str) -> Table:

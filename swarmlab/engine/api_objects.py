@@ -36,7 +36,9 @@ def _inspect(kind: Kind, show: Show, request: ApiRequest, ref: str) -> Any:
     return show(request.get(kind, ref), request.time)
 
 
-def _remove(kind: Kind, command: type[messages.Remove], request: ApiRequest, ref: str) -> None:
+def _remove(
+    kind: Kind, command: type[messages.RemoveObject], request: ApiRequest, ref: str
+) -> None:
     request.control(command(request.get(kind, ref).id))
 
 

@@ -227,7 +227,7 @@ def _public(spec: Document) -> Document:
 
 
 # Command -> the function that decides on it.
-COMMANDS: dict[type[messages.Command], Callable[..., list[Change]]] = {
+COMMANDS: dict[type[messages.ControlCommand], Callable[..., list[Change]]] = {
     messages.CreateService: create_service,
     messages.UpdateService: update_service,
     messages.RemoveService: remove_service,

@@ -105,7 +105,7 @@ class RpcServer:
                 return self.ask(body)
             raise NotLeader(self._leader_address)
         match body:
-            case messages.Command():
+            case messages.ControlCommand():
                 return self.manager.write(COMMANDS[type(body)], body, self.manager)
             case messages.ListObjects():
                 return tuple(map(self._list, body.kinds))

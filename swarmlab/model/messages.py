@@ -166,28 +166,28 @@ class GetObject(ControlRequest):
 
 
 @dataclass(frozen=True)
-class Command(ControlRequest):
+class ControlCommand(ControlRequest):
     """A write, answered with the object's id. `control_api.COMMANDS` names the handlers."""
 
 
 @dataclass(frozen=True)
-class Create(Command):
+class CreateObject(ControlCommand):
     spec: Document
 
 
 @dataclass(frozen=True)
-class CreateService(Create):
+class CreateService(CreateObject):
     """Create a service; the orchestrators then create its tasks."""
 
     spec: ServiceSpec
 
 
-class CreateNetwork(Create):
+class CreateNetwork(CreateObject):
     """Create a network; the allocator then gives it a subnet."""
 
 
 @dataclass(frozen=True)
-class CreateFile(Create):
+class CreateFile(CreateObject):
     data: bytes = field(repr=False)
 
 
@@ -200,14 +200,14 @@ class CreateConfig(CreateFile):
 
 
 @dataclass(frozen=True)
-class Update(Command):
+class UpdateObject(ControlCommand):
     id: str
     version: int  # the one that the client has read
     spec: Document
 
 
 @dataclass(frozen=True)
-class UpdateService(Update):
+class UpdateService(UpdateObject):
     """`rollback`: return to the previous spec; `spec` is checked and then ignored."""
 
     spec: ServiceSpec
@@ -215,14 +215,14 @@ class UpdateService(Update):
 
 
 @dataclass(frozen=True)
-class UpdateNode(Update):
+class UpdateNode(UpdateObject):
     """Change a node's labels, role or availability."""
 
     spec: NodeSpec
 
 
 @dataclass(frozen=True)
-class UpdateLabels(Update):
+class UpdateLabels(UpdateObject):
     """All that can change of a secret or config; `data`, if it is sent, must be what is stored."""
 
     data: bytes | None = field(repr=False)
@@ -237,7 +237,7 @@ class UpdateConfigLabels(UpdateLabels):
 
 
 @dataclass(frozen=True)
-class UpdateCluster(Command):
+class UpdateCluster(ControlCommand):
     """The spec is replaced whole: what the request leaves out becomes zero."""
 
     version: int
@@ -248,28 +248,28 @@ class UpdateCluster(Command):
 
 
 @dataclass(frozen=True)
-class Remove(Command):
+class RemoveObject(ControlCommand):
     id: str
 
 
-class RemoveService(Remove):
+class RemoveService(RemoveObject):
     """Remove a service; its tasks are shut down and removed."""
 
 
-class RemoveSecret(Remove):
+class RemoveSecret(RemoveObject):
     """Remove a secret that no service uses."""
 
 
-class RemoveConfig(Remove):
+class RemoveConfig(RemoveObject):
     """Remove a config that no service uses."""
 
 
-class RemoveNetwork(Remove):
+class RemoveNetwork(RemoveObject):
     """Remove a network that no service or task uses."""
 
 
 @dataclass(frozen=True)
-class RemoveNode(Remove):
+class RemoveNode(RemoveObject):
     """Remove a node that is down; `force`: also one that is not."""
 
     force: bool
