@@ -14,7 +14,7 @@ from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frame
 from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
 from swarmlab.errors import BadParameter
 from swarmlab.model.image_reference import ImageReference
-from swarmlab.units import decimal_size, parse_duration
+from swarmlab.units import S, decimal_size, parse_duration
 
 
 def ps(session: Session, arguments: Arguments) -> None:
@@ -148,7 +148,7 @@ def moment(session: Session, text: str | None) -> str:
     if not text or re.fullmatch(r"\d+(\.\d+)?", text):
         return text or ""
     try:
-        return f"{session.clock() - parse_duration(text) / 10**9:.9f}"
+        return f"{session.clock() - parse_duration(text) / S:.9f}"
     except ValueError:
         pass
     try:

@@ -27,7 +27,7 @@ from swarmlab.docker_cli.template import (
     to_json,
 )
 from swarmlab.model.image_reference import listed_name
-from swarmlab.units import binary_size, decimal_size, go_duration, human_duration, unix_seconds
+from swarmlab.units import S, binary_size, decimal_size, go_duration, human_duration, unix_seconds
 
 HERE = Path(__file__).parent
 
@@ -77,7 +77,7 @@ def functions(session: Session, *, no_trunc: bool) -> dict[str, Callable[..., An
         "gotime": text.go_time,
         "has": lambda mapping, name: mapping.get(name) is not None,
         "hostports": lambda entries: ports.show_host_ports(entries or []),
-        "human": lambda ns: human_duration((ns or 0) / 10**9),
+        "human": lambda ns: human_duration((ns or 0) / S),
         "id": lambda line: line if no_trunc else text.short_id(line),
         "image": lambda name: name if no_trunc else listed_name(str(name or "")),
         "localtime": text.local_time,

@@ -10,6 +10,7 @@ from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError, to_json
 from swarmlab.docker_cli.text import align, go_quote
 from swarmlab.model.versions import API_VERSION, DOCKER_VERSION
+from swarmlab.units import S
 
 CLIENT = {
     "Version": DOCKER_VERSION,
@@ -122,7 +123,7 @@ def events(session: Session, arguments: Arguments) -> None:
 
 
 def _event_line(event: Json) -> str:
-    seconds, ns = divmod(event["timeNano"], 10**9)
+    seconds, ns = divmod(event["timeNano"], S)
     stamp = datetime.fromtimestamp(seconds, UTC).astimezone()
     when = f"{stamp:%Y-%m-%dT%H:%M:%S}.{ns:09d}{stamp:%z}"
     when = f"{when[:-2]}:{when[-2:]}" if stamp.utcoffset() else f"{when[:-5]}Z"
