@@ -76,6 +76,7 @@ def test_the_layers_name_every_folder_and_control_loop():
 
 def test_no_modules_import_each_other():
     assert tidy.import_cycles(SOURCES) == []
+    assert set(tidy.import_cycles(SOURCES, with_types=True)) == tidy.TYPE_CYCLES
 
 
 def test_calls_can_be_found():

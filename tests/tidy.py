@@ -77,8 +77,12 @@ CONTROL_LOOPS = {
     "manager.role_manager",
 }
 
-# Pairs that import each other for types only, and why each is worth it.
-TYPE_CYCLES: set[str] = set()
+# Groups of modules that import each other for types only: each part names its whole.
+TYPE_CYCLES = {
+    "simulation.machine, simulation.network",
+    "worker.container, worker.containers, worker.health",
+    "worker.shell.builtins, worker.shell.process",
+}
 
 # Calls that ask the real clock or real chance; `simulation.now_ns` and `.rng` are the way.
 BANNED_MODULES = {"time", "random", "secrets"}
