@@ -186,14 +186,12 @@ def _given(
     command: Command, parsed: Mapping[str, Any], order: list[click.Parameter]
 ) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    used: dict[str, int] = {}
+    texts = {name: iter(values) for name, values in parsed.items() if values}
     for option in order:
-        key = str(option.name)
-        flag = command.flags[key.replace("_", "-")]
-        text = parsed[key][used.setdefault(key, 0)]
-        used[key] += 1
+        name = str(option.name)
+        flag = command.flags[name.replace("_", "-")]
         try:
-            value = flag.value(text)
+            value = flag.value(next(texts[name]))
         except CliError as error:
             raise command.error(str(error), error.code) from None
         if flag.multiple:
