@@ -751,6 +751,8 @@ rm -f nope
 logs nope
 exec nope ls
 pull -q nope
+pull -q localhost:5000/a:1
+pull Shop
 info
 info --format '{{.Name}} {{.Swarm.LocalNodeState}}'
 version
