@@ -10,7 +10,7 @@ function render({ model, el }) {
   // -- the bar, and the line ---------------------------------------------------------
   const bar = make("div", "bar", root);
   for (const verb of ["back", "forward", "fork"]) {
-    make("button", verb, bar, says[verb]).onclick = () => send(verb);
+    make("button", verb, bar, labels[verb]).onclick = () => send(verb);
   }
   const clock = make("span", "clock", bar);
   const track = make("div", "track", root);
