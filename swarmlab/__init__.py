@@ -5,8 +5,8 @@
 >>> web = cluster.client("m1").services.create("nginx", name="web")
 
 Read the code in this order: `model` (the nouns), `simulation` (time, chance, machines), `raft`
-(agreement), `manager` (the rooms that decide), `worker` (agent and containers), `engine` (one
-node's daemon and its API), `cluster` (what you hold).
+(agreement), `manager` (store and control loops), `worker` (agent and containers), `engine` (one
+node's daemon and its API), `cluster` (the simulated cluster that you use).
 """
 
 from __future__ import annotations

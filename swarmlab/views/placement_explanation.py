@@ -27,7 +27,7 @@ def _filter_texts() -> dict[str, tuple[str, str]]:
     """Filter -> the head of its column, and the text for a node that it refused."""
     return {
         "ready": (_("Takes tasks?"), _("takes none: down, paused or drained")),
-        "resources": (_("Room?"), _("too little CPU or memory free")),
+        "resources": (_("Resources?"), _("too little CPU or memory free")),
         "plugins": (_("Plugins?"), _("lacks a plugin")),
         "constraints": (_("Constraints?"), _("fails a constraint")),
         "platform": (_("Platform?"), _("of another platform than the image")),
