@@ -18,7 +18,7 @@ from swarmlab.docker_cli import run
 from swarmlab.docker_cli.command_line import HANDLERS
 from swarmlab.docker_cli.flags import commands, find, parse
 from swarmlab.docker_cli.hints import hint_for
-from swarmlab.docker_cli.session import CliError
+from swarmlab.docker_cli.session import CliError, Session
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError
 from swarmlab.jupyter import magic
 from swarmlab.jupyter.completion import complete
@@ -52,7 +52,7 @@ def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, 
     client = docker.APIClient(base_url="http://m1:2375", version="1.50")
     client.mount("http://", Scripted(reply))
     out, err = io.StringIO(), io.StringIO()
-    code = run(line.split(), client, out=out, err=err, **options)
+    code = run(line.split(), Session(client=client, out=out, err=err, **options))
     client.close()
     return code, out.getvalue(), err.getvalue()
 
@@ -297,15 +297,15 @@ HINTS = {
 @pytest.mark.parametrize("line", HINTS)
 def test_mistakes_on_the_talks_slides_get_a_hint(line):
     fault, part = HINTS[line]
-    hint = hint_for(line.split(), fault, b"")
+    hint = hint_for(line.split(), fault, bytes)
     assert part in hint
     assert bool(hint) == bool(part)
 
 
 def test_a_hint_points_out_the_newline_of_echo():
     words = ["secret", "create", "senha-db", "-"]
-    assert "6 bytes" in hint_for(words, "", b"senha\n")
-    assert hint_for(words, "", b"senha") == ""
+    assert "6 bytes" in hint_for(words, "", lambda: b"senha\n")
+    assert hint_for(words, "", lambda: b"senha") == ""
 
 
 class OneNode:

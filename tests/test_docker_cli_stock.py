@@ -34,6 +34,7 @@ import pytest
 from swarmlab.cli.ctl import ask
 from swarmlab.docker_cli import run
 from swarmlab.docker_cli.flags import commands
+from swarmlab.docker_cli.session import Session
 from tests.scripted_engine import EQUAL, EXCEPTIONS, REAL_ENGINE, SCRIPTED, SET_UP, answer
 from tests.served import Served
 
@@ -113,7 +114,8 @@ def ours(path: Path, words: list[str], stdin: bytes = b"") -> Result:
     client = docker.APIClient(base_url=f"unix://{path}", version="auto")
     out, err = io.StringIO(), io.StringIO()
     with contextlib.closing(client):
-        code = run(words, client, out=out, err=err, stdin=stdin)
+        session = Session(client=client, out=out, err=err, read_stdin=lambda: stdin)
+        code = run(words, session)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -180,7 +182,8 @@ def test_compose_files_give_equal_output_or_errors(tmp_path):
 def offline(path: Path, words: list[str], stdin: bytes = b"") -> Result:
     client = docker.APIClient(base_url=f"unix://{path}", version="1.50")
     out, err = io.StringIO(), io.StringIO()
-    return run(words, client, out=out, err=err, stdin=stdin), out.getvalue(), err.getvalue()
+    session = Session(client=client, out=out, err=err, read_stdin=lambda: stdin)
+    return run(words, session), out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(autouse=True)

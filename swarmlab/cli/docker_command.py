@@ -9,7 +9,7 @@ import docker
 
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
-from swarmlab.docker_cli.session import split_host, unreachable
+from swarmlab.docker_cli.session import Session, split_host, unreachable
 from swarmlab.model.versions import API_VERSION
 
 DEFAULT = "unix:///var/run/docker.sock"
@@ -39,18 +39,17 @@ def main(words: Sequence[str], folder: Path) -> int:
             return 1
         client = docker.APIClient(base_url=host, version=API_VERSION)
     try:
-        return run(
-            words,
-            client,
+        session = Session(
+            client=client,
             out=sys.stdout,
             err=sys.stderr,
-            stdin=sys.stdin.buffer.read,
+            read_stdin=sys.stdin.buffer.read,
             tty=tty,
             width=os.get_terminal_size().columns if tty else 80,
             host=host,
             progress=_show_bar if tty else None,
-            hints=sys.stderr.isatty(),
         )
+        return run(words, session, hints=sys.stderr.isatty())
     finally:
         client.close()
 

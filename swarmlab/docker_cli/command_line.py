@@ -1,15 +1,11 @@
 """Runs one docker command line: finds the command, parses its flags, calls its function."""
 
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
-
-import docker
 
 from swarmlab.docker_cli import containers, node, objects, service, stack, swarm, system
 from swarmlab.docker_cli.flags import Arguments, check_count, find, parse
 from swarmlab.docker_cli.hints import hint_for
-from swarmlab.docker_cli.session import CliError, Progress, Session, Writer
+from swarmlab.docker_cli.session import CliError, Session
 from swarmlab.model.versions import DOCKER_VERSION
 
 VERSION = f"Docker version {DOCKER_VERSION}, build e6534b4"
@@ -17,10 +13,10 @@ Handler = Callable[[Session, Arguments], None]
 
 # Command -> the function that carries it out.
 HANDLERS: dict[str, Handler] = {
-    "config create": partial(objects.create, kind="config"),
-    "config inspect": partial(objects.inspect, kind="config"),
-    "config ls": partial(objects.ls, kind="config"),
-    "config rm": partial(objects.rm, kind="config"),
+    **dict.fromkeys(("config create", "secret create"), objects.create),
+    **dict.fromkeys(("config inspect", "network inspect", "secret inspect"), objects.inspect),
+    **dict.fromkeys(("config ls", "network ls", "secret ls"), objects.ls),
+    **dict.fromkeys(("config rm", "node rm", "secret rm", "service rm"), objects.rm),
     "events": system.events,
     "exec": containers.execute,
     "images": containers.images,
@@ -31,8 +27,6 @@ HANDLERS: dict[str, Handler] = {
     "network connect": objects.network_connect,
     "network create": objects.network_create,
     "network disconnect": objects.network_disconnect,
-    "network inspect": partial(objects.inspect, kind="network"),
-    "network ls": partial(objects.ls, kind="network"),
     "network prune": objects.network_prune,
     "network rm": objects.network_rm,
     "node demote": node.demote,
@@ -40,21 +34,15 @@ HANDLERS: dict[str, Handler] = {
     "node ls": node.ls,
     "node promote": node.promote,
     "node ps": node.ps,
-    "node rm": partial(objects.rm, kind="node"),
     "node update": node.update,
     "ps": containers.ps,
     "pull": containers.pull,
     "rm": containers.rm,
-    "secret create": partial(objects.create, kind="secret"),
-    "secret inspect": partial(objects.inspect, kind="secret"),
-    "secret ls": partial(objects.ls, kind="secret"),
-    "secret rm": partial(objects.rm, kind="secret"),
     "service create": service.create,
     "service inspect": service.inspect,
     "service logs": containers.service_logs,
     "service ls": service.ls,
     "service ps": service.ps,
-    "service rm": partial(objects.rm, kind="service"),
     "service rollback": service.rollback,
     "service scale": service.scale,
     "service update": service.update,
@@ -77,39 +65,11 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def run(
-    argv: Sequence[str],
-    client: docker.APIClient,
-    *,
-    out: Writer,
-    err: Writer,
-    stdin: bytes | Callable[[], bytes] = b"",
-    tty: bool = False,
-    width: int = 80,
-    host: str = "",
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.time,
-    progress: Progress | None = None,
-    hints: bool = False,
-) -> int:
-    """Run `docker ARGV…` against `client`; the exit code.
+def run(argv: Sequence[str], session: Session, *, hints: bool = False) -> int:
+    """Run `docker ARGV…`; the exit code.
 
-    Prints to `out` and `err` what docker 28.2.2 prints; `hints` adds a line below an error about
-    its probable cause. `stdin` may be a function that reads it; `clock` and `sleep` make time
-    virtual; `host` is shown when no engine answers; `progress(done, total, text)` is called while
-    a service converges.
+    Prints what docker 28.2.2 prints; `hints` adds a line below an error about its probable cause.
     """
-    data: list[bytes] = [stdin] if isinstance(stdin, bytes) else []
-
-    def read_stdin() -> bytes:
-        if callable(stdin) and not data:
-            data.append(stdin())
-        return data[0]
-
-    session = Session(
-        client=client, out=out, err=err, read_stdin=read_stdin, tty=tty, width=width, host=host,
-        sleep=sleep, clock=clock, progress=progress,
-    )  # fmt: skip
     words = list(argv)
     try:
         _dispatch(session, words[1:] if words[:1] == ["docker"] else words)
@@ -118,7 +78,7 @@ def run(
         fault, code = str(error), error.code
     if fault:
         session.warn(fault)
-    if hints and (hint := hint_for(words, fault, data[0] if data else b"")):
+    if hints and (hint := hint_for(words, fault, lambda: session.stdin)):
         session.warn(f"hint: {hint}")
     return code
 

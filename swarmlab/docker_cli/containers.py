@@ -4,13 +4,14 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import Names
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, frames
+from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session, frames
 from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
 from swarmlab.errors import BadParameter
 from swarmlab.model.image_reference import ImageReference
@@ -186,21 +187,15 @@ def service_logs(session: Session, arguments: Arguments) -> None:
 
 def _log_target(session: Session, target: str) -> tuple[str, Json, int]:
     """Where the API has its logs, the task spec, and the digits of the highest slot."""
-    try:
+    with suppress(ApiNotFound):
         service = session.get(f"/services/{target}", insertDefaults="false")
         replicas = dig(service, "Spec.Mode.Replicated.Replicas", None)
         width = 1 if replicas is None else len(str(replicas))
         return "services", service["Spec"]["TaskTemplate"], width
-    except ApiError as error:
-        if error.status != 404:
-            raise
-    try:
+    with suppress(ApiNotFound):
         task = session.get(f"/tasks/{target}")
         return "tasks", task["Spec"], len(str(task.get("Slot", 0)))
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        raise CliError(f"no such task or service: {target}") from None
+    raise CliError(f"no such task or service: {target}")
 
 
 def _log_line(session: Session, arguments: Arguments, names: Names, width: int, line: str) -> str:

@@ -85,6 +85,11 @@ class Arguments:
         empty: Any = [] if flag.multiple else False if flag.kind == "bool" else None
         return self.given.get(name, empty)
 
+    @property
+    def kind(self) -> str:
+        """The kind of object that the command is about: `node` of `node ls`."""
+        return self.command.path.partition(" ")[0]
+
     def filters(self) -> dict[str, list[str]]:
         """The values of `--filter` by name."""
         values: dict[str, list[str]] = {}

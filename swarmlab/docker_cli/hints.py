@@ -1,6 +1,7 @@
 """Hints below an error, or below a success that is probably a mistake."""
 
 import re
+from collections.abc import Callable
 
 # Pattern of the command line; pattern of its error, empty on success; the hint, filled with the
 # groups of both patterns. The first match is shown.
@@ -64,14 +65,15 @@ HINTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def hint_for(words: list[str], fault: str, stdin: bytes) -> str:
+def hint_for(words: list[str], fault: str, read_stdin: Callable[[], bytes]) -> str:
     """One line for a command line and its error (empty on success); empty without a hint."""
     line = " ".join(words)
     for command_pattern, error_pattern, hint in HINTS:
         command, error = re.search(command_pattern, line), re.search(error_pattern, fault)
         if command and error:
             return hint.format(*command.groups(), *error.groups())
-    if not fault and re.search(r"(secret|config) create", line) and stdin.endswith(b"\n"):
-        size = len(stdin)
+    from_stdin = not fault and re.search(r"(secret|config) create.* -$", line)
+    if from_stdin and read_stdin().endswith(b"\n"):
+        size = len(read_stdin())
         return f"the newline that echo adds is stored too ({size} bytes); `printf` adds none"
     return ""

@@ -132,13 +132,10 @@ def write_list(
     source = source.replace("\\t", "\t").replace("\\n", "\n")
     called = functions(session, no_trunc=bool(given.get("no-trunc")))
     values = {column: expression(value, called) for column, value in listing.values.items()}
-    try:
-        template = Template(source)
-        lines = [template.render(_row(listing, values, item)) for item in objects]
-        if table:
-            lines.insert(0, Template(source, HEADER_FUNCTIONS).render(listing.titles))
-    except TemplateError as error:
-        raise CliError(f"template parsing error: {error}") from None
+    template = Template(source)
+    lines = [template.render(_row(listing, values, item)) for item in objects]
+    if table:
+        lines.insert(0, Template(source, HEADER_FUNCTIONS).render(listing.titles))
     written = "".join(line + "\n" for line in lines)
     session.out.write(text.align(written) if table else written)
 
@@ -173,7 +170,7 @@ def write_inspect(
     template = parse_format(source)
     objects, errors = session.collect(arguments.words, lambda reference: [fetch(reference)])
     if template:
-        lines, faults = session.collect(objects, lambda item: [fill(template, item)])
+        lines, faults = session.collect(objects, lambda item: [template.render(item) + "\n"])
         session.out.write("".join(lines) or "\n")
         errors += faults
     else:
@@ -188,14 +185,7 @@ def parse_format(source: str) -> Template | None:
     try:
         return Template(source) if source not in ("", "json") else None
     except TemplateError as error:
-        raise CliError(f"template parsing error: {error}", 64) from None
-
-
-def fill(template: Template, item: Json) -> str:
-    try:
-        return template.render(item) + "\n"
-    except TemplateError as error:
-        raise CliError(f"template parsing error: {error}") from None
+        raise CliError(str(error), 64) from None
 
 
 def labels(texts: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import ipaddress
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import labels, write_inspect, write_list
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session, read_file
+from swarmlab.docker_cli.session import ApiError, ApiNotFound, CliError, Json, Session, read_file
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import natural_key
 
@@ -22,34 +22,34 @@ WARNING! This will remove all custom networks not used by at least one container
 
 
 # -- any kind of object --------------------------------------------------------------------------
-def ls(session: Session, arguments: Arguments, kind: str) -> None:
-    objects = session.get(f"/{kind}s", filters=arguments.filters()) or []
+def ls(session: Session, arguments: Arguments) -> None:
+    objects = session.get(f"/{arguments.kind}s", filters=arguments.filters()) or []
     objects.sort(key=lambda item: natural_key(name_of(item)))
-    write_list(session, arguments, f"{kind} ls", objects)
+    write_list(session, arguments, arguments.command.path, objects)
 
 
 def name_of(item: Json) -> str:
     return str(item["Name"] if "Name" in item else item["Spec"]["Name"])
 
 
-def inspect(session: Session, arguments: Arguments, kind: str) -> None:
+def inspect(session: Session, arguments: Arguments) -> None:
     verbose = "true" if arguments.given.get("verbose") else ""
 
     def fetch(reference: str) -> Json:
-        item: Json = session.get(f"/{kind}s/{reference}", verbose=verbose)
+        item: Json = session.get(f"/{arguments.kind}s/{reference}", verbose=verbose)
         return item
 
-    write_inspect(session, arguments, fetch, escaped=kind != "network")
+    write_inspect(session, arguments, fetch, escaped=arguments.kind != "network")
 
 
-def rm(session: Session, arguments: Arguments, kind: str) -> None:
-    force = arguments.given.get("force")
-    session.end(session.each(arguments.words, "DELETE", f"/{kind}s/{{}}", force=force))
+def rm(session: Session, arguments: Arguments) -> None:
+    path, force = f"/{arguments.kind}s/{{}}", arguments.given.get("force")
+    session.end(session.each(arguments.words, "DELETE", path, force=force))
 
 
 # -- secrets and configs -------------------------------------------------------------------------
-def create(session: Session, arguments: Arguments, kind: str) -> None:
-    name, *files = arguments.words
+def create(session: Session, arguments: Arguments) -> None:
+    kind, (name, *files) = arguments.kind, arguments.words
     driver = arguments.given.get("driver")
     if driver and files:
         raise CliError("When using secret driver secret data must be empty")
@@ -146,7 +146,7 @@ def network_rm(session: Session, arguments: Arguments) -> None:
             session.call("DELETE", path)
             session.print(reference)
         except ApiError as error:
-            if not (arguments["force"] and error.status == 404):
+            if not (arguments["force"] and isinstance(error, ApiNotFound)):
                 session.warn(str(error))
                 failed = True
     if failed:

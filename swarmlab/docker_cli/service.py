@@ -7,7 +7,7 @@ from swarmlab.docker_cli.listing import dig, write_inspect, write_list
 from swarmlab.docker_cli.node import node_id, write_tasks
 from swarmlab.docker_cli.progress import wait_for_service, wait_for_services
 from swarmlab.docker_cli.service_spec import MODES, edit, fresh_spec, resolve_image
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
+from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.units import natural_key
 
 
@@ -80,10 +80,8 @@ def inspect(session: Session, arguments: Arguments) -> None:
     def fetch(reference: str) -> Json:
         try:
             service: Json = session.get(f"/services/{reference}", insertDefaults="true")
-        except ApiError as error:
-            if error.status == 404:
-                raise CliError(f"Error: no such service: {reference}") from None
-            raise
+        except ApiNotFound:
+            raise CliError(f"Error: no such service: {reference}") from None
         if arguments["pretty"]:
             service["networks"] = _network_names(session, service)
         return service

@@ -5,6 +5,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -32,12 +33,9 @@ class CliError(Exception):
 class ApiError(CliError):
     """The engine's own error."""
 
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(f"Error response from daemon: {text}")
-        self.status = status
 
-
-Progress = Callable[[int, int, str], None]  # tasks done, tasks in all, a sentence
+class ApiNotFound(ApiError):
+    """The engine knows no such object."""
 
 
 @dataclass(kw_only=True)
@@ -45,7 +43,8 @@ class Session:
     """What a command gets besides its arguments.
 
     `clock` gives Unix seconds and `sleep` lets them pass: the wall clock's, or virtual ones.
-    `progress` draws convergence live; without it the lines of a non-terminal are printed.
+    `host` is shown when no engine answers. `progress(done, total, text)` draws convergence live;
+    without it the lines of a non-terminal are printed.
     """
 
     client: docker.APIClient
@@ -57,9 +56,9 @@ class Session:
     host: str = ""
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
-    progress: Progress | None = None
+    progress: Callable[[int, int, str], None] | None = None
 
-    @property
+    @cached_property
     def stdin(self) -> bytes:
         """All of standard input; read only by the commands that need it."""
         return self.read_stdin()
@@ -104,7 +103,8 @@ class Session:
         except requests.exceptions.RequestException as error:
             raise CliError(str(error)) from None
         if reply.status_code >= 400:
-            raise ApiError(_message(reply), reply.status_code)
+            kind = ApiNotFound if reply.status_code == 404 else ApiError
+            raise kind(f"Error response from daemon: {_message(reply)}")
         return cast(requests.Response, reply)
 
     def update(self, kind: str, read: Json, spec: Json, **query: Any) -> Json:

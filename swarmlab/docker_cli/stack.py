@@ -15,7 +15,7 @@ from swarmlab.docker_cli.objects import name_of
 from swarmlab.docker_cli.progress import POLL_S, wait_for_services
 from swarmlab.docker_cli.service import find_services, write_services
 from swarmlab.docker_cli.service_spec import resolve_image
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
+from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, ComposeStack
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import natural_key
@@ -91,9 +91,7 @@ def _check_external(session: Session, name: str) -> None:
     declared = f"network {go_quote(name)} is declared as external, but "
     try:
         scope = session.get(f"/networks/{name}")["Scope"]
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except ApiNotFound:
         how = "You need to create a swarm-scoped network before the stack is deployed"
         raise CliError(f"{declared}could not be found. {how}") from None
     if scope != "swarm":
@@ -121,9 +119,7 @@ def _create_or_update_file(session: Session, kind: str, spec: Json) -> None:
     name = spec["Name"]
     try:
         existing = session.get(f"/{kind}s/{name}")
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    except ApiNotFound:
         session.print(f"Creating {kind} {name}")
         _create(session, kind, spec)
         return

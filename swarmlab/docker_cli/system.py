@@ -1,12 +1,13 @@
 """`docker info`, `version`, `events`, and `inspect` for every kind of object."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from swarmlab.docker_cli.containers import moment
 from swarmlab.docker_cli.flags import Arguments
-from swarmlab.docker_cli.listing import fill, parse_format, pretty, write_inspect
-from swarmlab.docker_cli.session import ApiError, CliError, Json, Session
+from swarmlab.docker_cli.listing import parse_format, pretty, write_inspect
+from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError, to_json
 from swarmlab.docker_cli.text import align, go_quote
 from swarmlab.model.versions import API_VERSION, DOCKER_VERSION
@@ -52,7 +53,7 @@ def info(session: Session, arguments: Arguments) -> None:
 
 def _write(session: Session, source: str, value: Json) -> None:
     template = parse_format(source)
-    session.out.write(fill(template, value) if template else to_json(value) + "\n")
+    session.print(template.render(value) if template else to_json(value))
 
 
 def version(session: Session, arguments: Arguments) -> None:
@@ -82,12 +83,9 @@ def inspect(session: Session, arguments: Arguments) -> None:
         for kind in PATHS:
             if kind in SWARM_KINDS and is_manager is None:
                 is_manager = session.get("/info")["Swarm"]["ControlAvailable"]
-            try:
+            with suppress(ApiNotFound):
                 if is_manager or kind not in SWARM_KINDS:
                     return _fetch(session, arguments, kind, reference)
-            except ApiError as error:
-                if error.status != 404:
-                    raise
         raise CliError(f"Error: No such object: {reference}")
 
     write_inspect(session, arguments, fetch, escaped=False)
@@ -113,7 +111,8 @@ def events(session: Session, arguments: Arguments) -> None:
         if template:
             template.render(empty)
     except TemplateError as error:
-        raise CliError(f"Error parsing format: {error}", 64) from None
+        fault = str(error).removeprefix("template parsing error: ")
+        raise CliError(f"Error parsing format: {fault}", 64) from None
     times = {name: moment(session, arguments[name]) for name in ("since", "until")}
     query = times | {"filters": arguments.filters()}
     for line in session.open("GET", "/events", stream=True, **query).iter_lines():

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote, go_value
 
 TOKEN = re.compile(
@@ -21,8 +22,11 @@ Expression = Callable[[Any, Names], Any]  # of the dot and the variables
 CONSTANTS = {"true": True, "false": False, "nil": None}
 
 
-class TemplateError(Exception):
+class TemplateError(CliError):
     """A template that cannot be parsed or rendered; the text is Go's."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"template parsing error: template: :{fault}")
 
 
 class NoValue:
@@ -110,9 +114,7 @@ class Template:
         return _render(self._parts, dot, {"$": dot})
 
     def _error(self, fault: str) -> TemplateError:
-        return TemplateError(
-            f"template: :{self._source.count(chr(10), 0, self._offset) + 1}: {fault}"
-        )
+        return TemplateError(f"{self._source.count(chr(10), 0, self._offset) + 1}: {fault}")
 
     def _body(self) -> tuple[list[Any], str]:
         """The parts before the next `end` or `else` (or the end), and that action."""
@@ -220,7 +222,7 @@ def _call(function: Callable[..., Any], name: str, operands: list[Expression]) -
         try:
             return function(*values)
         except (TypeError, LookupError, ValueError) as error:
-            raise TemplateError(f"template: :1: error calling {name}: {error}") from None
+            raise TemplateError(f"1: error calling {name}: {error}") from None
 
     return call
 
@@ -248,7 +250,7 @@ def _operand(tokens: list[tuple[str, str, int]], functions: Functions) -> Expres
 
 def _path(text: str, column: int) -> Expression:
     first, *fields = text.split(".")
-    where = f'template: :1:{column}: executing "" at <{text}>: can\'t evaluate field'
+    where = f'1:{column}: executing "" at <{text}>: can\'t evaluate field'
 
     def look_up(dot: Any, names: Names) -> Any:
         value = names[first] if first else dot

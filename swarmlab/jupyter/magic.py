@@ -21,7 +21,7 @@ from IPython.display import Pretty, display
 from swarmlab.cluster import current
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
-from swarmlab.docker_cli.session import CliError, host_of, split_host, unreachable
+from swarmlab.docker_cli.session import CliError, Session, host_of, split_host, unreachable
 from swarmlab.simulation import EPOCH_NS
 from swarmlab.units import S
 
@@ -124,9 +124,10 @@ def _run_docker(
 
         time = {"clock": lambda: (EPOCH_NS + cluster.now_ns) / S, "sleep": sleep}
     errors = io.StringIO()
-    code = run(
-        words, client, out=out, err=errors, stdin=stdin, hints=True, progress=progress, **time
+    session = Session(
+        client=client, out=out, err=errors, read_stdin=lambda: stdin, progress=progress, **time
     )
+    code = run(words, session, hints=True)
     err.write(errors.getvalue())
     if cluster is not None and unreachable(host_of(client)) in errors.getvalue():
         up = [name for name in cluster.names if cluster.is_up(name)]
