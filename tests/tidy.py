@@ -96,7 +96,6 @@ BANNED_METHODS = {"generate_private_key", "generate_key", "random_serial_number"
 # Where one of the above is the point.
 ALLOWED = {
     "simulation/clock.py": {"random.Random"},  # the one seeded generator
-    "cluster/journal.py": {"random.Random"},  # stand-ins for secrets, of a seed of their own
     "engine/clock_drivers.py": {"time.monotonic_ns", "time.time_ns"},  # the pacer
     "cli/bench.py": {"time.process_time"},  # what it measures is real
     "real/": BANNED_MODULES,

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write beside `path`, then rename over it, so that an interrupted write changes nothing."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, "utf-8")
-    new.replace(path)
+    """Write beside `path`, then rename over it, so that an interrupted write changes nothing.
+
+    Only its owner may read the file.
+    """
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix=f".{path.name}.", dir=path.parent, delete=False
+    ) as file:
+        new = Path(file.name)
+        try:
+            file.write(text)
+            file.close()
+            new.replace(path)
+        except BaseException:
+            new.unlink()
+            raise

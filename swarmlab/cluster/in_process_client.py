@@ -11,10 +11,11 @@ from swarmlab.engine.transport import EngineAdapter, EngineOf, in_process_client
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from requests import PreparedRequest
 
     from swarmlab.simulation import Simulation
 
-Record = Callable[[str, str, "bytes | str | None"], None]  # takes method, path and body
+Record = Callable[["PreparedRequest"], None]
 
 
 class JournalingAdapter(EngineAdapter):
@@ -29,7 +30,7 @@ class JournalingAdapter(EngineAdapter):
     def send(self, request: Any, *args: Any, **options: Any) -> Any:
         with self._lock:
             if request.method not in ("GET", "HEAD"):
-                self._record(request.method, request.path_url, request.body)
+                self._record(request)
             return super().send(request, *args, **options)
 
 

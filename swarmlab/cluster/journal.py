@@ -1,30 +1,39 @@
 """The journal: what was done to a cluster from outside, and when; enough to replay a whole run.
 
 A saved cluster is data, never code: a small JSON file with the configuration and this journal.
-Reads are not in it, since they change nothing. Neither is any secret: a payload is replaced by
-other bytes of the same length, a join token or an unlock key by a placeholder that says which it
-was.
+Reads are not in it, since they change nothing. Neither is any secret (`stand_ins`), nor anything
+that the engine does not read or cannot read.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from swarmlab.cluster.stand_ins import Placeholders, with_secrets, without_secrets
+from swarmlab.engine.routes import rule_of
+from swarmlab.engine.schemas import pruned
+from swarmlab.engine.transport import received
+from swarmlab.errors import BadParameter
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Placeholders = dict[str, str]  # a token or key -> what stands for it in the journal
-
-# Requests whose bodies hold a payload, or a token or key, and under which name.
-PAYLOADS = {"/secrets/create": "Data", "/configs/create": "Data"}
-KEYS = {"/swarm/join": "JoinToken", "/swarm/unlock": "UnlockKey"}
+# The structs that engines read from bodies; `any` is a JSON object without secret fields.
+BODIES = {
+    **dict.fromkeys(("/secrets/create", "/secrets/<ref>/update"), "SecretSpec"),
+    **dict.fromkeys(("/configs/create", "/configs/<ref>/update"), "ConfigSpec"),
+    **dict.fromkeys(("/services/create", "/services/<ref>/update"), "ServiceSpec"),
+    **{"/swarm/init": "InitRequest", "/swarm/join": "JoinRequest", "/swarm/update": "Spec"},
+    **{"/swarm/unlock": "UnlockRequest", "/nodes/<ref>/update": "NodeSpec"},
+    **{"/networks/create": "NetworkCreate", "/volumes/create": "any", "/containers/create": "any"},
+    **{"/containers/<ref>/exec": "any", "/exec/<ref>/start": "any"},
+}
+UNREADABLE = "{"  # stands for a body that the engine refuses, whatever was in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,61 +45,36 @@ class JournalEntry:
     args: tuple[Any, ...] = ()
 
 
-def masked(path: str, body: bytes | str | None, seed: int, keys: Callable[[], Placeholders]) -> Any:
-    """The body of a request as it may be written down; None without one.
+def recordable(
+    request: requests.PreparedRequest, seed: int, keys: Callable[[], Placeholders]
+) -> tuple[str, str, Any]:
+    """The method, path and body of a request as they may be written down.
 
     `keys` is asked for the swarm's tokens and keys only where the request can hold one.
     """
-    route = "/" + "/".join(p for p in path.partition("?")[0].split("/") if p and not _is_version(p))
-    document, payload, key = parsed(body), PAYLOADS.get(route), KEYS.get(route)
-    if not isinstance(document, dict):
-        return document
-    if payload and document.get(payload):
-        return {**document, payload: _same_length(document[payload], seed)}
-    if key and document.get(key):
-        return {**document, key: keys().get(document[key], "<unknown>")}
-    return document
-
-
-def _is_version(part: str) -> bool:
-    return part.startswith("v") and part[1:].replace(".", "").isdigit()
-
-
-def _same_length(data: str, seed: int) -> str:
-    """Other bytes for base64 `data`, as long; the same for the same seed and length."""
-    size = len(base64.b64decode(data))
-    return base64.b64encode(random.Random(f"{seed} {size}").randbytes(size)).decode()
+    http, path = received(request), request.path_url
+    rule, data = rule_of(http.method, http.path), http.get_data()
+    kind = BODIES.get(rule or "")
+    if rule is None:
+        path = path.partition("?")[0]
+    if kind is None or not (data or http.mimetype):
+        return http.method, path, None
+    try:
+        document = json.loads(data)
+        if http.mimetype != "application/json" or not isinstance(document, dict):
+            return http.method, path, UNREADABLE
+        return http.method, path, without_secrets(pruned(document, kind), kind, seed, keys)
+    except (ValueError, RecursionError, BadParameter):
+        return http.method, path, UNREADABLE
 
 
 def replay_request(
     client: DockerClient, keys: Placeholders, method: str, path: str, body: Any
 ) -> None:
     """Send a journaled request again; `keys` are those of the swarm as it is now."""
+    url, data = f"{client.api.base_url}{path}", body
     if isinstance(body, dict):
-        values = {placeholder: key for key, placeholder in keys.items()}
-        body = {k: values.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
-    url, data = f"{client.api.base_url}{path}", unparsed(body)
-    content_type = "application/x-tar" if isinstance(body, str) else "application/json"
-    headers = {"Content-Type": content_type} if data else {}
+        data = json.dumps(with_secrets(body, keys))
+    headers = {"Content-Type": "application/json"} if data else {}
     request = requests.Request(method, url, data=data, headers=headers).prepare()
     client.api.get_adapter(url).send(request, stream=False)
-
-
-def parsed(body: bytes | str | None) -> Any:
-    """A request's body as JSON, base64 text (after `base64:`) when it is none, None without one."""
-    if not body:
-        return None
-    raw = body if isinstance(body, bytes) else body.encode()
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return "base64:" + base64.b64encode(raw).decode()
-
-
-def unparsed(body: Any) -> bytes | None:
-    """What `parsed` read, as bytes again."""
-    if body is None:
-        return None
-    if isinstance(body, str) and body.startswith("base64:"):
-        return base64.b64decode(body.removeprefix("base64:"))
-    return json.dumps(body).encode()

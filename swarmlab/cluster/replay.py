@@ -78,6 +78,8 @@ def _repeat_request(cluster: Replayable, entry: JournalEntry, until_ns: int) -> 
         if until_ns < entry.at_ns + REQUEST_NS:  # it had not arrived yet
             cluster.journal.pop()
     limit.cancel()
+    if cluster.journal and cluster.journal[-1].at_ns == entry.at_ns:
+        cluster.journal[-1] = entry  # the stand-ins of its stand-ins would differ
 
 
 def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:

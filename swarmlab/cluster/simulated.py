@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.faults import parse_groups
-from swarmlab.cluster.journal import JournalEntry, Placeholders, masked, replay_request
+from swarmlab.cluster.journal import JournalEntry, recordable, replay_request
 from swarmlab.cluster.sizes import node_names
+from swarmlab.cluster.stand_ins import Placeholders, placeholders
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 from swarmlab.units import Duration, nanoseconds
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from requests import PreparedRequest
 
     from swarmlab.cluster.world import World
     from swarmlab.engine.clock_drivers import Pacer
@@ -307,24 +309,16 @@ class SimulatedCluster(BaseCluster):
             return save(self, self._configuration, Path(path))
 
     # -- the journal --------------------------------------------------------------------
-    def record_request(self, name: str, method: str, path: str, body: bytes | str | None) -> None:
+    def record_request(self, name: str, request: PreparedRequest) -> None:
         """Write a request to node `name` into the journal, without any secret in it."""
         seed = self._configuration["seed"]
-        document = masked(path, body, seed, self._placeholders)
-        self.journal.append(JournalEntry(self.now_ns, "request", (name, method, path, document)))
+        what = recordable(request, seed, self._placeholders)
+        self.journal.append(JournalEntry(self.now_ns, "request", (name, *what)))
 
     def _placeholders(self) -> Placeholders:
         """What stands for each of the swarm's tokens and keys in the journal."""
-        placeholders: Placeholders = {}
-        for manager in filter(None, map(self._manager, self.names)):
-            if manager.store.tables["cluster"]:
-                cluster = manager.store.cluster
-                placeholders |= {
-                    cluster.worker_token: "<worker token>",
-                    cluster.manager_token: "<manager token>",
-                    cluster.unlock_key: "<unlock key>",
-                }
-        return placeholders
+        managers = filter(None, map(self._manager, self.names))
+        return placeholders(manager.store for manager in managers)
 
     # -- why ---------------------------------------------------------------------------
     def explain(self, task: str) -> Table:

@@ -138,4 +138,5 @@ def unlock_key(request: ApiRequest) -> Any:
 
 
 def unlock(request: ApiRequest) -> None:
-    request.wait(request.engine.swarm_unlock(str(request.body().get("UnlockKey") or "")))
+    body = pruned(request.body(), "UnlockRequest")
+    request.wait(request.engine.swarm_unlock(body.get("UnlockKey", "")))

@@ -137,6 +137,16 @@ def _unversioned(path: str) -> tuple[str, str]:
     return path[match.end() :], version
 
 
+def rule_of(method: str, path: str) -> str | None:
+    """The route, such as `/secrets/<ref>/update`, that a request takes; None: it is refused."""
+    try:
+        path, _ = _unversioned(path)
+        rule, _ = MAP.bind("").match(path, method=method, return_rule=True)
+    except (BadParameter, HTTPException):
+        return None
+    return str(rule.rule)
+
+
 def handle(engine: Engine, clock: ClockDriver, request: Request) -> Response | Hijack:
     """Handle one request to an engine; the caller holds the clock's lock."""
     try:

@@ -71,6 +71,7 @@ InitRequest: ListenAddr AdvertiseAddr DataPathAddr Availability string; Spec Spe
   ForceNewCluster AutoLockManagers bool; DataPathPort SubnetSize int64; DefaultAddrPool []string
 JoinRequest: ListenAddr AdvertiseAddr DataPathAddr Availability JoinToken string;
   RemoteAddrs []string
+UnlockRequest: UnlockKey string
 NodeSpec: Name string; Labels map[string]string; Role Availability string
 SecretSpec: Name string; Labels map[string]string; Data *string; Driver Templating Driver
 ConfigSpec: Name string; Labels map[string]string; Data *string; Templating Driver

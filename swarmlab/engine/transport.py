@@ -111,17 +111,17 @@ class EngineAdapter(HTTPAdapter):
         self._engine_of, self._clock = engine_of, clock
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        received = _received(request)
+        http = received(request)
         try:
-            response = respond(self._engine_of(), self._clock, received)
+            response = respond(self._engine_of(), self._clock, http)
         except EngineGone:
             refused = ConnectionRefusedError(111, "Connection refused")
             error = ProtocolError("Connection aborted.", refused)
             raise requests.exceptions.ConnectionError(error, request=request) from None
         if isinstance(response, Hijack):
-            parsed = self._hijacked(received, response)
+            parsed = self._hijacked(http, response)
         else:
-            parsed = _parsed(_LazySocket(response), received.method)
+            parsed = _parsed(_LazySocket(response), http.method)
         raw = HTTPResponse(
             body=parsed, headers=dict(parsed.getheaders()), status=parsed.status,
             reason=parsed.reason, preload_content=False, decode_content=False,
@@ -144,7 +144,7 @@ class EngineAdapter(HTTPAdapter):
         return parsed
 
 
-def _received(request: requests.PreparedRequest) -> Request:
+def received(request: requests.PreparedRequest) -> Request:
     """The request as a server receives it."""
     body: Any = request.body
     headers, method = dict(request.headers), request.method or "GET"

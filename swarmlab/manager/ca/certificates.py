@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -53,7 +53,8 @@ def _certificate(pem: str) -> x509.Certificate:
 @lru_cache(maxsize=64)
 def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(pem.encode(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("not an elliptic curve key")
     return key
 
 
@@ -220,15 +221,19 @@ def issuer_key_of(chain: str, root: str) -> bytes:
     return peer.issuer_key if isinstance(peer, Peer) else b""
 
 
+def is_key_of(key: str, certificate: str) -> bool:
+    """Whether a private key is the certificate's; ValueError or TypeError: one is malformed."""
+    own = _private_key(key).public_key().public_bytes(*DER_KEY)
+    return _certificate(certificate).public_key().public_bytes(*DER_KEY) == own
+
+
 def check_new_root(certificate: str, key: str, cluster: Cluster, now_ns: int) -> None:
     """Whether a new root from the user is valid. Source: swarmkit controlapi/ca_rotation.go."""
     if len(_split(certificate)) > 1:
         raise InvalidArgument("the desired CA certificate cannot contain multiple certificates")
     try:
-        root = x509.load_pem_x509_certificate(certificate.encode())
-        own_key = _private_key(key).public_key().public_bytes(*DER_KEY)
-        matches = root.public_key().public_bytes(*DER_KEY) == own_key
-    except (ValueError, TypeError, IndexError):
+        root, matches = _certificate(certificate), is_key_of(key, certificate)
+    except (ValueError, TypeError, IndexError, UnsupportedAlgorithm):
         raise InvalidArgument("could not parse the desired CA certificate") from None
     if not matches:
         raise InvalidArgument(
