@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from swarmlab.cli import bench, ctl, docker_command, pages
 from swarmlab.cli.lab import lab, notebooks
 from swarmlab.cli.serve import serve
+from swarmlab.cli.socket_folder import default_folder
 from swarmlab.errors import LabError
-
-DIR = Path(tempfile.gettempdir()) / "swarmlab"  # where `serve` has its sockets unless told
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words[:1] == ["docker"]:  # all that follows is docker's, `--help` and `-H` included
-            return docker_command.main(words[1:], DIR)
+            return docker_command.main(words[1:], default_folder())
         parser = command_line()
         options, rest = parser.parse_known_args(words, argparse.Namespace())
         if rest and options.command != "lab":
@@ -51,25 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("--folder", type=Path, help="copy the notebooks there and open the copies")
     command.set_defaults(run=lab)
 
-    command = commands.add_parser("serve", help="serve a simulated cluster to Docker's own tools")
-    command.add_argument("--managers", type=int, help="how many managers the swarm has (3)")
-    command.add_argument("--workers", type=int, help="how many workers the swarm has (2)")
-    command.add_argument("--engines", help="names of engines in no swarm, such as m1,m2,w1")
-    command.add_argument("--dir", type=Path, default=DIR, help="for sockets (%(default)s)")
-    command.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (1)")
-    command.add_argument("--seed", type=int, default=7, help="equal seeds, equal chance (7)")
-    command.set_defaults(run=serve)
-
-    command = commands.add_parser(
-        "ctl",
-        help="crash, start, stop, partition, heal what is served",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=ctl.HELP,
-    )
-    command.add_argument("--dir", type=Path, default=DIR, help="as given to `swarmlab serve`")
-    command.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
-    command.set_defaults(run=run_ctl)
-
+    _add_serving(commands)
     commands.add_parser("docker", help="Docker's command line, for machines without it")
 
     command = commands.add_parser("pages", help="run the notebooks, and write them as web pages")
@@ -93,6 +74,32 @@ def command_line() -> argparse.ArgumentParser:
     command.add_argument("what", choices=["scheduler"], help="what to measure")
     command.set_defaults(run=run_bench)
     return parser
+
+
+def _add_serving(commands: Any) -> None:
+    """The subcommands `serve` and `ctl`."""
+    command = commands.add_parser("serve", help="serve a simulated cluster to Docker's own tools")
+    command.add_argument("--managers", type=int, help="how many managers the swarm has (3)")
+    command.add_argument("--workers", type=int, help="how many workers the swarm has (2)")
+    command.add_argument("--engines", help="names of engines in no swarm, such as m1,m2,w1")
+    command.add_argument(
+        "--dir", type=Path, default=default_folder(), help="for sockets (%(default)s)"
+    )
+    command.add_argument("--speed", type=float, default=1.0, help="simulated seconds a second (1)")
+    command.add_argument("--seed", type=int, default=7, help="equal seeds, equal chance (7)")
+    command.set_defaults(run=serve)
+
+    command = commands.add_parser(
+        "ctl",
+        help="crash, start, stop, partition, heal what is served",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=ctl.HELP,
+    )
+    command.add_argument(
+        "--dir", type=Path, default=default_folder(), help="as given to `swarmlab serve`"
+    )
+    command.add_argument("words", nargs="+", metavar="WORD", help="what to do, see below")
+    command.set_defaults(run=run_ctl)
 
 
 def run_ctl(options: argparse.Namespace) -> int:

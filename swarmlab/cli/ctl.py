@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarmlab.cli.socket_folder import check_served
 from swarmlab.cluster.faults import FAULTS
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import text_table
@@ -43,6 +44,7 @@ HELP = text_table(
 # -- the client -----------------------------------------------------------------------------------
 def ask(folder: Path, words: Sequence[str]) -> str:
     """The reply of the server in `folder`; LabError where it refuses or there is none."""
+    check_served(folder / SOCKET)
     with socket.socket(socket.AF_UNIX) as control:
         control.settimeout(TIMEOUT_S)
         try:
@@ -154,6 +156,7 @@ def control_socket(ctl: Ctl, folder: Path) -> Iterator[None]:
     """Answer on `folder`'s control socket for the length of a `with` block."""
     path = folder / SOCKET
     with socketserver.ThreadingUnixStreamServer(str(path), CtlHandler) as server:
+        path.chmod(0o600)
         server.daemon_threads, server.block_on_close = True, False
         server.ctl = ctl  # type: ignore[attr-defined]
         thread = threading.Thread(

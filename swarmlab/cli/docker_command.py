@@ -1,12 +1,14 @@
 """`swarmlab docker …`: the docker command line in a terminal, on a served or a real engine."""
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import docker
 
+from swarmlab.cli.socket_folder import why_not_private
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
 from swarmlab.docker_cli.session import Session, split_host, unreachable
@@ -20,7 +22,11 @@ def host_of(name: str, folder: Path) -> str:
 
     Without a name: DOCKER_HOST, else the first served node, else this machine's engine.
     """
-    sockets = sorted(folder.glob("*/docker.sock")) if folder.is_dir() else []
+    sockets = sorted(folder.glob("*/docker.sock")) if hasattr(socket, "AF_UNIX") else []
+    # What another user may have put there is not served by us.
+    sockets = [
+        path for path in sockets if not any(map(why_not_private, (folder, path.parent, path)))
+    ]
     served = {path.parent.name: f"unix://{path}" for path in sockets}
     if name:
         return served.get(name, name)

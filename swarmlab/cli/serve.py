@@ -18,23 +18,21 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from swarmlab.cli import ctl
+from swarmlab.cli import ctl, socket_folder
 from swarmlab.cluster.factory import engines, simulate
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
 
-SOCKET_PATH_BYTES_MAX = 103  # macOS takes no longer one; Linux four more
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or a signal; the exit code."""
-    if not hasattr(socket, "AF_UNIX"):
-        raise LabError("this system has no UNIX sockets; use the notebooks, or a Linux subsystem")
-    cluster = make_cluster(options)
     folder: Path = options.dir.absolute()
+    socket_folder.check_served(folder / ctl.SOCKET)
+    cluster = make_cluster(options)
     prepare_folder(folder, cluster.names)
     end_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
     # Blocked in every thread and waited for below, so that no handler interrupts other code.
@@ -77,19 +75,7 @@ def make_cluster(options: argparse.Namespace) -> SimulatedCluster:
 
 def prepare_folder(folder: Path, names: list[str]) -> None:
     """Make the folders for the sockets; LabError when they are in use or cannot be used."""
-    longest = folder / max(names, key=len) / "docker.sock"
-    if len(os.fsencode(longest)) > SOCKET_PATH_BYTES_MAX:
-        raise LabError(
-            "{longest} is too long for a socket; choose a shorter --dir", longest=longest
-        )
-    try:
-        for name in names:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = error.strerror
-        raise LabError(
-            "{folder} cannot be used ({why}); choose another --dir", folder=folder, why=why
-        ) from None
+    socket_folder.prepare(folder, names)
     control = folder / ctl.SOCKET
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(str(control)) == 0:

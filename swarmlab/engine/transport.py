@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import os
 import select
 import socket
 import threading
@@ -100,7 +99,7 @@ class _Socket(socket.socket):
 
     def __del__(self) -> None:
         if self.fileno() >= 0:
-            os.close(self.detach())
+            socket.close(self.detach())
 
 
 class EngineAdapter(HTTPAdapter):
@@ -238,6 +237,7 @@ class SocketServer:
         self.path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.path))
+            self.path.chmod(0o600)
             listener.listen(1024)
             listener.settimeout(ACCEPT_S)
             self._listening.set()
