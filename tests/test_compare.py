@@ -63,13 +63,13 @@ def test_facts_agree_when_equal_and_durations_when_close(facts: dict[str, Any], 
 
 def test_a_scenario_that_stopped_early_does_not_agree():
     whole = comparison_of(said="no", **{"~took": 10.0})
-    stopped = replace(whole, real=replace(whole.real, stopped="until running web = 3: never"))
+    stopped = replace(whole, real=replace(whole.real, stopped="until running web is 3: never"))
     assert not stopped.agrees
-    assert "until running web = 3: never" in repr(stopped)
+    assert "until running web is 3: never" in repr(stopped)
 
 
 def test_a_scenario_ends_where_a_command_fails(monkeypatch: pytest.MonkeyPatch):
-    scene = {"about": "A scene.", "steps": "docker service scale shop=3\nnote never: nodes"}
+    scene = {"about": "A scene.", "steps": "docker service scale shop=3\nnote never: nodes state"}
     monkeypatch.setitem(scenarios(), "scene", scene)
     result = play("scene", swarmlab.simulate)
     assert "service shop not found" in result.stopped
@@ -94,10 +94,11 @@ def test_both_forms_show_every_fact_and_every_event():
 def test_a_player_carries_out_steps_one_by_one(cluster: Any):
     player = ScenarioPlayer(cluster)
     player.do("docker service create -d --name web --replicas 5 nginx")
-    player.do("until running web = 5")
+    player.do("until running web is 5")
     player.do("note at 5: counts web")
     player.do("crash m1")
-    player.do("took a new leader: managers m2 = [leader, reachable, unreachable]")
+    statuses = "{leader: 1, reachable: 1, unreachable: 1}"
+    player.do(f"took a new leader: managers by status at m2 is {statuses}")
     assert player.facts["at 5"] == [1] * 5
     assert 10 <= player.facts["~a new leader"] <= 40
     assert [text for _at, text in player.events][2] == "crash m1"

@@ -2,7 +2,7 @@
 
 `compare("leader_crash", against=swarmlab.launch)` plays it on both. Without `against` the real side
 is a recording (`recordings.json`) of what real engines did. Read in this order: `scenario` (plays
-`scenarios.yml`), `looks` (what a scenario can read from a cluster), `comparison`.
+`scenarios.yml`), `lessons/goal_checks` (what can be measured of a cluster), `comparison`.
 """
 
 from swarmlab.compare.comparison import compare

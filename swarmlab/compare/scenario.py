@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.faults import FAULTS, inject
-from swarmlab.compare.looks import LOOKS
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.lessons.goal_checks import SwarmReader, evaluate, measure
 from swarmlab.simulation import S
 from swarmlab.strings import _
 
@@ -121,13 +120,13 @@ class ScenarioPlayer:
         key, _colon, what = rest.partition(": ")
         match verb:
             case "note":
-                self.facts[key] = self.look(what)
+                fact = measure(SwarmReader(self.cluster), what.split())
+                self.facts[key] = dict(+fact) if isinstance(fact, Counter) else fact
                 return
             case "took":
-                took_s = self.cluster.until(lambda: self.look_if_answered(what), WAIT_LIMIT)
-                self.facts[f"~{key}"] = round(took_s, 1)
+                self.facts[f"~{key}"] = round(self._until(what), 1)
             case "until":
-                self.cluster.until(lambda: self.look_if_answered(rest), WAIT_LIMIT)
+                self._until(rest)
             case "wait":
                 self.cluster.run(float(rest))
             case "says":
@@ -141,6 +140,11 @@ class ScenarioPlayer:
         seconds = (self.cluster.clock_ns() - self._start_ns) / S
         self.events.append((round(seconds, 1), step))
 
+    def _until(self, check: str) -> float:
+        """Let time pass until the check holds; how many seconds it took."""
+        cluster = self.cluster
+        return float(cluster.until(lambda: evaluate(SwarmReader(cluster), check)[0], WAIT_LIMIT))
+
     def _docker(self, line: str) -> tuple[int, str]:
         """Exit code and standard error of a docker command line."""
         out, err = io.StringIO(), io.StringIO()
@@ -148,17 +152,3 @@ class ScenarioPlayer:
         for pattern, replacement in MASKS.items():
             text = re.sub(pattern, replacement, text)
         return code, text.strip()
-
-    def look_if_answered(self, what: str) -> Any:
-        """As `look`; None when the cluster does not answer."""
-        try:
-            return self.look(what)
-        except (DockerException, RequestException, LabError):
-            return None
-
-    def look(self, what: str) -> Any:
-        """`LOOK ARGUMENT…` gives what is read; `LOOK ARGUMENT… = VALUE` whether it is that."""
-        look, equals, value = what.partition(" = ")
-        name, *arguments = look.split()
-        seen = LOOKS[name](self.cluster, *arguments)
-        return seen == yaml.safe_load(value) if equals else seen

@@ -1,4 +1,6 @@
-"""Checks the goals of exercises, through the Docker Engine API alone: on a real swarm, too.
+"""What can be measured of a swarm: the goals of exercises and the facts of scenarios.
+
+All comes through the Docker Engine API: on a real swarm, too.
 
 A check is one line: what is measured, a comparison, and a value in YAML.
 
@@ -8,10 +10,11 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     images web has nginx:1.27              of all its tasks in the store, ended ones included
     managers by reachability is {reachable: 3}
     nodes by state lacks down              by role, availability, state, or a label
+    nodes state is {m1: ready, w1: down}   the same, node by node
     service web Spec.UpdateConfig.Order is start-first      whatever `docker … inspect` shows
     secrets has senha_v2                   services, configs, networks, nodes: their names
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
-    leader is nobody
+    leader at m2 is nobody                 as the node m2 answers; so with any measure
 """
 
 from __future__ import annotations
@@ -45,8 +48,9 @@ NAMED_KINDS = LISTS.keys() - {"tasks"}
 class SwarmReader:
     """Reads a swarm through one manager; each list is requested once, when a check needs it."""
 
-    def __init__(self, cluster: Any) -> None:
-        self.api = cluster.client(cluster.default_node()).api
+    def __init__(self, cluster: Any, node: str = "") -> None:
+        self.cluster = cluster
+        self.api = cluster.client(node or cluster.default_node()).api
         self._lists: dict[str, list[Json]] = {}
 
     def objects(self, kind: str) -> list[Json]:
@@ -99,14 +103,16 @@ def image_of(task: Json) -> str:
 
 
 def node_value(node: Json, key: str) -> str:
-    """A node's name, state, role, availability, reachability, or the value of the label `key`."""
-    spec = node["Spec"]
+    """A node's name, state, role, availability, reachability, manager status, or the value of the
+    label `key`."""
+    spec, manager = node["Spec"], node.get("ManagerStatus") or {}
     values = {
         "node": name_of(node),
         "state": node["Status"]["State"],
         "role": spec["Role"],
         "availability": spec["Availability"],
-        "reachability": value_at(node, "ManagerStatus.Reachability") or NOBODY,
+        "reachability": manager.get("Reachability") or NOBODY,
+        "status": "leader" if manager.get("Leader") else manager.get("Reachability"),
     }
     return str(values.get(key) or (spec.get("Labels") or {}).get(key) or NO_LABEL)
 
@@ -124,6 +130,8 @@ def value_at(object: Any, path: str) -> Any:
 def measure(swarm: SwarmReader, words: list[str]) -> Any:
     """What the words ask for: a number, a text, names, or counts by key."""
     match words:
+        case [*words, "at", node]:
+            return measure(SwarmReader(swarm.cluster, node), words)
         case ["leader"]:
             return swarm.leader
         case ["tasks", service, "on", node]:
@@ -134,6 +142,20 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
             return sorted({*map(image_of, swarm.tasks(service))})
         case ["running", service]:
             return len(swarm.running(service))
+        case ["counts", service]:  # without names: which node has more is chance
+            return sorted(Counter(t["NodeID"] for t in swarm.running(service)).values())
+        case ["states", service]:
+            return sorted(task["Status"]["State"] for task in swarm.tasks(service))
+        case ["failures", service]:
+            return sum(task["Status"]["State"] == "failed" for task in swarm.tasks(service))
+        case ["errors", service]:
+            return sorted({task["Status"].get("Err", "") for task in swarm.tasks(service)} - {""})
+        case ["repositories", service]:  # of the images that run
+            return sorted({image_of(t).partition(":")[0] for t in swarm.running(service)})
+        case ["containers"]:
+            return len(swarm.api.containers())
+        case ["nodes", key]:
+            return {name_of(node): node_value(node, key) for node in swarm.objects("nodes")}
         case ["nodes", "by", key]:
             return Counter(node_value(node, key) for node in swarm.objects("nodes"))
         case ["managers", "by", key]:
