@@ -31,7 +31,10 @@ from swarmlab.model import (
 
 NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
 NAME_LENGTH_MAX = 64
-SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # 500 and 1,000 KB, exclusive
+SECRET_BYTES_MAX, CONFIG_BYTES_MAX = (
+    512_000,
+    1_024_000,
+)  # exclusive; a KB is 1,024 bytes
 
 T = TypeVar("T", Secret, Config)
 
@@ -105,7 +108,7 @@ def _remove(view: Store, object: Secret | Config) -> list[Change]:
 
 # -- rules -------------------------------------------------------------------------------------
 def check_name(name: str) -> None:
-    """Whether a secret or config may have this name."""
+    """Raise InvalidArgument unless a secret or config may have this name."""
     if not name:
         raise InvalidArgument("name must be provided")
     if len(name) > NAME_LENGTH_MAX or not NAME.match(name):
@@ -116,14 +119,14 @@ def check_name(name: str) -> None:
 
 
 def check_size(kind: type[Secret | Config], data: bytes, bytes_max: int) -> None:
-    """Whether a payload has an allowed size; the limit itself is already too much."""
+    """Raise InvalidArgument unless a payload is smaller than the limit, and not empty."""
     if not 0 < len(data) < bytes_max:
         limits = f"larger than 0 and less than {bytes_max} bytes"
         raise InvalidArgument(f"{kind.table} data must be {limits}")
 
 
 def check_references(spec: TaskSpec, kind: type[Secret | Config]) -> None:
-    """Whether a task's references are well formed: an id, a name, and a file of its own."""
+    """Raise InvalidArgument unless each reference has an id, a name, and a file of its own."""
     targets: dict[str, str] = {}
     for reference in _references(spec, kind):
         name = reference.get(f"{kind.__name__}Name")

@@ -1,4 +1,7 @@
-"""The rows that the board shows, one per node and service; JavaScript only draws them."""
+"""The rows that the board shows: a column per node with its tasks, a line per service.
+
+How a task looks is in `palette.LOOKS`; `static/board.js` draws the rows.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def settled(snapshot: ClusterSnapshot) -> bool:
 
 
 def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
-    """All that the column of one node shows, ready to be drawn."""
+    """The column of one node as `static/board.js` draws it; a task is [id, kind, name, title]."""
     facts = text.node_facts(row)
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     term = "" if row.term is None else _("term {term}", term=row.term)

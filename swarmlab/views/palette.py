@@ -1,4 +1,6 @@
-"""How a state is drawn: a shape, a letter and a colour, each of which is enough to tell it.
+"""What a task, a Raft role and an event look like: shape, letter and colour of each state.
+
+Each of the three is enough to tell the state; `LOOKS` has those of the boxes on the board.
 
 The colours are Okabe and Ito's, which people with any colour vision can tell apart; each belongs to
 one meaning in every view. Source: jfly.uni-koeln.de/color.
@@ -29,7 +31,7 @@ CROWN = "M2 23L0 6l6 4 6-9 6 9 6-4-2 17z"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one kind of task is drawn."""
+    """How one state of a task, one Raft role or one kind of event is drawn."""
 
     letter: str
     title: str  # English, translated with `_` when it is shown

@@ -39,14 +39,15 @@ class SentAssignments:
         ids, self.changed = list(assigned if complete else self.changed), {}
         tasks = {id: assigned[id] for id in ids if id in assigned and self._must_send(assigned[id])}
         removed = tuple(id for id in ids if id not in assigned and id in self.tasks)
-        active = [task for task in assigned.values() if task.state <= TaskState.RUNNING]
-        secrets, configs = needed_by(active, Secret, view), needed_by(active, Config, view)
+        unfinished = [task for task in assigned.values() if task.state <= TaskState.RUNNING]
+        secrets, configs = needed_by(unfinished, Secret, view), needed_by(unfinished, Config, view)
         new_secrets, removed_secrets = _difference(self.secret_ids, secrets)
         new_configs, removed_configs = _difference(self.config_ids, configs)
         self.secret_ids, self.config_ids = tuple(secrets), tuple(configs)
         self.tasks |= tasks
         for id in removed:
             del self.tasks[id]
+        # A secret is only new together with a task that refers to it.
         if not (complete or tasks or removed or removed_secrets or removed_configs):
             return None
         self.number += 1

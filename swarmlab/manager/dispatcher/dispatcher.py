@@ -28,7 +28,7 @@ from swarmlab.model import (
 from swarmlab.model.trace_records import NodeStateChanged
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
-PERIOD_EPSILON_NS = S // 2
+PERIOD_NS, PERIOD_EPSILON_NS = 5 * S, S // 2  # between heartbeats; more or less at random
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
 STATUS_BATCH_NS = ASSIGNMENT_BATCH_NS = 100 * MS
 ASSIGNMENT_CHANGES_MAX = 100
@@ -48,7 +48,7 @@ class AgentSession:
 
     machine: str  # the name to send to
     sent: SentAssignments
-    sent_ns: int | None = None  # when the last message left; None: the agent would know of a loss
+    sent_ns: int | None = None  # when the last message left; None: its arrival has been checked
     push: Timer | None = None
     expiry: Timer | None = None
 
@@ -70,7 +70,7 @@ class Dispatcher(ControlLoop):
         self.wake = wake
         self.managers = managers
         self.sessions: dict[str, AgentSession] = {}  # by node id
-        self._expiries: dict[str, Timer] = {}  # of nodes that are UNKNOWN, and orphan timers
+        self._node_timers: dict[str, Timer] = {}  # by node id: until UNKNOWN is DOWN, DOWN orphaned
         self._node_writes: dict[str, tuple[NodeStatus, messages.Register | None]] = {}
         self._registrations: list[tuple[Call, str, str]] = []  # (call, node id, machine) to answer
         self._statuses: dict[str, TaskStatus] = {}
@@ -78,16 +78,17 @@ class Dispatcher(ControlLoop):
         self._orphaned: list[str] = []
         for node in view.all(Node):
             if node.status.state is NodeState.DOWN:
-                self._expiries[node.id] = self.after(ORPHAN_AFTER_NS, self._orphan, node.id)
+                self._node_timers[node.id] = self.after(ORPHAN_AFTER_NS, self._orphan, node.id)
             else:
                 status = replace(node.status, state=NodeState.UNKNOWN, message=LEADER_CHANGED)
                 self._node_writes[node.id] = status, None
                 delay_ns = GRACE_MULTIPLIER_UNKNOWN * self._period_ns()
                 timer = self.after(delay_ns, self._expired, node.id, NO_HEARTBEAT_UNKNOWN)
-                self._expiries[node.id] = timer
+                self._node_timers[node.id] = timer
 
     def _period_ns(self) -> int:
-        base_ns = self.view.cluster.spec.at("Dispatcher", "HeartbeatPeriod", default=0) or 5 * S
+        spec_ns = self.view.cluster.spec.at("Dispatcher", "HeartbeatPeriod", default=0)
+        base_ns = spec_ns or PERIOD_NS
         jitter_ns = min(PERIOD_EPSILON_NS, base_ns // 2)
         return int(base_ns + self.machine.simulation.rng.randrange(-jitter_ns, jitter_ns + 1))
 
@@ -160,9 +161,9 @@ class Dispatcher(ControlLoop):
             for timer in (session.expiry, session.push):
                 if timer is not None:
                     timer.cancel()
-        waiting = self._expiries.pop(node_id, None)
-        if waiting is not None:
-            waiting.cancel()
+        timer = self._node_timers.pop(node_id, None)
+        if timer is not None:
+            timer.cancel()
 
     def _expired(self, node_id: str, message: str) -> None:
         """No heartbeat in time: the node is down; its tasks are orphaned a day later."""
@@ -171,14 +172,14 @@ class Dispatcher(ControlLoop):
         if node is not None:
             status = replace(node.status, state=NodeState.DOWN, message=message)
             self._node_writes[node_id] = status, None
-            self._expiries[node_id] = self.after(ORPHAN_AFTER_NS, self._orphan, node_id)
+            self._node_timers[node_id] = self.after(ORPHAN_AFTER_NS, self._orphan, node_id)
             self.wake(self)
 
     def _orphan(self, node_id: str) -> None:
         self._orphaned.append(node_id)
         self.wake(self)
 
-    # -- deciding --------------------------------------------------------------------
+    # -- the control loop: store what agents reported, and which nodes are up ------------
     def decide(self, view: Store) -> list[Change]:
         changes = []
         for node_id, (status, body) in self._node_writes.items():

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
-from swarmlab.manager.orchestrator.updater import Updates
+from swarmlab.manager.orchestrator.updater import Updater
 from swarmlab.manager.store import Change, Store
 from swarmlab.manager.tasks import is_rolling_back, runnable, set_desired_state
 from swarmlab.model import Node, Service, StoreObject, Task, TaskState
@@ -28,7 +28,7 @@ class Orchestrator(ControlLoop):
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self.restarts = RestartSupervisor(simulation)
-        self.updates = Updates(simulation, self.restarts)
+        self.updates = Updater(simulation, self.restarts)
         self._removed: dict[str, None] = {}  # ids of removed services
         self._suspects: dict[str, None] = {}  # ids of tasks that may have to be restarted
         self._nodes: dict[str, None] = {}  # ids of nodes that changed

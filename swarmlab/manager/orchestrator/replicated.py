@@ -14,27 +14,27 @@ from swarmlab.model import Service, Task, TaskState
 
 
 def kept_first(slots: dict[int, list[Task]]) -> list[int]:
-    """Slot numbers in the order of preference with which a scale-down keeps them.
+    """Slot numbers, those first that a scale-down keeps.
 
-    Slots with a running task first, then low numbers; then one slot of each node before a second
-    one of any node, so that the fullest nodes lose the most. Slots without a node, or in the middle
-    of an update, are removed first.
+    One slot of each node comes before a second one of any node, so that the fullest nodes lose the
+    most; among the slots of a node, those with a running task come first, then low numbers. Slots
+    without a node, or in the middle of an update, come last.
     """
 
     def not_running(number: int) -> bool:
         return not any(task.state == TaskState.RUNNING for task in slots[number])
 
     order = sorted(slots, key=lambda number: (not_running(number), number))
-    seen: dict[str, int] = {}
-    rank: dict[int, float] = {}
+    slots_on: dict[str, int] = {}  # node id -> its slots so far
+    rank_on_node: dict[int, float] = {}
     for number in order:
         tasks = slots[number]
         if len(tasks) == 1 and tasks[0].node_id:
-            seen[tasks[0].node_id] = seen.get(tasks[0].node_id, 0) + 1
-            rank[number] = seen[tasks[0].node_id]
+            slots_on[tasks[0].node_id] = slots_on.get(tasks[0].node_id, 0) + 1
+            rank_on_node[number] = slots_on[tasks[0].node_id]
         else:
-            rank[number] = float("inf")
-    return sorted(order, key=lambda number: rank[number])
+            rank_on_node[number] = float("inf")
+    return sorted(order, key=lambda number: rank_on_node[number])
 
 
 class ReplicatedOrchestrator(Orchestrator):
@@ -76,7 +76,9 @@ class ReplicatedOrchestrator(Orchestrator):
                 ended[number] = slot
         replicas, changes = service.spec.replicas, list[Change]()
         kept = list(occupied.values())
-        self.simulation.rng.shuffle(kept)  # Go walks a map here; a scale-down has an order
+        # An update takes the slots in this order: at random, since SwarmKit iterates over a Go map;
+        # after a scale-down, in the order of `kept_first`.
+        self.simulation.rng.shuffle(kept)
         if len(occupied) < replicas:
             free = (number for number in count(1) if number not in occupied)
             for _ in range(replicas - len(occupied)):

@@ -1,8 +1,9 @@
 """The updater: replaces outdated tasks slot by slot, watches for failures, pauses or rolls back.
 
-An update is a sliding window, not batches: each of `parallelism` workers takes the next slot when
-it has finished one. Only tasks that the update itself created count as its failures, not the
-replacements by the restart supervisor. Source: swarmkit manager/orchestrator/update/updater.go.
+An update is a sliding window, not batches: `parallelism` slots are updated at a time, and the next
+one begins as soon as one of them is finished. Only tasks that the update itself created count as
+its failures, not the replacements by the restart supervisor.
+Source: swarmkit manager/orchestrator/update/updater.go.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
 
 
 @dataclass(slots=True)
-class Worker:
+class SlotUpdate:
     """One slot that is being updated."""
 
     slot: Slot
@@ -41,8 +42,8 @@ class Worker:
 
 
 @dataclass(slots=True)
-class Update:
-    """One run of the updater over one service."""
+class RollingUpdate:
+    """A rolling update of one service."""
 
     spec: ServiceSpec
     config: UpdateConfig
@@ -50,18 +51,18 @@ class Update:
     queue: list[Slot]
     dirty_count: int
     monitor_ns: int  # how long a new task is watched
-    workers: list[Worker] = field(default_factory=list)
+    slot_updates: list[SlotUpdate] = field(default_factory=list)
     reached_ns: dict[str, int | None] = field(default_factory=dict)  # its tasks -> when RUNNING
     failed: dict[str, None] = field(default_factory=dict)
-    monitor_until_ns: int | None = None  # set when the last worker is done
-    stopped: bool = False  # it failed: the slots in progress are finished, no others
+    monitor_until_ns: int | None = None  # set when the last slot is done
+    stopped: bool = False  # it failed: no further slots are begun, those in progress are finished
 
 
-class Updates:
+class Updater:
     def __init__(self, simulation: Simulation, restarts: RestartSupervisor) -> None:
         self.simulation = simulation
         self.restarts = restarts
-        self.running: dict[str, Update] = {}  # by service id
+        self.in_progress: dict[str, RollingUpdate] = {}  # by service id
 
     # -- starting --------------------------------------------------------------------
     def offer(self, view: Store, service: Service, slots: Iterable[Slot]) -> list[Change]:
@@ -69,10 +70,10 @@ class Updates:
         status = service.update_status
         if status is not None and status.state in PAUSED:
             return []
-        current = self.running.get(service.id)
+        current = self.in_progress.get(service.id)
         if current is not None and current.spec == service.spec:
             return []
-        self.running.pop(service.id, None)
+        self.in_progress.pop(service.id, None)
         dirty = [tasks for tasks in slots if self._is_dirty(view, service, tasks)]
         if not dirty:
             under_way = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
@@ -81,7 +82,7 @@ class Updates:
             return []
         rolling_back = is_rolling_back(service)
         config = service.spec.rollback_config if rolling_back else service.spec.update_config
-        self.running[service.id] = Update(
+        self.in_progress[service.id] = RollingUpdate(
             service.spec, config, rolling_back, dirty, len(dirty), config.monitor_ns
         )
         if status is not None:
@@ -110,46 +111,52 @@ class Updates:
     # -- progress ------------------------------------------------------------------
     def concerns(self, task: Task | None) -> bool:
         """Whether an update waits for this task, or watches it."""
-        current = self.running.get(task.service_id) if task is not None else None
+        current = self.in_progress.get(task.service_id) if task is not None else None
         return current is not None and task is not None and task.id in current.reached_ns
 
     def step(self, view: Store) -> list[Change]:
         """Advance every update as far as possible now."""
         changes: list[Change] = []
-        for service_id in list(self.running):
+        for service_id in list(self.in_progress):
             service = view.services.get(service_id)
-            if service is None or service.spec != self.running[service_id].spec:
-                del self.running[service_id]  # removed, or about to be offered again
+            if service is None or service.spec != self.in_progress[service_id].spec:
+                del self.in_progress[service_id]  # removed, or about to be offered again
             else:
-                changes += self._step(view, service, self.running[service_id])
+                changes += self._step(view, service, self.in_progress[service_id])
         return changes
 
-    def _step(self, view: Store, service: Service, run: Update) -> list[Change]:
+    def _step(self, view: Store, service: Service, rolling: RollingUpdate) -> list[Change]:
         now_ns = self.simulation.now_ns
-        self._record_running(view, run)
+        self._record_running(view, rolling)
         changes = [
-            change for worker in list(run.workers) for change in self._work(view, run, worker)
+            change
+            for slot_update in list(rolling.slot_updates)
+            for change in self._work(view, rolling, slot_update)
         ]
-        if not run.queue and not run.workers and run.monitor_until_ns is None:
-            if run.config.delay_ns >= run.monitor_ns:
-                run.monitor_ns = run.config.delay_ns + 1 * S
-            run.monitor_until_ns = now_ns + run.monitor_ns
-        outcome = self._check_failures(view, service, run)
+        if not rolling.queue and not rolling.slot_updates and rolling.monitor_until_ns is None:
+            if rolling.config.delay_ns >= rolling.monitor_ns:
+                rolling.monitor_ns = rolling.config.delay_ns + 1 * S
+            rolling.monitor_until_ns = now_ns + rolling.monitor_ns
+        outcome = self._check_failures(view, service, rolling)
         if outcome:
             return changes + outcome
-        while run.queue and len(run.workers) < (run.config.parallelism or run.dirty_count):
-            changes += self._begin(view, service, run, run.queue.pop(0))
-        if run.queue or run.workers:
+        while rolling.queue and len(rolling.slot_updates) < (
+            rolling.config.parallelism or rolling.dirty_count
+        ):
+            changes += self._begin(view, service, rolling, rolling.queue.pop(0))
+        if rolling.queue or rolling.slot_updates:
             return changes
-        if run.stopped:
-            del self.running[service.id]
-        elif run.monitor_until_ns is not None and now_ns >= run.monitor_until_ns:
-            del self.running[service.id]
-            if service.update_status is not None:  # else the service has changed
+        if rolling.stopped:
+            del self.in_progress[service.id]
+        elif rolling.monitor_until_ns is not None and now_ns >= rolling.monitor_until_ns:
+            del self.in_progress[service.id]
+            if service.update_status is not None:  # `docker service update` resets it
                 changes.append(update(self._completed(service)))
         return changes
 
-    def _begin(self, view: Store, service: Service, run: Update, slot: Slot) -> list[Change]:
+    def _begin(
+        self, view: Store, service: Service, rolling: RollingUpdate, slot: Slot
+    ) -> list[Change]:
         """Begin to replace the tasks of a slot."""
         now_ns = self.simulation.now_ns
         clean = [t for t in runnable(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
@@ -157,16 +164,18 @@ class Updates:
         keep = keep or next(iter(clean), None)
         others = [t for t in runnable(slot) if t is not keep]
         old = runnable(view.tasks[t.id] for t in others if t.id in view.tasks)
-        start_first = keep is None and run.config.order == "start-first"
+        start_first = keep is None and rolling.config.order == "start-first"
         if others and not old and not start_first:
             # Another component already replaced this slot; SwarmKit's transaction fails here.
-            run.workers.append(Worker(slot, "", rest_until_ns=now_ns + run.config.delay_ns))
+            rolling.slot_updates.append(
+                SlotUpdate(slot, "", rest_until_ns=now_ns + rolling.config.delay_ns)
+            )
             return []
         task, changes = keep or self._new(service, slot[0]), list[Change]()
         if keep is None:
             changes.append(create(task))
-            run.reached_ns[task.id] = None
-        run.workers.append(Worker(slot, task.id, kept=keep is not None))
+            rolling.reached_ns[task.id] = None
+        rolling.slot_updates.append(SlotUpdate(slot, task.id, kept=keep is not None))
         if not start_first:
             changes += shut_down(old)
         if task.desired < TaskState.RUNNING:
@@ -184,58 +193,60 @@ class Updates:
             desired=TaskState.READY,
         )
 
-    def _work(self, view: Store, run: Update, worker: Worker) -> list[Change]:
-        """A slot in progress: wait for its new task to run, then for the delay."""
+    def _work(self, view: Store, rolling: RollingUpdate, slot_update: SlotUpdate) -> list[Change]:
+        """A slot in progress: wait for its new task to rolling, then for the delay."""
         now_ns = self.simulation.now_ns
-        if worker.rest_until_ns is not None:
-            if now_ns >= worker.rest_until_ns:
-                run.workers.remove(worker)
+        if slot_update.rest_until_ns is not None:
+            if now_ns >= slot_update.rest_until_ns:
+                rolling.slot_updates.remove(slot_update)
             return []
-        task = view.tasks.get(worker.task_id)
-        if worker.kept:
-            if worker.task_id in self.restarts.delayed:
+        task = view.tasks.get(slot_update.task_id)
+        if slot_update.kept:
+            if slot_update.task_id in self.restarts.delayed:
                 return []
         elif task is not None and task.state < TaskState.RUNNING:
             return []
-        worker.rest_until_ns = now_ns + run.config.delay_ns
-        start_first = run.config.order == "start-first" and not worker.kept
+        slot_update.rest_until_ns = now_ns + rolling.config.delay_ns
+        start_first = rolling.config.order == "start-first" and not slot_update.kept
         if start_first and task is not None and task.state == TaskState.RUNNING:
-            return shut_down(view.tasks[t.id] for t in worker.slot if t.id in view.tasks)
+            return shut_down(view.tasks[t.id] for t in slot_update.slot if t.id in view.tasks)
         return []
 
     # -- failures --------------------------------------------------------------------
-    def _record_running(self, view: Store, run: Update) -> None:
+    def _record_running(self, view: Store, rolling: RollingUpdate) -> None:
         """Record when each of the update's own tasks reached RUNNING or a later state."""
-        for id, reached_ns in run.reached_ns.items():
+        for id, reached_ns in rolling.reached_ns.items():
             task = view.tasks.get(id)
             if reached_ns is None and task is not None and task.state >= TaskState.RUNNING:
-                run.reached_ns[id] = self.simulation.now_ns
+                rolling.reached_ns[id] = self.simulation.now_ns
 
-    def _check_failures(self, view: Store, service: Service, run: Update) -> list[Change]:
+    def _check_failures(
+        self, view: Store, service: Service, rolling: RollingUpdate
+    ) -> list[Change]:
         """Count the update's own tasks that ended too soon; act when they are too many.
 
         As in SwarmKit nothing is counted while the last slots are in progress: failures of that
         time are counted afterwards, and against the time at which they are counted.
         """
-        if run.stopped or run.config.failure_action == "continue":
+        if rolling.stopped or rolling.config.failure_action == "continue":
             return []
-        if not run.queue and run.monitor_until_ns is None:
+        if not rolling.queue and rolling.monitor_until_ns is None:
             return []
-        for id, reached_ns in run.reached_ns.items():
+        for id, reached_ns in rolling.reached_ns.items():
             task = view.tasks.get(id)
-            if task is None or task.state <= TaskState.RUNNING or id in run.failed:
+            if task is None or task.state <= TaskState.RUNNING or id in rolling.failed:
                 continue
-            if reached_ns is None or self.simulation.now_ns - reached_ns <= run.monitor_ns:
-                run.failed[id] = None
-                if len(run.failed) / run.dirty_count > run.config.max_failure_ratio:
-                    return self._failed(service, run, id)
+            if reached_ns is None or self.simulation.now_ns - reached_ns <= rolling.monitor_ns:
+                rolling.failed[id] = None
+                if len(rolling.failed) / rolling.dirty_count > rolling.config.max_failure_ratio:
+                    return self._failed(service, rolling, id)
         return []
 
-    def _failed(self, service: Service, run: Update, task_id: str) -> list[Change]:
+    def _failed(self, service: Service, rolling: RollingUpdate, task_id: str) -> list[Change]:
         cause = f"due to failure or early termination of task {task_id}"
-        before, run.queue = service.update_status, []
-        if run.config.failure_action == "rollback" and not run.rolling_back:
-            run.stopped = True
+        before, rolling.queue = service.update_status, []
+        if rolling.config.failure_action == "rollback" and not rolling.rolling_back:
+            rolling.stopped = True
             if service.previous_spec is None or before is None:
                 return []
             status = replace(
@@ -250,15 +261,17 @@ class Updates:
                 update_status=status,
             )
             return [update(restored)]
-        if run.config.failure_action == "pause":
-            run.stopped = True
-            message = f"update paused {cause}"  # a paused rollback has this message, too
+        if rolling.config.failure_action == "pause":
+            rolling.stopped = True
+            message = f"update paused {cause}"  # SwarmKit says so of a paused rollback, too
         else:
-            message = f"rollback paused {cause}"  # yet it goes on, and ends as completed
-            if run.monitor_until_ns is not None:
-                run.monitor_until_ns = self.simulation.now_ns
+            # A rollback whose failure action is `rollback`: SwarmKit reports a pause, but finishes
+            # the rollback and then reports that it completed.
+            message = f"rollback paused {cause}"
+            if rolling.monitor_until_ns is not None:
+                rolling.monitor_until_ns = self.simulation.now_ns
         if before is None:
-            return []  # the service has changed
+            return []  # the service was updated meanwhile, which resets its update status
         rolling_back = before.state is UpdateState.ROLLBACK_STARTED
         state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
         return [
@@ -268,11 +281,11 @@ class Updates:
     def next_ns(self) -> int | None:
         """When `step` is to be called again."""
         times = []
-        for run in self.running.values():
-            times.append(run.monitor_until_ns)
-            for worker in run.workers:
-                started = worker.kept and worker.task_id not in self.restarts.delayed
-                resting = worker.rest_until_ns is not None
+        for rolling in self.in_progress.values():
+            times.append(rolling.monitor_until_ns)
+            for slot_update in rolling.slot_updates:
+                started = slot_update.kept and slot_update.task_id not in self.restarts.delayed
+                resting = slot_update.rest_until_ns is not None
                 now_ns = self.simulation.now_ns if started else None
-                times.append(worker.rest_until_ns if resting else now_ns)
+                times.append(slot_update.rest_until_ns if resting else now_ns)
         return min((time for time in times if time is not None), default=None)

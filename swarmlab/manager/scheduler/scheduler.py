@@ -121,7 +121,10 @@ class Group:
         return count - left
 
     def _fill_leaf(self, nodes: list[NodeInfo], count: int) -> int:
-        """Best node first, the next one as soon as it is better; after the last, in turns."""
+        """Place tasks on the best-ranked node until the next one ranks better, and so on.
+
+        After the last node they go round in turns. Returns how many found a place.
+        """
         if not nodes:
             return 0
         task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
