@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import heapq
 import time
-from dataclasses import dataclass
 
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import Store, create
@@ -32,21 +31,6 @@ from swarmlab.simulation import Simulation
 
 SHAPES = ((1_000, 1_000), (1_000, 10_000), (1_000, 100_000), (100_000, 1_000))  # nodes, tasks
 HEAP_EVENTS = 300_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    nodes: int
-    tasks: int
-    constrained: bool
-    decided_per_s: float  # the decision alone
-    tasks_per_s: float  # from the tasks' commit to the last ASSIGNED in the store
-
-    def line(self, heap_per_s: float) -> str:
-        name = f"{self.nodes:>7,} nodes {self.tasks:>7,} tasks{' network' * self.constrained:8}"
-        share = heap_per_s / self.tasks_per_s
-        all_in = f"{self.tasks_per_s:>9,.0f} tasks/s (heap rate / {share:.0f})"
-        return f"{name} {all_in}; {self.decided_per_s:>9,.0f} decided/s"
 
 
 class _Clock:
@@ -76,8 +60,11 @@ def _node(i: int) -> Node:
     )
 
 
-def measure(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
-    """Schedule this many tasks on this many nodes."""
+def measure(nodes: int, tasks: int, *, constrained: bool = False) -> tuple[float, float]:
+    """Schedule this many tasks on this many nodes: tasks a second, in all and the decision alone.
+
+    All is from the tasks' commit to the last ASSIGNED in the store.
+    """
     store = Store(_node(i) for i in range(nodes))
     scheduler = Scheduler(Simulation(1), "m1", store)
     network = freeze([{"Network": {"ID": "n", "DriverState": {"Name": "network"}}}])
@@ -108,21 +95,21 @@ def measure(nodes: int, tasks: int, *, constrained: bool = False) -> Figure:
     end = time.process_time()
     gc.enable()
     assert sum(task.state == TaskState.ASSIGNED for task in store.tasks.values()) == tasks
-    return Figure(
-        nodes=nodes,
-        tasks=tasks,
-        constrained=constrained,
-        decided_per_s=tasks / (decided - deciding),
-        tasks_per_s=tasks / (end - start),
-    )
+    return tasks / (end - start), tasks / (decided - deciding)
+
+
+def line(nodes: int, tasks: int, heap_per_s: float, *, constrained: bool) -> str:
+    """One measurement, beside the rate of the heap loop."""
+    tasks_per_s, decided_per_s = measure(nodes, tasks, constrained=constrained)
+    name = f"{nodes:>7,} nodes {tasks:>7,} tasks{' network' * constrained:8}"
+    all_in = f"{tasks_per_s:>9,.0f} tasks/s (heap rate / {heap_per_s / tasks_per_s:.0f})"
+    return f"{name} {all_in}; {decided_per_s:>9,.0f} decided/s"
 
 
 def scheduler() -> str:
     """All measurements as a table."""
-    lines, heap_per_s = [], heap_rate()
-    lines.append(f"bare heap loop: {heap_per_s:,.0f} events/s")
-    for nodes, tasks in SHAPES:
-        lines.append(measure(nodes, tasks).line(heap_per_s))
-    for nodes, tasks in SHAPES[:3]:
-        lines.append(measure(nodes, tasks, constrained=True).line(heap_per_s))
+    heap_per_s = heap_rate()
+    lines = [f"bare heap loop: {heap_per_s:,.0f} events/s"]
+    lines += [line(*shape, heap_per_s, constrained=False) for shape in SHAPES]
+    lines += [line(*shape, heap_per_s, constrained=True) for shape in SHAPES[:3]]
     return "\n".join(lines)

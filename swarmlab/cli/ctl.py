@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarmlab.cli.socket_folder import check_served
+import click
+
+from swarmlab.cli.socket_folder import check_served, default_folder
 from swarmlab.cluster.faults import FAULTS
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import text_table
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from swarmlab.cluster.simulated import SimulatedCluster
     from swarmlab.engine.clock_drivers import Pacer
 
+DIR = default_folder()  # where `serve` has its sockets unless told
+FOLDER = click.Path(path_type=Path)
 SOCKET = "ctl.sock"
 TIMEOUT_S = 120.0
 LINE_BYTES_MAX = 1 << 16
@@ -42,6 +46,14 @@ HELP = text_table(
 
 
 # -- the client -----------------------------------------------------------------------------------
+@click.command("ctl", epilog=f"\b\n{HELP}")
+@click.option("--dir", "folder", type=FOLDER, default=DIR, show_default=True)
+@click.argument("words", metavar="WORD...", nargs=-1, required=True)
+def ctl(folder: Path, words: tuple[str, ...]) -> None:
+    """Crash, start, stop, partition, heal what is served."""
+    print(ask(folder, words))
+
+
 def ask(folder: Path, words: Sequence[str]) -> str:
     """The reply of the server in `folder`; LabError where it refuses or there is none."""
     check_served(folder / SOCKET)

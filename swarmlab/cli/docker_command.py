@@ -3,11 +3,12 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import docker
 
+from swarmlab.cli.ctl import DIR
 from swarmlab.cli.socket_folder import why_not_private
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
@@ -33,10 +34,16 @@ def host_of(name: str, folder: Path) -> str:
     return os.environ.get("DOCKER_HOST") or next(iter(served.values()), DEFAULT)
 
 
-def main(words: Sequence[str], folder: Path) -> int:
-    """Run `docker WORDS…`; the exit code. `-H` takes a node's name or an address."""
-    name, words = split_host(list(words))
-    host, tty = host_of(name, folder), sys.stdout.isatty()
+@click.command(
+    "docker",
+    add_help_option=False,  # it is docker's
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def docker_command(arguments: tuple[str, ...]) -> int:
+    """Docker's command line, for machines without it. `-H` takes a node's name or an address."""
+    name, words = split_host(list(arguments))
+    host, tty = host_of(name, DIR), sys.stdout.isatty()
     try:
         client = docker.APIClient(base_url=host, version="auto")
     except docker.errors.DockerException:

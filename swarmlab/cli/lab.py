@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 from pathlib import Path
+
+import click
+
+from swarmlab.cli.ctl import FOLDER
 
 PACKAGE = Path(__file__).parents[1]
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 
 
-def lab(options: argparse.Namespace) -> int:
-    """Open JupyterLab on the first notebook; `options.rest` are JupyterLab's own options."""
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--folder", type=FOLDER, help="Copy the notebooks there first.")
+@click.argument("options", metavar="", nargs=-1, type=click.UNPROCESSED)
+def lab(folder: Path | None, options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the notebooks.
+
+    Every other option, such as --no-browser or --port=9999, goes to JupyterLab.
+    """
     from jupyterlab.labapp import LabApp
 
     source = opened = notebooks()
-    if options.folder is not None or source.name == "_notebooks":
-        opened = (options.folder or Path("swarmlab-notebooks")).absolute()
+    if folder is not None or source.name == "_notebooks":
+        opened = (folder or Path("swarmlab-notebooks")).absolute()
         changed = copy_notebooks(source, opened)
         print(f"The notebooks are in {opened}")
         if changed:
@@ -27,8 +36,7 @@ def lab(options: argparse.Namespace) -> int:
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options.rest])
-    return 0
+    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
 
 
 def notebooks() -> Path:

@@ -6,7 +6,6 @@ DIR/ctl.sock         for `swarmlab ctl`
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import os
@@ -17,9 +16,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import click
 
 from swarmlab.cli import ctl, socket_folder
-from swarmlab.cluster.factory import engines, simulate
+from swarmlab.cluster import factory
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
@@ -28,11 +30,19 @@ from swarmlab.errors import LabError
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or a signal; the exit code."""
-    folder: Path = options.dir.absolute()
+@click.command()
+@click.option("--managers", type=int, help="How many managers the swarm has (3).")
+@click.option("--workers", type=int, help="How many workers the swarm has (2).")
+@click.option("--engines", help="Names of engines in no swarm, such as m1,m2,w1.")
+@click.option("--dir", "folder", type=ctl.FOLDER, default=ctl.DIR, show_default=True)
+@click.option("--speed", default=1.0, show_default=True, help="Simulated seconds a second.")
+@click.option("--seed", default=7, show_default=True, help="Equal seeds, equal chance.")
+def serve(folder: Path, speed: float, **nodes: Any) -> int:
+    """Serve a simulated cluster to Docker's own tools, until Ctrl-C or a signal."""
+    folder = folder.absolute()
     socket_folder.check_served(folder / ctl.SOCKET)
-    cluster = make_cluster(options)
+    ctl.parse_speed(str(speed))
+    cluster = make_cluster(**nodes)
     prepare_folder(folder, cluster.names)
     end_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
     # Blocked in every thread and waited for below, so that no handler interrupts other code.
@@ -46,7 +56,7 @@ def serve(options: argparse.Namespace) -> int:
             os.kill(os.getpid(), signal.SIGUSR1)
 
     threading.excepthook = end_with_the_pacer
-    pacer = Pacer(cluster.machine(cluster.names[0]).simulation, options.speed)
+    pacer = Pacer(cluster.machine(cluster.names[0]).simulation, speed)
     with (
         engine_sockets(cluster, pacer, folder),
         ctl.control_socket(ctl.Ctl(cluster, pacer), folder),
@@ -55,22 +65,25 @@ def serve(options: argparse.Namespace) -> int:
     return 1 if ended_by == signal.SIGUSR1 else 0
 
 
-def make_cluster(options: argparse.Namespace) -> SimulatedCluster:
+def make_cluster(
+    managers: int | None, workers: int | None, engines: str | None, seed: int
+) -> SimulatedCluster:
     """The cluster that the options of the command line ask for."""
-    ctl.parse_speed(str(options.speed))
-    if options.engines is None:
-        managers = 3 if options.managers is None else options.managers
-        workers = 2 if options.workers is None else options.workers
-        return simulate(managers=managers, workers=workers, seed=options.seed)
-    if options.managers is not None or options.workers is not None:
+    if engines is None:
+        managers, workers = (
+            (3 if managers is None else managers),
+            (2 if workers is None else workers),
+        )
+        return factory.simulate(managers=managers, workers=workers, seed=seed)
+    if managers is not None or workers is not None:
         raise LabError("--engines are in no swarm yet, so --managers and --workers cannot be given")
-    names = options.engines.split(",")
+    names = engines.split(",")
     for name in names:
         if not HOST_NAME.fullmatch(name):
             raise LabError(
                 "--engines: {name!r} is not a host name; give names such as m1,m2,w1", name=name
             )
-    return engines(names, seed=options.seed)
+    return factory.engines(names, seed=seed)
 
 
 def prepare_folder(folder: Path, names: list[str]) -> None:
@@ -88,24 +101,19 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
 @contextlib.contextmanager
 def engine_sockets(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     """Serve every node on its own socket while time passes, for the length of a `with` block."""
-    servers = [
-        SocketServer(
-            folder / name / "docker.sock",
-            functools.partial(cluster.engine, name),
-            pacer,
-        )
-        for name in cluster.names
-    ]
-    try:
+    with contextlib.ExitStack() as stack:
         pacer.start()
-        for server in servers:
+        stack.callback(pacer.stop)
+        for name in cluster.names:
+            engine_of = functools.partial(cluster.engine, name)
+            server = SocketServer(folder / name / "docker.sock", engine_of, pacer)
             server.start()
+            stack.callback(_end, server)
             print(f"DOCKER_HOST=unix://{server.path}", flush=True)
         yield
-    finally:
-        for server in servers:
-            server.stop()
-        pacer.stop()
-        for server in servers:
-            with contextlib.suppress(OSError):
-                server.path.parent.rmdir()
+
+
+def _end(server: SocketServer) -> None:
+    server.stop()
+    with contextlib.suppress(OSError):
+        server.path.parent.rmdir()
