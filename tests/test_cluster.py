@@ -203,7 +203,7 @@ def test_a_saved_story_is_small_data_without_a_secret(cluster, tmp_path):
     story(cluster)
     text = cluster.save(tmp_path / "story.json").read_text()
     saved = json.loads(text)
-    assert set(saved) == {"swarmlab", "configuration", "now_ns", "digest", "journal"}
+    assert set(saved) == {"swarmlab", "configuration", "now_ns", "digest", "messages", "journal"}
     assert not any(word in text for word in ("very secret", "dmVyeSBzZWNyZXQ", "SWMTKN", "SWMKEY"))
     (created,) = [row[5]["Data"] for row in saved["journal"] if "secrets/create" in str(row)]
     assert len(created) == len("dmVyeSBzZWNyZXQ=")

@@ -7,7 +7,9 @@ import itertools
 import json
 import secrets as system_random
 import stat
+import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -203,3 +205,135 @@ def test_only_its_owner_may_read_a_saved_run_and_a_failed_save_leaves_nothing(tm
     with pytest.raises(OSError):  # noqa: PT011 -- which one depends on the system
         cluster.save(tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "run.json"]
+
+
+# -- damaged and altered files ---------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> dict[str, Any]:
+    """A run with every verb in it."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    client = cluster.client("m1")
+    ports = {"Ports": [{"TargetPort": 80, "PublishedPort": 8080}]}
+    client.services.create("nginx", name="web", endpoint_spec=ports)
+    client.secrets.create(name="password", data=b"x")
+    cluster.run("2s")
+    cluster.traffic("web", rate=10, source="w1")
+    cluster.slow("m1", "w1", "50ms", loss=0.1)
+    cluster.drop("m1", "w1") if cluster.in_flight() else None
+    cluster.partition("m1", "w1")
+    cluster.run("1s")
+    cluster.heal()
+    cluster.crash("w1")
+    with pytest.raises(Exception, match="Connection aborted"):
+        cluster.client("w1").swarm.leave()
+    cluster.start("w1")
+    cluster.stop("w1")
+    cluster.run("1s")
+    path = cluster.save(tmp_path_factory.mktemp("saved") / "run.json")
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+def loaded(folder: Path, content: Any) -> Any:
+    """The cluster of a file with this content; None: the file is refused, in one sentence."""
+    path = folder / "run.json"
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    path.write_bytes(data)
+    try:
+        return swarmlab.load(path)
+    except swarmlab.LabError as refused:
+        error = str(refused)
+    assert str(path) in error
+    assert len(error) < 600
+    return None
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (["configuration", "workers"], 10**9, "damaged at configuration.workers: 1000000000 is gr"),
+        (["configuration", "workers"], 2.0, "damaged at configuration.workers: 2.0 is not of type"),
+        (["configuration", "workers"], 4999, "altered, or saved by another version"),
+        (["configuration", "seed"], 8, "altered, or saved by another version"),
+        (["configuration", "seed"], None, "damaged at configuration.seed: None is not of type"),
+        (["now_ns"], float("inf"), "damaged: Infinity is not a number"),
+        (["now_ns"], -1, "damaged at now_ns: -1 is less than the minimum"),
+        (["now_ns"], 1e12, "damaged at now_ns: 1000000000000.0 is not of type 'integer'"),
+        (["now_ns"], 0, r"damaged at journal\[\d+\]\[0\]: is later than what follows"),
+        (["now_ns"], 10**18, "altered, or saved by another version"),
+        (["journal", 0, 0], 10**17, r"damaged at journal\[0\]\[0\]: is later than what follows"),
+        (["journal", 0, 1], "explode", r"damaged at journal\[0\]\[1\]: 'explode' is not one of"),
+        (["journal", 0, 2], "m9", r"damaged: journal\[0\]: there is no node 'm9'; there are m1"),
+        (["journal", 0, 3], "GET /\n", r"damaged at journal\[0\]\[3\]"),
+        (["journal", 0, 5], [], r"damaged at journal\[0\]\[5\]"),
+        (["digest"], "0" * 64, "altered, or saved by another version"),
+        (["digest"], "no", "damaged at digest: 'no' does not match"),
+        (["messages"], 5, "altered, or saved by another version"),
+    ],
+)
+def test_a_damaged_file_is_called_so_with_the_place(tmp_path, saved, place, value, words):
+    content = json.loads(json.dumps(saved))
+    owner = content
+    for key in place[:-1]:
+        owner = owner[key]
+    owner[place[-1]] = value
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(swarmlab.LabError, match=words):
+        swarmlab.load(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff", b"[" * 100_000, b"5", b"null", b'"x"', b"[]", b"9" * 5000, b'{"a":' * 999],
+)
+def test_what_is_no_json_object_is_no_saved_cluster(tmp_path, data):
+    (tmp_path / "run.json").write_bytes(data)
+    with pytest.raises(swarmlab.LabError, match="is not a saved cluster, or is damaged"):
+        swarmlab.load(tmp_path / "run.json")
+
+
+JUNK: list[Any] = [None, True, -1, 0, 1, 2, 10**6, 10**12, 10**15, 10**30, 0.5, 1e300, float("nan")]
+JUNK += ["", "x", "m1", "heal", "\ud800", "/", "{", [], [[]], {}, {"a": {}}, [0, "heal"]]
+
+
+def altered(saved: dict[str, Any], number: int) -> Any:
+    """The saved run with a change or three, by number: values, keys, rows and bytes."""
+    chance, content = Random(number), json.loads(json.dumps(saved))
+    if number % 4 == 0:
+        data = bytearray(json.dumps(saved).encode())
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        return bytes(data[: chance.choice([len(data)] * 3 + [chance.randrange(len(data))])])
+    for _ in range(chance.randint(1, 3)):
+        owner: Any = content
+        while True:
+            keys = list(owner) if isinstance(owner, dict) else list(range(len(owner)))
+            key = chance.choice(keys)
+            inner = owner[key]
+            if not isinstance(inner, dict | list) or not inner or chance.random() < 0.2:
+                break
+            owner = inner
+        change = chance.choice(["set", "set", "set", "remove", "copy", "swap"])
+        if change == "set":
+            owner[key] = chance.choice(JUNK)
+        elif change == "remove":
+            del owner[key]
+        elif change == "copy" and isinstance(owner, list):
+            owner.insert(chance.randrange(len(owner) + 1), owner[key])
+        elif isinstance(owner, list):
+            chance.shuffle(owner)
+        if not content:
+            break
+    return content
+
+
+@pytest.mark.parametrize("number", range(120))
+def test_an_altered_file_loads_or_is_refused_quickly(tmp_path, saved, number):
+    start_s = time.monotonic()
+    loaded(tmp_path, altered(saved, number))
+    assert time.monotonic() - start_s < 2
+
+
+def test_an_unchanged_file_loads(tmp_path, saved):
+    assert {row[1] for row in saved["journal"]} >= {"crash", "traffic", "slow", "request"}
+    assert loaded(tmp_path, saved).now_ns == saved["now_ns"]

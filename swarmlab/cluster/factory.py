@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ def engines(names: list[str], *, seed: int = 0) -> SimulatedCluster:
     """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
     if not names or len(set(names)) != len(names):
         raise LabError("engines={names!r}: give at least one name, and each name once", names=names)
+    if odd := [name for name in names if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name)]:
+        raise LabError(
+            "engines: {odd!r} is not a host name; use up to 63 letters, digits, '-', '_' and '.'",
+            odd=odd[0],
+        )
     return made_current(SimulatedCluster.build({"engines": names, "seed": seed}))
 
 

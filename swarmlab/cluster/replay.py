@@ -7,17 +7,21 @@ traces. How a cluster is built is given to `replay`, which knows no kind of clus
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.world import World
 from swarmlab.engine.clock_drivers import REQUEST_NS
 from swarmlab.errors import LabError
+from swarmlab.simulation import S
 
-FILE_FORMAT = 2
+FILE_FORMAT, SIZE_MAX = 2, 100_000_000  # bytes
+SLICE_NS = 10 * S  # after which a replay is checked again
 Configuration = dict[str, Any]  # `managers` and `workers`, or `engines`; and `seed`
 
 
@@ -35,6 +39,10 @@ C = TypeVar("C", bound=Replayable)
 Build = Callable[[Configuration], C]
 
 
+class EndsDifferently(Exception):
+    """The replayed run cannot end as the saved one did."""
+
+
 class MomentReached(BaseException):
     """The replay has reached its end; no engine may catch this."""
 
@@ -44,32 +52,50 @@ def _stop_replay() -> NoReturn:
 
 
 def replay(
-    build: Build[C], configuration: Configuration, journal: list[JournalEntry], until_ns: int
+    build: Build[C],
+    configuration: Configuration,
+    journal: list[JournalEntry],
+    until_ns: int,
+    messages_max: float = math.inf,
 ) -> C:
     """Build the cluster again and replay its run up to a moment.
 
-    What is requested at that very moment stays unanswered.
+    What is requested at that very moment stays unanswered. EndsDifferently: nodes have sent each
+    other more than `messages_max`.
     """
     cluster = build(configuration)
     simulation = cluster.world.simulation
     ends_ns = [*(entry.at_ns for entry in journal[1:]), until_ns]
-    for entry, end_ns in zip(journal, ends_ns, strict=False):
+    for number, (entry, end_ns) in enumerate(zip(journal, ends_ns, strict=False)):
         if entry.at_ns > until_ns:
             break
         if entry.at_ns > simulation.now_ns:  # else what is due at this moment comes after it
-            simulation.run_until(entry.at_ns)
-        if entry.verb == "request":  # time runs until it is answered
-            _repeat_request(cluster, entry, min(end_ns, until_ns))
-        else:
-            cluster.apply(entry)
-            cluster.journal.append(entry)
-    if until_ns > simulation.now_ns:
-        simulation.run_until(until_ns)
+            _run_until(cluster, entry.at_ns, messages_max)
+        try:
+            if entry.verb == "request":  # time runs until it is answered
+                _repeat_request(cluster, entry, min(end_ns, until_ns))
+            else:
+                cluster.apply(entry)
+                cluster.journal.append(entry)
+        except LabError as error:
+            raise LabError("journal[{n}]: {error}", n=number, error=error) from None
+    _run_until(cluster, until_ns, messages_max)
     return cluster
+
+
+def _run_until(cluster: Replayable, when_ns: int, messages_max: float) -> None:
+    simulation = cluster.world.simulation
+    while simulation.now_ns < when_ns:
+        next_ns = simulation.next_ns
+        slice_ns = when_ns if next_ns is None else max(next_ns, simulation.now_ns) + SLICE_NS
+        simulation.run_until(min(slice_ns, when_ns))
+        if cluster.world.network.messages > messages_max:
+            raise EndsDifferently
 
 
 def _repeat_request(cluster: Replayable, entry: JournalEntry, until_ns: int) -> None:
     simulation = cluster.world.simulation
+    until_ns = max(until_ns, simulation.now_ns)
     limit = simulation.at(until_ns + 1, _stop_replay)
     try:
         cluster.apply(entry)
@@ -90,6 +116,7 @@ def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:
         "configuration": configuration,
         "now_ns": simulation.now_ns,
         "digest": simulation.trace.digest(),
+        "messages": cluster.world.network.messages,
         "journal": [[entry.at_ns, entry.verb, *entry.args] for entry in cluster.journal],
     }
     replace_file(path, json.dumps(run, indent=1) + "\n")
@@ -98,26 +125,76 @@ def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:
 
 def load(build: Build[C], path: Path) -> C:
     """Replay a saved run; LabError when the file is not one, or its run ends differently here."""
+    run = _checked(path)
+    configuration, digest, messages = (run[key] for key in ("configuration", "digest", "messages"))
+    journal = [JournalEntry(ns, verb, tuple(args)) for ns, verb, *args in run["journal"]]
+    nodes = configuration.get("managers", 0) + configuration.get("workers", 0)
     try:
-        run = json.loads(path.read_text("utf-8"))
-        saved_format = run["swarmlab"]
-        if saved_format == FILE_FORMAT:
-            rows, now_ns, digest = run["journal"], run["now_ns"], run["digest"]
-            journal = [JournalEntry(int(ns), str(verb), tuple(args)) for ns, verb, *args in rows]
-            configuration = run["configuration"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LabError("{path} is not a saved cluster: {error}", path=path, error=error) from None
-    if saved_format != FILE_FORMAT:
+        if nodes <= messages + 1:  # each node but the first has joined by messages
+            cluster = replay(build, configuration, journal, run["now_ns"], messages)
+            if cluster.world.simulation.trace.digest() == digest:
+                return cluster
+    except EndsDifferently:
+        pass
+    except LabError as error:
+        raise LabError("{path} is damaged: {error}", path=path, error=error) from None
+    raise LabError(
+        "{path}: its run ends differently here; it was altered, or saved by another version of "
+        "swarmlab",
+        path=path,
+    )
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """The content of a file that is a saved run as far as `saved_run.yml` says."""
+    place, error, run = "", "", None
+    with path.open("rb") as file:
+        data = file.read(SIZE_MAX + 1)
+    try:
+        if len(data) > SIZE_MAX:
+            raise ValueError(f"it is larger than {SIZE_MAX} bytes")
+        run = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as unreadable:
+        error = str(unreadable)
+    else:
+        found = run.get("swarmlab") if isinstance(run, dict) else None
+        if type(found) is int and found != FILE_FORMAT:
+            raise LabError(
+                "{path} has format {found}; this swarmlab reads format {wanted}",
+                path=path,
+                found=found,
+                wanted=FILE_FORMAT,
+            )
+        if (fault := next(_schema().iter_errors(run), None)) is not None:
+            place, error = fault.json_path.removeprefix("$"), fault.message
+        elif late := _disorder([*(row[0] for row in run["journal"]), run["now_ns"]]):
+            place, error = f".journal[{late - 1}][0]", "is later than what follows"
+    if error:
         raise LabError(
-            "{path} has format {found}; this swarmlab reads format {wanted}",
+            "{path} is not a saved cluster, or is damaged{place}: {error}",
             path=path,
-            found=saved_format,
-            wanted=FILE_FORMAT,
+            place=place and f" at {place[1:]}",
+            error=error[:200],
         )
-    cluster = replay(build, configuration, journal, now_ns)
-    if cluster.world.simulation.trace.digest() != digest:
-        raise LabError(
-            "{path} was saved by another version of swarmlab: its run ends differently here",
-            path=path,
-        )
-    return cluster
+    return cast(dict[str, Any], run)
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number")
+
+
+def _disorder(times: list[int]) -> int:
+    """The place of the first time that is earlier than the one before it; 0 without one."""
+    return next((n for n in range(1, len(times)) if times[n] < times[n - 1]), 0)
+
+
+@cache
+def _schema() -> Any:
+    """The validator; loaded only when a file is, since this takes a moment."""
+    import yaml
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    rules = yaml.safe_load(Path(__file__).with_name("saved_run.yml").read_text("utf-8"))
+    whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, n: type(n) is int)
+    return extend(Draft202012Validator, type_checker=whole)(rules)

@@ -202,6 +202,7 @@ class SimulatedCluster(BaseCluster):
             case "traffic":
                 from swarmlab.network.traffic import set_rate
 
+                self.check_names(args[2])
                 set_rate(self.world.traffic, network, *args)
             case "request":
                 replay_request(self.client(args[0]), self._placeholders(), *args[1:])

@@ -65,6 +65,7 @@ class Network:
         self.link = link or Link()
         self.links: dict[tuple[str, str], Link] = {}  # by (source, target), if not `link`
         self.ordered = True
+        self.messages = 0  # sent so far, but for quiet ones
         self._group: dict[str, int] = {}  # machine -> its group in a partition; absent = group 0
         self._last_ns: dict[tuple[str, str], int] = {}  # (source, target) -> last arrival
 
@@ -91,6 +92,7 @@ class Network:
         if quiet:
             simulation.after(delay_ns, self._arrive_quietly, source, target, message)
             return
+        self.messages += 1
         if source != target:
             if link.loss and simulation.rng.random() < link.loss:
                 return
