@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 
 PRIVATE = 0o700  # for folders; a socket in one gets 0600
 SOCKET_PATH_BYTES_MAX = 99  # macOS takes four more, Linux eight
@@ -36,11 +37,11 @@ def why_not_private(path: Path, *, mode: int = 0o777) -> str:
     except OSError as error:
         return f"{path}: {error.strerror}"
     if stat.S_ISLNK(status.st_mode):
-        return f"{path} is a symbolic link"
+        return _("{path} is a symbolic link", path=path)
     if status.st_uid != os.geteuid():
-        return f"{path} belongs to another user (uid {status.st_uid})"
+        return _("{path} belongs to another user (uid {uid})", path=path, uid=status.st_uid)
     if stat.S_IMODE(status.st_mode) & ~mode & 0o777:
-        return f"{path} is open to other users"
+        return _("{path} is open to other users", path=path)
     return ""
 
 

@@ -7,8 +7,6 @@ people's services, secrets.
 
 from __future__ import annotations
 
-import json
-import re
 from contextlib import suppress
 from typing import Any
 
@@ -18,13 +16,10 @@ from requests.exceptions import RequestException
 
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
+from swarmlab.real.guard import LabelGuard
 from swarmlab.real.hosts import client_for_host
 
 Json = dict[str, Any]
-CREATED_HERE = "swarmlab.connected"  # the label of what this kit created
-KINDS = "(services|secrets|configs|networks|volumes|containers)"
-OBJECT = re.compile(rf"^(?:/v[\d.]+)?/{KINDS}/(?P<id>[^/?]+)(?P<verb>/update)?")
-ALWAYS_ALLOWED = re.compile(r"^(?:/v[\d.]+)?/(exec/|auth$)")
 
 
 def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
@@ -111,39 +106,3 @@ class ConnectedCluster(RealCluster):
 
 def _name(node: Json) -> str:
     return str(node["Description"]["Hostname"] or node["ID"])
-
-
-class LabelGuard:
-    """Changes a client's requests before they are sent: labels new objects, protects all others."""
-
-    def __init__(self, api: docker.APIClient) -> None:
-        self._api = api
-
-    def __call__(self, request: Any) -> Any:
-        """The request, with the label if it creates or updates an object of ours.
-
-        Raises LabError for a change of an object without the label.
-        """
-        if request.method in ("GET", "HEAD") or ALWAYS_ALLOWED.match(request.path_url):
-            return request
-        match = OBJECT.match(request.path_url)
-        creates = match is not None and match["id"] == "create"
-        if match is None or not (creates or self._is_labelled(match[1], match["id"])):
-            raise LabError(
-                "{method} {path} would change what this kit did not make, on a swarm that is"
-                " not its own. If you mean it, connect with allow_faults=True",
-                method=request.method,
-                path=request.path_url.partition("?")[0],
-            )
-        if creates or match["verb"]:
-            body = json.loads(request.body or "{}")
-            body["Labels"] = {**(body.get("Labels") or {}), CREATED_HERE: "true"}
-            request.prepare_body(data=json.dumps(body), files=None)
-        return request
-
-    def _is_labelled(self, kind: str, id: str) -> bool:
-        path = f"/{kind}/{id}" + ("/json" if kind == "containers" else "")
-        response = self._api.get(self._api._url(path))
-        object = response.json() if response.ok else {}
-        labelled = object.get("Spec") or object.get("Config") or object
-        return CREATED_HERE in (labelled.get("Labels") or {})
