@@ -21,6 +21,12 @@ def program(mark: str) -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS[mark])), None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--random-runs", type=int, default=0, help="play so many random runs")
+    parser.addoption("--seed", type=int, default=0, help="where a search by command begins")
+    parser.addoption("--failures", default="failures", help="the folder for failing runs")
+
+
 def pytest_configure() -> None:
     """Restore SIGINT, which a shell makes its background processes ignore: Ctrl+C is tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -298,3 +298,11 @@ def test_a_new_leader_knows_what_is_in_use():
     assert endpoint["Ports"][0]["PublishedPort"] == 30001
     given = [ip["Addr"] for ip in endpoint["VirtualIPs"]]
     assert not set(given) & {*harness.addresses("t"), *(ip for _, ip in harness.ips("web"))}
+
+
+def test_a_freed_subnet_comes_last():
+    """The next network gets a subnet that none has had. Source: libnetwork ipam, serial."""
+    harness = Allocation(overlay("a"))
+    harness.take(harness.store.get(SwarmNetwork, "a"))
+    harness.add(overlay("b"))
+    assert harness.store.get(SwarmNetwork, "b").ipam["Config"][0]["Subnet"] == "10.0.1.0/24"

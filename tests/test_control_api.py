@@ -5,13 +5,17 @@ Source: swarmkit manager/controlapi/*.go.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import docker
 import pytest
 
 import swarmlab
+from swarmlab.manager.store import Action, Change, Store
+from swarmlab.model import Role
 from swarmlab.simulation import S
+from tests.control_loops import service
 
 IMAGE = {"ContainerSpec": {"Image": "nginx"}}
 
@@ -479,3 +483,153 @@ def test_a_drain_moves_all_slots_in_parallel(lab: Lab):
     assert len(live) == 6
     assert {t["Status"]["State"] for t in live} == {"running"}
     assert w1 not in {t["NodeID"] for t in live}
+
+
+# -- what is in use, and what was removed meanwhile ----------------------------------------------
+@pytest.mark.parametrize("kind", ["secret", "config"])
+def test_a_secret_or_config_in_use_cannot_be_removed(lab: Lab, kind: str):
+    """Only current specs count. Source: swarmkit manager/controlapi/{secret,config}.go."""
+    stored: Any = getattr(lab.client, f"{kind}s").create(name="key", data=b"s3cret")
+    title = kind.capitalize()
+    file = {"Name": "key", "UID": "0", "GID": "0", "Mode": 0o444}
+    reference = {f"{title}ID": stored.id, f"{title}Name": "key", "File": file}
+    lab.create(**container(Image="nginx", **{f"{title}s": [reference]}))
+    words = f"{kind} 'key' is in use by the following service: web"
+    with pytest.raises(docker.errors.APIError, match=words) as refusal:
+        stored.remove()
+    assert refusal.value.response.status_code == 400
+    assert [found.id for found in getattr(lab.client, f"{kind}s").list()] == [stored.id]
+    lab.update(**container(Image="nginx"))
+    stored.remove()
+    assert getattr(lab.client, f"{kind}s").list() == []
+
+
+def test_an_update_that_raced_with_a_removal_changes_nothing():
+    """Applied after the removal, it must not bring the object back; on no manager."""
+    web = service()
+    store = Store([web])
+    store.apply(1, [Change(Action.REMOVE, web)])
+    late = replace(web, spec_version=9)
+    assert store.apply(2, [Change(Action.UPDATE, late)]) == []
+    assert store.services == {}
+    assert store.index == 2
+
+
+@pytest.mark.parametrize(("kind", "most"), [("secret", 511_999), ("config", 1_023_999)])
+def test_the_limit_of_a_payload_is_too_much(lab: Lab, kind: str, most: int):
+    """Source: swarmkit api/validation/secrets.go, MaxSecretSize."""
+    create: Any = getattr(lab.client, f"{kind}s").create
+    create(name="fits", data=b"x" * most)
+    words = f"{kind} data must be larger than 0 and less than {most + 1} bytes"
+    with pytest.raises(docker.errors.APIError, match=words):
+        create(name="full", data=b"x" * (most + 1))
+
+
+@pytest.mark.parametrize("kind", ["secret", "config"])
+def test_a_reference_names_what_exists_and_a_file_of_its_own(lab: Lab, kind: str):
+    """Source: swarmkit manager/controlapi/service.go."""
+    title = kind.capitalize()
+    ids = [getattr(lab.client, f"{kind}s").create(name=n, data=b"x").id for n in ("one", "two")]
+
+    def spec(*references: tuple[str, str, str]) -> dict[str, Any]:
+        listed = [
+            {f"{title}ID": id, f"{title}Name": name, "File": {"Name": target}}
+            for id, name, target in references
+        ]
+        return container(Image="nginx", **{f"{title}s": listed})
+
+    with pytest.raises(docker.errors.APIError, match=f"{kind} not found: other"):
+        lab.create(**spec((ids[0], "other", "a")))
+    words = f"{kind} references 'one' and 'two' have a conflicting target: 'a'"
+    with pytest.raises(docker.errors.APIError, match=words):
+        lab.create(**spec((ids[0], "one", "a"), (ids[1], "two", "a")))
+    lab.create(**spec((ids[0], "one", "a"), (ids[1], "two", "b")))
+
+
+def test_a_network_is_in_use_until_the_last_task_on_it_is_to_stop(lab: Lab):
+    """Those of an outdated spec count, too. Source: swarmkit manager/controlapi/network.go."""
+    network = lab.client.networks.create("front", driver="overlay")
+    lab.create(TaskTemplate={**IMAGE, "Networks": [{"Target": network.id}]}, **replicated(2))
+    lab.cluster.run("10s")
+    with pytest.raises(docker.errors.APIError, match=f"{network.id} is in use by service"):
+        network.remove()
+    lab.update(TaskTemplate=IMAGE, UpdateConfig={"Parallelism": 1})
+    with pytest.raises(docker.errors.APIError, match=f"{network.id} is in use by task"):
+        network.remove()
+    lab.cluster.run("30s")
+    network.remove()
+
+
+def test_a_node_that_is_up_is_removed_only_by_force(lab: Lab):
+    """Source: swarmkit manager/controlapi/node.go."""
+    w1 = lab.client.nodes.get("w1").id
+    with pytest.raises(docker.errors.APIError, match=f"node {w1} is not down") as refusal:
+        lab.api.remove_node("w1")
+    assert refusal.value.response.status_code == 400
+    lab.api.remove_node("w1", force=True)
+    assert w1 not in {node.id for node in lab.client.nodes.list()}
+
+
+def test_a_task_whose_container_does_not_start_has_failed(lab: Lab):
+    """It is rejected only before it is STARTING. Source: swarmkit agent/exec/controller.go."""
+    once = {"RestartPolicy": {"Condition": "none"}}
+    lab.create(TaskTemplate={"ContainerSpec": {"Image": "nginx", "Command": ["/nosuch"]}, **once})
+    lab.cluster.run("10s")
+    ((state, error),) = [(t["Status"]["State"], t["Status"]["Err"]) for t in lab.tasks()]
+    assert state == "failed"
+    assert error.startswith("starting container failed: ")
+
+
+# -- roles and the quorum ------------------------------------------------------------------------
+def demote(lab: Lab, name: str) -> None:
+    lab.node(name, Role="worker")
+
+
+def members(lab: Lab) -> list[str]:
+    """The names of the Raft members, as the leader knows them."""
+    manager = lab.cluster._leader()
+    return sorted(manager.store.nodes[id].hostname for id in manager.member_ids())
+
+
+@pytest.mark.parametrize(
+    ("managers", "down", "allowed"), [(3, 0, True), (3, 1, False), (5, 1, True), (5, 2, False)]
+)
+def test_a_demotion_is_refused_when_the_rest_would_have_no_quorum(
+    managers: int, down: int, allowed: bool
+):
+    """Source: swarmkit manager/controlapi/node.go, manager/state/raft (CanRemoveMember)."""
+    lab = Lab(managers=managers, workers=0)
+    for number in range(down):
+        lab.cluster.crash(f"m{managers - number}")
+    lab.cluster.run("5s")
+    if allowed:
+        demote(lab, "m2")
+        lab.cluster.run("10s")
+        assert "m2" not in members(lab)
+        assert len(members(lab)) == managers - 1
+    else:
+        with pytest.raises(docker.errors.APIError, match="this would result in a loss of quorum"):
+            demote(lab, "m2")
+        assert len(members(lab)) == managers
+
+
+def test_the_last_manager_cannot_be_demoted(lab: Lab):
+    with pytest.raises(docker.errors.APIError, match="attempting to demote the last manager"):
+        demote(lab, "m1")
+
+
+def test_a_demoted_leader_leaves_raft_only_when_the_rest_has_a_quorum():
+    """It hands over first; the role changes after it has left. Source: swarmkit role_manager.go."""
+    lab = Lab(managers=3, workers=0)
+    demote(lab, "m1")
+    lab.cluster.crash("m3")
+    lab.cluster.run("60s")
+    lab.client = lab.cluster.client("m2")
+    m1 = lab.client.nodes.get("m1")
+    assert lab.cluster._leader().host.machine.name == "m2"
+    assert members(lab) == ["m1", "m2", "m3"]
+    assert lab.cluster._leader().store.nodes[m1.id].role is Role.MANAGER
+    lab.cluster.start("m3")
+    lab.cluster.run("30s")
+    assert members(lab) == ["m2", "m3"]
+    assert lab.cluster._leader().store.nodes[m1.id].role is Role.WORKER

@@ -1,5 +1,6 @@
 """A task's controller and its steps, without an agent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from swarmlab.model import (
     freeze,
 )
 from swarmlab.simulation import MS, Call, Machine, Network, S, Simulation
+from swarmlab.worker import task_manager
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.controller import Controller
 from swarmlab.worker.executor import Executor
@@ -272,3 +274,40 @@ def test_secrets_and_configs_become_files_with_owner_and_mode(containers):
     files = controller.container.files
     assert files["/run/secrets/a"] == (b"s", 0o440, 7, 8)
     assert files["/b"] == files["/etc/b"] == (b"c", 0o440, 7, 8)
+
+
+class Slow:
+    """A controller whose steps are answered by the test."""
+
+    status, ports = None, ()
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.calls = task, list[Call]()
+
+    def controller(self, task: Task) -> Any:
+        return self
+
+    def _step(self) -> Call:
+        self.calls.append(Call())
+        return self.calls[-1]
+
+    prepare = shutdown = _step
+
+    def cancel(self) -> None: ...
+
+
+def test_the_late_answer_to_a_step_that_was_given_up_is_ignored(containers, monkeypatch):
+    slow, reports = Slow(make_task()), list[TaskState]()
+    steps = {TaskState.PREPARING: (Slow.prepare, TaskState.READY, "prepared")}
+    monkeypatch.setattr(task_manager, "STEPS", task_manager.STEPS | steps)
+    monkeypatch.setattr(task_manager, "SHUTDOWN", (Slow.shutdown, TaskState.SHUTDOWN, "shutdown"))
+    manager = task_manager.TaskManager(
+        slow.task, containers.machine, lambda task: reports.append(task.state), slow
+    )
+    manager.run()
+    manager.update(replace(manager.task, desired=TaskState.SHUTDOWN))
+    slow.calls[0].resolve()
+    assert reports == [TaskState.ACCEPTED, TaskState.PREPARING]
+    containers.machine.simulation.run_until(2 * S)
+    slow.calls[1].resolve()
+    assert reports[2:] == [TaskState.SHUTDOWN]

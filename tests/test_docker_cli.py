@@ -12,6 +12,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+import swarmlab
 from swarmlab import units
 from swarmlab.cluster import current
 from swarmlab.docker_cli import run
@@ -400,3 +401,20 @@ def test_without_a_cluster_the_error_says_how_to_make_one(monkeypatch):
 )
 def test_commands_flags_and_object_names_are_completed(cluster, typed, completions):
     assert complete(typed) == completions
+
+
+def test_the_tasks_of_a_slot_are_listed_newest_first():
+    """Older ones follow, indented. Source: docker cli command/task/print.go."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    client: Any = cluster.client("m1")
+    client.services.create("nginx", name="web", constraints=["node.hostname==w1"])
+    cluster.run("5s")
+    cluster.crash("w1")
+    cluster.start("w1")
+    cluster.run("30s")
+    out = io.StringIO()
+    words = ["service", "ps", "--format", "table {{.Name}} {{.CurrentState}}", "web"]
+    assert run(words, client.api, out=out, err=out) == 0
+    _, newest, older = out.getvalue().splitlines()
+    assert newest.startswith("web.1 Running")
+    assert older.startswith(r" \_ web.1 Failed")

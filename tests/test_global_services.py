@@ -76,6 +76,18 @@ def test_a_new_node_gets_its_task_at_once():
     assert places(harness) == ["a", "b"]
 
 
+def test_a_changed_node_gets_only_tasks_whose_constraints_it_meets():
+    constrained = agent(TaskTemplate={"Placement": {"Constraints": ["node.labels.disk==ssd"]}})
+    harness = start(node("a"), constrained)
+    harness.decide()
+    harness.apply(Change(Action.UPDATE, node("a", labels={"disk": "hdd"})))
+    harness.decide()
+    assert places(harness) == []
+    harness.apply(Change(Action.UPDATE, node("a", labels={"disk": "ssd"})))
+    harness.decide()
+    assert places(harness) == ["a"]
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_any_change_of_a_node_bypasses_the_updater(paused: bool):
     """A label edit replaces the outdated task there at once, even when paused."""

@@ -507,6 +507,18 @@ def test_a_removal_shrinks_the_quorum_at_once():
     assert (sorted(raft.members), raft.removed) == ([1, 2, 3], {4})
 
 
+def test_a_removed_follower_gets_no_messages_and_commits_nothing():
+    """Source: etcd raft.go, applyConfChange."""
+    raft = leader(term=1)
+    commit_all(raft)
+    raft.propose_change(change(3, add=False))
+    commit_all(raft)
+    assert {to for ready in ticks(raft, 2) for to, _ in ready.messages} == {2}
+    raft.propose(["x"])
+    raft.step(AppendReply(3, 1, raft.log.last_index))
+    assert raft.log.commit == raft.log.last_index - 1
+
+
 def test_a_removed_member_does_not_campaign():
     """Raft dissertation, section 4.2.2; a leader steps down when its own removal is applied."""
     raft = leader(term=1)

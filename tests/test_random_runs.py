@@ -1,279 +1,228 @@
-"""Random commands through the API and random faults; `invariants.py` checks every transaction.
+"""Random runs of a whole swarm, every transaction judged: a batch in CI, thousands by command.
 
-`RANDOM_RUNS=2000 pytest tests/test_random_runs.py` plays more of them.
+    pytest tests/test_random_runs.py --random-runs 10000 --seed 0
+
+goes on with `--seed` where an interrupted one stopped; a failure says how to play it again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
+import multiprocessing
 import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
-import requests
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import swarmlab
+from swarmlab.manager import constraints
 from swarmlab.manager.store import Store
-from swarmlab.model import NodeState
-from tests import invariants
-from tests.invariants import GIB, HistoryChecker
+from swarmlab.model import NodeStatus, Task, TaskState, TaskStatus, freeze
+from tests import results
+from tests.judge import RULES, Seen, Tables, Transaction, applied, meets
+from tests.random_runs import GIB, RUNS_PER_BATCH, RandomRun, original_apply, play
 
-RUNS_COUNT = int(os.environ.get("RANDOM_RUNS", "45"))
-STEPS_COUNT = 30
-S = 10**9
-# To shrink a failing run takes minutes; `SHRINK_FAILURE=1` does it.
-PHASES = tuple(Phase) if "SHRINK_FAILURE" in os.environ else (Phase.explicit, Phase.generate)
-NAMES = ["m1", "m2", "m3", "w1", "w2", "w3"]
-
-IMAGES = st.sampled_from(
-    [{"Image": "nginx"}] * 8
-    + [
-        {"Image": "busybox", "Args": ["false"]},
-        {"Image": "busybox", "Args": ["sh", "-c", "sleep 3; exit 1"]},
-        {"Image": "busybox", "Args": ["true"]},
-        {"Image": "nosuch:1"},
-    ]
-)
-RESTARTS = st.sampled_from(
-    [{"Condition": "any", "Delay": 1 * S}] * 5
-    + [
-        None,
-        {"Condition": "none"},
-        {"Condition": "on-failure", "Delay": 0},
-        {"Condition": "any", "MaxAttempts": 2, "Delay": 0},
-        {"Condition": "any", "MaxAttempts": 1, "Window": 20 * S},
-    ]
-)
-CONSTRAINTS = st.sampled_from(
-    [[]] * 3 + [[c] for c in ("node.labels.disk==ssd", "node.role==worker", "node.hostname!=w1")]
-)
-UPDATES = st.none() | st.fixed_dictionaries(
-    {
-        "Parallelism": st.integers(0, 2),
-        "Delay": st.sampled_from([0, 2 * S, 7 * S]),
-        "FailureAction": st.sampled_from(["pause", "continue", "rollback"]),
-        "Order": st.sampled_from(["stop-first", "start-first"]),
-        "MaxFailureRatio": st.sampled_from([0, 0.5]),
-    }
-)
-TEMPLATES = st.builds(
-    lambda image, restart, constraints, memory, limit: {
-        "ContainerSpec": image,
-        "Placement": {"Constraints": constraints, "MaxReplicas": limit},
-        "Resources": {"Reservations": {"MemoryBytes": memory}},
-        **({"RestartPolicy": restart} if restart else {}),
-    },
-    IMAGES,
-    RESTARTS,
-    CONSTRAINTS,
-    st.sampled_from([0, 0, GIB // 4, 5 * GIB]),
-    st.sampled_from([0, 0, 1, 2]),
-)
-SERVICES = st.sampled_from(["a", "b", "c"])
+WORTH_NOTING = 1000  # so many runs are noted in results.json
 
 
-@functools.lru_cache
-def new_swarm(seed: int) -> swarmlab.Cluster:
-    """A new swarm; each run starts from a copy."""
-    return swarmlab.simulate(managers=3, workers=3, seed=seed)
+@pytest.mark.filterwarnings("default")
+def test_random_runs_break_no_rule():
+    """Two batches, always the same ones."""
+    play(1, runs=15)
+    play(2, runs=25)
 
 
-class RandomRun(RuleBasedStateMachine):
-    @initialize(seed=st.integers(0, 3), template=TEMPLATES, replicas=st.integers(1, 5))
-    def create_swarm(self, seed: int, template: Any, replicas: int) -> None:
-        self.cluster = new_swarm(seed).fork()
-        self.checker = HistoryChecker(self.cluster)
-        Store.apply = self.checker.checked_apply()  # type: ignore[method-assign]
-        self.create("a", template, replicas, False, None, None)
+# -- many, by command ----------------------------------------------------------------------------
+def quietly(number: int, saved: Path | None) -> tuple[int, str]:
+    """(the batch's number, what failed in it), in a process of its own."""
+    warnings.simplefilter("ignore")
+    try:
+        play(number, saved=saved)
+    except Exception as error:
+        return number, f"{type(error).__name__}: {error}"
+    return number, ""
 
-    # -- commands ------------------------------------------------------------------------
-    def api(self) -> Any:
-        return self.cluster.client().api
 
-    def post(self, path: str, document: Any = None, **query: Any) -> None:
-        """Send a request to a node that is up; it may be rejected, for example without a leader."""
-        api = self.api()
-        url = f"{api.base_url}/v{api.api_version}{path}"
-        api._raise_for_status(api.post(url, json=document, params=query))
-
-    def attempt(self, command: Any, *args: Any) -> None:
-        """Carry out a command; that it is rejected, or that no node is up, is no failure."""
-        with contextlib.suppress(docker.errors.APIError, requests.ConnectionError):
-            command(*args)
-
-    def _create(self, name: str, spec: dict[str, Any]) -> None:
-        self.post("/services/create", {"Name": name, **spec})
-
-    def _update(self, name: str, changes: dict[str, Any], query: dict[str, Any]) -> None:
-        now = self.api().inspect_service(name)
-        spec = {k: v for k, v in {**now["Spec"], **changes}.items() if v is not None}
-        version = now["Version"]["Index"]
-        self.post(f"/services/{now['ID']}/update", spec, version=version, **query)
-
-    @rule(
-        name=SERVICES,
-        template=TEMPLATES,
-        replicas=st.integers(0, 5),
-        is_global=st.sampled_from([False] * 4 + [True]),
-        config=UPDATES,
-        rollback=UPDATES,
-    )
-    def create(
-        self, name: str, template: Any, replicas: int, is_global: bool, config: Any, rollback: Any
-    ) -> None:
-        mode = {"Global": {}} if is_global else {"Replicated": {"Replicas": replicas}}
-        spec = {"TaskTemplate": template, "Mode": mode}
-        spec |= {"UpdateConfig": config} if config else {}
-        spec |= {"RollbackConfig": rollback} if rollback else {}
-        self.attempt(self._create, name, spec)
-
-    @rule(name=SERVICES, replicas=st.integers(0, 5))
-    def scale(self, name: str, replicas: int) -> None:
-        self.attempt(self._update, name, {"Mode": {"Replicated": {"Replicas": replicas}}}, {})
-
-    @rule(name=SERVICES, template=TEMPLATES, config=UPDATES)
-    def update(self, name: str, template: Any, config: Any) -> None:
-        self.attempt(self._update, name, {"TaskTemplate": template, "UpdateConfig": config}, {})
-
-    @rule(name=SERVICES, force=st.integers(1, 99), replicas=st.integers(1, 5), config=UPDATES)
-    def make_runnable(self, name: str, force: int, replicas: int, config: Any) -> None:
-        """Update to a spec whose tasks can run."""
-        template = {"ContainerSpec": {"Image": "nginx"}, "ForceUpdate": force}
-        mode = {"Replicated": {"Replicas": replicas}}
-        changes = {"TaskTemplate": template, "Mode": mode, "UpdateConfig": config}
-        self.attempt(self._update, name, changes, {})
-
-    @rule(name=SERVICES, label=st.sampled_from(["x", "y"]))
-    def label(self, name: str, label: str) -> None:
-        self.attempt(self._update, name, {"Labels": {"k": label}}, {})
-
-    @rule(name=SERVICES)
-    def rollback(self, name: str) -> None:
-        self.attempt(self._update, name, {}, {"rollback": "previous"})
-
-    @rule(name=SERVICES)
-    def remove(self, name: str) -> None:
-        self.attempt(lambda: self.api().remove_service(name))
-
-    def _node(self, name: str, changes: dict[str, Any]) -> None:
-        node = self.cluster.client().nodes.get(name)
-        node.update({**node.attrs["Spec"], **changes})
-
-    @rule(name=st.sampled_from(NAMES), availability=st.sampled_from(["active", "pause", "drain"]))
-    def set_availability(self, name: str, availability: str) -> None:
-        self.attempt(self._node, name, {"Availability": availability})
-
-    @rule(name=st.sampled_from(NAMES), disk=st.sampled_from(["ssd", "hdd"]))
-    def set_label(self, name: str, disk: str) -> None:
-        self.attempt(self._node, name, {"Labels": {"disk": disk}})
-
-    # -- faults and time -----------------------------------------------------------------
-    @precondition(lambda self: any(map(self.cluster.is_up, NAMES)))
-    @rule(name=st.sampled_from(NAMES))
-    def crash(self, name: str) -> None:
-        if self.cluster.is_up(name):
-            self.cluster.crash(name)
-
-    @rule(name=st.sampled_from(NAMES))
-    def start(self, name: str) -> None:
-        if not self.cluster.is_up(name):
-            self.cluster.start(name)
-
-    @rule(name=st.sampled_from(NAMES))
-    def restart_machine(self, name: str) -> None:
-        """A power cut too short for the managers to notice: the tasks there fail.
-
-        Source: moby daemon/cluster/noderunner.go, swarmkit agent/worker.go.
-        """
-        if self.cluster.is_up(name):
-            self.cluster.crash(name)
-            self.cluster.run("100ms")
-            self.cluster.start(name)
-
-    @rule(side=st.sets(st.sampled_from(NAMES), min_size=1, max_size=5))
-    def partition(self, side: set[str]) -> None:
-        self.cluster.partition(sorted(side), sorted(set(NAMES) - side))
-
-    @rule()
-    def heal(self) -> None:
-        self.cluster.heal()
-
-    @rule(number=st.integers(0, 40))
-    def drop(self, number: int) -> None:
-        """Drop one of the messages in flight."""
-        if flights := self.cluster.in_flight():
-            flight = flights[number % len(flights)]
-            self.cluster.drop(flight.source, flight.target)
-
-    @rule(seconds=st.sampled_from([0.05, 0.3, 1, 4]))
-    def wait(self, seconds: float) -> None:
-        self.cluster.run(f"{seconds}s")
-
-    @rule(seconds=st.sampled_from([15, 45]))
-    def rest(self, seconds: float) -> None:
-        self.cluster.run(f"{seconds}s")
-
-    # -- invariants ----------------------------------------------------------------------
-    @invariant()
-    def no_violations(self) -> None:
-        if hasattr(self, "checker"):
-            self.checker.check_leaders()
-            assert not self.checker.violations, "\n".join(self.checker.violations[:5])
-
-    def teardown(self) -> None:
-        if not hasattr(self, "checker"):
-            return
+def batches(first: int, count: int, folder: Path) -> Iterator[tuple[int, str]]:
+    """Play batches on all processors; each as it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        numbers = range(first, first + count)
+        futures = [pool.submit(quietly, n, folder / f"random-run-{n}.json") for n in numbers]
         try:
-            if not self.checker.violations:
-                self.end()
+            yield from (future.result() for future in as_completed(futures))
         finally:
-            Store.apply = invariants.original_apply  # type: ignore[method-assign]
-
-    def activate(self) -> bool:
-        """Make every node active; whether all are active and ready."""
-        for name in NAMES:
-            self.attempt(self._node, name, {"Availability": "active"})
-        nodes = self.checker.store.nodes.values()
-        return all(invariants.is_active(n) and n.status.state is NodeState.READY for n in nodes)
-
-    def end(self) -> None:
-        """With all nodes ready, and after a last round of power cuts, everything converges."""
-        self.cluster.heal()
-        for name in NAMES:
-            self.start(name)
-        store = self.checker.store
-        self.cluster.until(self.activate, "3m")
-        for number, name in enumerate(("b", "c")):  # `a` has to converge by itself
-            self.make_runnable(name, 100, 3 + number, None)
-        self.cluster.run("30s")
-        for name in ("w1", "w2", "w3"):
-            self.restart_machine(name)
-        self.cluster.run("2s")
-        self.restart_machine(
-            self.cluster.default_node()
-        )  # the leader, while tasks wait to be started
-        for _ in range(34):
-            self.cluster.run("10s")
-            problems = [*invariants.unconverged(store), *invariants.unfinished_updates(store)]
-            if not problems:
-                break
-        self.no_violations()
-        assert not problems, "\n".join(problems)
+            for future in futures:
+                future.cancel()
 
 
-RandomRun.TestCase.settings = settings(
-    max_examples=RUNS_COUNT,
-    stateful_step_count=STEPS_COUNT,
-    deadline=None,
-    derandomize="RANDOM_RUNS" not in os.environ,
-    phases=PHASES,
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
+def test_as_many_random_runs_as_the_command_asks(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+):
+    """Progress after each batch; the first failure ends it, with the line that plays it again."""
+    asked, first = request.config.getoption("random_runs"), request.config.getoption("seed")
+    if not asked:
+        pytest.skip("asked for by --random-runs")
+    count, folder = -(-asked // RUNS_PER_BATCH), Path(request.config.getoption("failures"))
+    begin, done = time.monotonic(), set[int]()
+    for number, failure in batches(first, count, folder):
+        again = f"pytest {__file__} --random-runs {RUNS_PER_BATCH} --seed {number}"
+        file = folder / f"random-run-{number}.json"
+        assert not failure, f"{failure}\n{again}\nswarmlab.load({str(file)!r})"
+        done.add(number)
+        passed_s, runs = time.monotonic() - begin, len(done) * RUNS_PER_BATCH
+        complete = next(n for n in range(first, first + count + 1) if n not in done)
+        with capsys.disabled():
+            print(f"\r{runs:6} of {asked} runs, {runs / passed_s:.1f} a second;", end="")
+            print(f" to go on: --seed {complete} ", end="", flush=True)
+    if asked >= WORTH_NOTING:
+        minutes = round((time.monotonic() - begin) / 60)
+        results.write("random_runs", runs=count * RUNS_PER_BATCH, seed=first, minutes=minutes)
+
+
+# -- the judge -----------------------------------------------------------------------------------
+@pytest.fixture
+def run() -> Iterator[RandomRun]:
+    """A random run that the test goes through step by step."""
+    machine = RandomRun()
+    try:
+        yield machine
+    finally:
+        Store.apply = original_apply  # type: ignore[method-assign]
+
+
+def template(**placement: Any) -> dict[str, Any]:
+    return {
+        "ContainerSpec": {"Image": "nginx"},
+        "Placement": placement,
+        "Resources": {"Reservations": {"MemoryBytes": GIB}},
+    }
+
+
+def test_a_broken_rule_is_found_and_its_run_can_be_loaded(
+    run: RandomRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The judge knows what `!=` means, whatever the product makes of it."""
+    monkeypatch.setattr(constraints, "satisfied", lambda parsed, node: True)
+    run.saved = tmp_path / "run.json"
+    run.create_swarm(number=0, template=template(Constraints=["node.hostname!=m1"]), replicas=6)
+    run.wait(4)
+    with pytest.raises(AssertionError, match=r"on m1 against \('node.hostname!=m1',\)"):
+        run.no_violations()
+    loaded = swarmlab.load(run.saved)
+    assert loaded.trace.digest() == run.cluster.trace.digest()
+
+
+def broken(run: RandomRun, change: Callable[[Task, Tables], list[Any]]) -> set[str]:
+    """The rules that a transaction breaks: the changes made of a running task and the tables."""
+    before: Tables = {kind: dict(table) for kind, table in run.judge.tables.items()}
+    after = {kind: dict(table) for kind, table in before.items()}
+    task = next(task for task in before["task"].values() if task.slot == 1)
+    transaction = Transaction(before, after, applied(after, change(task, before)), Seen())
+    return {rule.__name__ for rule in RULES if any(rule(transaction))}
+
+
+ASSIGNED = TaskStatus(state=TaskState.ASSIGNED, timestamp_ns=0)
+NEVER_RUN = TaskStatus(state=TaskState.PENDING, timestamp_ns=0)
+
+
+def placed(task: Task, id: str = "x", slot: int = 9, **fields: Any) -> tuple[str, Task]:
+    """Another task of the service, assigned to the same node or the one that is given."""
+    spec = task.spec.with_(**fields.pop("spec", {}))
+    return "create", task.with_(id=id, slot=slot, status=ASSIGNED, spec=spec, **fields)
+
+
+def node_id(tables: Tables, name: str) -> str:
+    return next(n.id for n in tables["node"].values() if n.hostname == name)
+
+
+PORT = freeze({"Ports": [{"PublishedPort": 1, "PublishMode": "host"}]})
+ADDRESS = freeze([{"Network": {"ID": "n"}, "Addresses": ["10.0.0.9/24"]}])
+PUBLISHED = freeze({"Ports": [{"PublishedPort": 80, "Protocol": "tcp"}]})
+ON_ARM = {"Placement": {"Platforms": [{"OS": "linux", "Architecture": "arm64"}]}}
+ON_W1 = {"Placement": {"Constraints": ["node.hostname==w1"]}}
+HUGE = {"Resources": {"Reservations": {"MemoryBytes": 9 * GIB}}}
+FEW = {"Placement": {"MaxReplicas": 1}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("no_more_slots_than_replicas", lambda t, s: [placed(t)]),
+        ("one_task_in_a_slot", lambda t, s: [placed(t, slot=1)]),
+        ("new_tasks_belong_to_a_service", lambda t, s: [placed(t, service_id="none")]),
+        ("no_node_over_its_reservations", lambda t, s: [placed(t, spec=HUGE)]),
+        (
+            "no_host_port_twice",
+            lambda t, s: [placed(t, id=id, endpoint_spec=PORT) for id in ("x", "y")],
+        ),
+        (
+            "no_node_over_its_max",
+            lambda t, s: [placed(t, id=id, spec=FEW) for id in ("x", "y")],
+        ),
+        (
+            "placed_where_the_spec_allows",
+            lambda t, s: [placed(t, spec=ON_W1, node_id=node_id(s, "m1"))],
+        ),
+        ("placed_where_the_spec_allows", lambda t, s: [placed(t, spec=ON_ARM)]),
+        (
+            "placed_where_the_spec_allows",
+            lambda t, s: [
+                ("update", s["node"][t.node_id].with_(status=NodeStatus())),
+                placed(t, node_id="removed"),
+            ],
+        ),
+        ("no_task_goes_back_or_moves", lambda t, s: [("update", t.with_(status=ASSIGNED))]),
+        ("no_task_goes_back_or_moves", lambda t, s: [("update", t.with_(node_id="other"))]),
+        ("no_task_that_is_to_run_is_deleted", lambda t, s: [("remove", t)]),
+        ("no_address_twice", lambda t, s: [placed(t, id=i, networks=ADDRESS) for i in ("x", "y")]),
+        (
+            "no_published_port_twice",
+            lambda t, s: [
+                ("create", s["service"][t.service_id].with_(id=id, endpoint=PUBLISHED))
+                for id in ("x", "y")
+            ],
+        ),
+        ("versions_only_grow", lambda t, s: [("update", t.with_(version=0))]),
+    ],
 )
-TestRandomRun = pytest.mark.filterwarnings("default")(RandomRun.TestCase)
+def test_each_rule_can_be_broken(run: RandomRun, rule: str, change: Any):
+    """A judge that never says no would prove nothing."""
+    run.create_swarm(number=0, template=template(), replicas=3)
+    run.wait(4)
+    run.no_violations()
+    assert rule in broken(run, change)
+
+
+def test_a_task_on_the_fuller_node_breaks_a_rule(run: RandomRun):
+    run.create_swarm(number=0, template=template(), replicas=3)
+    run.wait(4)
+    full = next(iter(run.judge.tables["task"].values()))
+    waiting = full.with_(id="x", slot=4, node_id="", status=NEVER_RUN)
+    run.judge.tables["task"]["x"] = waiting
+    placed_there = waiting.with_(node_id=full.node_id, status=ASSIGNED)
+    assert "tasks_are_spread" in broken(run, lambda t, s: [("update", placed_there)])
+
+
+@pytest.mark.parametrize(
+    ("expression", "holds"),
+    [
+        ("node.hostname==M1", True),
+        ("node.hostname!=m1", False),
+        ("node.role == manager", True),
+        ("node.labels.disk==ssd", False),
+        ("node.labels.disk!=ssd", True),
+        ("node.nosuch!=x", False),
+        ("node.platform.os==linux", True),
+        ("node.ip==10.77.0.0/24", True),
+    ],
+)
+def test_the_judge_reads_constraints_as_docker_does(run: RandomRun, expression: str, holds: bool):
+    run.create_swarm(number=0, template=template(), replicas=1)
+    m1 = next(n for n in run.judge.tables["node"].values() if n.hostname == "m1")
+    assert meets(m1, expression) is holds

@@ -141,6 +141,19 @@ def test_three_attempts_mean_four_tasks():
     assert harness.tasks() == []
 
 
+def test_the_first_failure_of_a_new_version_is_no_attempt_of_the_old_one():
+    web = service(**restart_policy(MaxAttempts=1, Delay=0))
+    old = task("t1", web, slot=1, node="a", state=FAILED)
+    harness = start(node("a"), web, old)
+    harness.decide()
+    assert len(harness.tasks()) == 1  # its only attempt
+    newer = replace(web, spec_version=7)
+    supervisor = harness.control_loop.restarts
+    failed = task("t3", newer, slot=1, node="a", state=FAILED)
+    assert supervisor.should_restart(failed, newer)
+    assert not supervisor.should_restart(old, web)
+
+
 @pytest.mark.parametrize(("updated", "tasks_in_all"), [(False, 3), (True, 4)])
 def test_an_update_resets_the_attempts_at_the_next_restart(updated: bool, tasks_in_all: int):
     """Any update, a label's too, changes the spec version and with it the count."""
@@ -252,6 +265,56 @@ def test_a_new_leader_resumes_the_delay_where_the_old_one_left_it():
     assert harness.store.tasks["t2"].desired == TaskState.READY
     harness.later(1.1)
     assert harness.store.tasks["t2"].desired == RUNNING
+
+
+def leader_since(seconds: float) -> Any:
+    """The orchestrator of a leader that takes over at this time."""
+
+    def begin(simulation: Any, view: Any) -> ReplicatedOrchestrator:
+        simulation.now_ns = int(seconds * S)
+        return ReplicatedOrchestrator(simulation, view)
+
+    return begin
+
+
+def test_a_new_leader_does_not_start_the_delay_anew():
+    """Three of the five seconds passed under the old leader: two are left."""
+    web = service()
+    old = task("t1", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN)
+    waiting = task("t2", web, slot=1, state=TaskState.READY, desired=TaskState.READY)
+    harness = Harness([node("a"), web, old, waiting], leader_since(3))
+    harness.later(1.9)
+    assert harness.store.tasks["t2"].desired == TaskState.READY
+    harness.later(0.2)
+    assert harness.store.tasks["t2"].desired == RUNNING
+
+
+@pytest.mark.parametrize(("tasks_count", "restarted"), [(2, True), (3, False), (4, False)])
+def test_a_new_leader_counts_the_attempts_of_the_old_one(tasks_count: int, restarted: bool):
+    """Every task of a slot but its first was an attempt. Source: swarmkit restart.go, taskinit."""
+    web = service(**restart_policy(MaxAttempts=2, Delay=0))
+    numbers = range(1, tasks_count + 1)
+    tasks = [
+        task(f"t{n}", web, slot=1, node="a", state=FAILED, desired=SHUTDOWN, at_s=n)
+        for n in numbers
+    ]
+    tasks[-1] = replace(tasks[-1], desired=RUNNING)
+    harness = Harness([node("a"), web, *tasks], leader_since(tasks_count))
+    harness.decide()
+    assert bool(harness.tasks()) is restarted
+
+
+def test_a_new_leader_counts_no_attempts_of_an_earlier_version():
+    web = service(version=7, **restart_policy(MaxAttempts=2, Delay=0))
+    versions = {"t1": 0, "t2": 0, "t3": 7, "t4": 7}
+    tasks = [
+        task(id, replace(web, spec_version=version), slot=1, node="a", state=FAILED, at_s=n)
+        for n, (id, version) in enumerate(versions.items())
+    ]
+    ended = [replace(old, desired=SHUTDOWN) for old in tasks[:-1]]
+    harness = Harness([node("a"), web, *ended, tasks[-1]], leader_since(4))
+    harness.decide()
+    assert harness.tasks()  # one restart of version 7 so far: a second one is allowed
 
 
 @pytest.mark.parametrize(("condition", "deleted"), [("any", True), ("none", False)])

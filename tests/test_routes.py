@@ -9,8 +9,11 @@ from dataclasses import replace
 import docker
 import pytest
 
+from swarmlab.engine import leave as leave_module
+from swarmlab.engine.leave import fail_leave
 from swarmlab.engine.routes import ROUTES
-from swarmlab.model import SwarmNetwork, TaskState, messages
+from swarmlab.model import ManagerStatus, SwarmNetwork, TaskState, messages
+from swarmlab.simulation import Call
 from tests.fake_engine import Lab
 
 
@@ -439,3 +442,25 @@ def test_responses_are_valid_json(lab):
     lab.service()
     for path in ("/info", "/version", "/services", "/networks", "/volumes", "/swarm"):
         assert json.loads(lab.ask("GET", path).text) is not None
+
+
+@pytest.mark.parametrize(
+    ("managers", "reachable", "words"),
+    [
+        (1, 1, "Removing the last manager erases all current state of the swarm."),
+        (3, 3, "The only way to restore a swarm that has lost consensus"),
+        (3, 2, "Removing this node leaves 1 managers out of 3. Without a Raft quorum"),
+        (4, 3, "Removing this node leaves 2 managers out of 4. Without a Raft quorum"),
+        (5, 4, "The only way to restore a swarm that has lost consensus"),
+    ],
+)
+def test_a_manager_is_told_what_its_leaving_would_do(managers: int, reachable: int, words: str):
+    """Source: moby daemon/cluster/swarm.go, Leave."""
+    words_of = {True: "reachable", False: "unreachable"}
+    listed = tuple(
+        ManagerStatus(node_id=str(n), leader=n == 0, reachability=words_of[n < reachable], addr="")
+        for n in range(managers)
+    )
+    leave = Call()
+    fail_leave(Call().resolve((listed,)), leave)
+    assert str(leave.error).startswith(leave_module.LEAVING_MANAGER + words)

@@ -14,7 +14,7 @@ from swarmlab.manager.scheduler.filters import Pipeline
 from swarmlab.manager.scheduler.node_info import NodeInfo
 from swarmlab.manager.scheduler.scheduler import Scheduler, build_tree, rank
 from swarmlab.manager.store import Action, Change
-from swarmlab.model import NodeState, TaskState
+from swarmlab.model import NodeState, TaskState, freeze
 from swarmlab.simulation import MINUTE
 from tests.control_loops import GIB, Harness, node, service, task
 
@@ -204,6 +204,67 @@ def test_a_host_port_goes_once_to_a_node():
     web = service(EndpointSpec={"Ports": [port]})
     harness = start(node("a"), node("b"), web, *pending(3, web))
     assert placed(harness) == {"a": 1, "b": 1}
+
+
+def test_udp_and_tcp_ports_of_one_number_are_two():
+    tcp = {"PublishMode": "host", "PublishedPort": 53, "TargetPort": 53, "Protocol": "tcp"}
+    dns = service("dns", EndpointSpec={"Ports": [tcp]})
+    log = service("log", EndpointSpec={"Ports": [{**tcp, "Protocol": "udp"}]})
+    here = task("d0", dns, slot=1, node="a")
+    harness = start(node("a"), dns, log, here, task("t0", log, slot=1, state=PENDING))
+    assert placed(harness) == {"a": 2}
+
+
+def test_a_host_port_is_free_again_when_its_task_has_ended():
+    """Source: swarmkit manager/scheduler/nodeinfo.go, removeTask."""
+    port = {"PublishMode": "host", "PublishedPort": 80, "TargetPort": 80}
+    web = service(EndpointSpec={"Ports": [port]})
+    harness = start(node("a"), web, task("old", web, slot=1, node="a"), *pending(1, web))
+    assert placed(harness) == {"a": 1}
+    harness.report("old", TaskState.COMPLETE)
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "a"
+
+
+@pytest.mark.parametrize("resource", ["MemoryBytes", "NanoCPUs"])
+def test_a_changed_node_remembers_what_its_tasks_hold(resource: str):
+    """A label, an availability or a new description frees nothing that is reserved."""
+    amount = {"MemoryBytes": 5 * GIB, "NanoCPUs": 3 * 10**9}[resource]
+    web = service(TaskTemplate={"Resources": {"Reservations": {resource: amount}}})
+    harness = start(node("a"), web, task("old", web, slot=1, node="a"))
+    harness.apply(Change(Action.UPDATE, node("a", labels={"disk": "ssd"})))
+    harness.apply(*(Change(Action.CREATE, waiting) for waiting in pending(1, web)))
+    assert placed(harness) == {"a": 1}
+    assert harness.store.tasks["t0"].status.err == (
+        "no suitable node (insufficient resources on 1 node)"
+    )
+    harness.report("old", TaskState.COMPLETE)
+    harness.decide()
+    assert harness.store.tasks["t0"].node_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "runs"),
+    [
+        ([("linux", "amd64")], True),
+        ([("linux", "x86_64")], True),  # two names of one architecture
+        ([("linux", "arm64")], False),
+        ([("linux", "aarch64")], False),
+        ([("windows", "amd64")], False),
+        ([("", "amd64"), ("linux", "")], True),  # an empty word stands for any
+        ([("linux", "arm64"), ("linux", "amd64")], True),  # one of them is enough
+        ([], True),
+    ],
+)
+def test_a_task_runs_only_on_a_platform_of_its_image(platforms: list[Any], runs: bool):
+    """Source: swarmkit manager/scheduler/filter.go, PlatformFilter."""
+    wanted = [{"OS": system, "Architecture": machine} for system, machine in platforms]
+    web = service(TaskTemplate={"Placement": {"Platforms": wanted}})
+    harness = start(node("a"), web, *pending(1, web))
+    assert placed(harness) == ({"a": 1} if runs else {})
+    if not runs:
+        words = "no suitable node (unsupported platform on 1 node)"
+        assert harness.store.tasks["t0"].status.err == words
 
 
 def test_a_pending_task_is_placed_when_a_node_appears():
@@ -410,3 +471,35 @@ def test_the_old_pending_task_stays_while_the_new_one_is_placed():
     harness.decide()
     assert (harness.store.tasks["new"].node_id, harness.store.tasks["t0"].node_id) == ("a", "")
     assert harness.store.tasks["t0"].status.err.startswith("no suitable node")
+
+
+def test_a_new_leader_places_no_task_that_is_to_be_removed():
+    web = service()
+    gone = task("gone", web, slot=1, state=PENDING, desired=TaskState.REMOVE)
+    harness = start(node("a"), web, gone, *pending(1, web))
+    harness.decide()
+    assert harness.store.tasks["gone"].node_id == ""
+    assert harness.store.tasks["t0"].node_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("plugins", "runs"), [([], True), (["json-file"], False), (["json-file", "gelf"], True)]
+)
+def test_a_log_driver_has_to_be_there_where_any_is_known(plugins: list[str], runs: bool):
+    """Source: swarmkit manager/scheduler/filter.go, PluginFilter."""
+    web = service(TaskTemplate={"LogDriver": {"Name": "gelf"}})
+    a = node("a")
+    engine = freeze({"Plugins": [{"Type": "Log", "Name": name} for name in plugins]})
+    described = replace(a, description=a.description.with_(Engine=engine))
+    harness = start(described, web, *pending(1, web))
+    assert placed(harness) == ({"a": 1} if runs else {})
+    if not runs:
+        words = "no suitable node (missing plugin on 1 node)"
+        assert harness.store.tasks["t0"].status.err == words
+
+
+def test_every_constraint_has_to_be_met():
+    a = node("a", labels={"disk": "ssd"})
+    both = constraints.parse(["node.labels.disk==ssd", "node.labels.zone==a"])
+    assert not constraints.satisfied(both, a)
+    assert constraints.satisfied((), a)

@@ -15,8 +15,9 @@ import swarmlab
 from swarmlab.errors import PermissionDenied, Unauthorized
 from swarmlab.manager.ca import certificates as ca
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, new_unlock_key
+from swarmlab.manager.rpc_server import RpcServer
 from swarmlab.model import EMPTY, Cluster, Document, Node, Role, freeze
-from swarmlab.model.messages import ListObjects, RemoveNode
+from swarmlab.model.messages import JoinRaft, ListObjects, RemoveNode
 from swarmlab.model.trace_records import SessionRefused
 from swarmlab.simulation import EPOCH_NS, HOUR, Disk, S, Simulation
 
@@ -86,6 +87,36 @@ def test_a_wrong_token_is_refused(newcomer, spoil, words):
         join(newcomer, spoil(token))
     assert words in explanation(refused)
     assert newcomer.client("e1").info()["Swarm"]["LocalNodeState"] == "inactive"
+
+
+@pytest.mark.parametrize("turned", ["Worker", "Manager"])
+def test_a_rotation_changes_one_token_and_not_the_other(newcomer, turned):
+    client = newcomer.client("m1")
+    old = client.swarm.attrs["JoinTokens"]
+    update_swarm(client, {}, **{f"rotate{turned}Token": True})
+    client.swarm.reload()
+    new = client.swarm.attrs["JoinTokens"]
+    assert [name for name in old if new[name] != old[name]] == [turned]
+
+
+def test_a_worker_does_not_get_into_raft(newcomer):
+    """The manager looks at the role that it has stored. Source: swarmkit raft.go, Join."""
+    join(newcomer, newcomer.client("m1").swarm.attrs["JoinTokens"]["Worker"])
+    manager = newcomer._manager("m1")
+    e1 = newcomer.client("m1").nodes.get("e1")
+    request = JoinRaft(node_id=e1.id, address=f"{newcomer.machine('e1').address}:2377")
+    with pytest.raises(PermissionDenied, match="unauthorized peer role: swarm-worker"):
+        RpcServer(manager).serve("e1", request)
+
+
+def test_certificates_last_an_hour_at_least(newcomer):
+    """Source: swarmkit manager/controlapi/cluster.go."""
+    client = newcomer.client("m1")
+    with pytest.raises(docker.errors.APIError, match="minimum certificate expiry time is: 1h0m0s"):
+        update_swarm(client, {"CAConfig": {"NodeCertExpiry": HOUR - 1}})
+    update_swarm(client, {"CAConfig": {"NodeCertExpiry": HOUR}})
+    client.swarm.reload()
+    assert client.swarm.attrs["Spec"]["CAConfig"]["NodeCertExpiry"] == HOUR
 
 
 def test_a_rotated_token_is_refused(newcomer):
@@ -361,6 +392,12 @@ def test_sealed_bytes_open_with_their_own_key_alone():
     assert mine.open(sealed) == b"hello"
     with pytest.raises(ValueError, match="another key, or damaged"):
         other.open(sealed)
+
+
+def test_no_nonce_is_used_twice():
+    """Two messages under one nonce give the key stream away."""
+    seal = Seal(b"a" * 32, Simulation(1))
+    assert len({seal.seal(b"hello")[:12] for _ in range(1000)}) == 1000
 
 
 def test_keys_are_in_no_repr():

@@ -9,7 +9,7 @@ import pytest
 
 from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.store import Action, Change
-from swarmlab.model import Service, TaskState, UpdateState
+from swarmlab.model import Service, TaskState, UpdateState, UpdateStatus
 from tests.control_loops import Harness, node, service, task
 
 RUNNING, SHUTDOWN, READY, FAILED = (
@@ -156,6 +156,31 @@ def test_the_failure_ratio_must_be_exceeded():
     harness.report(second.id, FAILED)
     harness.decide()
     assert harness.status[0] is UpdateState.PAUSED
+
+
+def test_failures_of_exactly_the_ratio_are_allowed():
+    harness = Rollout(replicas=4, UpdateConfig={"MaxFailureRatio": 0.25, "Parallelism": 1})
+    (first,) = harness.made()
+    harness.report(first.id, FAILED)
+    harness.decide()
+    harness.obey()
+    assert harness.status[0] is UpdateState.UPDATING
+    (*_, second) = harness.made()
+    harness.report(second.id, FAILED)
+    harness.decide()
+    assert harness.status[0] is UpdateState.PAUSED
+
+
+@pytest.mark.parametrize("state", [UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED])
+def test_a_new_leader_does_not_go_on_with_a_paused_update(state: UpdateState):
+    old = service(replicas=2)
+    tasks = [task(f"t{n}", old, slot=n, node="a") for n in (1, 2)]
+    status = UpdateStatus(state=state, message="", started_ns=0)
+    paused = replace(service(replicas=2, version=7, **NEW), update_status=status)
+    harness = Harness([node("a"), paused, *tasks], ReplicatedOrchestrator)
+    harness.decide()
+    assert sorted(harness.store.tasks) == ["t1", "t2"]
+    assert [t.desired for t in harness.tasks()] == [RUNNING, RUNNING]
 
 
 def test_action_continue_ignores_failures():
