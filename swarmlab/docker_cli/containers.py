@@ -3,14 +3,14 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
-from swarmlab.docker_cli.node import Names
+from swarmlab.docker_cli.node import name_finder
 from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session, frames
 from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
 from swarmlab.errors import BadParameter
@@ -179,9 +179,9 @@ def service_logs(session: Session, arguments: Arguments) -> None:
     if raw:
         _print_logs(session, response, tty=tty)
         return
-    names = Names(session, resolve=not arguments["no-resolve"])
+    name_of = name_finder(session, resolve=not arguments["no-resolve"])
     for stream, data in frames(response):
-        line = _log_line(session, arguments, names, width, data.decode(errors="replace"))
+        line = _log_line(arguments, name_of, width, data.decode(errors="replace"))
         (session.err if stream == 2 else session.out).write(line)
 
 
@@ -198,18 +198,20 @@ def _log_target(session: Session, target: str) -> tuple[str, Json, int]:
     raise CliError(f"no such task or service: {target}")
 
 
-def _log_line(session: Session, arguments: Arguments, names: Names, width: int, line: str) -> str:
+def _log_line(
+    arguments: Arguments, name_of: Callable[[str, str], str], width: int, line: str
+) -> str:
     stamp, _, rest = line.partition(" ") if arguments["timestamps"] else ("", "", line)
     pairs, _, text = rest.partition(" ")
     details = dict(pair.partition("=")[::2] for pair in pairs.split(",") if pair)
     node, service, task = (
         details.pop(f"com.docker.swarm.{kind}.id", "") for kind in ("node", "service", "task")
     )
-    slot = names.slot(task)
+    slot = name_of("task", task)
     shown_id = task if arguments["no-trunc"] else short_id(task)
     ending = "" if arguments["no-task-ids"] else f".{shown_id}"
     pad = " " * (width - len(slot))
-    source = f"{names.service(service)}.{slot}{ending}@{names.node(node)}{pad}"
+    source = f"{name_of('service', service)}.{slot}{ending}@{name_of('node', node)}{pad}"
     shown = ",".join(f"{key}={details[key]}" for key in sorted(details))
     shown = f"{shown} " if arguments["details"] else ""
     return f"{stamp + ' ' if stamp else ''}{source}    | {shown}{text}"

@@ -1,6 +1,8 @@
 """`docker node …`, and the table of tasks that `service ps` and `stack ps` print too."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from itertools import pairwise
 
 from swarmlab.docker_cli.flags import Arguments
@@ -42,43 +44,32 @@ def ps(session: Session, arguments: Arguments) -> None:
     session.end(errors)
 
 
-class Names:
-    """Looks up names and slots by ID, each once; the ID itself where there is no name."""
+def name_finder(session: Session, *, resolve: bool) -> Callable[[str, str], str]:
+    """A function of a `node` or `service` and its ID to its name, and of a `task` to its slot.
 
-    def __init__(self, session: Session, *, resolve: bool = True) -> None:
-        self.session, self.resolve = session, resolve
-        self.names: dict[str, str] = {}
+    It asks once for each; the ID itself stands for a name that is missing or not to `resolve`.
+    """
 
-    def node(self, node_id: str) -> str:
-        return self._name(f"/nodes/{node_id}", node_id, "Spec.Name", "Description.Hostname")
+    @cache
+    def find(kind: str, object_id: str) -> str:
+        if kind == "task":
+            return str(session.get(f"/tasks/{object_id}").get("Slot", 0))
+        if resolve and object_id:
+            with suppress(CliError):
+                item = session.get(f"/{kind}s/{object_id}")
+                return dig(item, "Spec.Name") or dig(item, "Description.Hostname") or object_id
+        return object_id
 
-    def service(self, service_id: str) -> str:
-        path = f"/services/{service_id}"
-        return self._name(path, service_id, "Spec.Name", insertDefaults="false")
-
-    def slot(self, task_id: str) -> str:
-        if task_id not in self.names:
-            self.names[task_id] = str(self.session.get(f"/tasks/{task_id}").get("Slot", 0))
-        return self.names[task_id]
-
-    def _name(self, path: str, object_id: str, *fields: str, **query: str) -> str:
-        if self.resolve and object_id and object_id not in self.names:
-            try:
-                answer = self.session.get(path, **query)
-                names = filter(None, (dig(answer, field) for field in fields))
-                self.names[object_id] = next(names, object_id)
-            except CliError:
-                pass
-        return self.names.setdefault(object_id, object_id)
+    return find
 
 
 def write_tasks(session: Session, arguments: Arguments, tasks: list[Json]) -> None:
     """Print tasks by slot, the newest first and the older ones indented below it."""
-    names = Names(session, resolve=not arguments["no-resolve"])
+    name_of = name_finder(session, resolve=not arguments["no-resolve"])
     for task in tasks:
         slot = task.get("Slot") or task.get("NodeID", "")
-        task["title"] = f"{names.service(task['ServiceID'])}.{slot}"
-        task["node"] = names.node(task.get("NodeID", ""))
+        task["title"] = f"{name_of('service', task['ServiceID'])}.{slot}"
+        task["node"] = name_of("node", task.get("NodeID", ""))
     tasks = sorted(tasks, key=lambda task: str(task["CreatedAt"]), reverse=True)
     tasks.sort(key=lambda task: natural_key(task["title"]))
     shown = {task["ID"]: task["title"] for task in tasks}
