@@ -151,7 +151,7 @@ def parse(command: Command, words: list[str]) -> Arguments:
     end = words.index("--") if "--" in words else len(words)
     # Click's switches take no value; docker's do (`--autolock=false`): a second name takes it.
     spelled = [
-        re.sub(r"^--([\w-]+)=", r"--\1:=", word) if _name(word) in switches else word
+        re.sub(r"^--([\w-]+)(?==)", lambda name: name[0] + ":" * (name[1] in switches), word)
         for word in words[:end]
     ] + words[end:]
     context = click.Context(
@@ -173,10 +173,6 @@ def parse(command: Command, words: list[str]) -> Arguments:
         shown = name if name.startswith("--") else f"'{name[1]}' in {name}"
         raise command.error(f"flag needs an argument: {shown}", 125) from None
     return Arguments(command=command, given=_given(command, parsed, order), words=rest)
-
-
-def _name(word: str) -> str:
-    return word[2:].partition("=")[0] if word.startswith("--") and "=" in word else ""
 
 
 def _options(flag: Flag) -> Iterator[click.Option]:

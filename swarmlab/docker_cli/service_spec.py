@@ -105,7 +105,12 @@ def _mode(arguments: Arguments) -> Json:
         raise CliError(f"replicas {only_replicated}")
     if mode.endswith("job") and policies:
         raise CliError("update and rollback configuration is not supported for jobs")
-    counts: Json = {}
+    return mode_spec(mode, replicas, concurrent)
+
+
+def mode_spec(mode: str, replicas: int | None, concurrent: int | None = None) -> Json:
+    """The `Mode` of a spec, with the counts that were given; a job runs all at once by default."""
+    counts: dict[str, int | None] = {}
     if mode == "replicated":
         counts = {"Replicas": replicas}
     elif mode == "replicated-job":

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_cpus
-from swarmlab.docker_cli.service_spec import MODES, edit_capabilities, with_ids
+from swarmlab.docker_cli.service_spec import MODES, edit_capabilities, mode_spec, with_ids
 from swarmlab.docker_cli.session import CliError, Json, Session, read_file
 from swarmlab.docker_cli.text import go_quote
 from swarmlab.units import parse_duration
@@ -21,7 +21,7 @@ CONTAINER = {
     **{"Image": "image", "Command": "entrypoint", "Args": "command", "Hostname": "hostname"},
     **{"Dir": "working_dir", "User": "user", "StopSignal": "stop_signal", "TTY": "tty"},
     **{"OpenStdin": "stdin_open", "ReadOnly": "read_only", "Isolation": "isolation"},
-    "Sysctls": "sysctls",
+    **{"Sysctls": "sysctls", "StopGracePeriod": "stop_grace_period"},
 }
 MOUNT = {"Type": "type", "Target": "target", "ReadOnly": "read_only", "Source": "source"}
 MOUNT |= {"Consistency": "consistency"}
@@ -30,22 +30,26 @@ PORT |= {"PublishMode": "mode"}
 DRIVER = {"Name": "driver", "Options": "driver_opts"}
 LOG = {"Name": "driver", "Options": "options"}
 PLACEMENT = {"Constraints": "constraints", "MaxReplicas": "max_replicas_per_node"}
-TIMES = {"Interval": "interval", "Timeout": "timeout", "StartPeriod": "start_period"}
-TIMES |= {"StartInterval": "start_interval"}
+HEALTH = {"Test": "test", "Interval": "interval", "Timeout": "timeout", "Retries": "retries"}
+HEALTH |= {"StartPeriod": "start_period", "StartInterval": "start_interval"}
+POLICY = {"Delay": "delay", "FailureAction": "failure_action", "Monitor": "monitor"}
+RESTART = {"Condition": "condition", "Delay": "delay", "Window": "window"}
+DURATIONS = {"delay", "monitor", "window", "stop_grace_period"}
+DURATIONS |= {"interval", "timeout", "start_period", "start_interval"}
 
 
 def pick(block: Json, fields: dict[str, str]) -> Json:
-    """The API's fields from the block's keys that are not empty."""
-    return {field: block[key] for field, key in fields.items() if block.get(key)}
+    """The API's fields from the block's keys that are not empty, durations as nanoseconds."""
+    return {
+        field: parse_duration(block[key]) if key in DURATIONS else block[key]
+        for field, key in fields.items()
+        if block.get(key)
+    }
 
 
 def non_empty(fields: Json) -> Json:
     """Without empty values, which Go omits."""
     return {name: value for name, value in fields.items() if value}
-
-
-def _ns(text: str | None) -> int | None:
-    return None if text is None else parse_duration(text)
 
 
 class ComposeStack:
@@ -156,12 +160,8 @@ class ComposeStack:
         }
         container = pick(service, CONTAINER) | non_empty(container)
         container["Privileges"] = _privileges(service)
-        for name, value in (
-            ("Init", service.get("init")),
-            ("StopGracePeriod", _ns(service.get("stop_grace_period"))),
-        ):
-            if value is not None:
-                container[name] = value
+        if "init" in service:
+            container["Init"] = service["init"]
         capabilities = {f"cap-{way}": service.get(f"cap_{way}", []) for way in ("add", "drop")}
         edit_capabilities(container, capabilities, create=True)
         return container
@@ -236,45 +236,34 @@ def _privileges(service: Json) -> Json:
 def _mode(mode: str, replicas: int | None) -> Json:
     if mode not in MODES:
         raise CliError(f"unknown mode: {mode}")
-    if replicas is None:
-        return {MODES[mode]: {}}
-    if mode.startswith("global"):
+    if mode.startswith("global") and replicas is not None:
         raise CliError("replicas can only be used with replicated or replicated-job mode")
-    job = {"MaxConcurrent": replicas, "TotalCompletions": replicas}
-    return {MODES[mode]: job if mode == "replicated-job" else {"Replicas": replicas}}
+    return mode_spec(mode, replicas)
 
 
 def _policy(written: Json | None) -> Json | None:
     if written is None:
         return None
-    policy = {
-        "Delay": _ns(written.get("delay")),
-        "FailureAction": written.get("failure_action"),
-        "Monitor": _ns(written.get("monitor")),
-    }
     always = {"Parallelism": written.get("parallelism", 1), "Order": written.get("order", "")}
-    return non_empty(policy) | always | {"MaxFailureRatio": written.get("max_failure_ratio", 0)}
+    always["MaxFailureRatio"] = written.get("max_failure_ratio", 0)
+    return pick(written, POLICY) | always
 
 
 def _restart(restart: str, policy: Json | None) -> Json | None:
     """The restart policy of `deploy.restart_policy`, else of the older `restart`."""
     if policy is not None:
-        fields = {
-            "Condition": policy.get("condition") or None,
-            "Delay": _ns(policy.get("delay")),
-            "MaxAttempts": policy.get("max_attempts"),
-            "Window": _ns(policy.get("window")),
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-    name, colon, attempts = restart.partition(":")
-    if colon and not attempts.isdecimal():
+        attempts = policy.get("max_attempts")
+        always = {} if attempts is None else {"MaxAttempts": attempts}
+        return pick(policy, RESTART) | always
+    name, colon, count = restart.partition(":")
+    if colon and not count.isdecimal():
         raise CliError("invalid restart policy format: maximum retry count must be an integer")
     if name in ("", "no"):
         return None
     conditions = {"always": "any", "unless-stopped": "any", "on-failure": "on-failure"}
     if name not in conditions:
         raise CliError(f"unknown restart policy: {name}")
-    return {"Condition": conditions[name]} | ({"MaxAttempts": int(attempts)} if attempts else {})
+    return {"Condition": conditions[name]} | ({"MaxAttempts": int(count)} if count else {})
 
 
 def _resources(written: Json) -> Json:
@@ -309,8 +298,7 @@ def _health(written: Json) -> Json:
         if written.get("test"):
             raise CliError("test and disable can't be set at the same time")
         return {"Test": ["NONE"]}
-    times = {field: _ns(value) for field, value in pick(written, TIMES).items()}
-    return pick(written, {"Test": "test", "Retries": "retries"}) | non_empty(times)
+    return non_empty(pick(written, HEALTH))
 
 
 def _ulimit(name: str, written: Any) -> Json:

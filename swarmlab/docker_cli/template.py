@@ -16,6 +16,7 @@ TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)|(?P<number>-?\d+(?:\.\d+)?)"""
     r"""|(?P<path>\$\w*(?:\.\w+)*|(?:\.\w+)+|\.)|(?P<word>\w+)|(?P<mark>[|()]))"""
 )
+ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 Functions = Mapping[str, Callable[..., Any]]
 Names = dict[str, Any]
 Expression = Callable[[Any, Names], Any]  # of the dot and the variables
@@ -102,10 +103,8 @@ class Template:
     """
 
     def __init__(self, source: str, functions: Functions = FUNCTIONS) -> None:
-        source = re.sub(r"\s*\{\{- ", "{{ ", re.sub(r" -\}\}\s*", " }}", source))
-        self._functions = functions
-        self._pieces = re.split(r"\{\{(.*?)\}\}", source, flags=re.DOTALL)
-        self._next, self._source, self._offset = 0, source, 0
+        self._source = re.sub(r"\s*\{\{- ", "{{ ", re.sub(r" -\}\}\s*", " }}", source))
+        self._functions, self._offset = functions, 0
         self._parts, stop = self._body()
         if stop:
             raise self._error(f"unexpected {{{{{stop}}}}}")
@@ -119,18 +118,10 @@ class Template:
     def _body(self) -> tuple[list[Any], str]:
         """The parts before the next `end` or `else` (or the end), and that action."""
         parts: list[Any] = []
-        while True:
-            text = self._pieces[self._next]
-            parts.append(text)
-            self._offset += len(text) + 2
-            self._next += 2
-            if self._next > len(self._pieces):
-                if "{{" in text:
-                    raise self._error("unclosed action")
-                return parts, ""
-            action = self._pieces[self._next - 1]
+        while match := ACTION.search(self._source, self._offset):
+            parts.append(self._source[self._offset : match.start()])
+            self._offset, action, at = match.end(), match[1], match.start(1)
             word, _, rest = action.strip().partition(" ")
-            at, self._offset = self._offset, self._offset + len(action) + 2
             if word in ("end", "else"):
                 return parts, action.strip()
             if word in ("if", "range", "with"):
@@ -139,6 +130,11 @@ class Template:
                 raise self._error(f"{{{{{word}}}}} is not known to this docker")
             elif not word.startswith("/*"):
                 parts.append(self._expression(action, at))
+        parts.append(self._source[self._offset :])
+        self._offset = len(self._source)
+        if "{{" in parts[-1]:
+            raise self._error("unclosed action")
+        return parts, ""
 
     def _block(self, kind: str, head: str, at: int) -> Callable[[Any, Names], str]:
         bound = re.match(r"\s*(\$\w+)\s*(?:,\s*(\$\w+))?\s*:=", head)
