@@ -12,13 +12,11 @@ from typing import Any
 
 import click
 
-from swarmlab.docker_cli import key_value_flags
 from swarmlab.docker_cli.flag_types import BY_KIND, BY_NAME, MULTIPLE
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
-CONVERTERS = BY_KIND | key_value_flags.BY_KIND
 # After the first argument of these, all words belong to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec"}
 
@@ -37,7 +35,7 @@ class Flag:
         """`text` as the API takes it; CliError where it is not valid."""
         name = self.name.removesuffix("-add")
         try:
-            return BY_NAME.get(name, CONVERTERS.get(self.kind, str))(text)
+            return BY_NAME.get(name, BY_KIND.get(self.kind, str))(text)
         except (ValueError, CliError) as error:
             shown = f"-{self.shorthand}, --{self.name}" if self.shorthand else f"--{self.name}"
             fault = f"invalid argument {go_quote(text)} for {go_quote(shown)} flag: {error}"
