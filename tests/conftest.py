@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--random-runs", type=int, default=0, help="play so many random runs")
     parser.addoption("--seed", type=int, default=0, help="where a search by command begins")
     parser.addoption("--failures", default="failures", help="the folder for failing runs")
+    parser.addoption("--interrupts", type=int, default=20, help="how many interrupts to send (20)")
 
 
 def pytest_configure() -> None:
@@ -61,6 +63,24 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with Lab(tmp_path_factory.mktemp("lab")) as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The exceptions that a machine was stopped for, with their tracebacks.
+
+    Each is a bug, so one that a test does not expect, and take out of the list, is a failure.
+    """
+    from swarmlab.simulation.fault_log import FaultLog
+
+    found: list[str] = []
+
+    def report(_log: FaultLog, where: str, error: BaseException) -> None:
+        found.append(where + "\n" + "".join(traceback.format_exception(error)))
+
+    monkeypatch.setattr(FaultLog, "report", report)
+    yield found
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

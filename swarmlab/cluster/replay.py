@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.world import World
-from swarmlab.engine.clock_drivers import REQUEST_NS
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
 
@@ -28,8 +27,10 @@ Configuration = dict[str, Any]  # `managers` and `workers`, or `engines`; and `s
 class Replayable(Protocol):
     """A cluster whose run can be replayed."""
 
-    world: World
     journal: list[JournalEntry]
+
+    @property
+    def world(self) -> World: ...
 
     def apply(self, entry: JournalEntry) -> None:
         """Do what the entry says, now. A request writes its own entry into the journal."""
@@ -94,17 +95,15 @@ def _run_until(cluster: Replayable, when_ns: int, messages_max: float) -> None:
 
 
 def _repeat_request(cluster: Replayable, entry: JournalEntry, until_ns: int) -> None:
-    simulation = cluster.world.simulation
+    simulation, count = cluster.world.simulation, len(cluster.journal)
     until_ns = max(until_ns, simulation.now_ns)
     limit = simulation.at(until_ns + 1, _stop_replay)
     try:
         cluster.apply(entry)
     except MomentReached:
         simulation.now_ns = until_ns
-        if until_ns < entry.at_ns + REQUEST_NS:  # it had not arrived yet
-            cluster.journal.pop()
     limit.cancel()
-    if cluster.journal and cluster.journal[-1].at_ns == entry.at_ns:
+    if len(cluster.journal) > count:
         cluster.journal[-1] = entry  # the stand-ins of its stand-ins would differ
 
 

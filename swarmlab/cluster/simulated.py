@@ -8,9 +8,7 @@ simulation, or save it as a small file.
 from __future__ import annotations
 
 import copy
-import threading
 import weakref
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,8 +17,9 @@ from swarmlab.cluster.faults import parse_groups
 from swarmlab.cluster.journal import JournalEntry, recordable, replay_request
 from swarmlab.cluster.sizes import node_names
 from swarmlab.cluster.stand_ins import Placeholders, placeholders
-from swarmlab.errors import LabError, NoneSuch
-from swarmlab.simulation import InFlight, Link, Machine, S, Trace
+from swarmlab.engine.clock_drivers import REQUEST_NS
+from swarmlab.errors import LabError
+from swarmlab.simulation import InFlight, Link, Machine, S, SteadyLock, Trace
 from swarmlab.units import Duration, nanoseconds
 
 if TYPE_CHECKING:
@@ -53,9 +52,11 @@ class SimulatedCluster(BaseCluster):
     def __init__(
         self, world: World, configuration: dict[str, Any], journal: list[JournalEntry]
     ) -> None:
-        self.world = world
+        self._world = world
         self.journal = journal  # what was done to the cluster, oldest first
-        self.lock = threading.RLock()  # held while the simulation is read or changed
+        # Held while the simulation is changed; who only reads it may hold `lock.inner` instead.
+        self.lock = SteadyLock(self._tear)
+        self._torn = False  # an event was cut off
         self._configuration = configuration
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
@@ -73,6 +74,28 @@ class SimulatedCluster(BaseCluster):
         cluster.form_swarm(managers, {m: cluster.machine(m).address for m in cluster.names})
         cluster.journal.clear()
         return cluster
+
+    @property
+    def world(self) -> World:
+        """Everything that is simulated; after an event was cut off, as it was just before that."""
+        if self._torn:
+            self._mend()
+        return self._world
+
+    def _tear(self) -> None:
+        self._torn = True
+        if self._pacer is not None:
+            self._pacer.stop(limit_s=0)  # it waits for the lock
+            self._pacer = None
+
+    def _mend(self) -> None:
+        """Replay the run up to the event that was cut off."""
+        from swarmlab.cluster.replay import replay
+
+        last_ns = self.journal[-1].at_ns if self.journal else 0
+        until_ns = max(self._world.simulation.now_ns - 1, last_ns)
+        whole = replay(SimulatedCluster.build, self._configuration, self.journal, until_ns)
+        self._world, self.journal, self._torn = whole.world, whole.journal, False
 
     # -- looking ---------------------------------------------------------------------
     @property
@@ -131,9 +154,7 @@ class SimulatedCluster(BaseCluster):
         name = name or self.default_node()
         self.check_names(name)
         if name not in self._clients:
-            engine_of, record = partial(self.engine, name), partial(self.record_request, name)
-            simulation = self.world.simulation
-            self._clients[name] = client_of(name, engine_of, simulation, record, self.lock)
+            self._clients[name] = client_of(self, name)
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
@@ -204,6 +225,8 @@ class SimulatedCluster(BaseCluster):
 
                 self.check_names(args[2])
                 set_rate(self.world.traffic, network, *args)
+            case "interrupted":
+                pass  # it has ended the request before it
             case "request":
                 replay_request(self.client(args[0]), self._placeholders(), *args[1:])
             case verb:
@@ -258,7 +281,7 @@ class SimulatedCluster(BaseCluster):
         if not speed > 0:
             raise LabError("speed={speed} is not a speed; use more than 0, or pause()", speed=speed)
         if self._pacer is None:
-            self._pacer = Pacer(self.world.simulation, speed, self.lock)
+            self._pacer = Pacer(self.world.simulation, speed, self.lock.inner)
             self._pacer.start()
             weakref.finalize(self, self._pacer.stop)
         else:
@@ -280,7 +303,7 @@ class SimulatedCluster(BaseCluster):
     # -- copies ------------------------------------------------------------------------
     def fork(self) -> SimulatedCluster:
         """A copy of the whole cluster, as it is now; the two go on independently."""
-        with self.lock:
+        with self.lock.inner:
             return SimulatedCluster(
                 copy.deepcopy(self.world), dict(self._configuration), list(self.journal)
             )
@@ -292,7 +315,7 @@ class SimulatedCluster(BaseCluster):
         """
         from swarmlab.cluster.replay import replay
 
-        with self.lock:
+        with self.lock.inner:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
                 raise LabError(
@@ -306,15 +329,19 @@ class SimulatedCluster(BaseCluster):
         """Save the run as a small file; `swarmlab.load` replays it. Lesson: 00_start_here."""
         from swarmlab.cluster.replay import save
 
-        with self.lock:
+        with self.lock.inner:
             return save(self, self._configuration, Path(path))
 
     # -- the journal --------------------------------------------------------------------
     def record_request(self, name: str, request: PreparedRequest) -> None:
-        """Write a request to node `name` into the journal, without any secret in it."""
-        seed = self._configuration["seed"]
+        """Write a request that arrives now at node `name` into the journal, without any secret."""
+        seed, sent_ns = self._configuration["seed"], self.now_ns - REQUEST_NS
         what = recordable(request, seed, self._placeholders)
-        self.journal.append(JournalEntry(self.now_ns, "request", (name, *what)))
+        self.journal.append(JournalEntry(sent_ns, "request", (name, *what)))
+
+    def record_interrupt(self) -> None:
+        """Write into the journal that nobody waits for the last request any more."""
+        self.journal.append(JournalEntry(self.now_ns, "interrupted"))
 
     def _placeholders(self) -> Placeholders:
         """What stands for each of the swarm's tokens and keys in the journal."""
@@ -334,42 +361,15 @@ class SimulatedCluster(BaseCluster):
         A past decision is explained from the state in which it was made: the run is replayed up to
         the moment before.
         """
-        from swarmlab.manager.scheduler.explanation import explain
-        from swarmlab.model.trace_records import Scheduled
+        from swarmlab.cluster.decisions import decision_of
 
-        stored = self._find_task(task)
-        for record in self.trace.of(Scheduled):
-            for _, task_id, node in record.placements:
-                if task_id == stored.id:
-                    scheduler = self.as_of(f"{record.at_ns - 1}ns")._scheduler()
-                    tasks = scheduler.unassigned | scheduler.preassigned
-                    before = tasks.get(task_id, stored)
-                    return explain(scheduler, before, record.at_ns, node, len(record.placements))
-        return explain(self._scheduler(), stored, self.now_ns, "", 0)
+        return decision_of(self, task)
 
     def _leader(self) -> Any:
         for manager in filter(None, map(self._manager, self.names)):
             if manager.raft.is_leader:
                 return manager
         raise LabError("there is no leader now, so no scheduler runs")
-
-    def _scheduler(self) -> Any:
-        from swarmlab.manager.scheduler.scheduler import Scheduler
-
-        return next(loop for loop in self._leader().control_loops if isinstance(loop, Scheduler))
-
-    def _find_task(self, reference: str) -> Any:
-        """The newest task of a slot such as `web.3`, or the task of this id or name."""
-        store = self._leader().store
-        tasks = sorted(store.tasks.values(), key=lambda task: (task.created_ns, task.id))
-        for task in reversed(tasks):
-            node = store.nodes.get(task.node_id)
-            # A task of a global service is known by its node: `web.w1`.
-            instance = task.slot or (node.hostname if node is not None else "")
-            if reference in (f"{task.service_name}.{instance}", task.id, task.name):
-                return task
-        slots = sorted({f"{task.service_name}.{task.slot}" for task in tasks if task.slot})
-        raise NoneSuch("there is no task {name!r}; there are {known}", reference, slots)
 
     # -- looking inside ------------------------------------------------------------------
     def disk(self, name: str) -> Table:

@@ -22,6 +22,7 @@ REQUEST_NS = 200 * MS
 WAIT_LIMIT_NS = 10 * MINUTE
 # The pacer holds the lock at most `SLICE_NS` of wall time, and sleeps at most `NAP_S`.
 SLICE_NS, NAP_S = 10 * MS, 0.05
+STOP_S = 1.0  # how long to wait for the end of the pacer's present event
 # When the computer is too slow for the speed, a lag of more than this is dropped.
 LAG_NS_MAX = 1 * S
 
@@ -143,12 +144,11 @@ class Pacer(ClockDriver):
             self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        with self.condition:
-            thread, self._thread = self._thread, None
-            self.condition.notify_all()
+    def stop(self, limit_s: float = STOP_S) -> None:
+        """End the thread, which may still be in an event when this returns."""
+        thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(limit_s)
 
     def _run(self) -> None:
         with self.condition:

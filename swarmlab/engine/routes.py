@@ -8,7 +8,6 @@ Source: moby daemon/server/router/*, daemon/server/middleware/version.go.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, DOCKER_VERSION
+from swarmlab.simulation import FAULT_LOG
 
 if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
@@ -163,8 +163,8 @@ def handle(engine: Engine, clock: ClockDriver, request: Request) -> Response | H
         response = error_response(int(error.status), str(error))
     except EngineGone:
         raise
-    except Exception:  # a bug: report it to the client, keep serving
-        logging.getLogger("swarmlab").exception("%s %s", request.method, request.path)
+    except Exception as error:  # a bug: report it to the client, keep serving
+        FAULT_LOG.report(f"{request.method} on {engine.machine.name} has failed", error)
         response = error_response(500, "internal error; see the log")
     response.headers.extend(HEADERS)
     return response

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from swarmlab.model.objects import TaskState, UpdateState
 from swarmlab.simulation import Crashed as Crashed
 from swarmlab.simulation import Dropped as Dropped
+from swarmlab.simulation import Failed as Failed
 from swarmlab.simulation import Healed as Healed
 from swarmlab.simulation import Partitioned as Partitioned
 from swarmlab.simulation import Record as Record

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
-from swarmlab.simulation.interrupt import deferred_interrupts
-from swarmlab.simulation.trace import Trace
+from swarmlab.simulation.fault_log import FAULT_LOG
+from swarmlab.simulation.interrupt import UNINTERRUPTED
+from swarmlab.simulation.trace import Failed, Trace
 from swarmlab.units import S
 
 # 2017-10-28T12:00:00Z, the day of the talk: virtual time 0, as nanoseconds since 1970.
 EPOCH_NS = 1_509_192_000 * S
 
+COMPACTION_EVERY = 10_000  # new timers: then cancelled ones are dropped from the queue
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -54,6 +56,8 @@ class Simulation:
         assert when_ns >= self.now_ns, f"{when_ns} ns is in the past: it is {self.now_ns} ns"
         timer = Timer(when_ns, callback, args)
         self._count += 1
+        if self._count % COMPACTION_EVERY == 0:
+            self.discard(None)
         heappush(self._queue, (when_ns, self._count, timer))
         return timer
 
@@ -68,6 +72,12 @@ class Simulation:
             heappop(self._queue)
         return self._queue[0][0] if self._queue else None
 
+    def discard(self, callback: Callable[..., object] | None) -> None:
+        """Forget the timers of `callback`, and those that were cancelled."""
+        unwanted = (callback, None)
+        self._queue[:] = [entry for entry in self._queue if entry[2].callback not in unwanted]
+        heapify(self._queue)
+
     def due(self, callback: Callable[..., object]) -> list[Timer]:
         """The pending timers of `callback`, in the order in which they are due."""
         due = sorted(entry for entry in self._queue if entry[2].callback == callback)
@@ -79,31 +89,42 @@ class Simulation:
             when_ns, _, timer = heappop(self._queue)
             if timer.callback is not None:
                 self.now_ns = when_ns
-                timer.callback(*timer.args)
+                self._fire(timer.callback, timer.args)
                 return True
         return False
+
+    def _fire(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        try:
+            callback(*args)
+        except Exception as error:
+            self.contain(error)
+
+    def contain(self, error: Exception, where: str = "") -> None:
+        """Record and report an exception that ended an event; all others go on."""
+        self.trace.add(Failed(self.now_ns, where, type(error).__name__))
+        FAULT_LOG.report(f"{where} has crashed" if where else "an event has failed", error)
 
     def run_until(self, when_ns: int) -> None:
         """Process all events due at or before `when_ns`, and set the clock to `when_ns`."""
         queue = self._queue
-        with deferred_interrupts() as interrupts:
+        with UNINTERRUPTED as interrupts:
             while queue and queue[0][0] <= when_ns:
                 if interrupts and queue[0][0] > self.now_ns:
-                    return
+                    raise KeyboardInterrupt
                 due_ns, _, timer = heappop(queue)
                 if timer.callback is not None:
                     self.now_ns = due_ns
-                    timer.callback(*timer.args)
+                    self._fire(timer.callback, timer.args)
             self.now_ns = max(self.now_ns, when_ns)
 
     def run_while(self, waiting: Callable[[], bool], limit_ns: int) -> bool:
         """Run while `waiting()`, at most `limit_ns`; True when it became false in time."""
         end_ns = self.now_ns + limit_ns
-        with deferred_interrupts() as interrupts:
+        with UNINTERRUPTED as interrupts:
             while waiting():
                 next_ns = self.next_ns
                 if interrupts and (next_ns is None or next_ns > self.now_ns):
-                    return False
+                    raise KeyboardInterrupt
                 if next_ns is None or next_ns > end_ns:
                     self.now_ns = end_ns
                     return not waiting()

@@ -163,7 +163,10 @@ class Machine:
         if self.process is None:
             self.incarnation += 1
             self.record(Started)
-            self.process = self._program(self)
+            try:
+                self.process = self._program(self)
+            except Exception as error:
+                self._fail(error)
 
     def crash(self) -> None:
         """A power failure, now."""
@@ -175,15 +178,26 @@ class Machine:
     def stop(self) -> None:
         """An orderly stop: the program may shut down first."""
         if self.process is not None:
-            self.process.shutdown()
-            self._end()
-            self.record(Stopped)
+            try:
+                self.process.shutdown()
+            except Exception as error:
+                self._fail(error)
+            else:
+                self._end()
+                self.record(Stopped)
 
     def _end(self) -> None:
         self.process = None
         self.presents = self.trusts = ""
         self.incarnation += 1
         self._calls.clear()
+        self.simulation.discard(self._due)
+
+    def _fail(self, error: Exception) -> None:
+        """The program ends as a daemon does that panics: what it wrote stays, synced or not."""
+        self._end()
+        self.simulation.contain(error, self.name)
+        self.record(Crashed)
 
     def record(self, kind: type[Record], *values: Any) -> None:
         """Add a record of this machine to the trace."""
@@ -198,7 +212,10 @@ class Machine:
         self, incarnation: int, callback: Callable[..., object], args: tuple[Any, ...]
     ) -> None:
         if incarnation == self.incarnation:
-            callback(*args)
+            try:
+                callback(*args)
+            except Exception as error:
+                self._fail(error)
 
     # -- messages ----------------------------------------------------------------
     def peer(self, address: str) -> Machine | None:
@@ -225,17 +242,22 @@ class Machine:
 
     def deliver(self, source: str, message: Any) -> None:
         """Handle a message from the network; a machine that is down drops it."""
-        if self.process is None:
-            return
+        try:
+            if self.process is not None:
+                self._handle(self.process, source, message)
+        except Exception as error:
+            self._fail(error)
+
+    def _handle(self, process: Program, source: str, message: Any) -> None:
         if isinstance(message, _Request):
-            result = Call.of(self.process.serve, source, message.body)
+            result = Call.of(process.serve, source, message.body)
             result.then(self._reply, source, message, self.incarnation)
         elif isinstance(message, _Reply):
             call = self._calls.pop(message.number, None)
             if call is not None:
                 call.fail(message.error) if message.error else call.resolve(message.value)
         else:
-            self.process.receive(source, message)
+            process.receive(source, message)
 
     def _reply(self, result: Call, source: str, request: _Request, incarnation: int) -> None:
         if incarnation == self.incarnation:

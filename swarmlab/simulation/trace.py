@@ -23,6 +23,13 @@ class Record:
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Failed(Record):
+    """An unexpected exception ended an event, and with it the program of machine `where`."""
+
+    error: str  # its class
+
+
 R = TypeVar("R", bound=Record)
 
 
