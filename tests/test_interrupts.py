@@ -18,7 +18,8 @@ import docker
 import pytest
 
 import swarmlab
-from swarmlab.simulation import UNINTERRUPTED, S
+from swarmlab.interrupts import UNINTERRUPTED
+from swarmlab.simulation import S
 
 Step = Callable[[Any, Path], object]
 

@@ -19,15 +19,17 @@ FUNCTION_LINES_MAX, FILE_LINES_MAX = 60, 400
 # itself. An entry with a dot allows that one module. Every folder and top module is listed.
 MAY_IMPORT: dict[str, set[str]] = {
     "strings": set(),
+    "interrupts": set(),
+    "fault_log": set(),
     "errors": {"strings"},
     "units": {"errors", "strings"},
-    "simulation": {"units", "errors"},
+    "simulation": {"interrupts", "fault_log", "units", "errors"},
     "model": {"simulation", "units", "errors"},
     "raft": {"model.trace_records", "simulation", "units", "errors"},
     "manager": {"raft", "model", "simulation", "units", "errors"},
     "worker": {"model", "simulation", "units", "errors"},
     "network": {"model", "simulation", "views", "units", "strings", "errors"},
-    "engine": {"manager", "worker", "raft", "model", "simulation", "units", "errors"},
+    "engine": {"manager", "worker", "raft", "model", "simulation", "fault_log", "units", "errors"},
     # Clients of the Docker API know that API alone.
     "docker_cli": {
         *("model.image_reference", "model.specs", "model.versions"),
@@ -39,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cluster": {
         *("engine", "manager", "worker", "raft", "network", "model", "simulation"),
-        *("real", "views", "units", "strings", "errors"),
+        *("real", "views", "interrupts", "units", "strings", "errors"),
     },
     # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {

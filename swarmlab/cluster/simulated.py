@@ -19,7 +19,8 @@ from swarmlab.cluster.sizes import node_names
 from swarmlab.cluster.stand_ins import Placeholders, placeholders
 from swarmlab.engine.clock_drivers import REQUEST_NS
 from swarmlab.errors import LabError
-from swarmlab.simulation import InFlight, Link, Machine, S, SteadyLock, Trace
+from swarmlab.interrupts import SteadyLock
+from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 from swarmlab.units import Duration, nanoseconds
 
 if TYPE_CHECKING:

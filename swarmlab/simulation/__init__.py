@@ -5,8 +5,6 @@ Read `clock`, then `machine`. Nothing here depends on Docker.
 
 from swarmlab.simulation.clock import EPOCH_NS, Simulation, Timer
 from swarmlab.simulation.disk import Disk
-from swarmlab.simulation.fault_log import FAULT_LOG
-from swarmlab.simulation.interrupt import UNINTERRUPTED, SteadyLock
 from swarmlab.simulation.machine import Call, Crashed, Machine, Program, Started, Stopped
 from swarmlab.simulation.network import Dropped, Healed, InFlight, Link, Network, Partitioned
 from swarmlab.simulation.trace import Failed, Record, Trace
@@ -14,11 +12,9 @@ from swarmlab.units import HOUR, MINUTE, MS, US, S
 
 __all__ = [
     "EPOCH_NS",
-    "FAULT_LOG",
     "HOUR",
     "MINUTE",
     "MS",
-    "UNINTERRUPTED",
     "US",
     "Call",
     "Crashed",
@@ -36,7 +32,6 @@ __all__ = [
     "S",
     "Simulation",
     "Started",
-    "SteadyLock",
     "Stopped",
     "Timer",
     "Trace",

@@ -163,10 +163,7 @@ class Machine:
         if self.process is None:
             self.incarnation += 1
             self.record(Started)
-            try:
-                self.process = self._program(self)
-            except Exception as error:
-                self._fail(error)
+            self.process = self._contained(self._program, self)
 
     def crash(self) -> None:
         """A power failure, now."""
@@ -178,13 +175,10 @@ class Machine:
     def stop(self) -> None:
         """An orderly stop: the program may shut down first."""
         if self.process is not None:
-            try:
-                self.process.shutdown()
-            except Exception as error:
-                self._fail(error)
-            else:
-                self._end()
-                self.record(Stopped)
+            self._contained(self.process.shutdown)
+        if self.process is not None:
+            self._end()
+            self.record(Stopped)
 
     def _end(self) -> None:
         self.process = None
@@ -193,11 +187,17 @@ class Machine:
         self._calls.clear()
         self.simulation.discard(self._due)
 
-    def _fail(self, error: Exception) -> None:
-        """The program ends as a daemon does that panics: what it wrote stays, synced or not."""
-        self._end()
-        self.simulation.contain(error, self.name)
-        self.record(Crashed)
+    def _contained(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function`; an exception ends the program, as one that panics, and None is returned.
+
+        What it has written stays, synced or not.
+        """
+        try:
+            return function(*args)
+        except Exception as error:
+            self._end()
+            self.simulation.contain(error, self.name)
+            self.record(Crashed)
 
     def record(self, kind: type[Record], *values: Any) -> None:
         """Add a record of this machine to the trace."""
@@ -212,10 +212,7 @@ class Machine:
         self, incarnation: int, callback: Callable[..., object], args: tuple[Any, ...]
     ) -> None:
         if incarnation == self.incarnation:
-            try:
-                callback(*args)
-            except Exception as error:
-                self._fail(error)
+            self._contained(callback, *args)
 
     # -- messages ----------------------------------------------------------------
     def peer(self, address: str) -> Machine | None:
@@ -242,11 +239,8 @@ class Machine:
 
     def deliver(self, source: str, message: Any) -> None:
         """Handle a message from the network; a machine that is down drops it."""
-        try:
-            if self.process is not None:
-                self._handle(self.process, source, message)
-        except Exception as error:
-            self._fail(error)
+        if self.process is not None:
+            self._contained(self._handle, self.process, source, message)
 
     def _handle(self, process: Program, source: str, message: Any) -> None:
         if isinstance(message, _Request):
