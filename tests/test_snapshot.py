@@ -284,4 +284,4 @@ def test_nodes_print_as_a_table_in_text_and_html(cluster):
     assert repr(rows).splitlines()[0].split()[:3] == ["NAME", "ROLE", "STATE"]
     assert len(repr(rows).splitlines()) == 6
     assert rows._repr_html_().count("<tr>") == 6
-    assert "<td>leader</td>" in rows._repr_html_()
+    assert ">leader</td>" in rows._repr_html_()

@@ -27,7 +27,6 @@ from swarmlab.lessons import exercise, goal_checks, progress
 from swarmlab.lessons.bets import SCORE, Bet, ask, questions
 from swarmlab.lessons.experiments import follow, quorum_table, slow_followers
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.builder import two_stacks
 from swarmlab.views.density import density, sources
 from swarmlab.views.election import election
 from swarmlab.views.placement_explanation import why
@@ -35,10 +34,10 @@ from swarmlab.views.raft_columns import raft_columns
 from swarmlab.views.secret_path import secret_path
 from swarmlab.views.snapshot import node_rows
 from swarmlab.views.spread import spread
-from swarmlab.views.stacks import SLIDE_5
+from swarmlab.views.stacks import SLIDE_5, two_stacks
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
-from swarmlab.views.update_phases import settings
+from swarmlab.views.update_history import settings
 from swarmlab.views.zones import quorum_explorer
 from tests.catalogue import KEYWORDS, PACKAGE, python_messages, template, write, yaml_messages
 

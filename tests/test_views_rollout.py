@@ -15,8 +15,7 @@ from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.rollout import HATCHES, PHASE_COLOURS, Rollout
-from swarmlab.views.task_history import UPDATE_ENDED, ObservedTask
-from swarmlab.views.update_phases import settings, update_config
+from swarmlab.views.update_history import UPDATE_ENDED, ObservedTask, settings, update_config
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
 UPDATE = "service update --quiet --detach"

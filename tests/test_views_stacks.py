@@ -8,9 +8,17 @@ import re
 import pytest
 
 from swarmlab.errors import LabError
-from swarmlab.views.builder import stack_builder, two_stacks
 from swarmlab.views.density import ISOLATION_KINDS, Density, density, sources
-from swarmlab.views.stacks import GROUND, LAYERS, SLIDE_5, Stack, TwoStacks, obstacle
+from swarmlab.views.stacks import (
+    GROUND,
+    LAYERS,
+    SLIDE_5,
+    Stack,
+    TwoStacks,
+    obstacle,
+    stack_builder,
+    two_stacks,
+)
 
 REFUSED = [
     ("server", "nginx", "A program calls a kernel"),

@@ -13,10 +13,10 @@ from docker.types import ServiceMode
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.views import timeline_events as module
+from swarmlab.views import history as module
+from swarmlab.views.history import TimelineEvent, command, grouped, timeline_events
 from swarmlab.views.snapshot import look
 from swarmlab.views.timeline import Timeline, timeline
-from swarmlab.views.timeline_events import TimelineEvent, command, grouped, timeline_events
 
 
 def accident(seed: int = 7) -> Any:

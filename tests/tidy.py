@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("strings", "errors"),
     },
     "compare": {
-        *("views", "jupyter", "cluster", "lessons.goal_checks", "simulation"),
+        *("views", "jupyter", "cluster", "lessons", "simulation"),
         *("units", "strings", "errors"),
     },
     "cli": {

@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 
 from swarmlab.cluster.current import latest, use
-from swarmlab.cluster.faults import FAULTS, inject
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.lessons.attempt import run_lines
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate, measure
 from swarmlab.simulation import S
 from swarmlab.strings import _
@@ -127,16 +127,12 @@ class ScenarioPlayer:
                 self.facts[f"~{key}"] = round(self._until(what), 1)
             case "until":
                 self._until(rest)
-            case "wait":
-                self.cluster.run(float(rest))
             case "says":
-                self.facts[key] = self._docker(what)[1]
-            case fault if fault in FAULTS:
-                inject(self.cluster, fault, *rest.split())
+                self.facts[key] = error_of(what)
             case _:
-                code, error = self._docker(step)
+                code, output = run_lines(self.cluster, step)
                 if code:
-                    raise LabError(error)
+                    raise LabError(output)
         seconds = (self.cluster.clock_ns() - self._start_ns) / S
         self.events.append((round(seconds, 1), step))
 
@@ -145,10 +141,12 @@ class ScenarioPlayer:
         cluster = self.cluster
         return float(cluster.until(lambda: evaluate(SwarmReader(cluster), check)[0], WAIT_LIMIT))
 
-    def _docker(self, line: str) -> tuple[int, str]:
-        """Exit code and standard error of a docker command line."""
-        out, err = io.StringIO(), io.StringIO()
-        code, text = run_commands(line, out, err), err.getvalue()
-        for pattern, replacement in MASKS.items():
-            text = re.sub(pattern, replacement, text)
-        return code, text.strip()
+
+def error_of(line: str) -> str:
+    """What a docker command line writes to standard error."""
+    error = io.StringIO()
+    run_commands(line, io.StringIO(), error)
+    text = error.getvalue()
+    for pattern, replacement in MASKS.items():
+        text = re.sub(pattern, replacement, text)
+    return text.strip()

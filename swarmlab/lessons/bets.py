@@ -22,6 +22,7 @@ import yaml
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, ShownAs, WithStaticForms, folded, marked, widget_head
+from swarmlab.views.widget import button
 
 LETTERS = "ABCDEF"
 UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
@@ -112,20 +113,14 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def _row(self, choice: str) -> ipywidgets.HBox:
         letter = self._letter(choice)
         for sure, label in ((True, _("I am sure")), (False, _("I guess"))):
-            button = ipywidgets.Button(
-                description=f"{letter}: {label}", tooltip=f"{choice} – {label}"
-            )
-            button.layout.width = "10em"
-            button.on_click(partial(self._on_click, choice, sure))
-            self._buttons[choice, sure] = button
+            look = {"tooltip": f"{choice} – {label}", "layout": {"width": "10em"}}
+            action = partial(self.bet, choice, sure=sure)
+            self._buttons[choice, sure] = button(f"{letter}: {label}", action, **look)
         html = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
         text = ipywidgets.HTML(html, layout=ipywidgets.Layout(min_width="16em", flex="1"))
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         buttons = self._buttons[choice, True], self._buttons[choice, False]
         return ipywidgets.HBox([*buttons, text], layout=layout)
-
-    def _on_click(self, choice: str, sure: bool, _button: Any) -> None:
-        self.bet(choice, sure=sure)
 
     def _show_status(self, *lines: str) -> None:
         html = marked("\n".join(lines))
@@ -140,9 +135,9 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             self._show_status(*self._verdict(choice), *why, late)
             return
         self.choice, self.sure = choice, sure
-        for key, button in self._buttons.items():
+        for key, shown in self._buttons.items():
             chosen = key == (choice, sure)
-            button.icon, button.button_style = ("check", "primary") if chosen else ("", "")
+            shown.icon, shown.button_style = ("check", "primary") if chosen else ("", "")
         if self.reveal_on_click:
             self.reveal()
         else:

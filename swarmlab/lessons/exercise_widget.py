@@ -23,6 +23,7 @@ from swarmlab.lessons.bank import Exercise, exercise_named
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, widget_head
+from swarmlab.views.widget import button
 
 WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
@@ -41,7 +42,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         )
         actions = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
         actions |= {_("Undo"): self.undo, _("Solution"): self.solution}
-        self._buttons = [self._button(label, action) for label, action in actions.items()]
+        self._buttons = [
+            button(label, partial(self._on_click, action)) for label, action in actions.items()
+        ]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         row = ipywidgets.HBox([*self._buttons, self._count], layout=layout)
         self._board: Board | None = None
@@ -51,12 +54,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._show(_("Press Start: this exercise has a swarm of its own."))
         self._draw()
 
-    def _button(self, label: str, action: Callable[[], object]) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=label, layout=ipywidgets.Layout(width="auto"))
-        button.on_click(partial(self._on_click, action))
-        return button
-
-    def _on_click(self, action: Callable[[], object], _button: Any) -> None:
+    def _on_click(self, action: Callable[[], object]) -> None:
         """Carry out the action; an error is shown as status, never as a traceback."""
         try:
             action()

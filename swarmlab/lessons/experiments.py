@@ -19,7 +19,7 @@ from swarmlab.views.html import Callout, Table, only_simulated
 from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
 from swarmlab.views.snapshot import look
-from swarmlab.views.task_history import UPDATE_ENDED, ServiceHistory
+from swarmlab.views.update_history import UPDATE_ENDED, ServiceHistory
 
 Make = Callable[..., Any]  # swarmlab.simulate or launch: makes a cluster of managers and workers
 

@@ -12,23 +12,26 @@ from typing import Any
 
 import traitlets
 
+from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views import board_rows, text
-from swarmlab.views.board_rows import ACTIONS, KEYS
+from swarmlab.views import text
+from swarmlab.views.html import Table
 from swarmlab.views.palette import LOOKS, look_rows
-from swarmlab.views.snapshot import ClusterSnapshot, look
+from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, NodeRows, ServiceRow, TaskRow, look
 from swarmlab.views.widget import (
     FAILURES,
     LiveWidget,
     explained,
     running_loop,
-    show_in_cell,
     source,
     synced_list,
     widget_of,
 )
 
+KEYS = {"c": "crash", "s": "start", "d": "drain", "a": "active", "p": "pause"}
+ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
+ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
@@ -46,8 +49,7 @@ class Board(LiveWidget):
 
     _esm = source("common.js", "board.js")
     _css = source("board.css")
-    columns = synced_list("node keys in order; trait `node:<key>` has the rest")
-    status = traitlets.Dict(help="clock, speed, leadership, notices, the last error").tag(sync=True)
+    # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
     waiting = synced_list("(task names, reason) of tasks without a node")
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
@@ -63,8 +65,6 @@ class Board(LiveWidget):
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
         self._notes: list[str] = []  # sentences to add after those about changes
-        self.refresh()
-        show_in_cell(self)
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
@@ -90,9 +90,9 @@ class Board(LiveWidget):
             self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in new})
         tasks = snapshot.by_node
         for row in snapshot.nodes:
-            self.set_trait(trait_name(row.key), board_rows.column(row, tasks.get(row.key, [])))
+            self.set_trait(trait_name(row.key), column(row, tasks.get(row.key, [])))
         self.columns = keys
-        self.services = [board_rows.service_line(service) for service in snapshot.services]
+        self.services = [service_line(service) for service in snapshot.services]
         self.waiting = [
             [text.listed(task.name for task in tasks), why] for tasks, why in text.waiting(snapshot)
         ]
@@ -102,7 +102,7 @@ class Board(LiveWidget):
             "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
             "leader": text.leadership(snapshot) if snapshot.leader else _("no leader"),
-            "notices": board_rows.notices(snapshot),
+            "notices": notices(snapshot),
             "error": self.error,
         }
 
@@ -122,7 +122,7 @@ class Board(LiveWidget):
         if self._settling_s is None or snapshot.now_s is None:
             return []
         passed_s = snapshot.now_s - self._settling_s
-        done = passed_s >= SETTLE_S_MIN and board_rows.settled(snapshot)
+        done = passed_s >= SETTLE_S_MIN and settled(snapshot)
         if not done and passed_s < SETTLE_S_MAX:
             return []
         self._settling_s = None
@@ -132,7 +132,7 @@ class Board(LiveWidget):
         return [(line if done else late).format(seconds=passed_s)]
 
     def _repr_html_(self) -> str:
-        return board_rows.static_html(self._snapshot or ClusterSnapshot(nodes=()))
+        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -194,3 +194,75 @@ def trait_name(key: str) -> str:
 def board_of(cluster: Any) -> Board:
     """The board of this cluster."""
     return widget_of(Board, cluster)
+
+
+# -- the rows: a column per node with its tasks, a line per service -------------------------------
+# How a task looks is in `palette.LOOKS`.
+
+
+def settled(snapshot: ClusterSnapshot) -> bool:
+    """Whether the swarm has a leader, knows which nodes are up, and runs all desired tasks."""
+    noticed = all(row.up is None or row.up == (row.state == "ready") for row in snapshot.nodes)
+    complete = all(service.running >= service.desired for service in snapshot.services)
+    moving = any(task.kind in ("pending", "starting", "stopping") for task in snapshot.tasks)
+    return bool(snapshot.leader) and noticed and complete and not moving
+
+
+def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
+    """The column of one node as `static/board.js` draws it; a task is [id, kind, name, title]."""
+    facts = text.node_facts(row)
+    raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
+    term = "" if row.term is None else _("term {term}", term=row.term)
+    tone = "down" if row.down else row.availability.replace("active", "")
+    kinds = [text.in_state(task.name, task.kind) for task in tasks]
+    return {
+        "name": row.name,
+        "leads": row.manager == "leader",
+        "badge": f"♛ {raft}" if (row.raft or row.manager) == "leader" else raft,
+        "role": row.role,
+        "term": term,
+        "condition": " · ".join(
+            filter(None, [row.availability.replace("active", ""), row.condition])
+        ),
+        "tone": tone,
+        "label": f"{row.name}: {', '.join([*facts, text.listed(kinds) or _('no tasks')])}",
+        "actions": [
+            [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
+        ],
+        "tasks": [[task.id, task.kind, task.name, _title(task)] for task in tasks],
+    }
+
+
+def _offered(verb: str, row: NodeRow) -> bool:
+    if verb in ("crash", "start"):
+        return row.up is (verb == "crash")
+    return bool(row.role) and row.availability != verb
+
+
+def _title(task: TaskRow) -> str:
+    reason = f": {task.reason}" if task.reason else ""
+    return _("{state}, wanted {desired}", state=task.state, desired=task.desired) + reason
+
+
+def service_line(service: ServiceRow) -> list[str]:
+    running, *update = text.service_facts(service)
+    return [service.name, " · ".join([running, service.image, *update])]
+
+
+def notices(snapshot: ClusterSnapshot) -> list[str]:
+    """The lines below the columns: what is wrong, or what to type first."""
+    if not snapshot.leader:
+        return [text.leadership(snapshot)]
+    return [] if snapshot.services else [_(text.NO_SERVICE)]
+
+
+def static_html(snapshot: ClusterSnapshot) -> str:
+    """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
+    rows = NodeRows(snapshot.nodes)
+    tasks = snapshot.by_node
+    lines = [
+        (*cells, ", ".join(text.in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
+        for row, cells in zip(rows, rows.cells(), strict=True)
+    ]
+    heads = (*rows.heads[:-1], _("RUNNING"), _("TASKS"))
+    return Table("", heads, tuple(lines), tuple(text.swarm_lines(snapshot)))._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.patches import Patch
 
@@ -19,6 +19,14 @@ def label(axes: Axes, x: float, y: float, text: str) -> None:
     """Text on a white ground, legible on any colour and hatch."""
     box = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.9, "pad": 1.5}
     axes.text(x, y, text, fontsize=FONT_SIZE, ha="center", va="center", bbox=box, zorder=8)
+
+
+def bar(
+    axes: Axes, y: float, left: float, right: float, colour: str, hatch: str = "", **style: Any
+) -> None:
+    """A bar in row `y`; without a colour it is white."""
+    style = {"edgecolor": BLACK, "linewidth": 1, **style}
+    axes.barh(y, right - left, left=left, color=colour or WHITE, hatch=hatch, **style)
 
 
 def patch(colour: str, hatch: str, text: str) -> Patch:

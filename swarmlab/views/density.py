@@ -11,10 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from swarmlab.strings import _, text_table
-from swarmlab.views.html import Table, big, big_table
+from swarmlab.strings import _
+from swarmlab.views.html import Table, big
 from swarmlab.views.palette import BLUE, VERMILLION
-from swarmlab.views.sliders import Sliders, slider
+from swarmlab.views.widget import Sliders, slider
 
 GIB = 1024  # MiB
 HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' first values
@@ -109,12 +109,16 @@ class Density:
         line = _("For each virtual machine that fits, {times:.1f} containers fit.")
         return line.format(times=containers / machines) if machines else _("No machine fits.")
 
+    @property
+    def table(self) -> Table:
+        return Table("", self.heads, tuple(self.rows), (f"**{self.verdict}**",))
+
     def __repr__(self) -> str:
-        return "\n".join([text_table([self.heads, *self.rows]), self.verdict])
+        return repr(self.table)
 
     def _repr_html_(self) -> str:
         bars = "".join(self._bar(kind) for kind in ISOLATION_KINDS)
-        return big_table(self.heads, self.rows, [f"**{self.verdict}**"]) + big(bars)
+        return self.table._repr_html_() + big(bars)
 
     def _bar(self, kind: IsolationKind) -> str:
         """The memory needed as a share of the server's; hatched when it does not fit."""

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.charts import FONT_SIZE, frame, label, patch
-from swarmlab.views.html import Callout, big_table, folded, only_simulated, picture
+from swarmlab.views.charts import FONT_SIZE, bar, frame, label, patch
+from swarmlab.views.history import RaftEvent, RaftHistory, RoleSpan, Vote
+from swarmlab.views.html import Callout, Table, folded, only_simulated, picture
 from swarmlab.views.palette import BLACK, ROLES, YELLOW
-from swarmlab.views.raft_history import RaftEvent, RaftHistory, RoleSpan, Vote
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,10 +47,12 @@ class Election:
             for e in self.events
         ]
 
+    @property
+    def table(self) -> Table:
+        return Table("", (_("When"), _("Who"), _("What")), tuple(self.rows))
+
     def __repr__(self) -> str:
-        width = max((len(names) for _when, names, _what in self.rows), default=0)
-        lines = [f"{when:>9}  {names:<{width}}  {what}" for when, names, what in self.rows]
-        return "\n".join(lines or [_("No election in this time.")])
+        return repr(self.table) if self.rows else _("No election in this time.")
 
     def figure(self) -> Figure:
         """A row per manager: its role and term over time, votes as arrows."""
@@ -58,7 +60,7 @@ class Election:
 
     def _repr_html_(self) -> str:
         chart = picture(self.figure(), "; ".join(" ".join(row) for row in self.rows))
-        table = big_table((_("When"), _("Who"), _("What")), self.rows)
+        table = self.table._repr_html_()
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             table = folded(_("The same in words: {count} lines", count=len(self.rows)), table)
         return chart + table
@@ -135,9 +137,8 @@ class ElectionChart:
     def _draw_span(self, span: RoleSpan) -> None:
         look, row = ROLES[span.role], self.row_of[span.name]
         left, right = self.x(span.start_ns), self.x(span.end_ns)
-        style: dict[str, Any] = {"color": look.colour, "hatch": HATCHES.get(span.role, "")}
-        style |= {"edgecolor": BLACK, "linewidth": 1}
-        self.axes.barh(row, right - left, left=left, height=0.62, **style)
+        hatch = HATCHES.get(span.role, "")
+        bar(self.axes, row, left, right, look.colour, hatch, height=0.62)
         width = (right - left) / (self.right - self.left)
         if width > LETTER_WIDTH:
             with_term = width > TERM_WIDTH and span.role != "down"
@@ -156,8 +157,9 @@ class ElectionChart:
             key = vote.term, vote.candidate
             count[key] = count.get(key, -1) + 1
             if vote.voter == vote.candidate:
-                style: dict[str, Any] = {"markersize": 13, "markeredgecolor": BLACK, "zorder": 5}
-                self.axes.plot(x, row, "D", color=YELLOW, **style)
+                self.axes.plot(
+                    x, row, "D", color=YELLOW, markersize=13, markeredgecolor=BLACK, zorder=5
+                )
             else:
                 x += count[key] * step
                 arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2.2, "color": BLACK}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -46,23 +45,6 @@ def big(html: str) -> str:
     """HTML in type for a projector; tables are as large as the text around them."""
     html = html.replace("<table>", "<table style='font-size:1em'>")
     return f"<div style='font-size:1.15em;line-height:1.45'>{html}</div>"
-
-
-def html_table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """A plain table that any page can show."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def big_table(
-    heads: Iterable[str], rows: Iterable[Iterable[str]], notes: Iterable[str] = ()
-) -> str:
-    left = "style='text-align:left;padding:.2em .8em .2em .2em'"
-    table = html_table(heads, rows).replace("<td>", f"<td {left}>").replace("<th ", f"<th {left} ")
-    return big(table + "".join(f"<p>{marked(note)}</p>" for note in notes))
 
 
 def picture(figure: Figure, alt: str) -> str:
@@ -116,11 +98,17 @@ class Table:
 
     def __repr__(self) -> str:
         title = [self.title] if self.title else []
-        return "\n".join([*title, text_table([self.heads, *self.rows]), *self.notes])
+        lines = [*title, text_table([self.heads, *self.rows]), *self.notes]
+        return "\n".join(lines).replace("**", "")
 
     def _repr_html_(self) -> str:
+        left = "style='text-align:left;padding:.2em .8em .2em .2em'"
+        head = "".join(f'<th {left} scope="col">{escape(cell)}</th>' for cell in self.heads)
+        cells = ("".join(f"<td {left}>{escape(cell)}</td>" for cell in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         title = big(f"<b>{marked(self.title)}</b>") if self.title else ""
-        return title + big_table(self.heads, self.rows, self.notes)
+        return title + big(table + "".join(f"<p>{marked(note)}</p>" for note in self.notes))
 
 
 class ShownAs:

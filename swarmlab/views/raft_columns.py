@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import traitlets
-
 from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, big, marked, only_simulated
-from swarmlab.views.raft_rows import RaftScene, raft_messages, raft_scene, scene_changes
-from swarmlab.views.widget import LiveWidget, show_in_cell, source, synced_list, widget_of
+from swarmlab.views.raft_rows import RaftLogs, log_changes, raft_logs, raft_messages
+from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
@@ -31,29 +29,25 @@ class RaftColumns(LiveWidget):
 
     _esm = source("common.js", "raft.js")
     _css = source("board.css", "raft.css")
-    columns = synced_list("one row a manager")
     messages = synced_list("one row a message")
-    status = traitlets.Dict(help="clock, whether it runs, step, last error").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self._scene: RaftScene | None = None
+        self._logs: RaftLogs | None = None
         self._step = MESSAGE
         self._running = False
-        self.refresh()
-        show_in_cell(self)
 
     # -- showing ---------------------------------------------------------------------
     def refresh(self) -> None:
         """Read the cluster again, and show what changed."""
-        before, self._scene = self._scene, raft_scene(self.cluster)
+        before, self._logs = self._logs, raft_logs(self.cluster)
         if before is not None:
-            self.tell(scene_changes(before, self._scene), self._scene.clock)
+            self.tell(log_changes(before, self._logs), self._logs.clock)
         with self.hold_sync():
-            self.columns, self.messages = self._scene.columns, self._scene.messages
-            self.text = self._scene.text
+            self.columns, self.messages = self._logs.columns, self._logs.messages
+            self.text = self._logs.text
             self.status = {
-                "clock": self._scene.clock,
+                "clock": self._logs.clock,
                 "running": self._running,
                 "step": self._step,
                 "error": self.error,
@@ -71,9 +65,9 @@ class RaftColumns(LiveWidget):
             self.refresh()
 
     def _repr_html_(self) -> str:
-        shown = self._scene or raft_scene(self.cluster)
+        shown = self._logs or raft_logs(self.cluster)
         items = "".join(f"<li>{marked(row['label'])}</li>" for row in shown.messages)
-        return f"{shown.logs._repr_html_()}{big(f'<ul>{items}</ul>')}"
+        return f"{shown._repr_html_()}{big(f'<ul>{items}</ul>')}"
 
     def _labels(self) -> dict[str, Any]:
         steps = {MESSAGE: _("to the next message")}
@@ -134,7 +128,7 @@ class RaftColumns(LiveWidget):
 
     def drop(self, key: str) -> None:
         """Lose the message of this key."""
-        row = next((row for row in raft_scene(self.cluster).messages if row["key"] == key), None)
+        row = next((row for row in raft_logs(self.cluster).messages if row["key"] == key), None)
         if row is None:
             raise LabError("That message has arrived already; stop the time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])

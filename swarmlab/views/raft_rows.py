@@ -20,11 +20,13 @@ TABLE_ENTRIES_MAX, COLUMN_ENTRIES_MAX = 8, 4  # shown of each log, the newest
 # -- the logs ----------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, repr=False)
 class RaftLogs(ShownAs):
-    """The log of every manager; `statuses` has none for a manager that is down."""
+    """The log of every manager, and the messages between them, at one moment."""
 
+    now_ns: int
     managers: tuple[str, ...]
-    statuses: dict[str, Status]  # by name
+    statuses: dict[str, Status]  # by name; none for a manager that is down
     raft_names: dict[int, str]  # raft id -> name
+    messages: list[dict[str, Any]]  # Raft's, on their way, the soonest first
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -54,38 +56,12 @@ class RaftLogs(ShownAs):
         note = _("3✔ = written in term 3, committed. 3? = not committed: it may yet be lost.")
         return Table("", self.heads, tuple(self.rows), (note,))
 
-
-def entry_text(status: Status, index: int) -> str:
-    """Term and mark of one entry; empty when this log has no such entry, or it is too old."""
-    offset = index - status.last_index - 1 + len(status.last_terms)
-    if not 0 <= offset < len(status.last_terms):
-        return ""
-    return f"{status.last_terms[offset]}{'✔' if index <= status.commit_index else '?'}"
-
-
-def raft_logs(cluster: Simulated) -> RaftLogs:
-    """Term, vote and log of every manager of a simulated cluster at this moment."""
-    return RaftLogs(
-        tuple(simulated_state.managers_ever(cluster)),
-        simulated_state.raft_statuses(cluster),
-        simulated_state.raft_names(cluster),
-    )
-
-
-# -- the columns -------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class RaftScene:
-    """The managers and the messages between them at one moment."""
-
-    now_ns: int
-    logs: RaftLogs
-    messages: list[dict[str, Any]]  # Raft's, on their way, the soonest first
-
+    # -- the columns -----------------------------------------------------------------
     @property
     def text(self) -> str:
         """The text form."""
         on_their_way = [row["label"] for row in self.messages] or [_("No message is on its way.")]
-        return "\n".join([self.clock, repr(self.logs), *on_their_way])
+        return "\n".join([self.clock, repr(self), *on_their_way])
 
     @property
     def clock(self) -> str:
@@ -93,20 +69,20 @@ class RaftScene:
 
     @property
     def columns(self) -> list[dict[str, Any]]:
-        return [self._column(name) for name in self.logs.managers]
+        return [self._column(name) for name in self.managers]
 
     def _column(self, name: str) -> dict[str, Any]:
-        status = self.logs.statuses.get(name)
+        status = self.statuses.get(name)
         role = "down" if status is None else str(status.role)
         facts, log = [], list[list[Any]]()
         if status is not None:
-            vote = self.logs.raft_names.get(status.vote) or "–"
+            vote = self.raft_names.get(status.vote) or "–"
             facts = [
                 _("term {term}", term=status.term),
                 _("vote: {name}", name=vote),
                 _("commit #{index}", index=status.commit_index),
             ]
-            log = [_entry(status, index) for index in self.logs.indexes[-COLUMN_ENTRIES_MAX:]]
+            log = [_entry(status, index) for index in self.indexes[-COLUMN_ENTRIES_MAX:]]
         look = look_rows(ROLES)[role]
         return {
             "name": name,
@@ -117,6 +93,14 @@ class RaftScene:
             "action": ["start", _("Start")] if status is None else ["crash", _("Crash")],
             "label": ", ".join([name, look[1], *facts]),
         }
+
+
+def entry_text(status: Status, index: int) -> str:
+    """Term and mark of one entry; empty when this log has no such entry, or it is too old."""
+    offset = index - status.last_index - 1 + len(status.last_terms)
+    if not 0 <= offset < len(status.last_terms):
+        return ""
+    return f"{status.last_terms[offset]}{'✔' if index <= status.commit_index else '?'}"
 
 
 def _entry(status: Status, index: int) -> list[Any]:
@@ -136,21 +120,24 @@ def _is_raft(flight: InFlight) -> bool:
     return isinstance(flight.message, messages.Message | messages.MemberRemoved)
 
 
-def raft_scene(cluster: Simulated) -> RaftScene:
-    """A simulated cluster's managers at this moment; reading changes nothing."""
+def raft_logs(cluster: Simulated) -> RaftLogs:
+    """Term, vote and log of every manager of a simulated cluster at this moment, and the messages
+    on their way; reading changes nothing."""
     with cluster.lock:
-        logs, now_ns = raft_logs(cluster), cluster.now_ns
+        managers = tuple(simulated_state.managers_ever(cluster))
+        statuses = simulated_state.raft_statuses(cluster)
+        raft_names, now_ns = simulated_state.raft_names(cluster), cluster.now_ns
         counts = Counter[tuple[str, str]]()  # messages per link so far, of any kind
         rows: dict[str, dict[str, Any]] = {}  # by key
         for flight in cluster.in_flight():
             link = flight.source, flight.target
-            if _is_raft(flight) and {*link} <= {*logs.managers}:
-                row = _message_row(cluster, flight, counts[link], logs.managers)
+            if _is_raft(flight) and {*link} <= {*managers}:
+                row = _message_row(cluster, flight, counts[link], managers)
                 while row["key"] in rows:  # two that arrive at the same moment
                     row["key"] += "+"
                 rows[row["key"]] = row
             counts[link] += 1
-    return RaftScene(now_ns, logs, list(rows.values()))
+    return RaftLogs(now_ns, managers, statuses, raft_names, list(rows.values()))
 
 
 def _message_row(
@@ -201,15 +188,15 @@ def message_text(message: Any) -> tuple[str, str]:
 
 
 # -- what changed ----------------------------------------------------------------------------------
-def scene_changes(before: RaftScene, after: RaftScene) -> list[str]:
+def log_changes(before: RaftLogs, after: RaftLogs) -> list[str]:
     """A sentence per change: who campaigns, votes, leads; which entries are written, committed."""
     sentences: list[str] = []
-    for name in after.logs.managers:
-        old, new = before.logs.statuses.get(name), after.logs.statuses.get(name)
+    for name in after.managers:
+        old, new = before.statuses.get(name), after.statuses.get(name)
         if old is not None and new is not None:
             values = {"name": name, "term": new.term, "index": new.last_index}
             values |= {"commit": new.commit_index}
-            values |= {"vote": after.logs.raft_names.get(new.vote, "?")}
+            values |= {"vote": after.raft_names.get(new.vote, "?")}
             sentences += [line.format(**values) for line in _status_changes(old, new)]
         elif old is not new:
             line = _("{name} is up again.") if new else _("{name} is down.")

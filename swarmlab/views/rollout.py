@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from swarmlab.strings import _
 from swarmlab.units import natural_key
-from swarmlab.views.charts import FONT_SIZE, frame, label, patch
+from swarmlab.views.charts import FONT_SIZE, bar, frame, label, patch
 from swarmlab.views.html import Table, big, folded, marked, picture
 from swarmlab.views.palette import (
     BLACK,
@@ -26,8 +26,13 @@ from swarmlab.views.palette import (
     WHITE,
     YELLOW,
 )
-from swarmlab.views.task_history import UPDATE_ENDED, ObservedTask, ServiceHistory
-from swarmlab.views.update_phases import UpdatePhase, phases_of
+from swarmlab.views.update_history import (
+    UPDATE_ENDED,
+    ObservedTask,
+    ServiceHistory,
+    UpdatePhase,
+    phases_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -207,16 +212,7 @@ class RolloutChart:
     def _draw_state(self, axes: Axes) -> None:
         for phase in self.rollout.phases:
             left, right = self.x(phase.start), self.x(phase.end)
-            colour = PHASE_COLOURS.get(phase.state, WHITE)
-            axes.barh(
-                0,
-                right - left,
-                left=left,
-                height=1,
-                color=colour,
-                edgecolor=BLACK,
-                linewidth=1,
-            )
+            bar(axes, 0, left, right, PHASE_COLOURS.get(phase.state, WHITE), height=1)
             if right - left > TITLE_LETTER_WIDTH * len(phase.title) * self.width:
                 label(axes, (left + right) / 2, 0, phase.title)
             elif right > left:
@@ -243,20 +239,13 @@ class RolloutChart:
         for kind, start, stop in task.kinds(self.rollout.end):
             left, right = self.x(start), self.x(stop)
             if right > left and kind in HATCHES:
-                style: dict[str, Any] = {"hatch": HATCHES[kind], "edgecolor": BLACK}
-                style["color"] = LOOKS[kind].colour or WHITE
-                axes.barh(y, right - left, left=left, height=height, **style)
+                bar(axes, y, left, right, LOOKS[kind].colour, HATCHES[kind], height=height)
                 if right - left > LETTER_WIDTH * self.width:
                     label(axes, (left + right) / 2, y, letter)
         if task.failed and task.ended is not None and task.ended >= self.rollout.start:
-            octagon: dict[str, Any] = {
-                "markersize": 19,
-                "markeredgecolor": BLACK,
-                "zorder": 9,
-            }
-            axes.plot(self.x(task.ended), y, "8", color=VERMILLION, **octagon)
-            axes.text(self.x(task.ended), y, "F", fontsize=FONT_SIZE - 3, ha="center", va="center",
-                      zorder=10, fontweight="bold")  # fmt: skip
+            x, middle = self.x(task.ended), {"ha": "center", "va": "center"}
+            axes.plot(x, y, "8", color=VERMILLION, markersize=19, markeredgecolor=BLACK, zorder=9)
+            axes.text(x, y, "F", middle, fontsize=FONT_SIZE - 3, fontweight="bold", zorder=10)
 
     def _draw_monitor_window(self, axes: Axes, task: ObservedTask, phase: UpdatePhase) -> None:
         """Below a new task: how long its failure would count."""
@@ -275,25 +264,13 @@ class RolloutChart:
         lefts = [at - 1 - rollout.start for at, *_counts in rollout.requests]
         _at, served, failed, slow = zip(*rollout.requests, strict=True)
         quick = [a - b for a, b in zip(served, slow, strict=True)]
-        style: dict[str, Any] = {
-            "width": 1,
-            "align": "edge",
-            "edgecolor": BLACK,
-            "linewidth": 0.4,
-        }
-        axes.bar(lefts, quick, color=BLUISH_GREEN, label=_("served"), **style)
+        style: dict[str, Any] = {"align": "edge", "edgecolor": BLACK, "linewidth": 0.4}
+        columns: list[tuple[Any, Any, str, str, str]] = [(quick, 0, BLUISH_GREEN, "", _("served"))]
         if any(slow):
-            axes.bar(
-                lefts,
-                slow,
-                bottom=quick,
-                color=ORANGE,
-                hatch="..",
-                label=_("slow"),
-                **style,
-            )
-        style |= {"bottom": served, "color": VERMILLION, "hatch": "xx"}
-        axes.bar(lefts, failed, label=_("failed"), **style)
+            columns.append((slow, quick, ORANGE, "..", _("slow")))
+        columns.append((failed, served, VERMILLION, "xx", _("failed")))
+        for heights, bottom, colour, hatch, text in columns:
+            axes.bar(lefts, heights, 1, bottom, color=colour, hatch=hatch, label=text, **style)
         axes.set_xlim(0, self.width)
         total = rollout.failed + rollout.served
         title = _("requests a second: {failed} of {all} failed", failed=rollout.failed, all=total)

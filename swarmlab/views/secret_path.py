@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.charts import FONT_SIZE, label, patch
+from swarmlab.views.charts import FONT_SIZE, bar, label, patch
 from swarmlab.views.html import Table, folded, picture
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
 
@@ -114,8 +114,7 @@ class SecretPath:
             for i, (text, form) in enumerate(boxes):
                 y = (i + 0.5) * lines / len(boxes)
                 colour, hatch = FORMS[form]
-                style: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": BLACK}
-                axes.barh(y, right - left, left=left, height=0.84, linewidth=1.5, **style)
+                bar(axes, y, left, right, colour, hatch, height=0.84, linewidth=1.5)
                 label(axes, middle, y, text)
                 if former and (head == "" or form != NOTHING):
                     arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2, "color": BLACK}

@@ -17,9 +17,9 @@ from typing import Any
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, MachineState
 from swarmlab.errors import LabError
-from swarmlab.strings import _, text_table
+from swarmlab.strings import _
 from swarmlab.units import natural_key
-from swarmlab.views.html import html_table
+from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 
 
@@ -162,7 +162,7 @@ def picture(
     )
 
 
-class NodeRows(tuple[NodeRow, ...]):
+class NodeRows(ShownAs, tuple[NodeRow, ...]):
     """The nodes of a cluster, as rows that print as a table."""
 
     @property
@@ -180,11 +180,9 @@ class NodeRows(tuple[NodeRow, ...]):
             for row in self
         ]
 
-    def __repr__(self) -> str:
-        return text_table([self.heads, *self.cells()], padding=3)
-
-    def _repr_html_(self) -> str:
-        return html_table(self.heads, self.cells())
+    @property
+    def shown_as(self) -> Table:
+        return Table("", self.heads, tuple(self.cells()))
 
 
 def node_rows(cluster: Any) -> NodeRows:

@@ -14,14 +14,20 @@ import traitlets
 from swarmlab.simulation import S
 from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
-from swarmlab.views.board_rows import column, static_html
+from swarmlab.views.board import column, static_html
+from swarmlab.views.history import (
+    EVENT_LOOKS,
+    RaftHistory,
+    RoleSpan,
+    TimelineEvent,
+    grouped,
+    timeline_events,
+)
 from swarmlab.views.html import Callout, Table, big, folded, image, marked, only_simulated
 from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE, look_rows
-from swarmlab.views.raft_history import RaftHistory, RoleSpan
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
-from swarmlab.views.timeline_events import EVENT_LOOKS, TimelineEvent, grouped, timeline_events
-from swarmlab.views.widget import LiveWidget, show_in_cell, source, synced_list, widget_of
+from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
 NEAR = 6  # events in the text form, on either side of the moment
@@ -40,10 +46,8 @@ class Timeline(LiveWidget):
     _css = source("board.css", "timeline.css")
     events = synced_list("one row a group of events")
     leaders = synced_list("(left %, width %, text)")
-    columns = synced_list("one row a node, as then")
     happened = synced_list("what happened there")
     swarm = synced_list("leader, services, as then")
-    status = traitlets.Dict(help="clock, cursor in %, ticks, last error").tag(sync=True)
     looks = traitlets.Dict(help="how each kind of task and of event is drawn").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
@@ -54,8 +58,6 @@ class Timeline(LiveWidget):
         self._past: dict[int, Any] = {}  # moment -> the cluster as it was then
         self._events: list[TimelineEvent] = []
         self._snapshot = ClusterSnapshot(nodes=())
-        self.refresh()
-        show_in_cell(self)
 
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {

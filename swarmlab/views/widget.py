@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import weakref
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anywidget
+import ipywidgets
 import traitlets
 from docker.errors import DockerException
 from IPython import get_ipython
 
 from swarmlab.errors import SwarmError
 from swarmlab.strings import _
-from swarmlab.views.html import WithStaticForms
+from swarmlab.views.html import ShownAs, WithStaticForms
 
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
@@ -46,6 +47,8 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     text = traitlets.Unicode(help="the whole picture as text").tag(sync=True)
     news = synced_list("(number, time, sentence), newest first")
     labels = traitlets.Dict(help="the texts on the controls").tag(sync=True)
+    columns = synced_list("one row a column")
+    status = traitlets.Dict(help="clock, last error, state of the controls").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
@@ -143,16 +146,11 @@ _cells: dict[str, tuple[str, list[LiveWidget]]] = {}  # cell id -> (its last run
 
 def widget_of(widget_class: type[W], cluster: Any) -> W:
     """The widget of this class for this cluster: there is one, and all its views stay in step."""
-    for widget in list(_open):
-        if (
-            isinstance(widget, widget_class)
-            and widget.cluster is cluster
-            and widget.comm is not None
-        ):
-            widget.refresh()
-            show_in_cell(widget)
-            return widget
-    return widget_class(cluster)
+    same = (w for w in _open if isinstance(w, widget_class) and w.cluster is cluster)
+    widget = next((w for w in same if w.comm is not None), None) or widget_class(cluster)
+    widget.refresh()
+    show_in_cell(widget)
+    return widget
 
 
 def show_in_cell(widget: LiveWidget) -> None:
@@ -183,3 +181,50 @@ def after_cell(*_: Any) -> None:
     for widget in list(_open):
         if widget.comm is not None:
             widget.refresh()
+
+
+# -- pictures that depend on a few numbers ---------------------------------------------------------
+def button(label: str, action: Callable[[], object], **options: Any) -> ipywidgets.Button:
+    """A button that carries out the action."""
+    button = ipywidgets.Button(description=label, **{"layout": {"width": "auto"}, **options})
+    button.on_click(lambda _button: action())
+    return button
+
+
+class Field(anywidget.AnyWidget):
+    """A list of `options`, or else a slider, with its label. `static/field.js` draws it.
+
+    Jupyter's own sliders have neither a name for screen readers nor a visible focus, and its lists
+    pass their keys on to JupyterLab: X, for Xen, cuts the cell.
+    """
+
+    _esm = source("common.js", "field.js")
+    _css = source("board.css", "field.css")
+    label = traitlets.Unicode(help="its name").tag(sync=True)
+    options: traitlets.List[Any] = traitlets.List(help="(text, value), …").tag(sync=True)
+    bounds: traitlets.List[int] = traitlets.List(help="minimum, maximum, step").tag(sync=True)
+    value = traitlets.Any(help="what is chosen").tag(sync=True)
+
+
+class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
+    """Shows `make(**values)` for the values of the controls, and again whenever they change."""
+
+    def __init__(self, make: Callable[..., Any], controls: dict[str, Field]) -> None:
+        self.make, self.controls = make, controls
+        self._picture = ipywidgets.HTML()
+        for control in controls.values():
+            control.observe(self._draw, "value")
+        super().__init__([*controls.values(), self._picture])
+        self._draw()
+
+    @property
+    def shown_as(self) -> Any:
+        """What the controls ask for at this moment."""
+        return self.make(**{name: control.value for name, control in self.controls.items()})
+
+    def _draw(self, _change: Any = None) -> None:
+        self._picture.value = self.shown_as._repr_html_()
+
+
+def slider(label: str, value: int, minimum: int, maximum: int, step: int = 1) -> Field:
+    return Field(label=label, value=value, bounds=[minimum, maximum, step])

@@ -12,7 +12,7 @@ from swarmlab.strings import _
 from swarmlab.views.html import Callout, big
 from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
 from swarmlab.views.quorum import tolerated
-from swarmlab.views.sliders import Sliders, slider
+from swarmlab.views.widget import Sliders, slider
 
 LETTERS = "ABCDE"
 MANAGERS_MAX = 9
