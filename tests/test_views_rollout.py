@@ -268,7 +268,7 @@ def test_a_task_killed_while_it_stops_has_not_failed():
     life = ObservedTask(id="a", slot="web.1", version="", image="", command="", created=0)
     life.states.update(running=1, failed=9)
     assert life.failed
-    life.unwanted = 5
+    life.seen["unwanted"] = 5
     assert not life.failed
     assert life.kinds(20) == [("pending", 0, 1), ("running", 1, 5), ("stopping", 5, 9)]
 

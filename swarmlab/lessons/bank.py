@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -61,14 +60,10 @@ def bank() -> dict[str, Exercise]:
     exercises: dict[str, Exercise] = {}
     for path in sorted(Path(__file__).with_name("exercises").glob("*.yml")):
         for name, entry in yaml.safe_load(path.read_text("utf-8")).items():
-            exercises[name] = exercise_from(entry, name, path.stem)
+            entry["goals"] = tuple(Goal(**goal) for goal in entry["goals"])
+            entry["wrong"] = tuple(WrongAnswer(**answer) for answer in entry["wrong"])
+            exercises[name] = Exercise(**entry, name=name, notebook=path.stem)
     return exercises
-
-
-def exercise_from(entry: dict[str, Any], name: str, notebook: str) -> Exercise:
-    goals = tuple(Goal(**goal) for goal in entry["goals"])
-    wrong = tuple(WrongAnswer(**answer) for answer in entry["wrong"])
-    return Exercise(**{**entry, "goals": goals, "wrong": wrong}, name=name, notebook=notebook)
 
 
 def exercise_named(name: str) -> Exercise:

@@ -85,14 +85,17 @@ class Density:
         return max(0, self.server_gib * GIB - HOST_MIB) // self.app_total_mib(kind)
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        memory, disk, fit = _("Memory for {n}"), _("Disk for {n}"), _("Fit in {n} GiB")
-        needs = (memory.format(n=self.apps), disk.format(n=self.apps))
-        return (_("Kind"), *needs, _("One starts in"), fit.format(n=self.server_gib))
+    def verdict(self) -> str:
+        machines, _micro, containers = (self.fit(kind) for kind in ISOLATION_KINDS)
+        line = _("For each virtual machine that fits, {times:.1f} containers fit.")
+        return line.format(times=containers / machines) if machines else _("No machine fits.")
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        return [
+    def table(self) -> Table:
+        memory, disk, fit = _("Memory for {n}"), _("Disk for {n}"), _("Fit in {n} GiB")
+        needs = (memory.format(n=self.apps), disk.format(n=self.apps))
+        heads = (_("Kind"), *needs, _("One starts in"), fit.format(n=self.server_gib))
+        rows = [
             (
                 _(kind.title),
                 f"{self.memory_mib(kind) / GIB:.1f} GiB",
@@ -102,16 +105,7 @@ class Density:
             )
             for kind in ISOLATION_KINDS
         ]
-
-    @property
-    def verdict(self) -> str:
-        machines, _micro, containers = (self.fit(kind) for kind in ISOLATION_KINDS)
-        line = _("For each virtual machine that fits, {times:.1f} containers fit.")
-        return line.format(times=containers / machines) if machines else _("No machine fits.")
-
-    @property
-    def table(self) -> Table:
-        return Table("", self.heads, tuple(self.rows), (f"**{self.verdict}**",))
+        return Table("", heads, tuple(rows), (f"**{self.verdict}**",))
 
     def __repr__(self) -> str:
         return repr(self.table)

@@ -7,6 +7,7 @@ it. Source: swarmkit design, manager/encryption, agent/secrets; moby container_o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from posixpath import join
 from textwrap import shorten
 from typing import Any
 
@@ -17,6 +18,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.charts import FONT_SIZE, bar, label, patch
 from swarmlab.views.html import Table, folded, picture
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
+from swarmlab.views.snapshot import look
 
 BOX_INCHES = 0.95
 COLUMNS = ((0, 16), (20, 36), (42, 67), (73, 100))  # from, to, in percent: client, API, …
@@ -133,24 +135,21 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     >>> secret_path(cluster, "senha-db").managers
     ('m1', 'm2', 'm3')
     """
-    api = cluster.client().api
+    client = cluster.client()
+    api, snapshot = client.api, look(client)
     ids = [secret["ID"] for secret in api.secrets(filters={"names": [name]})]
     if not ids:
         raise LabError("there is no secret {name!r}", name=name)
-    nodes = {node["ID"]: node for node in api.nodes()}
-    names = {id: node["Description"]["Hostname"] for id, node in nodes.items()}
+    names = {row.key: row.name for row in snapshot.nodes}
     mounts: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(names.values()), ())
-    services = {service["ID"]: service["Spec"]["Name"] for service in api.services()}
+    running = {row.id: row for row in snapshot.tasks if row.state in (*BEFORE_RUNNING, "running")}
     for task in api.tasks():
-        runs = task["Status"]["State"] in (*BEFORE_RUNNING, "running")
-        if task.get("NodeID") in names and runs:
-            host, slot = names[task["NodeID"]], task.get("Slot") or names[task["NodeID"]]
-            for reference in task["Spec"]["ContainerSpec"].get("Secrets") or ():
-                if reference["SecretID"] in ids:
-                    target = reference["File"]["Name"]
-                    path = target if target.startswith("/") else f"/run/secrets/{target}"
-                    mounts[host] += (f"{services[task['ServiceID']]}.{slot}: {path}",)
-    managers = [names[id] for id, node in nodes.items() if node["Spec"]["Role"] == "manager"]
+        row = running.get(task["ID"])
+        for reference in task["Spec"]["ContainerSpec"].get("Secrets") or ():
+            if row is not None and row.node and reference["SecretID"] in ids:
+                path = join("/run/secrets", reference["File"]["Name"])
+                mounts[names[row.node]] += (f"{row.name}: {path}",)
+    managers = [row.name for row in snapshot.nodes if row.role == "manager"]
     encryption = api.inspect_swarm()["Spec"].get("EncryptionConfig") or {}
     autolock = bool(encryption.get("AutoLockManagers"))
     return SecretPath(name, tuple(sorted(managers)), mounts, autolock)

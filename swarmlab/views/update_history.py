@@ -8,6 +8,7 @@ Source: swarmkit manager/orchestrator/update/updater.go, api/defaults/service.go
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -53,20 +54,22 @@ class ObservedTask:
     created: float
     node: str = ""
     states: dict[str, float] = field(default_factory=dict)  # state -> when it was entered
-    unwanted: float | None = None  # when its desired state became shutdown or remove
-    lost: float | None = None  # when its node was seen down
-    gone: float | None = None  # when it was no longer listed
+    # When it was first `unwanted` (its desired state became shutdown or remove), `lost` (its node
+    # was down), and `gone` (it was no longer listed).
+    seen: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
     @property
     def ended(self) -> float | None:
-        return next((at for state, at in self.states.items() if state in ENDED), self.gone)
+        return next(
+            (at for state, at in self.states.items() if state in ENDED), self.seen.get("gone")
+        )
 
     @property
     def stopped(self) -> float | None:
         """When it was told to stop, if it had not ended by then."""
-        first = self.unwanted is not None and (self.ended is None or self.unwanted < self.ended)
-        return self.unwanted if first else None
+        unwanted = self.seen.get("unwanted", math.inf)
+        return unwanted if unwanted < (self.ended or math.inf) else None
 
     @property
     def failed(self) -> bool:
@@ -76,15 +79,15 @@ class ObservedTask:
     def kinds(self, now: float) -> list[tuple[str, float, float]]:
         """(a key of palette.LOOKS, from, to), one after the other."""
         end = now if self.ended is None else self.ended
-        times = {self.created, end, *self.states.values(), self.unwanted, self.lost}
+        times = {self.created, end, *self.states.values(), *self.seen.values()}
         kinds: list[tuple[str, float, float]] = []
-        for start, stop in pairwise(sorted(t for t in times if t is not None and t <= end)):
+        for start, stop in pairwise(sorted(time for time in times if time <= end)):
             entered = {"new": self.created, **self.states}
             state = max((at, state) for state, at in entered.items() if at <= start)[1]
             kind = kind_of(
                 state,
-                should_run=self.unwanted is None or start < self.unwanted,
-                node_down=self.lost is not None and start >= self.lost,
+                should_run=start < self.seen.get("unwanted", math.inf),
+                node_down=start >= self.seen.get("lost", math.inf),
             )
             if kinds and kinds[-1][0] == kind:
                 start = kinds.pop()[1]
@@ -128,7 +131,7 @@ class ServiceHistory:
         listed = {task["ID"] for task in tasks}
         for observed in self.tasks.values():
             if observed.id not in listed and observed.ended is None:
-                observed.gone = self.now
+                observed.seen["gone"] = self.now
         return str(state)
 
     def _observe(self, task: Any, node: Any) -> None:
@@ -148,10 +151,10 @@ class ServiceHistory:
         )
         observed.node, observed.error = name, status.get("Err", "")
         observed.states.setdefault(status["State"], unix_seconds(status["Timestamp"]))
-        if task["DesiredState"] in UNWANTED and observed.unwanted is None:
-            observed.unwanted = unix_seconds(task["UpdatedAt"])
-        if node.get("Status", {}).get("State") == "down" and observed.lost is None:
-            observed.lost = self.now
+        if task["DesiredState"] in UNWANTED:
+            observed.seen.setdefault("unwanted", unix_seconds(task["UpdatedAt"]))
+        if node.get("Status", {}).get("State") == "down":
+            observed.seen.setdefault("lost", self.now)
 
     def read_trace(self) -> list[tuple[float, int, int, int]]:
         """Add exact times to the tasks; the requests, (second's end, served, failed, slow)."""
