@@ -414,7 +414,7 @@ def test_the_tasks_of_a_slot_are_listed_newest_first():
     cluster.run("30s")
     out = io.StringIO()
     words = ["service", "ps", "--format", "table {{.Name}} {{.CurrentState}}", "web"]
-    assert run(words, client.api, out=out, err=out) == 0
+    assert run(words, Session(client=client.api, out=out, err=out)) == 0
     _, newest, older = out.getvalue().splitlines()
     assert newest.startswith("web.1 Running")
     assert older.startswith(r" \_ web.1 Failed")

@@ -210,7 +210,7 @@ class Reader:
             self.faults += [(path, f"{key} is required") for key in missing]
             return self._block(keys()[kind], written, path, kind in HAVE_EXTENSIONS)
         if isinstance(written, Filled):
-            written = _cast(written, kind, path)
+            written = cast(written, kind, path)
         return self._plain(RULES[kind], written, path)
 
     def _plain(self, rule: Rule, written: Any, path: str) -> Any:
@@ -265,7 +265,7 @@ class Reader:
 
     def _external(self, written: Any, path: str) -> Any:
         if isinstance(written, Filled):
-            written = _cast(written, "boolean", path)
+            written = cast(written, "boolean", path)
         if isinstance(written, dict):
             return self._block({"name": "string"}, written, path) or True
         return self._plain(Rule((bool, dict), named=(bool, dict)), written, path)
@@ -323,15 +323,6 @@ class Reader:
 def _rank(fault: tuple[str, str]) -> tuple[int, bool]:
     """Docker reports the deepest fault; among equals a wrong type, then the first."""
     return -fault[0].count("."), not fault[1].startswith("must be a")
-
-
-def _cast(text: str, kind: str, path: str) -> Any:
-    """A filled-in text as the number or boolean of its kind; CliError where it is not one."""
-    try:
-        return cast(text, kind)
-    except ValueError as error:
-        fault = f"failed to cast to expected type: {error}"
-        raise CliError(f"error while interpolating {path}: {fault}") from None
 
 
 def _undecoded(path: str, fault: str) -> str:

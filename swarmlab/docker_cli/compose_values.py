@@ -11,6 +11,7 @@ from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_words
 from swarmlab.docker_cli.ports import parse_ports
+from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote, go_value
 from swarmlab.units import go_duration, parse_bytes, parse_duration
 
@@ -145,24 +146,34 @@ RULES: dict[str, Rule] = {
 }
 
 
-def cast(text: str, kind: str) -> Any:
-    """A filled-in text as the number or boolean of its kind; ValueError in Go's words."""
-    booleans = dict.fromkeys(("y", "yes", "true", "on"), True)
-    booleans |= dict.fromkeys(("n", "no", "false", "off"), False)
+BOOLEANS = dict.fromkeys(("y", "yes", "true", "on"), True)
+BOOLEANS |= dict.fromkeys(("n", "no", "false", "off"), False)
+
+
+def _number(text: str) -> float:
+    return float(text) if "." in text else int(text)
+
+
+# Kind of value -> what a filled-in text becomes; the others stay texts.
+CASTS: dict[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": _number,
+    "count": _number,
+    "boolean": lambda text: BOOLEANS[text.lower()],
+}
+
+
+def cast(text: str, kind: str, path: str) -> Any:
+    """A filled-in text as the number or boolean of its kind; CliError in Go's words."""
     try:
-        match kind:
-            case "integer":
-                return int(text)
-            case "number" | "count":
-                return float(text) if "." in text else int(text)
-            case "boolean":
-                return booleans[text.lower()]
+        return CASTS.get(kind, str)(text)
     except KeyError:
-        raise ValueError(f"invalid boolean: {text}") from None
+        fault = f"invalid boolean: {text}"
     except ValueError:
         function = "ParseFloat" if "." in text else "Atoi"
-        raise ValueError(f"strconv.{function}: parsing {go_quote(text)}: invalid syntax") from None
-    return text
+        fault = f"strconv.{function}: parsing {go_quote(text)}: invalid syntax"
+    failed = "failed to cast to expected type"
+    raise CliError(f"error while interpolating {path}: {failed}: {fault}")
 
 
 # -- short forms of blocks -------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Source: docker/cli cli/command/service/progress/progress.go, cli/command/swarm/p
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from swarmlab.docker_cli.listing import dig
@@ -37,6 +38,7 @@ class Screen:
         self.session, self.quiet = session, quiet
         self.live = session.tty or session.progress is not None
         self.lines: dict[str, str] = {}
+        self.done = False  # whether what is watched is as desired
 
     def line(self, name: str, text: str, current: int = 0, total: int = 0) -> None:
         filled = current * 50 // total if total else 0
@@ -51,14 +53,18 @@ class Screen:
         if self.session.progress:
             self.session.progress(done, total, text)
 
-    def close(self, *last: str) -> None:
-        if not self.quiet:
-            self.session.print(*self.lines.values(), *last)
-        self.lines = {}
-
-    def interrupted(self, command: str, *, done: bool) -> None:
-        check = f"Use `{command}` to check progress."
-        self.close(*[] if done else ["Operation continuing in background.", check])
+    @contextmanager
+    def shown(self, command: str) -> Iterator[None]:
+        """Print what was kept at the end of the block; after an interrupt, how to look again."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self.done:
+                check = f"Use `{command}` to check progress."
+                self.lines["end"] = f"Operation continuing in background.\n{check}"
+        finally:
+            if not self.quiet:
+                self.session.print(*self.lines.values())
 
 
 def _ranks(task: Json) -> tuple[int, int]:
@@ -71,7 +77,7 @@ class Watch:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
-        self.started = self.done = False
+        self.started = False
         self.places: dict[Any, int] = {}  # slots in the order of their appearance, from 1
 
     def update(
@@ -82,8 +88,6 @@ class Watch:
         if "ReplicatedJob" in mode or "GlobalJob" in mode:
             return self._job(service, tasks, mode.get("ReplicatedJob"))
         replicas = dig(mode, "Replicated.Replicas", None)
-        if replicas is None and "Global" not in mode:
-            raise CliError("unrecognized service mode")
         by_node = replicas is None
         chosen = _task_of_each(tasks, by_node=by_node, active=active)
         total = len(chosen) if by_node else int(replicas)
@@ -93,7 +97,7 @@ class Watch:
                 return False
             self._overall(0, total, rolling_back=rolling_back)
             self._start(0 if by_node else total)
-        self.done = self.done and all(t["Status"]["State"] == "running" for t in chosen.values())
+        done = self.screen.done and all(t["Status"]["State"] == "running" for t in chosen.values())
         running = 0
         for key, task in chosen.items():
             if by_node and key not in active:
@@ -101,11 +105,11 @@ class Watch:
             desired, state = _ranks(task)
             running += desired <= RUNNING and state == RUNNING
             place = self.places.setdefault(key, len(self.places) + 1)
-            if not self.done and total <= BARS_MAX and (by_node or place <= total):
+            if not done and total <= BARS_MAX and (by_node or place <= total):
                 self._task(short_id(key) if by_node else f"{place}/{total}", task, RUNNING)
-        if not self.done:
+        if not done:
             self._overall(running, total, rolling_back=rolling_back)
-            self.done = running == total
+        self.screen.done = done or running == total
         return running == total
 
     def _start(self, places: int) -> None:
@@ -175,14 +179,8 @@ def _task_of_each(tasks: Iterable[Json], *, by_node: bool, active: set[str]) -> 
 def wait_for_service(session: Session, reference: str, *, quiet: bool = False) -> None:
     """Return when the service has converged and stayed so; CliError when its update stopped."""
     screen = Screen(session, quiet=quiet)
-    watch = Watch(screen)
-    last = []
-    try:
-        last = [*filter(None, [_poll_service(session, reference, screen, watch)])]
-    except KeyboardInterrupt:
-        screen.interrupted(f"docker service ps {reference}", done=watch.done)
-    finally:
-        screen.close(*last)
+    with screen.shown(f"docker service ps {reference}"):
+        _poll_service(session, reference, screen)
 
 
 def wait_for_services(session: Session, ids: list[str], *, quiet: bool = False) -> list[str]:
@@ -198,9 +196,9 @@ def wait_for_services(session: Session, ids: list[str], *, quiet: bool = False) 
     return session.collect(ids, wait)[1]
 
 
-def _poll_service(session: Session, reference: str, screen: Screen, watch: Watch) -> str:
-    """Show the tasks until they are stable; the sentence that ends the output, if any."""
-    stable_since: float | None = None
+def _poll_service(session: Session, reference: str, screen: Screen) -> None:
+    """Show the tasks until they are stable."""
+    watch, stable_since = Watch(screen), None
     converged, rolling_back, rollback_message = False, False, ""
     while True:
         service = session.get(f"/services/{reference}", insertDefaults="false")
@@ -210,7 +208,7 @@ def _poll_service(session: Session, reference: str, screen: Screen, watch: Watch
             verb = "update" if state == "paused" else "rollback"
             raise CliError(f"service {verb} paused: {message}")
         if state == "completed" and not converged:
-            return ""
+            return
         if state == "rollback_started" and not rolling_back and message:
             screen.line("rollback", message)
         if state == "rollback_completed" and not converged:
@@ -220,13 +218,14 @@ def _poll_service(session: Session, reference: str, screen: Screen, watch: Watch
             screen.line("verify", f"Service {reference} converged")
             if rollback_message:
                 screen.line("rollback", rollback_message)
-            return ""
+            return
         filters = {"service": [service["ID"]], "_up-to-date": ["true"]}
         tasks = session.get("/tasks", filters=filters) or []
         active = {n["ID"] for n in session.get("/nodes") if n["Status"].get("State") != "down"}
         converged = watch.update(service, tasks, active, rolling_back=rolling_back)
         if converged and "JobStatus" in service:
-            return "job complete"
+            screen.lines["end"] = "job complete"
+            return
         if not converged:
             if stable_since is not None:
                 screen.line("verify", "Detected task failure")
@@ -244,12 +243,12 @@ def _poll_service(session: Session, reference: str, screen: Screen, watch: Watch
 
 def watch_root_rotation(session: Session, *, quiet: bool) -> None:
     """Return when every node has a certificate of the new root and trusts it."""
-    screen, done = Screen(session, quiet=quiet), False
+    screen = Screen(session, quiet=quiet)
     certs, roots = "  rotated TLS certificates", "  rotated CA certificates"
     for name, text in (("desired root digest", ""), (certs, ""), (roots, " ")):
         screen.line(name, text)
-    try:
-        while not done:
+    with screen.shown("swarmctl cluster inspect default"):
+        while not screen.done:
             swarm = session.get("/swarm")
             nodes, new = session.get("/nodes"), swarm["TLSInfo"]
             infos = [n["Description"].get("TLSInfo", {}) for n in nodes]
@@ -262,9 +261,5 @@ def watch_root_rotation(session: Session, *, quiet: bool) -> None:
             screen.line(certs, "", certified, len(nodes))
             screen.line(roots, " ", trusting if ready else 0, len(nodes))
             screen.count(certified, len(nodes), certs.strip())
-            done = ready and trusting == len(nodes)
+            screen.done = ready and trusting == len(nodes)
             session.sleep(POLL_S)
-    except KeyboardInterrupt:
-        screen.interrupted("swarmctl cluster inspect default", done=done)
-    finally:
-        screen.close()
