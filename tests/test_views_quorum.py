@@ -16,7 +16,7 @@ from swarmlab.raft import Raft, quorum
 from swarmlab.views import quorum as module
 from swarmlab.views.election import election
 from swarmlab.views.quorum import tolerated
-from swarmlab.views.raft_rows import raft_logs
+from swarmlab.views.raft_columns import raft_logs
 
 # Slide 32: "Qtde managers, Quorum, Qtde falhas".
 SLIDE = [(1, 1, 0), (2, 2, 0), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 4, 2), (7, 4, 3)]

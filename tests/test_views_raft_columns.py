@@ -11,7 +11,7 @@ import pytest
 import swarmlab
 from swarmlab.raft import messages as rpc
 from swarmlab.simulation import Dropped
-from swarmlab.views import raft_rows
+from swarmlab.views import raft_columns as module
 from swarmlab.views.raft_columns import MESSAGE, RaftColumns, raft_columns
 
 ENTRIES = tuple(rpc.Entry(index, 2, rpc.EntryKind.NORMAL) for index in (7, 8))
@@ -113,7 +113,7 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
     ids=lambda value: type(value).__name__,
 )
 def test_every_kind_of_message_has_a_text(message: Any, tone: str, text: str):
-    assert raft_rows.message_text(message) == (tone, text)
+    assert module.message_text(message) == (tone, text)
 
 
 def test_all_synced_traits_are_plain_data_and_have_a_text_and_a_table(columns: RaftColumns):

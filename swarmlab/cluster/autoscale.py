@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
+from swarmlab.strings import N_
 from swarmlab.units import Duration, nanoseconds
 
 if TYPE_CHECKING:
@@ -73,13 +74,11 @@ def autoscale(
     Docker Swarm has no such loop of its own; it offers `docker service scale`.
     """
     if not (0 < at_least <= at_most and target > 0):
-        raise LabError(
+        text = N_(
             "at_least={at_least}, at_most={at_most}, target={target} are not valid; use "
-            "0 < at_least <= at_most and target > 0",
-            at_least=at_least,
-            at_most=at_most,
-            target=target,
+            "0 < at_least <= at_most and target > 0"
         )
+        raise LabError(text, at_least=at_least, at_most=at_most, target=target)
     every_ns, cool_down_ns = nanoseconds(every), nanoseconds(cool_down)
     unchanged_ns = cool_down_ns
     rounds_done = []
@@ -87,9 +86,8 @@ def autoscale(
         attrs = client.services.get(service).attrs
         mode = attrs["Spec"]["Mode"].get("Replicated")
         if mode is None:
-            raise LabError(
-                "{service} is not replicated, so there is nothing to scale", service=service
-            )
+            text = N_("{service} is not replicated, so there is nothing to scale")
+            raise LabError(text, service=service)
         replicas, measured = int(mode["Replicas"]), float(load())
         wanted = wanted_replicas(measured, target, at_least, at_most)
         scales = wanted > replicas or (wanted < replicas and unchanged_ns >= cool_down_ns)

@@ -124,24 +124,20 @@ class Topology:
             axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_(word))
         for name, row in graph.nodes(data="row"):
             if row:
-                self._draw_node(axes, graph, name, row)
+                self._draw_node(axes, places[name], row)
         axes.set_ylim(-0.4, 2.4)
         axes.set_axis_off()
         figure.legend(ncols=3, loc="outside lower center", fontsize=FONT_SIZE)
         return figure
 
-    def _draw_node(self, axes: Axes, graph: nx.Graph, name: str, row: NodeRow) -> None:
-        leads = name == self.snapshot.leader
-        colour = GREY if row.down else LEADER if leads else WHITE
-        places = {name: graph.nodes[name]["at"]}
-        shape = "s" if row.role == "manager" else "o"
-        style: dict[str, Any] = {"node_color": colour, "edgecolors": BLACK, "linewidths": 2}
-        nx.draw_networkx_nodes(
-            graph, places, nodelist=[name], node_shape=shape, node_size=NODE_SIZE, ax=axes, **style
-        )
-        marks = ["✖" if row.down else "L" if leads else "", "CA" if row.role == "manager" else ""]
-        text = f"{name}\n{' '.join(filter(None, marks))}".rstrip()
-        nx.draw_networkx_labels(graph, places, {name: text}, font_size=FONT_SIZE, ax=axes)
+    def _draw_node(self, axes: Axes, place: tuple[float, float], row: NodeRow) -> None:
+        leads, manages = row.name == self.snapshot.leader, row.role == "manager"
+        colour, shape = GREY if row.down else LEADER if leads else WHITE, "s" if manages else "o"
+        style: dict[str, Any] = {"edgecolors": BLACK, "linewidths": 2, "zorder": 2}
+        axes.scatter(*place, s=NODE_SIZE, color=colour, marker=shape, **style)
+        marks = ["✖" if row.down else "L" if leads else "", "CA" if manages else ""]
+        text = f"{row.name}\n{' '.join(filter(None, marks))}".rstrip()
+        axes.text(*place, text, fontsize=FONT_SIZE, ha="center", va="center")
 
     def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:
         for zone, rows in self.zones.items():
