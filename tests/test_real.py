@@ -193,7 +193,12 @@ def test_an_engine_has_capabilities_is_not_privileged_and_listens_on_no_network(
 ):
     container = host.client.containers.get(f"{real.lab}-m1").attrs
     assert container["HostConfig"]["Privileged"] is False
-    assert "SYS_MODULE" not in container["HostConfig"]["CapAdd"]
+    added = {name.removeprefix("CAP_") for name in container["HostConfig"]["CapAdd"]}
+    assert added == {"SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"}  # as README.md says
+    assert container["HostConfig"]["DeviceCgroupRules"] is None
+    disk = "mknod /tmp/disk b 8 0; dd if=/tmp/disk of=/dev/null count=1"
+    output = host.client.containers.get(f"{real.lab}-m1").exec_run(["busybox", "sh", "-c", disk])
+    assert b"not permitted" in output.output
     assert container["HostConfig"]["PortBindings"] in (None, {})
     assert [word for word in container["Args"] if "tcp://" in word] == []
 
@@ -428,7 +433,7 @@ def test_clean_removes_what_a_killed_program_left(
     completed = subprocess.run([sys.executable, "-c", ABANDONED], check=False)
     assert completed.returncode == -signal.SIGKILL
     assert len(left_on(host)) == 4  # an engine, its disk, the network, the shared folder
-    assert main(["clean"]) == 0
+    assert main(["clean", "--yes"]) == 0
     assert "removed swarmlab-" in capsys.readouterr().out
     assert left_on(host) == []
     assert main(["clean"]) == 0
@@ -436,7 +441,10 @@ def test_clean_removes_what_a_killed_program_left(
 
 
 def test_engines_are_removed_when_the_program_ends(host: HostEngine):
-    program = "import swarmlab; cluster = swarmlab.launch(1, 0); print(cluster)"
+    program = (
+        "import os, swarmlab; cluster = swarmlab.launch(1, 0); print(cluster);"
+        " os.environ['DOCKER_HOST'] = 'tcp://127.0.0.1:9'"  # another engine from now on
+    )
     completed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

@@ -57,13 +57,27 @@ def compare(scenarios: tuple[str, ...], only_list: bool, recorded: bool) -> int:
 
 
 @swarmlab.command()
-def clean() -> None:
-    """Remove real engines that a crash left behind: all that carries the kit's label."""
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "everybody", is_flag=True, help="What other users launched, too.")
+def clean(yes: bool, everybody: bool) -> None:
+    """List the real engines that launches left, ask, and remove those of this user."""
     from swarmlab.real import engines
     from swarmlab.real.hosts import client_for_host
 
-    removed = engines.remove(client_for_host())
-    print("\n".join(f"removed {name}" for name in removed) or "nothing of swarmlab's is here")
+    mine, chosen = engines.owner(), []
+    for found in engines.find(client_for_host()):
+        owner = engines.labels_of(found).get(engines.OWNER)
+        chosen += [found] if everybody or owner == mine else []
+        whose = "yours" if owner == mine else f"launched by {owner or 'an unknown user'}"
+        stays = "" if everybody or owner == mine else "; stays, unless --all is given"
+        print(f"{type(found).__name__.lower():10} {found.name}: {whose}{stays}")
+    if not chosen:
+        print("there is nothing of yours to remove")
+    elif not yes and not click.confirm(f"Remove {len(chosen)} of these?"):
+        raise LabError("nothing was removed")
+    for found in chosen:
+        engines.remove_found(found)
+        print(f"removed {found.name}")
 
 
 @swarmlab.command("bench")

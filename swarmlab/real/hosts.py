@@ -49,3 +49,11 @@ def client_arguments(host: str | None) -> dict[str, Any]:
             "there is no docker context {host!r}; `docker context ls` lists them", host=host
         )
     return {"base_url": context.Host, "tls": context.TLSConfig or False}
+
+
+def docker_variables() -> dict[str, str]:
+    """The environment variables that lead to today's default engine, whatever changes later."""
+    variables = {key: value for key, value in os.environ.items() if key.startswith("DOCKER_")}
+    if not variables.get("DOCKER_HOST") and not variables.get("DOCKER_CONTEXT"):
+        variables["DOCKER_CONTEXT"] = ContextAPI.get_context().name
+    return variables

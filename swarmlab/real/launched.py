@@ -18,7 +18,7 @@ from swarmlab.model.versions import ENGINE_IMAGE
 from swarmlab.real import engines, images
 from swarmlab.real.cluster import RealCluster
 from swarmlab.real.dial import client_over, dial_exec
-from swarmlab.real.hosts import client_for_host
+from swarmlab.real.hosts import client_for_host, docker_variables
 from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
 
@@ -43,6 +43,7 @@ class LaunchedCluster(RealCluster):
         super().__init__(say)
         self.lab = lab
         self._outer = outer
+        self.docker_variables = docker_variables()  # that led to `outer`
         self._addresses: dict[str, str] = {}
         self._clients: dict[str, docker.DockerClient] = {}
         self._groups: dict[str, int] = {}  # node -> its group in a network partition; default 0
@@ -247,4 +248,4 @@ def _at_exit() -> None:
     """Remove the engines at the end of the program."""
     for cluster in _launched.values():
         if cluster.alive:
-            engines.remove_from_outside(cluster.lab)
+            engines.remove_from_outside(cluster.lab, cluster.docker_variables)
