@@ -74,7 +74,7 @@ def well_known_images() -> dict[str, bool]:
     """Name and tag of every image that a simulated registry has -> whether it is a server."""
     return {
         f"{name}:{tag}": about["server_logs"] is not None
-        for name, about in json.loads(WELL_KNOWN.read_text()).items()
+        for name, about in json.loads(WELL_KNOWN.read_text(encoding="utf-8")).items()
         for tag in about["tags"].split()
     }
 
