@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 import swarmlab
+from swarmlab.fault_log import FaultLog
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeState
 from tests import convergence
@@ -58,9 +59,15 @@ RESTARTS = st.sampled_from(
     ]
 )
 CONSTRAINTS = st.sampled_from(
-    [[]] * 4
-    + [[c] for c in ("node.labels.disk==ssd", "node.role==worker", "node.hostname!=w1")]
-    + [["node.labels.disk != ssd"], ["node.role!=manager", "node.hostname!=w2"]]
+    [
+        [],
+        ["node.hostname!=w1"],
+        ["node.labels.disk==ssd"],
+        [],
+        ["node.role!=manager", "node.hostname!=w2"],
+        ["node.labels.disk != ssd"],
+        ["node.role==worker"],
+    ]
 )
 PLATFORMS = st.sampled_from(
     [[]] * 8
@@ -107,22 +114,33 @@ SERVICES = st.sampled_from(["a", "b", "c"])
 
 @functools.lru_cache
 def new_swarm(seed: int) -> swarmlab.Cluster:
-    """A new swarm; each run starts from a copy."""
-    return swarmlab.simulate(managers=3, workers=3, seed=seed)
+    """A new swarm, with some labels; each run starts from a copy."""
+    cluster = swarmlab.simulate(managers=3, workers=3, seed=seed)
+    for name, disk in {"m2": "ssd", "w1": "ssd", "w2": "hdd"}.items():
+        node = cluster.client().nodes.get(name)
+        node.update({**node.attrs["Spec"], "Labels": {"disk": disk}})
+    return cluster
 
 
 class RandomRun(RuleBasedStateMachine):
     saved: Path | None = None  # where a failing run is saved
 
-    @initialize(number=st.integers(0, 3), template=TEMPLATES, replicas=st.integers(1, 5))
-    def create_swarm(self, number: int, template: Any, replicas: int) -> None:
+    @initialize(
+        number=st.integers(0, 3),
+        templates=st.lists(TEMPLATES, min_size=1, max_size=3),
+        replicas=st.integers(1, 5),
+    )
+    def create_swarm(self, number: int, templates: list[Any], replicas: int) -> None:
         self.cluster = new_swarm(number).fork()
         self.judge = Judge(self.cluster)
         self.down_ns: dict[str, int] = {}  # name -> since when it is down
         self.groups: tuple[set[str], ...] = ()  # of the partition
         self.cut_ns = 0  # since when there is a partition
+        self.faults: list[str] = []  # exceptions that cost a machine
         Store.apply = self.judge.watching(original_apply)  # type: ignore[method-assign]
-        self.create("a", template, replicas, False, None, None, [])
+        FaultLog.report = self.report  # type: ignore[method-assign]
+        for name, template in zip("abc", templates, strict=False):
+            self.create(name, template, replicas, False, None, None, [])
 
     # -- commands ------------------------------------------------------------------------
     def api(self) -> Any:
@@ -303,7 +321,7 @@ class RandomRun(RuleBasedStateMachine):
     def no_violations(self) -> None:
         if hasattr(self, "judge"):
             self.judge.check_leaders()
-            self.fail_with(self.judge.violations)
+            self.fail_with(self.judge.violations + self.faults)
 
     def fail_with(self, problems: list[str]) -> None:
         """Fail if there is a problem; the run is saved where it was asked for."""
@@ -315,10 +333,15 @@ class RandomRun(RuleBasedStateMachine):
         if not hasattr(self, "judge"):
             return
         try:
-            if not self.judge.violations:
+            if not self.judge.violations + self.faults:
                 self.end()
         finally:
             Store.apply = original_apply  # type: ignore[method-assign]
+            FaultLog.report = original_report  # type: ignore[method-assign]
+
+    def report(self, where: str, error: BaseException) -> None:
+        """Instead of a line in a log: nobody planted it."""
+        self.faults.append(f"{where}: {error!r}")
 
     def activate(self) -> bool:
         """Make every node active; whether all are active and ready."""
@@ -362,7 +385,7 @@ class RandomRun(RuleBasedStateMachine):
         self.fail_with(problems)
 
 
-original_apply = Store.apply  # a run replaces it
+original_apply, original_report = Store.apply, FaultLog.report  # a run replaces them
 
 
 def play(number: int, runs: int = RUNS_PER_BATCH, saved: Path | None = None) -> None:

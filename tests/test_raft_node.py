@@ -247,6 +247,17 @@ def test_a_removed_member_that_restarts_does_not_disrupt_elections(world):
     assert (world.leader(), world[leader].term) == (leader, term)
 
 
+def test_a_stranger_starts_no_election(world):
+    """Neither its term nor its log counts. Source: swarmkit raft.go, ProcessRaftMessage."""
+    leader = world.leader()
+    other = next(raft_id for raft_id in world.up if raft_id != leader)
+    term = world.term(other)
+    stranger = RequestVote(99, term + 7, 1000, term + 6, transfer=True)
+    world[other].receive(f"m{leader}", stranger)
+    world.run(30)
+    assert (world.leaders(), world.term(other)) == ([leader], term)
+
+
 def test_a_removed_leader_stops_and_another_is_elected(world):
     old = world.leader()
     world.remove(old)

@@ -114,6 +114,8 @@ def test_term_and_vote_are_persisted_before_the_reply_is_sent():
     ready = follower().step(RequestVote(2, 5, 0, 0))
     assert ready.hard_state == HardState(term=5, vote=2, commit=0)
     assert ready.must_sync
+    ready = follower(term=1).step(RequestVote(2, 1, 0, 0))  # a vote in a term that is known
+    assert (ready.hard_state, ready.must_sync) == (HardState(term=1, vote=2, commit=0), True)
     ready = follower([1]).step(append(1, 1, [1], term=1))
     assert ready.entries == entries([1], 2)
     assert ready.must_sync

@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 
 import swarmlab
+from swarmlab.fault_log import FaultLog
 from swarmlab.manager import constraints
+from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeStatus, Task, TaskState, TaskStatus, freeze
 from tests import results
 from tests.judge import RULES, Seen, Tables, Transaction, applied, meets
-from tests.random_runs import GIB, RUNS_PER_BATCH, RandomRun, original_apply, play
+from tests.random_runs import GIB, RUNS_PER_BATCH, RandomRun, original_apply, original_report, play
 
 WORTH_NOTING = 1000  # so many runs are noted in results.json
 
@@ -94,6 +96,7 @@ def run() -> Iterator[RandomRun]:
         yield machine
     finally:
         Store.apply = original_apply  # type: ignore[method-assign]
+        FaultLog.report = original_report  # type: ignore[method-assign]
 
 
 def template(**placement: Any) -> dict[str, Any]:
@@ -110,12 +113,22 @@ def test_a_broken_rule_is_found_and_its_run_can_be_loaded(
     """The judge knows what `!=` means, whatever the product makes of it."""
     monkeypatch.setattr(constraints, "satisfied", lambda parsed, node: True)
     run.saved = tmp_path / "run.json"
-    run.create_swarm(number=0, template=template(Constraints=["node.hostname!=m1"]), replicas=6)
+    run.create_swarm(number=0, templates=[template(Constraints=["node.hostname!=m1"])], replicas=6)
     run.wait(4)
     with pytest.raises(AssertionError, match=r"on m1 against \('node.hostname!=m1',\)"):
         run.no_violations()
     loaded = swarmlab.load(run.saved)
     assert loaded.trace.digest() == run.cluster.trace.digest()
+
+
+def test_an_exception_inside_a_machine_ends_the_run(
+    run: RandomRun, monkeypatch: pytest.MonkeyPatch
+):
+    run.create_swarm(number=0, templates=[template()], replicas=3)
+    monkeypatch.setattr(Scheduler, "decide", lambda self, view: [][0])
+    run.wait(4)
+    with pytest.raises(AssertionError, match="IndexError"):
+        run.no_violations()
 
 
 def broken(run: RandomRun, change: Callable[[Task, Tables], list[Any]]) -> set[str]:
@@ -193,14 +206,14 @@ FEW = {"Placement": {"MaxReplicas": 1}}
 )
 def test_each_rule_can_be_broken(run: RandomRun, rule: str, change: Any):
     """A judge that never says no would prove nothing."""
-    run.create_swarm(number=0, template=template(), replicas=3)
+    run.create_swarm(number=0, templates=[template()], replicas=3)
     run.wait(4)
     run.no_violations()
     assert rule in broken(run, change)
 
 
 def test_a_task_on_the_fuller_node_breaks_a_rule(run: RandomRun):
-    run.create_swarm(number=0, template=template(), replicas=3)
+    run.create_swarm(number=0, templates=[template()], replicas=3)
     run.wait(4)
     full = next(iter(run.judge.tables["task"].values()))
     waiting = full.with_(id="x", slot=4, node_id="", status=NEVER_RUN)
@@ -223,6 +236,6 @@ def test_a_task_on_the_fuller_node_breaks_a_rule(run: RandomRun):
     ],
 )
 def test_the_judge_reads_constraints_as_docker_does(run: RandomRun, expression: str, holds: bool):
-    run.create_swarm(number=0, template=template(), replicas=1)
+    run.create_swarm(number=0, templates=[template()], replicas=1)
     m1 = next(n for n in run.judge.tables["node"].values() if n.hostname == "m1")
     assert meets(m1, expression) is holds

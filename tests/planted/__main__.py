@@ -27,7 +27,7 @@ from typing import NamedTuple
 from tests import results
 from tests.planted import ROOT, Fault, all_faults, sample
 
-LIMIT_S = 400  # for the tests of one fault
+LIMIT_S, WHOLE_LIMIT_S = 400, 1800  # for the tests of one fault, and for all of them
 LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "golden-*", "build", "dist")
 TESTS_FAILED = 1  # the exit code of pytest; others mean that no test could tell
 
@@ -52,7 +52,7 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
-def pytest_in(tree: Path, tests: Iterable[str]) -> tuple[int | None, str]:
+def pytest_in(tree: Path, tests: Iterable[str], limit_s: int = LIMIT_S) -> tuple[int | None, str]:
     """(exit code, output) of the test files, ended at the first failure; None: out of time."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DOCKER_"))}
     environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -67,7 +67,7 @@ def pytest_in(tree: Path, tests: Iterable[str]) -> tuple[int | None, str]:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=LIMIT_S)
+        output, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return None, process.communicate()[0]
@@ -126,7 +126,7 @@ def unplanted(faults: list[Fault]) -> Outcome:
     """The same tests without a fault: they have to pass, or their failures mean nothing."""
     tests = sorted({name for fault in faults for name in fault.tests})
     with copies(1) as trees:
-        code, output = pytest_in(trees.get(), tests)
+        code, output = pytest_in(trees.get(), tests, WHOLE_LIMIT_S)
     return Outcome(None, "passed" if code == 0 else "failed", "" if code == 0 else output[-2000:])
 
 
