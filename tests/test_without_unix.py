@@ -66,12 +66,12 @@ run_commands("node ls", out, out)
 run_commands("service ls", out, out)
 assert "3/3" in out.getvalue() and "Leader" in out.getvalue(), out.getvalue()
 
+cluster.crash("m1")
+cluster.run("30s")
 client = cluster.client("w1")
 container = client.containers.run("alpine", ["sh", "-c", "echo one; sleep 2"], detach=True)
 assert container.exec_run(["sh", "-c", "echo hello"]).output == b"hello\\n"
 assert [*container.logs(stream=True, follow=True)] == [b"one\\n"]
-cluster.crash("m1")
-cluster.run("30s")
 assert "m1" in cluster.board().text
 cluster.board()._repr_mimebundle_()
 cluster.save("run.json")
