@@ -36,9 +36,9 @@ def refused(response) -> tuple[int, str]:
 
 # -- the table ---------------------------------------------------------------------------
 def test_every_route_is_there_once_and_has_a_handler():
-    pairs = [(method, template) for method, template, _, _ in ROUTES]
+    pairs = [(route.method, route.template) for route in ROUTES]
     assert len(set(pairs)) == len(pairs)
-    assert all(callable(handler) for _, _, handler, _ in ROUTES)
+    assert all(callable(route.handler) for route in ROUTES)
 
 
 def test_all_responses_have_dockers_headers(lab):

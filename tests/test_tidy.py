@@ -25,7 +25,7 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7500,
-    ("network", "engine", "cluster", "real"): 5000,
+    ("network", "engine", "cluster", "real"): 5200,
     ("docker_cli", "cli", "jupyter"): 4600,
     ("views", "lessons", "compare"): 4800,
     (
@@ -36,6 +36,7 @@ BUDGETS = {
         "strings.py",
         "interrupts.py",
         "fault_log.py",
+        "patterns.py",
     ): 400,
 }
 

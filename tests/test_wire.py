@@ -8,6 +8,7 @@ import pytest
 
 from swarmlab.cluster import simulated_state
 from swarmlab.engine import specs, wire
+from swarmlab.engine.schemas import decoded
 from swarmlab.errors import BadParameter, SwarmError
 from swarmlab.model import (
     Document,
@@ -36,7 +37,8 @@ def at(virtual_ns: int) -> str:
 def stored(body: dict, **more: object) -> ServiceSpec:
     template = {"ContainerSpec": {"Image": "nginx"}, **body.pop("TaskTemplate", {})}
     whole = {"Name": "web", **body, "TaskTemplate": template, **more}
-    return specs.service_spec(whole, lambda name: f"id of {name}", lambda: "brave_lovelace")
+    body = decoded(whole, "ServiceSpec")
+    return specs.service_spec(body, lambda name: f"id of {name}", lambda: "brave_lovelace")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_networks_are_resolved_in_order_and_a_missing_name_is_generated():
         (
             {"Mode": {"Replicated": {"Replicas": -1}}},
             "invalid JSON: json: cannot unmarshal number -1 into Go struct field"
-            " ReplicatedService.Replicas of type uint64",
+            " ReplicatedService.Mode.Replicated.Replicas of type uint64",
         ),
     ],
 )
@@ -181,7 +183,7 @@ def test_inserted_defaults_can_be_submitted_again_without_a_change_of_meaning():
 def test_init_merges_a_swarm_spec_and_update_replaces_it():
     """TRAP: an update replaces the whole spec. Source: moby daemon/cluster/swarm.go, Update."""
     sent = {"Raft": {"SnapshotInterval": 5000, "ElectionTick": 0}, "Labels": None}
-    merged = specs.swarm_spec(sent, merge=True)
+    merged = specs.swarm_spec(decoded(sent, "Spec"), merge=True)
     assert merged["Raft"]["SnapshotInterval"] == 5000
     assert merged["Raft"]["ElectionTick"] == 10
     assert merged.at("Dispatcher", "HeartbeatPeriod") == 5_000_000_000

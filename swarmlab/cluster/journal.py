@@ -16,24 +16,14 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from swarmlab.cluster.stand_ins import Placeholders, with_secrets, without_secrets
-from swarmlab.engine.routes import rule_of
-from swarmlab.engine.schemas import pruned
+from swarmlab.engine.request import body_of
+from swarmlab.engine.routes import route_of
 from swarmlab.engine.transport import received
 from swarmlab.errors import BadParameter
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-# The structs that engines read from bodies; `any` is a JSON object without secret fields.
-BODIES = {
-    **dict.fromkeys(("/secrets/create", "/secrets/<ref>/update"), "SecretSpec"),
-    **dict.fromkeys(("/configs/create", "/configs/<ref>/update"), "ConfigSpec"),
-    **dict.fromkeys(("/services/create", "/services/<ref>/update"), "ServiceSpec"),
-    **{"/swarm/init": "InitRequest", "/swarm/join": "JoinRequest", "/swarm/update": "Spec"},
-    **{"/swarm/unlock": "UnlockRequest", "/nodes/<ref>/update": "NodeSpec"},
-    **{"/networks/create": "NetworkCreate", "/volumes/create": "any", "/containers/create": "any"},
-    **{"/containers/<ref>/exec": "any", "/exec/<ref>/start": "any"},
-}
 UNREADABLE = "{"  # stands for a body that the engine refuses, whatever was in it
 
 
@@ -54,18 +44,15 @@ def recordable(
     `keys` is asked for the swarm's tokens and keys only where the request can hold one.
     """
     http, path = received(request), request.path_url
-    rule, data = rule_of(http.method, http.path), http.get_data()
-    kind = BODIES.get(rule or "")
-    if rule is None:
+    route = route_of(http.method, http.path)
+    if route is None:
         path = path.partition("?")[0]
-    if kind is None or not (data or http.mimetype):
+    if route is None or not route.body or not (http.get_data() or http.mimetype):
         return http.method, path, None
     try:
-        document = json.loads(data)
-        if http.mimetype != "application/json" or not isinstance(document, dict):
-            return http.method, path, UNREADABLE
-        return http.method, path, without_secrets(pruned(document, kind), kind, seed, keys)
-    except (ValueError, RecursionError, BadParameter):
+        document = body_of(http, route.body)
+        return http.method, path, without_secrets(document, route.body, seed, keys)
+    except (ValueError, BadParameter):
         return http.method, path, UNREADABLE
 
 

@@ -64,7 +64,8 @@ def _span(first: int, last: int) -> str:
 
 def show_host_ports(ports: Iterable[Json]) -> str:
     """Ports that a task publishes on its own node: `*:80->80/tcp`."""
-    return ",".join(f"*:{p['PublishedPort']}->{p['TargetPort']}/{p['Protocol']}" for p in ports)
+    rows = [(p.get("PublishedPort", 0), p.get("TargetPort", 0), p["Protocol"]) for p in ports]
+    return ",".join(f"*:{published}->{target}/{protocol}" for published, target, protocol in rows)
 
 
 def show_container_ports(ports: Iterable[Json]) -> str:

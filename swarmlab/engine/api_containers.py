@@ -6,6 +6,7 @@ Source: moby daemon/server/router/container, daemon/{list,inspect}.go.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from werkzeug import Response
@@ -47,6 +48,8 @@ def _ports(container: Container) -> list[Json]:
     exposed = [*container.ports, *(container.option("ExposedPorts") or ())]
     for port in dict.fromkeys(exposed if container.running else ()):
         number, _, kind = port.partition("/")
+        if not re.fullmatch("[0-9]{1,5}", number):
+            continue  # a port that an image or a request says to expose is not checked
         row = {"PrivatePort": int(number), "Type": kind or "tcp"}
         public = container.ports.get(port, ())
         rows += [{"IP": "0.0.0.0", "PublicPort": host, **row} for host in public] or [row]
@@ -65,9 +68,9 @@ TESTS: dict[str, filters.Test] = {
 
 
 def containers(request: ApiRequest) -> Any:
-    criteria, limit = request.filters(TESTS), request.number("limit") or 0
+    criteria, limit = request.filters(TESTS), request.query("limit") or 0
     now_ns = request.engine.machine.simulation.now_ns
-    ended_too = request.flag("all") or limit > 0 or "status" in criteria or "exited" in criteria
+    ended_too = request.query("all") or limit > 0 or "status" in criteria or "exited" in criteria
     newest_first = reversed(criteria.keep(request.engine.containers.all(), TESTS))
     selected = [c for c in newest_first if ended_too or c.running]
     return [
@@ -159,9 +162,12 @@ def create(request: ApiRequest) -> Any:
     config = freeze(request.body()).with_()
     if not config.get("Image"):
         raise BadParameter(
-            "no command specified" if "Cmd" not in config else "invalid reference format"
+            "invalid reference format" if config.get("Cmd") else "no command specified"
         )
-    return {"Id": request.engine.containers.create(request.text("name"), config).id, "Warnings": []}
+    return {
+        "Id": request.engine.containers.create(request.query("name"), config).id,
+        "Warnings": [],
+    }
 
 
 def start(request: ApiRequest, ref: str) -> Any:
@@ -171,7 +177,7 @@ def start(request: ApiRequest, ref: str) -> Any:
 
 
 def _grace_ns(request: ApiRequest) -> int | None:
-    seconds = request.number("t")
+    seconds = request.query("t")
     return None if seconds is None else seconds * S
 
 
@@ -189,18 +195,18 @@ def restart(request: ApiRequest, ref: str) -> None:
 
 def kill(request: ApiRequest, ref: str) -> None:
     container = request.engine.containers.get(ref)
-    request.engine.containers.kill(container, request.text("signal") or "KILL")
+    request.engine.containers.kill(container, request.query("signal") or "KILL")
 
 
 def remove(request: ApiRequest, ref: str) -> None:
     container = request.engine.containers.get(ref)
-    request.engine.containers.remove(container, force=request.flag("force"))
+    request.engine.containers.remove(container, force=request.query("force"))
 
 
 def wait(request: ApiRequest, ref: str) -> Any:
     """Returns the exit code once the container has ended; the head is sent at once."""
     container = request.engine.containers.get(ref)
-    will_end = container.running or request.text("condition") in ("next-exit", "removed")
+    will_end = container.running or request.query("condition") in ("next-exit", "removed")
     exited = container.exited if will_end else None
 
     def pieces() -> Pieces:

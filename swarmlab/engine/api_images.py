@@ -65,8 +65,8 @@ def image(request: ApiRequest, ref: str) -> Any:
 
 def create(request: ApiRequest) -> Any:
     """`docker import`, whose files are discarded, or `docker pull`."""
-    importing = bool(request.text("fromSrc"))
-    name, tag = request.text("repo" if importing else "fromImage"), request.text("tag")
+    importing = bool(request.query("fromSrc"))
+    name, tag = request.query("repo" if importing else "fromImage"), request.query("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag
     if not importing:
@@ -101,7 +101,7 @@ def _pull(request: ApiRequest, name: str) -> streams.Pieces:
 
 
 def tag(request: ApiRequest, ref: str) -> None:
-    name, tag = request.text("repo"), request.text("tag")
+    name, tag = request.query("repo"), request.query("tag")
     request.engine.images.tag(ref, f"{name}:{tag}" if tag else name)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from swarmlab.engine import filters, wire
 from swarmlab.engine.local_resources import BUILTIN, IPAM
 from swarmlab.engine.request import ApiRequest
-from swarmlab.engine.schemas import pruned
 from swarmlab.errors import (
     NOT_IN_SWARM,
     BadParameter,
@@ -84,11 +83,11 @@ def networks(request: ApiRequest) -> Any:
 
 
 def network(request: ApiRequest, ref: str) -> Any:
-    return wire.network(_find(request, ref, request.text("scope")), request.time)
+    return wire.network(_find(request, ref, request.query("scope")), request.time)
 
 
 def create(request: ApiRequest) -> Any:
-    spec = {"Driver": "bridge", **pruned(request.body(), "NetworkCreate")}
+    spec = {"Driver": "bridge", **request.body()}
     name, simulation = spec.get("Name", ""), request.engine.machine.simulation
     swarm = spec["Driver"] == "overlay" or spec.get("Scope") == "swarm"
     _check_spec(spec, name)
@@ -122,7 +121,7 @@ def _check_spec(spec: dict[str, Any], name: str) -> None:
             " applied by users"
         )
     for config in spec.get("IPAM", {}).get("Config", ()):
-        subnet = str(config.get("Subnet", ""))
+        subnet = config.get("Subnet", "")
         network = _network("subnet", subnet)
         for name, key in (("range", "IPRange"), ("gateway", "Gateway")):
             part = config.get(key)

@@ -44,14 +44,14 @@ def _remove(
 
 # -- secrets and configs --------------------------------------------------------------------------
 def _create(kind: Kind, command: type[messages.CreateFile], request: ApiRequest) -> Any:
-    spec, data = specs.data_spec(request.body(), kind.table)
-    return {"ID": request.control(command(spec, data or b""))}
+    spec, data = specs.data_spec(request.body())
+    return {"ID": request.control(command(spec, data))}
 
 
 def _update(
     kind: Kind, command: type[messages.UpdateLabels], request: ApiRequest, ref: str
 ) -> None:
-    spec, data = specs.data_spec(request.body(), kind.table)
+    spec, data = specs.data_spec(request.body())
     version = request.object_version(kind.table)
     request.control(command(request.get(kind, ref).id, version, spec, data))
 
@@ -84,12 +84,12 @@ def update_node(request: ApiRequest, ref: str) -> None:
 
 
 def remove_node(request: ApiRequest, ref: str) -> None:
-    request.control(messages.RemoveNode(request.get(model.Node, ref).id, request.flag("force")))
+    request.control(messages.RemoveNode(request.get(model.Node, ref).id, request.query("force")))
 
 
 # -- services -------------------------------------------------------------------------------------
 def list_services(request: ApiRequest) -> Any:
-    if not request.strict_flag("status"):
+    if not request.query("status"):
         return _list(model.Service, filters.SERVICE, wire.service, request)
     criteria = request.filters(filters.SERVICE)
     services, tasks = request.list(model.Service, model.Task)
@@ -103,7 +103,7 @@ def list_services(request: ApiRequest) -> Any:
 
 
 def inspect_service(request: ApiRequest, ref: str) -> Any:
-    insert_defaults = request.strict_flag("insertDefaults")
+    insert_defaults = request.query("insertDefaults")
     answer = wire.service(request.get(model.Service, ref), request.time)
     if insert_defaults:
         answer["Spec"] = specs.with_defaults(answer["Spec"])
@@ -129,7 +129,7 @@ def create_service(request: ApiRequest) -> Any:
 def update_service(request: ApiRequest, ref: str) -> Any:
     """The whole spec is replaced; `rollback=previous` checks the body and then ignores it."""
     spec, version = _service_spec(request), request.object_version("service")
-    rollback, auth = request.text("rollback"), request.text("registryAuthFrom")
+    rollback, auth = request.query("rollback"), request.query("registryAuthFrom")
     if rollback not in ("", "none", "previous"):
         raise EngineFault(f"unrecognized rollback option {rollback}")
     if auth not in ("", "spec", "previous-spec"):

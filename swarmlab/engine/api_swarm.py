@@ -6,11 +6,11 @@ Source: moby daemon/server/router/swarm, daemon/cluster/{swarm,listen_addr}.go.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from swarmlab.engine import specs, wire
-from swarmlab.engine.request import ApiRequest
-from swarmlab.engine.schemas import pruned
+from swarmlab.engine.request import ROTATIONS, ApiRequest
 from swarmlab.errors import BadParameter, EngineFault, NotAvailable
 from swarmlab.model import Availability, Cluster, Document, freeze
 from swarmlab.model.messages import UpdateCluster
@@ -36,7 +36,7 @@ def _address(text: str, error: str, *, unspecified: bool = False) -> str:
         zero = ipaddress.ip_address(host.strip("[]")).is_unspecified
     except ValueError:
         raise BadParameter(error) from None
-    if (zero and not unspecified) or (colon and not port.isdigit()):
+    if (zero and not unspecified) or (colon and not re.fullmatch("[0-9]{1,5}", port)):
         raise BadParameter(error)
     return host + colon + port
 
@@ -86,7 +86,7 @@ def _must_be_inactive(request: ApiRequest) -> None:
 
 # -- /swarm ---------------------------------------------------------------------------------------
 def init(request: ApiRequest) -> str:
-    body = pruned(request.body(), "InitRequest")
+    body = request.body()
     forced = body.setdefault("ForceNewCluster", False)
     if not forced:
         _must_be_inactive(request)
@@ -101,7 +101,7 @@ def init(request: ApiRequest) -> str:
 
 
 def join(request: ApiRequest) -> None:
-    body = pruned(request.body(), "JoinRequest")
+    body = request.body()
     _must_be_inactive(request)
     if not body.get("RemoteAddrs"):
         raise BadParameter("at least 1 RemoteAddr is required to join")
@@ -113,7 +113,7 @@ def join(request: ApiRequest) -> None:
 
 
 def leave(request: ApiRequest) -> None:
-    request.wait(request.engine.swarm_leave(request.flag("force")))
+    request.wait(request.engine.swarm_leave(request.query("force")))
 
 
 def _cluster(request: ApiRequest) -> Cluster:
@@ -129,8 +129,7 @@ def update(request: ApiRequest) -> None:
     """Absent fields become zero: clients read the whole spec, change it and send it back."""
     spec = specs.swarm_spec(request.body(), merge=False)
     version = request.object_version("swarm")
-    rotations = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")
-    request.control(UpdateCluster(version, spec, *map(request.strict_flag, rotations)))
+    request.control(UpdateCluster(version, spec, *map(request.query, ROTATIONS)))
 
 
 def unlock_key(request: ApiRequest) -> Any:
@@ -138,5 +137,4 @@ def unlock_key(request: ApiRequest) -> Any:
 
 
 def unlock(request: ApiRequest) -> None:
-    body = pruned(request.body(), "UnlockRequest")
-    request.wait(request.engine.swarm_unlock(body.get("UnlockKey", "")))
+    request.wait(request.engine.swarm_unlock(request.body().get("UnlockKey", "")))

@@ -6,13 +6,14 @@ Source: moby api/types/filters, daemon/cluster/filters.go.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
+from swarmlab.engine.go_json import parsed
+from swarmlab.engine.schemas import decoded
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.model import TaskState
+from swarmlab.patterns import found
 
 T = TypeVar("T")
 Test = Callable[[Any, str], bool]  # (object, value of the filter) -> whether it passes
@@ -34,9 +35,11 @@ class Filters(dict[str, tuple[str, ...]]):
         Refuses keys other than `keys`, and values that are not among a key's `WORDS`.
         """
         try:
-            sent = json.loads(text) if text else {}
-            filters = {key: tuple(str(value) for value in values) for key, values in sent.items()}
-        except (ValueError, TypeError, AttributeError, RecursionError):
+            sent = parsed(text.encode(errors="replace")) if text else {}
+            listed = any(isinstance(values, list) for values in sent.values()) if sent else False
+            kind = "map[string][]string" if listed else "map[string]map[string]bool"
+            filters = {key: tuple(values) for key, values in decoded(sent, kind).items()}
+        except (BadParameter, AttributeError):
             raise BadParameter("invalid filter") from None
         for key in filters:
             if key not in keys:
@@ -75,13 +78,19 @@ def equals(get: Callable[[Any], str]) -> Test:
 
 
 def named(get: Callable[[Any], str]) -> Test:
-    """The value is a regular expression that the name matches somewhere."""
+    """The value is the name, or a regular expression that it matches somewhere.
+
+    As in Go a value that is none matches nothing.
+    """
 
     def test(object: Any, value: str) -> bool:
+        name = get(object)
         try:
-            return re.search(value, get(object)) is not None
-        except re.error:
-            raise BadParameter("invalid filter 'name'") from None
+            return value == name or found(value, name)
+        except TimeoutError:
+            raise BadParameter(f"invalid filter 'name': '{value}' takes too long") from None
+        except ValueError:
+            return False
 
     return test
 

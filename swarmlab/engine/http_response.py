@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug import Request
 from werkzeug.exceptions import HTTPException
 
-from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, always
 from swarmlab.engine.routes import error_response, handle
 from swarmlab.engine.streams import POLL_NS, Hijack, Pieces
 from swarmlab.simulation import S
@@ -81,20 +81,30 @@ def read_body(request: Request) -> None:
 
 
 def respond(
-    engine: Engine | None, clock: ClockDriver, request: Request
+    engine: Engine | None,
+    clock: ClockDriver,
+    request: Request,
+    connected: Callable[[], bool] = always,
 ) -> Iterator[bytes] | Hijack:
-    """The bytes to send: first the head, with the body unless it is a stream, then the rest."""
+    """The bytes to send: first the head, with the body unless it is a stream, then the rest.
+
+    Raises EngineGone when nobody can answer, or nobody is `connected` to read it.
+    """
     if engine is None:
         raise EngineGone
     try:
         read_body(request)
     except HTTPException as error:
-        response = error_response(error.code or 400, "http: request body too large")
+        too_large = error.code == 413
+        why = "request body too large" if too_large else "invalid byte in chunk length"
+        response = error_response(error.code or 400, f"http: {why}" if too_large else why)
         response.headers["Connection"] = "close"
     else:
         with clock.lock:
             clock.begin_request()
-            reply = handle(engine, clock, request)
+            if not connected():
+                raise EngineGone
+            reply = handle(engine, clock, request, connected)
         if isinstance(reply, Hijack):
             return reply
         response = reply

@@ -5,13 +5,14 @@ Source: moby daemon/server/httputils, daemon/cluster/errors.go.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from swarmlab.engine.clock_drivers import ClockDriver
 from swarmlab.engine.filters import Filters
+from swarmlab.engine.go_json import parsed
+from swarmlab.engine.schemas import decoded
 from swarmlab.engine.wire import rfc3339
 from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NotAvailable
 from swarmlab.manager.rpc_server import RpcServer
@@ -25,23 +26,101 @@ if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
 
 T = TypeVar("T", bound=StoreObject)
+Handler = Callable[..., Any]
+LOG_FLAGS = ("stdout", "stderr", "follow", "timestamps", "details")
+ROTATIONS = ("rotateWorkerToken", "rotateManagerToken", "rotateManagerUnlockKey")
 NO, YES = ("0", "f", "F", "FALSE", "false", "False"), ("1", "t", "T", "TRUE", "true", "True")
 
 
-class ApiRequest:
-    """A request to `engine`, whose time passes by `clock`."""
+# -- query parameters, by their kind -----------------------------------------------------------
+def _flag(name: str, text: str) -> bool:
+    """A lenient boolean: everything but a few words for false is true."""
+    return text.strip().lower() not in ("", "0", "no", "false", "none")
 
-    def __init__(self, engine: Engine, clock: ClockDriver, request: Request, version: str) -> None:
+
+def _strict_flag(name: str, text: str) -> bool:
+    """A boolean as Go's ParseBool reads it."""
+    if text and text not in NO + YES:
+        why = f': strconv.ParseBool: parsing "{text}": invalid syntax' if name == "status" else ""
+        raise BadParameter(f"invalid value for {name}: {text}{why}")
+    return text in YES
+
+
+def _number(name: str, text: str) -> int | None:
+    """An integer; None if the parameter is absent."""
+    if why := _not_integer(text, "-?") if text else "":
+        raise BadParameter(f'strconv.Atoi: parsing "{text}": {why}')
+    return int(text) if text else None
+
+
+def _not_integer(text: str, sign: str = "") -> str:
+    """Why Go does not read `text` as an integer; empty: it does."""
+    if not re.fullmatch(sign + "[0-9]+", text):
+        return "invalid syntax"
+    return "" if len(text) < 20 and abs(int(text)) < 2**63 else "value out of range"
+
+
+# Parameter -> how it is read; the others are text.
+QUERY: dict[str, Callable[[str, str], Any]] = {
+    **dict.fromkeys(("force", "all", *LOG_FLAGS), _flag),
+    **dict.fromkeys(("status", "insertDefaults", *ROTATIONS), _strict_flag),
+    **dict.fromkeys(("limit", "t", "h", "w"), _number),
+}
+
+
+class Route(NamedTuple):
+    """A route of the API: what it takes, and its status of success."""
+
+    method: str
+    template: str
+    handler: Handler
+    status: int
+    body: str  # the Go struct that is sent; empty: none
+    query: tuple[str, ...]  # the parameters; `QUERY` says how they are read
+
+
+def body_of(http: Request, struct: str) -> dict[str, Any]:
+    """The JSON object that was sent, read as this Go struct."""
+    data: bytes = http.get_data()
+    header = http.headers.get("Content-Type", "")
+    kind = header.partition(";")[0].strip()
+    if (data or header) and kind.lower() != "application/json":
+        why = f"unsupported Content-Type header ({header}): must be 'application/json'"
+        why = why if kind else f"malformed Content-Type header ({header}): mime: no media type"
+        raise BadParameter(why)
+    create = struct == "ContainerConfigWrapper"
+    value = parsed(data) if data or create or http.content_length is None else {}
+    body: dict[str, Any] = decoded(value, struct, zeros=create)
+    return body
+
+
+class ApiRequest:
+    """A request to `engine` on `route`, whose time passes by `clock`.
+
+    `connected`: whether the client still waits for the answer.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: ClockDriver,
+        request: Request,
+        version: str,
+        route: Route,
+        connected: Callable[[], bool],
+    ) -> None:
         self.engine = engine
         self.clock = clock
         self.http = request
         self.version = version
+        self.route = route
+        self.connected = connected
         self._rpc_server: RpcServer | None = None
         self._incarnation = engine.machine.incarnation
 
     def alive(self) -> bool:
-        """Whether the machine has stayed up since the request arrived."""
-        return self.engine.machine.incarnation == self._incarnation
+        """Whether the machine has stayed up since the request arrived, and the client waits."""
+        return self.engine.machine.incarnation == self._incarnation and self.connected()
 
     def wait(self, call: Call) -> Any:
         """Let time pass until `call` is done; EngineGone when the machine goes down first."""
@@ -52,57 +131,28 @@ class ApiRequest:
         return int(self.version.partition(".")[2]) < minor
 
     # -- parameters ----------------------------------------------------------------
-    def text(self, name: str, default: str = "") -> str:
-        """A query parameter, unparsed."""
-        return str(self.http.args.get(name, default))
-
-    def flag(self, name: str, default: str = "") -> bool:
-        """A lenient boolean: everything but a few words for false is true."""
-        return self.text(name, default).strip().lower() not in ("", "0", "no", "false", "none")
-
-    def strict_flag(self, name: str) -> bool:
-        """A boolean as Go's ParseBool reads it."""
-        text = self.text(name)
-        if text and text not in NO + YES:
-            raise BadParameter(f"invalid value for {name}: {text}")
-        return text in YES
-
-    def number(self, name: str) -> int | None:
-        """An integer; None if the parameter is absent."""
-        text = self.text(name)
-        if text and not re.fullmatch("-?[0-9]+", text):
-            raise BadParameter(f'strconv.Atoi: parsing "{text}": invalid syntax')
-        return int(text) if text else None
+    def query(self, name: str) -> Any:
+        """A query parameter, that the route declares."""
+        assert name in self.route.query, name
+        text = self.http.args.get(name, "")
+        return QUERY[name](name, text) if name in QUERY else text
 
     def object_version(self, kind: str) -> int:
         """The version from which the object is updated; mandatory."""
-        text = self.text("version")
-        if not re.fullmatch("[0-9]+", text):
-            why = f" '{text}': strconv.ParseUint: parsing \"{text}\": invalid syntax"
+        text = self.query("version")
+        if why := _not_integer(text):
+            reason = f" '{text}': strconv.ParseUint: parsing \"{text}\": {why}"
             terse = kind in ("secret", "config")
-            raise BadParameter(f"invalid {kind} version{'' if terse else why}")
+            raise BadParameter(f"invalid {kind} version{'' if terse else reason}")
         return int(text)
 
     def filters(self, keys: Collection[str]) -> Filters:
         """The `filters` parameter; keys other than `keys` are refused."""
-        return Filters.parse(self.text("filters"), keys)
+        return Filters.parse(self.query("filters"), keys)
 
     def body(self) -> dict[str, Any]:
-        """The JSON object that was sent."""
-        data: bytes = self.http.get_data()
-        kind = self.http.headers.get("Content-Type", "")
-        if self.http.mimetype != "application/json" and (data or kind):
-            why = f"unsupported Content-Type header ({kind}): must be 'application/json'"
-            raise BadParameter(why)
-        if not data.strip():
-            raise BadParameter("invalid JSON: got EOF while reading request body")
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BadParameter(f"invalid JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise BadParameter("invalid JSON: json: cannot unmarshal into a Go struct")
-        return value
+        """The JSON object that was sent, read as the struct that the route declares."""
+        return body_of(self.http, self.route.body)
 
     # -- the cluster -----------------------------------------------------------------
     def control(self, message: ControlRequest) -> Any:

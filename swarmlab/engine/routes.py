@@ -1,4 +1,4 @@
-"""The routes of the Docker Engine API: method, path, handler, and status of success.
+"""The routes of the Docker Engine API: method, path, handler, and what they take and answer.
 
 `handle` passes a request to its handler, which gets an `ApiRequest` and the variable parts of the
 path; it returns a value that becomes JSON, or a response, or raises a SwarmError.
@@ -22,8 +22,8 @@ from swarmlab.engine import api_networks as networks
 from swarmlab.engine import api_objects as objects
 from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
-from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
-from swarmlab.engine.request import ApiRequest
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, always
+from swarmlab.engine.request import LOG_FLAGS, ROTATIONS, ApiRequest, Handler, Route
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
 from swarmlab.fault_log import FAULT_LOG
@@ -32,7 +32,6 @@ from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, DOCKER_VERSION
 if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
 
-Handler = Callable[..., Any]
 HEADERS = (
     ("Api-Version", API_VERSION),
     ("Docker-Experimental", "false"),
@@ -40,77 +39,91 @@ HEADERS = (
     ("Server", f"Docker/{DOCKER_VERSION} (linux)"),
 )
 
-ROUTES: tuple[tuple[str, str, Handler, int], ...] = (
-    ("GET", "/_ping", system.ping, 200),
-    ("GET", "/version", system.version, 200),
-    ("GET", "/info", system.info, 200),
-    ("GET", "/events", system.events, 200),
-    ("GET", "/swarm", swarm.inspect, 200),
-    ("POST", "/swarm/init", swarm.init, 200),
-    ("POST", "/swarm/join", swarm.join, 200),
-    ("POST", "/swarm/leave", swarm.leave, 200),
-    ("POST", "/swarm/update", swarm.update, 200),
-    ("GET", "/swarm/unlockkey", swarm.unlock_key, 200),
-    ("POST", "/swarm/unlock", swarm.unlock, 200),
-    ("GET", "/nodes", objects.list_nodes, 200),
-    ("GET", "/nodes/<ref>", objects.inspect_node, 200),
-    ("POST", "/nodes/<ref>/update", objects.update_node, 200),
-    ("DELETE", "/nodes/<ref>", objects.remove_node, 200),
-    ("GET", "/services", objects.list_services, 200),
-    ("POST", "/services/create", objects.create_service, 201),
-    ("GET", "/services/<ref>", objects.inspect_service, 200),
-    ("POST", "/services/<ref>/update", objects.update_service, 200),
-    ("DELETE", "/services/<ref>", objects.remove_service, 200),
-    ("GET", "/services/<ref>/logs", objects.service_logs, 200),
-    ("GET", "/tasks", objects.list_tasks, 200),
-    ("GET", "/tasks/<ref>", objects.inspect_task, 200),
-    ("GET", "/tasks/<ref>/logs", objects.task_logs, 200),
-    ("GET", "/secrets", objects.list_secrets, 200),
-    ("POST", "/secrets/create", objects.create_secret, 201),
-    ("GET", "/secrets/<ref>", objects.inspect_secret, 200),
-    ("POST", "/secrets/<ref>/update", objects.update_secret, 200),
-    ("DELETE", "/secrets/<ref>", objects.remove_secret, 204),
-    ("GET", "/configs", objects.list_configs, 200),
-    ("POST", "/configs/create", objects.create_config, 201),
-    ("GET", "/configs/<ref>", objects.inspect_config, 200),
-    ("POST", "/configs/<ref>/update", objects.update_config, 200),
-    ("DELETE", "/configs/<ref>", objects.remove_config, 204),
-    ("GET", "/networks", networks.networks, 200),
-    ("POST", "/networks/create", networks.create, 201),
-    ("GET", "/networks/<ref>", networks.network, 200),
-    ("DELETE", "/networks/<ref>", networks.remove, 204),
-    ("GET", "/volumes", networks.volumes, 200),
-    ("POST", "/volumes/create", networks.create_volume, 201),
-    ("GET", "/volumes/<ref>", networks.volume, 200),
-    ("DELETE", "/volumes/<ref>", networks.remove_volume, 204),
-    ("GET", "/distribution/<path:ref>/json", images.distribution, 200),
-    ("GET", "/images/json", images.images, 200),
-    ("POST", "/images/create", images.create, 200),
-    ("GET", "/images/<path:ref>/json", images.image, 200),
-    ("POST", "/images/<path:ref>/tag", images.tag, 201),
-    ("DELETE", "/images/<path:ref>", images.remove, 200),
-    ("GET", "/containers/json", containers.containers, 200),
-    ("POST", "/containers/create", containers.create, 201),
-    ("GET", "/containers/<ref>/json", containers.inspect, 200),
-    ("POST", "/containers/<ref>/start", containers.start, 204),
-    ("POST", "/containers/<ref>/stop", containers.stop, 204),
-    ("POST", "/containers/<ref>/restart", containers.restart, 204),
-    ("POST", "/containers/<ref>/kill", containers.kill, 204),
-    ("POST", "/containers/<ref>/wait", containers.wait, 200),
-    ("GET", "/containers/<ref>/logs", containers.logs, 200),
-    ("DELETE", "/containers/<ref>", containers.remove, 204),
-    ("POST", "/containers/<ref>/exec", containers.exec_create, 201),
-    ("POST", "/exec/<ref>/start", containers.exec_start, 200),
-    ("POST", "/exec/<ref>/resize", containers.exec_resize, 201),
-    ("GET", "/exec/<ref>/json", containers.exec_inspect, 200),
+LOGS = " ".join((*LOG_FLAGS, "tail", "since", "until"))
+# What any route may answer instead; 304 is for a container that is so already.
+REFUSALS = (304, 400, 401, 403, 404, 409, 500, 501, 503)
+
+
+def route(path: str, handler: Handler, status: int, body: str = "", query: str = "") -> Route:
+    """`path` is `GET /nodes`; the parameters are separated by spaces."""
+    method, _, template = path.partition(" ")
+    return Route(method, template, handler, status, body, tuple(query.split()))
+
+
+ROUTES = (
+    route("GET /_ping", system.ping, 200),
+    route("GET /version", system.version, 200),
+    route("GET /info", system.info, 200),
+    route("GET /events", system.events, 200, query="since until filters"),
+    route("GET /swarm", swarm.inspect, 200),
+    route("POST /swarm/init", swarm.init, 200, "InitRequest"),
+    route("POST /swarm/join", swarm.join, 200, "JoinRequest"),
+    route("POST /swarm/leave", swarm.leave, 200, query="force"),
+    route("POST /swarm/update", swarm.update, 200, "Spec", query="version " + " ".join(ROTATIONS)),
+    route("GET /swarm/unlockkey", swarm.unlock_key, 200),
+    route("POST /swarm/unlock", swarm.unlock, 200, "UnlockRequest"),
+    route("GET /nodes", objects.list_nodes, 200, query="filters"),
+    route("GET /nodes/<ref>", objects.inspect_node, 200),
+    route("POST /nodes/<ref>/update", objects.update_node, 200, "NodeSpec", query="version"),
+    route("DELETE /nodes/<ref>", objects.remove_node, 200, query="force"),
+    route("GET /services", objects.list_services, 200, query="filters status"),
+    route("POST /services/create", objects.create_service, 201, "ServiceSpec"),
+    route("GET /services/<ref>", objects.inspect_service, 200, query="insertDefaults"),
+    route(
+        "POST /services/<ref>/update",
+        objects.update_service,
+        200,
+        "ServiceSpec",
+        query="version rollback registryAuthFrom",
+    ),
+    route("DELETE /services/<ref>", objects.remove_service, 200),
+    route("GET /services/<ref>/logs", objects.service_logs, 200, query=LOGS),
+    route("GET /tasks", objects.list_tasks, 200, query="filters"),
+    route("GET /tasks/<ref>", objects.inspect_task, 200),
+    route("GET /tasks/<ref>/logs", objects.task_logs, 200, query=LOGS),
+    route("GET /secrets", objects.list_secrets, 200, query="filters"),
+    route("POST /secrets/create", objects.create_secret, 201, "SecretSpec"),
+    route("GET /secrets/<ref>", objects.inspect_secret, 200),
+    route("POST /secrets/<ref>/update", objects.update_secret, 200, "SecretSpec", query="version"),
+    route("DELETE /secrets/<ref>", objects.remove_secret, 204),
+    route("GET /configs", objects.list_configs, 200, query="filters"),
+    route("POST /configs/create", objects.create_config, 201, "ConfigSpec"),
+    route("GET /configs/<ref>", objects.inspect_config, 200),
+    route("POST /configs/<ref>/update", objects.update_config, 200, "ConfigSpec", query="version"),
+    route("DELETE /configs/<ref>", objects.remove_config, 204),
+    route("GET /networks", networks.networks, 200, query="filters"),
+    route("POST /networks/create", networks.create, 201, "CreateRequest"),
+    route("GET /networks/<ref>", networks.network, 200, query="scope"),
+    route("DELETE /networks/<ref>", networks.remove, 204),
+    route("GET /volumes", networks.volumes, 200),
+    route("POST /volumes/create", networks.create_volume, 201, "CreateOptions"),
+    route("GET /volumes/<ref>", networks.volume, 200),
+    route("DELETE /volumes/<ref>", networks.remove_volume, 204),
+    route("GET /distribution/<path:ref>/json", images.distribution, 200),
+    route("GET /images/json", images.images, 200, query="filters"),
+    route("POST /images/create", images.create, 200, query="fromSrc fromImage repo tag changes"),
+    route("GET /images/<path:ref>/json", images.image, 200),
+    route("POST /images/<path:ref>/tag", images.tag, 201, query="repo tag"),
+    route("DELETE /images/<path:ref>", images.remove, 200),
+    route("GET /containers/json", containers.containers, 200, query="filters all limit"),
+    route(
+        "POST /containers/create", containers.create, 201, "ContainerConfigWrapper", query="name"
+    ),
+    route("GET /containers/<ref>/json", containers.inspect, 200),
+    route("POST /containers/<ref>/start", containers.start, 204),
+    route("POST /containers/<ref>/stop", containers.stop, 204, query="t"),
+    route("POST /containers/<ref>/restart", containers.restart, 204, query="t"),
+    route("POST /containers/<ref>/kill", containers.kill, 204, query="signal"),
+    route("POST /containers/<ref>/wait", containers.wait, 200, query="condition"),
+    route("GET /containers/<ref>/logs", containers.logs, 200, query=LOGS),
+    route("DELETE /containers/<ref>", containers.remove, 204, query="force"),
+    route("POST /containers/<ref>/exec", containers.exec_create, 201, "ExecOptions"),
+    route("POST /exec/<ref>/start", containers.exec_start, 200, "ExecStartOptions"),
+    route("POST /exec/<ref>/resize", containers.exec_resize, 201, query="h w"),
+    route("GET /exec/<ref>/json", containers.exec_inspect, 200),
 )
-
-
 MAP = Map(
-    [
-        Rule(template, endpoint=(handler, status), methods=[method])
-        for method, template, handler, status in ROUTES
-    ],
+    [Rule(route.template, endpoint=route, methods=[route.method]) for route in ROUTES],
     strict_slashes=False,
     merge_slashes=False,
 )
@@ -137,28 +150,34 @@ def _unversioned(path: str) -> tuple[str, str]:
     return path[match.end() :], version
 
 
-def rule_of(method: str, path: str) -> str | None:
-    """The route, such as `/secrets/<ref>/update`, that a request takes; None: it is refused."""
+def route_of(method: str, path: str) -> Route | None:
+    """The route that a request takes; None: it is refused."""
     try:
         path, _ = _unversioned(path)
-        rule, _ = MAP.bind("").match(path, method=method, return_rule=True)
+        route, _ = MAP.bind("").match(path, method=method)
     except (BadParameter, HTTPException):
         return None
-    return str(rule.rule)
+    return route  # type: ignore[no-any-return]
 
 
-def handle(engine: Engine, clock: ClockDriver, request: Request) -> Response | Hijack:
+def handle(
+    engine: Engine,
+    clock: ClockDriver,
+    request: Request,
+    connected: Callable[[], bool] = always,
+) -> Response | Hijack:
     """Handle one request to an engine; the caller holds the clock's lock."""
     try:
         path, version = _unversioned(request.path)
         try:
-            (handler, status), parts = MAP.bind("").match(path, method=request.method)
+            route, parts = MAP.bind("").match(path, method=request.method)
         except HTTPException:
             raise NoSuchObject("page not found") from None
-        value = handler(ApiRequest(engine, clock, request, version), **parts)
+        api_request = ApiRequest(engine, clock, request, version, route, connected)
+        value = route.handler(api_request, **parts)
         if isinstance(value, Hijack):
             return value
-        response = _response(value, status)
+        response = _response(value, route.status)
     except SwarmError as error:
         response = error_response(int(error.status), str(error))
     except EngineGone:
@@ -175,7 +194,7 @@ def _response(value: Any, status: int) -> Response:
         return value
     if value is None:
         return Response(status=status, headers=[("Content-Length", "0")] if status != 204 else [])
-    text = json.dumps(value, separators=(",", ":")) + "\n"
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n"
     return Response(text, status, content_type="application/json")
 
 

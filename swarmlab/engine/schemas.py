@@ -1,19 +1,23 @@
 """Docker's Go structs: reads a submitted JSON document as Go's decoder does.
 
-Nulls, unknown fields and zeros that Go does not distinguish from absent fields are removed; wrong
-types are refused.
-Source: moby api/types/swarm, api/types/network.
+Unknown fields, and zeros that Go does not distinguish from absent fields, are removed; null is the
+zero value; wrong types and numbers out of range are refused.
+Source: moby api/types/{swarm,container,network,volume,mount}.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
+from swarmlab.engine.go_json import Number
 from swarmlab.errors import BadParameter
 
-# Structs in Go's order of fields: fields, then their type. A zero behind a pointer is kept.
+# Go's packages and their structs, in Go's order of fields: fields, then their type. A zero behind
+# a pointer is kept. A name with a dot is a type of text, such as `swarm.NodeRole`.
 GO = """
+package swarm
 ServiceSpec: Name string; Labels map[string]string; TaskTemplate TaskSpec; Mode ServiceMode;
   UpdateConfig RollbackConfig UpdateConfig; Networks []NetworkAttachmentConfig;
   EndpointSpec EndpointSpec
@@ -21,20 +25,26 @@ ServiceMode: Replicated ReplicatedService; Global GlobalService; ReplicatedJob R
   GlobalJob GlobalJob
 ReplicatedService: Replicas *uint64
 GlobalService:
-ReplicatedJob: MaxConcurrent TotalCompletions *int64
+ReplicatedJob: MaxConcurrent TotalCompletions *uint64
 GlobalJob:
-UpdateConfig: Parallelism Delay int64; FailureAction string; Monitor int64;
+UpdateConfig: Parallelism uint64; Delay time.Duration; FailureAction string; Monitor time.Duration;
   MaxFailureRatio float32; Order string
-EndpointSpec: Mode string; Ports []PortConfig
-PortConfig: Name Protocol string; TargetPort PublishedPort int64; PublishMode string
+EndpointSpec: Mode swarm.ResolutionMode; Ports []PortConfig
+PortConfig: Name string; Protocol swarm.PortConfigProtocol; TargetPort PublishedPort uint32;
+  PublishMode swarm.PortConfigPublishMode
 TaskSpec: ContainerSpec ContainerSpec; Resources ResourceRequirements; RestartPolicy RestartPolicy;
-  Placement Placement; Networks []NetworkAttachmentConfig; LogDriver Driver; ForceUpdate int64;
-  Runtime string
+  Placement Placement; Networks []NetworkAttachmentConfig; LogDriver Driver; ForceUpdate uint64;
+  Runtime swarm.RuntimeType
 ResourceRequirements: Limits Limit; Reservations Resources
 Limit: NanoCPUs MemoryBytes Pids int64
-Resources: NanoCPUs MemoryBytes Pids int64; GenericResources []any
-RestartPolicy: Condition string; Delay MaxAttempts Window *int64
-Placement: Constraints []string; Preferences []PlacementPreference; MaxReplicas int64;
+Resources: NanoCPUs MemoryBytes Pids int64; GenericResources []GenericResource
+GenericResource: NamedResourceSpec NamedGenericResource;
+  DiscreteResourceSpec DiscreteGenericResource
+NamedGenericResource: Kind Value string
+DiscreteGenericResource: Kind string; Value int64
+RestartPolicy: Condition swarm.RestartPolicyCondition; Delay *time.Duration; MaxAttempts *uint64;
+  Window *time.Duration
+Placement: Constraints []string; Preferences []PlacementPreference; MaxReplicas uint64;
   Platforms []Platform
 PlacementPreference: Spread SpreadOver
 SpreadOver: SpreadDescriptor string
@@ -42,42 +52,97 @@ Platform: Architecture OS string
 NetworkAttachmentConfig: Target string; Aliases []string; DriverOpts map[string]string
 Driver: Name string; Options map[string]string
 ContainerSpec: Image string; Labels map[string]string; Command Args []string; Hostname string;
-  Env []string; Dir User string; Groups []string; Privileges any; Init *bool; StopSignal string;
-  TTY OpenStdin ReadOnly bool; Mounts []Mount; StopGracePeriod *int64; Healthcheck HealthConfig;
-  Hosts []string; DNSConfig DNSConfig; Secrets []SecretReference; Configs []ConfigReference;
-  Isolation string; Sysctls map[string]string; CapabilityAdd CapabilityDrop []string;
-  Ulimits []Ulimit; OomScoreAdj int64
-Mount: Type Source Target string; ReadOnly bool; Consistency string;
-  BindOptions VolumeOptions ImageOptions TmpfsOptions ClusterOptions any
-HealthConfig: Test []string; Interval Timeout StartPeriod StartInterval Retries int64
+  Env []string; Dir User string; Groups []string; Privileges Privileges; Init *bool;
+  StopSignal string; TTY OpenStdin ReadOnly bool; Mounts []Mount; StopGracePeriod *time.Duration;
+  Healthcheck HealthConfig; Hosts []string; DNSConfig DNSConfig; Secrets []SecretReference;
+  Configs []ConfigReference; Isolation container.Isolation; Sysctls map[string]string;
+  CapabilityAdd CapabilityDrop []string; Ulimits []Ulimit; OomScoreAdj int64
+Privileges: CredentialSpec CredentialSpec; SELinuxContext SELinuxContext; Seccomp SeccompOpts;
+  AppArmor AppArmorOpts; NoNewPrivileges bool
+CredentialSpec: Config File Registry string
+SELinuxContext: Disable bool; User Role Type Level string
+SeccompOpts: Mode swarm.SeccompMode; Profile []uint8
+AppArmorOpts: Mode swarm.AppArmorMode
 DNSConfig: Nameservers Search Options []string
 SecretReference: File FileTarget; SecretID SecretName string
 ConfigReference: File FileTarget; Runtime RuntimeTarget; ConfigID ConfigName string
-FileTarget: Name UID GID string; Mode *int64
+FileTarget: Name UID GID string; Mode *os.FileMode
 RuntimeTarget:
-Ulimit: Name string; Hard Soft *int64
 Spec: Name string; Labels map[string]string; Orchestration OrchestrationConfig; Raft RaftConfig;
   Dispatcher DispatcherConfig; CAConfig CAConfig; TaskDefaults TaskDefaults;
   EncryptionConfig EncryptionConfig
 OrchestrationConfig: TaskHistoryRetentionLimit *int64
-RaftConfig: SnapshotInterval int64; KeepOldSnapshots *int64; LogEntriesForSlowFollowers int64;
-  ElectionTick HeartbeatTick *int64
-DispatcherConfig: HeartbeatPeriod int64
-CAConfig: NodeCertExpiry int64; ExternalCAs []any; SigningCACert SigningCAKey string;
-  ForceRotate int64
+RaftConfig: SnapshotInterval uint64; KeepOldSnapshots *uint64; LogEntriesForSlowFollowers uint64;
+  ElectionTick HeartbeatTick *int
+DispatcherConfig: HeartbeatPeriod time.Duration
+CAConfig: NodeCertExpiry time.Duration; ExternalCAs []ExternalCA; SigningCACert SigningCAKey string;
+  ForceRotate uint64
+ExternalCA: Protocol swarm.ExternalCAProtocol; URL string; Options map[string]string; CACert string
 TaskDefaults: LogDriver Driver
 EncryptionConfig: AutoLockManagers *bool
-InitRequest: ListenAddr AdvertiseAddr DataPathAddr Availability string; Spec Spec;
-  ForceNewCluster AutoLockManagers bool; DataPathPort SubnetSize int64; DefaultAddrPool []string
-JoinRequest: ListenAddr AdvertiseAddr DataPathAddr Availability JoinToken string;
-  RemoteAddrs []string
+InitRequest: ListenAddr AdvertiseAddr DataPathAddr string; Availability swarm.NodeAvailability;
+  Spec Spec; ForceNewCluster AutoLockManagers bool; DataPathPort SubnetSize uint32;
+  DefaultAddrPool []string
+JoinRequest: ListenAddr AdvertiseAddr DataPathAddr string; Availability swarm.NodeAvailability;
+  JoinToken string; RemoteAddrs []string
 UnlockRequest: UnlockKey string
-NodeSpec: Name string; Labels map[string]string; Role Availability string
-SecretSpec: Name string; Labels map[string]string; Data *string; Driver Templating Driver
-ConfigSpec: Name string; Labels map[string]string; Data *string; Templating Driver
-NetworkCreate: Name Driver Scope string; Internal Attachable Ingress ConfigOnly bool;
-  EnableIPv4 EnableIPv6 *bool; Options Labels map[string]string; IPAM IPAM
-IPAM: Driver string; Options map[string]string; Config []map[string]string
+NodeSpec: Name string; Labels map[string]string; Role swarm.NodeRole;
+  Availability swarm.NodeAvailability
+SecretSpec: Name string; Labels map[string]string; Data []uint8; Driver Templating Driver
+ConfigSpec: Name string; Labels map[string]string; Data []uint8; Templating Driver
+package mount
+Mount: Type mount.Type; Source Target string; ReadOnly bool; Consistency mount.Consistency;
+  BindOptions BindOptions; VolumeOptions VolumeOptions; ImageOptions ImageOptions;
+  TmpfsOptions TmpfsOptions; ClusterOptions ClusterOptions
+BindOptions: Propagation mount.Propagation;
+  NonRecursive CreateMountpoint ReadOnlyNonRecursive ReadOnlyForceRecursive bool
+VolumeOptions: NoCopy bool; Labels map[string]string; Subpath string; DriverConfig DriverConfig
+DriverConfig: Name string; Options map[string]string
+ImageOptions: Subpath string
+TmpfsOptions: SizeBytes int64; Mode os.FileMode; Options [][]string
+ClusterOptions:
+package network
+CreateRequest: Name Driver Scope string; Internal Attachable Ingress ConfigOnly bool;
+  EnableIPv4 EnableIPv6 *bool; ConfigFrom ConfigReferenceName; Options Labels map[string]string;
+  IPAM IPAM
+ConfigReferenceName: Network string
+IPAM: Driver string; Options map[string]string; Config []IPAMConfig
+IPAMConfig: Subnet IPRange Gateway string; AuxiliaryAddresses map[string]string
+EndpointSettings: Links Aliases []string; NetworkID MacAddress string; DriverOpts map[string]string;
+  IPAMConfig EndpointIPAMConfig
+EndpointIPAMConfig: IPv4Address IPv6Address string; LinkLocalIPs []string
+NetworkingConfig: EndpointsConfig map[string]*EndpointSettings
+package volume
+CreateOptions: Name Driver string; DriverOpts Labels map[string]string
+package container
+ContainerConfigWrapper: Hostname Domainname User string; AttachStdin AttachStdout AttachStderr bool;
+  ExposedPorts map[nat.Port]struct{}; Tty OpenStdin StdinOnce bool; Env []string; Cmd strslice;
+  Healthcheck HealthConfig; ArgsEscaped bool; Image string; Volumes map[string]struct{};
+  WorkingDir string; Entrypoint strslice; NetworkDisabled bool; MacAddress string; OnBuild []string;
+  Labels map[string]string; StopSignal string; StopTimeout *int; Shell strslice;
+  HostConfig HostConfig; NetworkingConfig NetworkingConfig
+HealthConfig: Test []string; Interval Timeout StartPeriod StartInterval time.Duration; Retries int
+HostConfig: Binds []string; ContainerIDFile string; LogConfig LogConfig;
+  NetworkMode container.NetworkMode; PortBindings map[nat.Port][]PortBinding;
+  RestartPolicy ContainerRestartPolicy; AutoRemove bool; VolumeDriver string; VolumesFrom []string;
+  ConsoleSize []uint32; Annotations map[string]string; CapAdd CapDrop strslice;
+  CgroupnsMode container.CgroupnsMode; Dns DnsOptions DnsSearch ExtraHosts GroupAdd []string;
+  IpcMode container.IpcMode; Cgroup container.CgroupSpec; Links []string; OomScoreAdj int;
+  PidMode container.PidMode; Privileged PublishAllPorts ReadonlyRootfs bool; SecurityOpt []string;
+  StorageOpt Tmpfs map[string]string; UTSMode container.UTSMode; UsernsMode container.UsernsMode;
+  ShmSize int64; Sysctls map[string]string; Runtime string; Isolation container.Isolation;
+  CpuShares Memory NanoCpus int64; CgroupParent string; BlkioWeight uint16;
+  CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime int64; CpusetCpus CpusetMems string;
+  DeviceCgroupRules []string; MemoryReservation MemorySwap int64; MemorySwappiness *int64;
+  OomKillDisable *bool; PidsLimit *int64; Ulimits []Ulimit; Mounts []Mount;
+  MaskedPaths ReadonlyPaths []string; Init *bool
+LogConfig: Type string; Config map[string]string
+PortBinding: HostIp HostPort string
+ContainerRestartPolicy: Name container.RestartPolicyMode; MaximumRetryCount int
+Ulimit: Name string; Hard Soft *int64
+ExecOptions: User string; Privileged Tty bool; AttachStdin AttachStderr AttachStdout bool;
+  DetachKeys string; Env []string; WorkingDir string; Cmd strslice; ConsoleSize []uint32
+ExecStartOptions: Detach Tty bool; ConsoleSize []uint32
 """
 
 
@@ -87,34 +152,79 @@ def _fields(body: str) -> dict[str, str]:
     return {field: kind for *fields, kind in declared for field in fields}
 
 
-STRUCTS = {
-    name: _fields(body)
-    for name, _, body in (struct.partition(":") for struct in re.split(r"\n(?! )", GO.strip()))
+PACKAGES = [package.split("\n", 1) for package in GO.split("\npackage ")[1:]]
+DECLARED = [
+    (package, *struct.partition(":")[::2])
+    for package, text in PACKAGES
+    for struct in re.split(r"\n(?! )", text.strip())
+]
+STRUCTS = {name: _fields(body) for _, name, body in DECLARED}
+GO_TYPES = {name: f"{package}.{name}" for package, name, _ in DECLARED} | {
+    "struct{}": "struct {}",
+    "ContainerConfigWrapper": "runconfig.ContainerConfigWrapper",
 }
-PLAIN: dict[str, Any] = {"string": str, "bool": bool, "int64": int, "uint64": int, "any": object,
-                         "float32": (int, float), "map[string]string": dict}  # fmt: skip
+STRUCTS["struct{}"] = {}
+FOLDED = {struct: {name.lower(): name for name in fields} for struct, fields in STRUCTS.items()}
+INTEGERS = {
+    **dict.fromkeys(("int", "int64", "time.Duration"), (-(2**63), 2**63 - 1)),
+    **dict.fromkeys(("uint32", "os.FileMode"), (0, 2**32 - 1)),
+    "uint64": (0, 2**64 - 1), "uint16": (0, 2**16 - 1), "uint8": (0, 255),
+}  # fmt: skip
+FLOAT32_MAX = 3.4028235e38
+Where = tuple[str, str]  # the innermost struct, and the path of the field from the outermost
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
-def pruned(value: Any, kind: str, where: str = "") -> Any:
-    """`value` without nulls, unknown fields and zeros that mean absent; wrong types are refused."""
+def decoded(value: Any, kind: str, where: Where = ("", ""), *, zeros: bool = False) -> Any:
+    """`value` as a `kind`; fields that are zero are left out unless `zeros`. Bytes stay base64."""
     kind = kind.lstrip("*")
-    if kind.startswith("[]"):
+    if value is None:
+        return zero(kind)
+    if kind == "[]uint8" and type(value) is str:
+        return _base64(value)
+    if kind == "strslice" and not isinstance(value, list):
+        return [_plain(value, "string", where)]  # one word stands for a list of it
+    if kind.startswith("[]") or kind == "strslice":
         if not isinstance(value, list):
             raise _mismatch(value, kind, where)
-        return [pruned(item, kind[2:], where) for item in value if item is not None]
-    if kind in PLAIN:
-        return _plain(value, kind, where)
+        item_kind = "string" if kind == "strslice" else kind[2:]
+        items = [decoded(item, item_kind, where, zeros=zeros) for item in value]
+        return base64.b64encode(bytes(items)).decode() if kind == "[]uint8" else items
+    if kind.startswith("map["):
+        if not isinstance(value, dict):
+            raise _mismatch(value, kind, where)
+        item_kind = kind.partition("]")[2]
+        return {
+            _text(key): decoded(item, item_kind, where, zeros=zeros) for key, item in value.items()
+        }
+    if kind in STRUCTS:
+        return _struct(value, kind, where, zeros)
+    return _plain(value, kind, where)
+
+
+def zero(kind: str) -> Any:
+    """Go's zero value."""
+    if kind in STRUCTS or kind.startswith("map["):
+        return {}
+    if kind.startswith("[]") or kind == "strslice":
+        return "" if kind == "[]uint8" else []
+    return False if kind == "bool" else 0 if kind in INTEGERS or kind == "float32" else ""
+
+
+def _struct(value: Any, kind: str, where: Where, zeros: bool) -> Any:
     if not isinstance(value, dict):
         raise _mismatch(value, kind, where)
-    names = {name.lower(): name for name in STRUCTS[kind]}  # Go matches names in any case
-    fields = {}
+    fields: dict[str, Any] = {}
     for key, sent in value.items():
-        name = names.get(key.lower())
+        # Go matches names in any case, and a later one replaces an earlier one.
+        name = FOLDED[kind].get(key.lower().replace("ſ", "s"))
         if name is None or sent is None:
             continue
         field_kind = STRUCTS[kind][name]
-        item = pruned(sent, field_kind, f"{kind}.{name}")
-        if item or field_kind in STRUCTS or field_kind.startswith("*"):
+        path = f"{where[1]}.{name}".lstrip(".")
+        fields.pop(name, None)
+        item = decoded(sent, field_kind, (kind, path), zeros=zeros)
+        if item or zeros or field_kind in STRUCTS or field_kind.startswith("*"):
             fields[name] = item
     return fields
 
@@ -122,7 +232,7 @@ def pruned(value: Any, kind: str, where: str = "") -> Any:
 def ordered(value: Any, kind: str) -> Any:
     """`value` with its fields in the order in which Go writes them, and its maps sorted."""
     kind = kind.lstrip("*")
-    if kind.startswith("[]"):
+    if kind.startswith("[]") and kind != "[]uint8":
         return [ordered(item, kind[2:]) for item in value]
     if kind.startswith("map["):
         return dict(sorted(value.items()))
@@ -130,25 +240,56 @@ def ordered(value: Any, kind: str) -> Any:
     return {k: ordered(value[k], fields[k]) for k in fields if k in value} if fields else value
 
 
-def _plain(value: Any, kind: str, where: str) -> Any:
-    bool_allowed = kind in ("bool", "any")  # in Python a bool is an int, in Go it is not
-    if not isinstance(value, PLAIN[kind]) or (isinstance(value, bool) and not bool_allowed):
-        raise _mismatch(value, kind, where)
-    least = 0 if kind == "uint64" else -(2**63)
-    if isinstance(value, int) and not least <= value < 2**64:
-        raise _mismatch(value, kind, where, f" {value}")
-    return _without_nulls(value)
+def _plain(value: Any, kind: str, where: Where) -> Any:
+    numeric = isinstance(value, Number | int | float) and not isinstance(value, bool)
+    if kind in INTEGERS or kind == "float32":
+        if not numeric:
+            raise _mismatch(value, kind, where)
+        return _number(str(value), kind, where)
+    if isinstance(value, bool) if kind == "bool" else type(value) is str:
+        return value if kind == "bool" else _text(value)
+    raise _mismatch(value, kind, where)
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return value
+def _number(literal: str, kind: str, where: Where) -> int | float:
+    low, high = INTEGERS.get(kind, (-(2**63), 2**63))
+    if re.fullmatch("-?[0-9]{1,20}", literal) and low <= int(literal) <= high:
+        return int(literal)
+    if kind == "float32" and abs(ratio := float(literal)) <= FLOAT32_MAX:
+        return ratio
+    raise _mismatch(Number(literal), kind, where, f" {literal}")
 
 
-def _mismatch(value: Any, kind: str, where: str, sent: str = "") -> BadParameter:
+def _text(value: str) -> str:
+    """`value` without lone surrogates, which Go replaces."""
+    if value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _base64(text: str) -> str:
+    """`text` if it is base64; Go's error names the byte where it is not."""
+    plain = re.sub("[\r\n]", "", text)
+    whole = re.match("(?:[A-Za-z0-9+/]{4})*+", plain)
+    start = whole.end() if whole else 0
+    rest = plain[start:]
+    good = len(rest) - len(rest.lstrip(BASE64))
+    if not rest or (good > 1 and len(rest) == 4 and rest[good:] == "=" * (4 - good)):
+        return plain
+    if good == len(rest):
+        wrong = 0  # the last group is not complete
+    elif good < 2 or rest[good] != "=":
+        wrong = good
+    else:
+        wrong = 3 if good == 2 and rest[2:4] != "==" else 4
+    raise BadParameter(f"invalid JSON: illegal base64 data at input byte {start + wrong}")
+
+
+def _mismatch(value: Any, kind: str, where: Where, sent: str = "") -> BadParameter:
     kinds = {bool: "bool", str: "string", dict: "object", list: "array"}
     what = kinds.get(type(value), "number") + sent
+    place = f"struct field {'.'.join(where)}" if where[0] else "value"
+    element = re.sub(r"(\w+|struct\{\})$", lambda m: GO_TYPES.get(m[0], m[0]), kind)
     return BadParameter(
-        f"invalid JSON: json: cannot unmarshal {what} into Go struct field {where} of type {kind}"
+        f"invalid JSON: json: cannot unmarshal {what} into Go {place} of type {element}"
     )

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from swarmlab.engine.schemas import ordered, pruned
+from swarmlab.engine.schemas import ordered
 from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import Availability, Document, NodeSpec, Role, ServiceSpec, freeze
 from swarmlab.model.specs import RESTART_DEFAULTS, STOP_GRACE_NS, UPDATE_DEFAULTS
@@ -39,7 +39,7 @@ def service_spec(
 
     `old_networks`: networks outside the task's template count too, as before API version 1.44.
     """
-    spec: Json = {"Labels": {}, "TaskTemplate": {}, **pruned(body, "ServiceSpec")}
+    spec: Json = {"Labels": {}, "TaskTemplate": {}, **body}
     task: Json = spec["TaskTemplate"]
     networks = spec.pop("Networks", ())
     for network in (*networks, *task.get("Networks", ())):
@@ -135,9 +135,8 @@ SWARM_ZEROS: Json = {
 }
 
 
-def swarm_spec(body: Any, *, merge: bool) -> Document:
+def swarm_spec(sent: Json, *, merge: bool) -> Document:
     """The stored form of a SwarmSpec: merged into the defaults (init), or complete (update)."""
-    sent = pruned(body, "Spec")
     if sent.get("Name", "default") != "default":
         raise BadParameter('swarm spec must be named "default"')
     spec: Json = {"Name": "default", "Labels": sent.get("Labels", {}), "TaskDefaults": {}}
@@ -149,9 +148,9 @@ def swarm_spec(body: Any, *, merge: bool) -> Document:
     return Document(freeze(ordered(spec, "Spec")))
 
 
-def node_spec(body: Any) -> NodeSpec:
+def node_spec(body: Json) -> NodeSpec:
     """The stored form of a NodeSpec; role and availability are mandatory."""
-    spec = {"Labels": {}, **pruned(body, "NodeSpec")}
+    spec = {"Labels": {}, **body}
     for field, words in (("Role", tuple(Role)), ("Availability", tuple(Availability))):
         word = spec.get(field, "")
         if word.lower() not in words:
@@ -160,12 +159,8 @@ def node_spec(body: Any) -> NodeSpec:
     return NodeSpec(freeze(ordered(spec, "NodeSpec")))
 
 
-def data_spec(body: Any, kind: str) -> tuple[Document, bytes | None]:
-    """The stored form of a secret's or config's spec, and its data; None: none was sent."""
-    spec: Json = {"Labels": {}, **pruned(body, f"{kind.capitalize()}Spec")}
-    sent = spec.pop("Data", None)
-    try:
-        data = None if sent is None else base64.b64decode(sent, validate=True)
-    except ValueError:
-        raise BadParameter("invalid JSON: illegal base64 data at input byte 0") from None
+def data_spec(body: Json) -> tuple[Document, bytes]:
+    """The stored form of a secret's or config's spec, and its data."""
+    spec: Json = {"Labels": {}, **body}
+    data = base64.b64decode(spec.pop("Data", ""))
     return Document(freeze(spec)), data

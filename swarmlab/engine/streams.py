@@ -7,6 +7,7 @@ Source: moby pkg/stdcopy, daemon/server/httputils/write_log_stream.go.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -53,14 +54,13 @@ def content_type(tty: bool) -> str:
 
 def time_parameter(request: ApiRequest, name: str, default_ns: float) -> float:
     """A query parameter, `seconds[.nanoseconds]` since 1970, as a virtual time."""
-    text = request.text(name)
+    text = request.query(name)
     if text in ("", "0"):
         return default_ns
-    seconds, _, fraction = text.partition(".")
-    try:
-        unix_ns = int(seconds) * S + int(fraction.ljust(9, "0")[:9])
-    except ValueError:
-        raise BadParameter(f'invalid value for "{name}": {text}') from None
+    match = re.fullmatch(r"(-?[0-9]{1,18})(?:\.([0-9]{0,9})[0-9]*)?", text)
+    if match is None:
+        raise BadParameter(f'invalid value for "{name}": {text}')
+    unix_ns = int(match[1]) * S + int((match[2] or "").ljust(9, "0"))
     return request.clock.from_unix_ns(unix_ns)
 
 
@@ -76,16 +76,16 @@ def log_stream(
 
     `no_channel`: the error when neither stdout nor stderr is selected.
     """
-    channels = [name for name in CHANNELS if request.flag(name)]
+    channels = [name for name in CHANNELS if request.query(name)]
     if not channels:
         raise BadParameter(no_channel)
-    tail = request.text("tail") or "all"
-    if tail != "all" and not tail.lstrip("-").isdigit():
+    tail = request.query("tail") or "all"
+    if tail != "all" and not re.fullmatch("-?[0-9]{1,18}", tail):
         raise EngineFault('tail value must be a positive integer or "all"')
     tail_max = None if tail == "all" or int(tail) < 0 else int(tail)
     since_ns = time_parameter(request, "since", 0)
     until_ns = time_parameter(request, "until", float("inf"))
-    timestamps, details = request.flag("timestamps"), request.flag("details")
+    timestamps, details = request.query("timestamps"), request.query("details")
     counts: dict[str, int] = {}  # container id -> how many of its entries have been read
 
     def lines() -> Pieces:
@@ -109,7 +109,7 @@ def log_stream(
 
     def pieces() -> Pieces:
         while True:
-            ended = not (request.flag("follow") and more() and request.alive())
+            ended = not (request.query("follow") and more() and request.alive())
             yield from lines()
             if ended:
                 return

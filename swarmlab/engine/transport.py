@@ -177,7 +177,7 @@ class _Handler(WSGIRequestHandler):
         clock, request = self.server.clock, Request(self.make_environ())
         self.close_connection = True
         try:
-            response = respond(self.server.engine_of(), clock, request)
+            response = respond(self.server.engine_of(), clock, request, self._connected)
         except EngineGone:
             return
         if isinstance(response, Hijack):
@@ -191,10 +191,16 @@ class _Handler(WSGIRequestHandler):
         for piece in response:
             if piece:
                 self.wfile.write(piece)
-            elif readable(self.connection) and not self.connection.recv(1, socket.MSG_PEEK):
-                return  # the client closed the connection
+            elif not self._connected():
+                return
         close = request.headers.get("Connection", "").lower() == "close"
         self.close_connection = close or b"\r\nConnection: close" in first
+
+    def _connected(self) -> bool:
+        """Whether the client has not hung up; it may have said all that it has to say."""
+        poll = select.poll()
+        poll.register(self.connection, 0)  # a hang-up is always reported
+        return not poll.poll(0)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Log nothing: a server in a notebook must not write into it."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from swarmlab.errors import Unknown
 from swarmlab.model import Node
 
-KEY = re.compile(r"^[a-z_][a-z0-9\-_.]+$", re.IGNORECASE)
-VALUE = re.compile(r"^[a-z0-9:\-_\s\.\*\(\)\?\+\[\]\\\^\$\|\/]+$", re.IGNORECASE)
+KEY = re.compile(r"[a-z_][a-z0-9\-_.]+", re.IGNORECASE | re.ASCII)
+VALUE = re.compile(r"[a-z0-9:\-_\s\.\*\(\)\?\+\[\]\\\^\$\|\/]+", re.IGNORECASE | re.ASCII)
 NODE_LABELS, ENGINE_LABELS = "node.labels.", "engine.labels."
 
 
@@ -38,9 +38,9 @@ def parse(expressions: Iterable[str]) -> tuple[Constraint, ...]:
         key, separator, value = (part.strip() for part in expression.partition(operator))
         if not separator:
             raise Unknown("constraint expected one operator from ==, !=")
-        if not KEY.match(key):
+        if not KEY.fullmatch(key):
             raise Unknown(f"key '{key}' is invalid")
-        if not VALUE.match(value):
+        if not VALUE.fullmatch(value):
             raise Unknown(f"value '{value}' is invalid")
         constraints.append(Constraint(key, operator == "==", value))
     return tuple(constraints)

@@ -108,6 +108,7 @@ def create_network(view: Store, command: messages.CreateNetwork, leader: Leader)
             raise InvalidArgument("ingress network cannot be attachable")
         if view.ingress is not None:
             raise AlreadyExists(f"ingress network ({view.ingress.id}) is already present")
+    validation.check_name(spec["Name"])
     if view.named(SwarmNetwork, spec["Name"]) is not None:
         raise Unknown("name conflicts with an existing object")
     return [create(SwarmNetwork(id=leader.simulation.new_id(), spec=spec))]

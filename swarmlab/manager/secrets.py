@@ -29,7 +29,7 @@ from swarmlab.model import (
     messages,
 )
 
-NAME = re.compile(r"^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$")
+NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?")
 NAME_LENGTH_MAX = 64
 SECRET_BYTES_MAX, CONFIG_BYTES_MAX = (
     512_000,
@@ -111,7 +111,7 @@ def check_name(name: str) -> None:
     """Raise InvalidArgument unless a secret or config may have this name."""
     if not name:
         raise InvalidArgument("name must be provided")
-    if len(name) > NAME_LENGTH_MAX or not NAME.match(name):
+    if len(name) > NAME_LENGTH_MAX or not NAME.fullmatch(name):
         raise InvalidArgument(
             "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, "
             "and the start and end character must be [a-zA-Z0-9]"

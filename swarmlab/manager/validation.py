@@ -27,19 +27,24 @@ from swarmlab.model import (
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS
 
-SERVICE_NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
+SERVICE_NAME = re.compile(r"[a-zA-Z0-9](?:[-_]*+[A-Za-z0-9])*+")
 SERVICE_NAME_LENGTH_MAX = 63
 NANO_CPUS_MIN, MEMORY_BYTES_MIN = 1_000_000, 4 * 1024 * 1024
 
 
+def check_name(name: str) -> None:
+    """Whether a service or network may have this name."""
+    if not name:
+        raise InvalidArgument("meta: name must be provided")
+    if not SERVICE_NAME.fullmatch(name):
+        raise InvalidArgument("name must be valid as a DNS name component")
+    if len(name) > SERVICE_NAME_LENGTH_MAX:
+        raise InvalidArgument("name must be 63 characters or fewer")
+
+
 def check_service(spec: ServiceSpec) -> None:
     """Check everything in a service's spec that does not depend on the store."""
-    if not spec.name:
-        raise InvalidArgument("meta: name must be provided")
-    if not SERVICE_NAME.match(spec.name):
-        raise InvalidArgument("name must be valid as a DNS name component")
-    if len(spec.name) > SERVICE_NAME_LENGTH_MAX:
-        raise InvalidArgument("name must be 63 characters or fewer")
+    check_name(spec.name)
     task = spec.task
     for kind in ("Limits", "Reservations"):
         _check_resources(task.at("Resources", kind, default=Document()))

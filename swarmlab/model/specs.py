@@ -8,7 +8,7 @@ Source: swarmkit api/specs.proto, api/defaults/service.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn, Self
 
@@ -134,7 +134,8 @@ def generic_resource(resource: Document) -> tuple[str, str | int]:
     """(kind, value) of a generic resource in Docker's JSON: a count, or a name."""
     for key in ("DiscreteResourceSpec", "NamedResourceSpec"):
         if key in resource:
-            return resource[key]["Kind"], resource[key]["Value"]
+            default = 0 if key == "DiscreteResourceSpec" else ""
+            return resource[key].get("Kind", ""), resource[key].get("Value", default)
     return "", 0
 
 
@@ -213,7 +214,7 @@ class TaskSpec(Document):
     def stop_grace_ns(self) -> int:
         """Whole seconds, as the executor truncates it; absent means `STOP_GRACE_NS`."""
         grace_ns = self.container.get("StopGracePeriod")
-        return STOP_GRACE_NS if grace_ns is None else int(grace_ns) // S * S
+        return STOP_GRACE_NS if grace_ns is None else int(grace_ns / S) * S
 
 
 class Spec(Document):
@@ -264,7 +265,10 @@ class ServiceSpec(Spec):
 
     @property
     def rollback_config(self) -> UpdateConfig:
-        return UpdateConfig.of(self.get("RollbackConfig"))
+        """SwarmKit does not check its times: a negative one is none, as for Go's timers."""
+        config = UpdateConfig.of(self.get("RollbackConfig"))
+        times = max(0, config.delay_ns), max(0, config.monitor_ns)
+        return replace(config, delay_ns=times[0], monitor_ns=times[1])
 
     @property
     def endpoint(self) -> Document:

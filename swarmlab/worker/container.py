@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call
+from swarmlab.worker.container_checks import user_id
 from swarmlab.worker.registry import PATH, Image
 from swarmlab.worker.shell.builtins import File, exec_error, is_executable
-from swarmlab.worker.shell.process import SIGNALS, Owner, Process
+from swarmlab.worker.shell.process import Owner, Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.containers import Containers
@@ -206,18 +206,3 @@ class Exec:
         self.running, self.exit_code = False, code
         self._emit("exec_die", exitCode=str(code))
         self.result.resolve(code)
-
-
-def user_id(user: str) -> int:
-    """The uid of `1000:1000`, `root`, …; an unknown name has 1000."""
-    name = user.partition(":")[0]
-    return int(name) if name.isdigit() else {"": 0, "root": 0, "nobody": 65534}.get(name, 1000)
-
-
-def signal_name(signal: str) -> str:
-    """`SIGTERM`, `term` or `15` as `TERM`."""
-    name = signal.upper().removeprefix("SIG")
-    name = next((key for key, number in SIGNALS.items() if str(number) == name), name)
-    if name not in SIGNALS:
-        raise BadParameter(f"invalid signal: {signal}")
-    return name

@@ -49,8 +49,8 @@ def expand(text: str, task: Task, node: Document, extra: Mapping[str, str] = EMP
         ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **extra,
         **{f'index .Service.Labels "{key}"': v for key, v in task.service_labels.items()},
     }  # fmt: skip
-    text, *fields = re.split(r"\{\{\s*(.*?)\s*\}\}", text)
-    for name, rest in zip(fields[::2], fields[1::2], strict=True):
+    text, *fields = re.split(r"\{\{([^{}]*+)\}\}", text)
+    for name, rest in zip(map(str.strip, fields[::2]), fields[1::2], strict=True):
         if name not in values:
             raise BadParameter(f"template: expansion: cannot evaluate {{{{{name}}}}}")
         text += values[name] + rest
@@ -71,7 +71,7 @@ def container_config(task: Task, node: Document) -> Document:
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in (task.endpoint_spec or EMPTY).at("Ports", default=()):
         if port.get("PublishMode") == "host":
-            key = f"{port['TargetPort']}/{port.get('Protocol') or 'tcp'}"
+            key = f"{port.get('TargetPort', 0)}/{port.get('Protocol') or 'tcp'}"
             number = str(port.get("PublishedPort") or "")
             bindings.setdefault(key, []).append({"HostPort": number})
     limits = task.spec.at("Resources", "Limits", default=EMPTY)

@@ -15,11 +15,11 @@ from operator import attrgetter
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS, Call, Machine, S
-from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry, signal_name
+from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry
+from swarmlab.worker.container_checks import SIGNALS, check_config, signal_name, user_id
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
 from swarmlab.worker.shell.builtins import exec_error, is_executable
-from swarmlab.worker.shell.process import SIGNALS
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
 
@@ -89,6 +89,7 @@ class Containers:
                 f'"{other.id}". You have to remove (or rename) that container to be able '
                 "to reuse that name."
             )
+        check_config(config)
         container = Container(self, id, name, config, self.images.get(config.get("Image", "")))
         if not container.argv:
             raise BadParameter("no command specified")
@@ -124,6 +125,7 @@ class Containers:
                     "failed to create task for container: failed to create shim task: OCI runtime "
                     f"create failed: runc create failed: {exec_error(container.argv[0])}"
                 )
+            user_id(container.option("User") or "")
             container.ports = self._host_ports(container)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
@@ -141,7 +143,7 @@ class Containers:
         for port, bindings in (container.host_config.get("PortBindings") or EMPTY).items():
             protocol = port.partition("/")[2] or "tcp"
             for binding in bindings or (EMPTY,):
-                number = int(binding.get("HostPort") or 0)
+                number = int((binding.get("HostPort") or "0").partition("-")[0])
                 if number and (number, protocol) in used:
                     raise EngineFault(
                         "driver failed programming external connectivity on endpoint "

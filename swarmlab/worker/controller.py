@@ -59,7 +59,8 @@ class Controller:
         rows = []
         for port, numbers in container.ports.items() if container else ():
             target, _, protocol = port.partition("/")
-            row = Document(Protocol=protocol, TargetPort=int(target), PublishMode="host")
+            number = int(target) or None  # Go leaves out a zero
+            row = Document(Protocol=protocol, TargetPort=number, PublishMode="host").with_()
             rows += [row.with_(PublishedPort=number) for number in numbers]
         return tuple(rows)
 

@@ -20,7 +20,7 @@ def merged_check(own: Document | None, image: Document | None) -> Document | Non
     """The effective check: a field that is 0 or empty is the image's. None: no check."""
     own, image = own or Document(), image or Document()
     check = Document({key: own.get(key) or image.get(key) for key in FIELDS})
-    return check if check["Test"] and check["Test"][0] != "NONE" else None
+    return check if check["Test"] and check["Test"][0] in ("CMD", "CMD-SHELL") else None
 
 
 class ProbeResult(NamedTuple):
@@ -39,7 +39,7 @@ class Health:
         self.container = container
         self.machine = container.machine
         kind, *words = check["Test"]
-        self.argv = tuple(words) if kind == "CMD" else ("/bin/sh", "-c", " ".join(words))
+        self.argv = tuple(words) or ("",) if kind == "CMD" else ("/bin/sh", "-c", " ".join(words))
         self.interval_ns = check["Interval"] or 30 * S
         self.timeout_ns = check["Timeout"] or 30 * S
         self.start_interval_ns = check["StartInterval"] or 5 * S

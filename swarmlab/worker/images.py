@@ -17,6 +17,7 @@ from swarmlab.model import Document, freeze
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.units import parse_duration
+from swarmlab.worker.container_checks import check_health
 from swarmlab.worker.registry import Image, Registry, sha256
 
 PULL_NS, PULL_BYTES_PER_S = 300 * MS, 100_000_000
@@ -114,7 +115,11 @@ class Images:
         """`docker import`: an image with these instructions; its files are not kept."""
         config: dict[str, Any] = {}
         for change in changes:
-            apply_change(config, change)
+            try:
+                apply_change(config, change)
+            except ValueError as error:  # a quote that is not closed
+                raise BadParameter(f"{change}: {error}") from None
+        check_health(config.get("Healthcheck", {}))
         now_ns = self.machine.simulation.now_ns
         names = [ImageReference.parse(reference).familiar] if reference else []
         key = f"{now_ns} {names} {[*changes]}"
@@ -160,9 +165,10 @@ def exec_form(text: str, otherwise: list[str]) -> list[str]:
     """The words of a JSON array; `otherwise` for anything else."""
     try:
         words = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return otherwise
-    return words if isinstance(words, list) else otherwise
+    every = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return words if every else otherwise
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:

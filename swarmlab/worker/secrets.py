@@ -8,6 +8,7 @@ daemon/container_operations_unix.go (setupSecretDir).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,11 +64,12 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
             if driver := objects[id].spec.at("Templating", "Name"):
                 if driver != "golang":
                     raise EngineFault("unrecognized template type")
-                data = expand(data.decode(), task, node, values).encode()
+                text = data.decode(errors="surrogateescape")
+                data = expand(text, task, node, values).encode(errors="surrogateescape")
             values[f'{kind} "{name}"'] = data.decode(errors="replace")
             owner = [str(target.get(key) or "0") for key in ("UID", "GID")]
             for number in owner:
-                if not number.isdigit():
+                if not re.fullmatch("-?[0-9]{1,18}", number):
                     raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
             path = name if name[0] == "/" else folder + name
             files[path] = File(data, target.get("Mode") or 0o444, *map(int, owner))

@@ -55,7 +55,9 @@ class Subnet:
             self._hosts.take(int(IPv4Interface(gateway).ip))
             self.gateway = gateway
         else:
-            self.gateway = self._text(self._hosts.next() or low + 1).partition("/")[0]
+            # A subnet of one address, or two, has none to give away.
+            first = self._hosts.next() or min(low + 1, int(self.network.broadcast_address))
+            self.gateway = self._text(first).partition("/")[0]
 
     def _text(self, number: int) -> str:
         return f"{IPv4Interface(number).ip}/{self.network.prefixlen}"
@@ -90,8 +92,8 @@ class Ports:
         self._dynamic = Serial(DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX)
 
     def take(self, port: int) -> bool:
-        """Reserve a port that the user chose; False when it is in use."""
-        if not self._all.take(port):
+        """Reserve a port that the user chose; False when it is in use, or there is none such."""
+        if not PORT_MIN <= port <= PORT_MAX or not self._all.take(port):
             return False
         self._dynamic.take(port)
         return True

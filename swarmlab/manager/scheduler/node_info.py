@@ -135,8 +135,11 @@ class NodeInfo:
     def offers(self, resource: Document) -> bool:
         """Whether a generic resource (a count of a kind) is free here; a named one never is."""
         kind, value = generic_resource(resource)
+        has = self.node.description.at("Resources", "GenericResources", default=())
+        if not isinstance(value, int) or kind not in [generic_resource(own)[0] for own in has]:
+            return False
         named, amount = self._generic_free(kind)
-        return isinstance(value, int) and value <= max(len(named), amount)
+        return value <= max(len(named), amount)
 
     def claim(self, task: Task) -> tuple[Document, ...]:
         """The generic resources that the task gets here: named ones, else an amount."""

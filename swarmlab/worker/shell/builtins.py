@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from swarmlab.patterns import found
 from swarmlab.simulation import EPOCH_NS, HOUR, MINUTE, Machine, S
 from swarmlab.worker.registry import WRAPPERS
 from swarmlab.worker.shell.parser import one_command
@@ -110,7 +111,7 @@ def cat(process: Process, args: list[str]) -> int | None:
 def grep(process: Process, args: list[str]) -> int:
     pattern, *names = [arg for arg in args if not arg.startswith("-")]
     lines = (read_input(process, names) or "").splitlines()
-    matching = [line for line in lines if re.search(pattern, line)]
+    matching = [line for line in lines if found(pattern, line)]
     if "-q" not in args:
         process.write(1, "".join(f"{line}\n" for line in matching))
     return int(not matching)

@@ -15,6 +15,7 @@ Not supported: `for`, `&`, `<` and `$((…))`.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
@@ -24,12 +25,13 @@ KEEP: Node = ("list",)  # does nothing: `$?` stays
 # Words that cannot begin a simple command.
 RESERVED = ("for", "until", "do", "done", "then", "elif", "else", "fi", "in", "esac", "}")
 
-_NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+# Possessive, so that a text is read once: what was read as one token is never split again.
+_NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)"
 _OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|(?P<stream>[12]?)(?P<sign>>>|>&|>)")
 _TOKEN = re.compile(
     rf"(?P<blank>(?:[ \t\r]|\\\n)+|#[^\n]*)|{_OPERATOR.pattern}"
-    rf"|(?:[^\s;&|()<>\"'\\$]|\\.|'[^']*'|\"(?:\\.|\${_NESTED}|[^\"\\])*\""
-    rf"|\$(?:{_NESTED}|\{{[^}}]*\}})?)+|(?P<wrong>.)",
+    rf"|(?:[^\s;&|()<>\"'\\$]|\\.|'[^']*+'|\"(?:\\.|\${_NESTED}|[^\"\\])*+\""
+    rf"|\$(?:{_NESTED}|\{{[^}}]*+\}})?)++|(?P<wrong>.)",
     re.S,
 )
 _VALUE = (
@@ -37,7 +39,7 @@ _VALUE = (
     r"|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*|[?$])(?(brace)(?::-(?P<default>[^}]*))?\})"
 )
 _PIECE = re.compile(
-    rf"{_VALUE}|'(?P<literal>[^']*)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*)\""
+    rf"{_VALUE}|'(?P<literal>[^']*+)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*+)\""
     r"|\\(?P<escaped>.)|(?P<plain>[^\"'\\$]+|\$)",
     re.S,
 )
@@ -78,7 +80,10 @@ def one_command(argv: tuple[str, ...]) -> Node:
 def parse_script(text: str) -> Node:
     """Raises ScriptError with the shell's own words."""
     parser = _Parser(re.sub(r"`([^`]*)`", r"$(\1)", text))  # the old way to write it
-    node = parser.block()
+    try:
+        node = parser.block()
+    except RecursionError:
+        raise ScriptError("out of memory: the script is nested too deeply") from None
     if parser.tokens:
         parser.unexpected()
     return node
@@ -98,12 +103,12 @@ class _Parser:
         matches = list(_TOKEN.finditer(text))
         if any(token["wrong"] for token in matches):
             raise ScriptError("syntax error: unterminated quoted string")
-        self.tokens = [token[0] for token in matches if not token["blank"]]
+        self.tokens = deque(token[0] for token in matches if not token["blank"])
 
     # -- tokens ----------------------------------------------------------------
     def accept(self, *tokens: str) -> str:
         """Take the next token if it is one of `tokens`."""
-        return self.tokens.pop(0) if self.tokens and self.tokens[0] in tokens else ""
+        return self.tokens.popleft() if self.tokens and self.tokens[0] in tokens else ""
 
     def expect(self, token: str) -> None:
         if not self.accept(token):
@@ -116,7 +121,7 @@ class _Parser:
     def word(self) -> str:
         if not self.tokens or _OPERATOR.fullmatch(self.tokens[0]):
             self.unexpected()
-        return self.tokens.pop(0)
+        return self.tokens.popleft()
 
     # -- rules -----------------------------------------------------------------
     def block(self, *ends: str) -> Node:
@@ -199,7 +204,7 @@ class _Parser:
             if operator is None:
                 words.append(self.word())
             elif operator["sign"]:
-                del self.tokens[0]
+                self.tokens.popleft()
                 redirects.append((int(operator["stream"] or 1), operator["sign"], self.word()))
             else:
                 break

@@ -10,19 +10,23 @@ from __future__ import annotations
 import re
 from dataclasses import KW_ONLY, dataclass
 from fnmatch import fnmatchcase
+from itertools import count
 from typing import Protocol
 
 from swarmlab.simulation import MS, Timer
+from swarmlab.worker.container_checks import SIGNALS
 from swarmlab.worker.registry import WRAPPERS
 from swarmlab.worker.shell.builtins import BUILTINS, COMMANDS, SHELLS, File, ProcessContainer
 from swarmlab.worker.shell.parser import Node, Part, ScriptError, one_command, parse_script, parts
 
-SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15,
-           "WINCH": 28}  # fmt: skip
+# By default these do not end a process.
+HARMLESS = ("WINCH", "CHLD", "CONT", "URG", "STOP", "TSTP", "TTIN", "TTOU")
 # A server exits with 0 so long after one of these; it ignores all others.
 SERVER_STOPS = ("TERM", "INT", "QUIT", "WINCH", "USR1")
 STOP_NS_MIN, STOP_NS_MAX = 100 * MS, 300 * MS
 ROUND_NS = 1 * MS  # one iteration of a loop, so that time passes in an endless one
+# So many steps are done at once; a process never holds more unfinished work, or a longer text.
+STEPS_MAX, TODO_MAX, WORD_MAX, TEXT_MAX = 10_000, 2_000, 1 << 17, 1 << 20
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.S)
 
 
@@ -61,11 +65,17 @@ class Process:
     # -- running ---------------------------------------------------------------
     def run(self) -> None:
         """Execute until the process has to wait or ends."""
+        steps = count()
         while not (self.timer or self.blocked or self.ended):
-            if self.todo:
+            if not self.todo:
+                self.end(self.status)
+            elif len(self.todo) > TODO_MAX:
+                self.print_error("can't fork: Resource temporarily unavailable")
+                self.end(2)
+            elif next(steps) < STEPS_MAX:
                 self._step(self.todo.pop())
             else:
-                self.end(self.status)
+                self.pause(ROUND_NS)
 
     def _step(self, node: Node) -> None:
         match node:
@@ -123,7 +133,7 @@ class Process:
                 self.timer = machine.after(delay_ns, self.end, 0)
         elif name in self.traps:
             self.todo.append(self.traps[name])
-        elif not self.first and name != "WINCH":
+        elif not self.first and name not in HARMLESS:
             self.end(128 + SIGNALS[name])
 
     # -- words -------------------------------------------------------------------
@@ -152,7 +162,7 @@ class Process:
         self.input = self.variables.pop("|", "").encode() or self.stdin
         self.streams = {}
         while words and (match := ASSIGNMENT.fullmatch(words[0])):
-            self.variables[match[1]], words = self.joined(match[2]), words[1:]
+            self.variables[match[1]], words = self.joined(match[2])[:WORD_MAX], words[1:]
         argv = [field for word in words for field in self.expand(word)]
         if not all(self._redirect(*redirect) for redirect in redirects):
             self.status = 1
@@ -187,7 +197,7 @@ class Process:
         elif command := COMMANDS.get(name) or BUILTINS.get(name):
             try:
                 status = command(self, argv[1:])
-            except (ArithmeticError, LookupError, ValueError, re.error):
+            except (ArithmeticError, LookupError, ValueError, TimeoutError):
                 self.print_error(f"{name}: bad arguments")
                 status = 2
             self.blocked, self.status = status is None, status or 0
@@ -229,12 +239,14 @@ class Process:
         return None
 
     def write(self, stream: int, text: str) -> None:
-        data, target = text.encode(errors="surrogateescape"), self.streams.get(stream, stream)
+        data = text[:TEXT_MAX].encode(errors="surrogateescape")
+        target = self.streams.get(stream, stream)
         if isinstance(target, str):
-            if file := self.container.files.get(target):
+            file = self.container.files.get(target)
+            if file and (data := data[: TEXT_MAX - len(file.data)]):
                 self.container.files[target] = file._replace(data=file.data + data)
         elif target == 1 and self.captured:
-            self.captured[-1] += data
+            self.captured[-1] += data[: TEXT_MAX - len(self.captured[-1])]
         elif data:
             self.owner.on_output(target, data)
 

@@ -1,0 +1,216 @@
+"""What users may send and real engines accept: it fails where it does there, and only there.
+
+The states and errors were recorded from a real engine (26.1.5).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+
+import swarmlab
+from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.manager.validation import SERVICE_NAME
+from swarmlab.patterns import found
+from swarmlab.worker.shell.parser import ScriptError, parse_script
+
+
+class Door:
+    """Bare requests to a manager."""
+
+    def __init__(self) -> None:
+        self.cluster: SimulatedCluster = swarmlab.simulate(managers=1, workers=0, seed=5)
+        self.api = self.cluster.client("m1").api
+        self.api.pull("nginx", "latest")
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"} if data else {}
+        url = f"{self.api.base_url}/v1.50{path}"
+        return self.api.request(method, url, data=data, headers=headers)
+
+    def create(self, container: Any = None, task: Any = None, **spec: Any) -> Any:
+        template = {"ContainerSpec": {"Image": "nginx", **(container or {})}, **(task or {})}
+        return self.ask("POST", "/services/create", {"TaskTemplate": template, **spec})
+
+    def containers(self) -> list[Any]:
+        return self.cluster.engine("m1").containers.all()
+
+    def first_task(self) -> tuple[str, str]:
+        """State and error of the oldest task."""
+        task = min(self.api.tasks(), key=lambda task: task["CreatedAt"])
+        return task["Status"]["State"], task["Status"].get("Err", "")
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+UIDS = "starting container failed: uids and gids must be in range 0-2147483647"
+NO_USER = "starting container failed: unable to find user ²: no matching entries in passwd file"
+SHORT = "no suitable node (insufficient resources on 1 node)"
+
+
+@pytest.mark.parametrize(
+    ("spec", "state", "error"),
+    [
+        ({"EndpointSpec": {"Ports": [{"PublishMode": "host", "PublishedPort": 8080}]}},
+         "running", ""),
+        ({"EndpointSpec": {"Ports": [{"PublishedPort": 8081}]}}, "running", ""),
+        ({"EndpointSpec": {"Ports": [{"PublishedPort": 70000, "TargetPort": 80}]}}, "new", ""),
+        ({"EndpointSpec": {"Ports": [{"TargetPort": 70000, "PublishMode": "host",
+                                      "PublishedPort": 8099}]}},
+         "rejected", 'invalid port specification: "70000"'),
+        ({"EndpointSpec": {"Ports": [{"TargetPort": 80, "PublishMode": "host",
+                                      "PublishedPort": 70001}]}},
+         "rejected", 'invalid port specification: "70001"'),
+        ({"container": {"Healthcheck": {"Test": ["CMD"], "Interval": 10**9}}}, "failed",
+         "task: non-zero exit (0)"),
+        ({"container": {"Healthcheck": {"Test": ["FOO"]}}}, "running", ""),
+        ({"container": {"User": "²"}}, "failed", NO_USER),
+        ({"container": {"User": "99999999999"}}, "failed", UIDS),
+        ({"container": {"User": "-1"}}, "failed", UIDS),
+        ({"container": {"StopSignal": "FOO"}}, "rejected", "invalid signal: FOO"),
+        ({"container": {"Dir": "x"}}, "rejected",
+         "the working directory 'x' is invalid, it needs to be an absolute path"),
+        ({"container": {"Env": [""]}}, "rejected", "invalid environment variable: "),
+        ({"container": {"StopGracePeriod": -5}}, "running", ""),
+        ({"container": {"Isolation": "foo"}}, "running", ""),
+        ({"container": {"Mounts": [{}]}}, "rejected",
+         "invalid mount target, must be an absolute path: "),
+        ({"task": {"Resources": {"Reservations": {"GenericResources": [
+            {"DiscreteResourceSpec": {}}]}}}}, "pending", SHORT),
+        ({"task": {"Resources": {"Reservations": {"GenericResources": [
+            {"DiscreteResourceSpec": {"Kind": "a", "Value": -1}}]}}}}, "pending", SHORT),
+        ({"task": {"Resources": {"Reservations": {"GenericResources": [{}]}}}}, "pending", SHORT),
+        ({"RollbackConfig": {"MaxFailureRatio": 5, "Delay": -5, "Monitor": -5}}, "running", ""),
+    ],
+)  # fmt: skip
+def test_what_real_engines_accept_fails_where_it_fails_there(door, spec, state, error):
+    assert door.create(**spec).status_code == 201
+    door.cluster.run("20s")
+    got, why = door.first_task()
+    if "Healthcheck" in spec.get("container", {}) and state == "failed":
+        assert got in ("failed", "shutdown", "complete", "starting")
+    else:
+        assert (got, why) == (state, error)
+    assert door.create(Name="after").status_code == 201
+    door.cluster.run("10s")
+    assert any(t["Status"]["State"] == "running" for t in door.api.tasks({"service": "after"}))
+
+
+def test_privileges_nested_deeply_are_fields_that_go_does_not_know(door):
+    nested: Any = {}
+    for _ in range(300):
+        nested = {"x": nested}
+    assert door.create({"Privileges": nested}, Name="web").status_code == 201
+    door.cluster.crash("m1")
+    door.cluster.start("m1")
+    door.cluster.run("10s")
+    assert [s["Spec"]["Name"] for s in door.api.services()] == ["web"]
+
+
+def test_a_template_may_be_in_bytes_that_are_not_text(door):
+    data = base64.b64encode(b"\xff\xfe{{.Service.Name}}").decode()
+    config = {"Name": "c", "Data": data, "Templating": {"Name": "golang"}}
+    id = door.ask("POST", "/configs/create", config).json()["ID"]
+    file = {"Name": "/c", "UID": "0", "GID": "0", "Mode": 0o444}
+    reference = {"ConfigID": id, "ConfigName": "c", "File": file}
+    assert door.create({"Configs": [reference]}, Name="web").status_code == 201
+    door.cluster.run("10s")
+    assert door.first_task() == ("running", "")
+    (container,) = door.containers()
+    assert container.files["/c"].data == b"\xff\xfeweb"
+
+
+@pytest.mark.parametrize("subnet", ["255.255.255.255/32", "10.60.0.1/32", "10.50.0.0/31"])
+def test_the_smallest_subnets_leave_their_services_waiting(door, subnet):
+    ipam = {"Config": [{"Subnet": subnet}]}
+    network = {"Name": "small", "Driver": "overlay", "IPAM": ipam}
+    assert door.ask("POST", "/networks/create", network).status_code == 201
+    assert door.create(task={"Networks": [{"Target": "small"}]}).status_code == 201
+    door.cluster.run("10s")
+    assert door.first_task() == ("new", "")
+    door.cluster.crash("m1")
+    door.cluster.start("m1")
+    door.cluster.run("10s")
+    assert door.api.networks(names=["small"])[0]["IPAM"]["Config"][0]["Subnet"] == subnet
+
+
+def test_a_container_that_cannot_be_listed_cannot_be_created(door):
+    assert door.ask("POST", "/containers/create", {"HostConfig": "x"}).status_code == 400
+    ports = {"Image": "nginx", "ExposedPorts": {"abc": {}, "²/tcp": {}}}
+    id = door.ask("POST", "/containers/create", ports).json()["Id"]
+    assert door.ask("POST", f"/containers/{id}/start").status_code == 204
+    assert [row["Ports"] for row in door.ask("GET", "/containers/json").json()] == [[]]
+
+
+@pytest.mark.parametrize("text", ["²", "1_0", "x", "9" * 5000, "٣"])
+def test_only_ascii_digits_are_numbers(door, text):
+    id = door.ask("POST", "/containers/create", {"Image": "nginx"}).json()["Id"]
+    for query in ("tail", "since", "until"):
+        response = door.ask("GET", f"/containers/{id}/logs?stdout=1&{query}={text}")
+        assert response.status_code in (400, 500)
+        assert "internal error" not in response.json()["message"]
+
+
+# -- matching ----------------------------------------------------------------------------
+def test_patterns_of_users_cost_little(door):
+    door.create(Name="web")
+    started = time.monotonic()
+    door.ask("POST", "/containers/create?name=" + "a" * 60, {"Image": "nginx"})
+    for pattern in ("(a+)+$", "(a|aa)+$", "(a|a)*b", "(((a{1000}){1000}){1000})", "(" * 5000):
+        filters = json.dumps({"name": [pattern]})
+        response = door.ask("GET", "/containers/json?all=1&filters=" + filters)
+        assert response.status_code in (200, 400)
+    assert time.monotonic() - started < 5
+
+
+def test_a_pattern_that_is_none_matches_nothing_as_in_go(door):
+    door.create(Name="web")
+    assert door.ask("GET", '/containers/json?filters={"name":["("]}').json() == []
+    assert found("^we?b{1}$", "web")
+    assert found("a{x}", "a{x}")
+    for foreign in (r"(a)\1", "a(?=b)", "(?R)", "a++", "a{2000}", "(a{100}){100}"):
+        with pytest.raises(ValueError, match=r"."):
+            found(foreign, "web")
+
+
+def test_our_own_patterns_are_linear():
+    started = time.monotonic()
+    assert SERVICE_NAME.fullmatch("orquestracaodecontainersnodevops" * 100 + ".web") is None
+    for text in ('"' + "$(a)" * 5000, "$(" * 5000, "'" * 5001, "((" * 400):
+        with pytest.raises(ScriptError):
+            parse_script(text)
+    parse_script("true; " * 20_000)
+    assert time.monotonic() - started < 5
+
+
+# -- scripts -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sh /loop",
+        "while true; do x=$x$x$x$x$x$x$x$x.; done",
+        "while true; do echo $x$x >> /f; x=$x.........; done",
+        "true;" * 20_000 + "sleep 99",
+        "(" * 500 + "true" + ")" * 500,
+    ],
+)
+def test_no_script_stops_the_cluster(door, script):
+    config = {"Name": "c", "Data": base64.b64encode(b"sh /loop; true").decode()}
+    id = door.ask("POST", "/configs/create", config).json()["ID"]
+    file = {"Name": "/loop", "UID": "0", "GID": "0", "Mode": 0o555}
+    reference = {"ConfigID": id, "ConfigName": "c", "File": file}
+    spec = {"Command": ["sh", "-c", script], "Configs": [reference]}
+    assert door.create(spec).status_code == 201
+    started = time.monotonic()
+    door.cluster.run("5s")
+    assert time.monotonic() - started < 10
+    (container, *_) = door.containers()
+    assert sum(len(file.data) for file in container.files.values()) < 3_000_000
