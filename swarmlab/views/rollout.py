@@ -54,7 +54,6 @@ ROWS_INCHES_MAX = 5.2  # of all rows: when there are more, they are thinner
 class Rollout:
     """A service for a while, shown as a chart and as text; times in seconds since 1970."""
 
-    service: str
     tasks: tuple[ObservedTask, ...]  # in the order in which they were created
     phases: tuple[UpdatePhase, ...]
     requests: tuple[tuple[float, int, int, int], ...]  # (second's end, served, failed, slow)
@@ -67,7 +66,7 @@ class Rollout:
         tasks = [t for t in history.tasks.values() if (t.ended or history.now) >= history.first]
         tasks.sort(key=lambda task: (task.created, task.slot))
         phases = tuple(phases_of(history))
-        return cls(history.service, tuple(tasks), phases, requests, history.first, history.now)
+        return cls(tuple(tasks), phases, requests, history.first, history.now)
 
     @property
     def letters(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views.charts import FONT_SIZE, bar, label, patch
-from swarmlab.views.html import Table, folded, picture
+from swarmlab.views.html import Callout, Table, folded, only_simulated, picture
 from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
 from swarmlab.views.snapshot import look
 
@@ -155,13 +155,12 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     return SecretPath(name, tuple(sorted(managers)), mounts, autolock)
 
 
-def stolen_disk(cluster: Any, name: str) -> Table:
+def stolen_disk(cluster: Any, name: str) -> Table | Callout:
     """The files on a node's disk, and the secrets that someone reads who has that disk alone.
 
     Lesson: 10_secrets_and_configs.
     """
-    if cluster.has_trace:
-        table: Table = cluster.disk(name)
-        return table
-    note = _("Only a simulated cluster shows its disks.")
-    return Table(_("The disk of {name}", name=name), (_("file"),), (), (note,))
+    if not cluster.has_trace:
+        return only_simulated(_("Only a simulated cluster shows its disks."))
+    table: Table = cluster.disk(name)
+    return table
