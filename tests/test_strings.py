@@ -324,7 +324,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
     yield plain(task._status.value)
     acts = [task.start, task.check, *[task.hint] * 4, task.undo, task.solution]
     for act in acts:
-        task._on_click(act, None)
+        task._on_click(act)
         yield plain(task._status.value + task._count.value)
     task.do(task.exercise.solution)
     yield repr(task.check())
