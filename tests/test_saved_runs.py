@@ -337,3 +337,18 @@ def test_an_altered_file_loads_or_is_refused_quickly(tmp_path, saved, number):
 def test_an_unchanged_file_loads(tmp_path, saved):
     assert {row[1] for row in saved["journal"]} >= {"crash", "traffic", "slow", "request"}
     assert loaded(tmp_path, saved).now_ns == saved["now_ns"]
+
+
+# -- streams ---------------------------------------------------------------------------------------
+def test_what_goes_on_while_its_answer_is_read_is_replayed_to_its_end(tmp_path):
+    """A pull: without the image the container that follows would be missing."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=1)
+    client = cluster.client("w1")
+    begun_ns = cluster.now_ns
+    client.images.pull("alpine")
+    client.containers.run("alpine", ["sleep", "60"], name="sleeper", detach=True)
+    cluster.run("3s")
+    again, _ = replayed(cluster, tmp_path)
+    assert again.client("w1").containers.get("sleeper").status == "running"
+    then = cluster.as_of(f"{begun_ns + 50_000_000}ns")  # before it was complete
+    assert then.client("w1").images.list() == []

@@ -65,5 +65,6 @@ def replay_request(
         data = json.dumps(with_secrets(body, keys))
     headers = {"Content-Type": "application/json"} if data else {}
     request = requests.Request(method, url, data=data, headers=headers).prepare()
-    with contextlib.suppress(requests.exceptions.ConnectionError):  # the node is down, as it was
-        client.api.get_adapter(url).send(request, stream=False)
+    with contextlib.suppress(requests.exceptions.RequestException):  # the node is down, as it was
+        response = client.api.get_adapter(url).send(request)
+        _ = response.content  # a pull goes on while its answer is read
