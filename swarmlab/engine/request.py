@@ -15,7 +15,6 @@ from swarmlab.engine.go_json import parsed
 from swarmlab.engine.schemas import decoded
 from swarmlab.engine.wire import rfc3339
 from swarmlab.errors import LOCKED, NOT_IN_SWARM, WORKER, BadParameter, NotAvailable
-from swarmlab.manager.rpc_server import RpcServer
 from swarmlab.model import ManagerStatus, StoreObject
 from swarmlab.model.messages import ControlRequest, GetObject, ListObjects
 from swarmlab.simulation import Call
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from werkzeug import Request
 
     from swarmlab.engine.daemon import Engine
+    from swarmlab.manager.rpc_server import RpcServer
 
 T = TypeVar("T", bound=StoreObject)
 Handler = Callable[..., Any]
