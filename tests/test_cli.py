@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarmlab.cli.command_line import main
-from swarmlab.cli.lab import copy_notebooks
+from swarmlab.cli.notebooks import copy_notebooks
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmlab.cli.pages import build
+from swarmlab.cli.notebooks import build
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb"
 

@@ -26,7 +26,7 @@ SKIPPED_FOLDERS = {
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7500,
     ("network", "engine", "cluster", "real"): 5200,
-    ("docker_cli", "cli", "jupyter"): 4600,
+    ("docker_cli", "cli", "jupyter"): 4300,
     ("views", "lessons", "compare"): 4800,
     (
         "__init__.py",

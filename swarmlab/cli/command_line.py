@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
-from swarmlab.cli import bench, pages
-from swarmlab.cli.ctl import FOLDER, ctl
+from swarmlab.cli import bench
+from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
-from swarmlab.cli.lab import lab, notebooks
+from swarmlab.cli.notebooks import lab, pages
 from swarmlab.cli.serve import serve
 from swarmlab.errors import LabError
 
 swarmlab = click.Group(
-    help="Docker Swarm mode, live and simulated.", commands=[lab, serve, ctl, docker_command]
+    help="Docker Swarm mode, live and simulated.", commands=[lab, pages, serve, ctl, docker_command]
 )
-
-
-@swarmlab.command("pages")
-@click.option("--into", type=FOLDER, default=Path("swarmlab-pages"), show_default=True)
-def write_pages(into: Path) -> None:
-    """Run the notebooks, and write them as web pages into a folder."""
-    for page in pages.build(sorted(notebooks().glob("*.ipynb")), into):
-        print(page)
 
 
 @swarmlab.command()

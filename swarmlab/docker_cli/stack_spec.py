@@ -28,6 +28,7 @@ MOUNT |= {"Consistency": "consistency"}
 PORT = {"Protocol": "protocol", "TargetPort": "target", "PublishedPort": "published"}
 PORT |= {"PublishMode": "mode"}
 DRIVER = {"Name": "driver", "Options": "driver_opts"}
+RESOURCE = {"Kind": "kind", "Value": "value"}
 LOG = {"Name": "driver", "Options": "options"}
 PLACEMENT = {"Constraints": "constraints", "MaxReplicas": "max_replicas_per_node"}
 HEALTH = {"Test": "test", "Interval": "interval", "Timeout": "timeout", "Retries": "retries"}
@@ -279,18 +280,12 @@ def _amounts(written: Json) -> Json:
         cpus = parse_cpus(written.get("cpus", "0"))
     except ValueError as error:
         raise CliError(str(error)) from None
-    resources = [item["discrete_resource_spec"] for item in written.get("generic_resources", [])]
-    fields = {"Kind": "kind", "Value": "value"}
-    return non_empty(
-        {
-            "NanoCPUs": cpus,
-            "MemoryBytes": int(written.get("memory", 0)),
-            "Pids": written.get("pids"),
-            "GenericResources": [
-                {"DiscreteResourceSpec": pick(resource, fields)} for resource in resources
-            ],
-        }
-    )
+    resources = [
+        {"DiscreteResourceSpec": pick(item["discrete_resource_spec"], RESOURCE)}
+        for item in written.get("generic_resources", [])
+    ]
+    amounts: Json = {"NanoCPUs": cpus, "MemoryBytes": int(written.get("memory", 0))}
+    return non_empty(amounts | {"Pids": written.get("pids"), "GenericResources": resources})
 
 
 def _health(written: Json) -> Json:

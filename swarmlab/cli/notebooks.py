@@ -1,0 +1,125 @@
+"""`swarmlab lab` and `swarmlab pages`: the notebooks in JupyterLab, and as web pages.
+
+JupyterLab opens copies of them outside a checkout. The pages need no kernel: `nbconvert` runs the
+notebooks and writes them. Where a live widget stands, a page shows the picture and the text that
+every widget carries for readers without a kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swarmlab.cli.ctl import FOLDER
+from swarmlab.strings import _
+
+PACKAGE = Path(__file__).parents[1]
+FIRST_NOTEBOOK = "00_start_here.ipynb"
+# Scripts that nbconvert would load from the network; no page needs them.
+SCRIPT_URLS = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url")
+SETTINGS = {
+    "ExecutePreprocessor": {
+        "enabled": True,
+        "timeout": 300,  # seconds a cell
+        "store_widget_state": False,  # a page would load a script to show it
+    },
+    # Forms of an output, best first; the live widget is not among them.
+    "NbConvertBase": {
+        "display_data_priority": [
+            *("text/html", "image/svg+xml", "image/png", "text/markdown", "text/plain"),
+        ]
+    },
+    "HTMLExporter": dict.fromkeys((*SCRIPT_URLS, "widget_renderer_url"), ""),
+}
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--folder", type=FOLDER, help="Copy the notebooks there first.")
+@click.argument("options", metavar="", nargs=-1, type=click.UNPROCESSED)
+def lab(folder: Path | None, options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the notebooks.
+
+    Every other option, such as --no-browser or --port=9999, goes to JupyterLab.
+    """
+    from jupyterlab.labapp import LabApp
+
+    source = opened = notebooks()
+    if folder is not None or source.name == "_notebooks":
+        opened = (folder or Path("swarmlab-notebooks")).absolute()
+        changed = copy_notebooks(source, opened)
+        print(f"The notebooks are in {opened}")
+        if changed:
+            print(f"Left as you changed them: {', '.join(changed)}")
+    # Settings of ours that spare newcomers JupyterLab's questions; the user's own still win.
+    paths = [os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "jupyter")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
+    # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: the checkout's, else the one in the installed package."""
+    checkout = PACKAGE.parent / "notebooks"
+    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
+    return checkout if in_checkout else PACKAGE / "_notebooks"
+
+
+def copy_notebooks(source: Path, target: Path) -> list[str]:
+    """Copy the files that `target` lacks; the names of those that differ there and stay."""
+    changed = []
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source)
+        if not path.is_file() or ".ipynb_checkpoints" in name.parts:
+            continue
+        copied = target / name
+        if not copied.exists():
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied)
+        elif copied.read_bytes() != path.read_bytes():
+            changed.append(str(name))
+    return changed
+
+
+# -- web pages -------------------------------------------------------------------------------------
+@click.command()
+@click.option("--into", type=FOLDER, default=Path("swarmlab-pages"), show_default=True)
+def pages(into: Path) -> None:
+    """Run the notebooks, and write them as web pages into a folder."""
+    for page in build(sorted(notebooks().glob("*.ipynb")), into):
+        print(page)
+
+
+def build(notebooks: Sequence[Path], into: Path) -> list[Path]:
+    """Run each notebook and write it as one HTML file; the pages, an index first."""
+    import nbformat
+
+    v4: Any = nbformat.v4
+    into.mkdir(parents=True, exist_ok=True)
+    words = _("Docker Swarm mode, live, in your notebook. These pages were run; to play, run them.")
+    index, pages = ["# swarmlab", words], []
+    for path in notebooks:
+        notebook = v4.reads(path.read_text("utf-8"))
+        title, _blank, promise, *_rest = notebook.cells[0].source.splitlines()
+        index.append(f"- [{title.removeprefix('# ')}]({path.stem}.html)  \n  {promise}")
+        pages.append(_write(notebook, into / f"{path.stem}.html"))
+    contents = v4.new_notebook(cells=[v4.new_markdown_cell("\n\n".join(index))])
+    return [_write(contents, into / "index.html"), *pages]
+
+
+def _write(notebook: Any, page: Path) -> Path:
+    import nbconvert
+    from traitlets.config import Config
+
+    exporter: Any = nbconvert.HTMLExporter(config=Config(SETTINGS))  # type: ignore[no-untyped-call]  # it has no types
+    with tempfile.TemporaryDirectory() as folder:  # where a notebook writes its files
+        resources = {"metadata": {"name": page.stem, "path": folder}}
+        html, _resources = exporter.from_notebook_node(notebook, resources)
+    page.write_text(html, encoding="utf-8")
+    return page
