@@ -50,7 +50,7 @@ HELP = text_table(
 @click.option("--dir", "folder", type=FOLDER, default=DIR, show_default=True)
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 def ctl(folder: Path, words: tuple[str, ...]) -> None:
-    """Crash, start, stop, partition, heal what is served."""
+    """Crash, start, stop, partition, heal what `swarmlab serve` serves with the same --dir."""
     print(ask(folder, words))
 
 

@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--folder", type=FOLDER, help="Copy the notebooks there first.")
+@click.option("--folder", type=FOLDER, help="Copy the notebooks there and open the copies.")
 @click.argument("options", metavar="", nargs=-1, type=click.UNPROCESSED)
 def lab(folder: Path | None, options: tuple[str, ...]) -> None:
     """Open JupyterLab on the notebooks.

@@ -38,7 +38,10 @@ HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds a second.")
 @click.option("--seed", default=7, show_default=True, help="Equal seeds, equal chance.")
 def serve(folder: Path, speed: float, **nodes: Any) -> int:
-    """Serve a simulated cluster to Docker's own tools, until Ctrl-C or a signal."""
+    """Serve a simulated cluster to Docker's own tools, until Ctrl-C or a signal.
+
+    The folder of --dir has a socket for each node, and one for `swarmlab ctl`.
+    """
     folder = folder.absolute()
     socket_folder.check_served(folder / ctl.SOCKET)
     ctl.parse_speed(str(speed))
