@@ -38,11 +38,11 @@ def nanoseconds(duration: Duration) -> int:
     """
     if isinstance(duration, timedelta):
         ns = int(duration.total_seconds() * S)
-    elif isinstance(duration, int | float):
+    elif isinstance(duration, int | float) and abs(duration) < 2**63 / S:
         ns = int(duration * S)
     else:
         try:
-            ns = parse_duration(duration.strip())
+            ns = parse_duration(str(duration).strip())
         except ValueError:
             raise LabError(
                 '{duration!r} is not a duration; write it like "30s", "1m30s" or "200ms"',
@@ -56,7 +56,7 @@ def nanoseconds(duration: Duration) -> int:
 def parse_duration(text: str) -> int:
     """Nanoseconds of a Go duration such as `1h30m` or `1.5s`; ValueError in Go's words."""
     body, quoted = text.lstrip("+-"), json.dumps(text, ensure_ascii=False)
-    parts = re.findall(r"(\d+\.?\d*|\.\d+)([^\d.]*)", body)
+    parts = re.findall(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)", body)
     if body == "0":
         return 0
     if not parts or "".join(number + unit for number, unit in parts) != body:
@@ -65,6 +65,9 @@ def parse_duration(text: str) -> int:
         raise ValueError(f'time: unknown unit "{odd}" in duration {quoted}')
     if not all(unit for _, unit in parts):
         raise ValueError(f"time: missing unit in duration {quoted}")
+    exact = sum(float(number) * NS_PER_UNIT[unit] for number, unit in parts)
+    if exact >= 2**63:
+        raise ValueError(f"time: invalid duration {quoted}")
     total = sum(round(float(number) * NS_PER_UNIT[unit]) for number, unit in parts)
     return -total if text.startswith("-") else total
 
@@ -118,7 +121,10 @@ def parse_bytes(text: str) -> int:
         raise ValueError(f"invalid size: '{text}'")
     if not re.fullmatch(r"|b|[kmgtp](i?b)?", suffix.lower()):
         raise ValueError(f"invalid suffix: '{suffix}'")
-    return int(float(number) * 1024 ** "bkmgtp".index(suffix.lower()[:1] or "b"))
+    size = float(number) * 1024 ** "bkmgtp".index(suffix.lower()[:1] or "b")
+    if size >= 2**64:
+        raise ValueError(f'strconv.ParseFloat: parsing "{number}": value out of range')
+    return int(size)
 
 
 def binary_size(size: float) -> str:

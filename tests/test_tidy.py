@@ -26,8 +26,8 @@ SKIPPED_FOLDERS = {
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7500,
     ("network", "engine", "cluster", "real"): 5200,
-    ("docker_cli", "cli", "jupyter"): 4300,
-    ("views", "lessons", "compare"): 4800,
+    ("docker_cli", "cli", "jupyter"): 4400,
+    ("views", "lessons", "compare"): 4700,
     (
         "__init__.py",
         "__main__.py",

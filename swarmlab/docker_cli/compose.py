@@ -13,7 +13,17 @@ from typing import Any
 
 import yaml
 
-from swarmlab.docker_cli.compose_values import REQUIRED, RULES, SHORT, Filled, Rule, cast, repeated
+from swarmlab.docker_cli.compose_values import (
+    REQUIRED,
+    RULES,
+    SHORT,
+    Filled,
+    Rule,
+    SchemaFault,
+    cast,
+    repeated,
+)  # fmt: skip
+from swarmlab.docker_cli.compose_yaml import parse
 from swarmlab.docker_cli.session import CliError, Json, Session, env_lines, read_file
 from swarmlab.docker_cli.text import go_quote
 
@@ -31,35 +41,8 @@ VARIABLE = re.compile(
 @cache
 def keys() -> Json:
     """The tables of compose_keys.yml: block -> key -> kind of its value."""
-    tables: Json = yaml.safe_load(Path(__file__).with_name("compose_keys.yml").read_text())
+    tables: Json = yaml.safe_load(Path(__file__).with_name("compose_keys.yml").read_text("utf-8"))
     return tables
-
-
-class Loader(yaml.SafeLoader):
-    """YAML as Go's yaml.v3 reads it: `yes` and `22:22` are strings, `0444` is an octal number."""
-
-    yaml_implicit_resolvers = {}  # noqa: RUF012 -- PyYAML declares it so
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[Any, int] = {}
-        for key, _ in node.value:
-            name, line = key.value, key.start_mark.line + 1
-            if key.tag.endswith(":str") and lines.setdefault(name, line) != line:
-                fault = f"mapping key {go_quote(name)} already defined at line {lines[name]}"
-                raise CliError(f"yaml: unmarshal errors:\n  line {line}: {fault}")
-        return super().construct_mapping(node, deep)
-
-
-NUMBER = re.compile(r"[-+]?(?:0o?[0-7]+|0x[0-9a-fA-F]+|0b[01]+|[1-9][0-9_]*|0)$")
-FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$")
-for tag, pattern, first in (
-    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
-    ("null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
-    ("merge", re.compile(r"<<$"), "<"),
-    ("int", NUMBER, "-+0123456789"),
-    ("float", FLOAT, "-+.0123456789"),
-):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, list(first))
 
 
 def load(session: Session, paths: list[str], *, fill: bool = True, warn: bool = False) -> Json:
@@ -91,25 +74,11 @@ def load(session: Session, paths: list[str], *, fill: bool = True, warn: bool = 
     return merged
 
 
-def parse(data: bytes) -> Json:
-    """A YAML mapping as a dict; CliError where it is not YAML or not a mapping."""
-    try:
-        parsed = yaml.load(data, Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise CliError(f"yaml: line {mark.line + 1 if mark else 1}: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise CliError(f"yaml: {error}") from None
-    if not isinstance(parsed, dict):
-        raise CliError("top-level object must be a mapping")
-    return parsed
-
-
 def _version(file: Json) -> str:
     version = str(file.get("version", ""))
     if version in ("", "3"):
         return f"3.{NEWEST}"
-    if not re.fullmatch(r"3\.\d+", version) or int(version[2:]) > NEWEST:
+    if not re.fullmatch(r"3\.[0-9]{1,9}", version) or int(version[2:]) > NEWEST:
         raise CliError(f"unsupported Compose file version: {version}")
     return version
 
@@ -174,7 +143,7 @@ class Reader:
         loaded: Any = self.value("file", written, "")
         if self.faults:
             path, fault = min(self.faults, key=_rank)
-            raise CliError(f"{path or '(root)'} {fault.format(path=path)}")
+            raise CliError(f"{path or '(root)'} {fault}")
         file: Json = {"version": "", "services": {}} | loaded | {"version": self.version}
         for service in file["services"].values():
             self._finish_service(service)
@@ -219,10 +188,10 @@ class Reader:
             return None
         try:
             return rule.convert(written)
+        except SchemaFault as error:
+            self.faults.append((path, str(error).replace("{path}", path)))
         except ValueError as error:
-            if "{path}" not in str(error) and "format" not in str(error):
-                raise CliError(_undecoded(path, str(error))) from None
-            self.faults.append((path, str(error)))
+            raise CliError(_undecoded(path, str(error))) from None
 
     def _list(self, kind: str, written: Any, path: str) -> Any:
         if not isinstance(written, list):
@@ -288,7 +257,11 @@ class Reader:
                     fault = "field Source must not be empty"
                     raise CliError(f'invalid mount config for type "bind": {fault}')
                 source = os.path.expanduser(mount["source"])  # noqa: PTH111 -- keeps `./a` a text
-                mount["source"] = os.path.normpath(self.folder / source)
+                mount["source"] = self._absolute(source)
+
+    def _absolute(self, path: str) -> str:
+        """A path in the file's folder; an absolute one is left as it is written."""
+        return path if os.path.isabs(path) else os.path.normpath(self.folder / path)  # noqa: PTH117
 
     def _finish_named(self, kind: str, name: str, block: Json) -> None:
         """The name of an external object; the file of a secret or config that is not external."""
@@ -304,7 +277,7 @@ class Reader:
         elif external:
             block.setdefault("name", name)
         elif kind in ("secret", "config") and "driver" not in block:
-            block["file"] = os.path.normpath(self.folder / block.get("file", ""))
+            block["file"] = self._absolute(block.get("file", ""))
         if external and kind == "volume":
             for key in ("driver", "driver_opts", "labels"):
                 if key in block:

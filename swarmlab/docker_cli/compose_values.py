@@ -10,13 +10,17 @@ from functools import partial
 from typing import Any
 
 from swarmlab.docker_cli.flag_types import parse_words
-from swarmlab.docker_cli.ports import parse_ports
+from swarmlab.docker_cli.ports import TooManyPorts, parse_ports
 from swarmlab.docker_cli.session import CliError
 from swarmlab.docker_cli.text import go_quote, go_value
 from swarmlab.units import go_duration, parse_bytes, parse_duration
 
 PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 ORDERS = ("start-first", "stop-first")
+
+
+class SchemaFault(ValueError):
+    """A value that the schema of Compose files refuses; `{path}` stands for where it is."""
 
 
 class Filled(str):
@@ -77,7 +81,7 @@ def _words(value: str | list[str]) -> list[str]:
 
 def _order(value: str) -> str:
     if value not in ORDERS:
-        raise ValueError('{path} must be one of the following: "start-first", "stop-first"')
+        raise SchemaFault('{path} must be one of the following: "start-first", "stop-first"')
     return value
 
 
@@ -85,7 +89,7 @@ def _duration(value: str) -> str:
     try:
         return go_duration(parse_duration(value))
     except ValueError:
-        raise ValueError("Does not match format 'duration'") from None
+        raise SchemaFault("Does not match format 'duration'") from None
 
 
 def _test(value: str | list[str]) -> list[str]:
@@ -119,8 +123,13 @@ class Rule:
 
 def repeated(values: list[Any], path: str) -> list[tuple[str, str]]:
     """(path, fault) of items that equal an earlier one."""
-    pairs = [(values.index(v), index) for index, v in enumerate(values) if v in values[:index]]
-    return [(path, f"array items[{first},{index}] must be unique") for first, index in pairs]
+    places: dict[str, int] = {}
+    firsts = [places.setdefault(repr(value), index) for index, value in enumerate(values)]
+    return [
+        (path, f"array items[{first},{index}] must be unique")
+        for index, first in enumerate(firsts)
+        if first != index
+    ]
 
 
 RULES: dict[str, Rule] = {
@@ -202,8 +211,10 @@ def _volume(text: str) -> dict[str, Any]:
 def _ports(value: int | str) -> list[dict[str, Any]]:
     try:
         ports = parse_ports(re.sub(r"^[^:]+:(?=.+:)", "", str(value)))  # drops the host's address
+    except TooManyPorts:
+        raise
     except ValueError:
-        raise ValueError("Does not match format 'ports'") from None
+        raise SchemaFault("Does not match format 'ports'") from None
     keys = {"PublishMode": "mode", "TargetPort": "target", "PublishedPort": "published"}
     keys |= {"Protocol": "protocol"}
     return [{keys[name]: port[name] for name in keys if name in port} for port in ports]

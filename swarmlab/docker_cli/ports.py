@@ -1,10 +1,16 @@
 """Parses published ports from command lines and formats them for tables."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 Json = dict[str, Any]
+PORTS_MAX = 5000  # in one range: each is an entry of its own
 PROTOCOLS = ("tcp", "udp", "sctp")
+
+
+class TooManyPorts(ValueError):
+    """A range that Swarm would take, and that is too long for the simulation."""
 
 
 def parse_ports(text: str) -> list[Json]:
@@ -35,9 +41,11 @@ def port(protocol: str, target: int, published: int, mode: str) -> Json:
 
 def _range(text: str, kind: str) -> list[int]:
     first, _, last = text.partition("-")
-    numbers = [int(n) if n.isdecimal() else -1 for n in (first, last or first)]
+    numbers = [int(n) if re.fullmatch("[0-9]{1,9}", n) else -1 for n in (first, last or first)]
     if not 0 <= numbers[0] <= numbers[1] <= 65535:
         raise ValueError(f"invalid {kind}: {text}")
+    if numbers[1] - numbers[0] >= PORTS_MAX:
+        raise TooManyPorts(f"{text}: a range may hold at most {PORTS_MAX} ports here")
     return list(range(numbers[0], numbers[1] + 1))
 
 

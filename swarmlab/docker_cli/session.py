@@ -151,9 +151,23 @@ def read_file(path: str | Path) -> bytes:
 
 
 def env_lines(path: str | Path) -> list[str]:
-    """The lines of an env file that are neither blank nor comments."""
-    lines = map(str.strip, read_file(path).decode().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    """The lines of an env file that are neither blank nor comments. Source: docker/cli kvfile."""
+    lines: list[str] = []
+    for number, raw in enumerate(read_file(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.removesuffix(b"\r").decode().lstrip()
+        except UnicodeDecodeError:
+            fault = f"invalid utf8 bytes at line {number}: [{' '.join(map(str, raw))}]"
+            raise CliError(f"invalid env file ({path}): {fault}") from None
+        name = line.partition("=")[0]
+        if not line or line.startswith("#"):
+            continue
+        if not name:
+            raise CliError(f"invalid env file ({path}): no variable name on line '{line}'")
+        if any(map(str.isspace, name)):
+            raise CliError(f"invalid env file ({path}): variable '{name}' contains whitespaces")
+        lines.append(line)
+    return lines
 
 
 def unreachable(host: str) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import yaml
 
-from swarmlab.docker_cli.compose import Loader, load
+from swarmlab.docker_cli.compose import load
+from swarmlab.docker_cli.compose_values import Filled
+from swarmlab.docker_cli.compose_yaml import Loader
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import write_list
 from swarmlab.docker_cli.node import write_tasks
@@ -227,15 +229,18 @@ class Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
+READERS: Any = (yaml.SafeLoader(""), Loader(""))
+
+
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    readers: Any = (yaml.SafeLoader(""), Loader(""))
-    tags = {reader.resolve(yaml.ScalarNode, text, (True, False)) for reader in readers}
+    tags = {reader.resolve(yaml.ScalarNode, text, (True, False)) for reader in READERS}
     odd = text in ("y", "Y", "n", "N") or tags != {"tag:yaml.org,2002:str"}
     style = "|" if "\n" in text else '"' if odd else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 Dumper.add_representer(str, _text)
+Dumper.add_representer(Filled, _text)
 
 
 def config(session: Session, arguments: Arguments) -> None:

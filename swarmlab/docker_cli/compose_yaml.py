@@ -1,0 +1,112 @@
+"""YAML as `docker stack` reads it, with Go's errors, and with limits on what a file can expand to.
+
+Source: go-yaml v3.
+"""
+
+import re
+from math import isinf
+from typing import Any
+
+import yaml
+
+from swarmlab.docker_cli.session import CliError, Json
+from swarmlab.docker_cli.text import go_quote
+
+SIZE_MAX, NODES_MAX, DEPTH_MAX = 200_000, 10_000, 100  # bytes; values, repeated by aliases or not
+NO_TEXT_KEY = "json: unsupported type: map[interface {}]interface {}"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as Go's yaml.v3 reads it: `yes` and `22:22` are strings, `0444` is an octal number."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 -- PyYAML declares it so
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._open: list[Any] = []  # the anchors, or None, of the nodes being read
+        self._sizes: dict[str, int] = {}  # anchor -> how many values it stands for
+        self._size = 0  # how many values were read so far
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event, before = self.peek_event(), self._size  # type: ignore[no-untyped-call]
+        anchor = event.anchor
+        if self.check_event(yaml.AliasEvent):
+            if anchor in self._open:
+                raise CliError(f"yaml: anchor '{anchor}' value contains itself")
+            if anchor not in self.anchors:
+                raise CliError(f"yaml: unknown anchor '{anchor}' referenced")
+            self._size += self._sizes[anchor]
+        self._size += 1
+        if self._size > NODES_MAX:
+            raise CliError("yaml: document contains excessive aliasing")
+        if len(self._open) >= DEPTH_MAX:
+            raise CliError(f"yaml: exceeded max depth of {DEPTH_MAX}")
+        self._open.append(anchor)
+        node = super().compose_node(parent, index)
+        if self._open.pop() is not None:
+            self._sizes.setdefault(anchor, self._size - before)
+        return node
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """PyYAML reads far ahead of what it composes, more slowly the deeper the brackets."""
+        if self.flow_level >= DEPTH_MAX:
+            raise CliError(f"yaml: exceeded max depth of {DEPTH_MAX}")
+        super().fetch_flow_collection_start(token)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, OverflowError):
+            tag = node.tag.rpartition(":")[2]
+            raise CliError(f"yaml: cannot decode !!str `{node.value}` as a !!{tag}") from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name, line = key.value, key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and not key.tag.endswith((":str", ":merge")):
+                raise CliError(NO_TEXT_KEY)
+            if key.tag.endswith(":str") and lines.setdefault(name, line) != line:
+                fault = f"mapping key {go_quote(name)} already defined at line {lines[name]}"
+                raise CliError(f"yaml: unmarshal errors:\n  line {line}: {fault}")
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:
+        """An integer of 64 bits; a larger number is a float, an endless one a string."""
+        large = len(node.value) > 40
+        number = float(node.value) if large else super().construct_yaml_int(node)
+        if -(2**63) <= number < 2**64:
+            return number
+        return node.value if isinf(number) else float(number)
+
+
+NUMBER = re.compile(r"[-+]?(?:0o?[0-7]+|0x[0-9a-fA-F]+|0b[01]+|[1-9][0-9_]*|0)$")
+FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$")
+for tag, pattern, first in (
+    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
+    ("null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    ("merge", re.compile(r"<<$"), "<"),
+    ("int", NUMBER, "-+0123456789"),
+    ("float", FLOAT, "-+.0123456789"),
+):
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, list(first))
+Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
+
+
+def parse(data: bytes) -> Json:
+    """The first YAML document, a mapping; CliError where it is not YAML or not a mapping."""
+    if len(data) > SIZE_MAX:
+        raise CliError(f"the file has {len(data)} bytes; at most {SIZE_MAX} are read here")
+    try:
+        loader = Loader(data)
+        parsed = loader.get_data() if loader.check_data() else None  # type: ignore[no-untyped-call]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise CliError(f"yaml: line {mark.line + 1 if mark else 1}: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        control = error.encoding == "unicode"
+        fault = "control characters are not allowed" if control else "invalid leading UTF-8 octet"
+        raise CliError(f"yaml: {fault}") from None
+    if not isinstance(parsed, dict):
+        raise CliError("top-level object must be a mapping")
+    return parsed

@@ -1,0 +1,200 @@
+"""Whatever a Compose file holds, `docker stack config` answers soon: a result or a clear error."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from random import Random
+from typing import Any
+
+import docker
+import pytest
+
+from swarmlab.docker_cli.command_line import run
+from swarmlab.docker_cli.compose import keys
+from swarmlab.docker_cli.session import Session
+
+
+def config(text: str | bytes) -> tuple[int, str]:
+    """The exit code, and what is printed."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    client = docker.APIClient(base_url="http://localhost:1", version="1.50")
+    out, err = io.StringIO(), io.StringIO()
+    session = Session(client=client, out=out, err=err, read_stdin=lambda: data)
+    start_s = time.monotonic()
+    code = run(["stack", "config", "-c", "-"], session)
+    assert time.monotonic() - start_s < 2
+    return code, out.getvalue() + err.getvalue()
+
+
+BOMB = "x-a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"x-a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
+)
+WHOLE = "services: {a: {image: x}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BOMB + WHOLE, "yaml: document contains excessive aliasing"),
+        ("services: &a {a: *a}", "yaml: anchor 'a' value contains itself"),
+        ("services: {a: *nope}", "yaml: unknown anchor 'nope' referenced"),
+        ("x-d: " + "[" * 20_000 + "]" * 20_000, "yaml: exceeded max depth of 100"),
+        ("x-d: " + "{a: " * 3000 + "1" + "}" * 3000, "yaml: exceeded max depth of 100"),
+        (WHOLE + "#" * 200_000, "the file has 200026 bytes; at most 200000 are read here"),
+        ("services: {a: {image: x, ports: ['1-65535:1-65535']}}", "may hold at most 5000 ports"),
+        ("services: {a: {image: x, ports: ['²:80']}}", "services.a.ports.0 Does not match format"),
+        (
+            "services: {a: {image: x, '{x}': 1}}",
+            "services.a Additional property {x} is not allowed",
+        ),
+        (
+            "services: {a.b: {image: x, '{': 1}}",
+            "services.a.b Additional property { is not allowed",
+        ),
+        ("services: {a: {image: x, '{path}': 1}}", "Additional property {path} is not allowed"),
+        ("services: {1: {image: x}, b: {image: x}}", "json: unsupported type: map[interface {}]"),
+        ("services: {a: {image: x, ~: 1}}", "json: unsupported type: map[interface {}]interface"),
+        ("services: {a: {image: !!int abc}}", "yaml: cannot decode !!str `abc` as a !!int"),
+        ("services: {a: {image: !!bool abc}}", "yaml: cannot decode !!str `abc` as a !!bool"),
+        ("services: {a: {image: !!timestamp 2001-13-45}}", "yaml: cannot decode !!str"),
+        ("services: {a: {image: \x01}}", "yaml: control characters are not allowed"),
+        (b"services: {a: {image: \xff}}", "yaml: invalid leading UTF-8 octet"),
+        ("version: '3." + "9" * 5000 + "'\n" + WHOLE, "unsupported Compose file version: 3.99"),
+        (
+            "services: {a: {image: x, deploy: {replicas: " + "9" * 5000 + "}}}",
+            "services.a.deploy.replicas must be a integer",
+        ),
+        (
+            "services: {a: {image: x, stop_grace_period: " + "9" * 400 + "h}}",
+            "services.a.stop_grace_period Does not match format 'duration'",
+        ),
+        (
+            "services: {a: {image: x, deploy: {resources: {limits: {memory: "
+            + "9" * 400
+            + "g}}}}}",
+            "value out of range",
+        ),
+    ],
+)
+def test_files_that_explode_or_do_not_fit_are_refused_as_docker_does(text, words):
+    code, said = config(text)
+    assert (code, words in said) == (1, True), said[:300]
+
+
+def test_only_the_first_document_is_read():
+    assert config(WHOLE + "---\nservices: {b: {image: y}}") == config(WHOLE)
+
+
+def test_anchors_may_be_used_as_often_as_they_are_small():
+    code, said = config("x-c: &c {image: x}\nservices: {a: *c, b: {<<: *c, tty: true}}")
+    assert (code, said.count("image: x")) == (0, 3)
+
+
+# -- paths and environment files -------------------------------------------------------------------
+def test_an_absolute_path_is_left_as_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, said = config(
+        "services: {a: {image: x, volumes: ['/a/../b//:/c', './q/../r:/d']}}\n"
+        "secrets: {s: {file: /t/../u/./v}}"
+    )
+    assert "source: /a/../b//\n" in said
+    assert f"source: {tmp_path}/r\n" in said
+    assert "file: /t/../u/./v\n" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"A B=1", "variable 'A B' contains whitespaces"),
+        (b"A =1", "variable 'A ' contains whitespaces"),
+        (b"=5", "no variable name on line '=5'"),
+        (b"ok=1\n\xff=1", "invalid utf8 bytes at line 2: [255 61 49]"),
+        (b"\xef\xbb\xbfA=1 ", "A: '1 '"),
+        (b"  #A=1\r\n A=2\r\n", 'A: "2"'),
+    ],
+)
+def test_an_environment_file_is_checked_as_docker_checks_it(tmp_path, monkeypatch, line, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e").write_bytes(line)
+    code, said = config("services: {a: {image: x, env_file: e}}")
+    assert words in said
+    assert said.startswith(f"invalid env file ({tmp_path}/e): ") == (code == 1)
+
+
+# -- random files ----------------------------------------------------------------------------------
+LEAVES: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    80,
+    2**63,
+    2**64,
+    10**30,
+    0.5,
+    1e300,
+    1e400,
+    "",
+    "x",
+]
+LEAVES += ["{x}", "{", "${A:-1}", "${", "$$", "5s", "9" * 400 + "h", "1g", "1e9g", "80:80", "-1:2"]
+LEAVES += [
+    "/a:/b:ro",
+    "a:b:c:d",
+    ":",
+    "a=b",
+    "=",
+    "²",
+    "\u0663",
+    "on-failure:²",
+    "y",
+    "~/x",
+    "\x85",
+]
+LEAVES += [[], {}, [None], [[1]], {"": 1}, {"a": {}}, ["a", "a"], [{"source": 1}], {"name": [1]}]
+
+
+def random_value(chance: Random, kind: Any, depth: int) -> Any:
+    """A value that a key of this kind may have, or may not."""
+    if depth > 6 or chance.random() < 0.25:
+        return chance.choice(LEAVES)
+    if isinstance(kind, list):
+        return [random_value(chance, kind[0], depth + 1) for _ in range(chance.randint(0, 3))]
+    table = kind if isinstance(kind, dict) else keys().get(str(kind).removesuffix("!"))
+    if not isinstance(table, dict):
+        return chance.choice(LEAVES)
+    names = chance.sample([str(name).partition(" ")[0] for name in table], min(len(table), 4))
+    if depth == 0:
+        names.append("services")
+    named = {str(name).partition(" ")[0]: inner for name, inner in table.items()}
+    block = {("a" if n == "*" else n): random_value(chance, named[n], depth + 1) for n in names}
+    if chance.random() < 0.1:
+        block[chance.choice(["{x}", "x-y", "", "a.b"])] = chance.choice(LEAVES)
+    return block
+
+
+@pytest.mark.parametrize("number", range(300))
+def test_a_random_file_gives_a_result_or_an_error(number):
+    text = json.dumps(random_value(Random(number), "file", 0))
+    code, said = config(text)
+    assert code in (0, 1)
+    assert said
+
+
+def test_a_variable_may_stand_wherever_a_text_may():
+    service = "{image: x, dns: '${A:-1}', tmpfs: '${A:-1}', build: '${A:-1}', env_file: []}"
+    code, said = config(f"services: {{a: {service}}}")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=range(len(LEAVES)))
+def test_any_key_of_a_service_may_have_any_value(leaf):
+    for key in keys()["service"]:
+        name = str(key).partition(" ")[0]
+        code, said = config(json.dumps({"services": {"a": {"image": "x", name: leaf}}}))
+        assert code in (0, 1)
+        assert said
