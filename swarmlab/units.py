@@ -16,6 +16,7 @@ from swarmlab.errors import LabError
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 MINUTE, HOUR = 60 * S, 3600 * S
+STEP_NS_MAX = 10_000 * HOUR
 NS_PER_UNIT = {"ns": 1, "us": US, "µs": US, "ms": MS, "s": S, "m": MINUTE, "h": HOUR}
 # Upper bound in hours (not included), hours a unit, its name.
 LONG_AGES = (
@@ -50,6 +51,18 @@ def nanoseconds(duration: Duration) -> int:
             ) from None
     if ns < 0:
         raise LabError("{duration!r} is negative; time only runs forward", duration=duration)
+    return ns
+
+
+def step_ns(duration: Duration) -> int:
+    """A duration that the simulation runs in one step, in nanoseconds."""
+    if (ns := nanoseconds(duration)) > STEP_NS_MAX:
+        most = f"{STEP_NS_MAX // HOUR}h"
+        raise LabError(
+            "{duration!r} is too long for one step; use at most {most}",
+            duration=duration,
+            most=most,
+        )
     return ns
 
 

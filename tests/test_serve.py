@@ -103,18 +103,19 @@ def test_writes_fail_without_a_quorum_and_succeed_after_healing(healthy):
     other.close()
 
 
-def test_run_advances_virtual_time_at_once_and_speed_sets_its_pace(swarm):
-    def now_s() -> float:
-        return float(re.match(r"t = (\d+\.\d) s", ctl(swarm, "status"))[1])  # type: ignore[index]
+def now_s(served: Served) -> float:
+    return float(re.match(r"t = (\d+\.\d) s", ctl(served, "status"))[1])  # type: ignore[index]
 
-    before_s = now_s()
-    ctl(swarm, "run", "10m")
-    assert 600 <= now_s() - before_s < 640
+
+def test_run_advances_virtual_time_at_once_and_speed_sets_its_pace(swarm):
     assert ctl(swarm, "speed", "0") == "speed 0"
-    stopped_s = now_s()
-    assert now_s() == stopped_s
+    before_s = now_s(swarm)
+    ctl(swarm, "run", "10m")
+    assert now_s(swarm) - before_s == pytest.approx(600)
+    stopped_s = now_s(swarm)
+    assert now_s(swarm) == stopped_s
     assert ctl(swarm, "speed", "10") == "speed 10"
-    until(lambda: now_s() > stopped_s)
+    until(lambda: now_s(swarm) > stopped_s)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,12 @@ def test_run_advances_virtual_time_at_once_and_speed_sets_its_pace(swarm):
         (["partition", "m1", "m9"], "no node 'm9'"),
         (["speed", "fast"], "'fast' is not a valid speed; give a number"),
         (["speed", "nan"], "'nan' is not a valid speed"),
+        (
+            ["speed", "1e300"],
+            "'1e300' is not a valid speed; give a number such as 10, up to 100000",
+        ),
+        (["run", "90000h"], "'90000h' is too long for one step; use at most 10000h"),
+        (["run", "9" * 400 + "h"], "is not a duration"),
         (["speed", "--", "-1"], "'-1' is not a valid speed"),
         (["run", "soon"], "'soon' is not a duration"),
     ],
@@ -157,13 +164,100 @@ def test_a_folder_in_use_is_refused_and_its_server_keeps_running(swarm):
     assert answers(swarm, "m1")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_server_cleanly_and_removes_its_sockets(tmp_path, number):
     with Served(tmp_path, "--engines", "e1") as served:
         served.process.send_signal(number)
         assert served.process.wait(10) == 0
-    assert list(tmp_path.iterdir()) == [served.log]
-    assert served.log.read_text() == f"DOCKER_HOST={served.host('e1')}\n"
+    log, said = tmp_path / "serve.log", f"swarmlab serve was ended by {number.name}"
+    assert set(tmp_path.iterdir()) == {served.log, log}
+    assert served.log.read_text() == f"DOCKER_HOST={served.host('e1')}\n{said} (see {log})\n"
+    assert log.read_text() == f"{said}\n"
+
+
+BROKEN = """
+import sys, time
+from swarmlab.cli import command_line, serve
+from swarmlab.engine.clock_drivers import Pacer
+
+def fail(*_):
+    raise ValueError("quoted from a request")
+
+def long(*_, **__):
+    print("began", flush=True)
+    time.sleep(60)
+
+def break_it(what):
+    if what == "clock":
+        Pacer.catch_up = fail
+    elif what == "building":
+        serve.make_cluster = long
+    else:
+        start = Pacer.start
+        def broken_start(pacer):
+            pacer.simulation.after(10**8, fail if what == "event" else long)
+            start(pacer)
+        Pacer.start = broken_start
+
+break_it(sys.argv.pop(1))
+sys.exit(command_line.main())
+"""
+
+
+def broken_server(folder: Path, what: str) -> subprocess.Popen[str]:
+    """A server in which something fails or takes a minute."""
+    words = [sys.executable, "-c", BROKEN, what, "serve", "--engines", "e1", "--dir", str(folder)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_without_its_clock_the_server_ends_and_says_why(tmp_path):
+    with broken_server(tmp_path, "clock") as server:
+        output, _ = server.communicate(timeout=20)
+    assert server.returncode == 1
+    for text in (output, (tmp_path / "serve.log").read_text()):
+        assert "thread pacer has ended: ValueError in <string>:" in text
+        assert "swarmlab serve was ended by a fault of its clock" in text
+        assert "quoted" not in text
+
+
+def test_a_fault_in_an_event_is_a_line_and_a_traceback_in_the_log_and_the_server_goes_on(tmp_path):
+    log = tmp_path / "serve.log"
+    with broken_server(tmp_path, "event") as server:
+        until(lambda: log.exists() and "Traceback" not in log.read_text() and log.read_text())
+        assert "e1\n" in swarmlab("ctl", "--dir", tmp_path, "status").stdout.replace(" ", "\n")
+        server.terminate()
+        output, _ = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "an event has failed: ValueError in <string>:" in output
+    assert "in step" in log.read_text()
+
+
+@pytest.mark.parametrize("what", ["long event", "building"])
+def test_sigterm_ends_the_server_within_two_seconds_whatever_it_does(tmp_path, what):
+    with broken_server(tmp_path, what) as server:
+        assert any(line == "began\n" for line in server.stdout)
+        server.terminate()
+        start_s = time.monotonic()
+        assert server.wait(10) == 0
+        assert time.monotonic() - start_s < 2.0
+        assert "swarmlab serve was ended by SIGTERM" in server.stdout.read()
+
+
+def test_requests_are_answered_during_a_long_run_and_the_server_can_be_ended(tmp_path):
+    with Served(tmp_path) as served:
+        run = [sys.executable, "-m", "swarmlab", "ctl", "--dir", str(tmp_path), "run", "1000h"]
+        with subprocess.Popen(run, stderr=subprocess.PIPE, text=True) as running:
+            until(lambda: now_s(served) > 3600)
+            client = client_of(served, "m1")
+            for _ in range(20):
+                start_s = time.monotonic()
+                assert client.ping()
+                assert time.monotonic() - start_s < 1.0
+            client.close()
+            start_s = time.monotonic()
+            assert served.stop() == 0
+            assert time.monotonic() - start_s < 2.0
+            assert running.wait(10) in (0, 1)  # the reply may have been sent just before the end
 
 
 def test_sockets_of_a_killed_server_are_replaced(tmp_path):
@@ -174,6 +268,7 @@ def test_sockets_of_a_killed_server_are_replaced(tmp_path):
     with Served(tmp_path, "--engines", "e1") as served:
         assert answers(served, "e1")
         assert ctl(served, "status")
+        assert "the server before this one was killed" in (tmp_path / "serve.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import inspect
 import json
-import math
 import socket
 import socketserver
 import threading
@@ -22,9 +21,10 @@ import click
 
 from swarmlab.cli.socket_folder import check_served, default_folder
 from swarmlab.cluster.faults import FAULTS
+from swarmlab.engine.clock_drivers import SPEED_MAX
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import text_table
-from swarmlab.units import S, nanoseconds
+from swarmlab.units import S, step_ns
 
 if TYPE_CHECKING:
     from swarmlab.cluster.simulated import SimulatedCluster
@@ -71,6 +71,7 @@ def ask(folder: Path, words: Sequence[str]) -> str:
         with control.makefile("rw", encoding="utf-8") as lines:
             lines.write(json.dumps({"words": list(words)}) + "\n")
             lines.flush()
+            control.settimeout(None)  # a long run takes its time
             line = lines.readline()
     if not line:
         raise LabError("the server in {folder} ended without an answer", folder=folder)
@@ -116,7 +117,7 @@ class Ctl:
         return f"speed {self.pacer.speed:g}"
 
     def run(self, duration: str) -> str:
-        self.pacer.run_ahead(nanoseconds(duration))
+        self.pacer.run_ahead(step_ns(duration))
         return self.time()
 
     def time(self) -> str:
@@ -133,10 +134,12 @@ class Ctl:
 def parse_speed(text: str) -> float:
     """Simulated seconds a second; LabError where the text is no such number."""
     with contextlib.suppress(ValueError):
-        if math.isfinite(speed := float(text)) and speed >= 0:
+        if 0 <= (speed := float(text)) <= SPEED_MAX:
             return speed
     raise LabError(
-        "{text!r} is not a valid speed; give a number such as 10, or 0 to stop time", text=text
+        "{text!r} is not a valid speed; give a number such as 10, up to {most}, or 0 to stop time",
+        text=text,
+        most=SPEED_MAX,
     )
 
 

@@ -2,17 +2,18 @@
 
 DIR/m1/docker.sock   node m1, for Docker's own tools: DOCKER_HOST=unix://DIR/m1/docker.sock
 DIR/ctl.sock         for `swarmlab ctl`
+DIR/serve.log        faults, with their tracebacks, and why the server ended
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import functools
 import os
 import re
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,10 @@ from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
+from swarmlab.fault_log import FAULT_LOG
 
+LOG = "serve.log"
+GRACE_S = 1.5  # how long the end may take
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
@@ -45,27 +49,49 @@ def serve(folder: Path, speed: float, **nodes: Any) -> int:
     folder = folder.absolute()
     socket_folder.check_served(folder / ctl.SOCKET)
     ctl.parse_speed(str(speed))
+    FAULT_LOG.path, ending = str(folder / LOG), Ending()
     cluster = make_cluster(**nodes)
     prepare_folder(folder, cluster.names)
-    end_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
-    # Blocked in every thread and waited for below, so that no handler interrupts other code.
-    signal.pthread_sigmask(signal.SIG_BLOCK, end_signals)
+    faulthandler.enable((folder / LOG).open("a"))  # for what ends Python itself
+    try:
+        pacer = Pacer(cluster.machine(cluster.names[0]).simulation, speed)
+        control = ctl.Ctl(cluster, pacer)
+        with engine_sockets(cluster, pacer, folder), ctl.control_socket(control, folder):
+            ending.began.wait()
+    except OSError as error:
+        FAULT_LOG.report("swarmlab serve has ended", error)
+        return 1
+    return ending.code
 
-    def end_with_the_pacer(failure: threading.ExceptHookArgs) -> None:
-        """Report a thread's exception; without the pacer time would stand still, so end then."""
-        error = failure.exc_value or failure.exc_type()
-        sys.__excepthook__(failure.exc_type, error, failure.exc_traceback)
-        if failure.thread is not None and failure.thread.name == "pacer":
-            os.kill(os.getpid(), signal.SIGUSR1)
 
-    threading.excepthook = end_with_the_pacer
-    pacer = Pacer(cluster.machine(cluster.names[0]).simulation, speed)
-    with (
-        engine_sockets(cluster, pacer, folder),
-        ctl.control_socket(ctl.Ctl(cluster, pacer), folder),
-    ):
-        ended_by = signal.sigwait(end_signals)
-    return 1 if ended_by == signal.SIGUSR1 else 0
+class Ending:
+    """Watches for what ends the server, and says it: on the terminal and in the log."""
+
+    def __init__(self) -> None:
+        self.began, self.code = threading.Event(), 0
+        ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+        signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} - ignored  # nohup ignores one
+        # Blocked in every thread, and waited for in one: no handler interrupts other code.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        threading.excepthook = self._thread_failed
+        threading.Thread(target=self._watch, args=(signals,), daemon=True).start()
+
+    def _watch(self, signals: set[signal.Signals]) -> None:
+        self._begin(signal.Signals(signal.sigwait(signals)).name, 0)
+
+    def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
+        """Without the pacer time would stand still; any other thread served one client."""
+        name = failure.thread.name if failure.thread is not None else ""
+        FAULT_LOG.report(f"thread {name} has ended", failure.exc_value or failure.exc_type())
+        if name == "pacer":
+            self._begin("a fault of its clock", 1)
+
+    def _begin(self, why: str, code: int) -> None:
+        FAULT_LOG.write(f"swarmlab serve was ended by {why}")
+        self.code = code
+        self.began.set()
+        threading.Event().wait(GRACE_S)
+        os._exit(code)  # something does not end
 
 
 def make_cluster(
@@ -73,10 +99,8 @@ def make_cluster(
 ) -> SimulatedCluster:
     """The cluster that the options of the command line ask for."""
     if engines is None:
-        managers, workers = (
-            (3 if managers is None else managers),
-            (2 if workers is None else workers),
-        )
+        managers = 3 if managers is None else managers
+        workers = 2 if workers is None else workers
         return factory.simulate(managers=managers, workers=workers, seed=seed)
     if managers is not None or workers is not None:
         raise LabError("--engines are in no swarm yet, so --managers and --workers cannot be given")
@@ -98,7 +122,9 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
             raise LabError(
                 "{folder} is in use by another server; choose another --dir", folder=folder
             )
-    control.unlink(missing_ok=True)  # of a server that was killed
+    if control.exists():
+        FAULT_LOG.write("the server before this one was killed")
+        control.unlink()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from swarmlab.engine.clock_drivers import REQUEST_NS
 from swarmlab.errors import LabError
 from swarmlab.interrupts import SteadyLock
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
-from swarmlab.units import Duration, nanoseconds
+from swarmlab.units import Duration, nanoseconds, step_ns
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -265,7 +265,7 @@ class SimulatedCluster(BaseCluster):
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         with self.lock:
             simulation = self.world.simulation
-            simulation.run_until(simulation.now_ns + nanoseconds(duration))
+            simulation.run_until(simulation.now_ns + step_ns(duration))
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here
 
@@ -277,10 +277,14 @@ class SimulatedCluster(BaseCluster):
 
     def play(self, speed: float = 1.0) -> None:
         """Tie simulated time to the wall clock, `speed` times as fast, until `pause()`."""
-        from swarmlab.engine.clock_drivers import Pacer
+        from swarmlab.engine.clock_drivers import SPEED_MAX, Pacer
 
-        if not speed > 0:
-            raise LabError("speed={speed} is not a speed; use more than 0, or pause()", speed=speed)
+        if not 0 < speed <= SPEED_MAX:
+            raise LabError(
+                "speed={speed} is not a speed; use more than 0 and at most {most}, or pause()",
+                speed=speed,
+                most=SPEED_MAX,
+            )
         if self._pacer is None:
             self._pacer = Pacer(self.world.simulation, speed, self.lock.inner)
             self._pacer.start()

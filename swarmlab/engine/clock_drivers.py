@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from swarmlab.errors import DeadlineExceeded
@@ -22,6 +23,8 @@ REQUEST_NS = 200 * MS
 WAIT_LIMIT_NS = 10 * MINUTE
 # The pacer holds the lock at most `SLICE_NS` of wall time, and sleeps at most `NAP_S`.
 SLICE_NS, NAP_S = 10 * MS, 0.05
+SPEED_MAX = 100_000
+YIELD_S = 0.001  # for those who wait for the lock
 STOP_S = 1.0  # how long to wait for the end of the pacer's present event
 # When the computer is too slow for the speed, a lag of more than this is dropped.
 LAG_NS_MAX = 1 * S
@@ -33,6 +36,10 @@ class EngineGone(Exception):
 
 def always() -> bool:
     return True
+
+
+def before(monotonic_ns: int) -> bool:
+    return time.monotonic_ns() < monotonic_ns
 
 
 class ClockDriver(ABC):
@@ -130,12 +137,16 @@ class Pacer(ClockDriver):
             self.condition.notify_all()
 
     def run_ahead(self, ns: int) -> None:
-        """Let `ns` of virtual time pass as fast as possible."""
+        """Let `ns` of virtual time pass as fast as possible; requests get their turns meanwhile."""
         with self.condition:
-            self.catch_up()
-            self.simulation.run_until(self.simulation.now_ns + ns)
-            self._anchor()
-            self.condition.notify_all()
+            simulation, thread = self.simulation, self._thread
+            end_ns = simulation.now_ns + ns
+            while simulation.now_ns < end_ns and self._thread is thread:
+                in_slice = partial(before, time.monotonic_ns() + SLICE_NS)
+                simulation.run_while(in_slice, end_ns - simulation.now_ns)
+                self._anchor()
+                self.condition.notify_all()
+                self.condition.wait(YIELD_S)
 
     def start(self) -> None:
         with self.condition:

@@ -38,6 +38,7 @@ from swarmlab.model import (
 from swarmlab.simulation import HOUR, Simulation
 
 CERTIFICATE_EXPIRY_NS_MIN = HOUR
+TASKS_MAX = 2_000  # of all replicated services and jobs
 
 
 # -- services ----------------------------------------------------------------------------------
@@ -48,12 +49,22 @@ def create_service(view: Store, command: messages.CreateService, leader: Leader)
     validation.check_ports(spec, view)
     _check_ingress(view, spec)
     secrets.check_exist(spec, view)
+    _check_size(view, spec)
     if view.named(Service, spec.name) is not None:
         raise AlreadyExists(
             f"name conflicts with an existing object: service {spec.name} already exists"
         )
     id, now_ns = simulation.new_id(), simulation.now_ns
     return [create(Service(id=id, spec=spec, job_started_ns=now_ns))]
+
+
+def _check_size(view: Store, spec: ServiceSpec, own_id: str = "") -> None:
+    """Docker has no such limit; with more tasks one event of the simulation would take seconds."""
+    specs = [spec, *(service.spec for service in view.all(Service) if service.id != own_id)]
+    modes = [mode or EMPTY for each in specs for mode in each.get("Mode", EMPTY).values()]
+    if (count := sum(max(mode.values(), default=1) for mode in modes)) > TASKS_MAX:
+        text = f"this simulation runs at most {TASKS_MAX} tasks; with this service it would be "
+        raise InvalidArgument(f"{text}{count}")
 
 
 def _check_ingress(view: Store, spec: ServiceSpec) -> None:
@@ -90,6 +101,7 @@ def update_service(view: Store, command: messages.UpdateService, leader: Leader)
     )
     _check_ingress(view, spec)
     check_version(service, command.version)
+    _check_size(view, spec, own_id=service.id)
     if spec.mode.endswith("-job"):
         iteration = service.job_iteration + 1
         changed = replace(changed, job_iteration=iteration, job_started_ns=now_ns)

@@ -28,6 +28,11 @@ STOPPED = "raft: failed to process the request: node is stopped"
 DROPPED = "raft proposal dropped"  # etcd's message during a leadership transfer
 
 
+# Simplified: SwarmKit takes a snapshot every 10,000 entries, but the logs of all simulated managers
+# share the memory of one computer.
+SNAPSHOT_INTERVAL = 500
+
+
 class StateMachine(Protocol):
     """Applies the log's entries; equal on all replicas that applied the same ones."""
 
@@ -58,7 +63,7 @@ class RaftNode:
         raft_id: int,
         members: Iterable[Member] = (),
         election_ticks: int = 10,
-        snapshot_interval: int = 10_000,
+        snapshot_interval: int = SNAPSHOT_INTERVAL,
         entries_for_slow_followers: int = 500,
         sync_ns: int = 500 * US,
     ) -> None:

@@ -85,19 +85,14 @@ class Simulation:
 
     def step(self) -> bool:
         """Process the next event; False when the queue is empty."""
-        while self._queue:
-            when_ns, _, timer = heappop(self._queue)
-            if timer.callback is not None:
-                self.now_ns = when_ns
-                self._fire(timer.callback, timer.args)
-                return True
-        return False
-
-    def _fire(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        if self.next_ns is None:
+            return False
+        self.now_ns, _, timer = heappop(self._queue)
         try:
-            callback(*args)
+            timer.callback(*timer.args)  # type: ignore[misc]  # `next_ns` drops cancelled ones
         except Exception as error:
             self.contain(error)
+        return True
 
     def contain(self, error: Exception, where: str = "") -> None:
         """Record and report an exception that ended an event; all others go on."""
@@ -106,15 +101,11 @@ class Simulation:
 
     def run_until(self, when_ns: int) -> None:
         """Process all events due at or before `when_ns`, and set the clock to `when_ns`."""
-        queue = self._queue
         with UNINTERRUPTED as interrupts:
-            while queue and queue[0][0] <= when_ns:
-                if interrupts and queue[0][0] > self.now_ns:
+            while (next_ns := self.next_ns) is not None and next_ns <= when_ns:
+                if interrupts and next_ns > self.now_ns:
                     raise KeyboardInterrupt
-                due_ns, _, timer = heappop(queue)
-                if timer.callback is not None:
-                    self.now_ns = due_ns
-                    self._fire(timer.callback, timer.args)
+                self.step()
             self.now_ns = max(self.now_ns, when_ns)
 
     def run_while(self, waiting: Callable[[], bool], limit_ns: int) -> bool:
