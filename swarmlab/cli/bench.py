@@ -12,21 +12,9 @@ import gc
 import heapq
 import time
 
+from swarmlab import model
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import Store, create
-from swarmlab.model import (
-    Document,
-    Node,
-    NodeSpec,
-    NodeState,
-    NodeStatus,
-    Role,
-    Task,
-    TaskSpec,
-    TaskState,
-    TaskStatus,
-    freeze,
-)
 from swarmlab.simulation import Simulation
 
 SHAPES = ((1_000, 1_000), (1_000, 10_000), (1_000, 100_000), (100_000, 1_000))  # nodes, tasks
@@ -49,14 +37,14 @@ def heap_rate() -> float:
     return HEAP_EVENTS / (time.process_time() - start)
 
 
-def _node(i: int) -> Node:
+def _node(i: int) -> model.Node:
     plugins = [{"Type": "Network", "Name": "network"}] if i % 3 == 0 else []
-    return Node(
+    return model.Node(
         id=f"node{i:06}",
-        spec=NodeSpec(Labels={}, Role="worker", Availability="active"),
-        role=Role.WORKER,
-        status=NodeStatus(state=NodeState.READY),
-        description=freeze({"Hostname": f"node{i:06}", "Engine": {"Plugins": plugins}}),
+        spec=model.NodeSpec(Labels={}, Role="worker", Availability="active"),
+        role=model.Role.WORKER,
+        status=model.NodeStatus(state=model.NodeState.READY),
+        description=model.freeze({"Hostname": f"node{i:06}", "Engine": {"Plugins": plugins}}),
     )
 
 
@@ -67,16 +55,16 @@ def measure(nodes: int, tasks: int, *, constrained: bool = False) -> tuple[float
     """
     store = Store(_node(i) for i in range(nodes))
     scheduler = Scheduler(Simulation(1), "m1", store)
-    network = freeze([{"Network": {"ID": "n", "DriverState": {"Name": "network"}}}])
-    status = TaskStatus(state=TaskState.PENDING, timestamp_ns=0)
-    spec = TaskSpec(Document())
+    network = model.freeze([{"Network": {"ID": "n", "DriverState": {"Name": "network"}}}])
+    status = model.TaskStatus(state=model.TaskState.PENDING, timestamp_ns=0)
+    spec = model.TaskSpec(model.Document())
     waiting = [
         create(
-            Task(
+            model.Task(
                 id=f"task{i:06}",
                 service_id="",
                 spec=spec,
-                desired=TaskState.RUNNING,
+                desired=model.TaskState.RUNNING,
                 status=status,
                 networks=network if constrained else (),
             )
@@ -94,7 +82,7 @@ def measure(nodes: int, tasks: int, *, constrained: bool = False) -> tuple[float
     store.apply(2, changes)
     end = time.process_time()
     gc.enable()
-    assert sum(task.state == TaskState.ASSIGNED for task in store.tasks.values()) == tasks
+    assert sum(task.state == model.TaskState.ASSIGNED for task in store.tasks.values()) == tasks
     return tasks / (end - start), tasks / (decided - deciding)
 
 

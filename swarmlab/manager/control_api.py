@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from swarmlab import model
 from swarmlab.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unknown
 from swarmlab.manager import secrets, validation
 from swarmlab.manager.ca import certificates
@@ -17,24 +18,7 @@ from swarmlab.manager.ca.data_keys import new_unlock_key
 from swarmlab.manager.ca.join_tokens import new_token
 from swarmlab.manager.leader import Leader, is_safe_to_remove
 from swarmlab.manager.store import Change, Store, check_version, create, remove, update
-from swarmlab.model import (
-    EMPTY,
-    Cluster,
-    Document,
-    Node,
-    NodeState,
-    Role,
-    Rotation,
-    Service,
-    ServiceSpec,
-    SwarmNetwork,
-    TaskState,
-    TaskStatus,
-    UpdateState,
-    UpdateStatus,
-    is_ingress,
-    messages,
-)
+from swarmlab.model import messages
 from swarmlab.simulation import HOUR, Simulation
 
 CERTIFICATE_EXPIRY_NS_MIN = HOUR
@@ -50,25 +34,27 @@ def create_service(view: Store, command: messages.CreateService, leader: Leader)
     _check_ingress(view, spec)
     secrets.check_exist(spec, view)
     _check_size(view, spec)
-    if view.named(Service, spec.name) is not None:
+    if view.named(model.Service, spec.name) is not None:
         raise AlreadyExists(
             f"name conflicts with an existing object: service {spec.name} already exists"
         )
     id, now_ns = simulation.new_id(), simulation.now_ns
-    return [create(Service(id=id, spec=spec, job_started_ns=now_ns))]
+    return [create(model.Service(id=id, spec=spec, job_started_ns=now_ns))]
 
 
-def _check_size(view: Store, spec: ServiceSpec, own_id: str = "") -> None:
+def _check_size(view: Store, spec: model.ServiceSpec, own_id: str = "") -> None:
     """Docker has no such limit; with more tasks one event of the simulation would take seconds."""
-    specs = [spec, *(service.spec for service in view.all(Service) if service.id != own_id)]
-    modes = [mode or EMPTY for each in specs for mode in each.get("Mode", EMPTY).values()]
+    specs = [spec, *(service.spec for service in view.all(model.Service) if service.id != own_id)]
+    modes = [
+        mode or model.EMPTY for each in specs for mode in each.get("Mode", model.EMPTY).values()
+    ]
     if (count := sum(max(mode.values(), default=1) for mode in modes)) > TASKS_MAX:
         text = f"this simulation runs at most {TASKS_MAX} tasks; with this service it would be "
         raise InvalidArgument(f"{text}{count}")
 
 
-def _check_ingress(view: Store, spec: ServiceSpec) -> None:
-    if any(map(is_ingress, spec.ports)) and view.ingress is None:
+def _check_ingress(view: Store, spec: model.ServiceSpec) -> None:
+    if any(map(model.is_ingress, spec.ports)) and view.ingress is None:
         raise FailedPrecondition("service needs ingress network, but no ingress network is present")
 
 
@@ -76,7 +62,7 @@ def update_service(view: Store, command: messages.UpdateService, leader: Leader)
     spec, now_ns = command.spec, leader.simulation.now_ns
     validation.check_service(spec)
     validation.check_networks(spec, view)
-    service = view.require(Service, command.id)
+    service = view.require(model.Service, command.id)
     if "EndpointSpec" in spec and spec.endpoint != service.spec.endpoint:
         validation.check_ports(spec, view, own_id=service.id)
     secrets.check_exist(spec, view)
@@ -86,8 +72,8 @@ def update_service(view: Store, command: messages.UpdateService, leader: Leader)
         if service.previous_spec is None:
             raise FailedPrecondition(f"service {service.id} does not have a previous spec")
         spec, spec_version = service.previous_spec, service.previous_spec_version
-        status = UpdateStatus(
-            state=UpdateState.ROLLBACK_STARTED,
+        status = model.UpdateStatus(
+            state=model.UpdateState.ROLLBACK_STARTED,
             message="manually requested rollback",
             started_ns=now_ns,
         )
@@ -109,7 +95,7 @@ def update_service(view: Store, command: messages.UpdateService, leader: Leader)
 
 
 def remove_service(view: Store, command: messages.RemoveService, leader: Leader) -> list[Change]:
-    return [remove(view.require(Service, command.id))]
+    return [remove(view.require(model.Service, command.id))]
 
 
 # -- networks ----------------------------------------------------------------------------------
@@ -121,39 +107,39 @@ def create_network(view: Store, command: messages.CreateNetwork, leader: Leader)
         if view.ingress is not None:
             raise AlreadyExists(f"ingress network ({view.ingress.id}) is already present")
     validation.check_name(spec["Name"])
-    if view.named(SwarmNetwork, spec["Name"]) is not None:
+    if view.named(model.SwarmNetwork, spec["Name"]) is not None:
         raise Unknown("name conflicts with an existing object")
-    return [create(SwarmNetwork(id=leader.simulation.new_id(), spec=spec))]
+    return [create(model.SwarmNetwork(id=leader.simulation.new_id(), spec=spec))]
 
 
 def remove_network(view: Store, command: messages.RemoveNetwork, leader: Leader) -> list[Change]:
-    network = view.require(SwarmNetwork, command.id)
-    for service in view.all(Service) if network.spec.get("Ingress") else ():
-        if any(map(is_ingress, service.spec.ports)):
+    network = view.require(model.SwarmNetwork, command.id)
+    for service in view.all(model.Service) if network.spec.get("Ingress") else ():
+        if any(map(model.is_ingress, service.spec.ports)):
             raise FailedPrecondition(
                 f"ingress network cannot be removed because service {service.id} depends on it"
             )
-    for service in view.all(Service):
+    for service in view.all(model.Service):
         if any(n.get("Target") == network.id for n in service.spec.task.networks):
             raise FailedPrecondition(f"network {network.id} is in use by service {service.id}")
     for task in view.tasks.values():
         attached = any(n.get("Target") == network.id for n in task.spec.networks)
-        if attached and max(task.state, task.desired) <= TaskState.RUNNING:
+        if attached and max(task.state, task.desired) <= model.TaskState.RUNNING:
             raise FailedPrecondition(f"network {network.id} is in use by task {task.id}")
     return [remove(network)]
 
 
 # -- nodes -------------------------------------------------------------------------------------
 def update_node(view: Store, command: messages.UpdateNode, leader: Leader) -> list[Change]:
-    node = view.require(Node, command.id)
-    if node.spec.role is Role.MANAGER and command.spec.role is Role.WORKER:
+    node = view.require(model.Node, command.id)
+    if node.spec.role is model.Role.MANAGER and command.spec.role is model.Role.WORKER:
         _check_demotion(view, node, leader)
     check_version(node, command.version)
     return [update(replace(node, spec=command.spec))]
 
 
-def _check_demotion(view: Store, node: Node, leader: Leader) -> None:
-    if sum(n.role is Role.MANAGER for n in view.all(Node)) == 1:
+def _check_demotion(view: Store, node: model.Node, leader: Leader) -> None:
+    if sum(n.role is model.Role.MANAGER for n in view.all(model.Node)) == 1:
         raise FailedPrecondition("attempting to demote the last manager of the swarm")
     if node.id not in leader.member_ids():
         raise NotFound("can't find manager in raft memberlist")
@@ -165,20 +151,20 @@ def _check_demotion(view: Store, node: Node, leader: Leader) -> None:
 
 def remove_node(view: Store, command: messages.RemoveNode, leader: Leader) -> list[Change]:
     """Remove the node, orphan its tasks, and refuse its certificate from now on."""
-    id, node = command.id, view.require(Node, command.id)
-    if node.spec.role is Role.MANAGER and id in leader.member_ids():
+    id, node = command.id, view.require(model.Node, command.id)
+    if node.spec.role is model.Role.MANAGER and id in leader.member_ids():
         raise FailedPrecondition(
             f"node {id} is a cluster manager and is a member of the raft cluster. "
             "It must be demoted to worker before removal"
         )
-    if node.status.state is NodeState.READY and not command.force:
+    if node.status.state is model.NodeState.READY and not command.force:
         raise FailedPrecondition(f"node {id} is not down and can't be removed")
-    status = TaskStatus(
-        state=TaskState.ORPHANED,
+    status = model.TaskStatus(
+        state=model.TaskState.ORPHANED,
         timestamp_ns=leader.simulation.now_ns,
         message="Task belonged to a node that has been deleted",
     )
-    orphans = [t for t in view.tasks_of_node(id) if t.state < TaskState.COMPLETE]
+    orphans = [t for t in view.tasks_of_node(id) if t.state < model.TaskState.COMPLETE]
     removed = (*view.cluster.removed_node_ids, id)
     return [
         update(replace(view.cluster, removed_node_ids=removed)),
@@ -210,9 +196,14 @@ def update_cluster(view: Store, command: messages.UpdateCluster, leader: Leader)
     return [update(changed)]
 
 
-def _root_rotation(cluster: Cluster, spec: Document, simulation: Simulation) -> Rotation | None:
+def _root_rotation(
+    cluster: model.Cluster, spec: model.Document, simulation: Simulation
+) -> model.Rotation | None:
     """The root rotation to begin, if the spec asks for one."""
-    authority, before = spec.get("CAConfig") or EMPTY, cluster.spec.get("CAConfig") or EMPTY
+    authority, before = (
+        spec.get("CAConfig") or model.EMPTY,
+        cluster.spec.get("CAConfig") or model.EMPTY,
+    )
     if authority.get("ExternalCAs"):
         raise InvalidArgument(certificates.NO_EXTERNAL_AUTHORITY)
     certificate, key = authority.get("SigningCACert", ""), authority.get("SigningCAKey", "")
@@ -228,10 +219,10 @@ def _root_rotation(cluster: Cluster, spec: Document, simulation: Simulation) -> 
         certificate, key = certificates.new_root(simulation)
     old, old_key = cluster.root_certificate, cluster.root_key
     signed = certificates.cross_signed(old, old_key, certificate, simulation)
-    return Rotation(certificate=certificate, key=key, cross_signed=signed)
+    return model.Rotation(certificate=certificate, key=key, cross_signed=signed)
 
 
-def _public(spec: Document) -> Document:
+def _public(spec: model.Document) -> model.Document:
     """The spec as it may be read back: without the keys that came with it."""
     authority = spec.get("CAConfig")
     if authority is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from swarmlab.errors import LostLeadership, SwarmError
+from swarmlab.manager import store
 from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.ca.root_rotation import RootRotation
 from swarmlab.manager.control_loop import ControlLoop
@@ -27,15 +28,6 @@ from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator
 from swarmlab.manager.orchestrator.task_reaper import TaskReaper
 from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
-from swarmlab.manager.store import (
-    TRANSACTION_CHANGES_MAX,
-    Action,
-    Change,
-    Store,
-    create,
-    stamped,
-    unconditional,
-)
 from swarmlab.model import ManagerStatus, StoreObject
 from swarmlab.raft import MembershipChange, RaftNode
 from swarmlab.simulation import Call, Machine, Timer
@@ -49,7 +41,7 @@ class ManagerHost(Protocol):
     @property
     def node_id(self) -> str: ...
 
-    def changed(self, change: Change, before: StoreObject | None) -> None:
+    def changed(self, change: store.Change, before: StoreObject | None) -> None:
         """A change was committed."""
 
     def removed_from_raft(self) -> None:
@@ -60,7 +52,7 @@ class ManagerHost(Protocol):
 class Write:
     """A write in the queue: the function that decides on changes, and the call to answer."""
 
-    decide: Callable[..., list[Change]]
+    decide: Callable[..., list[store.Change]]
     args: tuple[Any, ...]
     call: Call
 
@@ -74,7 +66,7 @@ class Manager:
         self.host = host
         self.machine = host.machine
         self.simulation = host.machine.simulation
-        self.store = Store()
+        self.store = store.Store()
         self.control_loops: list[ControlLoop] = []  # empty on a follower
         self.dispatcher: Dispatcher | None = None
         self._role_manager: RoleManager | None = None
@@ -96,7 +88,7 @@ class Manager:
             watches, wake = control_loop.watches, False
             for change, before in applied:
                 if type(change.object) in watches:
-                    after = None if change.action is Action.REMOVE else change.object
+                    after = None if change.action is store.Action.REMOVE else change.object
                     wake = control_loop.see(before, after) or wake
             if wake:
                 self.wake(control_loop)
@@ -106,7 +98,7 @@ class Manager:
         return self.store.dump()
 
     def restore(self, data: Any, index: int) -> None:
-        self.store = Store.restored(data, index)
+        self.store = store.Store.restored(data, index)
 
     def leadership(self, leader: bool) -> None:
         """Raft made this node the leader, or it no longer is."""
@@ -117,8 +109,8 @@ class Manager:
         if self.store.tables["cluster"]:
             self._start_control_loops()
         else:
-            changes = map(create, self._first_objects)
-            self.write(unconditional, *changes).then(self._bootstrapped, self._epoch)
+            changes = map(store.create, self._first_objects)
+            self.write(store.unconditional, *changes).then(self._bootstrapped, self._epoch)
 
     def _bootstrapped(self, call: Call, epoch: int) -> None:
         if call.error is None and epoch == self._epoch:
@@ -203,7 +195,7 @@ class Manager:
             write = self.write(self._decide, control_loop)
             write.then(self._decided, control_loop, self._epoch)
 
-    def _decide(self, view: Store, control_loop: ControlLoop) -> list[Change]:
+    def _decide(self, view: store.Store, control_loop: ControlLoop) -> list[store.Change]:
         self._queued.remove(control_loop)
         return control_loop.decide(view)
 
@@ -225,7 +217,7 @@ class Manager:
             self._alarms[control_loop] = self._after(delay_ns, self._queue, control_loop)
 
     # -- writing ---------------------------------------------------------------------
-    def write(self, decide: Callable[..., list[Change]], *args: Any) -> Call:
+    def write(self, decide: Callable[..., list[store.Change]], *args: Any) -> Call:
         """Queue a write of what `decide(store, *args)` returns; answered when it is committed.
 
         Resolves with the id of the first changed object, None when there was no change.
@@ -248,8 +240,8 @@ class Manager:
                 continue
             self._writing = True
             index, now_ns = self.store.index, self.simulation.now_ns
-            dated = tuple(stamped(change, index, now_ns) for change in changes)
-            size = TRANSACTION_CHANGES_MAX
+            dated = tuple(store.stamped(change, index, now_ns) for change in changes)
+            size = store.TRANSACTION_CHANGES_MAX
             for start in range(0, len(dated), size):
                 proposal = self.raft.propose(dated[start : start + size])
             proposal.then(self._written, write, dated[0].object.id, self._epoch)

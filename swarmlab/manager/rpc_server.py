@@ -9,29 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarmlab.errors import (
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    NotLeader,
-    PermissionDenied,
-    Unknown,
-)
+from swarmlab import errors, model
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.control_api import COMMANDS
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.secrets import without_data
 from swarmlab.manager.store import create, find, unconditional
-from swarmlab.model import (
-    Document,
-    ManagerStatus,
-    Node,
-    NodeSpec,
-    NodeStatus,
-    Role,
-    StoreObject,
-    messages,
-)
+from swarmlab.model import messages
 from swarmlab.raft import Member, MembershipChange
 from swarmlab.simulation import MS, Call, S
 
@@ -63,7 +47,7 @@ class RpcServer:
     def ask(self, body: messages.Message) -> Call:
         """The leader's answer, whether this manager leads or not; fails after 20 s."""
         call = Call()
-        self.machine.after(REQUEST_LIMIT_NS, call.fail, DeadlineExceeded())
+        self.machine.after(REQUEST_LIMIT_NS, call.fail, errors.DeadlineExceeded())
         self._try(call, body, self.machine.simulation.now_ns + REQUEST_LIMIT_NS)
         return call
 
@@ -83,12 +67,12 @@ class RpcServer:
                 self._answered, call, body, deadline_ns
             )
         elif raft.ticks_without_leader > LEADERLESS_TICKS_MAX:
-            call.fail(Unknown(NO_LEADER))
+            call.fail(errors.Unknown(NO_LEADER))
         else:
             self.machine.after(1 * S, self._try, call, body, deadline_ns)
 
     def _answered(self, answer: Call, call: Call, body: messages.Message, deadline_ns: int) -> None:
-        if isinstance(answer.error, NotLeader):
+        if isinstance(answer.error, errors.NotLeader):
             self.machine.after(500 * MS, self._try, call, body, deadline_ns)
         else:
             call.follow(answer)
@@ -103,7 +87,7 @@ class RpcServer:
                 body, messages.IssueCertificate | messages.RenewCertificate | messages.JoinRaft
             ):
                 return self.ask(body)
-            raise NotLeader(self._leader_address)
+            raise errors.NotLeader(self._leader_address)
         match body:
             case messages.ControlCommand():
                 return self.manager.write(COMMANDS[type(body)], body, self.manager)
@@ -123,14 +107,14 @@ class RpcServer:
                 return self._renew(body)
             case messages.JoinRaft():
                 return self._join(body)
-        raise Unknown(f"unknown request {type(body).__name__}")
+        raise errors.Unknown(f"unknown request {type(body).__name__}")
 
-    def _list(self, kind: type[StoreObject | ManagerStatus]) -> tuple[Any, ...]:
-        if issubclass(kind, ManagerStatus):
+    def _list(self, kind: type[model.StoreObject | model.ManagerStatus]) -> tuple[Any, ...]:
+        if issubclass(kind, model.ManagerStatus):
             return self.manager.statuses()
         return tuple(map(without_data, self.manager.store.all(kind)))
 
-    def _get(self, kind: type[StoreObject], reference: str) -> StoreObject:
+    def _get(self, kind: type[model.StoreObject], reference: str) -> model.StoreObject:
         store = self.manager.store
         object = store.get(kind, reference) or find(kind, reference, store.all(kind))
         return without_data(object)
@@ -138,23 +122,25 @@ class RpcServer:
     # -- certificates ------------------------------------------------------------
     def _root_certificate(self) -> str:
         if not self.manager.store.tables["cluster"]:
-            raise Unknown(NO_LEADER)
+            raise errors.Unknown(NO_LEADER)
         return self.manager.store.cluster.root_certificate
 
     def _issue(self, body: messages.IssueCertificate) -> Call:
         """Create a node with the role of its join token, and issue its certificate."""
         cluster = self.manager.store.cluster
-        roles = {cluster.worker_token: Role.WORKER, cluster.manager_token: Role.MANAGER}
+        roles = {cluster.worker_token: model.Role.WORKER, cluster.manager_token: model.Role.MANAGER}
         role = roles.get(body.token)
         if role is None:
-            raise InvalidArgument("A valid join token is necessary to join this cluster")
-        spec = NodeSpec(Labels=Document(), Role=role.value, Availability=body.availability)
-        node = Node(
+            raise errors.InvalidArgument("A valid join token is necessary to join this cluster")
+        spec = model.NodeSpec(
+            Labels=model.Document(), Role=role.value, Availability=body.availability
+        )
+        node = model.Node(
             id=self.machine.simulation.new_id(),
             spec=spec,
             role=role,
-            status=NodeStatus(addr=body.address),
-            description=Document(Hostname=body.hostname),
+            status=model.NodeStatus(addr=body.address),
+            description=model.Document(Hostname=body.hostname),
         )
         call = Call()
         written = self.manager.write(unconditional, create(node))
@@ -169,7 +155,9 @@ class RpcServer:
 
     def _renew(self, body: messages.RenewCertificate) -> messages.Issued:
         if body.node_id not in self.manager.store.nodes:
-            raise Unknown(f"node {body.node_id} not found when attempting to renew certificate")
+            raise errors.Unknown(
+                f"node {body.node_id} not found when attempting to renew certificate"
+            )
         return self._issued(body.node_id, body.public_key)
 
     def _issued(self, node_id: str, public_key: str) -> messages.Issued:
@@ -185,19 +173,19 @@ class RpcServer:
     def _join(self, body: messages.JoinRaft) -> Call:
         """Connect to the new manager, then make it a voter; a member that is known stays one."""
         node = self.manager.store.nodes.get(body.node_id)
-        if node is None or node.role is not Role.MANAGER:
-            raise PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")
+        if node is None or node.role is not model.Role.MANAGER:
+            raise errors.PermissionDenied("Permission denied: unauthorized peer role: swarm-worker")
         call = Call()
         machine = self.machine.peer(body.address)
         if machine is None:
-            raise Unknown(f"invalid address {body.address} in raft join request")
+            raise errors.Unknown(f"invalid address {body.address} in raft join request")
         self.machine.call(machine.name, messages.Ping()).then(self._pinged, call, body)
         return call
 
     def _pinged(self, ping: Call, call: Call, body: messages.JoinRaft) -> None:
         raft = self.manager.raft
         if ping.error is not None:
-            call.fail(FailedPrecondition(UNREACHABLE))
+            call.fail(errors.FailedPrecondition(UNREACHABLE))
             return
         member = next((m for m in raft.members.values() if m.node_id == body.node_id), None)
         if member is not None:

@@ -14,20 +14,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from swarmlab import model
 from swarmlab.errors import AlreadyExists, InvalidArgument
 from swarmlab.manager.leader import Leader
 from swarmlab.manager.store import Change, Store, check_version, create, remove, update
-from swarmlab.model import (
-    Config,
-    Document,
-    Secret,
-    Service,
-    ServiceSpec,
-    StoreObject,
-    Task,
-    TaskSpec,
-    messages,
-)
+from swarmlab.model import messages
 
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?")
 NAME_LENGTH_MAX = 64
@@ -36,7 +27,7 @@ SECRET_BYTES_MAX, CONFIG_BYTES_MAX = (
     1_024_000,
 )  # exclusive; a KB is 1,024 bytes
 
-T = TypeVar("T", Secret, Config)
+T = TypeVar("T", model.Secret, model.Config)
 
 
 # -- commands ----------------------------------------------------------------------------------
@@ -44,16 +35,16 @@ def create_secret(view: Store, command: messages.CreateSecret, leader: Leader) -
     check_name(command.spec.get("Name", ""))
     driver = command.spec.get("Driver")
     if driver is None:
-        check_size(Secret, command.data, SECRET_BYTES_MAX)
+        check_size(model.Secret, command.data, SECRET_BYTES_MAX)
     elif not driver.get("Name"):
         raise InvalidArgument("secret driver must have a name")
-    return _create(view, Secret, command, leader)
+    return _create(view, model.Secret, command, leader)
 
 
 def create_config(view: Store, command: messages.CreateConfig, leader: Leader) -> list[Change]:
     check_name(command.spec.get("Name", ""))
-    check_size(Config, command.data, CONFIG_BYTES_MAX)
-    return _create(view, Config, command, leader)
+    check_size(model.Config, command.data, CONFIG_BYTES_MAX)
+    return _create(view, model.Config, command, leader)
 
 
 def _create(
@@ -68,35 +59,39 @@ def _create(
 def update_secret_labels(
     view: Store, command: messages.UpdateSecretLabels, leader: Leader
 ) -> list[Change]:
-    return _update_labels(view.require(Secret, command.id), command)
+    return _update_labels(view.require(model.Secret, command.id), command)
 
 
 def update_config_labels(
     view: Store, command: messages.UpdateConfigLabels, leader: Leader
 ) -> list[Change]:
-    return _update_labels(view.require(Config, command.id), command)
+    return _update_labels(view.require(model.Config, command.id), command)
 
 
-def _update_labels(object: Secret | Config, command: messages.UpdateLabels) -> list[Change]:
+def _update_labels(
+    object: model.Secret | model.Config, command: messages.UpdateLabels
+) -> list[Change]:
     spec, data = command.spec, command.data
     if spec.get("Name") != object.name or (data and data != object.data):
         raise InvalidArgument("only updates to Labels are allowed")
     check_version(object, command.version)
-    labels = object.spec.with_(Labels=spec.get("Labels") or Document())
+    labels = object.spec.with_(Labels=spec.get("Labels") or model.Document())
     return [update(replace(object, spec=labels))]
 
 
 def remove_secret(view: Store, command: messages.RemoveSecret, leader: Leader) -> list[Change]:
-    return _remove(view, view.require(Secret, command.id))
+    return _remove(view, view.require(model.Secret, command.id))
 
 
 def remove_config(view: Store, command: messages.RemoveConfig, leader: Leader) -> list[Change]:
-    return _remove(view, view.require(Config, command.id))
+    return _remove(view, view.require(model.Config, command.id))
 
 
-def _remove(view: Store, object: Secret | Config) -> list[Change]:
+def _remove(view: Store, object: model.Secret | model.Config) -> list[Change]:
     """Refused while a service's current spec refers to it; tasks and previous specs don't count."""
-    users = [s.name for s in view.all(Service) if object.id in _ids(s.spec.task, type(object))]
+    users = [
+        s.name for s in view.all(model.Service) if object.id in _ids(s.spec.task, type(object))
+    ]
     if users:
         plural = "s" if len(users) > 1 else ""
         raise InvalidArgument(
@@ -118,14 +113,14 @@ def check_name(name: str) -> None:
         )
 
 
-def check_size(kind: type[Secret | Config], data: bytes, bytes_max: int) -> None:
+def check_size(kind: type[model.Secret | model.Config], data: bytes, bytes_max: int) -> None:
     """Raise InvalidArgument unless a payload is smaller than the limit, and not empty."""
     if not 0 < len(data) < bytes_max:
         limits = f"larger than 0 and less than {bytes_max} bytes"
         raise InvalidArgument(f"{kind.table} data must be {limits}")
 
 
-def check_references(spec: TaskSpec, kind: type[Secret | Config]) -> None:
+def check_references(spec: model.TaskSpec, kind: type[model.Secret | model.Config]) -> None:
     """Raise InvalidArgument unless each reference has an id, a name, and a file of its own."""
     targets: dict[str, str] = {}
     for reference in _references(spec, kind):
@@ -133,7 +128,7 @@ def check_references(spec: TaskSpec, kind: type[Secret | Config]) -> None:
         if not reference.get(f"{kind.__name__}ID") or not name:
             raise InvalidArgument(f"malformed {kind.table} reference")
         if "File" not in reference:
-            if kind is Config and "Runtime" in reference:
+            if kind is model.Config and "Runtime" in reference:
                 continue
             raise InvalidArgument(f"malformed {kind.table} reference, no target provided")
         target = reference["File"].get("Name")
@@ -149,9 +144,9 @@ def check_references(spec: TaskSpec, kind: type[Secret | Config]) -> None:
         targets[target] = name
 
 
-def check_exist(spec: ServiceSpec, view: Store) -> None:
+def check_exist(spec: model.ServiceSpec, view: Store) -> None:
     """Whether the secrets and configs that a service refers to exist under the names it gives."""
-    for kind in (Secret, Config):
+    for kind in (model.Secret, model.Config):
         missing = [
             reference[f"{kind.__name__}Name"]
             for reference in _references(spec.task, kind)
@@ -164,20 +159,22 @@ def check_exist(spec: ServiceSpec, view: Store) -> None:
 
 
 # -- who needs what ------------------------------------------------------------------------------
-def needed_by(tasks: Iterable[Task], kind: type[T], view: Store) -> dict[str, T]:
+def needed_by(tasks: Iterable[model.Task], kind: type[T], view: Store) -> dict[str, T]:
     """The secrets or configs, by id, that a node with these tasks needs: those they refer to."""
     ids = [id for task in tasks for id in _ids(task.spec, kind)]
     return {id: object for id in ids if (object := view.get(kind, id)) is not None}
 
 
-def without_data(object: StoreObject) -> StoreObject:
+def without_data(object: model.StoreObject) -> model.StoreObject:
     """The object as the control API shows it: a secret without its data."""
-    return object.with_(data=b"") if isinstance(object, Secret) else object
+    return object.with_(data=b"") if isinstance(object, model.Secret) else object
 
 
-def _references(spec: TaskSpec, kind: type[Secret | Config]) -> tuple[Document, ...]:
-    return spec.secrets if kind is Secret else spec.configs
+def _references(
+    spec: model.TaskSpec, kind: type[model.Secret | model.Config]
+) -> tuple[model.Document, ...]:
+    return spec.secrets if kind is model.Secret else spec.configs
 
 
-def _ids(spec: TaskSpec, kind: type[Secret | Config]) -> list[str]:
+def _ids(spec: model.TaskSpec, kind: type[model.Secret | model.Config]) -> list[str]:
     return [reference.get(f"{kind.__name__}ID", "") for reference in _references(spec, kind)]

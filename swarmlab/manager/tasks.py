@@ -10,37 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from swarmlab import model
 from swarmlab.manager import constraints
 from swarmlab.manager.store import Change, update
-from swarmlab.model import (
-    Availability,
-    Cluster,
-    Document,
-    Node,
-    NodeState,
-    Service,
-    Task,
-    TaskState,
-    TaskStatus,
-    UpdateState,
-)
 from swarmlab.simulation import Simulation
 
 PENDING = "pending task scheduling"  # the message of a task that waits for a node
 
 
 def new_task(
-    service: Service,
+    service: model.Service,
     simulation: Simulation,
     *,
     slot: int = 0,
     node_id: str = "",
-    desired: TaskState | None = None,
-) -> Task:
+    desired: model.TaskState | None = None,
+) -> model.Task:
     """A NEW task with the service's current spec; `desired` None: to run, or to complete."""
     job = service.spec.mode.endswith("-job")
-    status = TaskStatus(state=TaskState.NEW, timestamp_ns=simulation.now_ns, message="created")
-    return Task(
+    status = model.TaskStatus(
+        state=model.TaskState.NEW, timestamp_ns=simulation.now_ns, message="created"
+    )
+    return model.Task(
         id=simulation.new_id(),
         service_id=service.id,
         service_name=service.spec.name,
@@ -49,63 +40,63 @@ def new_task(
         node_id=node_id,
         spec=service.spec.task,
         spec_version=service.spec_version,
-        desired=desired or (TaskState.COMPLETE if job else TaskState.RUNNING),
+        desired=desired or (model.TaskState.COMPLETE if job else model.TaskState.RUNNING),
         status=status,
         endpoint_spec=service.spec.get("EndpointSpec"),
         job_iteration=service.job_iteration if job else None,
     )
 
 
-def with_desired_state(task: Task, desired: TaskState) -> Task:
+def with_desired_state(task: model.Task, desired: model.TaskState) -> model.Task:
     """The task with a later desired state; a desired state never goes back."""
     assert desired >= task.desired, f"{task.id}: {task.desired} -> {desired} goes back"
     return replace(task, desired=desired)
 
 
-def set_desired_state(tasks: Iterable[Task], desired: TaskState) -> list[Change]:
+def set_desired_state(tasks: Iterable[model.Task], desired: model.TaskState) -> list[Change]:
     """Changes that raise the desired state of those tasks that have an earlier one."""
     return [update(with_desired_state(t, desired)) for t in tasks if t.desired < desired]
 
 
-def shut_down(tasks: Iterable[Task]) -> list[Change]:
+def shut_down(tasks: Iterable[model.Task]) -> list[Change]:
     """Changes that set the desired state of the runnable tasks to SHUTDOWN."""
-    return set_desired_state(runnable(tasks), TaskState.SHUTDOWN)
+    return set_desired_state(runnable(tasks), model.TaskState.SHUTDOWN)
 
 
-def is_invalid(node: Node | None) -> bool:
+def is_invalid(node: model.Node | None) -> bool:
     """Whether a node can keep no tasks: removed, down or drained, but not unknown or paused."""
     return (
         node is None
-        or node.status.state is NodeState.DOWN
-        or node.spec.availability is Availability.DRAIN
+        or node.status.state is model.NodeState.DOWN
+        or node.spec.availability is model.Availability.DRAIN
     )
 
 
-def should_restart_ever(task: Task) -> bool:
+def should_restart_ever(task: model.Task) -> bool:
     """Whether the restart condition of a task that has ended allows another (attempts apart)."""
     condition = task.spec.restart.condition
     job = task.job_iteration is not None
     if condition == "none":
         return False
     if condition == "on-failure" or job:
-        return task.state != TaskState.COMPLETE
+        return task.state != model.TaskState.COMPLETE
     return True
 
 
-def by_slot(tasks: Iterable[Task]) -> dict[int | str, list[Task]]:
+def by_slot(tasks: Iterable[model.Task]) -> dict[int | str, list[model.Task]]:
     """The tasks of one service by slot number, or by node where there is no number."""
-    slots: dict[int | str, list[Task]] = {}
+    slots: dict[int | str, list[model.Task]] = {}
     for task in tasks:
         slots.setdefault(task.slot or task.node_id, []).append(task)
     return slots
 
 
-def runnable(tasks: Iterable[Task]) -> list[Task]:
+def runnable(tasks: Iterable[model.Task]) -> list[model.Task]:
     """The tasks whose desired state is RUNNING or earlier."""
-    return [task for task in tasks if task.desired <= TaskState.RUNNING]
+    return [task for task in tasks if task.desired <= model.TaskState.RUNNING]
 
 
-def is_clean(task: Task, service: Service, node: Node | None) -> bool:
+def is_clean(task: model.Task, service: model.Service, node: model.Node | None) -> bool:
     """Whether the task runs what the service's current spec asks for, so needs no update.
 
     A changed placement alone does not outdate a task whose node still meets the constraints.
@@ -118,17 +109,17 @@ def is_clean(task: Task, service: Service, node: Node | None) -> bool:
         met = constraints.satisfied(constraints.parse(current.constraints), node)
         if rest_equal and met:
             return True
-    same_endpoint = (task.endpoint_spec or Document()) == (
-        service.spec.get("EndpointSpec") or Document()
+    same_endpoint = (task.endpoint_spec or model.Document()) == (
+        service.spec.get("EndpointSpec") or model.Document()
     )
     return current == old and same_endpoint
 
 
-def is_rolling_back(service: Service) -> bool:
+def is_rolling_back(service: model.Service) -> bool:
     status = service.update_status
-    return status is not None and status.state is UpdateState.ROLLBACK_STARTED
+    return status is not None and status.state is model.UpdateState.ROLLBACK_STARTED
 
 
-def history_limit(cluster: Cluster) -> int:
+def history_limit(cluster: model.Cluster) -> int:
     """How many tasks a slot keeps, the current one included; negative: all of them."""
     return int(cluster.spec.at("Orchestration", "TaskHistoryRetentionLimit", default=0))

@@ -8,22 +8,11 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+from swarmlab import model
 from swarmlab.errors import BadParameter, InvalidArgument, Unimplemented
 from swarmlab.manager import constraints
 from swarmlab.manager.secrets import check_references
 from swarmlab.manager.store import Store
-from swarmlab.model import (
-    EMPTY,
-    Config,
-    Document,
-    Secret,
-    Service,
-    ServiceSpec,
-    SwarmNetwork,
-    TaskSpec,
-    UpdateConfig,
-    is_ingress,
-)
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS
 
@@ -42,25 +31,25 @@ def check_name(name: str) -> None:
         raise InvalidArgument("name must be 63 characters or fewer")
 
 
-def check_service(spec: ServiceSpec) -> None:
+def check_service(spec: model.ServiceSpec) -> None:
     """Check everything in a service's spec that does not depend on the store."""
     check_name(spec.name)
     task = spec.task
     for kind in ("Limits", "Reservations"):
-        _check_resources(task.at("Resources", kind, default=Document()))
+        _check_resources(task.at("Resources", kind, default=model.Document()))
     if task.restart.delay_ns < 0:
         raise InvalidArgument("TaskSpec: restart-delay cannot be negative")
     if task.restart.window_ns < 0:
         raise InvalidArgument("TaskSpec: restart-window cannot be negative")
     constraints.parse(task.constraints)
-    check_references(task, Secret)
-    check_references(task, Config)
+    check_references(task, model.Secret)
+    check_references(task, model.Config)
     _check_container(task)
     _check_mode(spec)
     _check_endpoint(spec)
 
 
-def _check_resources(resources: Document) -> None:
+def _check_resources(resources: model.Document) -> None:
     nano_cpus = resources.get("NanoCPUs") or 0
     if nano_cpus and nano_cpus < NANO_CPUS_MIN:
         raise InvalidArgument(f"invalid cpu value {nano_cpus / 1e9:g}: Must be at least 0.001")
@@ -69,7 +58,7 @@ def _check_resources(resources: Document) -> None:
         raise InvalidArgument(f"invalid memory value {memory_bytes}: Must be at least 4MiB")
 
 
-def _check_container(task: TaskSpec) -> None:
+def _check_container(task: model.TaskSpec) -> None:
     if not task.image:
         raise InvalidArgument("ContainerSpec: image reference must be provided")
     try:
@@ -89,7 +78,7 @@ def _check_container(task: TaskSpec) -> None:
         raise InvalidArgument("ContainerSpec: Retries in HealthConfig cannot be negative")
 
 
-def _check_mode(spec: ServiceSpec) -> None:
+def _check_mode(spec: model.ServiceSpec) -> None:
     if not -1 < spec.replicas < 2**63:
         raise InvalidArgument("Number of replicas must be non-negative")
     job = spec.at("Mode", "ReplicatedJob", default={})
@@ -104,7 +93,7 @@ def _check_mode(spec: ServiceSpec) -> None:
     _check_update_config(spec.update_config)
 
 
-def _check_update_config(config: UpdateConfig) -> None:
+def _check_update_config(config: model.UpdateConfig) -> None:
     if config.delay_ns < 0:
         raise InvalidArgument("TaskSpec: update-delay cannot be negative")
     if config.monitor_ns < 0:
@@ -115,10 +104,10 @@ def _check_update_config(config: UpdateConfig) -> None:
         )
 
 
-def _check_endpoint(spec: ServiceSpec) -> None:
+def _check_endpoint(spec: model.ServiceSpec) -> None:
     published: set[tuple[str, int]] = set()
     for port in spec.ports:
-        if is_ingress(port) and spec.endpoint.get("Mode") == "dnsrr":
+        if model.is_ingress(port) and spec.endpoint.get("Mode") == "dnsrr":
             raise InvalidArgument(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"
             )
@@ -129,37 +118,37 @@ def _check_endpoint(spec: ServiceSpec) -> None:
         published.add(key)
 
 
-def check_networks(spec: ServiceSpec, view: Store) -> None:
+def check_networks(spec: model.ServiceSpec, view: Store) -> None:
     """Refuse an explicit attachment to the ingress network: published ports attach to it."""
     for attachment in spec.task.networks:
-        network = view.get(SwarmNetwork, attachment.get("Target", ""))
+        network = view.get(model.SwarmNetwork, attachment.get("Target", ""))
         if network is not None and network.spec.get("Ingress"):
             raise InvalidArgument(
                 f'Service cannot be explicitly attached to the ingress network "{network.name}"'
             )
 
 
-def check_ports(spec: ServiceSpec, view: Store, own_id: str = "") -> None:
+def check_ports(spec: model.ServiceSpec, view: Store, own_id: str = "") -> None:
     """Refuse a published port that conflicts with another service's; two host ports do not."""
     for own_port in spec.ports:
         number = own_port.get("PublishedPort")
         if not number:
             continue
-        for service in view.all(Service):
-            theirs = [*service.spec.ports, *(service.endpoint or EMPTY).get("Ports", ())]
+        for service in view.all(model.Service):
+            theirs = [*service.spec.ports, *(service.endpoint or model.EMPTY).get("Ports", ())]
             for port in theirs if service.id != own_id else ():
                 same = port.get("PublishedPort") == number and port.get(
                     "Protocol", "tcp"
                 ) == own_port.get("Protocol", "tcp")
-                if same and (is_ingress(port) or is_ingress(own_port)):
-                    how = "an ingress" if is_ingress(port) else "a host-published"
+                if same and (model.is_ingress(port) or model.is_ingress(own_port)):
+                    how = "an ingress" if model.is_ingress(port) else "a host-published"
                     raise InvalidArgument(
                         f"port '{number}' is already in use by service "
                         f"'{service.name}' ({service.id}) as {how} port"
                     )
 
 
-def check_update(old: ServiceSpec, new: ServiceSpec) -> None:
+def check_update(old: model.ServiceSpec, new: model.ServiceSpec) -> None:
     """Refuse changes that no update of a service may make."""
     if old.mode != new.mode:
         raise Unimplemented("service mode change is not allowed")

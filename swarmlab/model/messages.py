@@ -9,18 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarmlab.model import (
-    Config,
-    Document,
-    ManagerStatus,
-    Node,
-    NodeSpec,
-    Secret,
-    ServiceSpec,
-    StoreObject,
-    Task,
-    TaskStatus,
-)
+from swarmlab import model
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,7 @@ class Register(Message):
     """Call: an agent opens a session; answered with `Registered`."""
 
     node_id: str
-    description: Document  # Docker's node description
+    description: model.Document  # Docker's node description
     address: str  # the node's IP address
 
 
@@ -45,7 +34,7 @@ class Registered(Message):
 
     session_id: str
     period_ns: int  # send the next heartbeat after this much
-    node: Node
+    node: model.Node
     managers: tuple[str, ...]  # addresses, `10.77.0.2:2377`
     root_certificate: str = field(default="", repr=False)  # the root to trust, PEM
 
@@ -64,7 +53,7 @@ class ReportStatus(Message):
 
     node_id: str
     session_id: str
-    statuses: tuple[tuple[str, TaskStatus], ...]  # (task id, status), the last of each task
+    statuses: tuple[tuple[str, model.TaskStatus], ...]  # (task id, status), the last of each task
 
 
 # -- dispatcher -> agent -------------------------------------------------------------------------
@@ -73,7 +62,7 @@ class SessionChanged(Message):
     """Push: the node object (role, availability, …), the managers or the root changed."""
 
     session_id: str
-    node: Node
+    node: model.Node
     managers: tuple[str, ...]
     root_certificate: str = field(default="", repr=False)
 
@@ -88,11 +77,11 @@ class Assignments(Message):
     session_id: str
     number: int
     complete: bool
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[model.Task, ...] = ()
     removed_task_ids: tuple[str, ...] = ()
-    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    secrets: tuple[model.Secret, ...] = field(default=(), repr=False)
     removed_secret_ids: tuple[str, ...] = ()
-    configs: tuple[Config, ...] = field(default=(), repr=False)
+    configs: tuple[model.Config, ...] = field(default=(), repr=False)
     removed_config_ids: tuple[str, ...] = ()
 
 
@@ -154,14 +143,14 @@ class ControlRequest(Message):
 class ListObjects(ControlRequest):
     """Answered with one tuple for each of `kinds`, its objects sorted by id."""
 
-    kinds: tuple[type[StoreObject | ManagerStatus], ...]
+    kinds: tuple[type[model.StoreObject | model.ManagerStatus], ...]
 
 
 @dataclass(frozen=True)
 class GetObject(ControlRequest):
     """Answered with the object that has `reference` as its id, name or beginning of its id."""
 
-    kind: type[StoreObject]
+    kind: type[model.StoreObject]
     reference: str
 
 
@@ -172,14 +161,14 @@ class ControlCommand(ControlRequest):
 
 @dataclass(frozen=True)
 class CreateObject(ControlCommand):
-    spec: Document
+    spec: model.Document
 
 
 @dataclass(frozen=True)
 class CreateService(CreateObject):
     """Create a service; the orchestrators then create its tasks."""
 
-    spec: ServiceSpec
+    spec: model.ServiceSpec
 
 
 class CreateNetwork(CreateObject):
@@ -203,14 +192,14 @@ class CreateConfig(CreateFile):
 class UpdateObject(ControlCommand):
     id: str
     version: int  # the one that the client has read
-    spec: Document
+    spec: model.Document
 
 
 @dataclass(frozen=True)
 class UpdateService(UpdateObject):
     """`rollback`: return to the previous spec; `spec` is checked and then ignored."""
 
-    spec: ServiceSpec
+    spec: model.ServiceSpec
     rollback: bool
 
 
@@ -218,7 +207,7 @@ class UpdateService(UpdateObject):
 class UpdateNode(UpdateObject):
     """Change a node's labels, role or availability."""
 
-    spec: NodeSpec
+    spec: model.NodeSpec
 
 
 @dataclass(frozen=True)
@@ -241,7 +230,7 @@ class UpdateCluster(ControlCommand):
     """The spec is replaced whole: what the request leaves out becomes zero."""
 
     version: int
-    spec: Document = field(repr=False)  # may bring a signing key
+    spec: model.Document = field(repr=False)  # may bring a signing key
     worker_token_rotation: bool
     manager_token_rotation: bool
     unlock_key_rotation: bool

@@ -9,15 +9,7 @@ import pickle
 from typing import Protocol
 
 from swarmlab.errors import NotLeader
-from swarmlab.model import Document, Node, Task, TaskStatus
-from swarmlab.model.messages import (
-    Assignments,
-    Heartbeat,
-    Register,
-    Registered,
-    ReportStatus,
-    SessionChanged,
-)
+from swarmlab.model import Document, Node, Task, TaskStatus, messages
 from swarmlab.simulation import MS, Call, Machine, S, Timer
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.executor import Executor
@@ -61,7 +53,9 @@ class Agent:
         self._attempt = 0  # to open a session; callbacks of earlier attempts are ignored
         self._backoff_ns = 0
         self._number = 0  # of the last assignments
-        self._early: list[SessionChanged | Assignments] = []  # arrived before the reply to Register
+        self._early: list[
+            messages.SessionChanged | messages.Assignments
+        ] = []  # arrived before the reply to Register
         self._unsent: dict[str, TaskStatus] = {}  # by task id
         self._report_timer: Timer | None = None
 
@@ -103,7 +97,7 @@ class Agent:
             self._retry_later()
             return
         description = self.executor.description = self.host.description
-        register = Register(self.host.node_id, description, self.machine.address)
+        register = messages.Register(self.host.node_id, description, self.machine.address)
         call = self.machine.call(target.name, register)
         call.then(self._registered, self._attempt, target.name, redirected)
 
@@ -126,7 +120,7 @@ class Agent:
             leader = call.error.leader_address if isinstance(call.error, NotLeader) else ""
             self._connect(leader) if leader and not redirected else self._retry_later()
             return
-        session: Registered = call.value
+        session: messages.Registered = call.value
         self.session_id, self.leader = session.session_id, target
         self._backoff_ns = self._number = 0
         self.host.session_changed(session.node, session.managers, session.root_certificate)
@@ -139,7 +133,7 @@ class Agent:
 
     def _heartbeat(self, attempt: int) -> None:
         if attempt == self._attempt:
-            heartbeat = Heartbeat(self.host.node_id, self.session_id)
+            heartbeat = messages.Heartbeat(self.host.node_id, self.session_id)
             self.machine.call(self.leader, heartbeat).then(self._heartbeat_sent, attempt)
 
     def _heartbeat_sent(self, call: Call, attempt: int) -> None:
@@ -158,12 +152,12 @@ class Agent:
         self.machine.after(DESCRIPTION_NS, self._refresh)
 
     # -- assignments -----------------------------------------------------------------
-    def receive(self, message: SessionChanged | Assignments) -> None:
+    def receive(self, message: messages.SessionChanged | messages.Assignments) -> None:
         """A push of the dispatcher; pushes of another session are ignored."""
         if not self.session_id:
             self._early.append(message)
         elif message.session_id == self.session_id:
-            if isinstance(message, SessionChanged):
+            if isinstance(message, messages.SessionChanged):
                 self.host.session_changed(message.node, message.managers, message.root_certificate)
             elif message.number == self._number + 1:
                 self._number += 1
@@ -171,7 +165,7 @@ class Agent:
             else:
                 self._connect()
 
-    def _assign(self, message: Assignments) -> None:
+    def _assign(self, message: messages.Assignments) -> None:
         """Take over secrets and configs first, then the tasks that need them."""
         self.executor.dependencies.update(message)
         removed = set(message.removed_task_ids)
@@ -217,7 +211,9 @@ class Agent:
         self._report_timer = None
         if self.session_id and self._unsent:
             statuses, self._unsent = self._unsent, {}
-            message = ReportStatus(self.host.node_id, self.session_id, tuple(statuses.items()))
+            message = messages.ReportStatus(
+                self.host.node_id, self.session_id, tuple(statuses.items())
+            )
             self.machine.call(self.leader, message).then(self._sent, statuses, self._attempt)
 
     def _sent(self, call: Call, statuses: dict[str, TaskStatus], attempt: int) -> None:

@@ -10,21 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from swarmlab import model
 from swarmlab.errors import Unknown
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.dispatcher.assignments import SentAssignments
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import (
-    Cluster,
-    Node,
-    NodeState,
-    NodeStatus,
-    StoreObject,
-    Task,
-    TaskState,
-    TaskStatus,
-    messages,
-)
+from swarmlab.model import messages
 from swarmlab.model.trace_records import NodeStateChanged
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
@@ -54,7 +45,7 @@ class AgentSession:
 
 
 class Dispatcher(ControlLoop):
-    watches = (Cluster, Node, Task)
+    watches = (model.Cluster, model.Node, model.Task)
 
     def __init__(
         self,
@@ -71,16 +62,16 @@ class Dispatcher(ControlLoop):
         self.managers = managers
         self.sessions: dict[str, AgentSession] = {}  # by node id
         self._node_timers: dict[str, Timer] = {}  # by node id: until UNKNOWN is DOWN, DOWN orphaned
-        self._node_writes: dict[str, tuple[NodeStatus, messages.Register | None]] = {}
+        self._node_writes: dict[str, tuple[model.NodeStatus, messages.Register | None]] = {}
         self._registrations: list[tuple[Call, str, str]] = []  # (call, node id, machine) to answer
-        self._statuses: dict[str, TaskStatus] = {}
+        self._statuses: dict[str, model.TaskStatus] = {}
         self._flush: Timer | None = None
         self._orphaned: list[str] = []
-        for node in view.all(Node):
-            if node.status.state is NodeState.DOWN:
+        for node in view.all(model.Node):
+            if node.status.state is model.NodeState.DOWN:
                 self._node_timers[node.id] = self.after(ORPHAN_AFTER_NS, self._orphan, node.id)
             else:
-                status = replace(node.status, state=NodeState.UNKNOWN, message=LEADER_CHANGED)
+                status = replace(node.status, state=model.NodeState.UNKNOWN, message=LEADER_CHANGED)
                 self._node_writes[node.id] = status, None
                 delay_ns = GRACE_MULTIPLIER_UNKNOWN * self._period_ns()
                 timer = self.after(delay_ns, self._expired, node.id, NO_HEARTBEAT_UNKNOWN)
@@ -98,7 +89,7 @@ class Dispatcher(ControlLoop):
         if body.node_id not in self.view.nodes:
             raise Unknown("node not found")
         self._close_session(body.node_id)
-        status = NodeStatus(state=NodeState.READY, addr=body.address)
+        status = model.NodeStatus(state=model.NodeState.READY, addr=body.address)
         self._node_writes[body.node_id] = status, body
         call = Call()
         self._registrations.append((call, body.node_id, source))
@@ -170,7 +161,7 @@ class Dispatcher(ControlLoop):
         self._close_session(node_id)
         node = self.view.nodes.get(node_id)
         if node is not None:
-            status = replace(node.status, state=NodeState.DOWN, message=message)
+            status = replace(node.status, state=model.NodeState.DOWN, message=message)
             self._node_writes[node_id] = status, None
             self._node_timers[node_id] = self.after(ORPHAN_AFTER_NS, self._orphan, node_id)
             self.wake(self)
@@ -197,9 +188,9 @@ class Dispatcher(ControlLoop):
             changes += self._store_reports(view)
         for node_id in self._orphaned:
             changes += [
-                update(replace(task, status=replace(task.status, state=TaskState.ORPHANED)))
+                update(replace(task, status=replace(task.status, state=model.TaskState.ORPHANED)))
                 for task in view.tasks_of_node(node_id)
-                if TaskState.ASSIGNED <= task.state <= TaskState.RUNNING
+                if model.TaskState.ASSIGNED <= task.state <= model.TaskState.RUNNING
             ]
         self._orphaned = []
         return changes
@@ -226,21 +217,21 @@ class Dispatcher(ControlLoop):
                 self._open_session(call, node_id, source)
 
     # -- seeing commits -----------------------------------------------------------------
-    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
+    def see(self, old: model.StoreObject | None, new: model.StoreObject | None) -> bool:
         object = new or old
-        if isinstance(object, Task):
+        if isinstance(object, model.Task):
             session = self.sessions.get(object.node_id)
-            if session is not None and object.state >= TaskState.ASSIGNED:
+            if session is not None and object.state >= model.TaskState.ASSIGNED:
                 self._task_changed(session, object.id)
-        elif isinstance(object, Node):
+        elif isinstance(object, model.Node):
             session = self.sessions.get(object.id)
             if session is not None and new is None:
                 self._close_session(object.id)
-            elif session is not None and isinstance(new, Node):
+            elif session is not None and isinstance(new, model.Node):
                 self._send_session(session, new)
         elif (
-            isinstance(old, Cluster)
-            and isinstance(new, Cluster)
+            isinstance(old, model.Cluster)
+            and isinstance(new, model.Cluster)
             and old.root_certificate != new.root_certificate
         ):
             self.managers_changed()
@@ -253,7 +244,7 @@ class Dispatcher(ControlLoop):
             if node is not None:
                 self._send_session(session, node)
 
-    def _send_session(self, session: AgentSession, node: Node) -> None:
+    def _send_session(self, session: AgentSession, node: model.Node) -> None:
         root = self.view.cluster.root_certificate
         id = session.sent.session_id
         changed = messages.SessionChanged(id, node, self.managers(), root)

@@ -7,37 +7,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swarmlab import model
 from swarmlab.manager import constraints
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import (
-    Availability,
-    Document,
-    Node,
-    StoreObject,
-    Task,
-    TaskState,
-    generic_resource,
-)
 from swarmlab.simulation import Simulation
 
 MESSAGE = "task rejected by constraint enforcer"
 ERROR = "assigned node no longer meets constraints"
 
 
-def tasks_to_reject(view: Store, node: Node) -> list[Task]:
+def tasks_to_reject(view: Store, node: model.Node) -> list[model.Task]:
     """The node's tasks that violate a constraint, or no longer fit into its memory and CPUs."""
-    if node.spec.availability is not Availability.ACTIVE:
+    if node.spec.availability is not model.Availability.ACTIVE:
         return []
-    resources = node.description.get("Resources") or Document()
+    resources = node.description.get("Resources") or model.Document()
     free_memory_bytes = resources.get("MemoryBytes", 0)
     free_nano_cpus = resources.get("NanoCPUs", 0)
-    free_generic = [generic_resource(r) for r in resources.get("GenericResources") or ()]
+    free_generic = [model.generic_resource(r) for r in resources.get("GenericResources") or ()]
     rejected = []
     for task in view.tasks_of_node(node.id):
-        if not TaskState.ASSIGNED <= task.desired <= TaskState.COMPLETE:
+        if not model.TaskState.ASSIGNED <= task.desired <= model.TaskState.COMPLETE:
             continue
-        if task.state >= TaskState.COMPLETE:
+        if task.state >= model.TaskState.COMPLETE:
             continue
         service = view.services.get(task.service_id)
         spec = service.spec.task if service is not None else task.spec
@@ -56,9 +48,9 @@ def tasks_to_reject(view: Store, node: Node) -> list[Task]:
     return rejected
 
 
-def _claim(free: list[tuple[str, str | int]], resource: Document) -> bool:
+def _claim(free: list[tuple[str, str | int]], resource: model.Document) -> bool:
     """Take an assigned generic resource from those of the node; False when it is not there."""
-    kind, value = generic_resource(resource)
+    kind, value = model.generic_resource(resource)
     for position, (free_kind, free_value) in enumerate(free):
         if free_kind != kind:
             continue
@@ -72,14 +64,14 @@ def _claim(free: list[tuple[str, str | int]], resource: Document) -> bool:
 
 
 class ConstraintEnforcer(ControlLoop):
-    watches = (Node,)
+    watches = (model.Node,)
 
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
-        self._nodes = {node.id: None for node in view.all(Node)}
+        self._nodes = {node.id: None for node in view.all(model.Node)}
 
-    def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
-        if isinstance(new, Node):
+    def see(self, old: model.StoreObject | None, new: model.StoreObject | None) -> bool:
+        if isinstance(new, model.Node):
             self._nodes[new.id] = None
             return True
         return False
@@ -92,7 +84,7 @@ class ConstraintEnforcer(ControlLoop):
             for task in tasks_to_reject(view, node) if node is not None else ():
                 status = replace(
                     task.status,
-                    state=TaskState.REJECTED,
+                    state=model.TaskState.REJECTED,
                     message=MESSAGE,
                     err=ERROR,
                     timestamp_ns=self.simulation.now_ns,

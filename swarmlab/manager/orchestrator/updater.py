@@ -11,24 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from swarmlab import model
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
 from swarmlab.manager.store import Change, Store, create, update
 from swarmlab.manager.tasks import is_clean, is_rolling_back, new_task, runnable, shut_down
-from swarmlab.model import (
-    Service,
-    ServiceSpec,
-    Task,
-    TaskState,
-    UpdateConfig,
-    UpdateState,
-    UpdateStatus,
-)
 from swarmlab.simulation import S, Simulation
 
-Slot = list[Task]  # its tasks as they were when the update began
+Slot = list[model.Task]  # its tasks as they were when the update began
 
-END = {UpdateState.ROLLBACK_STARTED: (UpdateState.ROLLBACK_COMPLETED, "rollback completed")}
-PAUSED = (UpdateState.PAUSED, UpdateState.ROLLBACK_PAUSED)
+END = {
+    model.UpdateState.ROLLBACK_STARTED: (model.UpdateState.ROLLBACK_COMPLETED, "rollback completed")
+}
+PAUSED = (model.UpdateState.PAUSED, model.UpdateState.ROLLBACK_PAUSED)
 
 
 @dataclass(slots=True)
@@ -45,8 +39,8 @@ class SlotUpdate:
 class RollingUpdate:
     """A rolling update of one service."""
 
-    spec: ServiceSpec
-    config: UpdateConfig
+    spec: model.ServiceSpec
+    config: model.UpdateConfig
     rolling_back: bool
     queue: list[Slot]
     dirty_count: int
@@ -65,7 +59,7 @@ class Updater:
         self.in_progress: dict[str, RollingUpdate] = {}  # by service id
 
     # -- starting --------------------------------------------------------------------
-    def offer(self, view: Store, service: Service, slots: Iterable[Slot]) -> list[Change]:
+    def offer(self, view: Store, service: model.Service, slots: Iterable[Slot]) -> list[Change]:
         """Begin an update if any of the service's occupied slots is outdated."""
         status = service.update_status
         if status is not None and status.state in PAUSED:
@@ -76,7 +70,7 @@ class Updater:
         self.in_progress.pop(service.id, None)
         dirty = [tasks for tasks in slots if self._is_dirty(view, service, tasks)]
         if not dirty:
-            under_way = (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
+            under_way = (model.UpdateState.UPDATING, model.UpdateState.ROLLBACK_STARTED)
             if status is not None and status.state in under_way:
                 return [update(self._completed(service))]
             return []
@@ -87,29 +81,29 @@ class Updater:
         )
         if status is not None:
             return []
-        started = UpdateStatus(
-            state=UpdateState.UPDATING,
+        started = model.UpdateStatus(
+            state=model.UpdateState.UPDATING,
             message="update in progress",
             started_ns=self.simulation.now_ns,
         )
         return [update(replace(service, update_status=started))]
 
-    def _is_dirty(self, view: Store, service: Service, tasks: list[Task]) -> bool:
+    def _is_dirty(self, view: Store, service: model.Service, tasks: list[model.Task]) -> bool:
         return len(tasks) > 1 or not is_clean(tasks[0], service, view.nodes.get(tasks[0].node_id))
 
-    def _completed(self, service: Service) -> Service:
+    def _completed(self, service: model.Service) -> model.Service:
         before = service.update_status
-        state = before.state if before is not None else UpdateState.UPDATING
-        state, message = END.get(state, (UpdateState.COMPLETED, "update completed"))
+        state = before.state if before is not None else model.UpdateState.UPDATING
+        state, message = END.get(state, (model.UpdateState.COMPLETED, "update completed"))
         now_ns = self.simulation.now_ns
         started_ns = before.started_ns if before is not None else now_ns
-        status = UpdateStatus(
+        status = model.UpdateStatus(
             state=state, message=message, started_ns=started_ns, completed_ns=now_ns
         )
         return replace(service, update_status=status)
 
     # -- progress ------------------------------------------------------------------
-    def concerns(self, task: Task | None) -> bool:
+    def concerns(self, task: model.Task | None) -> bool:
         """Whether an update waits for this task, or watches it."""
         current = self.in_progress.get(task.service_id) if task is not None else None
         return current is not None and task is not None and task.id in current.reached_ns
@@ -125,7 +119,7 @@ class Updater:
                 changes += self._step(view, service, self.in_progress[service_id])
         return changes
 
-    def _step(self, view: Store, service: Service, rolling: RollingUpdate) -> list[Change]:
+    def _step(self, view: Store, service: model.Service, rolling: RollingUpdate) -> list[Change]:
         now_ns = self.simulation.now_ns
         self._record_running(view, rolling)
         changes = [
@@ -155,12 +149,12 @@ class Updater:
         return changes
 
     def _begin(
-        self, view: Store, service: Service, rolling: RollingUpdate, slot: Slot
+        self, view: Store, service: model.Service, rolling: RollingUpdate, slot: Slot
     ) -> list[Change]:
         """Begin to replace the tasks of a slot."""
         now_ns = self.simulation.now_ns
         clean = [t for t in runnable(slot) if is_clean(t, service, view.nodes.get(t.node_id))]
-        keep = next((t for t in clean if t.desired == TaskState.RUNNING), None)
+        keep = next((t for t in clean if t.desired == model.TaskState.RUNNING), None)
         keep = keep or next(iter(clean), None)
         others = [t for t in runnable(slot) if t is not keep]
         old = runnable(view.tasks[t.id] for t in others if t.id in view.tasks)
@@ -178,19 +172,19 @@ class Updater:
         rolling.slot_updates.append(SlotUpdate(slot, task.id, kept=keep is not None))
         if not start_first:
             changes += shut_down(old)
-        if task.desired < TaskState.RUNNING:
+        if task.desired < model.TaskState.RUNNING:
             awaited = old[-1].id if old and not start_first else ""
             self.restarts.start_later(task.id, 0, awaited)
         return changes
 
-    def _new(self, service: Service, old: Task) -> Task:
+    def _new(self, service: model.Service, old: model.Task) -> model.Task:
         """A replacement for the old task, with desired state READY."""
         return new_task(
             service,
             self.simulation,
             slot=old.slot,
             node_id="" if old.slot else old.node_id,
-            desired=TaskState.READY,
+            desired=model.TaskState.READY,
         )
 
     def _work(self, view: Store, rolling: RollingUpdate, slot_update: SlotUpdate) -> list[Change]:
@@ -204,11 +198,11 @@ class Updater:
         if slot_update.kept:
             if slot_update.task_id in self.restarts.delayed:
                 return []
-        elif task is not None and task.state < TaskState.RUNNING:
+        elif task is not None and task.state < model.TaskState.RUNNING:
             return []
         slot_update.rest_until_ns = now_ns + rolling.config.delay_ns
         start_first = rolling.config.order == "start-first" and not slot_update.kept
-        if start_first and task is not None and task.state == TaskState.RUNNING:
+        if start_first and task is not None and task.state == model.TaskState.RUNNING:
             return shut_down(view.tasks[t.id] for t in slot_update.slot if t.id in view.tasks)
         return []
 
@@ -217,11 +211,11 @@ class Updater:
         """Record when each of the update's own tasks reached RUNNING or a later state."""
         for id, reached_ns in rolling.reached_ns.items():
             task = view.tasks.get(id)
-            if reached_ns is None and task is not None and task.state >= TaskState.RUNNING:
+            if reached_ns is None and task is not None and task.state >= model.TaskState.RUNNING:
                 rolling.reached_ns[id] = self.simulation.now_ns
 
     def _check_failures(
-        self, view: Store, service: Service, rolling: RollingUpdate
+        self, view: Store, service: model.Service, rolling: RollingUpdate
     ) -> list[Change]:
         """Count the update's own tasks that ended too soon; act when they are too many.
 
@@ -234,7 +228,7 @@ class Updater:
             return []
         for id, reached_ns in rolling.reached_ns.items():
             task = view.tasks.get(id)
-            if task is None or task.state <= TaskState.RUNNING or id in rolling.failed:
+            if task is None or task.state <= model.TaskState.RUNNING or id in rolling.failed:
                 continue
             if reached_ns is None or self.simulation.now_ns - reached_ns <= rolling.monitor_ns:
                 rolling.failed[id] = None
@@ -242,7 +236,7 @@ class Updater:
                     return self._failed(service, rolling, id)
         return []
 
-    def _failed(self, service: Service, rolling: RollingUpdate, task_id: str) -> list[Change]:
+    def _failed(self, service: model.Service, rolling: RollingUpdate, task_id: str) -> list[Change]:
         cause = f"due to failure or early termination of task {task_id}"
         before, rolling.queue = service.update_status, []
         if rolling.config.failure_action == "rollback" and not rolling.rolling_back:
@@ -250,7 +244,9 @@ class Updater:
             if service.previous_spec is None or before is None:
                 return []
             status = replace(
-                before, state=UpdateState.ROLLBACK_STARTED, message=f"update rolled back {cause}"
+                before,
+                state=model.UpdateState.ROLLBACK_STARTED,
+                message=f"update rolled back {cause}",
             )
             restored = replace(
                 service,
@@ -272,8 +268,8 @@ class Updater:
                 rolling.monitor_until_ns = self.simulation.now_ns
         if before is None:
             return []  # the service was updated meanwhile, which resets its update status
-        rolling_back = before.state is UpdateState.ROLLBACK_STARTED
-        state = UpdateState.ROLLBACK_PAUSED if rolling_back else UpdateState.PAUSED
+        rolling_back = before.state is model.UpdateState.ROLLBACK_STARTED
+        state = model.UpdateState.ROLLBACK_PAUSED if rolling_back else model.UpdateState.PAUSED
         return [
             update(replace(service, update_status=replace(before, state=state, message=message)))
         ]

@@ -5,28 +5,19 @@ Source: swarmkit manager/scheduler/{nodeinfo,nodeset}.go.
 
 from __future__ import annotations
 
-from swarmlab.model import (
-    NOTHING,
-    Availability,
-    Document,
-    Node,
-    NodeState,
-    Task,
-    TaskState,
-    generic_resource,
-)
+from swarmlab import model
 from swarmlab.simulation import MINUTE
 
 # Five failures of a service's version within five minutes make a node a worse choice for it.
 FAILURES_MAX, FAILURE_WINDOW_NS = 5, 5 * MINUTE
 
 
-def is_active(task: Task) -> bool:
+def is_active(task: model.Task) -> bool:
     """Whether the task counts on its node: it has not ended, and is not to be shut down."""
-    return task.desired <= TaskState.COMPLETE and task.state <= TaskState.RUNNING
+    return task.desired <= model.TaskState.COMPLETE and task.state <= model.TaskState.RUNNING
 
 
-def host_ports(task: Task) -> list[tuple[str, int]]:
+def host_ports(task: model.Task) -> list[tuple[str, int]]:
     """(protocol, published port) of the ports that the task publishes on its node alone."""
     if not task.endpoint_spec:
         return []
@@ -39,8 +30,8 @@ def host_ports(task: Task) -> list[tuple[str, int]]:
 
 
 class NodeInfo:
-    def __init__(self, node: Node) -> None:
-        self.tasks: dict[str, Task] = {}  # those that reserve something on the node
+    def __init__(self, node: model.Node) -> None:
+        self.tasks: dict[str, model.Task] = {}  # those that reserve something on the node
         self.active_count = 0
         self.free_nano_cpus = self.free_memory_bytes = 0
         self.host_ports: dict[tuple[str, int], int] = {}  # (protocol, port) -> its users
@@ -49,11 +40,11 @@ class NodeInfo:
         self._failures: dict[tuple[str, int], list[int]] = {}  # (service, spec version) -> times
         self.set_node(node)
 
-    def set_node(self, node: Node) -> None:
+    def set_node(self, node: model.Node) -> None:
         """Record a changed node object; the reservations of its tasks stay."""
         self.node = node
-        active = node.spec.availability is Availability.ACTIVE
-        self.ready = active and node.status.state is NodeState.READY
+        active = node.spec.availability is model.Availability.ACTIVE
+        self.ready = active and node.status.state is model.NodeState.READY
         self.name = node.hostname or node.id
         resources = node.description.get("Resources") or {}
         self.free_nano_cpus = resources.get("NanoCPUs", 0)
@@ -67,7 +58,7 @@ class NodeInfo:
         return self._service_counts.get(service_id, 0)
 
     # -- tasks -------------------------------------------------------------------
-    def add(self, task: Task) -> None:
+    def add(self, task: model.Task) -> None:
         """Add a task with its reservations and ports; it counts while it is active."""
         before = self.tasks.get(task.id)
         self.tasks[task.id] = task
@@ -77,23 +68,23 @@ class NodeInfo:
         else:
             self._count(task, is_active(task) - is_active(before))
 
-    def place(self, task: Task) -> None:
+    def place(self, task: model.Task) -> None:
         """Add a task that has just been assigned to this node."""
         self.tasks[task.id] = task
         self.active_count += 1
         counts = self._service_counts
         counts[task.service_id] = counts.get(task.service_id, 0) + 1
-        if task.endpoint_spec or task.spec.reserved is not NOTHING:
+        if task.endpoint_spec or task.spec.reserved is not model.NOTHING:
             self._reserve(task, +1)
 
-    def remove(self, task: Task) -> None:
+    def remove(self, task: model.Task) -> None:
         """Remove a task that has ended or was deleted, with its reservations."""
         before = self.tasks.pop(task.id, None)
         if before is not None:
             self._reserve(before, -1)
             self._count(before, -is_active(before))
 
-    def _count(self, task: Task, step: int) -> None:
+    def _count(self, task: model.Task, step: int) -> None:
         if not step:
             return
         self.active_count += step
@@ -103,7 +94,7 @@ class NodeInfo:
         else:
             self._service_counts.pop(task.service_id, None)
 
-    def _reserve(self, task: Task, step: int) -> None:
+    def _reserve(self, task: model.Task, step: int) -> None:
         reserved = task.spec.reserved
         self.free_nano_cpus -= step * reserved.nano_cpus
         self.free_memory_bytes -= step * reserved.memory_bytes
@@ -112,7 +103,7 @@ class NodeInfo:
             if not self.host_ports[port]:
                 del self.host_ports[port]
         for resource in task.generic_resources:
-            kind, value = generic_resource(resource)
+            kind, value = model.generic_resource(resource)
             taken = self._generic_taken.setdefault(kind, [])
             taken.append(value) if step > 0 else taken.remove(value)
 
@@ -121,7 +112,7 @@ class NodeInfo:
         """(free named values, free discrete amount) of a kind on this node."""
         named, amount = [], 0
         for resource in self.node.description.at("Resources", "GenericResources", default=()):
-            own_kind, value = generic_resource(resource)
+            own_kind, value = model.generic_resource(resource)
             if own_kind != kind:
                 continue
             if isinstance(value, int):
@@ -132,32 +123,36 @@ class NodeInfo:
         free = [value for value in named if value not in taken]
         return free, amount - sum(v for v in taken if isinstance(v, int))
 
-    def offers(self, resource: Document) -> bool:
+    def offers(self, resource: model.Document) -> bool:
         """Whether a generic resource (a count of a kind) is free here; a named one never is."""
-        kind, value = generic_resource(resource)
+        kind, value = model.generic_resource(resource)
         has = self.node.description.at("Resources", "GenericResources", default=())
-        if not isinstance(value, int) or kind not in [generic_resource(own)[0] for own in has]:
+        if not isinstance(value, int) or kind not in [
+            model.generic_resource(own)[0] for own in has
+        ]:
             return False
         named, amount = self._generic_free(kind)
         return value <= max(len(named), amount)
 
-    def claim(self, task: Task) -> tuple[Document, ...]:
+    def claim(self, task: model.Task) -> tuple[model.Document, ...]:
         """The generic resources that the task gets here: named ones, else an amount."""
         claimed = []
         for reservation in task.spec.reserved.generic:
-            kind, count = generic_resource(reservation)
+            kind, count = model.generic_resource(reservation)
             named, _ = self._generic_free(kind)
             assert isinstance(count, int)
             if named:
                 for value in named[:count]:
-                    spec = Document(Kind=kind, Value=value)
-                    claimed.append(Document(NamedResourceSpec=spec))
+                    spec = model.Document(Kind=kind, Value=value)
+                    claimed.append(model.Document(NamedResourceSpec=spec))
             else:
-                claimed.append(Document(DiscreteResourceSpec=Document(Kind=kind, Value=count)))
+                claimed.append(
+                    model.Document(DiscreteResourceSpec=model.Document(Kind=kind, Value=count))
+                )
         return tuple(claimed)
 
     # -- failures ---------------------------------------------------------------------
-    def failed(self, task: Task, now_ns: int) -> None:
+    def failed(self, task: model.Task, now_ns: int) -> None:
         """Record that a task of this version of its service failed or was rejected here."""
         key = task.service_id, task.spec_version
         self._failures[key] = [*self._recent(key, now_ns), now_ns]
@@ -165,7 +160,7 @@ class NodeInfo:
     def _recent(self, key: tuple[str, int], now_ns: int) -> list[int]:
         return [at for at in self._failures.get(key, ()) if now_ns - at < FAILURE_WINDOW_NS]
 
-    def failures(self, task: Task, now_ns: int) -> int:
+    def failures(self, task: model.Task, now_ns: int) -> int:
         """Recent failures of the task's service version on this node."""
         if not self._failures:
             return 0
