@@ -67,7 +67,7 @@ class Lab:
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.__exit__()
-                raise AssertionError(f"JupyterLab did not start: {self.log.read_text()}")
+                raise AssertionError(f"JupyterLab did not start: {self.log.read_text('utf-8')}")
             time.sleep(0.1)
         return self
 

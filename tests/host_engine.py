@@ -91,7 +91,7 @@ class HostEngine:
         raise AssertionError(f"the engine did not start: {self.log()}")
 
     def log(self) -> str:
-        return (self.folder / "log").read_text()[-3000:]
+        return (self.folder / "log").read_text("utf-8")[-3000:]
 
     def stop(self) -> None:
         """Kill the engine and remove its folder."""
@@ -152,7 +152,9 @@ def files_of_an_engine() -> set[Path]:
 
 def libraries(program: Path) -> Iterator[Path]:
     """The libraries that `ldd` lists for a program; none for a static one."""
-    completed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    completed = subprocess.run(
+        ["ldd", program], capture_output=True, text=True, encoding="utf-8", check=False
+    )
     for line in completed.stdout.splitlines():
         for word in line.split():
             if word.startswith("/"):

@@ -15,11 +15,11 @@ from swarmlab.compare.scenario import RECORDINGS, chosen, play, scenarios
 
 def record(*names: str) -> None:
     """Play these scenarios, or all, on real engines, and keep the results."""
-    results = json.loads(RECORDINGS.read_text()) if RECORDINGS.exists() else {}
+    results = json.loads(RECORDINGS.read_text("utf-8")) if RECORDINGS.exists() else {}
     for name in chosen(names):
         results[name] = {**asdict(play(name, swarmlab.launch)), "kind": "recorded"}
         lines = (f"{json.dumps(n)}: {json.dumps(results[n])}" for n in scenarios() if n in results)
-        RECORDINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        RECORDINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

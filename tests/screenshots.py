@@ -61,7 +61,9 @@ def main(folder: Path, names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as home:
             settings = Path(home) / THEME_FILE
             settings.mkdir(parents=True)
-            (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{title}"}}')
+            (settings / "themes.jupyterlab-settings").write_text(
+                f'{{"theme": "{title}"}}', encoding="utf-8"
+            )
             with Lab(Path(home)) as lab, sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=program("browser"), args=CHROMIUM_OPTIONS

@@ -25,7 +25,7 @@ class Served:
 
     def hosts(self) -> list[str]:
         """The DOCKER_HOST lines that the server printed."""
-        lines = self.log.read_text().splitlines()
+        lines = self.log.read_text("utf-8").splitlines()
         prefix = "DOCKER_HOST="
         return [line.removeprefix(prefix).split()[0] for line in lines if line.startswith(prefix)]
 
@@ -36,7 +36,7 @@ class Served:
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
-                raise AssertionError(f"the server did not start: {self.log.read_text()}")
+                raise AssertionError(f"the server did not start: {self.log.read_text('utf-8')}")
             time.sleep(0.05)
         return self
 

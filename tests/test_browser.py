@@ -38,7 +38,7 @@ def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
 ):
     """Holds the helper to the truth: were it blind, the tests below would prove nothing."""
     cells = notebook_of(COUNTER, "counter.count += 1", "1 / 0")
-    (lab.folder / "counter.ipynb").write_text(cells)
+    (lab.folder / "counter.ipynb").write_text(cells, encoding="utf-8")
     with opened(lab, "counter.ipynb", chromium) as notebook:
         assert notebook.dialogs() == []
         notebook.run_all()
@@ -149,7 +149,7 @@ raft_columns(swarmlab.simulate(managers=3, workers=1, seed=7))
 @pytest.mark.browser
 def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, chromium: str):
     """Both requests for a vote are lost, so nobody leads; a later election succeeds."""
-    (lab.folder / "raft.ipynb").write_text(notebook_of(RAFT))
+    (lab.folder / "raft.ipynb").write_text(notebook_of(RAFT), encoding="utf-8")
     with opened(lab, "raft.ipynb", chromium) as notebook:
         notebook.run_all()
         root = notebook.page.locator(".swarmlab-raft")

@@ -24,7 +24,9 @@ NEXT = (
 
 
 def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, chromium: str):
-    (lab.folder / "kernel.ipynb").write_text(notebook_of(VIEWS, LONG, WAITS, NEXT))
+    (lab.folder / "kernel.ipynb").write_text(
+        notebook_of(VIEWS, LONG, WAITS, NEXT), encoding="utf-8"
+    )
     with opened(lab, "kernel.ipynb", chromium) as notebook:
         page = notebook.page
         cells = page.locator(".jp-Notebook .jp-Cell")

@@ -93,13 +93,13 @@ def test_removing_one_launch_leaves_the_others(left):
 
 @pytest.mark.parametrize("changed", ["os.getuid", "platform.node", "machine-id"])
 def test_an_owner_is_one_user_on_one_machine(monkeypatch, tmp_path, changed):
-    (tmp_path / "machine-id").write_text("0123456789abcdef\n")
+    (tmp_path / "machine-id").write_text("0123456789abcdef\n", encoding="utf-8")
     monkeypatch.setattr(engines, "MACHINE_ID", tmp_path / "machine-id")
     mine = engines.owner()
     assert mine == engines.owner()
     assert "0123456789abcdef" not in mine
     if changed == "machine-id":
-        (tmp_path / "machine-id").write_text("fedcba9876543210\n")
+        (tmp_path / "machine-id").write_text("fedcba9876543210\n", encoding="utf-8")
     else:
         module, name = changed.split(".")
         value = {"getuid": lambda: 12345, "node": lambda: "elsewhere"}[name]
@@ -121,14 +121,14 @@ def test_engines_are_removed_where_they_were_launched(monkeypatch, tmp_path, the
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    (tmp_path / "config.json").write_text('{"currentContext": "first"}')
+    (tmp_path / "config.json").write_text('{"currentContext": "first"}', encoding="utf-8")
     docker.context.ContextAPI.create_context("first", host="unix:///context")
     docker.context.ContextAPI.create_context("second", host="unix:///second")
     for name, value in then.items():
         monkeypatch.setenv(name, value)
     launched = hosts.docker_variables()
 
-    (tmp_path / "config.json").write_text('{"currentContext": "second"}')
+    (tmp_path / "config.json").write_text('{"currentContext": "second"}', encoding="utf-8")
     for name in then:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DOCKER_HOST", "tcp://second:2375")

@@ -13,8 +13,8 @@ def kit(tmp_path):
     """A folder of notebooks as in the package."""
     kit = tmp_path / "kit"
     (kit / "pictures").mkdir(parents=True)
-    (kit / "00_start_here.ipynb").write_text("first")
-    (kit / "05_quorum.ipynb").write_text("second")
+    (kit / "00_start_here.ipynb").write_text("first", encoding="utf-8")
+    (kit / "05_quorum.ipynb").write_text("second", encoding="utf-8")
     (kit / "pictures" / "board.png").write_bytes(b"\x89PNG")
     return kit
 
@@ -28,11 +28,11 @@ def test_notebooks_and_their_pictures_are_copied_into_a_new_folder(kit, tmp_path
 def test_a_changed_copy_is_kept_and_a_missing_one_is_copied_again(kit, tmp_path):
     mine = tmp_path / "mine"
     copy_notebooks(kit, mine)
-    (mine / "00_start_here.ipynb").write_text("an answer to an exercise")
+    (mine / "00_start_here.ipynb").write_text("an answer to an exercise", encoding="utf-8")
     (mine / "05_quorum.ipynb").unlink()
     assert copy_notebooks(kit, mine) == ["00_start_here.ipynb"]
-    assert (mine / "00_start_here.ipynb").read_text() == "an answer to an exercise"
-    assert (mine / "05_quorum.ipynb").read_text() == "second"
+    assert (mine / "00_start_here.ipynb").read_text("utf-8") == "an answer to an exercise"
+    assert (mine / "05_quorum.ipynb").read_text("utf-8") == "second"
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["ctl"], ["serve", "--speed", "fast"]])

@@ -186,7 +186,7 @@ def test_a_saved_story_is_lived_again_to_the_same_digest(cluster, tmp_path):
     path = cluster.save(tmp_path / "story.json")
     again = swarmlab.load(path)
     assert (again.trace.digest(), again.now_ns) == (cluster.trace.digest(), cluster.now_ns)
-    assert again.save(tmp_path / "again.json").read_text() == path.read_text()
+    assert again.save(tmp_path / "again.json").read_text("utf-8") == path.read_text("utf-8")
 
 
 def test_what_was_done_at_one_moment_is_done_at_one_moment_again(cluster, tmp_path):
@@ -201,7 +201,7 @@ def test_what_was_done_at_one_moment_is_done_at_one_moment_again(cluster, tmp_pa
 
 def test_a_saved_story_is_small_data_without_a_secret(cluster, tmp_path):
     story(cluster)
-    text = cluster.save(tmp_path / "story.json").read_text()
+    text = cluster.save(tmp_path / "story.json").read_text("utf-8")
     saved = json.loads(text)
     assert set(saved) == {"swarmlab", "configuration", "now_ns", "digest", "messages", "journal"}
     assert not any(word in text for word in ("very secret", "dmVyeSBzZWNyZXQ", "SWMTKN", "SWMKEY"))
@@ -215,8 +215,8 @@ def test_a_join_token_stands_in_the_story_as_a_word(tmp_path):
     token = cluster.client("a").swarm.attrs["JoinTokens"]["Worker"]
     cluster.client("b").swarm.join(remote_addrs=["10.77.0.2"], join_token=token)
     path = cluster.save(tmp_path / "story.json")
-    assert token not in path.read_text()
-    assert "<worker token>" in path.read_text()
+    assert token not in path.read_text("utf-8")
+    assert "<worker token>" in path.read_text("utf-8")
     assert len(swarmlab.load(path).client("a").nodes.list()) == 2
 
 
@@ -234,15 +234,15 @@ def test_a_join_token_stands_in_the_story_as_a_word(tmp_path):
 )
 def test_what_is_no_saved_cluster_is_refused(tmp_path, text, words):
     path = tmp_path / "story.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(swarmlab.LabError, match=words):
         swarmlab.load(path)
 
 
 def test_a_story_that_ends_differently_is_refused(cluster, tmp_path):
     path = cluster.save(tmp_path / "story.json")
-    saved = json.loads(path.read_text())
-    path.write_text(json.dumps({**saved, "digest": "0" * 64}))
+    saved = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**saved, "digest": "0" * 64}), encoding="utf-8")
     with pytest.raises(swarmlab.LabError, match="its run ends differently here"):
         swarmlab.load(path)
 

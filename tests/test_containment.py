@@ -120,7 +120,7 @@ def test_the_report_is_a_line_and_a_file_without_the_exceptions_message(
     assert record.levelno == logging.ERROR
     assert record.getMessage().startswith("m1 has crashed: Planted in test_containment.py:")
     assert record.getMessage().endswith(f"(see {log.path})")
-    text = Path(log.path).read_text()
+    text = Path(log.path).read_text(encoding="utf-8")
     assert "raise Planted(" in text
     assert "Planted: quoted" not in text
     assert stat.S_IMODE(Path(log.path).stat().st_mode) == 0o600
@@ -131,6 +131,6 @@ def test_a_report_without_a_place_goes_to_a_file_of_its_owner(monkeypatch):
     log = FaultLog()
     log.write("something")
     path = Path(log.path)
-    assert path.read_text() == "something\n"
+    assert path.read_text(encoding="utf-8") == "something\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.unlink()

@@ -162,7 +162,7 @@ def in_order(line: str, result: Result) -> Result:
 
 
 # -- Compose files --------------------------------------------------------------------------------
-SNIPPETS = (Path(__file__).parent / "stacks" / "snippets.txt").read_text().split("\n---\n")
+SNIPPETS = (Path(__file__).parent / "stacks" / "snippets.txt").read_text("utf-8").split("\n---\n")
 
 
 def test_compose_files_give_equal_output_or_errors(tmp_path):
@@ -307,7 +307,12 @@ def test_on_a_real_engine_output_is_equal():
     if os.geteuid() != 0 or not shutil.which("dockerd") or "DOCKER_CLI_REAL" not in os.environ:
         pytest.skip("needs root, dockerd and DOCKER_CLI_REAL=1 to start a real engine")
     # RealCluster's names are the machine's: starting a second one would take the first one down.
-    if "rs-" in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout:
+    if (
+        "rs-"
+        in subprocess.run(
+            ["ip", "netns", "list"], capture_output=True, text=True, encoding="utf-8"
+        ).stdout
+    ):
         pytest.skip("another real swarm is running on this machine")
     sys.path.insert(0, str(Path(__file__).parent / "oracle"))
     from realswarm import RealCluster

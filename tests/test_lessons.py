@@ -341,7 +341,7 @@ def test_progress_keeps_the_best_solution_and_is_exported(task: Any, tmp_path: P
     assert task.check().passed
     assert progress().solved["spread_over_zones"]["changes"] == 1
     copy = progress().export(tmp_path / "copy.json")
-    assert json.loads(copy.read_text()) == json.loads(progress_file().read_text())
+    assert json.loads(copy.read_text("utf-8")) == json.loads(progress_file().read_text("utf-8"))
     assert "1 of 5 solved." in repr(progress("07_placement"))
     assert f"1 of {len(bank())} solved." in repr(progress())
     assert "✔ solved" in progress()._repr_html_()
@@ -349,10 +349,10 @@ def test_progress_keeps_the_best_solution_and_is_exported(task: Any, tmp_path: P
 
 def test_a_file_that_is_no_progress_file_is_refused_and_kept(task: Any):
     progress_file().parent.mkdir(parents=True)
-    progress_file().write_text("[]")
+    progress_file().write_text("[]", encoding="utf-8")
     with pytest.raises(LabError, match="move it away"):
         progress()
     task.do(SPREAD)
     assert task.check().passed
     assert "could not be noted" in task._status.value
-    assert progress_file().read_text() == "[]"
+    assert progress_file().read_text("utf-8") == "[]"

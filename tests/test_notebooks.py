@@ -136,7 +136,7 @@ def test_every_question_of_the_bank_is_asked_somewhere():
 
 
 def test_every_exercise_of_a_notebook_is_offered_in_it():
-    pages = {path.stem: path.read_text() for path in NOTEBOOKS}
+    pages = {path.stem: path.read_text("utf-8") for path in NOTEBOOKS}
     exercises = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
     assert [name for name, page in exercises if f'\\"{name}\\"' not in page] == []
 

@@ -44,6 +44,7 @@ def compare(*words: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
         timeout=1800,
         check=False,
     )
@@ -78,7 +79,7 @@ def test_our_copy_of_the_oracle_equals_the_original():
 @pytest.mark.parametrize(("folder", "modules"), [(ORACLE, "scenarios.py"), (MORE, "*.py")])
 def test_each_scenario_has_a_recording(folder: Path, modules: str):
     recorded = {path.stem for path in folder.glob("golden-*/*.json")}
-    text = "\n".join(path.read_text() for path in folder.glob(modules))
+    text = "\n".join(path.read_text("utf-8") for path in folder.glob(modules))
     names = re.findall(r"^@scenario\(.*\)\ndef (\w+)", text, re.M)
     assert len(names) > 10
     assert set(names) <= recorded

@@ -15,7 +15,7 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb"
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, str]:
     into = tmp_path_factory.mktemp("pages")
-    return {page.name: page.read_text() for page in build([NOTEBOOK], into)}
+    return {page.name: page.read_text("utf-8") for page in build([NOTEBOOK], into)}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

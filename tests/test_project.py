@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # Where a package is imported under another name than it is installed under.
 IMPORTED_AS = {"pyyaml": "yaml"}
 # Brought along by what we name: the docker SDK, JupyterLab, ipywidgets.
@@ -23,7 +23,7 @@ BROUGHT_ALONG |= {"jupyter_client", "jupyter_core", "nbclient", "nbconvert", "nb
 
 
 def test_environment_yml_names_what_pyproject_names():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     *conda, pip = environment["dependencies"]
     assert environment["channels"] == ["conda-forge"]
     assert conda == [f"python{PROJECT['requires-python']}", "pip"]
@@ -38,7 +38,7 @@ def test_dependencies_are_sorted_and_each_has_a_lower_bound():
 
 def imported_by(path: Path) -> set[str]:
     """The top-level names of the modules that a file imports anywhere."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     froms = {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level}
     return {name.split(".")[0] for name in plain | froms}
@@ -53,7 +53,7 @@ def test_the_package_imports_nothing_that_is_not_declared():
 
 def readme_blocks(language: str) -> list[str]:
     """What the README shows in a language."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text("utf-8")
     return re.findall(rf"```{language}\n(.*?)\n```", text, re.DOTALL)
 
 
@@ -75,7 +75,11 @@ def test_the_readmes_two_commands_are_one_line_each_and_do_their_own_set_up():
 
 def test_ci_runs_the_readmes_second_command_as_it_stands_there():
     shown = subprocess.run(
-        ["bash", ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True
+        ["bash", ROOT / ".ci" / "run", "--show"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
     )
     assert shown.stdout.strip() == readme_blocks("bash")[1]
 
@@ -93,7 +97,7 @@ def test_the_wheel_carries_notebooks_javascript_and_settings(tmp_path):
 
 
 def test_the_licence_is_apache_2():
-    text = (ROOT / "LICENSE").read_text()
+    text = (ROOT / "LICENSE").read_text("utf-8")
     assert PROJECT["license"] == "Apache-2.0"
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text

@@ -134,7 +134,7 @@ def engines_running(host: HostEngine) -> int:
     inner: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # the process ended
-            parents[int(folder.name)] = int(folder.joinpath("stat").read_text().split()[-49])
+            parents[int(folder.name)] = int(folder.joinpath("stat").read_text("utf-8").split()[-49])
             command = folder.joinpath("cmdline").read_bytes()
             inner += [int(folder.name)] if b"--host=" + engines.SOCKET.encode() in command else []
     return sum(host.process.pid in ancestors(pid, parents) for pid in inner)
@@ -302,7 +302,7 @@ def ssh(
     host: HostEngine, real: LaunchedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "ssh"
-    program.write_text(SSH.format(host=host.url, lab=real.lab))
+    program.write_text(SSH.format(host=host.url, lab=real.lab), encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
@@ -337,7 +337,7 @@ def test_connect_takes_the_name_of_a_docker_context(
     real: LaunchedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     docker.context.ContextAPI.create_context("work", host="ssh://me@m2")
     with swarmlab.connect("work") as cluster:
         assert cluster.client("m2").info()["Name"] == "m2"
@@ -446,7 +446,11 @@ def test_engines_are_removed_when_the_program_ends(host: HostEngine):
         " os.environ['DOCKER_HOST'] = 'tcp://127.0.0.1:9'"  # another engine from now on
     )
     completed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
     )
     assert "1 of 1 nodes up" in completed.stdout
     assert_nothing_is_left_soon(host)

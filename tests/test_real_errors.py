@@ -106,7 +106,7 @@ def test_the_default_engine_is_the_one_that_the_command_line_uses(
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    (tmp_path / "config.json").write_text('{"currentContext": "work"}')
+    (tmp_path / "config.json").write_text('{"currentContext": "work"}', encoding="utf-8")
     docker.context.ContextAPI.create_context("work", host="unix:///work")
     docker.context.ContextAPI.create_context("home", host="unix:///home")
     assert client_arguments(None)["base_url"].endswith("unix:///work")

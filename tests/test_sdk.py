@@ -79,6 +79,7 @@ def test_the_sdks_own_tests_have_the_same_results_as_on_a_real_engine(name, sdk_
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
         timeout=900,
         check=False,
     )

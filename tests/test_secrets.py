@@ -174,7 +174,7 @@ class Story:
             "trace": map(repr, cluster.trace),
             "answers": self.shown,
             "reprs": [repr(o) for m in MANAGERS for o in self.places(m)["store"].dump()],
-            "saved run": [path.read_text()],
+            "saved run": [path.read_text("utf-8")],
         }
         for place, texts in printed.items():
             leaks |= {place} if any(holders(marker, text) for text in texts) else set()

@@ -253,8 +253,8 @@ def test_certificates_verify_with_openssl_at_the_virtual_date(cluster, tmp_path)
     openssl = shutil.which("openssl")
     assert openssl, "install openssl"
     machine = cluster.machine("m1")
-    (tmp_path / "root.pem").write_text(machine.trusts)
-    (tmp_path / "node.pem").write_text(machine.presents)
+    (tmp_path / "root.pem").write_text(machine.trusts, encoding="utf-8")
+    (tmp_path / "node.pem").write_text(machine.presents, encoding="utf-8")
     at = str((EPOCH_NS + cluster.now_ns) // S)
 
     def check(when: str) -> int:

@@ -21,7 +21,9 @@ from tests.served import Served
 
 def swarmlab(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "swarmlab", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False
+    )
 
 
 def ctl(served: Served, *words: str) -> str:
@@ -171,8 +173,8 @@ def test_a_signal_ends_the_server_cleanly_and_removes_its_sockets(tmp_path, numb
         assert served.process.wait(10) == 0
     log, said = tmp_path / "serve.log", f"swarmlab serve was ended by {number.name}"
     assert set(tmp_path.iterdir()) == {served.log, log}
-    assert served.log.read_text() == f"DOCKER_HOST={served.host('e1')}\n{said} (see {log})\n"
-    assert log.read_text() == f"{said}\n"
+    assert served.log.read_text("utf-8") == f"DOCKER_HOST={served.host('e1')}\n{said} (see {log})\n"
+    assert log.read_text("utf-8") == f"{said}\n"
 
 
 BROKEN = """
@@ -207,14 +209,16 @@ sys.exit(command_line.main())
 def broken_server(folder: Path, what: str) -> subprocess.Popen[str]:
     """A server in which something fails or takes a minute."""
     words = [sys.executable, "-c", BROKEN, what, "serve", "--engines", "e1", "--dir", str(folder)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
 
 
 def test_without_its_clock_the_server_ends_and_says_why(tmp_path):
     with broken_server(tmp_path, "clock") as server:
         output, _ = server.communicate(timeout=20)
     assert server.returncode == 1
-    for text in (output, (tmp_path / "serve.log").read_text()):
+    for text in (output, (tmp_path / "serve.log").read_text("utf-8")):
         assert "thread pacer has ended: ValueError in <string>:" in text
         assert "swarmlab serve was ended by a fault of its clock" in text
         assert "quoted" not in text
@@ -223,13 +227,19 @@ def test_without_its_clock_the_server_ends_and_says_why(tmp_path):
 def test_a_fault_in_an_event_is_a_line_and_a_traceback_in_the_log_and_the_server_goes_on(tmp_path):
     log = tmp_path / "serve.log"
     with broken_server(tmp_path, "event") as server:
-        until(lambda: log.exists() and "Traceback" not in log.read_text() and log.read_text())
+        until(
+            lambda: (
+                log.exists()
+                and "Traceback" not in log.read_text("utf-8")
+                and log.read_text("utf-8")
+            )
+        )
         assert "e1\n" in swarmlab("ctl", "--dir", tmp_path, "status").stdout.replace(" ", "\n")
         server.terminate()
         output, _ = server.communicate(timeout=20)
     assert server.returncode == 0
     assert "an event has failed: ValueError in <string>:" in output
-    assert "in step" in log.read_text()
+    assert "in step" in log.read_text("utf-8")
 
 
 @pytest.mark.parametrize("what", ["long event", "building"])
@@ -246,7 +256,7 @@ def test_sigterm_ends_the_server_within_two_seconds_whatever_it_does(tmp_path, w
 def test_requests_are_answered_during_a_long_run_and_the_server_can_be_ended(tmp_path):
     with Served(tmp_path) as served:
         run = [sys.executable, "-m", "swarmlab", "ctl", "--dir", str(tmp_path), "run", "1000h"]
-        with subprocess.Popen(run, stderr=subprocess.PIPE, text=True) as running:
+        with subprocess.Popen(run, stderr=subprocess.PIPE, text=True, encoding="utf-8") as running:
             until(lambda: now_s(served) > 3600)
             client = client_of(served, "m1")
             for _ in range(20):
@@ -268,7 +278,9 @@ def test_sockets_of_a_killed_server_are_replaced(tmp_path):
     with Served(tmp_path, "--engines", "e1") as served:
         assert answers(served, "e1")
         assert ctl(served, "status")
-        assert "the server before this one was killed" in (tmp_path / "serve.log").read_text()
+        assert "the server before this one was killed" in (tmp_path / "serve.log").read_text(
+            "utf-8"
+        )
 
 
 @pytest.mark.parametrize(

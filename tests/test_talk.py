@@ -152,7 +152,7 @@ def test_waiting_for_a_service_that_never_converges_ends_after_a_limit(lab, outc
 
 
 def test_the_notebooks_page_lists_every_mistake_on_the_slides():
-    page = (Path(__file__).parents[1] / "notebooks" / "README.md").read_text()
+    page = (Path(__file__).parents[1] / "notebooks" / "README.md").read_text("utf-8")
     for mistake in (
         "node.label.az",
         "--secret-add",

@@ -13,8 +13,8 @@ from tests import tidy
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "swarmlab"
-SOURCES = {str(p.relative_to(PACKAGE)): p.read_text() for p in sorted(PACKAGE.rglob("*.py"))}
-TESTS = {p.name: p.read_text() for p in sorted((ROOT / "tests").glob("*.py"))}
+SOURCES = {str(p.relative_to(PACKAGE)): p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
+TESTS = {p.name: p.read_text("utf-8") for p in sorted((ROOT / "tests").glob("*.py"))}
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yml", ".ipynb", ".js", ".txt", ".json", ".css", ""}
 SKIPPED_FOLDERS = {
     *(".git", ".venv", "build", "dist", "node_modules"),
@@ -105,6 +105,10 @@ def test_time_chance_and_order_come_from_the_simulation_alone():
     assert offences(SOURCES, *rules, with_path=[tidy.clock_and_dice]) == []
 
 
+def test_no_text_is_opened_without_an_encoding():
+    assert offences(SOURCES | TESTS, tidy.texts_without_encoding) == []
+
+
 def test_views_change_a_cluster_only_when_somebody_clicks():
     assert offences(SOURCES, with_path=[tidy.unasked_changes]) == []
 
@@ -122,7 +126,7 @@ def test_nothing_is_left_to_do():
 def test_no_file_names_a_registry_or_a_place_on_one_machine():
     files = [p for p in ROOT.rglob("*") if p.is_file() and p.suffix in TEXT_SUFFIXES]
     ours = [p for p in files if not skipped(p.relative_to(ROOT))]
-    texts = {str(p.relative_to(ROOT)): p.read_text(errors="replace") for p in ours}
+    texts = {str(p.relative_to(ROOT)): p.read_text("utf-8", errors="replace") for p in ours}
     assert {"README.md", ".ci/run", "swarmlab/model/objects.py"} <= set(texts)
     assert offences(texts, tidy.places_named) == []
 
@@ -135,7 +139,7 @@ def skipped(path: Path) -> bool:
 
 def test_notebooks_are_kept_without_outputs():
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        assert tidy.outputs_kept(json.loads(path.read_text())["cells"]) == [], path.name
+        assert tidy.outputs_kept(json.loads(path.read_text("utf-8"))["cells"]) == [], path.name
 
 
 # -- each rule, on a snippet that keeps it and on one that breaks it --------------
@@ -254,6 +258,11 @@ RULES = {
         tidy.lambdas_that_wait,
         "simulation.after(1, self.beat, 3)\nsorted(x, key=lambda y: y)",
         "simulation.after(1, lambda: self.beat(3))",
+    ),
+    "text without an encoding": (
+        tidy.texts_without_encoding,
+        "path.read_text('utf-8')\nopen(path, 'rb')\npath.write_text('x', encoding='utf-8')",
+        "path.write_text('x')",
     ),
     "a secret shown": (
         tidy.secrets_in_reprs,

@@ -98,6 +98,7 @@ def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error::EncodingWarning", "-c", WITHOUT + program],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         cwd=folder,
         timeout=120,
         check=False,

@@ -381,6 +381,25 @@ def lambdas_that_wait(text: str) -> list[str]:
     ]
 
 
+def texts_without_encoding(text: str) -> list[str]:
+    """Calls that read or write text in the encoding of whatever computer they run on."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        given = {keyword.arg for keyword in node.keywords}
+        last = called.rpartition(".")[2]
+        lacks = "encoding" not in given and (
+            (last == "read_text" and not node.args)
+            or (last == "write_text" and len(node.args) < 2)
+            or (called in ("open", "os.fdopen") and "b" not in ast.unparse(node.args[1:2]))
+            or (called.startswith("subprocess.") and given & {"text", "universal_newlines"})
+        )
+        found += [f"line {node.lineno}: {called} without an encoding"] if lacks else []
+    return found
+
+
 def secrets_in_reprs(text: str) -> list[str]:
     """Fields of records that hold something secret, and would show it when printed."""
     return [

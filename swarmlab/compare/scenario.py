@@ -45,7 +45,7 @@ def scenarios() -> dict[str, Json]:
 
     Lesson: 30_is_the_simulator_right.
     """
-    return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text()))
+    return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text("utf-8")))
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -101,7 +101,7 @@ def recorded() -> dict[str, ScenarioResult]:
     """Name of each scenario -> what real engines did when it was recorded."""
     return {
         name: ScenarioResult(**{**result, "events": tuple(map(tuple, result["events"]))})
-        for name, result in json.loads(RECORDINGS.read_text()).items()
+        for name, result in json.loads(RECORDINGS.read_text("utf-8")).items()
     }
 
 

@@ -99,7 +99,7 @@ class Arguments:
 @cache
 def commands() -> dict[str, Command]:
     """Every command of stock_help.txt by its path (`service create`), and by its aliases."""
-    text = Path(__file__).with_name("stock_help.txt").read_text()
+    text = Path(__file__).with_name("stock_help.txt").read_text("utf-8")
     text = text.replace("{config}", go_quote(str(Path.home() / ".docker")))
     table: dict[str, Command] = {}
     for section in re.split(r"^Usage: {2}docker ", text, flags=re.MULTILINE)[1:]:

@@ -46,7 +46,7 @@ class Listing:
 def listings() -> dict[str, Listing]:
     """The lists of tables.txt by name."""
     lists = {}
-    for block in (HERE / "tables.txt").read_text().strip().split("\n\n")[1:]:
+    for block in (HERE / "tables.txt").read_text("utf-8").strip().split("\n\n")[1:]:
         head, *lines = block.split("\n")
         name, go_type = head.split("  ")
         template = "".join(line[2:] for line in lines if line.startswith("= "))
@@ -151,7 +151,7 @@ def _row(listing: Listing, expressions: Mapping[str, Any], item: Json) -> TableR
 
 def pretty(session: Session, name: str, item: Json) -> str:
     """An API object in the template `name` of pretty.txt."""
-    blocks = re.split(r"^== (.+)\n", (HERE / "pretty.txt").read_text(), flags=re.MULTILINE)
+    blocks = re.split(r"^== (.+)\n", (HERE / "pretty.txt").read_text("utf-8"), flags=re.MULTILINE)
     source = dict(zip(blocks[1::2], blocks[2::2], strict=True))[name].rstrip("\n")
     return Template(source, functions(session, no_trunc=True)).render(item) + "\n"
 

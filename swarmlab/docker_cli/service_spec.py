@@ -47,7 +47,7 @@ versions of the image.
 @cache
 def tables() -> list[list[list[str]]]:
     """The two tables of service_fields.txt, as rows of words."""
-    text = Path(__file__).with_name("service_fields.txt").read_text()
+    text = Path(__file__).with_name("service_fields.txt").read_text("utf-8")
     blocks = text.replace(" C.", f" {CONTAINER}").replace(" T.", " TaskTemplate.").split("\n\n")[1:]
     return [[line.split() for line in b.splitlines() if not line.startswith("#")] for b in blocks]
 

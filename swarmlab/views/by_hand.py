@@ -54,7 +54,9 @@ def obstacle() -> str:
                 "The program `{program}` is missing. On Debian or Ubuntu: apt install {package}"
             )
             return line.format(program=program, package=package)
-    trial = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True, timeout=TIMEOUT_S)
+    trial = subprocess.run(
+        [*UNSHARE, "true"], capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT_S
+    )
     if trial.returncode:
         line = _(
             "This machine gives an ordinary user no namespaces; it says: {words}. (In a container, "
@@ -85,6 +87,7 @@ def _output(command: str, folder: Path | None) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
     late = _("(no end after {seconds} s: stopped)", seconds=TIMEOUT_S)
     return done.stdout.rstrip() + (late if done.returncode == TIMED_OUT else "")
