@@ -25,6 +25,8 @@ def program(mark: str) -> str | None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--random-runs", type=int, default=0, help="play so many random runs")
     parser.addoption("--seed", type=int, default=0, help="where a search by command begins")
+    parser.addoption("--fuzz-requests", type=int, default=0, help="send so many drawn requests")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="the number of the first batch")
     parser.addoption("--failures", default="failures", help="the folder for failing runs")
     parser.addoption("--hours", type=int, default=2, help="hours in which memory stays bounded")
     parser.addoption("--interrupts", type=int, default=20, help="how many interrupts to send (20)")
