@@ -149,3 +149,22 @@ def test_a_second_interrupt_ends_one_long_event_and_the_cluster_is_as_before_it(
     assert cluster.now_ns == before_ns + 2 * S - 1
     assert [service.name for service in client.services.list()] == ["web"]
     check_whole(cluster, tmp_path / "saved.json")
+
+
+@pytest.mark.parametrize("after_us", [-1, 0, 500, 1500, 2500, 4000])
+def test_a_request_that_is_given_up_between_its_steps_takes_no_later_one_in_a_replay(
+    tmp_path: Path, after_us: int
+):
+    """A follower asks the leader for the service's id, 2 ms, before it asks for the removal."""
+    cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
+    cluster.client().services.create("nginx", name="web")
+    web = cluster.client("m2").services.get("web")
+    when_ns = cluster.now_ns + S // 5 + after_us * 1000
+    cluster.world.simulation.at(when_ns, signal.raise_signal, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        web.remove()
+    entries = [entry.verb for entry in cluster.journal[1:]]
+    assert entries == (["request", "interrupted"] if after_us > 0 else [])
+    cluster.run("3s")
+    assert bool(cluster.client().services.list()) == (after_us < 2000)
+    assert swarmlab.load(cluster.save(tmp_path / "saved.json")).now_ns == cluster.now_ns
