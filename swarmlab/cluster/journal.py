@@ -1,30 +1,13 @@
 """The journal: what was done to a cluster from outside, and when; enough to replay a whole run.
 
 A saved cluster is data, never code: a small JSON file with the configuration and this journal.
-Reads are not in it, since they change nothing. Neither is any secret (`stand_ins`), nor anything
-that the engine does not read or cannot read.
+Reads are not in it, since they change nothing. What is recorded of a request: `recording`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import requests
-
-from swarmlab.cluster.stand_ins import Placeholders, with_secrets, without_secrets
-from swarmlab.engine.request import body_of
-from swarmlab.engine.routes import route_of
-from swarmlab.engine.transport import received
-from swarmlab.errors import BadParameter
-
-if TYPE_CHECKING:
-    from docker import DockerClient
-
-UNREADABLE = "{"  # stands for a body that the engine refuses, whatever was in it
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +17,3 @@ class JournalEntry:
     at_ns: int
     verb: str
     args: tuple[Any, ...] = ()
-
-
-def recordable(
-    request: requests.PreparedRequest, seed: int, keys: Callable[[], Placeholders]
-) -> tuple[str, str, Any]:
-    """The method, path and body of a request as they may be written down.
-
-    `keys` is asked for the swarm's tokens and keys only where the request can hold one.
-    """
-    http, path = received(request), request.path_url
-    route = route_of(http.method, http.path)
-    if route is None:
-        path = path.partition("?")[0]
-    if route is None or not route.body or not (http.get_data() or http.mimetype):
-        return http.method, path, None
-    try:
-        document = body_of(http, route.body)
-        return http.method, path, without_secrets(document, route.body, seed, keys)
-    except (ValueError, BadParameter):
-        return http.method, path, UNREADABLE
-
-
-def replay_request(
-    client: DockerClient, keys: Placeholders, method: str, path: str, body: Any
-) -> None:
-    """Send a journaled request again; `keys` are those of the swarm as it is now."""
-    url, data = f"{client.api.base_url}{path}", body
-    if isinstance(body, dict):
-        data = json.dumps(with_secrets(body, keys))
-    headers = {"Content-Type": "application/json"} if data else {}
-    request = requests.Request(method, url, data=data, headers=headers).prepare()
-    with contextlib.suppress(requests.exceptions.RequestException):  # the node is down, as it was
-        response = client.api.get_adapter(url).send(request)
-        _ = response.content  # a pull goes on while its answer is read

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.faults import parse_groups
-from swarmlab.cluster.journal import JournalEntry, recordable, replay_request
+from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.sizes import node_names
-from swarmlab.cluster.stand_ins import Placeholders, placeholders
-from swarmlab.engine.clock_drivers import REQUEST_NS
 from swarmlab.errors import LabError
 from swarmlab.interrupts import SteadyLock
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from requests import PreparedRequest
 
+    from swarmlab.cluster.stand_ins import Placeholders
     from swarmlab.cluster.world import World
     from swarmlab.engine.clock_drivers import Pacer
     from swarmlab.engine.daemon import Engine
@@ -229,6 +228,8 @@ class SimulatedCluster(BaseCluster):
             case "interrupted":
                 pass  # it has ended the request before it
             case "request":
+                from swarmlab.cluster.recording import replay_request
+
                 replay_request(self.client(args[0]), self._placeholders(), *args[1:])
             case verb:
                 raise LabError("the journal says {verb!r}, unknown to this version", verb=verb)
@@ -314,10 +315,7 @@ class SimulatedCluster(BaseCluster):
             )
 
     def as_of(self, moment: Duration) -> SimulatedCluster:
-        """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
-
-        Its run is replayed up to there; a request that was under way stays unanswered.
-        """
+        """Another cluster, as this one was at a moment of its past: `as_of("35s")`."""
         from swarmlab.cluster.replay import replay
 
         with self.lock.inner:
@@ -340,6 +338,9 @@ class SimulatedCluster(BaseCluster):
     # -- the journal --------------------------------------------------------------------
     def record_request(self, name: str, request: PreparedRequest) -> None:
         """Write a request that arrives now at node `name` into the journal, without any secret."""
+        from swarmlab.cluster.recording import recordable
+        from swarmlab.engine.clock_drivers import REQUEST_NS
+
         seed, sent_ns = self._configuration["seed"], self.now_ns - REQUEST_NS
         what = recordable(request, seed, self._placeholders)
         self.journal.append(JournalEntry(sent_ns, "request", (name, *what)))
@@ -349,7 +350,8 @@ class SimulatedCluster(BaseCluster):
         self.journal.append(JournalEntry(self.now_ns, "interrupted"))
 
     def _placeholders(self) -> Placeholders:
-        """What stands for each of the swarm's tokens and keys in the journal."""
+        from swarmlab.cluster.stand_ins import placeholders
+
         managers = filter(None, map(self._manager, self.names))
         return placeholders(manager.store for manager in managers)
 
@@ -361,11 +363,7 @@ class SimulatedCluster(BaseCluster):
         return why(self, task)
 
     def decision(self, task: str) -> Explanation:
-        """What `explain` shows, as data.
-
-        A past decision is explained from the state in which it was made: the run is replayed up to
-        the moment before.
-        """
+        """What `explain` shows, as data; a past decision is explained as of the moment before."""
         from swarmlab.cluster.decisions import decision_of
 
         return decision_of(self, task)
