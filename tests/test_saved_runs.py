@@ -176,7 +176,7 @@ def test_a_root_from_the_user_is_replayed_with_another_key(tmp_path):
 
 @pytest.mark.parametrize(
     ("template", "state"),
-    [(b"{{.Node.Hostname}} MARKER", "running"), (b"{{", "running")],
+    [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "rejected"), (b"{{", "running")],
 )
 def test_a_template_is_filled_in_again_in_the_replay(tmp_path, template, state):
     cluster = swarmlab.simulate(seed=7)
@@ -193,6 +193,19 @@ def test_a_template_is_filled_in_again_in_the_replay(tmp_path, template, state):
     assert tasks[0]["Status"]["State"] == state
     _, text = replayed(cluster, tmp_path)
     assert "MARKER" not in text
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_key_that_came_with_init_is_never_shown(forced):
+    cluster = swarmlab.engines(["m1"], seed=3)
+    if forced:
+        cluster.client("m1").swarm.init(advertise_addr="10.77.0.2")
+    authority = {"signingcakey": "MARKER", "SigningCACert": "MARKER"}
+    body = {"AdvertiseAddr": "10.77.0.2", "ForceNewCluster": forced}
+    body["Spec"] = {"Name": "default", "CAConfig": authority}
+    assert post(cluster, "m1", "/swarm/init", body) == 200
+    client = cluster.client("m1")
+    assert "MARKER" not in f"{client.swarm.attrs} {client.info()} {[*cluster.trace]}"
 
 
 # -- the file --------------------------------------------------------------------------------------

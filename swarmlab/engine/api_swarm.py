@@ -91,6 +91,8 @@ def init(request: ApiRequest) -> str:
     if not forced:
         _must_be_inactive(request)
     sent = body.get("Spec", {})
+    for field in ("SigningCACert", "SigningCAKey"):  # what a rotation begins with; not to be shown
+        sent.get("CAConfig", {}).pop(field, None)
     spec = specs.swarm_spec(sent, merge=True)
     if forced:  # the fields that were given are merged into the stored spec
         spec = freeze(sent)
