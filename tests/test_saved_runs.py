@@ -176,7 +176,7 @@ def test_a_root_from_the_user_is_replayed_with_another_key(tmp_path):
 
 @pytest.mark.parametrize(
     ("template", "state"),
-    [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "rejected"), (b"{{", "running")],
+    [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "running"), (b"{{", "running")],
 )
 def test_a_template_is_filled_in_again_in_the_replay(tmp_path, template, state):
     cluster = swarmlab.simulate(seed=7)

@@ -86,14 +86,10 @@ def _with_fields(value: Any, kind: str, replaced: Callable[[dict[str, Any], str]
 
 
 def _as_template(other: bytes, data: bytes) -> bytes:
-    """Letters with the actions of the template `data`; no UTF-8 where `data` is none."""
+    """Letters, with the actions of the template `data`."""
     letters = bytearray(ord("a") + byte % 26 for byte in other)
     for action in ACTION.finditer(data):
         letters[slice(*action.span())] = action[0]
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        letters[0] = 0xFF
     return bytes(letters)
 
 
