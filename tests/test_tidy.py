@@ -24,10 +24,10 @@ SKIPPED_FOLDERS = {
 # Lines of code: a ceiling for each folder, and for what stands at the top. They only go down: what
 # is new makes room for itself.
 BUDGETS = {
-    ("model", "simulation", "raft", "manager", "worker"): 7500,
-    ("network", "engine", "cluster", "real"): 5200,
-    ("docker_cli", "cli", "jupyter"): 4400,
-    ("views", "lessons", "compare"): 4700,
+    ("model", "simulation", "raft", "manager", "worker"): 7400,
+    ("network", "engine", "cluster", "real"): 5125,
+    ("docker_cli", "cli", "jupyter"): 4390,
+    ("views", "lessons", "compare"): 4175,
     (
         "__init__.py",
         "__main__.py",
