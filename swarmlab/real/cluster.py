@@ -22,6 +22,7 @@ ONLY_SIMULATED = (
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     *("traffic", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
     "record_request",
+    "record_interrupt",
 )
 # Attributes that a real cluster does not have -> why.
 NOT_SUPPORTED = {
