@@ -45,9 +45,9 @@ def test_the_package_is_imported_in_less_than_0_4_s_over_bare_python():
     assert cpu_seconds("import swarmlab") - cpu_seconds("pass") < 0.4
 
 
-def test_the_docker_magic_adds_less_than_0_2_s_to_the_libraries_it_uses():
+def test_the_docker_magic_adds_less_than_0_3_s_to_the_libraries_it_uses():
     libraries = "import swarmlab, docker, IPython.core.completer, IPython.core.magic"
-    assert cpu_seconds("import swarmlab.jupyter.completion") - cpu_seconds(libraries) < 0.2
+    assert cpu_seconds("import swarmlab.jupyter.completion") - cpu_seconds(libraries) < 0.3
 
 
 def test_docker_service_ls_takes_less_than_30_ms():
