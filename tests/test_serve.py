@@ -93,7 +93,7 @@ def test_a_crashed_nodes_socket_refuses_connections_until_it_starts_again(health
 
 def test_writes_fail_without_a_quorum_and_succeed_after_healing(healthy):
     ctl(healthy, "partition", "m1", "m2,m3,w1,w2")
-    ctl(healthy, "run", "90s")  # m2 and m3 may need several elections: a vote can be split
+    ctl(healthy, "run", "3m")  # m2 and m3 may need several elections: a vote can be split
     client, other = client_of(healthy, "m1"), client_of(healthy, "m2")
     with pytest.raises(docker.errors.APIError, match="does not have a leader"):
         client.services.list()
