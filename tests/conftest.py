@@ -74,7 +74,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     Each is a bug, so one that a test does not expect, and take out of the list, is a failure.
     """
-    from swarmlab.fault_log import FaultLog
+    from swarmlab.simulation.fault_log import FaultLog
 
     found: list[str] = []
 

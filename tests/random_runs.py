@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 )
 
 import swarmlab
-from swarmlab.fault_log import FaultLog
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeState
+from swarmlab.simulation.fault_log import FaultLog
 from tests import convergence
 from tests.convergence import GIB
 from tests.judge import Judge

@@ -12,8 +12,8 @@ import pytest
 from docker.types import ServiceMode
 
 import swarmlab
-from swarmlab.fault_log import FaultLog
 from swarmlab.simulation import Crashed, Failed, Machine, S
+from swarmlab.simulation.fault_log import FaultLog
 
 
 class Planted(Exception):

@@ -3,13 +3,13 @@
 import pytest
 
 from swarmlab.model import Document, freeze
+from swarmlab.programs.interface import File
 from swarmlab.simulation import Machine, Network, S, Simulation
 from swarmlab.units import go_duration
 from swarmlab.worker.containers import Container, Containers
 from swarmlab.worker.health import merged_check
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
-from swarmlab.worker.shell.builtins import File
 
 
 class Idle:

@@ -15,7 +15,7 @@ import pytest
 import swarmlab
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.manager.validation import SERVICE_NAME
-from swarmlab.patterns import found
+from swarmlab.programs.patterns import found
 from swarmlab.worker.shell.parser import ScriptError, parse_script
 
 

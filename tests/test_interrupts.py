@@ -18,8 +18,8 @@ import docker
 import pytest
 
 import swarmlab
-from swarmlab.interrupts import UNINTERRUPTED
 from swarmlab.simulation import S
+from swarmlab.simulation.interrupts import UNINTERRUPTED
 
 Step = Callable[[Any, Path], object]
 

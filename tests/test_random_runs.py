@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.fault_log import FaultLog
 from swarmlab.manager import constraints
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeStatus, Task, TaskState, TaskStatus, freeze
+from swarmlab.simulation.fault_log import FaultLog
 from tests import results
 from tests.judge import RULES, Seen, Tables, Transaction, applied, meets
 from tests.random_runs import GIB, RUNS_PER_BATCH, RandomRun, original_apply, original_report, play

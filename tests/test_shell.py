@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
+from swarmlab.programs.interface import File
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
-from swarmlab.worker.shell.builtins import File
 from swarmlab.worker.shell.process import Process
 
 

@@ -19,16 +19,14 @@ FUNCTION_LINES_MAX, FILE_LINES_MAX = 60, 400
 # itself. An entry with a dot allows that one module. Every folder and top module is listed.
 MAY_IMPORT: dict[str, set[str]] = {
     "strings": set(),
-    "interrupts": set(),
-    "fault_log": set(),
     "errors": {"strings"},
     "units": {"errors", "strings"},
-    "patterns": set(),
-    "simulation": {"interrupts", "fault_log", "units", "errors"},
+    "simulation": {"units", "errors"},
     "model": {"simulation", "units", "errors"},
     "raft": {"model.trace_records", "simulation", "units", "errors"},
     "manager": {"raft", "model", "simulation", "units", "errors"},
-    "worker": {"model", "simulation", "patterns", "units", "errors"},
+    "programs": {"simulation", "units", "errors"},
+    "worker": {"programs", "model", "simulation", "units", "errors"},
     "network": {"model", "simulation", "views", "units", "strings", "errors"},
     "engine": {
         "manager",
@@ -36,8 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "raft",
         "model",
         "simulation",
-        "patterns",
-        "fault_log",
+        "programs.patterns",
         "units",
         "errors",
     },
@@ -52,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cluster": {
         *("engine", "manager", "worker", "raft", "network", "model", "simulation"),
-        *("real", "views", "interrupts", "units", "strings", "errors"),
+        *("real", "views", "units", "strings", "errors"),
     },
     # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {
@@ -74,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         *("compare", "docker_cli", "engine", "cluster", "real", "views", "manager", "model"),
-        *("lessons", "simulation", "fault_log", "units", "strings", "errors"),
+        *("lessons", "simulation", "units", "strings", "errors"),
     },
     "__init__": {"cluster", "jupyter", "errors"},
     "__main__": {"cli"},

@@ -27,7 +27,7 @@ from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
-from swarmlab.fault_log import FAULT_LOG
+from swarmlab.simulation.fault_log import FAULT_LOG
 
 LOG = "serve.log"
 GRACE_S = 1.5  # how long the end may take

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmlab.engine.clock_drivers import VirtualClock
 from swarmlab.engine.transport import EngineAdapter, in_process_client
-from swarmlab.interrupts import SteadyLock
+from swarmlab.simulation.interrupts import SteadyLock
 
 if TYPE_CHECKING:
     from docker import DockerClient

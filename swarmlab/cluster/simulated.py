@@ -17,8 +17,8 @@ from swarmlab.cluster.faults import parse_groups
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.sizes import node_names
 from swarmlab.errors import LabError
-from swarmlab.interrupts import SteadyLock
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
+from swarmlab.simulation.interrupts import SteadyLock
 from swarmlab.units import Duration, nanoseconds, step_ns
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from swarmlab.engine.go_json import parsed
 from swarmlab.engine.schemas import decoded
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.model import TaskState
-from swarmlab.patterns import found
+from swarmlab.programs.patterns import found
 
 T = TypeVar("T")
 Test = Callable[[Any, str], bool]  # (object, value of the filter) -> whether it passes

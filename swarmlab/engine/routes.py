@@ -26,8 +26,8 @@ from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, always
 from swarmlab.engine.request import LOG_FLAGS, ROTATIONS, ApiRequest, Handler, Route
 from swarmlab.engine.streams import Hijack
 from swarmlab.errors import BadParameter, NoSuchObject, SwarmError
-from swarmlab.fault_log import FAULT_LOG
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, DOCKER_VERSION
+from swarmlab.simulation.fault_log import FAULT_LOG
 
 if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine

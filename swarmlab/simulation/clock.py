@@ -12,8 +12,8 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from swarmlab.fault_log import FAULT_LOG
-from swarmlab.interrupts import UNINTERRUPTED
+from swarmlab.simulation.fault_log import FAULT_LOG
+from swarmlab.simulation.interrupts import UNINTERRUPTED
 from swarmlab.simulation.trace import Failed, Trace
 from swarmlab.units import S
 

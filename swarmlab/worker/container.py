@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.model import EMPTY, Document
+from swarmlab.programs.interface import File
 from swarmlab.simulation import MS, Call
 from swarmlab.worker.container_checks import user_id
 from swarmlab.worker.registry import PATH, Image
-from swarmlab.worker.shell.builtins import File, exec_error, is_executable
+from swarmlab.worker.shell.builtins import exec_error, is_executable
 from swarmlab.worker.shell.process import Owner, Process
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from swarmlab.errors import EngineFault
 from swarmlab.model import Config, Document, Secret, Task
 from swarmlab.model.messages import Assignments
+from swarmlab.programs.interface import File
 from swarmlab.worker.container_spec import expand
-from swarmlab.worker.shell.builtins import File
 
 
 @dataclass

@@ -13,10 +13,12 @@ from fnmatch import fnmatchcase
 from itertools import count
 from typing import Protocol
 
+from swarmlab.programs.interface import File, ProcessContainer
+from swarmlab.programs.table import PROGRAMS
 from swarmlab.simulation import MS, Timer
 from swarmlab.worker.container_checks import SIGNALS
 from swarmlab.worker.registry import WRAPPERS
-from swarmlab.worker.shell.builtins import BUILTINS, COMMANDS, SHELLS, File, ProcessContainer
+from swarmlab.worker.shell.builtins import BUILTINS, SHELLS
 from swarmlab.worker.shell.parser import Node, Part, ScriptError, one_command, parse_script, parts
 
 # By default these do not end a process.
@@ -194,7 +196,7 @@ class Process:
             self.execute(argv[1:])
         elif name in SHELLS or self.path(argv[0]) in self.container.files:
             self._shell(argv[1:] if name in SHELLS else argv)
-        elif command := COMMANDS.get(name) or BUILTINS.get(name):
+        elif command := PROGRAMS.get(name) or BUILTINS.get(name):
             try:
                 status = command(self, argv[1:])
             except (ArithmeticError, LookupError, ValueError, TimeoutError):

@@ -1,0 +1,1 @@
+"""What the images hold: the programs that simulated containers run."""

@@ -1,0 +1,64 @@
+"""What a program sees of the process that runs it and of its container.
+
+A program takes its process and its arguments and returns the exit status, or None if it blocks for
+ever. Its options, output and messages are those of BusyBox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from swarmlab.simulation import Machine
+
+ROOT = ("bin", "dev", "etc", "home", "lib", "proc", "root", "run", "sys", "tmp", "usr", "var")
+
+
+class File(NamedTuple):
+    data: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+    def __repr__(self) -> str:
+        return f"<File of {len(self.data)} bytes, mode {self.mode:o}>"  # it may be a secret
+
+
+class ProcessContainer(Protocol):
+    """What a process needs from its container."""
+
+    machine: Machine
+    files: dict[str, File]
+    server: str  # the image's server executable; empty: none
+    server_logs: tuple[str, ...]
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def process(self) -> ProgramProcess | None: ...  # process 1, while it runs
+
+
+class ProgramProcess(Protocol):
+    """What a program needs from its process."""
+
+    environment: dict[str, str]
+    directory: str
+    uid: int
+    input: bytes
+    interactive: bool  # more input may come: a program that reads it blocks for ever
+    serving: bool
+
+    @property
+    def container(self) -> ProcessContainer: ...
+
+    def path(self, name: str) -> str: ...
+
+    def read(self, name: str) -> str | None: ...
+
+    def write(self, stream: int, text: str) -> None: ...
+
+    def pause(self, delay_ns: int) -> None: ...
+
+
+Command = Callable[[ProgramProcess, list[str]], int | None]
