@@ -25,7 +25,7 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 214,
+    ("programs",): 252,
     ("network", "engine", "cluster", "real"): 5125,
     ("docker_cli", "cli", "jupyter"): 4390,
     ("views", "lessons", "compare"): 4175,

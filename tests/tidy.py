@@ -92,6 +92,7 @@ CONTROL_LOOPS = {
 
 # Groups of modules that import each other for types only: each part names its whole.
 TYPE_CYCLES = {
+    "programs.connections, programs.interface",
     "simulation.machine, simulation.network",
     "worker.container, worker.containers, worker.health",
     "worker.shell.builtins, worker.shell.process",

@@ -7,9 +7,12 @@ ever. Its options, output and messages are those of BusyBox.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from swarmlab.simulation import Machine
+
+if TYPE_CHECKING:
+    from swarmlab.programs.connections import ContainerNetwork
 
 ROOT = ("bin", "dev", "etc", "home", "lib", "proc", "root", "run", "sys", "tmp", "usr", "var")
 
@@ -37,6 +40,12 @@ class ProcessContainer(Protocol):
 
     @property
     def process(self) -> ProgramProcess | None: ...  # process 1, while it runs
+
+    @property
+    def network(self) -> ContainerNetwork: ...  # names and connections
+
+    def listens(self, port: int) -> bool:
+        """Whether its server accepts connections on this port."""
 
 
 class ProgramProcess(Protocol):

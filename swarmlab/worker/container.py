@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.model import EMPTY, Document
+from swarmlab.programs.connections import ContainerNetwork
 from swarmlab.programs.interface import File
 from swarmlab.simulation import MS, Call
 from swarmlab.worker.container_checks import user_id
@@ -75,6 +76,16 @@ class Container:
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def network(self) -> ContainerNetwork:
+        return self.containers.network
+
+    def listens(self, port: int) -> bool:
+        """Whether its server runs, on a port that the image exposes; if it names none, on any."""
+        exposed = self.image.config.get("ExposedPorts") or {f"{port}/tcp": None}
+        serving = self.process is not None and self.process.serving
+        return serving and any(name.partition("/")[0] == str(port) for name in exposed)
 
     def option(self, key: str) -> Any:
         """A field of the create request, or else of the image."""

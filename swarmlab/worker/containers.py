@@ -14,6 +14,7 @@ from operator import attrgetter
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document
+from swarmlab.programs.connections import ContainerNetwork, Loopback
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry
 from swarmlab.worker.container_checks import SIGNALS, check_config, signal_name, user_id
@@ -39,6 +40,7 @@ class Containers:
     def __init__(self, machine: Machine, images: Images) -> None:
         self.machine = machine
         self.images = images
+        self.network: ContainerNetwork = Loopback()
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
         self.execs: dict[str, Exec] = {}  # the latest, by id
         self._by_id: dict[str, Container] = {}

@@ -1,0 +1,59 @@
+"""What a program sees of the networks of its container: names, addresses, connections.
+
+`network.node_network` is the real thing; `Loopback` stands where a container has no network.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from swarmlab.programs.interface import ProcessContainer
+
+LOCALHOST = "127.0.0.1"
+
+
+class Outcome(StrEnum):
+    ANSWERED = "answered"
+    REFUSED = "connection refused"  # the host is up, and nothing listens on that port
+    TIMED_OUT = "timed out"  # nothing came back
+    NO_SUCH_HOST = "no such host"  # the name has no address
+
+
+class Connection(NamedTuple):
+    """What came of connecting to a host and a port."""
+
+    outcome: Outcome
+    address: str = ""  # the one that was asked, of those that the name has
+    server: ProcessContainer | None = None  # who answered; None: a host outside of the swarm
+    client: str = ""  # the address that the server sees
+    round_trip_ns: int = 0
+
+
+class ContainerNetwork(Protocol):
+    """The networks of one node, as its containers use them."""
+
+    def resolve(self, container: ProcessContainer, name: str) -> list[str]:
+        """The addresses of `name`, which may be an address itself; none: no such host."""
+
+    def connect(
+        self, container: ProcessContainer, host: str, port: int | None = None
+    ) -> Connection:
+        """Connect to `port` of a name or an address; without a port, send an ICMP echo."""
+
+
+class Loopback:
+    """A container's own interface and nothing else."""
+
+    def resolve(self, container: ProcessContainer, name: str) -> list[str]:
+        own = name in ("localhost", LOCALHOST, container.hostname)
+        return [LOCALHOST] if own else []
+
+    def connect(
+        self, container: ProcessContainer, host: str, port: int | None = None
+    ) -> Connection:
+        if not self.resolve(container, host):
+            return Connection(Outcome.NO_SUCH_HOST)
+        answers = port is None or container.listens(port)
+        outcome = Outcome.ANSWERED if answers else Outcome.REFUSED
+        return Connection(outcome, LOCALHOST, container, LOCALHOST)
