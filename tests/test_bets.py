@@ -6,7 +6,7 @@ import pytest
 
 from swarmlab.errors import LabError
 from swarmlab.lessons import bets
-from swarmlab.lessons.bets import Bet, Score, ask, questions, quiz
+from swarmlab.lessons.bets import Bet, Score, ask, questions, quiz, reveal
 from swarmlab.views.html import marked
 
 
@@ -22,8 +22,9 @@ def new_bet() -> Bet:
     return Bet("2 + 2?", {"3": "Count again.", "4": ""}, answer="4", why="It is even.")
 
 
-def test_a_reveal_without_a_bet_shows_the_answer(score: Score):
+def test_a_reveal_without_a_bet_shows_the_question_then_the_answer(score: Score):
     assert repr(new_bet().reveal()).splitlines() == [
+        "2 + 2?",
         "No bet this time. The answer is B: 4",
         "It is even.",
     ]
@@ -51,6 +52,15 @@ def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(score: Score)
     assert score.bets == {"2 + 2?": (False, True)}
 
 
+def test_a_skipped_question_does_not_get_the_answer_of_another(score: Score):
+    ask("reads").children[0].bet("An empty list")
+    title, answer, *_ = repr(reveal("partition")).splitlines()
+    assert title == questions()["partition"]["question"].replace("**", "")
+    assert answer.startswith("No bet this time.")
+    assert score.bets == {}
+    assert "You said" in repr(reveal("reads"))
+
+
 def test_after_the_reveal_nothing_counts(score: Score):
     bet = new_bet()
     bet.reveal()
@@ -75,7 +85,7 @@ def test_several_answers_end_with_the_score_once():
     asked = ask("reads", "join_heals")
     asked.children[0].bet("An empty list")
     asked.children[1].bet("No: nobody can join now")
-    assert repr(asked.reveal()).count("Bets right") == 1
+    assert repr(reveal("reads", "join_heals")).count("Bets right") == 1
 
 
 def test_a_quiz_answers_at_once(score: Score):

@@ -116,7 +116,7 @@ def chosen_by_both(field: Locator) -> None:
 def use_bet(notebook: Notebook) -> None:
     """A bet is made, changed by key, kept when the cell runs again, and revealed."""
     cell = notebook.page.locator(".jp-CodeCell", has_text='ask("leader_crash")').first
-    notebook.run(cell, 'bet = ask("leader_crash")\nbet')  # what was bet before is revealed
+    notebook.run(cell, 'ask("leader_crash")')  # a bet from before is revealed
     status = cell.get_by_role("status")
     expect(status).to_have_text("Place your bet: one click.")
     cell.get_by_role("button", name="A: I am sure").click()
@@ -125,7 +125,7 @@ def use_bet(notebook: Notebook) -> None:
     reach_by_tab(cell, guess)
     notebook.page.keyboard.press("Space")
     expect(status).to_contain_text("Your bet: C, a guess")
-    notebook.run(cell, 'bet = ask("leader_crash")\nbet')
+    notebook.run(cell, 'ask("leader_crash")')
     expect(status).to_contain_text("Your bet: C, a guess")
     cell.get_by_role("button", name="D: I am sure").press("Enter")
     expect(status).to_contain_text("Your bet: D, sure")

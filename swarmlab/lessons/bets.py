@@ -1,8 +1,8 @@
 """Bets: before a cell shows a result, a learner says what they expect and whether they are sure.
 
-    bet = ask("four_managers")  # show it; nothing waits for the click
-    ...                         # do it, and look
-    bet.reveal()                # what happened, why, and how many bets were right
+    ask("four_managers")     # show it; nothing waits for the click
+    ...                      # do it, and look
+    reveal("four_managers")  # what happened, why, and how many bets were right
 
 The questions are in `questions.yml`, so that no notebook cell gives an answer away.
 """
@@ -152,7 +152,10 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         """Whether the choice is right; for a wrong one its feedback, too, if it has some."""
         answer = f"{self._letter(self.answer)}: {self.answer}"
         if choice is None:
-            return [_("No bet this time. The answer is {answer}", answer=answer)]
+            return [
+                f"**{self.question}**",
+                _("No bet this time. The answer is {answer}", answer=answer),
+            ]
         if choice == self.answer:
             return [_("✔ Right. {answer}", answer=answer)]
         letter = self._letter(choice)
@@ -197,10 +200,14 @@ def questions() -> dict[str, dict[str, Any]]:
     return {name: {**entry, "answer": str(entry["answer"])} for name, entry in bank.items()}
 
 
-def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
+def _entry(name: str) -> dict[str, Any]:
     if name not in questions():
         raise NoneSuch("there is no question {name!r}; there are {known}", name, questions())
-    entry = questions()[name]
+    return questions()[name]
+
+
+def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
+    entry = _entry(name)
     choices = {_(str(choice)): _(feedback or "") for choice, feedback in entry["choices"].items()}
     question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))
     return Bet(question, choices, answer, why, reveal_on_click=reveal_on_click)
@@ -208,15 +215,6 @@ def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
 
 class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Several questions, one below the other."""
-
-    def reveal(self) -> Callout:
-        """All answers, with the score once at the end."""
-        for bet in (*self.children, *self.children):  # again, with all bets counted
-            callout: Callout = bet.reveal()
-        if len(self.children) == 1:
-            return callout
-        answers = ((f"**{bet.question}**", *bet.explanation()) for bet in self.children)
-        return Callout(_("Your bets"), (*chain.from_iterable(answers), *SCORE.lines[:1]))
 
     def __repr__(self) -> str:
         return "\n\n".join(repr(bet) for bet in self.children)
@@ -228,6 +226,22 @@ class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 def ask(*names: str) -> Questions:
     """Questions of the bank, to be revealed later. Lesson: 00_start_here."""
     return Questions([_bet_on(name, reveal_on_click=False) for name in names])
+
+
+def reveal(*names: str) -> Callout:
+    """The answers to these questions of the bank, whether or not they were asked, and the score.
+
+    Lesson: 00_start_here.
+    """
+    bets = [
+        LATEST.get(_(_entry(name)["question"])) or _bet_on(name, reveal_on_click=False)
+        for name in names
+    ]
+    callouts = [bet.reveal() for bet in (*bets, *bets)]  # again, with all bets counted
+    if len(bets) == 1:
+        return callouts[-1]
+    answers = ((f"**{bet.question}**", *bet.explanation()) for bet in bets)
+    return Callout(_("Your bets"), (*chain.from_iterable(answers), *SCORE.lines[:1]))
 
 
 def quiz(*names: str) -> Questions:
