@@ -42,6 +42,8 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
     """`%load_ext swarmlab` brings `%docker` and help in cells; in a kernel, the import does."""
     from swarmlab.jupyter import cells, completion, magic
 
+    if "docker" in ipython.magics_manager.magics["line"]:
+        return
     for extension in (magic, completion, cells):
         extension.load_ipython_extension(ipython)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import Lab, notebook_of, opened
+from tests.browser import Lab, Notebook, notebook_of, opened
 
 pytestmark = pytest.mark.browser
 VIEWS = """
@@ -76,6 +78,56 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)
+        # A cell from the middle of the page says in one line what is missing.
+        notebook.run(cells.nth(1))
+        notebook.wait_until_idle()
+        expect(cells.nth(1)).to_contain_text("'cluster' is not known yet: a cell above was not run")
+        notebook.run(cells.nth(2))
+        notebook.wait_until_idle()
+        expect(cells.nth(2)).to_contain_text("there is no cluster to speak to")
+        assert notebook.tracebacks() == []
+        # The dead buttons cannot be pressed; the one that rebuilds can.
+        assert page.locator(".swarmlab-board .bar").first.evaluate("bar => bar.inert")
+        page.locator(".swarmlab-board button.rebuild").first.click()
+        expect(gone.filter(visible=True)).to_have_count(0)
+        before = clock.inner_text()
+        page.locator("button.step").first.click()
+        expect(clock).not_to_have_text(before)
+        notebook.menu("Kernel", "Restart Kernel…")
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        expect(gone.filter(visible=True)).to_have_count(3)
         notebook.reload()
         expect(gone.filter(visible=True)).to_have_count(3, timeout=15_000)
         assert notebook.dialogs() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("%docker ser", "%docker service"),
+        ("%docker service cr", "%docker service create"),
+        ("%docker service create --update-pa", "%docker service create --update-parallelism"),
+        ("%docker -H m1 node inspect w", "%docker -H m1 node inspect w1"),
+        ("%docker -H m", "%docker -H m1"),
+        ('cluster.crash("m', 'cluster.crash("m1'),
+    ],
+)
+def test_tab_completes_what_is_typed_in_a_cell(completing: Notebook, typed: str, offered: str):
+    cell, page = completing.page.locator(".jp-Notebook .jp-CodeCell").nth(1), completing.page
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(typed)
+    page.keyboard.press("Tab")
+    expect(page.locator(".jp-Completer-item").first).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(cell.locator(".cm-line")).to_contain_text(offered)
+
+
+@pytest.fixture(scope="module")
+def completing(lab: Lab, chromium: str) -> Iterator[Notebook]:
+    text = notebook_of("cluster = __import__('swarmlab').simulate(seed=7)", "1")
+    (lab.folder / "completing.ipynb").write_text(text, encoding="utf-8")
+    with opened(lab, "completing.ipynb", chromium) as notebook:
+        notebook.run(notebook.page.locator(".jp-Notebook .jp-CodeCell").first)
+        notebook.wait_until_idle()
+        yield notebook

@@ -56,9 +56,11 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
         print(f"The notebooks are in {opened}")
         if changed:
             print(f"Left as you changed them: {', '.join(changed)}")
-    # Settings of ours that spare newcomers JupyterLab's questions; the user's own still win.
-    paths = [os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "jupyter")]
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(path for path in paths if path)
+    # Settings of ours that spare newcomers JupyterLab's questions (the user's own still win), and
+    # a kernel in which `%docker` and help in cells work before any cell was run.
+    for variable in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
+        paths = [os.environ.get(variable), str(PACKAGE / "jupyter")]
+        os.environ[variable] = os.pathsep.join(path for path in paths if path)
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])

@@ -60,11 +60,11 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
 
     def _labels(self) -> dict[str, Any]:
         """The texts that JavaScript puts beside the rows; each subclass adds its own."""
-        gone = _(
-            "The kernel does not answer: it is busy, or was restarted. If it was, run the page "
-            "again from its top to rebuild this picture."
-        )
-        return {"gone": gone, "news": _("What happened")}
+        gone = _("The kernel does not answer: it is busy, or was restarted.")
+        rebuild = _("Rebuild: run the cells above, and this one, again")
+        by_hand = _("If it was restarted, run the page again from its top.")
+        texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand}
+        return {**texts, "news": _("What happened")}
 
     @abstractmethod
     def refresh(self) -> None:

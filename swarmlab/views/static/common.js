@@ -98,16 +98,38 @@ function keepKeys(root) {
   });
 }
 
-// The connection to the kernel: `send` reports a click, `draw` is called when something changed. A
-// line appears when the kernel does not answer.
-function connect(model, root, draw) {
-  const gone = make("p", "gone", root, model.get("labels").gone);
+// The line that appears when the kernel does not answer. In JupyterLab as `swarmlab lab` starts it,
+// a button runs the notebook's cells as far as the picture's own, which rebuilds it.
+function makeGone(root, labels) {
+  const gone = make("p", "gone", root, `${labels.gone} `);
   gone.hidden = true;
+  const app = window.jupyterapp;
+  if (!app) {
+    gone.append(labels.by_hand);
+    return gone;
+  }
+  make("button", "rebuild", gone, labels.rebuild).onclick = async () => {
+    const notebook = app.shell.currentWidget.content;
+    notebook.activeCellIndex = notebook.widgets.findIndex((cell) => cell.node.contains(root));
+    await app.commands.execute("notebook:run-all-above");
+    await app.commands.execute("notebook:run-cell");
+  };
+  return gone;
+}
+
+// The connection to the kernel: `send` reports a click, `draw` is called when something changed.
+// While the kernel does not answer, nothing can be clicked but what rebuilds the picture.
+function connect(model, root, draw) {
+  const gone = makeGone(root, model.get("labels"));
   keepKeys(root);
   let frame = 0;
   let timeout = 0;
-  const lost = () => { gone.hidden = false; };
-  const answered = () => { clearTimeout(timeout); gone.hidden = true; };
+  const setLost = (lost) => {
+    gone.hidden = !lost;
+    for (const child of root.children) child.inert = lost && child !== gone;
+  };
+  const lost = () => setLost(true);
+  const answered = () => { clearTimeout(timeout); if (!gone.hidden) setLost(false); };
   const redraw = () => { frame = 0; draw(); };
   const soon = () => { answered(); frame ||= requestAnimationFrame(redraw); };
   const send = (verb, more = {}) => {
