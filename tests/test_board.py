@@ -79,6 +79,25 @@ def test_a_service_fills_the_columns(board, cluster):
     assert "service web (nginx): 6 of 6 running" in board.text
 
 
+def test_after_a_crash_the_board_shows_what_runs_and_what_service_ls_counts(board, cluster):
+    """Recorded on engines: what ran on a dead node counts for as long as the node is away."""
+    create(cluster, 6)
+    cluster.run("20s")
+    board.refresh()
+    ran_there = len(column(board, "w1")["tasks"])
+    assert ran_there
+    cluster.crash("w1")
+    cluster.run("60s")
+    board.refresh()
+    assert board.services == [["web", f"6 of 6 running · service ls: {6 + ran_there}/6 · nginx"]]
+    listed = cluster.client().api.services(status=True)[0]["ServiceStatus"]
+    assert listed["RunningTasks"] == 6 + ran_there
+    cluster.start("w1")
+    cluster.run("60s")
+    board.refresh()
+    assert board.services == [["web", "6 of 6 running · nginx"]]
+
+
 def test_pending_tasks_are_shown_with_their_reason(board, cluster):
     cluster.client().services.create("nginx", name="web", constraints=["node.labels.disk==ssd"])
     cluster.run("5s")
@@ -180,7 +199,7 @@ def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cl
     asyncio.run(click_and_wait(board, ("crash", "w1"), sentence="The swarm has settled after"))
     assert cluster.speed == 0
     assert settled(look(cluster))
-    assert board.services == [["web", "6 of 6 running · nginx"]]
+    assert board.services == [["web", "6 of 6 running · service ls: 7/6 · nginx"]]
     assert board._timer is None
 
 

@@ -245,8 +245,7 @@ def _title(task: TaskRow) -> str:
 
 
 def service_line(service: ServiceRow) -> list[str]:
-    running, *update = text.service_facts(service)
-    return [service.name, " · ".join([running, service.image, *update])]
+    return [service.name, " · ".join([*text.service_facts(service), service.image])]
 
 
 def notices(snapshot: ClusterSnapshot) -> list[str]:

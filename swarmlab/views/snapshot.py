@@ -74,6 +74,7 @@ class ServiceRow:
     name: str
     image: str
     running: int
+    counted: int  # as `service ls` counts: last heard of running, on nodes that are down too
     desired: int  # replicas; for other modes, the tasks that should run
     update: str = ""  # Docker's update state; empty: never updated
 
@@ -228,6 +229,7 @@ def _service_row(service: Json, tasks: Iterable[TaskRow]) -> ServiceRow:
         name=spec["Name"],
         image=image.partition("@")[0],
         running=sum(task.kind == "running" for task in own),
+        counted=sum(task.state == "running" for task in own),
         desired=replicated.get("Replicas", should_run),
         update=(service.get("UpdateStatus") or {}).get("State", ""),
     )

@@ -44,10 +44,14 @@ def node_facts(row: NodeRow) -> list[str]:
 
 
 def service_facts(row: ServiceRow) -> list[str]:
-    """How many of its tasks run, and Docker's word for its update if there was one."""
-    running = _("{running} of {wanted} running", running=row.running, wanted=row.desired)
-    update = _("update {state}", state=row.update.replace("_", " "))
-    return [running, *([update] if row.update else [])]
+    """How many of its tasks run, how many Docker counts where it does not know better, and Docker's
+    word for its update if there was one."""
+    facts = [_("{running} of {wanted} running", running=row.running, wanted=row.desired)]
+    if row.counted != row.running:
+        facts.append(_("service ls: {counted}/{wanted}", counted=row.counted, wanted=row.desired))
+    if row.update:
+        facts.append(_("update {state}", state=row.update.replace("_", " ")))
+    return facts
 
 
 def in_state(names: str, kind: str) -> str:
