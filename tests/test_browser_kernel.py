@@ -78,6 +78,26 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)
+        notebook.reload()
+        expect(gone.filter(visible=True)).to_have_count(3, timeout=15_000)
+        assert notebook.dialogs() == []
+
+
+def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
+    lab: Lab, chromium: str
+):
+    (lab.folder / "rebuilt.ipynb").write_text(notebook_of(VIEWS, NEXT, WAITS), encoding="utf-8")
+    with opened(lab, "rebuilt.ipynb", chromium) as notebook:
+        page = notebook.page
+        cells = page.locator(".jp-Notebook .jp-Cell")
+        gone = page.locator(".swarmlab-board .gone")
+        clock = page.locator(".swarmlab-board .clock").first
+
+        notebook.run(cells.nth(0))
+        expect(gone).to_have_count(3)
+        notebook.menu("Kernel", "Restart Kernel…")
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        expect(gone.filter(visible=True)).to_have_count(3)
         # A cell from the middle of the page says in one line what is missing.
         notebook.run(cells.nth(1))
         notebook.wait_until_idle()
@@ -93,12 +113,6 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         before = clock.inner_text()
         page.locator("button.step").first.click()
         expect(clock).not_to_have_text(before)
-        notebook.menu("Kernel", "Restart Kernel…")
-        page.locator(".jp-Dialog .jp-mod-accept").click()
-        expect(gone.filter(visible=True)).to_have_count(3)
-        notebook.reload()
-        expect(gone.filter(visible=True)).to_have_count(3, timeout=15_000)
-        assert notebook.dialogs() == []
 
 
 @pytest.mark.parametrize(
