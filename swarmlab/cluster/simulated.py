@@ -125,8 +125,10 @@ class SimulatedCluster(BaseCluster):
 
     def machine(self, name: str) -> Machine:
         """The simulated machine of this name."""
-        self.check_names(name)
-        return self.world.network.machines[name]
+        machines = self.world.network.machines
+        if name not in machines:
+            self.check_names(name)
+        return machines[name]
 
     def engine(self, name: str) -> Engine | None:
         """The engine that runs on a node, None while it is down. For views that look inside."""

@@ -168,7 +168,7 @@ def remove_node(view: Store, command: messages.RemoveNode, leader: Leader) -> li
     removed = (*view.cluster.removed_node_ids, id)
     return [
         update(replace(view.cluster, removed_node_ids=removed)),
-        *(update(replace(task, status=status)) for task in orphans),
+        *(update(task.with_(status=status)) for task in orphans),
         remove(node),
     ]
 

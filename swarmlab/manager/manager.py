@@ -55,6 +55,7 @@ class Write:
     decide: Callable[..., list[store.Change]]
     args: tuple[Any, ...]
     call: Call
+    batch: bool  # its changes may be split into several transactions
 
 
 class Manager:
@@ -192,7 +193,7 @@ class Manager:
         self._debounced.pop(control_loop, None)
         if control_loop not in self._queued:
             self._queued.append(control_loop)
-            write = self.write(self._decide, control_loop)
+            write = self.write(self._decide, control_loop, batch=True)
             write.then(self._decided, control_loop, self._epoch)
 
     def _decide(self, view: store.Store, control_loop: ControlLoop) -> list[store.Change]:
@@ -217,12 +218,16 @@ class Manager:
             self._alarms[control_loop] = self._after(delay_ns, self._queue, control_loop)
 
     # -- writing ---------------------------------------------------------------------
-    def write(self, decide: Callable[..., list[store.Change]], *args: Any) -> Call:
+    def write(
+        self, decide: Callable[..., list[store.Change]], *args: Any, batch: bool = False
+    ) -> Call:
         """Queue a write of what `decide(store, *args)` returns; answered when it is committed.
 
-        Resolves with the id of the first changed object, None when there was no change.
+        Resolves with the id of the first changed object, None when there was no change. A `batch`
+        that fails may have been committed in part. Simplified: SwarmKit lets other writers in
+        between the transactions of a batch.
         """
-        write = Write(decide, args, Call())
+        write = Write(decide, args, Call(), batch)
         self._writes.append(write)
         self._work()
         return write.call
@@ -239,18 +244,27 @@ class Manager:
                 write.call.resolve(None)
                 continue
             self._writing = True
-            index, now_ns = self.store.index, self.simulation.now_ns
-            dated = tuple(store.stamped(change, index, now_ns) for change in changes)
-            size = store.TRANSACTION_CHANGES_MAX
-            for start in range(0, len(dated), size):
-                proposal = self.raft.propose(dated[start : start + size])
-            proposal.then(self._written, write, dated[0].object.id, self._epoch)
+            self._propose(write, changes, 0)
 
-    def _written(self, proposal: Call, write: Write, id: str, epoch: int) -> None:
+    def _propose(self, write: Write, changes: list[store.Change], start: int) -> None:
+        """Propose the next transaction of a write; its changes before `start` are committed."""
+        end = store.end_of_transaction(changes, start) if write.batch else len(changes)
+        index, now_ns = self.store.index, self.simulation.now_ns
+        transaction = store.Transaction(
+            store.stamped(change, index, now_ns) for change in changes[start:end]
+        )
+        self.raft.propose(transaction).then(self._written, write, changes, end, self._epoch)
+
+    def _written(
+        self, proposal: Call, write: Write, changes: list[store.Change], end: int, epoch: int
+    ) -> None:
         if proposal.error is not None:
             write.call.fail(proposal.error)
+        elif end < len(changes):
+            self._propose(write, changes, end)
+            return
         else:
-            write.call.resolve(id)
+            write.call.resolve(changes[0].object.id)
         if epoch == self._epoch:
             self._writing = False
             self._work()

@@ -1,8 +1,12 @@
 """The swarm's state: one table for each kind of object, the same on every manager.
 
 Only committed changes are applied, in the log's order, so that all copies agree. A transaction is
-a tuple of changes in one Raft entry: all of it happens, or nothing. Control loops read the store
-and never write to it. Source: swarmkit manager/state/store/memory.go.
+the changes in one Raft entry: all of it happens, or nothing. A command is one transaction. What a
+control loop decides is a batch: it is split into transactions of some 200 changes, each proposed
+once the one before it is committed. If the leader is lost meanwhile, those committed stay and the
+rest is dropped; only changes of one slot are never torn apart. The next leader's control loops
+decide anew, on what is stored. Control loops read the store and never write to it.
+Source: swarmkit manager/state/store/memory.go (Update, Batch).
 """
 
 from __future__ import annotations
@@ -10,15 +14,16 @@ from __future__ import annotations
 import io
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from swarmlab.errors import BadParameter, NoSuchObject, NotFound, Unknown
 from swarmlab.model import Cluster, Node, Service, StoreObject, SwarmNetwork, Task
 
 TABLES = ("cluster", "node", "service", "task", "network", "secret", "config")
-# The most changes in one Raft entry. Source: swarmkit store/memory.go, MaxChangesPerTransaction.
+# After so many changes a batch begins a new transaction. Source: MaxChangesPerTransaction.
 TRANSACTION_CHANGES_MAX = 200
 
 
@@ -47,6 +52,43 @@ def remove(object: StoreObject) -> Change:
     return Change(Action.REMOVE, object)
 
 
+class Transaction(tuple[Change, ...]):
+    """The changes in one Raft entry."""
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """As bytes, made once for the logs of all managers."""
+        return pickle.dumps(tuple(self), protocol=5)
+
+
+Key = tuple[str, str, int | str]
+
+
+def _keys(task: Task) -> tuple[Key, Key, Key]:
+    """Where the store's index has the task: under its service, its node and its slot.
+
+    A slot has a number, or else is its node.
+    """
+    service_id, node_id = task.service_id, task.node_id
+    slot = "slot", service_id, task.slot or node_id
+    return ("service", service_id, 0), ("node", node_id, 0), slot
+
+
+def end_of_transaction(batch: Sequence[Change], start: int) -> int:
+    """Where the batch's transaction that begins at `start` ends; one slot's changes stay together.
+
+    So does SwarmKit's `Batch.Update` keep the changes of one call together.
+    """
+    end = min(start + TRANSACTION_CHANGES_MAX, len(batch))
+    while end < len(batch) and _slot(batch[end].object) == _slot(batch[end - 1].object):
+        end += 1
+    return end
+
+
+def _slot(object: StoreObject) -> Key | str:
+    return _keys(object)[2] if isinstance(object, Task) else object.id
+
+
 def unconditional(view: Store, *changes: Change) -> list[Change]:
     """For `Manager.write`: these changes, whatever the store holds."""
     return list(changes)
@@ -59,8 +101,7 @@ class Store:
     def __init__(self, objects: Iterable[StoreObject] = ()) -> None:
         self.index = 0  # the Raft index of the last entry applied
         self.tables: dict[str, dict[str, StoreObject]] = {name: {} for name in TABLES}
-        self._tasks_of_service: defaultdict[str, dict[str, Task]] = defaultdict(dict)
-        self._tasks_of_node: defaultdict[str, dict[str, Task]] = defaultdict(dict)
+        self._indexed: defaultdict[Key, dict[str, Task]] = defaultdict(dict)  # tasks by id
         for object in objects:
             self._put(object)
 
@@ -109,19 +150,18 @@ class Store:
 
     def tasks_of_service(self, service_id: str) -> list[Task]:
         """A service's tasks, history included, in the order in which they were first stored."""
-        return list(self._tasks_of_service.get(service_id, {}).values())
+        return self._at(("service", service_id, 0))
 
     def tasks_of_node(self, node_id: str) -> list[Task]:
         """The tasks assigned to this node, in the order of assignment."""
-        return list(self._tasks_of_node.get(node_id, {}).values())
+        return self._at(("node", node_id, 0))
 
     def tasks_of_slot(self, task: Task) -> list[Task]:
         """All tasks in `task`'s slot: of its service, with its number or else its node."""
-        return [
-            other
-            for other in self._tasks_of_service.get(task.service_id, {}).values()
-            if other.slot == task.slot and (task.slot or other.node_id == task.node_id)
-        ]
+        return self._at(_keys(task)[2])
+
+    def _at(self, key: Key) -> list[Task]:
+        return list(self._indexed.get(key, {}).values())
 
     # -- writing, from the Raft log only --------------------------------------------
     def apply(
@@ -147,24 +187,22 @@ class Store:
         id = object.id
         self.tables[object.table][id] = object
         if isinstance(object, Task):
-            node_id = object.node_id
-            self._tasks_of_service[object.service_id][id] = object
-            if node_id:
-                self._tasks_of_node[node_id][id] = object
-            if isinstance(before, Task) and before.node_id != node_id and before.node_id:
-                self._tasks_of_node[before.node_id].pop(id, None)
+            keys = _keys(object)
+            for key in keys:
+                self._indexed[key][id] = object
+            if isinstance(before, Task) and before.node_id != object.node_id:
+                self._forget(id, [key for key in _keys(before) if key not in keys])
 
     def _remove(self, id: str, table: str) -> None:
         object = self.tables[table].pop(id, None)
         if isinstance(object, Task):
-            for index, key in (
-                (self._tasks_of_service, object.service_id),
-                (self._tasks_of_node, object.node_id),
-            ):
-                bucket = index.get(key, {})
-                bucket.pop(id, None)
-                if not bucket:
-                    index.pop(key, None)
+            self._forget(id, _keys(object))
+
+    def _forget(self, task_id: str, keys: Iterable[Key]) -> None:
+        for key in keys:
+            del self._indexed[key][task_id]
+            if not self._indexed[key]:
+                del self._indexed[key]
 
     # -- snapshots ------------------------------------------------------------------
     def dump(self) -> tuple[StoreObject, ...]:
@@ -224,7 +262,7 @@ class StoreCodec:
     """Store changes and dumps as bytes. Only this package's own records can be read back."""
 
     def encode(self, data: Any) -> bytes:
-        return pickle.dumps(data, protocol=5)
+        return data.encoded if isinstance(data, Transaction) else pickle.dumps(data, protocol=5)
 
     def decode(self, data: bytes) -> Any:
         return _OwnRecords(io.BytesIO(data)).load()

@@ -8,7 +8,6 @@ Source: swarmkit manager/orchestrator/{task,slot,service}.go, restart/restart.go
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from swarmlab import model
 from swarmlab.manager import constraints
@@ -50,7 +49,7 @@ def new_task(
 def with_desired_state(task: model.Task, desired: model.TaskState) -> model.Task:
     """The task with a later desired state; a desired state never goes back."""
     assert desired >= task.desired, f"{task.id}: {task.desired} -> {desired} goes back"
-    return replace(task, desired=desired)
+    return task.with_(desired=desired)
 
 
 def set_desired_state(tasks: Iterable[model.Task], desired: model.TaskState) -> list[Change]:

@@ -61,8 +61,20 @@ class UpdateState(StrEnum):
 
 
 # -- objects in the store ------------------------------------------------------------------------
+class Copyable:
+    """A frozen record of which every write makes a copy; for its sake it has no slots."""
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields changed: `dataclasses.replace`, ten times as fast."""
+        copy = object.__new__(type(self))
+        fields = copy.__dict__
+        fields.update(self.__dict__)
+        fields.update(changes)
+        return copy
+
+
 @dataclass(frozen=True, kw_only=True)
-class StoreObject:
+class StoreObject(Copyable):
     """The common fields. `version` is the Raft index when its last write was proposed."""
 
     table: ClassVar[str]
@@ -79,17 +91,6 @@ class StoreObject:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
-
-    def with_(self, **changes: Any) -> Self:
-        """A copy with some fields changed: `dataclasses.replace`, ten times as fast.
-
-        Every write makes such a copy; for its sake these records have no slots.
-        """
-        copy = object.__new__(type(self))
-        fields = copy.__dict__
-        fields.update(self.__dict__)
-        fields.update(changes)
-        return copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,8 @@ class Service(StoreObject):
     job_started_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskStatus:
+@dataclass(frozen=True, kw_only=True)
+class TaskStatus(Copyable):
     """What was last observed of a task."""
 
     state: TaskState

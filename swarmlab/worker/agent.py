@@ -1,6 +1,6 @@
 """The agent of a node: its session with the leader, its assigned tasks, and their status reports.
 
-Source: swarmkit agent/{agent,session,worker,reporter}.go.
+Source: swarmkit agent/{agent,session,worker,reporter,storage}.go.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from swarmlab.worker.task_manager import TaskManager
 BACKOFF_STEP_NS, BACKOFF_NS_MAX = 100 * MS, 8 * S
 REPORT_NS = 100 * MS  # statuses are batched for so long before they are sent
 DESCRIPTION_NS = 20 * S  # how often the node's description is compared with the one sent
-TASKS = "swarm/worker/tasks/"
+TASKS, STATUSES = "swarm/worker/tasks/", "swarm/worker/statuses/"  # one file a task id
 
 
 class AgentHost(Protocol):
@@ -62,8 +62,12 @@ class Agent:
     # -- start and stop ----------------------------------------------------------------
     def start(self) -> None:
         """Resume the tasks on the disk, and open a session with a manager."""
-        for name in self.machine.disk.names(TASKS):
-            self._manage(pickle.loads(self.machine.disk.read(name)))
+        disk = self.machine.disk
+        for name in disk.names(TASKS):
+            task: Task = pickle.loads(disk.read(name))
+            if (status := STATUSES + task.id) in disk:
+                task = task.with_(status=pickle.loads(disk.read(status)))
+            self._manage(task)
         self._connect()
         self.machine.after(DESCRIPTION_NS, self._refresh)
 
@@ -195,11 +199,12 @@ class Agent:
         if task_manager.controller:
             task_manager.controller.remove()
         self._unsent.pop(id, None)
-        self.machine.disk.delete(TASKS + id)
+        for folder in (TASKS, STATUSES):
+            self.machine.disk.delete(folder + id)
 
     # -- reports -----------------------------------------------------------------------
     def report(self, task: Task) -> None:
-        self._save(task)
+        self.machine.disk.write(STATUSES + task.id, pickle.dumps(task.status))
         self._unsent[task.id] = task.status
         self._send_soon()
 

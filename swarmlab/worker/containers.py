@@ -44,10 +44,11 @@ class Containers:
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
         self.execs: dict[str, Exec] = {}  # the latest, by id
         self._by_id: dict[str, Container] = {}
+        self._by_name: dict[str, Container] = {}
         names = [name for name in machine.disk.names(FOLDER) if not name.endswith(".log")]
         loaded = [Container.load(self, pickle.loads(machine.disk.read(name))) for name in names]
         for container in sorted(loaded, key=attrgetter("created_ns", "id")):
-            self._by_id[container.id] = container
+            self._by_id[container.id] = self._by_name[container.name] = container
 
     # -- look-up -------------------------------------------------------------------
     def all(self) -> list[Container]:
@@ -56,7 +57,7 @@ class Containers:
 
     def find(self, name: str) -> Container | None:
         """The container of exactly this name."""
-        return next((c for c in self._by_id.values() if c.name == name), None)
+        return self._by_name.get(name)
 
     def get(self, reference: str) -> Container:
         """By id, name or unique prefix of an id."""
@@ -95,7 +96,7 @@ class Containers:
         container = Container(self, id, name, config, self.images.get(config.get("Image", "")))
         if not container.argv:
             raise BadParameter("no command specified")
-        self._by_id[id] = container
+        self._by_id[id] = self._by_name[name] = container
         container.save()
         self.emit(container, "create")
         return container
@@ -139,10 +140,12 @@ class Containers:
 
     def _host_ports(self, container: Container) -> dict[str, list[int]]:
         """Host ports for each container port: those requested, or else the next free ones."""
+        wanted, bound = container.host_config.get("PortBindings"), dict[str, list[int]]()
+        if not wanted:
+            return bound
         used = {(number, port.partition("/")[2] or "tcp") for other in self._by_id.values()
                 for port, numbers in other.ports.items() for number in numbers}  # fmt: skip
-        bound: dict[str, list[int]] = {}
-        for port, bindings in (container.host_config.get("PortBindings") or EMPTY).items():
+        for port, bindings in wanted.items():
             protocol = port.partition("/")[2] or "tcp"
             for binding in bindings or (EMPTY,):
                 number = int((binding.get("HostPort") or "0").partition("-")[0])
@@ -243,6 +246,7 @@ class Containers:
         if container.process:
             self.kill(container)
         if self._by_id.pop(container.id, None):
+            del self._by_name[container.name]
             self.machine.disk.delete(f"{FOLDER}{container.id}")
             self.emit(container, "destroy")
 

@@ -6,7 +6,7 @@ Source: swarmkit agent/exec/controller.go (Do), agent/task.go.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from swarmlab.errors import SwarmError
 from swarmlab.model import Task, TaskState, TaskStatus
@@ -101,14 +101,14 @@ class TaskManager:
             container=controller.status if controller else None,
             ports=controller.ports if controller else (),
         )
-        self.task = replace(self.task, status=status)
+        self.task = self.task.with_(status=status)
         self.machine.record(TaskStatusChanged, self.task.id, self.task.name, state, message, err)
         self.report(self.task)
 
     def update(self, task: Task) -> None:
         """The manager changed the task: give up the current step and decide again."""
         old = self.task
-        task = replace(task, version=old.version, updated_ns=old.updated_ns, status=old.status)
+        task = task.with_(version=old.version, updated_ns=old.updated_ns, status=old.status)
         if task.desired < old.desired or task == old:
             return
         self.task = task

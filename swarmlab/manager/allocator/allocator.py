@@ -216,7 +216,7 @@ class Allocator(ControlLoop):
                 del self._waiting["task"][id]
                 service = view.services.get(task.service_id)
                 endpoint = service.endpoint if service is not None else None
-                attached = replace(task, status=pending, networks=attachments, endpoint=endpoint)
+                attached = task.with_(status=pending, networks=attachments, endpoint=endpoint)
                 changes.append(update(attached))
         return changes
 

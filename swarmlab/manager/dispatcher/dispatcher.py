@@ -188,7 +188,7 @@ class Dispatcher(ControlLoop):
             changes += self._store_reports(view)
         for node_id in self._orphaned:
             changes += [
-                update(replace(task, status=replace(task.status, state=model.TaskState.ORPHANED)))
+                update(task.with_(status=task.status.with_(state=model.TaskState.ORPHANED)))
                 for task in view.tasks_of_node(node_id)
                 if model.TaskState.ASSIGNED <= task.state <= model.TaskState.RUNNING
             ]
@@ -200,11 +200,11 @@ class Dispatcher(ControlLoop):
         statuses, self._statuses, self._flush = self._statuses, {}, None
         now_ns = self.machine.simulation.now_ns
         return [
-            update(replace(task, status=replace(status, applied_ns=now_ns)))
+            update(task.with_(status=status.with_(applied_ns=now_ns)))
             for id, status in statuses.items()
             if (task := view.tasks.get(id)) is not None
             and status.state >= task.state
-            and replace(status, applied_ns=task.status.applied_ns) != task.status
+            and status.with_(applied_ns=task.status.applied_ns) != task.status
         ]
 
     def committed(self) -> None:

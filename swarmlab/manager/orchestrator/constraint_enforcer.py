@@ -5,8 +5,6 @@ Source: swarmkit manager/orchestrator/constraintenforcer/constraint_enforcer.go.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from swarmlab import model
 from swarmlab.manager import constraints
 from swarmlab.manager.control_loop import ControlLoop
@@ -82,12 +80,11 @@ class ConstraintEnforcer(ControlLoop):
         for id in nodes:
             node = view.nodes.get(id)
             for task in tasks_to_reject(view, node) if node is not None else ():
-                status = replace(
-                    task.status,
+                status = task.status.with_(
                     state=model.TaskState.REJECTED,
                     message=MESSAGE,
                     err=ERROR,
                     timestamp_ns=self.simulation.now_ns,
                 )
-                changes.append(update(replace(task, status=status)))
+                changes.append(update(task.with_(status=status)))
         return changes
