@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -32,9 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--interrupts", type=int, default=20, help="how many interrupts to send (20)")
 
 
+# Where exercises and bets are recorded; the developer's own record stays as it is.
+JUPYTER_DATA = tempfile.TemporaryDirectory(prefix="swarmlab-tests-")
+
+
 def pytest_configure() -> None:
     """Restore SIGINT, which a shell makes its background processes ignore: Ctrl+C is tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["JUPYTER_DATA_DIR"] = JUPYTER_DATA.name
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

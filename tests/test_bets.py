@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from swarmlab.errors import LabError
@@ -11,8 +13,9 @@ from swarmlab.views.html import marked
 
 
 @pytest.fixture
-def score(monkeypatch: pytest.MonkeyPatch) -> Score:
+def score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Score:
     """A score without bets, in place of the session's."""
+    monkeypatch.setattr(bets, "progress_file", lambda: tmp_path / "progress.json")
     monkeypatch.setattr(bets, "SCORE", Score())
     monkeypatch.setattr(bets, "LATEST", {})
     return bets.SCORE
@@ -31,16 +34,34 @@ def test_a_reveal_without_a_bet_shows_the_question_then_the_answer(score: Score)
     assert score.bets == {}
 
 
-def test_one_click_is_the_bet_with_its_confidence(score: Score):
+def test_one_click_is_the_bet_and_a_second_says_how_sure(score: Score):
     bet = new_bet()
-    buttons = [child.children[0] for child in bet.children[1:3]]
-    assert [button.description for button in buttons] == ["A: I am sure", "B: I am sure"]
-    buttons[0].click()
-    assert (bet.choice, bet.sure, bet.revealed) == ("3", True, False)
+    cards, (sure, guess) = [*bet._cards.values()], bet._how_sure.children
+    assert [card.description for card in cards] == ["A: 3", "B: 4"]
+    assert bet._how_sure.layout.display == "none"
+    cards[0].click()
+    assert (bet.choice, bet.sure, bet.revealed) == ("3", None, False)
+    assert bet._how_sure.layout.display != "none"
+    guess.click()
+    assert (bet.choice, bet.sure) == ("3", False)
+    sure.click()
+    assert (bet.choice, bet.sure) == ("3", True)
+    assert [card.icon for card in cards] == ["check", ""]
     assert "4" not in bet._status.value  # the answer is not shown yet
     assert repr(bet.reveal()).splitlines()[1] == "Count again."
     assert score.bets == {"2 + 2?": (False, True)}
     assert "surprised" in repr(score)
+
+
+def test_the_score_survives_a_restart(score: Score):
+    for sure in (True, None):
+        bet = Bet(f"Sure: {sure}?", {"3": "", "4": ""}, answer="4", why="")
+        bet.bet("4", sure=sure)
+        bet.reveal()
+    assert Score().bets == score.bets == {"Sure: True?": (True, True), "Sure: None?": (True, None)}
+    assert repr(Score()).splitlines()[1] == "Bets right: 2 of 2 (sure: 1 of 1)."
+    bets.score_file().write_text("no JSON", encoding="utf-8")
+    assert Score().bets == {}
 
 
 def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(score: Score):
@@ -92,7 +113,7 @@ def test_a_quiz_answers_at_once(score: Score):
     asked = quiz("reads", "join_heals")
     asked.children[0].bet("An error")
     assert "Right" in asked.children[0]._status.value
-    assert score.count(False) == (1, 1)
+    assert score.count(None) == (1, 1)
 
 
 def test_a_question_without_a_kernel_shows_its_answer_folded():

@@ -119,16 +119,18 @@ def use_bet(notebook: Notebook) -> None:
     notebook.run(cell, 'ask("leader_crash")')  # a bet from before is revealed
     status = cell.get_by_role("status")
     expect(status).to_have_text("Place your bet: one click.")
-    cell.get_by_role("button", name="A: I am sure").click()
+    cell.get_by_role("button", name="A: ").click()
+    expect(status).to_contain_text("Your bet: A. How sure are you?")
+    cell.get_by_role("button", name="I am sure").click()
     expect(status).to_contain_text("Your bet: A, sure")
-    guess = cell.get_by_role("button", name="C: I guess")
-    reach_by_tab(cell, guess)
+    reach_by_tab(cell, cell.get_by_role("button", name="C: "))
     notebook.page.keyboard.press("Space")
-    expect(status).to_contain_text("Your bet: C, a guess")
+    expect(status).to_contain_text("Your bet: C. How sure are you?")
     notebook.run(cell, 'ask("leader_crash")')
-    expect(status).to_contain_text("Your bet: C, a guess")
-    cell.get_by_role("button", name="D: I am sure").press("Enter")
-    expect(status).to_contain_text("Your bet: D, sure")
+    expect(status).to_contain_text("Your bet: C. How sure are you?")
+    cell.get_by_role("button", name="D: ").press("Enter")
+    cell.get_by_role("button", name="I guess").press("Enter")
+    expect(status).to_contain_text("Your bet: D, a guess")
 
 
 def reach_by_tab(cell: Locator, control: Locator) -> None:

@@ -9,6 +9,7 @@ The questions are in `questions.yml`, so that no notebook cell gives an answer a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -19,7 +20,9 @@ from typing import Any
 import ipywidgets
 import yaml
 
+from swarmlab.cluster.files import replace_file
 from swarmlab.errors import NoneSuch
+from swarmlab.lessons.progress_record import progress_file
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, ShownAs, WithStaticForms, folded, marked, widget_head
 from swarmlab.views.widget import button
@@ -28,15 +31,42 @@ LETTERS = "ABCDEF"
 UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
 
 
+# A choice is a card as wide as the page, its text at any length.
+CARD = (
+    "<style>.jupyter-button.swarmlab-card{width:100%;height:auto;padding:.45em .8em;"
+    "text-align:left;white-space:normal;line-height:1.35;font-size:1.2em}</style>"
+)
+
+
+def stored_bets() -> dict[str, tuple[bool, bool | None]]:
+    """What the file beside the record of exercises says; nothing when it is none of ours."""
+    try:
+        bets = json.loads(score_file().read_text("utf-8"))
+        return {question: (right, sure) for question, (right, sure) in bets.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def score_file() -> Path:
+    return progress_file().with_name("bets.json")
+
+
 @dataclass(slots=True, repr=False)
 class Score(ShownAs):
-    """How many bets of this session were right. A new bet on a question replaces the older one."""
+    """How many bets were right, on all pages. A new bet on a question replaces the older one."""
 
-    bets: dict[str, tuple[bool, bool]] = field(default_factory=dict)  # question: (right, sure)
+    # question: (right, sure; None: not said)
+    bets: dict[str, tuple[bool, bool | None]] = field(default_factory=stored_bets)
 
-    def count(self, sure: bool) -> tuple[int, int]:
-        """(right, all) of the bets made with this confidence."""
-        results = [right for right, was_sure in self.bets.values() if was_sure is sure]
+    def add(self, question: str, *, right: bool, sure: bool | None) -> None:
+        """Count a bet, here and in the file, so that it survives a restart."""
+        self.bets = {**stored_bets(), **self.bets, question: (right, sure)}
+        score_file().parent.mkdir(parents=True, exist_ok=True)
+        replace_file(score_file(), json.dumps(self.bets, ensure_ascii=False, indent=1) + "\n")
+
+    def count(self, *confidence: bool | None) -> tuple[int, int]:
+        """(right, all) of the bets made with such confidence."""
+        results = [right for right, sure in self.bets.values() if sure in confidence]
         return sum(results), len(results)
 
     @property
@@ -46,7 +76,7 @@ class Score(ShownAs):
             return ()
         sure_right, sure = self.count(True)
         guess_right, guesses = self.count(False)
-        right = sure_right + guess_right
+        right, _all = self.count(True, False, None)
         parts = [_("sure: {right} of {all}", right=sure_right, all=sure)] if sure else []
         if guesses:
             parts.append(_("guesses: {right} of {all}", right=guess_right, all=guesses))
@@ -71,7 +101,7 @@ LATEST: dict[str, Bet] = {}  # question -> the widget made last for it
 
 
 class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """One question with its buttons, two for each choice: sure, or a guess.
+    """One question: a card for each choice, and then two buttons: sure, or a guess.
 
     `choices`: text -> feedback for those who choose it wrongly. `reveal_on_click`: the click itself
     shows the answer, as in a quiz.
@@ -90,11 +120,19 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self.feedback, self.reveal_on_click = dict(choices), reveal_on_click
         self._check_choice(answer)
         self.choice: str | None = None
-        self.sure = self.revealed = False
-        self._buttons: dict[tuple[str, bool], ipywidgets.Button] = {}
+        self.sure: bool | None = None
+        self.revealed = False
+        self._cards = {choice: self._card(choice) for choice in choices}
+        self._confidence = {
+            sure: button(label, partial(self._say_how_sure, sure=sure))
+            for sure, label in ((True, _("I am sure")), (False, _("I guess")))
+        }
+        self._how_sure = ipywidgets.HBox([*self._confidence.values()])
+        self._how_sure.layout.display = "none"
         self._status = ipywidgets.HTML()
-        html = f"{widget_head()}<b style='font-size:1.25em'>{marked(question)}</b>"
-        super().__init__([ipywidgets.HTML(html), *map(self._row, choices), self._status])
+        html = f"{widget_head()}{CARD}<b style='font-size:1.25em'>{marked(question)}</b>"
+        parts = [ipywidgets.HTML(html), *self._cards.values(), self._how_sure, self._status]
+        super().__init__(parts)
         prompt = _("Choose: one click.") if reveal_on_click else _("Place your bet: one click.")
         self._show_status(prompt)
         self._keep_former_bet()
@@ -110,23 +148,17 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         if former is not None and former.choice in self.feedback and not former.revealed:
             self.bet(former.choice, sure=former.sure)
 
-    def _row(self, choice: str) -> ipywidgets.HBox:
-        letter = self._letter(choice)
-        for sure, label in ((True, _("I am sure")), (False, _("I guess"))):
-            look = {"tooltip": f"{choice} – {label}", "layout": {"width": "10em"}}
-            action = partial(self.bet, choice, sure=sure)
-            self._buttons[choice, sure] = button(f"{letter}: {label}", action, **look)
-        html = f"<span style='font-size:1.15em'><b>{letter}</b>&ensp;{marked(choice)}</span>"
-        text = ipywidgets.HTML(html, layout=ipywidgets.Layout(min_width="16em", flex="1"))
-        layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        buttons = self._buttons[choice, True], self._buttons[choice, False]
-        return ipywidgets.HBox([*buttons, text], layout=layout)
+    def _card(self, choice: str) -> ipywidgets.Button:
+        text = f"{self._letter(choice)}: {choice.replace('`', '')}"
+        card = button(text, partial(self.bet, choice), layout={"width": "100%", "height": "auto"})
+        card.add_class("swarmlab-card")
+        return card
 
     def _show_status(self, *lines: str) -> None:
         html = marked("\n".join(lines))
         self._status.value = f"<span role='status' style='font-size:1.1em'>{html}</span>"
 
-    def bet(self, choice: str, *, sure: bool = False) -> None:
+    def bet(self, choice: str, *, sure: bool | None = None) -> None:
         """What a click does. A bet may be changed until the reveal; after it, nothing counts."""
         self._check_choice(choice)
         if self.revealed:
@@ -135,15 +167,22 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             self._show_status(*self._verdict(choice), *why, late)
             return
         self.choice, self.sure = choice, sure
-        for key, shown in self._buttons.items():
-            chosen = key == (choice, sure)
-            shown.icon, shown.button_style = ("check", "primary") if chosen else ("", "")
+        _choose(self._cards, choice)
+        _choose(self._confidence, sure)
         if self.reveal_on_click:
             self.reveal()
+            return
+        self._how_sure.layout.display = ""
+        if sure is None:
+            line = _("✔ Your bet: {letter}. How sure are you? One more click.")
         else:
-            how = _("sure") if sure else _("a guess")
-            letter = self._letter(choice)
-            self._show_status(_("✔ Your bet: {letter}, {how}. Now go on.", letter=letter, how=how))
+            line = _("✔ Your bet: {letter}, {how}. Now go on.")
+        how = _("sure") if sure else _("a guess")
+        self._show_status(line.format(letter=self._letter(choice), how=how))
+
+    def _say_how_sure(self, *, sure: bool) -> None:
+        if self.choice is not None:
+            self.bet(self.choice, sure=sure)
 
     def _letter(self, choice: str) -> str:
         return LETTERS[list(self.feedback).index(choice)]
@@ -169,8 +208,9 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""
         if self.choice is not None and not self.revealed:
-            SCORE.bets[self.question] = (self.choice == self.answer, self.sure)
+            SCORE.add(self.question, right=self.choice == self.answer, sure=self.sure)
         self.revealed = True
+        self._how_sure.layout.display = "none"
         title, *lines = *self.explanation(), *SCORE.lines[:1]
         if self.reveal_on_click:
             self._show_status(title, *lines)
@@ -191,6 +231,13 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             f"<ol style='list-style-type:upper-alpha'>{rows}</ol>"
             + folded(_("Answer"), marked(f"{self.answer}\n{self.why}"))
         )
+
+
+def _choose(buttons: Mapping[Any, ipywidgets.Button], chosen: object) -> None:
+    """Mark one of the buttons, or none."""
+    for key, shown in buttons.items():
+        icon, style = ("check", "primary") if key == chosen else ("", "")
+        shown.icon, shown.button_style = icon, style
 
 
 @cache
