@@ -14,8 +14,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from swarmlab.engine.clock_drivers import VirtualClock
+from swarmlab.engine.create_checks import check_config
 from swarmlab.engine.local_resources import LocalResources
+from swarmlab.engine.restarts import RestartMonitor
 from swarmlab.engine.transport import EngineAdapter, in_process_client
+from swarmlab.engine.volumes import Volumes
 from swarmlab.engine.wire import swarm_event
 from swarmlab.errors import SwarmError, Unknown
 from swarmlab.manager.store import find
@@ -82,8 +85,10 @@ class FakeEngine:
     def __init__(self, machine: Machine) -> None:
         self.machine, self.name = machine, machine.name
         self.images = Images(machine, Registry())
-        self.containers = Containers(machine, self.images)
+        self.volumes = Volumes(machine)
+        self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
+        self.restarts = RestartMonitor(machine, self.containers)
         self.local_resources = LocalResources()
         self.events: deque[Document] = deque(maxlen=100)
         self.swarm_state, self.swarm_error, self.node_id = "inactive", "", ""

@@ -5,6 +5,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.dockerfile import image_config
+from swarmlab.engine.volumes import Volumes
 from swarmlab.errors import NotLeader, SwarmError, Unknown
 from swarmlab.model import (
     Document,
@@ -88,8 +91,10 @@ class Engine:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.manager_addresses = MANAGERS
-        self.containers = Containers(machine, Images(machine, Registry()))
-        self.containers.images.import_image("demo:1", ['CMD ["sleep","3600"]'])
+        self.containers = Containers(
+            machine, Images(machine, Registry()), Volumes(machine), check_config
+        )
+        self.containers.images.import_image("demo:1", image_config(['CMD ["sleep","3600"]']))
         self.labels: dict[str, str] = {}
         self.session_changes: list[tuple[Node, tuple[str, ...]]] = []
         self.agent = Agent(self)

@@ -2,6 +2,9 @@
 
 import pytest
 
+from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.dockerfile import image_config
+from swarmlab.engine.volumes import Volumes
 from swarmlab.errors import Conflict, EngineFault, NoSuchObject, SwarmError
 from swarmlab.model import Document, freeze
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
@@ -24,8 +27,8 @@ class Engine:
         images = Images(self.machine, Registry())
         images.pull("nginx")
         self.run(5 * S)
-        images.import_image("demo:1", ['CMD ["sleep","3600"]', "ENV A=1 B=2"])
-        self.containers = Containers(self.machine, images)
+        images.import_image("demo:1", image_config(['CMD ["sleep","3600"]', "ENV A=1 B=2"]))
+        self.containers = Containers(self.machine, images, Volumes(self.machine), check_config)
         self.containers.on_event = self.add_event
         self.events: list[tuple[str, dict[str, str]]] = []
 
@@ -169,14 +172,18 @@ def test_after_a_crash_running_containers_have_exited_and_keep_their_logs(engine
     done = engine.started("done", Cmd=["sh", "-c", "exit 3"])
     engine.machine.crash()
     engine.machine.start()
-    again = Containers(engine.machine, engine.containers.images)
+    again = Containers(
+        engine.machine, engine.containers.images, Volumes(engine.machine), check_config
+    )
     assert {c.name: (c.state, c.exit_code) for c in again.all()} == {
         "up": ("exited", 255),
         "done": ("exited", 3),
     }
     assert again.get("done").id == done.id
     assert len(again.get("up").logs) <= 2  # unsynced lines are lost
-    once_more = Containers(engine.machine, engine.containers.images)
+    once_more = Containers(
+        engine.machine, engine.containers.images, Volumes(engine.machine), check_config
+    )
     assert once_more.get("up").logs == again.get("up").logs
     assert [c.name for c in once_more.all()] == ["up", "done"]  # oldest first
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.dockerfile import image_config
+from swarmlab.engine.volumes import Volumes
 from swarmlab.errors import SwarmError
 from swarmlab.model import (
     Config,
@@ -38,8 +41,8 @@ def containers() -> Containers:
     machine = Machine(Network(Simulation(1)), "n1", "10.0.0.1", Idle)
     machine.start()
     images = Images(machine, Registry())
-    images.import_image("demo:1", ['CMD ["sleep","3600"]'])
-    return Containers(machine, images)
+    images.import_image("demo:1", image_config(['CMD ["sleep","3600"]']))
+    return Containers(machine, images, Volumes(machine), check_config)
 
 
 def make_task(**container: Any) -> Task:

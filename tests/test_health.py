@@ -2,8 +2,11 @@
 
 import pytest
 
+from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.dockerfile import image_config
+from swarmlab.engine.volumes import Volumes
 from swarmlab.model import Document, freeze
-from swarmlab.programs.interface import File
+from swarmlab.programs.file_system import File
 from swarmlab.simulation import Machine, Network, S, Simulation
 from swarmlab.units import go_duration
 from swarmlab.worker.containers import Container, Containers
@@ -22,8 +25,8 @@ def started(test: str, **fields: int) -> Container:
     machine = Machine(Network(simulation), "n1", "10.0.0.1", Idle)
     machine.start()
     images = Images(machine, Registry())
-    images.import_image("demo:1", ['CMD ["sleep","3600"]'])
-    containers = Containers(machine, images)
+    images.import_image("demo:1", image_config(['CMD ["sleep","3600"]']))
+    containers = Containers(machine, images, Volumes(machine), check_config)
     check = {"Test": ["CMD-SHELL", test], **fields}
     config = Document(freeze({"Image": "demo:1", "Healthcheck": check}))
     container = containers.create("box", config)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from swarmlab.engine.dockerfile import healthcheck, image_config
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import Machine, Network, S, Simulation
-from swarmlab.worker.images import Images, healthcheck
+from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry
 
 
@@ -105,7 +106,7 @@ def test_equal_names_are_equal_images_in_every_registry(images):
 
 def test_images_survive_a_crash(images):
     image, _ = pull(images, "alpine:3.20")
-    images.import_image("demo:1", ['CMD ["sleep","3600"]'])
+    images.import_image("demo:1", image_config(['CMD ["sleep","3600"]']))
     images.machine.crash()
     again = Images(images.machine, images.registry)
     assert again.tags == images.tags
@@ -116,9 +117,9 @@ def test_an_import_applies_dockerfile_instructions(images):
     """Source: moby daemon/builder/dockerfile/dispatchers.go; docs, `docker image import`."""
     image = images.import_image(
         "demo",
-        ["CMD sleep 9", 'ENTRYPOINT ["/e"]', "ENV A=1 B='x y'", "LABEL v=2", "USER 1000",
-         "WORKDIR /app", "EXPOSE 80 53/udp", "STOPSIGNAL SIGINT",
-         "HEALTHCHECK --interval=1m30s --retries=2 CMD curl -f localhost"],
+        image_config(["CMD sleep 9", 'ENTRYPOINT ["/e"]', "ENV A=1 B='x y'", "LABEL v=2",
+         "USER 1000", "WORKDIR /app", "EXPOSE 80 53/udp", "STOPSIGNAL SIGINT",
+         "HEALTHCHECK --interval=1m30s --retries=2 CMD curl -f localhost"]),
     )  # fmt: skip
     assert image.config == {
         "Cmd": ("/bin/sh", "-c", "sleep 9"), "Entrypoint": ("/e",), "Env": ("A=1", "B=x y"),
@@ -128,11 +129,11 @@ def test_an_import_applies_dockerfile_instructions(images):
                         "Test": ("CMD-SHELL", "curl -f localhost")},
     }  # fmt: skip
     with pytest.raises(BadParameter, match="RUN is not a valid change command"):
-        images.import_image("x", ["RUN ls"])
+        images.import_image("x", image_config(["RUN ls"]))
 
 
 def test_removing_one_of_two_tags_keeps_the_image(images):
-    image = images.import_image("demo:1", ["CMD sh"])
+    image = images.import_image("demo:1", image_config(["CMD sh"]))
     images.tag("demo:1", "demo:2")
     assert images.remove("demo:1") == [{"Untagged": "demo:1"}]
     assert images.remove("demo:2") == [{"Untagged": "demo:2"}, {"Deleted": image.id}]

@@ -392,10 +392,10 @@ def test_on_a_worker_an_overlay_is_forbidden_but_a_bridge_is_not(alone):
 
 
 def test_volumes_are_created_listed_and_removed(lab):
-    assert lab.client.volumes.create("v").name == "v"
-    assert [v.name for v in lab.client.volumes.list()] == ["v"]
-    lab.client.volumes.get("v").remove()
-    assert lab.ask("GET", "/volumes/v").status_code == 404
+    assert lab.client.volumes.create("v1").name == "v1"
+    assert [v.name for v in lab.client.volumes.list()] == ["v1"]
+    lab.client.volumes.get("v1").remove()
+    assert lab.ask("GET", "/volumes/v1").status_code == 404
 
 
 # -- images and containers -----------------------------------------------------------------------

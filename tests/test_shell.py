@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from swarmlab.programs.interface import File
+from swarmlab.programs.file_system import File, FileSystem
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.shell.process import Process
 
@@ -16,7 +16,8 @@ class FakeContainer:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.files = {"/etc/hostname": File(b"box\n"), "/run/secrets/pw": File(b"s3", 0o400)}
+        self.files = FileSystem()
+        self.files.layer |= {"/etc/hostname": File(b"box\n"), "/run/secrets/pw": File(b"s3", 0o400)}
         self.output: list[tuple[int, bytes]] = []
         self.code: int | None = None
 

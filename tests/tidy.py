@@ -34,6 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "raft",
         "model",
         "simulation",
+        "programs.file_system",
+        "programs.interface",
         "programs.patterns",
         "units",
         "errors",

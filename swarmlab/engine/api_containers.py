@@ -16,6 +16,7 @@ from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict
 from swarmlab.model import freeze
+from swarmlab.programs.file_system import MountPoint
 from swarmlab.simulation import S
 from swarmlab.units import human_duration
 from swarmlab.worker.containers import Container
@@ -23,18 +24,24 @@ from swarmlab.worker.containers import Container
 Json = dict[str, Any]
 # Ctrl-C and Ctrl-D end a process; nothing else that is typed on a terminal is read.
 END_KEYS = frozenset(b"\x03\x04")
+RUNNING = ("running", "restarting")  # the states that `docker ps` lists
 
 
 # -- the list -------------------------------------------------------------------------------------
-def _labels(container: Container) -> Json:
+def labels_of(container: Container) -> Json:
     return (container.image.config.get("Labels") or {}) | (container.config.get("Labels") or {})
 
 
 def _status(now_ns: int, container: Container) -> str:
     """As `docker ps` shows it. Source: moby container/state.go, String."""
+    if container.state == "restarting":
+        age = human_duration((now_ns - (container.finished_ns or 0)) / S)
+        return f"Restarting ({container.exit_code}) {age} ago"
     if container.running:
         age = human_duration((now_ns - (container.started_ns or 0)) / S)
         health = container.health.status if container.health else ""
+        if container.paused:
+            return f"Up {age} (Paused)"
         prefix = "health: " if health == "starting" else ""
         return f"Up {age} ({prefix}{health})" if health else f"Up {age}"
     if container.finished_ns is None:
@@ -59,46 +66,70 @@ def _ports(container: Container) -> list[Json]:
 TESTS: dict[str, filters.Test] = {
     "name": filters.named(lambda c: f"/{c.name}"),
     "id": lambda c, value: c.id.startswith(value),
-    "label": filters.labelled(_labels),
-    "status": lambda c, value: c.state == value,
+    "label": filters.labelled(labels_of),
+    "status": lambda c, value: c.status == value,
     "exited": lambda c, value: c.state == "exited" and str(c.exit_code) == value,
     "ancestor": lambda c, value: value in (c.config.get("Image"), c.image.id),
     "health": lambda c, value: (c.health.status if c.health else "none") == value,
+    "volume": lambda c, value: any(value in (m.source, m.target) for m in c.mounts),
+    "is-task": lambda c, value: filters.is_true(value) == ("com.docker.swarm.task" in labels_of(c)),
 }
 
 
 def containers(request: ApiRequest) -> Any:
     criteria, limit = request.filters(TESTS), request.query("limit") or 0
-    now_ns = request.engine.machine.simulation.now_ns
     ended_too = request.query("all") or limit > 0 or "status" in criteria or "exited" in criteria
     newest_first = reversed(criteria.keep(request.engine.containers.all(), TESTS))
-    selected = [c for c in newest_first if ended_too or c.running]
+    selected = [c for c in newest_first if ended_too or c.state in RUNNING]
+    size = {"SizeRootFs": 0} if request.query("size") else {}
     return [
-        {
-            "Id": c.id,
-            "Names": [f"/{c.name}"],
-            "Image": c.config.get("Image", ""),
-            "ImageID": c.image.id,
-            "Command": " ".join(c.argv),
-            "Created": request.clock.to_unix_ns(c.created_ns) // S,
-            "Ports": _ports(c),
-            "Labels": _labels(c),
-            "State": c.state,
-            "Status": _status(now_ns, c),
-            "HostConfig": {"NetworkMode": c.host_config.get("NetworkMode") or "bridge"},
-            "NetworkSettings": {"Networks": {}},
-            "Mounts": [],
-        }
+        {**summary(request, c), **dict.fromkeys(size, c.image.size_bytes)}
         for c in (selected[:limit] if limit > 0 else selected)
     ]
+
+
+def summary(request: ApiRequest, c: Container) -> Json:
+    return {
+        "Id": c.id,
+        "Names": [f"/{c.name}"],
+        "Image": c.config.get("Image", ""),
+        "ImageID": c.image.id,
+        "Command": " ".join(c.argv),
+        "Created": request.clock.to_unix_ns(c.created_ns) // S,
+        "Ports": _ports(c),
+        "Labels": labels_of(c),
+        "State": c.status,
+        "Status": _status(request.engine.machine.simulation.now_ns, c),
+        "HostConfig": {"NetworkMode": c.host_config.get("NetworkMode") or "bridge"},
+        "NetworkSettings": {"Networks": {}},
+        "Mounts": [_mount(point) for point in c.mounts if point.listed],
+    }
+
+
+def _mount(point: MountPoint) -> Json:
+    """Docker's MountPoint."""
+    volume = point.kind == "volume"
+    folder = f"/var/lib/docker/volumes/{point.source}/_data" if volume else point.source
+    return {
+        "Type": point.kind,
+        **({"Name": point.source} if volume else {}),
+        "Source": folder,
+        "Destination": point.target,
+        **({"Driver": "local"} if volume else {}),
+        "Mode": point.mode,
+        "RW": not point.read_only,
+        "Propagation": "rprivate" if point.kind == "bind" else "",
+    }
 
 
 # -- one container --------------------------------------------------------------------------------
 def _state(request: ApiRequest, c: Container) -> Json:
     state = {
-        "Status": c.state,
-        "Running": c.running,
-        **dict.fromkeys(("Paused", "Restarting", "OOMKilled", "Dead"), False),
+        "Status": c.status,
+        "Running": c.state in RUNNING,
+        "Paused": c.paused,
+        "Restarting": c.state == "restarting",
+        **dict.fromkeys(("OOMKilled", "Dead"), False),
         "Pid": c.pid,
         "ExitCode": c.exit_code,
         "Error": c.error,
@@ -135,7 +166,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
         "State": _state(request, c),
         "Image": c.image.id,
         "Name": f"/{c.name}",
-        "RestartCount": 0,
+        "RestartCount": c.restart_count,
         "Driver": "simulated",
         "Platform": "linux",
         "HostConfig": {
@@ -143,7 +174,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
             "LogConfig": {"Type": "json-file"},
             **c.host_config,
         },
-        "Mounts": [],
+        "Mounts": [_mount(point) for point in c.mounts if point.listed],
         "Config": {
             "Hostname": c.hostname,
             "Tty": False,
@@ -151,8 +182,8 @@ def inspect(request: ApiRequest, ref: str) -> Any:
             **{key: value for key, value in c.config.items() if key not in other_parts},
             "Cmd": c.config.get("Cmd") or c.image.config.get("Cmd"),
             "Entrypoint": c.option("Entrypoint"),
-            "Env": [f"{name}={value}" for name, value in c.environment.items()],
-            "Labels": _labels(c),
+            "Env": c.env or None,
+            "Labels": labels_of(c),
         },
         "NetworkSettings": {"Ports": bindings, "Networks": {}, "IPAddress": ""},
     }
@@ -172,6 +203,8 @@ def create(request: ApiRequest) -> Any:
 
 def start(request: ApiRequest, ref: str) -> Any:
     container = request.engine.containers.get(ref)
+    if not container.running:
+        request.engine.restarts.started_by_user(container)
     call = request.engine.containers.start(container)
     return Response(status=304) if container.running else request.wait(call)
 
@@ -183,8 +216,10 @@ def _grace_ns(request: ApiRequest) -> int | None:
 
 def stop(request: ApiRequest, ref: str) -> Any:
     container = request.engine.containers.get(ref)
-    if not container.running:
+    if container.state not in RUNNING:
         return Response(status=304)
+    if container.state == "restarting":
+        request.engine.restarts.cancel(container)
     return request.wait(request.engine.containers.stop(container, _grace_ns(request)))
 
 
@@ -200,7 +235,8 @@ def kill(request: ApiRequest, ref: str) -> None:
 
 def remove(request: ApiRequest, ref: str) -> None:
     container = request.engine.containers.get(ref)
-    request.engine.containers.remove(container, force=request.query("force"))
+    force, volumes = request.query("force"), request.query("v")
+    request.engine.containers.remove(container, force=force, volumes=volumes)
 
 
 def wait(request: ApiRequest, ref: str) -> Any:

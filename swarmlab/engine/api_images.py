@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from swarmlab.engine import streams
+from swarmlab.engine.dockerfile import image_config
 from swarmlab.engine.filters import Test, is_true, labelled
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import SwarmError
@@ -34,18 +35,37 @@ def images(request: ApiRequest) -> Any:
         ),
         "dangling": lambda image, value: is_true(value) != bool(_names(request, image)["RepoTags"]),
     }
+    kept = request.filters(tests).keep(request.engine.images.all(), tests)
+    return [summary(request, image) for image in kept]
+
+
+def summary(request: ApiRequest, image: Image) -> dict[str, Any]:
+    return {
+        "Id": image.id,
+        "ParentId": "",
+        **_names(request, image),
+        "Created": request.clock.to_unix_ns(image.created_ns) // S,
+        "Size": image.size_bytes,
+        "SharedSize": -1,
+        "Labels": image.config.get("Labels"),
+        "Containers": -1,
+    }
+
+
+def history(request: ApiRequest, ref: str) -> Any:
+    """The image's layers, newest first; the instructions that made them are not known."""
+    image = request.engine.images.get(ref)
+    tags, top = _names(request, image)["RepoTags"], len(image.layers) - 1
     return [
         {
-            "Id": image.id,
-            "ParentId": "",
-            **_names(request, image),
+            "Id": image.id if number == top else "<missing>",
             "Created": request.clock.to_unix_ns(image.created_ns) // S,
-            "Size": image.size_bytes,
-            "SharedSize": -1,
-            "Labels": image.config.get("Labels"),
-            "Containers": -1,
+            "CreatedBy": "",
+            "Tags": (tags or None) if number == top else None,
+            "Size": size_bytes,
+            "Comment": "" if image.digest else "Imported from -",
         }
-        for image in request.filters(tests).keep(request.engine.images.all(), tests)
+        for number, (_, size_bytes) in reversed(list(enumerate(image.layers)))
     ]
 
 
@@ -71,7 +91,8 @@ def create(request: ApiRequest) -> Any:
         name += ("@" if ":" in tag else ":") + tag
     if not importing:
         return streams.stream(_pull(request, name))
-    image = request.engine.images.import_image(name, request.http.args.getlist("changes"))
+    config = image_config(request.http.args.getlist("changes"))
+    image = request.engine.images.import_image(name, config)
     return {"status": image.id}
 
 

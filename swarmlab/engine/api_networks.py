@@ -1,4 +1,4 @@
-"""/networks and /volumes: the networks of the swarm and of this engine, and its volumes.
+"""/networks: the networks of the swarm and of this engine.
 
 Source: moby daemon/server/router/network, daemon/cluster/networks.go, daemon/network.go.
 """
@@ -143,25 +143,3 @@ def remove(request: ApiRequest, ref: str) -> None:
         raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
     if request.engine.local_resources.networks.pop(network.id, None) is None:
         request.control(RemoveNetwork(network.id))
-
-
-# -- volumes --------------------------------------------------------------------------------------
-def volumes(request: ApiRequest) -> Any:
-    return {"Volumes": list(request.engine.local_resources.volumes.values()), "Warnings": None}
-
-
-def create_volume(request: ApiRequest) -> Any:
-    name = request.body().get("Name") or request.engine.machine.simulation.random_bytes(32).hex()
-    path = f"/var/lib/docker/volumes/{name}/_data"
-    volume = Document(Name=name, Driver="local", Scope="local", Mountpoint=path)
-    return request.engine.local_resources.volumes.setdefault(name, volume)
-
-
-def volume(request: ApiRequest, ref: str) -> Any:
-    if ref not in request.engine.local_resources.volumes:
-        raise NoSuchObject(f"get {ref}: no such volume")
-    return request.engine.local_resources.volumes[ref]
-
-
-def remove_volume(request: ApiRequest, ref: str) -> None:
-    del request.engine.local_resources.volumes[volume(request, ref)["Name"]]

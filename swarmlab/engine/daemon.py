@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from swarmlab.engine.create_checks import check_config
 from swarmlab.engine.local_resources import LocalResources
+from swarmlab.engine.restarts import RestartMonitor
 from swarmlab.engine.swarm_node import SwarmNode
+from swarmlab.engine.volumes import Volumes
 from swarmlab.engine.wire import swarm_event, tls_info
 from swarmlab.manager.ca.certificates import issuer_key_of
 from swarmlab.manager.store import Action, Change
@@ -47,8 +50,10 @@ class Engine(SwarmNode):
         super().__init__(machine)
         self._description: Document = DESCRIPTION.with_(Hostname=machine.name)
         self.images = Images(machine, registry)
-        self.containers = Containers(machine, self.images)
+        self.volumes = Volumes(machine)
+        self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
+        self.restarts = RestartMonitor(machine, self.containers)
         self.local_resources = LocalResources()
         self.events: deque[Document] = deque(maxlen=EVENTS_MAX)
         self.boot()
@@ -94,6 +99,7 @@ class Engine(SwarmNode):
         actor = Document(ID=container.id, Attributes=freeze(attributes))
         event = Document(Type="container", Action=action, Actor=actor, scope="local")
         self._add_event(event)
+        self.restarts.handle(action, container)
 
     def _add_event(self, event: Document) -> None:
         self.events.append(event.with_(time_ns=self.machine.simulation.now_ns))

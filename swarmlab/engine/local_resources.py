@@ -1,4 +1,4 @@
-"""An engine's own networks and volumes: they can be listed and referred to, and carry no data."""
+"""An engine's own networks: they can be listed and referred to, and carry no data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ IPAM = Document(Driver="default", Config=())
 
 
 class LocalResources:
-    """The networks and volumes of one engine."""
+    """The networks of one engine."""
 
     def __init__(self) -> None:
         self.networks: dict[str, SwarmNetwork] = {}  # by id; their `Scope` is local
-        self.volumes: dict[str, Document] = {}  # by name
         for name in BUILTIN:
             driver = "null" if name == "none" else name
             config = [Document(Subnet="172.17.0.0/16")] if name == "bridge" else []

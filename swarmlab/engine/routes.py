@@ -16,12 +16,15 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
+from swarmlab.engine import api_container_changes as changes
 from swarmlab.engine import api_containers as containers
 from swarmlab.engine import api_images as images
 from swarmlab.engine import api_networks as networks
 from swarmlab.engine import api_objects as objects
 from swarmlab.engine import api_swarm as swarm
 from swarmlab.engine import api_system as system
+from swarmlab.engine import api_usage as usage
+from swarmlab.engine import api_volumes as volumes
 from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, always
 from swarmlab.engine.request import LOG_FLAGS, ROTATIONS, ApiRequest, Handler, Route
 from swarmlab.engine.streams import Hijack
@@ -95,28 +98,38 @@ ROUTES = (
     route("POST /networks/create", networks.create, 201, "CreateRequest"),
     route("GET /networks/<ref>", networks.network, 200, query="scope"),
     route("DELETE /networks/<ref>", networks.remove, 204),
-    route("GET /volumes", networks.volumes, 200),
-    route("POST /volumes/create", networks.create_volume, 201, "CreateOptions"),
-    route("GET /volumes/<ref>", networks.volume, 200),
-    route("DELETE /volumes/<ref>", networks.remove_volume, 204),
+    route("GET /volumes", volumes.volumes, 200, query="filters"),
+    route("POST /volumes/create", volumes.create, 201, "CreateOptions"),
+    route("POST /volumes/prune", usage.prune_volumes, 200, query="filters"),
+    route("GET /volumes/<ref>", volumes.inspect, 200),
+    route("DELETE /volumes/<ref>", volumes.remove, 204, query="force"),
+    route("GET /system/df", usage.disk_usage, 200),
+    route("POST /build/prune", usage.prune_build_cache, 200),
     route("GET /distribution/<path:ref>/json", images.distribution, 200),
     route("GET /images/json", images.images, 200, query="filters"),
     route("POST /images/create", images.create, 200, query="fromSrc fromImage repo tag changes"),
+    route("POST /images/prune", usage.prune_images, 200, query="filters"),
     route("GET /images/<path:ref>/json", images.image, 200),
+    route("GET /images/<path:ref>/history", images.history, 200),
     route("POST /images/<path:ref>/tag", images.tag, 201, query="repo tag"),
     route("DELETE /images/<path:ref>", images.remove, 200),
-    route("GET /containers/json", containers.containers, 200, query="filters all limit"),
+    route("GET /containers/json", containers.containers, 200, query="filters all limit size"),
     route(
         "POST /containers/create", containers.create, 201, "ContainerConfigWrapper", query="name"
     ),
+    route("POST /containers/prune", usage.prune_containers, 200, query="filters"),
     route("GET /containers/<ref>/json", containers.inspect, 200),
+    route("POST /containers/<ref>/pause", changes.pause, 204),
+    route("POST /containers/<ref>/unpause", changes.unpause, 204),
+    route("POST /containers/<ref>/rename", changes.rename, 204, query="name"),
+    route("POST /containers/<ref>/update", changes.update, 200, "ContainerUpdateConfig"),
     route("POST /containers/<ref>/start", containers.start, 204),
     route("POST /containers/<ref>/stop", containers.stop, 204, query="t"),
     route("POST /containers/<ref>/restart", containers.restart, 204, query="t"),
     route("POST /containers/<ref>/kill", containers.kill, 204, query="signal"),
     route("POST /containers/<ref>/wait", containers.wait, 200, query="condition"),
     route("GET /containers/<ref>/logs", containers.logs, 200, query=LOGS),
-    route("DELETE /containers/<ref>", containers.remove, 204, query="force"),
+    route("DELETE /containers/<ref>", containers.remove, 204, query="force v"),
     route("POST /containers/<ref>/exec", containers.exec_create, 201, "ExecOptions"),
     route("POST /exec/<ref>/start", containers.exec_start, 200, "ExecStartOptions"),
     route("POST /exec/<ref>/resize", containers.exec_resize, 201, query="h w"),

@@ -136,6 +136,11 @@ HostConfig: Binds []string; ContainerIDFile string; LogConfig LogConfig;
   DeviceCgroupRules []string; MemoryReservation MemorySwap int64; MemorySwappiness *int64;
   OomKillDisable *bool; PidsLimit *int64; Ulimits []Ulimit; Mounts []Mount;
   MaskedPaths ReadonlyPaths []string; Init *bool
+ContainerUpdateConfig: RestartPolicy ContainerRestartPolicy; CpuShares Memory NanoCpus int64;
+  CgroupParent string; BlkioWeight uint16;
+  CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime int64; CpusetCpus CpusetMems string;
+  DeviceCgroupRules []string; MemoryReservation MemorySwap int64; MemorySwappiness *int64;
+  OomKillDisable *bool; PidsLimit *int64; Ulimits []Ulimit
 LogConfig: Type string; Config map[string]string
 PortBinding: HostIp HostPort string
 ContainerRestartPolicy: Name container.RestartPolicyMode; MaximumRetryCount int
@@ -162,6 +167,7 @@ STRUCTS = {name: _fields(body) for _, name, body in DECLARED}
 GO_TYPES = {name: f"{package}.{name}" for package, name, _ in DECLARED} | {
     "struct{}": "struct {}",
     "ContainerConfigWrapper": "runconfig.ContainerConfigWrapper",
+    "ContainerUpdateConfig": "container.UpdateConfig",
 }
 STRUCTS["struct{}"] = {}
 FOLDED = {struct: {name.lower(): name for name in fields} for struct, fields in STRUCTS.items()}

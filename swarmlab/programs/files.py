@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from swarmlab.programs.interface import ROOT, File, ProgramProcess
+from swarmlab.programs.file_system import File
+from swarmlab.programs.interface import ROOT, ProgramProcess
 
 
 def read_input(process: ProgramProcess, names: list[str]) -> str | None:

@@ -7,8 +7,9 @@ ever. Its options, output and messages are those of BusyBox.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from swarmlab.programs.file_system import FileSystem
 from swarmlab.simulation import Machine
 
 if TYPE_CHECKING:
@@ -17,21 +18,11 @@ if TYPE_CHECKING:
 ROOT = ("bin", "dev", "etc", "home", "lib", "proc", "root", "run", "sys", "tmp", "usr", "var")
 
 
-class File(NamedTuple):
-    data: bytes
-    mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
-
-    def __repr__(self) -> str:
-        return f"<File of {len(self.data)} bytes, mode {self.mode:o}>"  # it may be a secret
-
-
 class ProcessContainer(Protocol):
     """What a process needs from its container."""
 
     machine: Machine
-    files: dict[str, File]
+    files: FileSystem
     server: str  # the image's server executable; empty: none
     server_logs: tuple[str, ...]
 

@@ -40,10 +40,14 @@ class Disk:
         if name in self._files:
             self._synced_bytes[name] = len(self._files[name])
 
+    def remove(self, name: str) -> None:
+        """Delete one file; KeyError when there is none."""
+        del self._files[name], self._synced_bytes[name]
+
     def delete(self, prefix: str) -> None:
         """Delete every file whose name begins with `prefix`."""
         for name in self.names(prefix):
-            del self._files[name], self._synced_bytes[name]
+            self.remove(name)
 
     def crash(self, rng: random.Random) -> None:
         """A power failure: of an unsynced tail, a random part survives."""

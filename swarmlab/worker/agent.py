@@ -85,7 +85,7 @@ class Agent:
         self.stop()
         for name in names:
             if container := self.host.containers.find(name):
-                self.host.containers.remove(container, force=True)
+                self.host.containers.remove(container, force=True, volumes=True)
         self.machine.disk.delete("swarm/worker/")
         self.executor.dependencies = Dependencies()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.model import EMPTY, Document
 from swarmlab.programs.connections import ContainerNetwork
-from swarmlab.programs.interface import File
+from swarmlab.programs.file_system import File, FileSystem, MountPoint
 from swarmlab.simulation import MS, Call
 from swarmlab.worker.container_checks import user_id
 from swarmlab.worker.registry import PATH, Image
@@ -29,8 +29,8 @@ LOG_ENTRIES_MAX = 5000
 EXEC_NS = 20 * MS  # the time `docker exec` needs to start a command
 STREAMS = ("stdin", "stdout", "stderr")
 FOLDER = "docker/containers/"
-SAVED_FIELDS = ("id", "name", "config", "image", "created_ns", "state", "exit_code", "error",
-                "started_ns", "finished_ns")  # fmt: skip
+SAVED_FIELDS = ("id", "name", "config", "image", "mounts", "created_ns", "state", "exit_code",
+                "error", "started_ns", "finished_ns", "ended_by_user")  # fmt: skip
 
 
 class LogEntry(NamedTuple):
@@ -52,18 +52,24 @@ class Container:
     name: str
     config: Document
     image: Image
+    mounts: tuple[MountPoint, ...] = ()
 
     def __post_init__(self) -> None:
         self.machine = self.containers.machine
         self.server, self.server_logs = self.image.server, self.image.server_logs or ()
         self.created_ns = self.machine.simulation.now_ns
-        self.state = "created"  # then running, exited
+        self.state = "created"  # then running, restarting, exited
+        self.paused = False
+        self.ended_by_user = False  # by stop or kill: `unless-stopped` then starts it no more
+        self.restart_count = 0  # by its restart policy, since a user started it
         self.exit_code = 0
         self.error = ""  # why it could not be started
         self.pid = 0
         self.started_ns: int | None = None
         self.finished_ns: int | None = None
-        self.files = {"/etc/hostname": File(f"{self.hostname}\n".encode())}
+        self.files = FileSystem()
+        self.files.root_read_only = bool(self.host_config.get("ReadonlyRootfs"))
+        self.files.layer["/etc/hostname"] = File(f"{self.hostname}\n".encode())
         self.logs: deque[LogEntry] = deque(maxlen=LOG_ENTRIES_MAX)
         self.lines_count = 0  # of all entries ever written
         self.process: Process | None = None
@@ -86,6 +92,11 @@ class Container:
         exposed = self.image.config.get("ExposedPorts") or {f"{port}/tcp": None}
         serving = self.process is not None and self.process.serving
         return serving and any(name.partition("/")[0] == str(port) for name in exposed)
+
+    @property
+    def status(self) -> str:
+        """Docker's word for its state."""
+        return "paused" if self.paused else self.state
 
     def option(self, key: str) -> Any:
         """A field of the create request, or else of the image."""
@@ -112,9 +123,16 @@ class Container:
 
     @property
     def environment(self) -> dict[str, str]:
-        lines = [PATH, f"HOSTNAME={self.hostname}", *(self.image.config.get("Env") or ())]
-        pairs = [line.partition("=") for line in (*lines, *(self.config.get("Env") or ()))]
+        pairs = [line.partition("=") for line in (PATH, f"HOSTNAME={self.hostname}", *self.env)]
         return {name: value for name, equals, value in pairs if equals}
+
+    @property
+    def env(self) -> list[str]:
+        """Docker's Config.Env: the request's lines, then those of the image with other names."""
+        own = list(self.config.get("Env") or ())
+        names = {line.partition("=")[0] for line in own}
+        image = self.image.config.get("Env") or ()
+        return [*own, *(line for line in image if line.partition("=")[0] not in names)]
 
     def spawn(
         self, owner: Owner, argv: tuple[str, ...], config: Document, **options: Any
@@ -140,7 +158,7 @@ class Container:
     @classmethod
     def load(cls, containers: Containers, saved: dict[str, Any]) -> Container:
         """The container as a crash of the machine left it; one that was running has exited."""
-        container = cls(containers, *(saved[key] for key in SAVED_FIELDS[:4]))
+        container = cls(containers, *(saved[key] for key in SAVED_FIELDS[:5]))
         vars(container).update(saved)
         disk, file = container.machine.disk, f"{FOLDER}{container.id}.log"
         if file in disk:
@@ -150,7 +168,7 @@ class Container:
             for at_ns, stream, data in map(json.loads, content.splitlines()):
                 container.logs.append(LogEntry(at_ns, stream, data.encode("latin-1")))
             container.lines_count = len(container.logs)
-        if container.running:
+        if container.state in ("running", "restarting"):
             container.state, container.exit_code = "exited", 255
             container.finished_ns = container.machine.simulation.now_ns
             container.save()

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, MutableMapping
 from itertools import count
 from operator import attrgetter
+from typing import Protocol
 
 from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import EMPTY, Document
 from swarmlab.programs.connections import ContainerNetwork, Loopback
+from swarmlab.programs.file_system import File, MountPoint
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry
-from swarmlab.worker.container_checks import SIGNALS, check_config, signal_name, user_id
+from swarmlab.worker.container_checks import SIGNALS, signal_name, user_id
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
 from swarmlab.worker.shell.builtins import exec_error, is_executable
@@ -34,13 +36,45 @@ PEOPLE = ("babbage", "curie", "dijkstra", "euler", "franklin", "gauss", "hopper"
           "lamport", "lovelace", "meitner", "noether", "ongaro", "ramanujan", "turing")  # fmt: skip
 
 
-class Containers:
-    """`on_event(action, container, attributes)` is called with each event."""
+class VolumeStore(Protocol):
+    """The volumes of the engine, as containers need them."""
 
-    def __init__(self, machine: Machine, images: Images) -> None:
+    def mount_points(
+        self,
+        config: Document,
+        image_config: Document,
+        container_id: str,
+        mounts_of: Callable[[str], Iterable[MountPoint]],
+    ) -> tuple[MountPoint, ...]:
+        """What a new container mounts; volumes that are missing are made.
+
+        `mounts_of` gives the mounts of another container.
+        """
+
+    def files(self, point: MountPoint) -> MutableMapping[str, File]:
+        """What is mounted there."""
+
+    def remove(self, name: str) -> None: ...
+
+
+class Containers:
+    """`on_event(action, container, attributes)` is called with each event.
+
+    `check` refuses the body of a create request that is not valid.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        images: Images,
+        volumes: VolumeStore,
+        check: Callable[[Document], None],
+    ) -> None:
         self.machine = machine
         self.images = images
         self.network: ContainerNetwork = Loopback()
+        self.volumes = volumes
+        self._check = check
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
         self.execs: dict[str, Exec] = {}  # the latest, by id
         self._by_id: dict[str, Container] = {}
@@ -83,23 +117,39 @@ class Containers:
         """Create a container; without a name it gets a random one."""
         id = self.machine.simulation.random_bytes(32).hex()
         name = name.removeprefix("/") or self._free_name(id)
-        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
-            allowed = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-            raise BadParameter(f"Invalid container name ({name}), {allowed}")
-        if other := self.find(name):
-            raise Conflict(
-                f'Conflict. The container name "/{name}" is already in use by container '
-                f'"{other.id}". You have to remove (or rename) that container to be able '
-                "to reuse that name."
-            )
-        check_config(config)
-        container = Container(self, id, name, config, self.images.get(config.get("Image", "")))
+        self.check_name(name)
+        self._check(config)
+        image = self.images.get(config.get("Image", ""))
+        mounts = self.volumes.mount_points(config, image.config, id, self._mounts_of)
+        container = Container(self, id, name, config, image, mounts)
         if not container.argv:
             raise BadParameter("no command specified")
         self._by_id[id] = self._by_name[name] = container
         container.save()
         self.emit(container, "create")
         return container
+
+    def check_name(self, name: str, prefix: str = "", shown: str = "") -> None:
+        """Refuse a name that is not valid, or in use."""
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
+            allowed = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            raise BadParameter(f"{prefix}Invalid container name ({shown or name}), {allowed}")
+        if other := self.find(name):
+            raise Conflict(
+                f'{prefix}Conflict. The container name "/{name}" is already in use by container '
+                f'"{other.id}". You have to remove (or rename) that container to be able '
+                "to reuse that name."
+            )
+
+    def rename(self, container: Container, name: str) -> None:
+        """`name` has been checked."""
+        del self._by_name[container.name]
+        self._by_name[name] = container
+        container.name = name
+        container.save()
+
+    def _mounts_of(self, reference: str) -> tuple[MountPoint, ...]:
+        return self.get(reference).mounts
 
     def _free_name(self, id: str) -> str:
         """Two words, and a number if that name is in use."""
@@ -109,6 +159,8 @@ class Containers:
 
     def start(self, container: Container) -> Call:
         """Resolved once its process runs; fails with the engine's message."""
+        if container.paused:
+            raise Conflict("cannot start a paused container, try unpause instead")
         if container.running:
             return Call().resolve()
         if container.starting is None:
@@ -169,6 +221,8 @@ class Containers:
         container.started_ns, container.finished_ns = simulation.now_ns, None
         container.pid = simulation.rng.randint(1000, 32000)
         container.exited = Call() if container.exited.done else container.exited
+        for point in container.mounts:
+            container.files.mounts[point.target] = point, self.volumes.files(point)
         first = not container.host_config.get("Init")
         process = container.spawn(container, container.argv, container.config, first=first)
         container.process = process
@@ -191,11 +245,22 @@ class Containers:
         for command in self.execs.values():
             if command.container is container and command.process and command.running:
                 command.process.signal("KILL")
+        container.paused = False
         container.save()
         self.emit(container, "die", exitCode=str(code))
         container.exited.resolve(code)
         if container.host_config.get("AutoRemove"):
-            self.remove(container)
+            self.remove(container, volumes=True)
+
+    def set_paused(self, container: Container, *, paused: bool) -> None:
+        """Freeze all processes, or let them go on."""
+        container.paused = paused
+        commands = [c.process for c in self.execs.values() if c.container is container]
+        for process in filter(None, (container.process, *commands)):
+            process.freeze() if paused else process.thaw()
+        if container.health:
+            container.health.stop() if paused else container.health.schedule()
+        self.emit(container, "pause" if paused else "unpause")
 
     def kill(self, container: Container, signal: str = "KILL") -> None:
         name = signal_name(signal)
@@ -203,7 +268,10 @@ class Containers:
             reason = f"container {container.id} is not running"
             raise Conflict(f"cannot kill container: {container.name}: {reason}")
         self.emit(container, "kill", signal=str(SIGNALS[name]))
-        container.process.signal(name)
+        process = container.process
+        if container.paused:
+            self.set_paused(container, paused=False)
+        process.signal(name)
 
     def stop(self, container: Container, grace_ns: int | None = None) -> Call:
         """The stop signal, then KILL after the grace (negative: never); resolved when it exited."""
@@ -239,7 +307,11 @@ class Containers:
         self.emit(container, "restart")
         result.follow(started)
 
-    def remove(self, container: Container, *, force: bool = False) -> None:
+    def remove(self, container: Container, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove a container, and with `volumes` its anonymous volumes, unless others use them."""
+        if container.paused and not force:
+            reason = "container is paused and must be unpaused first"
+            raise Conflict(f'cannot remove container "/{container.name}": {reason}')
         if container.process and not force:
             reason = "container is running: stop the container before removing or force remove"
             raise Conflict(f'cannot remove container "/{container.name}": {reason}')
@@ -249,6 +321,14 @@ class Containers:
             del self._by_name[container.name]
             self.machine.disk.delete(f"{FOLDER}{container.id}")
             self.emit(container, "destroy")
+            for point in container.mounts if volumes else ():
+                if point.anonymous and not self.users_of(point.source):
+                    self.volumes.remove(point.source)
+
+    def users_of(self, volume: str) -> list[str]:
+        """The ids of the containers that mount a volume."""
+        points = ((c.id, point) for c in self.all() for point in c.mounts)
+        return [id for id, point in points if (point.kind, point.source) == ("volume", volume)]
 
     def shutdown(self) -> None:
         """An orderly stop of the engine: servers exit with 0, all others are killed."""
@@ -260,6 +340,9 @@ class Containers:
     def exec_create(self, container: Container, config: Document) -> Exec:
         if not container.running:
             raise Conflict(f"container {container.id} is not running")
+        if container.paused:
+            reason = "is paused, unpause the container before exec"
+            raise Conflict(f"Container {container.name} {reason}")
         if not config.get("Cmd"):
             raise BadParameter("no exec command specified")
         command = Exec(container, self.machine.simulation.random_bytes(32).hex(), config)

@@ -95,7 +95,8 @@ class Controller:
         if container.state != "created":  # an earlier run of the agent started it
             return result.resolve()
         try:
-            container.files.update(dependency_files(self.task, self.dependencies, self.node))
+            files = dependency_files(self.task, self.dependencies, self.node)
+            container.files.layer.update(files)
         except EngineRefusal as error:
             return result.fail(EngineFault(f"starting container failed: {error}"))
         self._pending, self._starting = result, True
@@ -162,4 +163,4 @@ class Controller:
 
     def _remove(self, _: Call) -> None:
         if container := self.existing_container:
-            self.containers.remove(container, force=True)
+            self.containers.remove(container, force=True, volumes=True)

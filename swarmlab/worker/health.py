@@ -49,13 +49,14 @@ class Health:
         self._start_period_end_ns = self.now_ns + (check["StartPeriod"] or 0)
         self._probe: Exec | None = None  # the running one
         self._probe_started_ns = 0
-        self._wait()
+        self.schedule()
 
     @property
     def now_ns(self) -> int:
         return self.machine.simulation.now_ns
 
-    def _wait(self) -> None:
+    def schedule(self) -> None:
+        """Wait for the next probe."""
         starting = self.status == "starting" and self.now_ns < self._start_period_end_ns
         delay_ns = self.start_interval_ns if starting else self.interval_ns
         self._timer = self.machine.after(delay_ns, self._start_probe)
@@ -85,7 +86,7 @@ class Health:
             self.failing_streak += 1
             if self.failing_streak >= self.retries:
                 self.status = "unhealthy"
-        self._wait()
+        self.schedule()
         if self.status != before:
             self.container.containers.emit(self.container, f"health_status: {self.status}")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from swarmlab.errors import EngineFault
 from swarmlab.model import Config, Document, Secret, Task
 from swarmlab.model.messages import Assignments
-from swarmlab.programs.interface import File
+from swarmlab.programs.file_system import File
 from swarmlab.worker.container_spec import expand
 
 

@@ -127,7 +127,11 @@ class Allocator(ControlLoop):
             endpoint = self._endpoint(view, service) if service is not None else None
             if service is None or endpoint is not None:
                 del self._waiting["service"][id]
-            if service is not None and endpoint is not None and endpoint != service.endpoint:
+            if (
+                service is not None
+                and endpoint is not None
+                and endpoint != (service.endpoint or {})
+            ):
                 endpoints[id] = replace(service, endpoint=endpoint)
                 changes.append(update(endpoints[id]))
         if changes:

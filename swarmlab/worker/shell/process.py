@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from itertools import count
 from typing import Protocol
 
-from swarmlab.programs.interface import File, ProcessContainer
+from swarmlab.programs.file_system import File
+from swarmlab.programs.interface import ProcessContainer
 from swarmlab.programs.table import PROGRAMS
 from swarmlab.simulation import MS, Timer
 from swarmlab.worker.container_checks import SIGNALS
@@ -62,7 +63,7 @@ class Process:
         self.input = b""  # of the current command
         self.traps: dict[str, Node] = {}
         self.timer: Timer | None = None
-        self.blocked = self.serving = self.ended = False
+        self.blocked = self.serving = self.ended = self.frozen = False
 
     # -- running ---------------------------------------------------------------
     def run(self) -> None:
@@ -113,6 +114,15 @@ class Process:
 
     def _wake(self) -> None:
         self.timer = None
+        if not self.frozen:
+            self.run()
+
+    def freeze(self) -> None:
+        """Execute nothing until `thaw`, as in a paused container."""
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
         self.run()
 
     def end(self, code: int) -> None:
@@ -177,7 +187,7 @@ class Process:
         if sign == ">&":
             number = 2 if target == "2" else 1
             self.streams[stream] = self.streams.get(number, number)
-        elif path.startswith("/run/secrets/"):
+        elif self.container.files.read_only(path):
             self.print_error(f"can't create {target}: Read-only file system")
             return False
         else:

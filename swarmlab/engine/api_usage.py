@@ -1,0 +1,125 @@
+"""/system/df and the prune routes: what takes room on this engine, and what is not used.
+
+Source: moby daemon/{disk_usage,prune}.go, daemon/images/image_prune.go, volume/service/service.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from swarmlab.engine import api_containers, api_images, api_volumes
+from swarmlab.engine.filters import Filters, Test, is_true, labelled
+from swarmlab.engine.request import ApiRequest
+from swarmlab.engine.volumes import Volume
+from swarmlab.errors import BadParameter
+from swarmlab.simulation import S
+from swarmlab.units import parse_duration
+from swarmlab.worker.containers import Container
+from swarmlab.worker.registry import Image
+
+T = TypeVar("T", Container, Image, Volume)
+
+
+def disk_usage(request: ApiRequest) -> Any:
+    engine = request.engine
+    volumes = [
+        {
+            **api_volumes.as_json(request, volume),
+            "UsageData": {
+                "RefCount": len(engine.containers.users_of(volume.name)),
+                "Size": engine.volumes.size_bytes(volume.name),
+            },
+        }
+        for volume in engine.volumes.all()
+    ]
+    layers = dict(layer for image in engine.images.all() for layer in image.layers)
+    used = [container.image.id for container in engine.containers.all()]
+    images = [
+        {**api_images.summary(request, image), "SharedSize": 0, "Containers": used.count(image.id)}
+        for image in engine.images.all()
+    ]
+    return {
+        "LayersSize": sum(layers.values()),
+        "Images": images,
+        "Containers": [
+            {**api_containers.summary(request, c), "SizeRw": c.files.own_bytes}
+            for c in reversed(engine.containers.all())
+        ],
+        "Volumes": volumes,
+        "BuildCache": [],
+    }
+
+
+# -- prune ----------------------------------------------------------------------------------------
+def _selected(request: ApiRequest, key: str, items: list[T]) -> tuple[Filters, list[T]]:
+    """The filters, with `key` among them, and the objects that they let go."""
+    moments_ns: dict[str, float] = {}
+    tests: dict[str, Test] = {
+        "label": labelled(_labels),
+        "label!": lambda item, value: not labelled(_labels)(item, value),
+        "until": lambda item, value: item.created_ns <= moments_ns[value],
+    }
+    criteria = request.filters((*tests, key))
+    moments_ns |= {text: _moment_ns(request, text) for text in criteria.get("until", ())}
+    return criteria, criteria.keep(items, tests)
+
+
+def _labels(item: Any) -> Any:
+    if isinstance(item, Container):
+        return api_containers.labels_of(item)
+    return item.config.get("Labels") if isinstance(item, Image) else item.labels
+
+
+def _moment_ns(request: ApiRequest, text: str) -> float:
+    """A Unix time, or a duration before now, as a virtual time."""
+    try:
+        if text.isdecimal():
+            return request.clock.from_unix_ns(int(text) * S)
+        return request.engine.machine.simulation.now_ns - parse_duration(text)
+    except ValueError:
+        raise BadParameter(f'time: invalid duration "{text}"') from None
+
+
+def prune_containers(request: ApiRequest) -> Any:
+    """Remove the containers that do not run."""
+    containers = request.engine.containers
+    stopped = [c for c in containers.all() if c.state in ("created", "exited")]
+    _, pruned = _selected(request, "until", stopped[::-1])
+    for container in pruned:
+        containers.remove(container)
+    freed_bytes = sum(container.files.own_bytes for container in pruned)
+    return {"ContainersDeleted": [c.id for c in pruned] or None, "SpaceReclaimed": freed_bytes}
+
+
+def prune_images(request: ApiRequest) -> Any:
+    """Remove the images without a name; with `dangling=false` all that no container uses."""
+    engine, deleted, freed_bytes = request.engine, [], 0
+    used = {container.image.id for container in engine.containers.all()}
+    unused = [image for image in engine.images.all() if image.id not in used]
+    criteria, selected = _selected(request, "dangling", unused)
+    every = "dangling" in criteria and not is_true(criteria["dangling"][0])
+    for image in selected:
+        names = engine.images.references(image)
+        if every or not names:
+            freed_bytes += image.size_bytes
+            for name in names or (image.id,):
+                deleted += engine.images.remove(name) if name in engine.images else []
+    return {"ImagesDeleted": deleted or None, "SpaceReclaimed": freed_bytes}
+
+
+def prune_volumes(request: ApiRequest) -> Any:
+    """Remove the anonymous volumes that no container mounts; with `all=true` the named ones too."""
+    engine = request.engine
+    unused = [v for v in engine.volumes.all() if not engine.containers.users_of(v.name)]
+    criteria, selected = _selected(request, "all", unused)
+    every = request.before(42) or ("all" in criteria and is_true(criteria["all"][0]))
+    pruned = [volume for volume in selected if every or volume.anonymous]
+    freed_bytes = sum(engine.volumes.size_bytes(volume.name) for volume in pruned)
+    for volume in pruned:
+        engine.volumes.remove(volume.name)
+    return {"VolumesDeleted": [v.name for v in pruned] or None, "SpaceReclaimed": freed_bytes}
+
+
+def prune_build_cache(request: ApiRequest) -> Any:
+    """There is no builder, and so nothing to remove."""
+    return {"CachesDeleted": None, "SpaceReclaimed": 0}
