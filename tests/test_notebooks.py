@@ -21,6 +21,7 @@ from tests.tidy import outputs_kept
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
+WORDS_MAX = 900  # a page, without what is folded
 BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
 EXERCISES = re.compile(r"\bexercise\(\"(\w+)\"")
 
@@ -101,6 +102,17 @@ def test_cells_are_few_and_short(notebook: Any):
     assert [id for id in code if lengths[id] > CODE_LINES_MAX] == []
     assert "class " not in "\n".join(code_of(notebook))
     assert "def " not in "\n".join(code_of(notebook))
+
+
+def words_outside_details(texts: list[str]) -> int:
+    """Tokens with a letter or a digit: the lines of tables and lists do not count."""
+    text = re.sub(r"<details>.*?</details>", "", "\n".join(texts), flags=re.DOTALL)
+    return sum(any(map(str.isalnum, word)) for word in text.split())
+
+
+def test_a_page_is_short_but_for_what_is_folded(notebook: Any):
+    assert words_outside_details(["| a | *b* c |", "<details>\nd\n</details> e-f"]) == 4
+    assert words_outside_details(texts_of(notebook)) <= WORDS_MAX
 
 
 def test_headings_go_down_one_level_at_a_time(notebook: Any):

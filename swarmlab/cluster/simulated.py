@@ -139,7 +139,7 @@ class SimulatedCluster(BaseCluster):
         return self.machine(name).up
 
     def default_node(self) -> str:
-        """The node that `%docker` speaks to: the leader, else the first manager that is up."""
+        """The leader, else a manager that is up: `%docker` talks to it. Lesson: 05_quorum."""
         up = [name for name in self.names if self.is_up(name)]
         managers = [name for name in up if self._manager(name)]
         leaders = [name for name in managers if self._manager(name).raft.is_leader]
