@@ -17,7 +17,6 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from matplotlib.text import Text
 
 import swarmlab
 from swarmlab import strings
@@ -169,15 +168,14 @@ def unmarked(text: str) -> set[str]:
 
 
 def page(shown: Any) -> str:
-    """All forms of a view: text, HTML without tags, and the texts of its figure."""
-    figure = shown.figure().findobj(Text) if hasattr(shown, "figure") else []
-    drawn = "\n".join(text.get_text() for text in figure)
-    return f"{shown!r}\n{plain(shown._repr_html_())}\n{drawn}"
+    """Both forms of a view: text, and HTML without tags."""
+    return f"{shown!r}\n{plain(shown._repr_html_())}"
 
 
 def plain(html: str) -> str:
     """HTML without tags and commands, with the alternative texts of pictures."""
-    html = re.sub(r"alt='([^']*)'", r">\1<", html)
+    html = re.sub(r"(?:alt|aria-label|title)=(['\"])(.*?)\1", r">\2<", html)
+    html = re.sub(r"<style>.*?</style>", " ", html, flags=re.DOTALL)
     return unescape(re.sub(r"<code>.*?</code>|<[^>]*>", " ", html))
 
 

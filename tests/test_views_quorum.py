@@ -6,6 +6,7 @@ import ast
 import inspect
 import time
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -190,15 +191,29 @@ def test_a_voter_is_in_the_term_that_it_votes_in():
         assert spans[-1].term == vote.term
 
 
-def test_the_chart_has_a_row_per_manager_and_alternative_text(fallen: Any):
+def test_the_chart_has_a_lane_per_manager_and_alternative_text(fallen: Any):
     shown = election(fallen)
-    axes = shown.figure().axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["m1", "m2", "m3"]
-    letters = {text.get_text().split()[0] for text in axes.texts if text.get_text().strip()}
-    assert {"F", "L", "✖"} <= letters
-    html = shown._repr_html_()
-    assert "<img" in html
-    assert "alt='+0.00 s m1" in html
+    lanes = [e for e in fromstring(shown.chart).iter() if e.get("class") == "lane"]
+    assert [lane[0].text for lane in lanes] == ["m1", "m2", "m3", None]
+    bars = [e for e in fromstring(shown.chart).iter() if e.get("class", "").startswith("bar")]
+    assert {bar[0].text for bar in bars} == {"F", "C", "L", "✖"}
+    assert 'aria-label="+0.00 s m1' in shown._repr_html_()
+
+
+def test_every_arrow_of_the_chart_is_a_vote_and_points_at_its_candidate(fallen: Any):
+    """Votes for oneself are diamonds."""
+    shown = election(fallen)
+    lanes = [e for e in fromstring(shown.chart).iter() if e.get("class") == "lane"]
+    drawn = [
+        (lane[0].text, kind.get("class"))
+        for lane in lanes
+        for kind in lane.iter()
+        if kind.get("class", "").startswith("arrow")
+    ]
+    voted = [(v.voter, v.candidate) for v in shown.votes if v.voter != v.candidate]
+    assert len(voted) > 0
+    ways = [(voter, f"arrow {'down' if voter < other else 'up'}") for voter, other in voted]
+    assert sorted(drawn) == sorted(ways)
 
 
 def test_the_logs_show_terms_votes_and_what_is_not_committed(fallen: Any):

@@ -5,26 +5,35 @@ Read from the simulation's trace; a real swarm does not show votes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from markupsafe import Markup
 
 from swarmlab.simulation import S
 from swarmlab.strings import _
-from swarmlab.views.charts import FONT_SIZE, bar, frame, label, patch
-from swarmlab.views.history import RaftEvent, RaftHistory, RoleSpan, Vote
-from swarmlab.views.html import Callout, Table, folded, only_simulated, picture
-from swarmlab.views.palette import BLACK, ROLES, YELLOW
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from swarmlab.views.history import EVENT_LOOKS, RaftEvent, RaftHistory, RoleSpan, Vote
+from swarmlab.views.html import Callout, Table, folded, only_simulated
+from swarmlab.views.palette import ROLES
+from swarmlab.views.primitives import (
+    arrow,
+    axis,
+    bar,
+    drawing,
+    lane,
+    legend,
+    mark,
+    note,
+    shape,
+    swatch,
+    upright,
+    view,
+)
 
 ROWS_UNFOLDED_MAX = 8
 BEFORE_NS, AFTER_NS = 4 * S, 6 * S  # shown around the first and the last event
-HATCHES = {"candidate": "..", "down": "//"}  # beside the role's letter and colour
-TERM_WIDTH, LETTER_WIDTH = 0.12, 0.04  # of the chart's width
+VOTE_STEP = 0.8  # between arrows to one candidate, in percent of the width
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +63,58 @@ class Election:
     def __repr__(self) -> str:
         return repr(self.table) if self.rows else _("No election in this time.")
 
-    def figure(self) -> Figure:
-        """A row per manager: its role and term over time, votes as arrows."""
-        return ElectionChart(self).figure
+    # -- the chart ---------------------------------------------------------------------
+    @property
+    def chart(self) -> Markup:
+        """A lane per manager: its role and term over time, votes as arrows."""
+        start_s, end_s = ((at - self.zero_ns) / S for at in (self.start_ns, self.end_ns))
+        lanes = [lane(name, *self._spans(name), *self._votes(name)) for name in self.managers]
+        cuts = [(self.x(e.at_ns), e.text) for e in self.events if not e.names]
+        faults = lane("", *(upright(x, "fault", len(lanes)) for x, _text in cuts), style="height:0")
+        notes = lane("", *(note(x, text.partition(":")[0]) for x, text in cuts))
+        head = [notes, faults] if cuts else []
+        alt = "; ".join(" ".join(row) for row in self.rows)
+        return drawing(alt, *head, *lanes, axis(start_s, end_s))
 
-    def _repr_html_(self) -> str:
-        chart = picture(self.figure(), "; ".join(" ".join(row) for row in self.rows))
+    def x(self, at_ns: int) -> float:
+        """In percent of the width."""
+        inside = min(max(at_ns, self.start_ns), self.end_ns)
+        return 100 * (inside - self.start_ns) / (self.end_ns - self.start_ns)
+
+    def _spans(self, name: str) -> Iterator[Markup]:
+        for span in self.spans:
+            if span.name == name:
+                look, left = ROLES[span.role], self.x(span.start_ns)
+                term = "" if span.role == "down" else _("term {term}", term=span.term)
+                title = f"{name}: {_(look.title)} {term}"
+                right = self.x(span.end_ns)
+                yield bar(left, right, span.role, look.colour, look.letter, term, title=title)
+                if span.role == "down" and span.start_ns >= self.start_ns:
+                    yield mark(left, shape(EVENT_LOOKS["fault"]))
+
+    def _votes(self, name: str) -> Iterator[Markup]:
+        """A diamond where it campaigns, and an arrow to each candidate that it votes for."""
+        for vote in self.votes:
+            if vote.voter != name or vote.candidate not in self.managers:
+                continue
+            x = self.x(vote.at_ns)
+            if vote.candidate == name:
+                yield mark(x, shape(ROLES["candidate"]))
+                continue
+            rivals = [v for v in self.votes if (v.term, v.candidate) == (vote.term, vote.candidate)]
+            rows = self.managers.index(vote.candidate) - self.managers.index(name)
+            yield arrow(x + VOTE_STEP * rivals.index(vote), rows)
+
+    def _repr_html_(self) -> Markup:
         table = self.table._repr_html_()
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             table = folded(_("The same in words: {count} lines", count=len(self.rows)), table)
-        return chart + table
+        signs = [
+            (swatch(role, look.colour), f"{look.letter} {_(look.title)}")
+            for role, look in ROLES.items()
+        ]
+        signs += [(shape(ROLES["candidate"]), _("stands")), (Markup("<b>↕</b>"), _("vote"))]
+        return view(legend(signs), self.chart) + table
 
 
 def election(cluster: Any, since_ns: int | None = None) -> Election | Callout:
@@ -95,86 +146,3 @@ def election(cluster: Any, since_ns: int | None = None) -> Election | Callout:
         start_ns=start_ns,
         end_ns=end_ns,
     )
-
-
-class ElectionChart:
-    """Roles as bars, votes as arrows, faults as crosses and dashed lines."""
-
-    def __init__(self, election: Election) -> None:
-        self.election = election
-        height = 1.9 + 0.72 * len(election.managers)
-        self.figure = Figure(figsize=(12, height), layout="constrained")
-        self.axes: Axes = self.figure.subplots()
-        self.left, self.right = self.x(election.start_ns), self.x(election.end_ns)
-        self.row_of = {name: row for row, name in enumerate(election.managers)}
-        for span in election.spans:
-            self._draw_span(span)
-        self._draw_votes()
-        self._draw_faults()
-        frame(self.axes, election.managers, (0.8, 0.5))
-        self.axes.set_xlim(self.left, self.right)
-        title = _("seconds of simulated time, from the fault on")
-        self.axes.set_xlabel(title, fontsize=FONT_SIZE)
-        self.figure.legend(
-            handles=self._legend(), ncols=6, loc="outside upper left", fontsize=FONT_SIZE
-        )
-
-    @staticmethod
-    def _legend() -> list[Any]:
-        roles = [
-            patch(look.colour, HATCHES.get(role, ""), f"{look.letter} {_(look.title)}")
-            for role, look in ROLES.items()
-        ]
-        diamond: dict[str, Any] = {"marker": "D", "markerfacecolor": YELLOW, "markersize": 12}
-        campaign = Line2D([], [], color=BLACK, label=_("stands"), linestyle="", **diamond)
-        vote = Line2D([], [], color=BLACK, marker=">", markersize=9, label=_("vote"))
-        return [*roles, campaign, vote]
-
-    def x(self, at_ns: int) -> float:
-        shown = self.election
-        return (min(max(at_ns, shown.start_ns), shown.end_ns) - shown.zero_ns) / S
-
-    def _draw_span(self, span: RoleSpan) -> None:
-        look, row = ROLES[span.role], self.row_of[span.name]
-        left, right = self.x(span.start_ns), self.x(span.end_ns)
-        hatch = HATCHES.get(span.role, "")
-        bar(self.axes, row, left, right, look.colour, hatch, height=0.62)
-        width = (right - left) / (self.right - self.left)
-        if width > LETTER_WIDTH:
-            with_term = width > TERM_WIDTH and span.role != "down"
-            term = f"  {_('term {term}', term=span.term)}" if with_term else ""
-            label(self.axes, (left + right) / 2, row, look.letter + term)
-
-    def _draw_votes(self) -> None:
-        """A diamond where a manager campaigns, and an arrow from each that votes for it."""
-        step = 0.008 * (self.right - self.left)
-        count: dict[tuple[int, str], int] = {}
-        for vote in self.election.votes:
-            if vote.candidate not in self.row_of:
-                continue
-            x, row = self.x(vote.at_ns), self.row_of[vote.voter]
-            candidate_row = self.row_of[vote.candidate]
-            key = vote.term, vote.candidate
-            count[key] = count.get(key, -1) + 1
-            if vote.voter == vote.candidate:
-                self.axes.plot(
-                    x, row, "D", color=YELLOW, markersize=13, markeredgecolor=BLACK, zorder=5
-                )
-            else:
-                x += count[key] * step
-                arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2.2, "color": BLACK}
-                self.axes.annotate("", (x, candidate_row), (x, row), arrowprops=arrow, zorder=6)
-                self.axes.plot(x, row, "o", color=BLACK, markersize=6, zorder=6)
-
-    def _draw_faults(self) -> None:
-        """A cross for each crash, a line for each partition and its healing."""
-        for event in self.election.events:
-            x = self.x(event.at_ns)
-            if not event.names:
-                self.axes.axvline(x, color=BLACK, linestyle="--", linewidth=2)
-                text = f" {event.text.partition(':')[0]}"
-                self.axes.text(x, -0.42, text, fontsize=FONT_SIZE, va="bottom")
-        for span in self.election.spans:
-            if span.role == "down" and span.start_ns >= self.election.start_ns:
-                x, row = self.x(span.start_ns), self.row_of[span.name]
-                self.axes.plot(x, row, "X", color=BLACK, markersize=17, zorder=7)

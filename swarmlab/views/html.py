@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from swarmlab.strings import _, text_table
 from swarmlab.views.palette import BLUE
 
@@ -35,33 +37,66 @@ def widget_head() -> str:
     return f"{WIDGET_STYLE}<p role='alert' class='swarmlab-gone'><b>✘ {escape(gone)}</b></p>"
 
 
-def marked(text: str) -> str:
+def tag(name: str, *inside: str, **attributes: str) -> Markup:
+    """An element of HTML or SVG. Text in it is escaped; `class_` and `aria_label` are attributes.
+
+    >>> tag("b", "a < b", class_="name")
+    Markup('<b class="name">a &lt; b</b>')
+    """
+    names = {key: key.rstrip("_").replace("_", "-") for key, value in attributes.items() if value}
+    pairs = (Markup(' {}="{}"').format(name, attributes[key]) for key, name in names.items())
+    given, content = Markup("").join(pairs), Markup("").join(inside)
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), given, content)
+
+
+def marked(text: str) -> Markup:
     """Plain text as HTML; `code`, **strong** and line breaks are kept."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text).replace("\n", "<br>")
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text).replace("\n", "<br>"))
 
 
-def big(html: str) -> str:
+def big(html: str) -> Markup:
     """HTML in type for a projector; tables are as large as the text around them."""
     html = html.replace("<table>", "<table style='font-size:1em'>")
-    return f"<div style='font-size:1.15em;line-height:1.45'>{html}</div>"
+    size = "var(--swarmlab-size,1.15em)"
+    return Markup(f"<div style='font-size:{size};line-height:1.45'>{html}</div>")
 
 
-def picture(figure: Figure, alt: str) -> str:
+def picture(figure: Figure, alt: str) -> Markup:
     """A figure as HTML that needs no kernel, white in any theme; `alt` is its text form."""
     file = io.BytesIO()
     figure.savefig(file, format="svg")
     return image(file.getvalue().decode(), alt)
 
 
-def image(svg: str, alt: str) -> str:
+def image(svg: str, alt: str) -> Markup:
     data = base64.b64encode(svg.encode()).decode()
     look = f"alt='{escape(alt)}' style='max-width:100%;background:white'"
-    return f"<img {look} src='data:image/svg+xml;base64,{data}'>"
+    return Markup(f"<img {look} src='data:image/svg+xml;base64,{data}'>")
 
 
-def folded(title: str, html: str) -> str:
-    return f"<details><summary style='font-size:1.15em'>{marked(title)}</summary>{html}</details>"
+def folded(title: str, html: str) -> Markup:
+    size = "font-size:var(--swarmlab-size,1.15em)"
+    return Markup(f"<details><summary style='{size}'>{marked(title)}</summary>{html}</details>")
+
+
+@dataclass(frozen=True, slots=True)
+class BigForm:
+    """While it is shown, all pictures on the page, live or still, have type for the last row."""
+
+    on: bool = True
+
+    def __repr__(self) -> str:
+        return _("Pictures are large.") if self.on else _("Pictures have the size of the page.")
+
+    def _repr_html_(self) -> Markup:
+        size = "max(24px,calc(var(--jp-content-font-size1,14px)*24/14))" if self.on else "initial"
+        return Markup(f"<style>:root{{--swarmlab-size:{size}}}</style>") + big(repr(self))
+
+
+def big_form(on: bool = True) -> BigForm:
+    """Show every picture of this page in large type, or no longer. Lesson: 00_start_here."""
+    return BigForm(on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +109,7 @@ class Callout:
     def __repr__(self) -> str:
         return "\n".join((self.title, *self.lines)).replace("**", "")
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         rest = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
         title = f"<b>{marked(self.title)}</b>"
         return big(
@@ -101,13 +136,13 @@ class Table:
         lines = [*title, text_table([self.heads, *self.rows]), *self.notes]
         return "\n".join(lines).replace("**", "")
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         left = "style='text-align:left;padding:.2em .8em .2em .2em'"
         head = "".join(f'<th {left} scope="col">{escape(cell)}</th>' for cell in self.heads)
         cells = ("".join(f"<td {left}>{escape(cell)}</td>" for cell in row) for row in self.rows)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        title = big(f"<b>{marked(self.title)}</b>") if self.title else ""
+        title = big(f"<b>{marked(self.title)}</b>") if self.title else Markup("")
         return title + big(table + "".join(f"<p>{marked(note)}</p>" for note in self.notes))
 
 
@@ -124,8 +159,8 @@ class ShownAs:
     def __repr__(self) -> str:
         return repr(self.shown_as)
 
-    def _repr_html_(self) -> str:
-        return str(self.shown_as._repr_html_())
+    def _repr_html_(self) -> Markup:
+        return Markup(self.shown_as._repr_html_())
 
 
 class WithStaticForms:

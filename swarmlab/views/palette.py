@@ -38,6 +38,7 @@ class Look:
     shape: str  # an SVG path
     colour: str  # empty: an outline alone, dashed
     ink: str = BLACK  # of the letter; empty: the text's
+    texture: str = ""  # an SVG path: white lines on the colour
 
 
 LOOKS = {

@@ -6,29 +6,27 @@ Read from the Docker API alone, so that it works on a real cluster, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import Any
 
 import networkx as nx
+from markupsafe import Markup
 
 from swarmlab.strings import N_, _
-from swarmlab.views.html import big, marked, picture
-from swarmlab.views.palette import BLACK, BLUE, GREY, LEADER, WHITE
+from swarmlab.views.html import big, marked, tag
+from swarmlab.views.primitives import drawing, legend, node, view
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, look
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Kind of edge -> colour, dashes, width, text.
+# Kind of edge -> its text; `static/view.css` has its colour and dashes.
 LINES = {
-    "raft": (LEADER, "solid", 4.0, N_("Raft (managers only)")),
-    "tls": (BLACK, "dashed", 1.4, N_("TLS: tasks down, reports up")),
-    "gossip": (BLUE, ":", 2.2, N_("gossip network")),
+    "raft": N_("Raft (managers only)"),
+    "tls": N_("TLS: tasks down, reports up"),
+    "gossip": N_("gossip network (all nodes)"),
 }
-FONT_SIZE, NODE_SIZE = 16, 3000
 ARCH = 0.6  # how much higher the middle manager is drawn, so that lines past it are visible
-FRAME, ENDS = 0.65, 0.71  # where the frame around the managers begins, and the lines to it end
+ENDS = 0.65  # the lower edge of the frame around the managers, where lines to it end
+WORKERS_EM, UNIT_EM, HEIGHT_EM = 15.2, 7.4, 19.2  # from the top
+NODE_EM = 7.0  # a node with a space beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Topology:
 
     @property
     def graph(self) -> nx.MultiGraph:
-        """Nodes with positions, edges with a kind. Gossip is drawn as a chain, for clarity."""
+        """Nodes with positions, edges with a kind: every node gossips with every other."""
         graph, left = nx.MultiGraph(), 0.0
         managers, workers = self._names("manager"), self._names("worker")
         for zone, rows in self.zones.items():
@@ -69,7 +67,7 @@ class Topology:
             end = (min(max(graph.nodes[worker]["at"][0], min(xs)), max(xs)), ENDS)
             graph.add_node(end, at=end)
             graph.add_edge(worker, end, kind="tls")
-        graph.add_edges_from(pairwise(workers), kind="gossip")
+        graph.add_edges_from(combinations(managers + workers, 2), kind="gossip")
         return graph
 
     def _names(self, role: str) -> list[str]:
@@ -104,53 +102,70 @@ class Topology:
     def __repr__(self) -> str:
         return "\n".join(self.lines).replace("**", "")
 
-    def figure(self) -> Figure:
-        from matplotlib.figure import Figure
-
+    @property
+    def picture(self) -> Markup:
+        """Zones behind, lines over them, and the nodes in front."""
         graph = self.graph
-        figure = Figure(figsize=(12, 5), layout="constrained")
-        axes: Axes = figure.subplots()
-        places = nx.get_node_attributes(graph, "at")
-        self._draw_zones(axes, graph)
-        if managers := [places[name] for name in self._names("manager")]:
-            xs, ys = zip(*managers, strict=True)
-            left, right, top = min(xs) - 0.4, max(xs) + 0.4, max(ys) + 0.35
-            corners = [left, right, right, left, left], [FRAME, FRAME, top, top, FRAME]
-            axes.plot(*corners, color=LEADER, linewidth=2)
-        for kind, (colour, dashes, width, word) in LINES.items():
-            edges = [(a, b) for a, b, k in graph.edges(data="kind") if k == kind]
-            style: dict[str, Any] = {"edge_color": colour, "style": dashes, "width": width}
-            nx.draw_networkx_edges(graph, places, edgelist=edges, ax=axes, **style)
-            axes.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=_(word))
-        for name, row in graph.nodes(data="row"):
-            if row:
-                self._draw_node(axes, places[name], row)
-        axes.set_ylim(-0.4, 2.4)
-        axes.set_axis_off()
-        figure.legend(ncols=3, loc="outside lower center", fontsize=FONT_SIZE)
-        return figure
+        right = max((x for name, (x, _y) in graph.nodes(data="at")), default=0.0) + 0.5
+        places = {
+            name: (100 * x / right, WORKERS_EM - UNIT_EM * y)
+            for name, (x, y) in graph.nodes(data="at")
+        }
+        shown = [(name, row) for name, row in graph.nodes(data="row") if row]
+        zones = [
+            self._area([places[row.name] for row in rows], right, "zone", f"{self.label}={zone}")
+            for zone, rows in self.zones.items()
+            if zone
+        ]
+        managers = [places[name] for name in self._names("manager")]
+        areas = [self._area([places[name] for name, _row in shown], right, "gossip", _("gossip"))]
+        areas += [self._area(managers, right, "raft", _("Raft group, CA"))] if managers else []
+        edges = [
+            _line(places[a], places[b], kind)
+            for kind in reversed(LINES)
+            for a, b, other in graph.edges(data="kind")
+            if other == kind
+        ]
+        lines = tag("svg", *edges, width="100%", height=f"{HEIGHT_EM}em")
+        nodes = [self._node(row, places[name]) for name, row in shown]
+        size = f"height:{HEIGHT_EM}em;min-width:{NODE_EM * right:.1f}em"
+        stage = tag("div", *zones, *areas, lines, *nodes, class_="stage topology", style=size)
+        return drawing(repr(self), tag("div", stage, class_="scroll"))
 
-    def _draw_node(self, axes: Axes, place: tuple[float, float], row: NodeRow) -> None:
+    def _node(self, row: NodeRow, place: tuple[float, float]) -> Markup:
         leads, manages = row.name == self.snapshot.leader, row.role == "manager"
-        colour, shape = GREY if row.down else LEADER if leads else WHITE, "s" if manages else "o"
-        style: dict[str, Any] = {"edgecolors": BLACK, "linewidths": 2, "zorder": 2}
-        axes.scatter(*place, s=NODE_SIZE, color=colour, marker=shape, **style)
-        marks = ["✖" if row.down else "L" if leads else "", "CA" if manages else ""]
-        text = f"{row.name}\n{' '.join(filter(None, marks))}".rstrip()
-        axes.text(*place, text, fontsize=FONT_SIZE, ha="center", va="center")
+        facts = ["CA"] if manages and not leads else []
+        at = f"left:{place[0]:.2f}%;top:{place[1]:.2f}em"
+        return node(row.name, row.role, *facts, leads=leads, down=row.down, style=at)
 
-    def _draw_zones(self, axes: Axes, graph: nx.Graph) -> None:
-        for zone, rows in self.zones.items():
-            if not zone:
-                continue
-            xs = [graph.nodes[row.name]["at"][0] for row in rows]
-            axes.axvspan(min(xs) - 0.5, max(xs) + 0.5, color=GREY, alpha=0.35)
-            title = f"{self.label} = {zone}"
-            axes.text(min(xs) - 0.45, 2.15, title, fontsize=FONT_SIZE, backgroundcolor=WHITE)
+    @staticmethod
+    def _area(places: list[tuple[float, float]], right: float, kind: str, title: str) -> Markup:
+        """The ground around nodes: a zone, the Raft group, or all that gossip."""
+        xs, ys = zip(*places, strict=True)
+        margin = {"zone": 0.47, "raft": 0.44, "gossip": 0.49}[kind] * 100 / right
+        top, bottom = {
+            "zone": (0.0, HEIGHT_EM),
+            "gossip": (0.3, HEIGHT_EM - 2.0),
+            "raft": (min(ys) - 2.2, WORKERS_EM - UNIT_EM * ENDS),
+        }[kind]
+        place = f"left:{min(xs) - margin:.2f}%;width:{max(xs) - min(xs) + 2 * margin:.2f}%"
+        style = f"{place};top:{top:.2f}em;height:{bottom - top:.2f}em"
+        return tag("div", tag("span", title), class_=f"area {kind}", style=style)
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         text = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
-        return picture(self.figure(), repr(self)) + big(text)
+        samples = [
+            (tag("svg", _line((0, 0.6), (100, 0.6), kind), width="3em", height="1.2em"), _(title))
+            for kind, title in LINES.items()
+        ]
+        return view(self.picture, legend(samples)) + big(text)
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Markup:
+    """Between two places, each in percent of the width, and em from the top."""
+    (x1, y1), (x2, y2) = start, end
+    ends = {"x1": f"{x1:.2f}%", "y1": f"{y1:.2f}em", "x2": f"{x2:.2f}%", "y2": f"{y2:.2f}em"}
+    return tag("line", class_=f"line {kind}", **ends)
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:

@@ -1,0 +1,128 @@
+"""The parts of every picture, live or still: shapes, nodes, zones, lanes with bars, thresholds.
+
+State is texture and shape, version is colour, role is outline. All are HTML and SVG in the page's
+own colours, and text in them has the page's own size: `static/view.css` has their style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from swarmlab.strings import _
+from swarmlab.views.html import tag
+from swarmlab.views.palette import BLACK, YELLOW, Look
+
+STYLE = Markup((Path(__file__).parent / "static" / "view.css").read_text("utf-8"))
+LANE_EM = 2.7  # the height of a lane
+TICKS, NOTE_LEFT_MAX = 4, 60
+
+
+def view(*parts: str) -> Markup:
+    """A whole picture, with its style: it needs no kernel."""
+    return tag("style", STYLE) + tag("div", *parts, class_="swarmlab-view")
+
+
+def drawing(alt: str, *parts: str, style: str = "") -> Markup:
+    """What screen readers read out as one picture, `alt`."""
+    return tag("div", *parts, role="img", aria_label=alt, style=style)
+
+
+def shape(look: Look, colour: str = "", title: str = "") -> Markup:
+    """A task, a role or an event: its outline, texture and letter; `colour`: of the version."""
+    fill = colour or look.colour
+    parts = [tag("path", d=look.shape, class_="full" if fill else "hollow", style=f"fill:{fill}")]
+    if look.texture and fill:
+        parts.append(tag("path", d=look.texture, class_="texture"))
+    ink = ("dark" if look.ink == BLACK else "light") if fill and look.ink else ""
+    parts.append(tag("text", look.letter, x="12", y="17.5", class_=ink))
+    named = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
+    parts += [tag("title", title)] if title else []
+    return tag("svg", *parts, class_="shape", viewBox="-1 -1 26 26", **named)
+
+
+def legend(entries: Iterable[tuple[Markup, str]]) -> Markup:
+    """Pictures, each with its word."""
+    return tag("div", *(tag("span", sign, word) for sign, word in entries), class_="row")
+
+
+def swatch(kind: str, colour: str) -> Markup:
+    """A short bar, for a legend."""
+    style = (
+        f"position:static;display:inline-block;width:1.6em;height:1.2em;background-color:{colour}"
+    )
+    return tag("i", class_=f"bar {kind}", style=style)
+
+
+# -- lanes: what happened over time ---------------------------------------------------------------
+def lane(name: str, *parts: str, style: str = "") -> Markup:
+    """A name, and a track with bars and marks, whose places are in percent of its width."""
+    track = tag("div", *parts, class_="track")
+    return tag("div", tag("b", name, title=name), track, class_="lane", style=style)
+
+
+def bar(
+    left: float, right: float, kind: str, colour: str, *texts: str, title: str = "", style: str = ""
+) -> Markup:
+    """From `left` to `right`; of the texts, those that fit are shown."""
+    place = f"left:{left:.2f}%;width:{right - left:.2f}%;background-color:{colour};{style}"
+    spans = (tag("span", text) for text in texts if text)
+    return tag("div", *spans, class_=f"bar {kind}", style=place, title=title)
+
+
+def mark(left: float, sign: str) -> Markup:
+    """A shape in a lane."""
+    return tag("i", sign, class_="mark", style=f"left:{left:.2f}%;font-style:normal")
+
+
+def arrow(left: float, lanes: int) -> Markup:
+    """From this lane to the one so many lanes below it; above, if negative."""
+    top = LANE_EM / 2 + (min(lanes, 0) * LANE_EM) + (0.9 if lanes < 0 else 0)
+    place = f"left:{left:.2f}%;top:{top:.2f}em;height:{abs(lanes) * LANE_EM - 0.9:.2f}em"
+    return tag("i", class_=f"arrow {'down' if lanes > 0 else 'up'}", style=place)
+
+
+def upright(left: float, kind: str, lanes: float = 1) -> Markup:
+    """A line across so many lanes: a `fault`, or a `threshold`."""
+    return tag("i", class_=kind, style=f"left:{left:.2f}%;top:0;height:{lanes * LANE_EM:.2f}em")
+
+
+def note(left: float, text: str) -> Markup:
+    """Text that begins there, or ends there if it is far to the right."""
+    kind = "note late" if left > NOTE_LEFT_MAX else "note"
+    return tag("span", text, class_=kind, style=f"left:{left:.2f}%")
+
+
+def axis(start_s: float, end_s: float) -> Markup:
+    """Seconds below the lanes."""
+    steps = [start_s + (end_s - start_s) * n / TICKS for n in range(TICKS + 1)]
+    ticks = [
+        tag("span", f"{at:.0f} s", class_="tick", style=f"left:{100 * n / TICKS:.2f}%")
+        for n, at in enumerate(steps)
+    ]
+    return lane("", *ticks, style="height:1.6em")
+
+
+# -- machines -----------------------------------------------------------------------------------
+def node(
+    name: str, role: str, *facts: str, leads: bool = False, down: bool = False, style: str = ""
+) -> Markup:
+    """A machine of the swarm. Facts in small type below its name."""
+    kinds = [role, "leader" if leads else "", "down" if down else ""]
+    marks = [_("♛ leader")] if leads else []
+    marks += [_("✖ down")] if down else []
+    small = [tag("small", " · ".join([*marks, *facts]))] if marks or facts else []
+    return tag("div", tag("b", name), *small, class_=" ".join(["node", *kinds]), style=style)
+
+
+def votes(managers: Sequence[tuple[str, bool]], need: int) -> Markup:
+    """A square a manager, full if its vote can be had; the quorum is a line after so many."""
+    ups = sorted(managers, key=lambda pair: not pair[1])
+    width = 100 / max(1, len(ups))
+    parts = [
+        bar(width * n, width * (n + 1), "" if up else "lost", YELLOW if up else "transparent", name)
+        for n, (name, up) in enumerate(ups)
+    ]
+    return lane(_("votes"), *parts, upright(width * need, "threshold"))
