@@ -226,10 +226,11 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def _repr_html_(self) -> str:
         """What a page without a kernel shows: the question, and its answer folded."""
         rows = "".join(f"<li>{marked(choice)}</li>" for choice in self.feedback)
+        answer = folded(_("Answer"), marked(f"{self.answer}\n{self.why}"))
         return (
             f"<p><b>{marked(self.question)}</b></p>"
             f"<ol style='list-style-type:upper-alpha'>{rows}</ol>"
-            + folded(_("Answer"), marked(f"{self.answer}\n{self.why}"))
+            f"{answer}"
         )
 
 

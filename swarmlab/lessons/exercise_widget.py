@@ -173,7 +173,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         exercise = self.exercise
         hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
         answer = marked("\n".join(self._solution_lines()))
-        return _task_html(exercise) + hints + folded(_("Answer"), answer)
+        return f"{_task_html(exercise)}{hints}{folded(_('Answer'), answer)}"
 
 
 def _task_html(exercise: Exercise) -> str:

@@ -71,8 +71,8 @@ class Election:
         lanes = [lane(name, *self._spans(name), *self._votes(name)) for name in self.managers]
         cuts = [(self.x(e.at_ns), e.text) for e in self.events if not e.names]
         faults = lane("", *(upright(x, "fault", len(lanes)) for x, _text in cuts), style="height:0")
-        notes = lane("", *(note(x, text.partition(":")[0]) for x, text in cuts))
-        head = [notes, faults] if cuts else []
+        notes = [note(x, text.partition(":")[0]) for x, text in cuts]
+        head = [lane("", *notes, style="height:1.5em"), faults] if cuts else []
         alt = "; ".join(" ".join(row) for row in self.rows)
         return drawing(alt, *head, *lanes, axis(start_s, end_s))
 

@@ -6,10 +6,10 @@ from there in another way. `static/timeline.js` draws it.
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import traitlets
+from markupsafe import Markup
 
 from swarmlab.simulation import S
 from swarmlab.strings import _
@@ -23,15 +23,16 @@ from swarmlab.views.history import (
     grouped,
     timeline_events,
 )
-from swarmlab.views.html import Callout, Table, big, folded, image, marked, only_simulated
-from swarmlab.views.palette import BLACK, LEADER, LOOKS, WHITE, look_rows
+from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated
+from swarmlab.views.palette import LEADER, LOOKS, look_rows
+from swarmlab.views.primitives import axis, bar, drawing, lane, mark, shape, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
 from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
 NEAR = 6  # events in the text form, on either side of the moment
-TICKS, NAME_WIDTH = 4, 12  # NAME_WIDTH: percent of the line; a shorter span has no name on it
+TICKS = 4
 
 
 class Timeline(LiveWidget):
@@ -201,32 +202,22 @@ class Timeline(LiveWidget):
         title = _("{shown} of {count} marks", shown=len(near), count=len(self._events))
         return Table(title, ("", _("When"), _("What")), rows)
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> Markup:
         happened = "".join(f"<p>{marked(sentence)}</p>" for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
-        alt = "; ".join(row["label"] for row in self.events)
-        return image(self._svg(), alt) + big(happened + static_html(self._snapshot)) + near
+        return view(self._line()) + big(happened + static_html(self._snapshot)) + near
 
-    def _svg(self) -> str:
-        """The line as SVG: events, leaders and ticks, as JavaScript draws them."""
-        parts = [f"<path d='M0 68H940' stroke='{BLACK}' stroke-width='2'/>"]
-        for row in self.events:
-            letter, _word, path, colour, ink = self.looks[row["kind"]]
-            shape = f"<path d='{path}' fill='{colour or WHITE}' stroke='{BLACK}'/>"
-            text = f"<text x='12' y='17' font-size='15' fill='{ink or BLACK}'>{letter}</text>"
-            count = f"<text x='12' y='42'>{row['count']}</text>"
-            at = f"x='{row['left']}%' y='6' overflow='visible'"
-            parts.append(f"<svg {at}><g transform='translate(-12)'>{shape}{text}{count}</g></svg>")
-        for left, width, leader in self.leaders:
-            place = f"x='{left}%' y='74' width='{width}%' height='26'"
-            text = f"<text x='50%' y='19'>{escape(leader) if width > NAME_WIDTH else ''}</text>"
-            rectangle = f"<rect {place} fill='{LEADER}' stroke='{BLACK}'/>"
-            parts.append(f"{rectangle}<svg {place}>{text}</svg>")
-        for left, text in self.status["ticks"]:
-            parts.append(f"<text x='{left}%' y='120'>{text}</text>")
-        line = f"<svg x='30' width='940' overflow='visible'>{''.join(parts)}</svg>"
-        look = "viewBox='0 0 1000 126' font-family='sans-serif' font-size='18' text-anchor='middle'"
-        return f"<svg xmlns='http://www.w3.org/2000/svg' {look}>{line}</svg>"
+    def _line(self) -> Markup:
+        """Events, leaders and seconds, as JavaScript draws them."""
+        looks = {**LOOKS, **EVENT_LOOKS}
+        events = (mark(row["left"], shape(looks[row["kind"]])) for row in self.events)
+        leaders = [
+            bar(left, left + width, "leader", LEADER, text, title=text)
+            for left, width, text in self.leaders
+        ]
+        alt = "; ".join(row["label"] for row in self.events)
+        seconds = axis(0, self.cluster.now_ns / S)
+        return drawing(alt, lane(_("events"), *events), lane(_("leader"), *leaders), seconds)
 
 
 def timeline(cluster: Any) -> Timeline | Callout:
