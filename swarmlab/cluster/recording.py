@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 import requests
 
@@ -31,10 +32,12 @@ def recordable(
 
     `keys` is asked for the swarm's tokens and keys only where the request can hold one.
     """
-    http, path = received(request), request.path_url
+    http = received(request)
     route = route_of(http.method, http.path)
-    if route is None:
-        path = path.partition("?")[0]
+    path, _, query = request.path_url.partition("?")
+    declared = route.query if route is not None else ()
+    words = [word for word in query.split("&") if unquote_plus(word.split("=")[0]) in declared]
+    path = "?".join(filter(None, (path, "&".join(words))))
     if route is None or not route.body or not (http.get_data() or http.mimetype):
         return http.method, path, None
     try:
