@@ -19,7 +19,7 @@ INFINITE = float("inf"), float("-inf"), float("nan"), 10**400, "9" * 400 + "h", 
     "mode",
     [
         ServiceMode("replicated", 10**9),
-        ServiceMode("replicated", 1998),
+        ServiceMode("replicated", 99_998),
         ServiceMode("replicated-job", replicas=1, concurrency=10**9),
         ServiceMode("replicated-job", replicas=10**9, concurrency=1),
     ],
@@ -27,10 +27,10 @@ INFINITE = float("inf"), float("-inf"), float("nan"), 10**400, "9" * 400 + "h", 
 def test_too_many_tasks_are_refused_at_once_and_nothing_changes(cluster, client, mode):
     client.services.create("nginx", name="web", mode=ServiceMode("replicated", 3))
     start_s = time.monotonic()
-    with pytest.raises(docker.errors.APIError, match="runs at most 2000 tasks; with this service"):
+    with pytest.raises(docker.errors.APIError, match="at most 100000 tasks; with this service"):
         client.services.create("nginx", name="many", mode=mode)
-    with pytest.raises(docker.errors.APIError, match="runs at most 2000 tasks"):
-        client.services.get("web").scale(2001)
+    with pytest.raises(docker.errors.APIError, match="runs at most 100000 tasks"):
+        client.services.get("web").scale(100_001)
     assert time.monotonic() - start_s < 5.0
     assert [service.name for service in client.services.list()] == ["web"]
     cluster.run("5s")

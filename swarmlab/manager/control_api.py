@@ -22,7 +22,7 @@ from swarmlab.model import messages
 from swarmlab.simulation import HOUR, Simulation
 
 CERTIFICATE_EXPIRY_NS_MIN = HOUR
-TASKS_MAX = 2_000  # of all replicated services and jobs
+TASKS_MAX = 100_000  # of all replicated services and jobs
 
 
 # -- services ----------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ def create_service(view: Store, command: messages.CreateService, leader: Leader)
 
 
 def _check_size(view: Store, spec: model.ServiceSpec, own_id: str = "") -> None:
-    """Docker has no such limit; with more tasks one event of the simulation would take seconds."""
+    """Docker has no such limit; more tasks would take more memory than a laptop has."""
     specs = [spec, *(service.spec for service in view.all(model.Service) if service.id != own_id)]
     modes = [
         mode or model.EMPTY for each in specs for mode in each.get("Mode", model.EMPTY).values()
@@ -200,10 +200,8 @@ def _root_rotation(
     cluster: model.Cluster, spec: model.Document, simulation: Simulation
 ) -> model.Rotation | None:
     """The root rotation to begin, if the spec asks for one."""
-    authority, before = (
-        spec.get("CAConfig") or model.EMPTY,
-        cluster.spec.get("CAConfig") or model.EMPTY,
-    )
+    authority = spec.get("CAConfig") or model.EMPTY
+    before = cluster.spec.get("CAConfig") or model.EMPTY
     if authority.get("ExternalCAs"):
         raise InvalidArgument(certificates.NO_EXTERNAL_AUTHORITY)
     certificate, key = authority.get("SigningCACert", ""), authority.get("SigningCAKey", "")

@@ -8,10 +8,24 @@ store to read, and proposes what it returns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from itertools import islice
+from typing import ClassVar, TypeVar
 
 from swarmlab.manager.store import Change, Store
 from swarmlab.model import StoreObject
+
+# The most objects that a turn handles: one decision on all of a big service would hold up every
+# other event, and with it the requests of users. Source: swarmkit dispatcher.go, maxBatchItems.
+TURN_MAX = 10_000
+T = TypeVar("T")
+
+
+def take_turn(queue: dict[str, T]) -> dict[str, T]:
+    """Remove and return the first objects of a queue, by id; the others are for the next turn."""
+    first = dict(islice(queue.items(), TURN_MAX))
+    for id in first:
+        del queue[id]
+    return first
 
 
 class ControlLoop(ABC):

@@ -22,10 +22,7 @@ from swarmlab.model import messages
 
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?")
 NAME_LENGTH_MAX = 64
-SECRET_BYTES_MAX, CONFIG_BYTES_MAX = (
-    512_000,
-    1_024_000,
-)  # exclusive; a KB is 1,024 bytes
+SECRET_BYTES_MAX, CONFIG_BYTES_MAX = 512_000, 1_024_000  # exclusive; a KB is 1,024 bytes
 
 T = TypeVar("T", model.Secret, model.Config)
 

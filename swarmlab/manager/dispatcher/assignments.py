@@ -28,19 +28,24 @@ class SentAssignments:
     secret_ids: tuple[str, ...] = ()
     config_ids: tuple[str, ...] = ()
     changed: dict[str, None] = field(default_factory=dict)  # ids of tasks to look at again
+    # The tasks that may run and refer to a secret or config.
+    _dependents: dict[str, Task] = field(default_factory=dict)
 
     def next_message(self, view: Store, complete: bool) -> Assignments | None:
         """What has changed (`complete`: everything); None when the agent knows it all."""
-        assigned = {
-            task.id: task
-            for task in view.tasks_of_node(self.node_id)
-            if task.state >= TaskState.ASSIGNED
-        }
-        ids, self.changed = list(assigned if complete else self.changed), {}
-        tasks = {id: assigned[id] for id in ids if id in assigned and self._must_send(assigned[id])}
-        removed = tuple(id for id in ids if id not in assigned and id in self.tasks)
-        unfinished = [task for task in assigned.values() if task.state <= TaskState.RUNNING]
-        secrets, configs = needed_by(unfinished, Secret, view), needed_by(unfinished, Config, view)
+        if complete:
+            self.changed = {task.id: None for task in view.tasks_of_node(self.node_id)}
+        changed, self.changed = {id: view.tasks.get(id) for id in self.changed}, {}
+        assigned = {i: t for i, t in changed.items() if t and t.state >= TaskState.ASSIGNED}
+        tasks = {id: task for id, task in assigned.items() if self._must_send(task)}
+        removed = tuple(id for id in changed if id not in assigned and id in self.tasks)
+        unfinished = {i: task for i, task in assigned.items() if task.state <= TaskState.RUNNING}
+        for id in changed:
+            self._dependents.pop(id, None)
+            if id in unfinished and (unfinished[id].spec.secrets or unfinished[id].spec.configs):
+                self._dependents[id] = unfinished[id]
+        users = self._dependents.values()
+        secrets, configs = needed_by(users, Secret, view), needed_by(users, Config, view)
         new_secrets, removed_secrets = _difference(self.secret_ids, secrets)
         new_configs, removed_configs = _difference(self.config_ids, configs)
         self.secret_ids, self.config_ids = tuple(secrets), tuple(configs)

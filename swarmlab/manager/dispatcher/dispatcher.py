@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from swarmlab import model
 from swarmlab.errors import Unknown
-from swarmlab.manager.control_loop import ControlLoop
+from swarmlab.manager.control_loop import ControlLoop, take_turn
 from swarmlab.manager.dispatcher.assignments import SentAssignments
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import messages
@@ -27,10 +27,8 @@ ASSIGNMENT_SETTLED_NS = 1 * S  # after this time an assignment has arrived, or w
 ORPHAN_AFTER_NS = 24 * HOUR
 
 LEADER_CHANGED = 'Node moved to "unknown" state due to leadership change in cluster'
-NO_HEARTBEAT, NO_HEARTBEAT_UNKNOWN = (
-    "heartbeat failure",
-    'heartbeat failure for node in "unknown" state',
-)
+NO_HEARTBEAT = "heartbeat failure"
+NO_HEARTBEAT_UNKNOWN = 'heartbeat failure for node in "unknown" state'
 
 
 @dataclass(slots=True)
@@ -197,7 +195,8 @@ class Dispatcher(ControlLoop):
 
     def _store_reports(self, view: Store) -> list[Change]:
         """Store the batch of reports, except those of an earlier state than the task has."""
-        statuses, self._statuses, self._flush = self._statuses, {}, None
+        statuses = take_turn(self._statuses)
+        self._flush = self.after(0, self.wake, self) if self._statuses else None
         now_ns = self.machine.simulation.now_ns
         return [
             update(task.with_(status=status.with_(applied_ns=now_ns)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import count, islice
 
 from swarmlab.manager import constraints
-from swarmlab.manager.control_loop import ControlLoop
+from swarmlab.manager.control_loop import TURN_MAX, ControlLoop
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
 from swarmlab.manager.store import Change, Store, create
 from swarmlab.manager.tasks import is_invalid, new_task, set_desired_state
@@ -89,7 +89,9 @@ class JobOrchestrator(ControlLoop):
         missing = min(concurrent_max - len(unfinished), total - len(complete) - len(unfinished))
         used = {task.slot for task in (*complete, *unfinished)}
         free = (slot for slot in count() if slot not in used)
-        slots = list(islice(free, max(0, missing)))
+        slots = list(islice(free, min(max(0, missing), TURN_MAX)))
+        if missing > TURN_MAX:
+            self._services[service.id] = None  # the others in the next turn
         changes = [create(new_task(service, self.simulation, slot=slot)) for slot in slots]
         return changes + self._restart(view, service, unfinished)
 

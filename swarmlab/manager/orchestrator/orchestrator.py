@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from swarmlab.manager.control_loop import ControlLoop
+from swarmlab.manager.control_loop import ControlLoop, take_turn
 from swarmlab.manager.orchestrator.restart import RestartSupervisor
 from swarmlab.manager.orchestrator.updater import Updater
 from swarmlab.manager.store import Change, Store
@@ -87,8 +87,7 @@ class Orchestrator(ControlLoop):
             changes += self.check_node(view, id)
         if changes:
             return changes
-        suspects, self._suspects = self._suspects, {}
-        for id in suspects:
+        for id in take_turn(self._suspects):
             task = view.tasks.get(id)
             if task is not None and task.desired <= TaskState.RUNNING:
                 changes += self.check_task(view, task)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import count
 
+from swarmlab.manager.control_loop import TURN_MAX
 from swarmlab.manager.orchestrator.orchestrator import Orchestrator
 from swarmlab.manager.store import Change, Store, create, remove, update
 from swarmlab.manager.tasks import by_slot, is_invalid, new_task, with_desired_state
@@ -81,7 +82,10 @@ class ReplicatedOrchestrator(Orchestrator):
         self.simulation.rng.shuffle(kept)
         if len(occupied) < replicas:
             free = (number for number in count(1) if number not in occupied)
-            for _ in range(replicas - len(occupied)):
+            missing = replicas - len(occupied)
+            if missing > TURN_MAX:
+                self._services[service.id] = None  # the others in the next turn
+            for _ in range(min(missing, TURN_MAX)):
                 number = next(free)
                 ended.pop(number, None)
                 changes.append(create(new_task(service, self.simulation, slot=number)))

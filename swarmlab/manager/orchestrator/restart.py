@@ -41,6 +41,7 @@ class RestartSupervisor:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.delayed: dict[str, DelayedStart] = {}  # by the replacement's id
+        self._awaited: dict[str, None] = {}  # ids of the tasks that have to stop first
         self._history: dict[Instance, History] = {}
 
     # -- restarting ------------------------------------------------------------------
@@ -74,6 +75,7 @@ class RestartSupervisor:
 
         A second call for the same task replaces the first.
         """
+        self._awaited[awaited_id] = None
         self.delayed[task_id] = DelayedStart(
             at_ns=self.simulation.now_ns + delay_ns,
             awaited_id=awaited_id,
@@ -115,19 +117,20 @@ class RestartSupervisor:
         """Whether a task's change may end the wait of a replacement."""
         task = new or old
         assert task is not None
-        return task.id in self.delayed or any(
-            start.awaited_id == task.id for start in self.delayed.values()
-        )
+        return task.id in self.delayed or task.id in self._awaited
 
     def due(self, view: Store) -> list[Change]:
         """Start tasks that have waited long enough; restart those that failed while they waited."""
         changes: list[Change] = []
         for id, start in list(self.delayed.items()):
             task = view.tasks.get(id)
-            if task is None or task.desired > TaskState.COMPLETE:
-                del self.delayed[id]
-            elif self.simulation.now_ns >= start.at_ns and self._released(view, start):
-                del self.delayed[id]
+            runnable = task is not None and task.desired <= TaskState.COMPLETE
+            waits = self.simulation.now_ns < start.at_ns or not self._released(view, start)
+            if runnable and waits:
+                continue
+            del self.delayed[id]
+            self._awaited.pop(start.awaited_id, None)
+            if task is not None and runnable:
                 service = view.services.get(task.service_id)
                 if start.failed_meanwhile and service is not None:
                     changes += self.restart(view, task, service)
