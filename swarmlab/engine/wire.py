@@ -24,6 +24,7 @@ NEVER = "0001-01-01T00:00:00Z"
 NETWORK_FLAGS = ("EnableIPv6", "Internal", "Attachable", "Ingress", "ConfigOnly")
 
 
+@lru_cache(maxsize=1 << 14)  # from one listing to the next most times stay the same
 def rfc3339(unix_ns: int, digits: int = 0) -> str:
     """As Go prints a time: up to nine decimals, with no zeros at the end beyond `digits`."""
     seconds, ns = divmod(unix_ns, 1_000_000_000)

@@ -67,9 +67,7 @@ class Copyable:
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields changed: `dataclasses.replace`, ten times as fast."""
         copy = object.__new__(type(self))
-        fields = copy.__dict__
-        fields.update(self.__dict__)
-        fields.update(changes)
+        object.__setattr__(copy, "__dict__", self.__dict__ | changes)
         return copy
 
 
