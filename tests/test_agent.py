@@ -1,10 +1,10 @@
 """The agent and its tasks, with a fake dispatcher on another machine."""
 
-import copy
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from swarmlab.cluster.copies import copy_of
 from swarmlab.engine.create_checks import check_config
 from swarmlab.engine.dockerfile import image_config
 from swarmlab.engine.volumes import Volumes
@@ -456,7 +456,7 @@ def test_a_copy_runs_exactly_as_the_original():
     task = make_task(Args=["sh", "-c", "while true; do date; sleep 2; done"])
     world.dispatcher.push(task)
     world.run(3 * S)
-    twin = copy.deepcopy(world)
+    twin = copy_of(world)
     for either in (world, twin):
         either.dispatcher.push(replace(task, desired=TaskState.SHUTDOWN))
         either.run(20 * S)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 from typing import Any
 
 import pytest
 
+from swarmlab.cluster.copies import copy_of
 from swarmlab.errors import DeadlineExceeded, LostLeadership, Unknown
 from swarmlab.model.trace_records import BecameLeader, Campaigned, SnapshotSent, VotedFor
 from swarmlab.raft.core import RaftRole
@@ -511,7 +511,7 @@ def test_equal_seeds_give_equal_traces():
 
 def test_a_copy_runs_exactly_as_the_original_and_independently():
     world = busy(4)
-    fork = copy.deepcopy(world)
+    fork = copy_of(world)
     world.run(60)
     before = fork.simulation.now_ns
     assert before < world.simulation.now_ns

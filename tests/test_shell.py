@@ -1,9 +1,8 @@
 """The small shell and its processes: output, exit status and time taken."""
 
-import copy
-
 import pytest
 
+from swarmlab.cluster.copies import copy_of
 from swarmlab.programs.file_system import File, FileSystem
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.shell.process import Process
@@ -154,7 +153,7 @@ def test_a_script_is_read_from_the_input(container):
 
 def test_a_copied_process_runs_independently(container):
     container.run("sh", "-c", "while sleep 1; do echo x | cat; test -f /f && exit; touch /f; done")
-    twin = copy.deepcopy(container)
+    twin = copy_of(container)
     container.machine.simulation.run_until(5 * S)
     assert (container.text, twin.text) == ("x\nx\n", "")
     twin.machine.simulation.run_until(5 * S)

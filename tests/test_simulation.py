@@ -1,6 +1,5 @@
 """The simulation: clock, random numbers, network, disks, machines and trace."""
 
-import copy
 import signal
 import threading
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab.cluster.copies import copy_of
 from swarmlab.errors import DeadlineExceeded, NotFound
 from swarmlab.simulation import (
     MS,
@@ -322,7 +322,7 @@ def test_messages_in_flight_are_listed_and_can_be_dropped(world):
 
 def test_a_copy_drops_its_own_messages(world):
     world["a"].send("b", "hello")
-    other = copy.deepcopy(world)
+    other = copy_of(world)
     other.network.drop("a", "b")
     for either in (world, other):
         either.simulation.run_until(S)
@@ -548,7 +548,7 @@ def state_of(world: World) -> tuple[Any, ...]:
 
 def test_a_deep_copy_runs_exactly_as_the_original(world):
     busy(world)
-    copied = copy.deepcopy(world)
+    copied = copy_of(world)
     for either in (world, copied):
         either.network.partition(["a"], ["b", "c"])
         either["b"].crash()
@@ -562,7 +562,7 @@ def test_a_run_of_a_copy_does_not_change_the_original(world):
     busy(world)
     lines, received = len(world.recorder.lines), len(world.received("c"))
     digest = world.simulation.trace.digest()
-    copied = copy.deepcopy(world)
+    copied = copy_of(world)
     copied["c"].crash()
     copied["a"].disk.write("state", b"of the copy")
     copied.simulation.run_until(60 * S)

@@ -5,12 +5,12 @@ None of them prints a secret, a key or a token.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.cluster.copies import copy_of
 from swarmlab.errors import LabError, PermissionDenied
 from swarmlab.manager.ca.certificates import verify
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
@@ -23,7 +23,8 @@ from swarmlab.strings import N_, _
 from swarmlab.views.html import Table
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.simulated_state import Simulated
+    from swarmlab.cluster.copies import copy_of
+from swarmlab.cluster.simulated_state import Simulated
 
 HEX_BYTES = 16
 WAL = "swarm/raft/wal"
@@ -47,7 +48,7 @@ def readable(machine: Machine) -> list[str]:
 
     A removed secret is among them until its log entries are compacted.
     """
-    disk, offline = copy.deepcopy(machine.disk), Simulation()  # the thief's own computer
+    disk, offline = copy_of(machine.disk), Simulation()  # the thief's own computer
     keys = KeyFile(disk, offline)
     if WAL not in disk or keys.locked:
         return []

@@ -11,13 +11,16 @@ import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.journal import JournalEntry
-from swarmlab.cluster.world import World
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
+
+if TYPE_CHECKING:
+    from swarmlab.cluster.checkpoints import Checkpoints
+    from swarmlab.cluster.world import World
 
 FILE_FORMAT, SIZE_MAX = 2, 100_000_000  # bytes
 SLICE_NS = 10 * S  # after which a replay is checked again
@@ -28,10 +31,10 @@ class Replayable(Protocol):
     """A cluster whose run can be replayed."""
 
     journal: list[JournalEntry]
+    checkpoints: Checkpoints
 
     @property
     def world(self) -> World: ...
-
     def apply(self, entry: JournalEntry) -> None:
         """Do what the entry says, now. A request writes its own entry into the journal."""
 
@@ -53,25 +56,20 @@ def _stop_replay() -> NoReturn:
 
 
 def replay(
-    build: Build[C],
-    configuration: Configuration,
-    journal: list[JournalEntry],
-    until_ns: int,
-    messages_max: float = math.inf,
+    cluster: C, journal: list[JournalEntry], until_ns: int, messages_max: float = math.inf
 ) -> C:
-    """Build the cluster again and replay its run up to a moment.
+    """Replay a run up to a moment on a cluster that has done the first of it: see its own journal.
 
     What is requested at that very moment stays unanswered. EndsDifferently: nodes have sent each
     other more than `messages_max`.
     """
-    cluster = build(configuration)
-    simulation = cluster.world.simulation
-    ends_ns = [*(entry.at_ns for entry in journal[1:]), until_ns]
-    for number, (entry, end_ns) in enumerate(zip(journal, ends_ns, strict=False)):
+    simulation, done = cluster.world.simulation, len(cluster.journal)
+    ends_ns = [*(entry.at_ns for entry in journal[done + 1 :]), until_ns]
+    for number, (entry, end_ns) in enumerate(zip(journal[done:], ends_ns, strict=False), done):
         if entry.at_ns > until_ns:
             break
         if entry.at_ns > simulation.now_ns:  # else what is due at this moment comes after it
-            _run_until(cluster, entry.at_ns, messages_max)
+            advance(cluster, entry.at_ns, messages_max)
         try:
             if entry.verb == "request":  # time runs until it is answered
                 _repeat_request(cluster, entry, min(end_ns, until_ns))
@@ -80,18 +78,21 @@ def replay(
                 cluster.journal.append(entry)
         except LabError as error:
             raise LabError("journal[{n}]: {error}", n=number, error=error) from None
-    _run_until(cluster, until_ns, messages_max)
+    if until_ns > simulation.now_ns:
+        advance(cluster, until_ns, messages_max)
     return cluster
 
 
-def _run_until(cluster: Replayable, when_ns: int, messages_max: float) -> None:
-    simulation = cluster.world.simulation
-    while simulation.now_ns < when_ns:
+def advance(cluster: Replayable, when_ns: int, messages_max: float = math.inf) -> None:
+    """Process all events due at or before `when_ns`, and keep checkpoints on the way."""
+    simulation, slice_ns = cluster.world.simulation, 0
+    while slice_ns < when_ns:
         next_ns = simulation.next_ns
         slice_ns = when_ns if next_ns is None else max(next_ns, simulation.now_ns) + SLICE_NS
         simulation.run_until(min(slice_ns, when_ns))
         if cluster.world.network.messages > messages_max:
             raise EndsDifferently
+        cluster.checkpoints.add(cluster.world, len(cluster.journal))
 
 
 def _repeat_request(cluster: Replayable, entry: JournalEntry, until_ns: int) -> None:
@@ -105,6 +106,23 @@ def _repeat_request(cluster: Replayable, entry: JournalEntry, until_ns: int) -> 
     limit.cancel()
     if len(cluster.journal) > count:
         cluster.journal[-1] = entry  # the stand-ins of its stand-ins would differ
+
+
+def past_of(cluster: Any, until_ns: int) -> Any:
+    """A simulated cluster as it was at a moment: replayed from the last checkpoint before it.
+
+    The replay keeps checkpoints too, where there are none yet.
+    """
+    checkpoints = cluster.checkpoints
+    if kept := checkpoints.before(until_ns).kept:
+        _, entries, world = kept[-1]
+        past = type(cluster)(world.thaw(), cluster.configuration, cluster.journal[:entries])
+    else:
+        past = cluster.build(cluster.configuration)
+    past.checkpoints = checkpoints
+    replay(past, cluster.journal, until_ns)
+    past.checkpoints = checkpoints.before(until_ns)
+    return past
 
 
 def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:
@@ -130,7 +148,7 @@ def load(build: Build[C], path: Path) -> C:
     nodes = configuration.get("managers", 0) + configuration.get("workers", 0)
     try:
         if nodes <= messages + 1:  # each node but the first has joined by messages
-            cluster = replay(build, configuration, journal, run["now_ns"], messages)
+            cluster = replay(build(configuration), journal, run["now_ns"], messages)
             if cluster.world.simulation.trace.digest() == digest:
                 return cluster
     except EndsDifferently:

@@ -7,14 +7,16 @@ simulation, or save it as a small file.
 
 from __future__ import annotations
 
-import copy
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from swarmlab.cluster.base import BaseCluster
+from swarmlab.cluster.checkpoints import Checkpoints
+from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.faults import parse_groups
 from swarmlab.cluster.journal import JournalEntry
+from swarmlab.cluster.replay import advance, past_of, save
 from swarmlab.cluster.sizes import node_names
 from swarmlab.errors import LabError
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
@@ -53,11 +55,12 @@ class SimulatedCluster(BaseCluster):
         self, world: World, configuration: dict[str, Any], journal: list[JournalEntry]
     ) -> None:
         self._world = world
+        self.checkpoints = Checkpoints()
         self.journal = journal  # what was done to the cluster, oldest first
         # Held while the simulation is changed; who only reads it may hold `lock.inner` instead.
         self.lock = SteadyLock(self._tear)
         self._torn = False  # an event was cut off
-        self._configuration = configuration
+        self.configuration = configuration
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
 
@@ -90,12 +93,10 @@ class SimulatedCluster(BaseCluster):
 
     def _mend(self) -> None:
         """Replay the run up to the event that was cut off."""
-        from swarmlab.cluster.replay import replay
-
         last_ns = self.journal[-1].at_ns if self.journal else 0
-        until_ns = max(self._world.simulation.now_ns - 1, last_ns)
-        whole = replay(SimulatedCluster.build, self._configuration, self.journal, until_ns)
+        whole = past_of(self, max(self._world.simulation.now_ns - 1, last_ns))
         self._world, self.journal, self._torn = whole.world, whole.journal, False
+        self.checkpoints = whole.checkpoints
 
     # -- looking ---------------------------------------------------------------------
     @property
@@ -199,6 +200,7 @@ class SimulatedCluster(BaseCluster):
 
     def _do(self, verb: str, *args: Any) -> None:
         with self.lock:
+            self.checkpoints.add(self.world, len(self.journal))
             self.apply(JournalEntry(self.now_ns, verb, args))
             self.journal.append(JournalEntry(self.now_ns, verb, args))
 
@@ -267,8 +269,7 @@ class SimulatedCluster(BaseCluster):
     def run(self, duration: Duration) -> None:
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         with self.lock:
-            simulation = self.world.simulation
-            simulation.run_until(simulation.now_ns + step_ns(duration))
+            advance(self, self.now_ns + step_ns(duration))
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here
 
@@ -312,14 +313,12 @@ class SimulatedCluster(BaseCluster):
     def fork(self) -> SimulatedCluster:
         """A copy of the whole cluster, as it is now; the two go on independently."""
         with self.lock.inner:
-            return SimulatedCluster(
-                copy.deepcopy(self.world), dict(self._configuration), list(self.journal)
-            )
+            fork = SimulatedCluster(copy_of(self.world), self.configuration, list(self.journal))
+            fork.checkpoints = self.checkpoints.before(self.now_ns)
+            return fork
 
     def as_of(self, moment: Duration) -> SimulatedCluster:
         """Another cluster, as this one was at a moment of its past: `as_of("35s")`."""
-        from swarmlab.cluster.replay import replay
-
         with self.lock.inner:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
@@ -328,14 +327,12 @@ class SimulatedCluster(BaseCluster):
                     moment=until_ns / S,
                     now=self.now_ns / S,
                 )
-            return replay(SimulatedCluster.build, self._configuration, self.journal, until_ns)
+            return past_of(self, until_ns)  # type: ignore[no-any-return]
 
     def save(self, path: str | Path) -> Path:
         """Save the run as a small file; `swarmlab.load` replays it. Lesson: 00_start_here."""
-        from swarmlab.cluster.replay import save
-
         with self.lock.inner:
-            return save(self, self._configuration, Path(path))
+            return save(self, self.configuration, Path(path))
 
     # -- the journal --------------------------------------------------------------------
     def record_request(self, name: str, request: PreparedRequest) -> None:
@@ -343,7 +340,7 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.cluster.recording import recordable
         from swarmlab.engine.clock_drivers import REQUEST_NS
 
-        seed, sent_ns = self._configuration["seed"], self.now_ns - REQUEST_NS
+        seed, sent_ns = self.configuration["seed"], self.now_ns - REQUEST_NS
         what = recordable(request, seed, self._placeholders)
         self.journal.append(JournalEntry(sent_ns, "request", (name, *what)))
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarmlab import model
+from swarmlab.simulation import Shared
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    def __deepcopy__(self, memo: dict[int, Any]) -> Message:
-        return self
+class Message(Shared):
+    """Base of all messages."""
 
 
 # -- agent -> dispatcher -------------------------------------------------------------------------

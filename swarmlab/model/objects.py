@@ -19,6 +19,7 @@ from swarmlab.model.specs import (
     ServiceSpec,
     TaskSpec,
 )
+from swarmlab.simulation import Shared
 
 
 # -- states ------------------------------------------------------------------------------------
@@ -61,7 +62,7 @@ class UpdateState(StrEnum):
 
 
 # -- objects in the store ------------------------------------------------------------------------
-class Copyable:
+class Copyable(Shared):
     """A frozen record of which every write makes a copy; for its sake it has no slots."""
 
     def with_(self, **changes: Any) -> Self:
@@ -86,9 +87,6 @@ class StoreObject(Copyable):
     def name(self) -> str:
         """What users call the object."""
         return str(self.spec.get("Name", ""))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

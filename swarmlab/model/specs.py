@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn, Self
 
-from swarmlab.simulation import S
+from swarmlab.simulation import S, Shared
 
 
 # -- documents ---------------------------------------------------------------------------------
-class Document(dict[str, Any]):
+class Document(Shared, dict[str, Any]):
     """A JSON object that cannot change; compare it with `==`, copy it for free."""
 
     __slots__ = ()
@@ -31,9 +31,6 @@ class Document(dict[str, Any]):
         return hash(frozenset(self))
 
     def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

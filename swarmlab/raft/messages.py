@@ -9,14 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Self
 
-
-class _Shared:
-    __slots__ = ()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+from swarmlab.simulation import Shared
 
 
 class EntryKind(IntEnum):
@@ -26,20 +20,20 @@ class EntryKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Member(_Shared):
+class Member(Shared):
     raft_id: int  # 63 random bits in SwarmKit; never reused, 0 means none
     node_id: str
     address: str  # `ip` or `ip:port`
 
 
 @dataclass(frozen=True, slots=True)
-class MembershipChange(_Shared):
+class MembershipChange(Shared):
     add: bool  # a voter, or a voter's new address; False removes it for good
     member: Member
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(_Shared):
+class Entry(Shared):
     index: int  # 1-based
     term: int
     kind: EntryKind
@@ -47,7 +41,7 @@ class Entry(_Shared):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot(_Shared):
+class Snapshot(Shared):
     """The state machine at `index`; replaces every entry up to there."""
 
     index: int
@@ -58,7 +52,7 @@ class Snapshot(_Shared):
 
 
 @dataclass(frozen=True, slots=True)
-class HardState(_Shared):
+class HardState(Shared):
     """What must survive a crash besides the log; `commit` may lag behind."""
 
     term: int = 0
@@ -67,7 +61,7 @@ class HardState(_Shared):
 
 
 @dataclass(frozen=True, slots=True)
-class _Message(_Shared):
+class _Message(Shared):
     source: int  # raft id of the sender
     term: int  # of the sender
 

@@ -7,6 +7,7 @@ from swarmlab.simulation.clock import EPOCH_NS, Simulation, Timer
 from swarmlab.simulation.disk import Disk
 from swarmlab.simulation.machine import Call, Crashed, Machine, Program, Started, Stopped
 from swarmlab.simulation.network import Dropped, Healed, InFlight, Link, Network, Partitioned
+from swarmlab.simulation.shared import Shared
 from swarmlab.simulation.trace import Failed, Record, Trace
 from swarmlab.units import HOUR, MINUTE, MS, US, S
 
@@ -30,6 +31,7 @@ __all__ = [
     "Program",
     "Record",
     "S",
+    "Shared",
     "Simulation",
     "Started",
     "Stopped",

@@ -49,16 +49,16 @@ class Simulation:
         self.rng = random.Random(seed)
         self.trace = Trace()
         self._queue: list[tuple[int, int, Timer]] = []
-        self._count = 0
+        self.scheduled = 0  # events so far
 
     def at(self, when_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """Call `callback(*args)` at virtual time `when_ns`."""
         assert when_ns >= self.now_ns, f"{when_ns} ns is in the past: it is {self.now_ns} ns"
         timer = Timer(when_ns, callback, args)
-        self._count += 1
-        if self._count % COMPACTION_EVERY == 0:
+        self.scheduled += 1
+        if self.scheduled % COMPACTION_EVERY == 0:
             self.discard(None)
-        heappush(self._queue, (when_ns, self._count, timer))
+        heappush(self._queue, (when_ns, self.scheduled, timer))
         return timer
 
     def after(self, delay_ns: int, callback: Callable[..., object], *args: Any) -> Timer:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
 from swarmlab.simulation.clock import Simulation
+from swarmlab.simulation.shared import Shared
 from swarmlab.simulation.trace import Record
 from swarmlab.units import MS
 
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Shared):
     """One direction between two machines."""
 
     delay_ns: int = 1 * MS
     jitter_ns: int = 1 * MS  # a uniform random 0 to this is added
     loss: float = 0.0  # the probability that a message never arrives
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Link:
-        return self
 
 
 @dataclass(frozen=True, slots=True)

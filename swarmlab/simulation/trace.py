@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from swarmlab.simulation.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Shared):
     """One event, `at_ns` nanoseconds after the virtual epoch, on machine `where`."""
 
     at_ns: int
     where: str
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Record:
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from swarmlab.errors import EngineFault, NoSuchObject
 from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.model.image_reference import ImageReference
+from swarmlab.simulation import Shared
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Entry points that only execute their arguments.
@@ -21,7 +22,7 @@ WRAPPERS = ("docker-entrypoint.sh", "entrypoint.sh", "tini", "dumb-init", "--")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Shared):
     """One image. `config` has Docker's fields: Cmd, Entrypoint, Env, Healthcheck, …"""
 
     id: str  # sha256:…
@@ -31,9 +32,6 @@ class Image:
     server_logs: tuple[str, ...] | None = None  # printed by its server at the start
     created_ns: int = 0
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
-        return self
 
     @property
     def size_bytes(self) -> int:

@@ -34,11 +34,8 @@ class Seal:
         self._prefix = simulation.random_bytes(4)
         self._count = 0
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Seal:
-        copy = object.__new__(Seal)
-        copy._key, copy._prefix, copy._count = self._key, self._prefix, self._count
-        copy._cipher = None
-        return copy
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_cipher": None}  # a copy makes its own
 
     def _sealing(self) -> ChaCha20Poly1305:
         if self._cipher is None:
