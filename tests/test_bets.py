@@ -105,7 +105,7 @@ def test_a_quiz_answers_each_click_with_its_reason_and_counts_the_first(score: S
 def test_several_answers_end_with_the_score_once():
     asked = ask("reads", "join_heals")
     asked.children[0].bet("An empty list")
-    asked.children[1].bet("No: nobody can join now")
+    asked.children[1].bet("No: no one can join now")
     assert repr(reveal("reads", "join_heals")).count("Bets right") == 1
 
 
