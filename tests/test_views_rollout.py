@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -13,9 +15,11 @@ from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons.experiments import downtime, follow
 from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
-from swarmlab.views.palette import LOOKS
-from swarmlab.views.rollout import HATCHES, PHASE_COLOURS, Rollout
-from swarmlab.views.update_history import UPDATE_ENDED, ObservedTask, settings, update_config
+from swarmlab.views.charts import requests_chart
+from swarmlab.views.palette import LOOKS, VERSIONS
+from swarmlab.views.rollout import LASTING, Rollout, RolloutChart
+from swarmlab.views.update_history import ObservedTask, RequestSecond, settings, update_config
+from swarmlab.views.widget import STATIC
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
 UPDATE = "service update --quiet --detach"
@@ -216,40 +220,99 @@ def bad(web: Any) -> Rollout:
     return follow(web, "web")
 
 
-def test_the_chart_has_the_state_on_top_a_row_per_slot_and_requests_beneath(bad: Rollout):
-    state, lanes, requests = (bad.figure().axes[i] for i in (0, 2, 4))
-    assert [label.get_text() for label in lanes.get_yticklabels()] == [
-        f"web.{n}" for n in range(1, 5)
-    ]
-    assert {text.get_text() for text in lanes.texts} >= {"A", "B", "F"}
-    assert [text.get_text() for text in state.texts] == [phase.title for phase in bad.phases]
+def lanes_of(rollout: Rollout) -> dict[str, list[Any]]:
+    """Name -> the parts on the track of each lane of this name, one after the other."""
+    root = fromstring(f"<div>{RolloutChart(rollout).html}</div>")
+    lanes: dict[str, list[Any]] = {}
+    for lane in (e for e in root.iter() if e.get("class") == "lane"):
+        lanes.setdefault(lane[0].text or "", []).extend(lane[1])
+    return lanes
+
+
+def is_bar(part: Any) -> bool:
+    return str(part.get("class", "")).startswith("bar")
+
+
+def geometry(part: Any) -> dict[str, float]:
+    pairs = re.findall(r"(left|width|top|height):([\d.]+)(?:%|em)", part.get("style"))
+    return {name: float(value) for name, value in pairs}
+
+
+def test_the_chart_has_the_state_on_top_a_lane_per_slot_and_requests_beneath(bad: Rollout):
+    lanes = lanes_of(bad)
+    assert [*lanes] == ["update", *(f"web.{n}" for n in range(1, 5)), "", "→ A", "→ B", "failures"]
+    assert [part.get("title") for part in lanes["update"]] == [p.title for p in bad.phases]
+    letters = {"".join(part.itertext()) for n in range(1, 5) for part in lanes[f"web.{n}"]}
+    assert "A" in letters
+    assert any("F" in text for text in letters)  # the mark of a failure
     counted = f"requests a second: {bad.failed} of {bad.failed + bad.served} failed"
-    assert requests.get_title(loc="left") == counted
-    assert requests.get_xlim() == lanes.get_xlim() == state.get_xlim()
+    assert counted in ["".join(part.itertext()) for part in lanes[""]]
 
 
 def test_bars_of_one_slot_do_not_overlap(bad: Rollout):
-    lanes = bad.figure().axes[2]
-    boxes = [patch.get_bbox() for patch in lanes.patches]
-    overlapping = [
-        (a, b) for i, a in enumerate(boxes) for b in boxes[:i]
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1e-6 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1e-6
-    ]  # fmt: skip
-    assert len(boxes) > 8
-    assert overlapping == []
+    checked = 0
+    for slot in (f"web.{n}" for n in range(1, 5)):
+        boxes = [geometry(part) for part in lanes_of(bad)[slot] if is_bar(part)]
+        for i, a in enumerate(boxes):
+            for b in boxes[:i]:
+                ends = [box["left"] + box["width"] for box in (a, b)]
+                lows = [box["top"] + box["height"] for box in (a, b)]
+                across = min(ends) - max(a["left"], b["left"])
+                assert across < 0.02 or min(lows) <= max(a["top"], b["top"]) + 0.02
+                checked += 1
+    assert checked > 20
 
 
-def test_the_gauge_shows_every_counted_phase(bad: Rollout):
-    gauge = bad.figure().axes[3]
-    assert [label.get_text() for label in gauge.get_xticklabels()] == ["1/4", "0/2"]
-    assert sorted(patch.get_height() for patch in gauge.patches) == [0, 0.25, 1, 1]
+def test_two_versions_never_have_the_same_colour_and_a_version_has_one(bad: Rollout):
+    """State is texture, version is colour."""
+    seen: dict[str, set[str]] = {}
+    for slot in (f"web.{n}" for n in range(1, 5)):
+        for part in filter(is_bar, lanes_of(bad)[slot]):
+            colour = re.search(r"background-color:(#\w+)", part.get("style"))
+            assert colour
+            seen.setdefault(part.get("title").split()[1], set()).add(colour[1])
+    assert [len(colours) for colours in seen.values()] == [1, 1]
+    assert seen["A"] != seen["B"]
+    assert len(set(VERSIONS)) == len(VERSIONS)
 
 
-def test_every_state_has_a_colour_with_a_hatch_or_shape_of_its_own():
-    hatches = [HATCHES[kind] for kind in LOOKS if kind in HATCHES]
-    assert len(set(hatches)) == len(hatches)
-    assert set(LOOKS) - set(HATCHES) == {"failed", "complete"}  # a mark; no bar any more
-    assert set(UPDATE_ENDED) < set(PHASE_COLOURS)
+def test_the_gauge_shows_every_counted_phase_and_explains_itself(bad: Rollout):
+    parts = lanes_of(bad)["failures"]
+    shares = [geometry(p)["width"] for p in parts if is_bar(p) and "follower" not in p.get("class")]
+    assert shares == [25, 0]
+    assert [geometry(p)["left"] for p in parts if p.get("class") == "threshold"] == [0, 0]
+    texts = ["".join(part.itertext()) for part in parts]
+    assert "updating: 1 of 4 failed; more than 0: rollback" in texts
+    assert "rollback started: 0 of 2 failed; more than 0: pause" in texts
+
+
+def test_failed_requests_are_drawn_from_zero_up_in_red_below_those_that_were_served():
+    rows = [RequestSecond(at, "v", 6, 4, 0) for at in (1.0, 2.0)]
+    root = fromstring(requests_chart(rows, 0, 2, 10, "#56b4e9"))
+    fills = {"#d55e00": list[list[float]](), "#56b4e9": list[list[float]]()}
+    for path in root.findall(".//{*}path"):
+        for colour, tops in fills.items():
+            if path.get("style") == f"fill: {colour}":
+                tops.append(
+                    [float(y) for y in re.findall(r"[ML] [\d.-]+ ([\d.-]+)", path.get("d"))]
+                )
+    failed, served = fills.values()
+    height = float(root.get("viewBox").split()[3])
+    assert [max(ys) for ys in failed] == [height, height]  # SVG counts from above: zero is below
+    assert [max(ys) for ys in served] == [min(ys) for ys in failed]
+    chart = requests_chart(rows, 0, 2, 10, "#56b4e9")
+    assert "var(--ink)" in chart
+    assert not re.search(r"<style|<defs|url\(| id=|#000000|#ffffff", chart)
+
+
+def test_every_state_that_lasts_has_a_texture_of_its_own():
+    style = (STATIC / "view.css").read_text("utf-8")
+    textures = {}
+    for kind in LASTING:
+        rule = re.search(rf"\.swarmlab-view \.{kind}[ ,][^{{]*{{ ?(background[^;]*)", style)
+        textures[kind] = rule[1] if rule else ""
+    assert len(set(textures.values())) == len(LASTING)
+    assert set(LOOKS) - set(LASTING) == {"failed", "complete"}  # a mark; no bar any more
 
 
 def test_the_text_lists_everything_and_the_alternative_text_the_summary(bad: Rollout):
@@ -258,7 +321,7 @@ def test_the_text_lists_everything_and_the_alternative_text_the_summary(bad: Rol
         assert part in text
         assert part in html
     assert "FAILED: task: non-zero exit (1)" in text
-    assert "<img alt='A = nginx:1.25" in html
+    assert 'aria-label="A = nginx:1.25' in html
     assert "Task by task" in html
     assert "**" not in text
 

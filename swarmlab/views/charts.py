@@ -1,42 +1,47 @@
-"""What the matplotlib charts share: font size, labels, legends, the frame around rows of bars."""
+"""Charts, drawn by matplotlib, as SVG in the page's own colours that fills the track of a lane."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import io
+import re
 
-from matplotlib.patches import Patch
+import matplotlib
+from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from swarmlab.views.palette import BLACK, WHITE
+from swarmlab.views.palette import BLACK, VERMILLION
+from swarmlab.views.update_history import RequestSecond
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-FONT_SIZE = 15  # as big as the page's text on a screen of 1024 pixels
-
-
-def label(axes: Axes, x: float, y: float, text: str) -> None:
-    """Text on a white ground, legible on any colour and hatch."""
-    box = {"facecolor": WHITE, "edgecolor": "none", "alpha": 0.9, "pad": 1.5}
-    axes.text(x, y, text, fontsize=FONT_SIZE, ha="center", va="center", bbox=box, zorder=8)
+# What an SVG file has and a part of a page must not: its own size, and what acts on other pictures.
+OF_A_FILE = r' (?:width|height)="[\d.]+pt"| (?:id|clip-path)="[^"]*"|<(metadata|defs)>.*?</\1>'
+SIZE_INCHES = (8, 0.6)  # it is stretched to the lane
 
 
-def bar(
-    axes: Axes, y: float, left: float, right: float, colour: str, hatch: str = "", **style: Any
-) -> None:
-    """A bar in row `y`; without a colour it is white."""
-    style = {"edgecolor": BLACK, "linewidth": 1, **style}
-    axes.barh(y, right - left, left=left, color=colour or WHITE, hatch=hatch, **style)
+def svg(figure: Figure) -> Markup:
+    """The figure on no ground of its own; what is black has the colour of the page's text."""
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "swarmlab"}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue().partition("<svg")[2].replace(BLACK, "var(--ink)")
+    text = re.sub(OF_A_FILE, "", text, flags=re.DOTALL)
+    return Markup(f'<svg class="chart" preserveAspectRatio="none" aria-hidden="true"{text}')
 
 
-def patch(colour: str, hatch: str, text: str) -> Patch:
-    """An entry of a legend."""
-    return Patch(facecolor=colour or WHITE, hatch=hatch, edgecolor=BLACK, label=text)
-
-
-def frame(axes: Axes, names: Sequence[str], margins: tuple[float, float]) -> None:
-    """A named row per bar, the first on top; `margins` above the first and below the last."""
-    axes.set_yticks(range(len(names)), names, fontsize=FONT_SIZE + 2)
-    axes.set_ylim(len(names) - 1 + margins[1], -margins[0])
-    axes.tick_params(axis="x", labelsize=FONT_SIZE)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+def requests_chart(
+    rows: list[RequestSecond], start: float, end: float, most: int, colour: str
+) -> Markup:
+    """A bar a second: what failed, in red from zero up; then what was served, the slow pale."""
+    figure = Figure(figsize=SIZE_INCHES)
+    axes = figure.add_axes((0, 0, 1, 1))
+    bottoms = [0] * len(rows)
+    quick = [row.served - row.slow for row in rows]
+    parts = ([r.failed for r in rows], VERMILLION, 1.0), (quick, colour, 1.0)
+    for heights, fill, alpha in (*parts, ([row.slow for row in rows], colour, 0.4)):
+        lefts = [row.at - 1 - start for row in rows]
+        style = {"color": fill, "alpha": alpha, "align": "edge", "clip_on": False}
+        axes.bar(lefts, heights, 1, bottoms, **style)  # type: ignore[arg-type]  # of a dict
+        bottoms = [a + b for a, b in zip(bottoms, heights, strict=True)]
+    axes.axhline(0, color=BLACK, linewidth=2)
+    axes.set(xlim=(0, end - start), ylim=(0, most))
+    axes.axis("off")
+    return svg(figure)

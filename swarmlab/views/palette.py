@@ -18,6 +18,8 @@ ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e4
 BLUE, VERMILLION, REDDISH_PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 GREY = "#bbbbbb"
 LEADER = REDDISH_PURPLE
+# Of versions, in the order in which they come; black text is legible on each.
+VERSIONS = (SKY_BLUE, ORANGE, BLUISH_GREEN, YELLOW, "#b7a5e0", "#c9a27b", "#8fd0cf", "#e8a0a0")
 
 # Outlines in a square of 24 by 24, as an SVG path.
 CIRCLE = "M12 1a11 11 0 1 0 0 22a11 11 0 1 0 0-22z"

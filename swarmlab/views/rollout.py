@@ -5,49 +5,45 @@ The chart shows the update's state on top, the tasks of each slot below, and req
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from markupsafe import Markup
 
 from swarmlab.strings import _
 from swarmlab.units import natural_key
-from swarmlab.views.charts import FONT_SIZE, bar, frame, label, patch
-from swarmlab.views.html import Table, big, folded, marked, picture
-from swarmlab.views.palette import (
-    BLACK,
-    BLUE,
-    BLUISH_GREEN,
-    LOOKS,
-    ORANGE,
-    SKY_BLUE,
-    VERMILLION,
-    WHITE,
-    YELLOW,
+from swarmlab.views.html import Table, big, folded, marked, tag
+from swarmlab.views.palette import BLUISH_GREEN, LOOKS, VERMILLION, VERSIONS, WHITE
+from swarmlab.views.primitives import (
+    LANE_EM,
+    axis,
+    bar,
+    drawing,
+    lane,
+    legend,
+    mark,
+    note,
+    shape,
+    swatch,
+    upright,
+    view,
 )
 from swarmlab.views.update_history import (
     UPDATE_ENDED,
     ObservedTask,
+    RequestSecond,
     ServiceHistory,
     UpdatePhase,
     phases_of,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 VERSION_LENGTH_MAX = 44
-LEGEND: dict[str, Any] = {"fontsize": FONT_SIZE, "handlelength": 1.6, "columnspacing": 1.2}
-# The hatch beside each colour: either alone would do.
-HATCHES = {"running": "", "starting": "//", "pending": "..", "stopping": "\\\\", "lost": "xx"}
-PHASE_COLOURS = {
-    "updating": SKY_BLUE, "paused": YELLOW, "completed": BLUISH_GREEN,
-    "rollback_started": ORANGE, "rollback_paused": YELLOW, "rollback_completed": BLUISH_GREEN,
-}  # fmt: skip
-LETTER_WIDTH, TITLE_LETTER_WIDTH = 0.025, 0.0125  # of the chart's width
-ROW_INCHES, STATE_INCHES, REQUESTS_INCHES = 0.58, 0.4, 0.9
-ROWS_INCHES_MAX = 5.2  # of all rows: when there are more, they are thinner
+# The states of a task that last, and so are bars; each has a texture of its own.
+LASTING = ("running", "starting", "pending", "stopping", "lost")
+LANES_MAX = 12  # of full height: when there are more, they are lower
+TEXT_EM_MIN = 1.1  # the height of a bar that holds text
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Rollout:
 
     tasks: tuple[ObservedTask, ...]  # in the order in which they were created
     phases: tuple[UpdatePhase, ...]
-    requests: tuple[tuple[float, int, int, int], ...]  # (second's end, served, failed, slow)
+    requests: tuple[RequestSecond, ...]
     start: float
     end: float
 
@@ -86,11 +82,11 @@ class Rollout:
 
     @property
     def served(self) -> int:
-        return sum(served for _at, served, _failed, _slow in self.requests)
+        return sum(row.served for row in self.requests)
 
     @property
     def failed(self) -> int:
-        return sum(failed for _at, _served, failed, _slow in self.requests)
+        return sum(row.failed for row in self.requests)
 
     @property
     def summary(self) -> list[str]:
@@ -108,7 +104,10 @@ class Rollout:
             details = filter(None, (phase.message, phase.gauge if phase.created else ""))
             lines.append(f"**{phase.title}** ({span}): {'. '.join(details)}")
         if self.requests:
-            worst = max(failed for _at, _served, failed, _slow in self.requests)
+            failed = Counter[float]()
+            for row in self.requests:
+                failed[row.at] += row.failed
+            worst = max(failed.values())
             line = _("requests: {served} served, {failed} failed, at worst {worst} in a second")
             lines.append(line.format(served=self.served, failed=self.failed, worst=worst))
         return lines
@@ -137,63 +136,57 @@ class Rollout:
         summary = "\n".join(self.summary).replace("**", "")
         return f"{summary}\n{self.table!r}"
 
-    def figure(self) -> Figure:
-        return RolloutChart(self).figure
-
-    def _repr_html_(self) -> str:
-        image = picture(self.figure(), "; ".join(self.summary).replace("**", ""))
+    def _repr_html_(self) -> Markup:
         lines = self.summary[1:]  # the versions are in the chart
         summary = big("".join(f"<div>{marked(line)}</div>" for line in lines))
         title = _("Task by task, in words ({count})", count=len(self.table.rows))
-        return image + summary + folded(title, self.table._repr_html_())
+        chart = RolloutChart(self).html
+        return view(chart) + summary + folded(title, self.table._repr_html_())
 
 
 class RolloutChart:
-    def __init__(self, rollout: Rollout) -> None:
-        self.rollout, self.width = rollout, rollout.end - rollout.start
-        self.slots = sorted({task.slot for task in rollout.tasks}, key=natural_key)
-        self.bars = self._bars()
-        heights = [STATE_INCHES, min(ROWS_INCHES_MAX, ROW_INCHES * max(1, len(self.slots)))]
-        heights += [REQUESTS_INCHES] if rollout.requests else []
-        self.figure = Figure(figsize=(12, sum(heights) + 1.75), layout="constrained")
-        ratios = {"height_ratios": heights, "width_ratios": [15, 1.8]}
-        grid = self.figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
-        for row in grid:
-            row[1].set_visible(False)
-        self._draw_state(grid[0][0])
-        self._draw_slots(grid[1][0])
-        counted = [phase for phase in rollout.phases if phase.created]
-        if counted:
-            grid[1][1].set_visible(True)
-            draw_gauge(grid[1][1], counted)
-        if rollout.requests:
-            self._draw_requests(grid[2][0])
-            grid[1][0].set_xticklabels([])  # they are below the requests
-        grid[-1][0].set_xlabel(_("seconds"), fontsize=FONT_SIZE)
-        self.figure.legend(handles=self._legend(), ncols=7, loc="outside upper left", **LEGEND)
+    """The update's state, a lane per slot, requests by version, and what counts as failed."""
 
-    def _legend(self) -> list[Any]:
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        letters = rollout.letters
+        self.colours = {version: VERSIONS[i % len(VERSIONS)] for i, version in enumerate(letters)}
+        self.slots = sorted({task.slot for task in rollout.tasks}, key=natural_key)
+        self.lane_em = LANE_EM if len(self.slots) <= LANES_MAX else LANE_EM / 2
+        self.bars = self._bars()
+
+    @property
+    def html(self) -> Markup:
+        rollout = self.rollout
+        alt = "; ".join(rollout.summary).replace("**", "")
+        state = lane(_("update"), *map(self._phase, rollout.phases))
+        slots = (
+            lane(slot, *self._slot(slot), style=f"height:{self.lane_em}em") for slot in self.slots
+        )
+        seconds = axis(0, rollout.end - rollout.start)
+        chart = drawing(alt, state, *slots, *self._requests(), seconds)
+        return self._legend() + chart + Markup("").join(self._gauges())
+
+    def _legend(self) -> Markup:
         rollout = self.rollout
         spans = [span for task in rollout.tasks for span in task.kinds(rollout.end)]
         shown = {kind for kind, _start, stop in spans if stop > rollout.start}
-        entries: list[Any] = [
-            patch(LOOKS[kind].colour, hatch, _(LOOKS[kind].title))
-            for kind, hatch in HATCHES.items()
-            if kind in shown
-        ]
+        versions = zip(self.colours.values(), rollout.versions, strict=True)
+        entries = [(swatch("", colour), text) for colour, text in versions]
+        states = [(swatch(k, "#999"), _(LOOKS[k].title)) for k in LASTING if k in shown]
         if any(task.failed for task in rollout.tasks):
-            octagon: dict[str, Any] = {"marker": "8", "markersize": 13, "color": VERMILLION}
-            octagon |= {"markeredgecolor": BLACK, "linestyle": ""}
-            entries.append(Line2D([], [], label=_("failed"), **octagon))
+            states.append((shape(LOOKS["failed"]), _("failed")))
         if any(phase.created for phase in rollout.phases):
-            entries.append(Line2D([], [], color=BLACK, linewidth=4, label=_("monitor window")))
-        return entries
+            states.append((tag("i", class_="watched"), _("watched: a failure counts")))
+        return legend(entries) + legend(states)
 
     def x(self, at: float) -> float:
-        return min(max(at, self.rollout.start), self.rollout.end) - self.rollout.start
+        """In percent of the width."""
+        start, end = self.rollout.start, self.rollout.end
+        return 100 * (min(max(at, start), end) - start) / (end - start)
 
     def _bars(self) -> dict[str, tuple[float, float]]:
-        """Task id -> (middle, height) of its bar: tasks that overlap share their slot's height."""
+        """Task id -> (top, height) of its bar, in em: tasks that overlap share their lane."""
         ends: dict[str, list[float]] = {slot: [0.0] for slot in self.slots}  # of each line in it
         lines = {}
         for task in self.rollout.tasks:
@@ -203,96 +196,78 @@ class RolloutChart:
             slot_ends[line:] = [task.ended or self.rollout.end, *slot_ends[line + 1 :]]
         bars = {}
         for task in self.rollout.tasks:
-            height = 0.8 / len(ends[task.slot])
-            middle = self.slots.index(task.slot) - 0.4 + height * (lines[task.id] + 0.5)
-            bars[task.id] = middle, 0.9 * height
+            height = 0.9 * self.lane_em / len(ends[task.slot])
+            bars[task.id] = (height * lines[task.id] + 0.05 * self.lane_em, 0.9 * height)
         return bars
 
-    def _draw_state(self, axes: Axes) -> None:
-        for phase in self.rollout.phases:
-            left, right = self.x(phase.start), self.x(phase.end)
-            bar(axes, 0, left, right, PHASE_COLOURS.get(phase.state, WHITE), height=1)
-            if right - left > TITLE_LETTER_WIDTH * len(phase.title) * self.width:
-                label(axes, (left + right) / 2, 0, phase.title)
-            elif right > left:
-                late = right > self.width / 2  # so that the title stays inside the chart
-                x, side = (right, "right") if late else (left, "left")
-                axes.text(x, 0.55, phase.title, fontsize=FONT_SIZE, ha=side, va="top")
-        versions = ",  ".join(self.rollout.versions)
-        axes.set_title(versions, fontsize=FONT_SIZE + 1, loc="left", fontweight="bold")
-        frame(axes, [_("update")], (0.6, 0.6))
-        axes.set_xlim(0, self.width)
-        axes.set_xticks([])
+    def _phase(self, phase: UpdatePhase) -> Markup:
+        left, right = self.x(phase.start), self.x(phase.end)
+        if right - left < 1:  # the last phase, as a rule, has only just begun
+            return note(min(left, 100.0), phase.title)
+        return bar(left, right, "follower", WHITE, phase.title, title=phase.title)
 
-    def _draw_slots(self, axes: Axes) -> None:
-        for task in self.rollout.tasks:
-            self._draw_task(axes, task)
-        for phase in self.rollout.phases:
-            for task in phase.created:
-                self._draw_monitor_window(axes, task, phase)
-        frame(axes, self.slots, (0.5, 0.5))
-        axes.set_xlim(0, self.width)
+    def _slot(self, slot: str) -> Iterator[Markup]:
+        rollout = self.rollout
+        for task in rollout.tasks:
+            if task.slot != slot:
+                continue
+            (top, height), letter = self.bars[task.id], rollout.letters[task.version]
+            style = f"top:{top:.2f}em;height:{height:.2f}em;line-height:{height:.2f}em;padding:0"
+            texts = [letter] if height >= TEXT_EM_MIN else []
+            for kind, start, stop in task.kinds(rollout.end):
+                left, right = self.x(start), self.x(stop)
+                if right > left and kind in LASTING:
+                    title = f"{slot} {letter} {_(LOOKS[kind].title)}"
+                    colour = self.colours[task.version]
+                    yield bar(left, right, kind, colour, *texts, title=title, style=style)
+            if task.failed and task.ended is not None and task.ended >= rollout.start:
+                sign = shape(LOOKS["failed"], title=f"{slot} {_('failed')}: {task.error}")
+                yield mark(self.x(task.ended), sign)
+            yield from self._watched(task, top + height)
 
-    def _draw_task(self, axes: Axes, task: ObservedTask) -> None:
-        (y, height), letter = self.bars[task.id], self.rollout.letters[task.version]
-        for kind, start, stop in task.kinds(self.rollout.end):
-            left, right = self.x(start), self.x(stop)
-            if right > left and kind in HATCHES:
-                bar(axes, y, left, right, LOOKS[kind].colour, HATCHES[kind], height=height)
-                if right - left > LETTER_WIDTH * self.width:
-                    label(axes, (left + right) / 2, y, letter)
-        if task.failed and task.ended is not None and task.ended >= self.rollout.start:
-            x, middle = self.x(task.ended), {"ha": "center", "va": "center"}
-            axes.plot(x, y, "8", color=VERMILLION, markersize=19, markeredgecolor=BLACK, zorder=9)
-            axes.text(x, y, "F", middle, fontsize=FONT_SIZE - 3, fontweight="bold", zorder=10)
-
-    def _draw_monitor_window(self, axes: Axes, task: ObservedTask, phase: UpdatePhase) -> None:
+    def _watched(self, task: ObservedTask, top: float) -> Iterator[Markup]:
         """Below a new task: how long its failure would count."""
         running = task.states.get("running")
-        start, end = self.rollout.start, self.rollout.end
-        if running is not None and start - phase.monitor_s < running < end:
-            middle, height = self.bars[task.id]
-            y = middle + height / 2
-            ends = [self.x(running), self.x(running + phase.monitor_s)]
-            axes.plot(ends, [y, y], color=BLACK, linewidth=4, solid_capstyle="butt", zorder=7)
-            axes.plot(ends, [y, y], "|", color=BLACK, markersize=11, markeredgewidth=2, zorder=7)
+        for phase in self.rollout.phases:
+            if running is not None and task in phase.created:
+                left, right = self.x(running), self.x(running + phase.monitor_s)
+                place = f"left:{left:.2f}%;width:{right - left:.2f}%;top:{top:.2f}em"
+                yield tag("i", class_="watched", style=place)
 
-    def _draw_requests(self, axes: Axes) -> None:
-        """A bar per second: served, the slow ones among them, and on top what failed."""
+    def _requests(self) -> Iterator[Markup]:
+        """By version: what failed, from zero up, and on it what was served."""
+        from swarmlab.views.charts import requests_chart
+
         rollout = self.rollout
-        lefts = [at - 1 - rollout.start for at, *_counts in rollout.requests]
-        _at, served, failed, slow = zip(*rollout.requests, strict=True)
-        quick = [a - b for a, b in zip(served, slow, strict=True)]
-        style: dict[str, Any] = {"align": "edge", "edgecolor": BLACK, "linewidth": 0.4}
-        columns: list[tuple[Any, Any, str, str, str]] = [(quick, 0, BLUISH_GREEN, "", _("served"))]
-        if any(slow):
-            columns.append((slow, quick, ORANGE, "..", _("slow")))
-        columns.append((failed, served, VERMILLION, "xx", _("failed")))
-        for heights, bottom, colour, hatch, text in columns:
-            axes.bar(lefts, heights, 1, bottom, color=colour, hatch=hatch, label=text, **style)
-        axes.set_xlim(0, self.width)
+        if not rollout.requests:
+            return
         total = rollout.failed + rollout.served
         title = _("requests a second: {failed} of {all} failed", failed=rollout.failed, all=total)
-        axes.set_title(title, fontsize=FONT_SIZE, loc="left")
-        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderpad": 0}
-        legend = axes.legend(ncols=3, frameon=False, borderaxespad=0.2, **place, **LEGEND)
-        legend.set_in_layout(False)  # there is space for it beside the title
-        axes.tick_params(labelsize=FONT_SIZE)
-        axes.spines[["top", "right"]].set_visible(False)
+        yield lane("", note(0, title), style="height:1.4em")
+        most = max(row.served + row.failed for row in rollout.requests)
+        for version in [*rollout.letters, ""]:
+            rows = [row for row in rollout.requests if row.version == version]
+            if rows:
+                colour, span = self.colours.get(version, WHITE), (rollout.start, rollout.end)
+                name = rollout.letters.get(version) or _("no task")
+                yield lane(f"→ {name}", requests_chart(rows, *span, most, colour))
 
-
-def draw_gauge(axes: Axes, phases: list[UpdatePhase]) -> None:
-    """A column per phase: the share that failed, and the share that is tolerated as a line."""
-    for i, phase in enumerate(phases):
-        over = phase.ratio > phase.allowed
-        axes.bar(i, 1, color=WHITE, edgecolor=BLACK, width=0.8)
-        colour, hatch = (VERMILLION, "xx") if over else (BLUE, "")
-        axes.bar(i, phase.ratio, color=colour, width=0.8, hatch=hatch)
-        axes.plot([i - 0.5, i + 0.5], [phase.allowed] * 2, color=BLACK, linewidth=4)
-    counts = [f"{phase.failed}/{phase.slots}" for phase in phases]
-    axes.set_xticks(range(len(phases)), counts, fontsize=FONT_SIZE)
-    axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"], fontsize=FONT_SIZE)
-    axes.yaxis.tick_right()
-    axes.set_title(_("failed"), fontsize=FONT_SIZE)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    def _gauges(self) -> Iterator[Markup]:
+        """A lane per phase: the share that failed, and a line at the share that is tolerated."""
+        for phase in self.rollout.phases:
+            if not phase.created:
+                continue
+            counted = _("{failed} of {slots} failed", failed=phase.failed, slots=phase.slots)
+            line = _("more than {allowed:g}: {action}", allowed=phase.allowed, action=phase.action)
+            text = f"{phase.title}: {counted}; {line}"
+            percent, allowed = 100 * phase.ratio, 100 * phase.allowed
+            kind = "failed" if phase.ratio > phase.allowed else ""
+            colour, right = VERMILLION if kind else BLUISH_GREEN, max(percent, allowed)
+            inside = right > 50  # percent: more text fits in the bar than beside it
+            yield lane(
+                _("failures"),
+                bar(0, 100, "follower", WHITE),
+                bar(0, percent, kind, colour, text if inside else ""),
+                upright(allowed, "threshold"),
+                tag("b", "" if inside else text, class_="inside", style=f"left:{right + 1:.1f}%"),
+            )

@@ -11,21 +11,19 @@ from posixpath import join
 from textwrap import shorten
 from typing import Any
 
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.charts import FONT_SIZE, bar, label, patch
-from swarmlab.views.html import Callout, Table, folded, only_simulated, picture
-from swarmlab.views.palette import BEFORE_RUNNING, BLACK, BLUISH_GREEN, ORANGE, WHITE
+from swarmlab.views.html import Callout, Table, folded, only_simulated, tag
+from swarmlab.views.palette import BEFORE_RUNNING
+from swarmlab.views.primitives import drawing, legend, view
 from swarmlab.views.snapshot import look
 
-BOX_INCHES = 0.95
-COLUMNS = ((0, 16), (20, 36), (42, 67), (73, 100))  # from, to, in percent: client, API, …
 READABLE, SEALED = N_("can be read here"), N_("sealed, and its key is not here")
 NOTHING = N_("no bytes here")
-# The form of the bytes in a place -> colour, hatch.
-FORMS = {READABLE: (ORANGE, "//"), SEALED: (BLUISH_GREEN, ""), NOTHING: (WHITE, "")}
+# The form of the bytes in a place -> its class in `static/view.css`.
+FORMS = {READABLE: "readable", SEALED: "sealed", NOTHING: "nothing"}
 NAMES_WIDTH = 26  # letters in a box
 
 
@@ -77,11 +75,6 @@ class SecretPath:
     def __repr__(self) -> str:
         return repr(self.table)
 
-    def _repr_html_(self) -> str:
-        alt = "; ".join(", ".join(row) for row in self.rows)
-        table = folded(_("The same in words"), self.table._repr_html_())
-        return picture(self.figure(), alt) + table
-
     def boxes(self) -> list[list[tuple[str, str]]]:
         """(text, form) of every box, by column: you, the API, the managers, the nodes."""
         sealed, log = READABLE, _("{name}: log on its disk,\nsealed, its key beside it")
@@ -100,30 +93,27 @@ class SecretPath:
         nodes += [(f"{names}\n" + _("no task here needs it"), NOTHING)] if names else []
         return [*columns, nodes]
 
-    def figure(self) -> Figure:
+    def _repr_html_(self) -> Markup:
         """Four columns, left to right; an arrow wherever the bytes go."""
-        lines = max(map(len, self.boxes()))
-        figure = Figure(figsize=(12, 1.3 + BOX_INCHES * lines), layout="constrained")
-        axes = figure.subplots()
-        axes.set(xlim=(0, 100.5), ylim=(lines, -0.45))
-        axes.axis("off")
         heads = ("", "", _("managers: Raft, over TLS"), _("tasks: in memory, over TLS"))
-        for (left, right), head, boxes, former in zip(
-            COLUMNS, heads, self.boxes(), (None, *COLUMNS), strict=False
-        ):
-            middle = (left + right) / 2
-            axes.text(middle, -0.1, head, ha="center", fontsize=FONT_SIZE)
-            for i, (text, form) in enumerate(boxes):
-                y = (i + 0.5) * lines / len(boxes)
-                colour, hatch = FORMS[form]
-                bar(axes, y, left, right, colour, hatch, height=0.84, linewidth=1.5)
-                label(axes, middle, y, text)
-                if former and (head == "" or form != NOTHING):
-                    arrow: dict[str, Any] = {"arrowstyle": "-|>", "linewidth": 2, "color": BLACK}
-                    axes.annotate("", (left, y), (former[1], lines / 2), arrowprops=arrow)
-        forms = [patch(colour, hatch, _(form)) for form, (colour, hatch) in FORMS.items()]
-        figure.legend(handles=forms, ncols=3, loc="outside upper left", fontsize=FONT_SIZE)
-        return figure
+        columns = list[Markup]()
+        for number, (head, boxes) in enumerate(zip(heads, self.boxes(), strict=True)):
+            # The API takes what it never gives back; nothing comes to a node without such a task.
+            places = [
+                _place(text, form, comes=number == 1 or (number > 1 and form != NOTHING))
+                for text, form in boxes
+            ]
+            columns.append(tag("div", tag("b", head), *places, class_="column"))
+        signs = [(tag("i", class_=f"place {kind}"), _(form)) for form, kind in FORMS.items()]
+        alt = "; ".join(", ".join(row) for row in self.rows)
+        table = folded(_("The same in words"), self.table._repr_html_())
+        return view(legend(signs), drawing(alt, tag("div", *columns, class_="path"))) + table
+
+
+def _place(text: str, form: str, *, comes: bool) -> Markup:
+    """A place where the bytes are, or could be; with an arrow if they come to it."""
+    lines = (tag("div", line) for line in text.split("\n"))
+    return tag("div", *lines, class_=f"place {FORMS[form]} {'comes' if comes else ''}")
 
 
 def secret_path(cluster: Any, name: str) -> SecretPath:

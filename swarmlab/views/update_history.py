@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import docker
 import requests
@@ -95,6 +95,16 @@ class ObservedTask:
         return kinds
 
 
+class RequestSecond(NamedTuple):
+    """The requests of one second to tasks of one version."""
+
+    at: float  # the second's end
+    version: str  # empty: the balancer knew no task
+    served: int
+    failed: int
+    slow: int  # of those served
+
+
 class ServiceHistory:
     """What was observed of one service, poll by poll."""
 
@@ -156,8 +166,8 @@ class ServiceHistory:
         if node.get("Status", {}).get("State") == "down":
             observed.seen.setdefault("lost", self.now)
 
-    def read_trace(self) -> list[tuple[float, int, int, int]]:
-        """Add exact times to the tasks; the requests, (second's end, served, failed, slow)."""
+    def read_trace(self) -> list[RequestSecond]:
+        """Add exact times to the tasks; the requests, second by second and version by version."""
         requests = []
         for record in self.cluster.trace if self.cluster.has_trace else ():
             at = (EPOCH_NS + record.at_ns) / S
@@ -166,10 +176,12 @@ class ServiceHistory:
                     states, state = self.tasks[record.task_id].states, str(record.state)
                     states[state] = min(at, states.get(state, at))
                 case RequestsCounted() if record.service == self.service:
-                    served = sum(count.served for count in record.counts)
-                    failed = sum(count.failed for count in record.counts)
-                    requests.append((at, served, failed, sum(c.slow for c in record.counts)))
-        return [row for row in requests if self.first < row[0] <= self.now]
+                    for count in record.counts:
+                        task = self.tasks.get(count.task_id)
+                        version = task.version if task else ""
+                        row = (at, version, count.served, count.failed, count.slow)
+                        requests.append(RequestSecond(*row))
+        return [row for row in requests if self.first < row.at <= self.now]
 
 
 # -- the phases of an update -----------------------------------------------------------------------
