@@ -281,9 +281,9 @@ def test_the_gauge_shows_every_counted_phase_and_explains_itself(bad: Rollout):
     shares = [geometry(p)["width"] for p in parts if is_bar(p) and "follower" not in p.get("class")]
     assert shares == [25, 0]
     assert [geometry(p)["left"] for p in parts if p.get("class") == "threshold"] == [0, 0]
-    texts = ["".join(part.itertext()) for part in parts]
-    assert "updating: 1 of 4 failed; more than 0: rollback" in texts
-    assert "rollback started: 0 of 2 failed; more than 0: pause" in texts
+    html = RolloutChart(bad).html
+    assert "<b>updating</b>: 1 of 4 failed; more than 0: rollback</p>" in html
+    assert "<b>rollback started</b>: 0 of 2 failed; more than 0: pause</p>" in html
 
 
 def test_failed_requests_are_drawn_from_zero_up_in_red_below_those_that_were_served():

@@ -259,15 +259,11 @@ class RolloutChart:
                 continue
             counted = _("{failed} of {slots} failed", failed=phase.failed, slots=phase.slots)
             line = _("more than {allowed:g}: {action}", allowed=phase.allowed, action=phase.action)
-            text = f"{phase.title}: {counted}; {line}"
-            percent, allowed = 100 * phase.ratio, 100 * phase.allowed
+            yield tag("p", tag("b", phase.title), f": {counted}; {line}")
             kind = "failed" if phase.ratio > phase.allowed else ""
-            colour, right = VERMILLION if kind else BLUISH_GREEN, max(percent, allowed)
-            inside = right > 50  # percent: more text fits in the bar than beside it
             yield lane(
                 _("failures"),
                 bar(0, 100, "follower", WHITE),
-                bar(0, percent, kind, colour, text if inside else ""),
-                upright(allowed, "threshold"),
-                tag("b", "" if inside else text, class_="inside", style=f"left:{right + 1:.1f}%"),
+                bar(0, 100 * phase.ratio, kind, VERMILLION if kind else BLUISH_GREEN),
+                upright(100 * phase.allowed, "threshold"),
             )
