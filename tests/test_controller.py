@@ -19,6 +19,7 @@ from swarmlab.model import (
     TaskStatus,
     freeze,
 )
+from swarmlab.programs.file_system import File
 from swarmlab.simulation import MS, Call, Machine, Network, S, Simulation
 from swarmlab.worker import task_manager
 from swarmlab.worker.containers import Containers
@@ -275,8 +276,8 @@ def test_secrets_and_configs_become_files_with_owner_and_mode(containers):
     )
     outcome(containers, controller.start())
     files = controller.container.files
-    assert files["/run/secrets/a"] == (b"s", 0o440, 7, 8)
-    assert files["/b"] == files["/etc/b"] == (b"c", 0o440, 7, 8)
+    assert files["/run/secrets/a"] == File(b"s", 0o440, 7, 8)
+    assert files["/b"] == files["/etc/b"] == File(b"c", 0o440, 7, 8)
 
 
 class Slow:

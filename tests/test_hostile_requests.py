@@ -16,7 +16,7 @@ import swarmlab
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.manager.validation import SERVICE_NAME
 from swarmlab.programs.patterns import found
-from swarmlab.worker.shell.parser import ScriptError, parse_script
+from swarmlab.programs.shell.parser import ScriptError, parse_script
 
 
 class Door:

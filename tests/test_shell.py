@@ -3,22 +3,30 @@
 import pytest
 
 from swarmlab.cluster.copies import copy_of
-from swarmlab.programs.file_system import File, FileSystem
+from swarmlab.programs.connections import Loopback
+from swarmlab.programs.file_system import File, FileSystem, MountPoint
+from swarmlab.programs.interface import Site
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
-from swarmlab.worker.shell.process import Process
+from swarmlab.worker.process import Process
 
 
 class FakeContainer:
     """A container as a process sees it, with the output and exit code of the process."""
 
     hostname, server, server_logs = "box", "nginx", ("ready",)
+    network, site, any_command, process = Loopback(), Site(), False, None
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.files = FileSystem()
-        self.files.layer |= {"/etc/hostname": File(b"box\n"), "/run/secrets/pw": File(b"s3", 0o400)}
+        self.files["/etc/hostname"] = File(b"box\n")
+        secret = MountPoint("tmpfs", "", "/run/secrets/pw", read_only=True)
+        self.files.mount(secret, {"": File(b"s3", 0o400)})
         self.output: list[tuple[int, bytes]] = []
         self.code: int | None = None
+
+    def listens(self, port: int) -> bool:
+        return self.process is not None and (port in self.process.ports or self.process.serving)
 
     @property
     def text(self) -> str:
@@ -78,12 +86,44 @@ def shell(container: FakeContainer, text: str, limit_ns: int = 60 * S) -> tuple[
         ("sh -c 'exit 4'; echo $?", "4\n", 0),
         ("exec echo bye; echo never", "bye\n", 0),
         ("cat /run/secrets/pw", "s3", 0),
+        ("for x in a 'b c' $(echo d e); do echo \"<$x>\"; done", "<a>\n<b c>\n<d>\n<e>\n", 0),
+        ("for x in 1 2 3 4; do [ $x = 2 ] && continue; [ $x = 4 ] && break; echo $x; done; echo "
+         "end",
+         "1\n3\nend\n", 0),
+        ("i=0; until [ $i -ge 3 ]; do i=$((i + 1)); echo $i; done", "1\n2\n3\n", 0),
+        ("echo $((7 / 2)) $((-7 / 2)) $((-7 % 3)) $((2 * (3 + 4))) $((1 && 0)) $((3 != 4))",
+         "3 -3 -1 14 0 1\n", 0),
+        ("x=5; echo $(($x * x)) $(( $(echo 4) + 1 ))", "25 5\n", 0),
+        ("echo $((1 +))", "sh: arithmetic syntax error\n", 2),
+        ("echo $((9 ** 999999999))", "sh: arithmetic syntax error\n", 2),
+        ("echo $((1 / 0)); echo never", "sh: integer division or modulo by zero\n", 2),
+        ("f() { echo \"$1-$2 of $#\"; return 3; }; f a 'b c'; echo $?", "a-b c of 2\n3\n", 0),
+        ("f() { cat; }; echo x | f; echo y > /y; f < /y", "x\ny\n", 0),
+        ("set -- a 'b c'; for x in \"$@\"; do echo $x; done; shift; echo $1", "a\nb c\nb c\n", 0),
+        ("sh -c 'echo $0 $1' zero one", "sh one\n", 0),
+        ("printf 'a b c\\nd\\n' | while read x y; do echo \"$y|$x\"; done", "b c|a\n|d\n", 0),
+        ("echo a > /f; echo $(< /f); while read x; do echo got $x; done < /f", "a\ngot a\n", 0),
+        ("cat <<END\na $HOME\nEND\ncat <<'END' | wc -l\n$x\n\"\nEND", "a /root\n2\n", 0),
+        ("export A=1 B; B=2; env | grep '^[AB]'; C=3 sh -c 'echo $C'; echo ${C:-none}",
+         "A=1\nB=2\n3\nnone\n", 0),
+        ("x=1; sh -c 'echo ${x:-unset}'; (x=2); echo $x", "unset\n1\n", 0),
+        ("cd /etc && pwd; (cd /tmp); pwd; cat hostname; cd /nosuch", "/etc\n/etc\nbox\n"
+         "cd: No such file or directory\n", 1),
+        ("{ echo a; echo b; } > /f; (echo c) >> /f; cat /f; echo out", "a\nb\nc\nout\n", 0),
+        ("touch /tmp/b /tmp/a; echo /tmp/* '/tmp/*' /tmp/x*; cd /tmp; echo *",
+         "/tmp/a /tmp/b /tmp/* /tmp/x*\na b\n", 0),
+        ("sleep 2 & echo $!; wait; date +%S", "7\n02\n", 0),
+        ("(sleep 1; exit 4) & wait $!; echo $?", "4\n", 0),
+        ("sleep 100 & kill $!; wait $!; echo $?; kill 99", "143\n"
+         "kill: can't kill pid 99: No such process\n", 1),
+        ("exit 3 | true; echo $?; x=$(exit 5); echo $?", "0\n5\n", 0),
+        ("for i in 1 2; do (exit $i); echo $?; done; f() { exit 6; }; f; echo never", "1\n2\n", 6),
+        ("echo '#!/bin/sh' > /s; echo 'echo run $1' >> /s; /s; chmod +x /s; /s now",
+         "sh: /s: Permission denied\nrun now\n", 0),
         ("echo x > /run/secrets/pw", "sh: can't create /run/secrets/pw: " + READ_ONLY, 1),
         ("cat /nosuch", "cat: can't open '/nosuch': No such file or directory\n", 1),
         ("touch /ok && test -f /ok && rm /ok; [ -e /ok ] || echo removed", "removed\n", 0),
-        ("[ x -lt 3 ]; echo $?", "sh: [: bad arguments\n2\n", 0),
-        ("for x in a; do echo $x; done", 'sh: syntax error: unexpected "for"\n', 2),
-        ("sleep 9 & wait", 'sh: syntax error: unexpected "&"\n', 2),
+        ("[ x -lt 3 ]; echo $?", "[: bad arguments\n2\n", 0),
         ("echo 'open", "sh: syntax error: unterminated quoted string\n", 2),
         ("if true; then echo", 'sh: syntax error: unexpected end of file (expecting "fi")\n', 2),
         ("date; hostname", "Sat Oct 28 12:00:00 UTC 2017\nbox\n", 0),
@@ -102,6 +142,37 @@ def test_time_passes_in_an_endless_loop(container):
     shell(container, "while true; do echo x; done", limit_ns=100 * MS)
     assert container.code is None
     assert 50 < len(container.output) < 200
+
+
+def test_an_endless_loop_prints_ever_more_slowly_unless_it_pauses(container):
+    """So that a cell or a log never drowns; each iteration of `yes` is a loop's, too."""
+    shell(container, "while true; do echo x; done", limit_ns=600 * S)
+    assert 8_000 < len(container.output) < 11_000
+
+
+def test_a_loop_that_pauses_keeps_its_pace(container):
+    shell(container, "while sleep 1; do echo x; done", limit_ns=3000 * S)
+    assert 2_990 < len(container.output) < 3_000
+
+
+def test_jobs_end_with_the_shell_and_are_bounded(container):
+    shell(container, "sleep 5 && echo late & exit 0", limit_ns=20 * S)
+    assert (container.text, container.code) == ("", 0)
+    container.code = None
+    shell(container, "f() { f & f & }; f; sleep 1; echo alive", limit_ns=5 * S)
+    assert set(container.text.splitlines()) == {
+        "sh: can't fork: Resource temporarily unavailable",
+        "alive",
+    }
+
+
+def test_a_trap_ends_what_an_entry_point_waits_for(container):
+    text = "trap 'kill $p; echo bye; exit 5' TERM; sleep 100 & p=$!; wait $p"
+    process = container.run("sh", "-c", text, first=True)
+    container.machine.simulation.run_until(1 * S)
+    process.signal("TERM")
+    container.machine.simulation.run_until(2 * S)
+    assert (container.text, container.code) == ("bye\n", 5)
 
 
 def test_process_1_without_a_handler_ignores_term_and_ends_on_kill(container):

@@ -25,7 +25,7 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 300,
+    ("programs",): 1699,
     ("network", "engine", "cluster", "real"): 5800,
     ("docker_cli", "cli", "jupyter"): 4392,
     ("views", "lessons", "compare"): 4328,
@@ -193,7 +193,7 @@ RULES = {
     ),
     "a relative import hides where it points": (
         partial(tidy.imports_upwards, path="worker/agent.py"),
-        "from swarmlab.worker import shell",
+        "from swarmlab.worker import controller",
         "from . import shell",
     ),
     "a method by a computed name": (

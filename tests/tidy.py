@@ -97,7 +97,7 @@ TYPE_CYCLES = {
     "programs.connections, programs.interface",
     "simulation.machine, simulation.network",
     "worker.container, worker.containers, worker.health",
-    "worker.shell.builtins, worker.shell.process",
+    "programs.shell.builtins, programs.shell.interpreter",
 }
 
 # Calls that ask the real clock or real chance; `simulation.now_ns` and `.rng` are the way.

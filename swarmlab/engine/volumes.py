@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject
 from swarmlab.model import EMPTY, Document
-from swarmlab.programs.file_system import File, MountPoint
-from swarmlab.programs.interface import ROOT
+from swarmlab.programs.file_system import ROOT, File, MountPoint
 from swarmlab.simulation import Disk, Machine
 
 FOLDER = "docker/volumes/"

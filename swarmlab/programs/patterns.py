@@ -16,19 +16,31 @@ FOREIGN = regex.compile(r"\(\?(?!:|P?<[A-Za-z_]\w*>|[imsU-]+[:)])|\\[1-9gGkKLmMN
 TOKEN = regex.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<low>\d+),?(?P<high>\d*)\}|.", regex.S)
 
 
-def found(pattern: str, text: str) -> bool:
-    """Whether `pattern` matches somewhere in `text`.
-
-    Raises ValueError when Go would not accept it, TimeoutError when the search takes too long.
-    """
+def compiled(pattern: str, *, ignore_case: bool = False) -> regex.Pattern[str]:
+    """Raises ValueError when Go would not accept `pattern`."""
     if FOREIGN.search(pattern) or len(pattern) * _repeats(pattern) > STEPS_MAX:
         raise ValueError(f"not a regular expression that Go accepts: {pattern}")
     # A brace that begins no count is a character; for the matcher it would mean "nearly".
     plain = regex.sub(r"(?<!\\[pP])\{(?!\d+,?\d*\})", r"\\{", pattern)
     try:
-        return regex.search(plain, text, timeout=MATCH_S_MAX) is not None
+        return regex.compile(plain, regex.IGNORECASE if ignore_case else 0)
     except (regex.error, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether `pattern` matches somewhere in `text`.
+
+    Raises ValueError when Go would not accept it, TimeoutError when the search takes too long.
+    """
+    return compiled(pattern).search(text, timeout=MATCH_S_MAX) is not None
+
+
+def basic(pattern: str) -> str:
+    r"""A POSIX basic regular expression, where `\(` groups and `(` is a character, as Go's."""
+    tokens = regex.findall(r"\\?[(){}|+?]|\\.|\[\^?\]?[^\]]*\]|.", pattern, regex.S)
+    special = {*"(){}|+?"}
+    return "".join(f"\\{t}" if t in special else t[1:] if t[1:] in special else t for t in tokens)
 
 
 def _repeats(pattern: str) -> int:

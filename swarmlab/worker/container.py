@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from swarmlab.model import EMPTY, Document
+from swarmlab.programs.base_files import base_files, find_user
 from swarmlab.programs.connections import ContainerNetwork
-from swarmlab.programs.file_system import File, FileSystem, MountPoint
+from swarmlab.programs.file_system import FileSystem, MountPoint, User
+from swarmlab.programs.shell.builtins import exec_error
+from swarmlab.programs.shell.interpreter import Owner
 from swarmlab.simulation import MS, Call
-from swarmlab.worker.container_checks import user_id
+from swarmlab.worker.process import Process
 from swarmlab.worker.registry import PATH, Image
-from swarmlab.worker.shell.builtins import exec_error, is_executable
-from swarmlab.worker.shell.process import Owner, Process
 
 if TYPE_CHECKING:
     from swarmlab.worker.containers import Containers
@@ -67,9 +68,8 @@ class Container:
         self.pid = 0
         self.started_ns: int | None = None
         self.finished_ns: int | None = None
-        self.files = FileSystem()
-        self.files.root_read_only = bool(self.host_config.get("ReadonlyRootfs"))
-        self.files.layer["/etc/hostname"] = File(f"{self.hostname}\n".encode())
+        self.any_command, self.site = self.image.any_command, self.image.site
+        self._files: FileSystem | None = None  # made when it is first looked at
         self.logs: deque[LogEntry] = deque(maxlen=LOG_ENTRIES_MAX)
         self.lines_count = 0  # of all entries ever written
         self.process: Process | None = None
@@ -84,11 +84,27 @@ class Container:
         return self.state == "running"
 
     @property
+    def files(self) -> FileSystem:
+        if self._files is None:
+            name = str(self.image.config.get("User") or self.server).partition(":")[0]
+            read_only = bool(self.host_config.get("ReadonlyRootfs"))
+            users = [name] if name.isidentifier() else []
+            self._files = base_files(self.hostname, users, read_only=read_only)
+        return self._files
+
+    def user(self, config: Document = EMPTY) -> User:
+        """The user of a process; raises EngineFault if there is none of that name."""
+        text = str(config.get("User") or self.option("User") or "")
+        return find_user(self.files, text) if text else User()
+
+    @property
     def network(self) -> ContainerNetwork:
         return self.containers.network
 
     def listens(self, port: int) -> bool:
         """Whether its server runs, on a port that the image exposes; if it names none, on any."""
+        if self.process and port in self.process.ports:
+            return True
         exposed = self.image.config.get("ExposedPorts") or {f"{port}/tcp": None}
         serving = self.process is not None and self.process.serving
         return serving and any(name.partition("/")[0] == str(port) for name in exposed)
@@ -139,13 +155,15 @@ class Container:
     ) -> Process:
         """A new process in this container; `config` is the container's own or that of an exec."""
         pairs = [line.partition("=")[::2] for line in config.get("Env") or ()]
+        user = self.user(config)
         return Process(
             self,
             owner,
             argv,
-            {**self.environment, **dict(pairs)},
+            {**self.environment, "HOME": "/" if user.uid else "/root", **dict(pairs)},
             directory=config.get("WorkingDir") or self.option("WorkingDir") or "/",
-            uid=user_id(config.get("User") or self.option("User") or ""),
+            uid=user.uid,
+            gid=user.gid,
             interactive=bool(config.get("Tty") or config.get("OpenStdin")),
             **options,
         )
@@ -221,12 +239,11 @@ class Exec:
             self.container.containers.emit(self.container, action, execID=self.id, **attributes)
 
     def _run(self, process: Process, name: str) -> None:
-        if is_executable(self.container, name):
-            process.run()
-        else:
-            message = f"OCI runtime exec failed: exec failed: {exec_error(name)}\r\n"
-            self.on_output(1, message.encode())
+        if error := exec_error(self.container, name, process.user):
+            self.on_output(1, f"OCI runtime exec failed: exec failed: {error}\r\n".encode())
             process.end(127 if self.id else -1)
+        else:
+            process.run()
 
     def on_output(self, stream: int, data: bytes) -> None:
         now_ns = self.container.machine.simulation.now_ns

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document, Task
 from swarmlab.model.image_reference import ImageReference
-from swarmlab.programs.interface import ROOT
+from swarmlab.programs.file_system import ROOT
 
 FOLDERS_OF_HOST = ("", *ROOT, "mnt", "opt", "srv")  # what a bind mount may begin with
 

@@ -17,12 +17,12 @@ from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, 
 from swarmlab.model import EMPTY, Document
 from swarmlab.programs.connections import ContainerNetwork, Loopback
 from swarmlab.programs.file_system import File, MountPoint
+from swarmlab.programs.shell.builtins import exec_error
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry
-from swarmlab.worker.container_checks import SIGNALS, signal_name, user_id
+from swarmlab.worker.container_checks import SIGNALS, signal_name
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
-from swarmlab.worker.shell.builtins import exec_error, is_executable
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
 
@@ -175,12 +175,11 @@ class Containers:
             result.fail(NoSuchObject(f"No such container: {container.id}"))
             return
         try:
-            if not is_executable(container, container.argv[0]):
+            if error := exec_error(container, container.argv[0], container.user()):
                 raise BadParameter(
                     "failed to create task for container: failed to create shim task: OCI runtime "
-                    f"create failed: runc create failed: {exec_error(container.argv[0])}"
+                    f"create failed: runc create failed: {error}"
                 )
-            user_id(container.option("User") or "")
             container.ports = self._host_ports(container)
         except EngineRefusal as error:
             container.exit_code = 127 if isinstance(error, BadParameter) else 128
@@ -222,7 +221,7 @@ class Containers:
         container.pid = simulation.rng.randint(1000, 32000)
         container.exited = Call() if container.exited.done else container.exited
         for point in container.mounts:
-            container.files.mounts[point.target] = point, self.volumes.files(point)
+            container.files.mount(point, self.volumes.files(point))
         first = not container.host_config.get("Init")
         process = container.spawn(container, container.argv, container.config, first=first)
         container.process = process

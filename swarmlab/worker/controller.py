@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from swarmlab.errors import EngineFault, EngineRefusal, NoSuchObject
 from swarmlab.model import Document, Task
+from swarmlab.programs.file_system import FileError, MountPoint
 from swarmlab.simulation import Call, S
 from swarmlab.worker.container_spec import container_config
 from swarmlab.worker.containers import Container, Containers
@@ -96,8 +97,9 @@ class Controller:
             return result.resolve()
         try:
             files = dependency_files(self.task, self.dependencies, self.node)
-            container.files.layer.update(files)
-        except EngineRefusal as error:
+            for path, file in files.items():
+                container.files.mount(MountPoint("tmpfs", "", path, read_only=True), {"": file})
+        except (EngineRefusal, FileError) as error:
             return result.fail(EngineFault(f"starting container failed: {error}"))
         self._pending, self._starting = result, True
         self.containers.start(container).then(self._started, container, result)

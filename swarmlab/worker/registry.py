@@ -14,11 +14,11 @@ from typing import Any
 from swarmlab.errors import EngineFault, NoSuchObject
 from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.model.image_reference import ImageReference
+from swarmlab.programs.interface import Site
+from swarmlab.programs.table import WRAPPERS
 from swarmlab.simulation import Shared
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Entry points that only execute their arguments.
-WRAPPERS = ("docker-entrypoint.sh", "entrypoint.sh", "tini", "dumb-init", "--")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Image(Shared):
     server_logs: tuple[str, ...] | None = None  # printed by its server at the start
     created_ns: int = 0
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    site: Site = Site()  # noqa: RUF009  (a tuple)
+    any_command: bool = False  # whatever it is told to run is taken for its server
 
     @property
     def size_bytes(self) -> int:

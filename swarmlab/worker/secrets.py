@@ -46,6 +46,7 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
     `node` is Docker's node description.
     """
     files: dict[str, File] = {}
+    paths: dict[str, list[str]] = {}  # by the object's id
     environment = [line.partition("=") for line in task.spec.container.get("Env") or ()]
     values = {f'env "{name}"': value for name, _, value in environment}
     kinds: tuple[tuple[str, Sequence[Document], Mapping[str, Secret | Config], str], ...] = (
@@ -72,5 +73,8 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
                 if not re.fullmatch("-?[0-9]{1,18}", number):
                     raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
             path = name if name[0] == "/" else folder + name
-            files[path] = File(data, target.get("Mode") or 0o444, *map(int, owner))
+            # One file of the engine is mounted at all targets: the last one's owner and mode count.
+            paths.setdefault(id, []).append(path)
+            file = File(data, target.get("Mode") or 0o444, *map(int, owner))
+            files.update(dict.fromkeys(paths[id], file))
     return files

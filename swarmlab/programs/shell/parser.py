@@ -1,15 +1,18 @@
 """The parser of the small shell: a script becomes a tree of tuples, which `process` executes.
 
-    ("run", words, redirects)       a simple command, its words unexpanded
-    ("list", node, …)               one after another
-    ("if", condition, yes, no)      also `&&`, `||` and `!`
-    ("while", condition, body)
-    ("case", word, ((patterns, body), …))
-    ("shell", node)                 a subshell, which `exit` leaves
-    ("capture", variable, node)     a pipe or `$(…)`: its output becomes a variable
-    ("status", value)               set `$?`
-
-Not supported: `for`, `&`, `<` and `$((…))`.
+("run", words, redirects)       a simple command, its words unexpanded
+("list", node, …)               one after another
+("if", condition, yes, no)      also `&&`, `||` and `!`
+("while", condition, body)      also `until`
+("for", name, words, body)
+("case", word, ((patterns, body), …))
+("function", name, body)
+("shell", node)                 a subshell, which `exit` leaves
+("group", redirects, node)      a compound command with redirections
+("pipe", left, right)
+("background", node)            `node &`
+("capture", variable, node)     `$(…)`: its output becomes a variable
+("status", value)               set `$?`
 """
 
 from __future__ import annotations
@@ -21,22 +24,25 @@ from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 Node = tuple[Any, ...]
+Redirects = tuple[tuple[int, str, str], ...]  # stream, sign, target
 KEEP: Node = ("list",)  # does nothing: `$?` stays
 # Words that cannot begin a simple command.
-RESERVED = ("for", "until", "do", "done", "then", "elif", "else", "fi", "in", "esac", "}")
+RESERVED = ("do", "done", "then", "elif", "else", "fi", "in", "esac", "}")
 
 # Possessive, so that a text is read once: what was read as one token is never split again.
 _NESTED = r"\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)"
-_OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|(?P<stream>[12]?)(?P<sign>>>|>&|>)")
+_BRACES = r"\{(?:[^{}]|\{[^{}]*+\})*+\}"
+_OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|(?P<stream>\d?)(?P<sign>>>|>&|>|<<<|<)")
 _TOKEN = re.compile(
-    rf"(?P<blank>(?:[ \t\r]|\\\n)+|#[^\n]*)|{_OPERATOR.pattern}"
+    rf"(?P<blank>(?:[ \t\r]|\\\n)+|(?<![^\s;&|()])#[^\n]*)|{_OPERATOR.pattern}"
     rf"|(?:[^\s;&|()<>\"'\\$]|\\.|'[^']*+'|\"(?:\\.|\${_NESTED}|[^\"\\])*+\""
-    rf"|\$(?:{_NESTED}|\{{[^}}]*+\}})?)++|(?P<wrong>.)",
+    rf"|\$(?:{_NESTED}|{_BRACES})?)++|(?P<wrong>.)",
     re.S,
 )
 _VALUE = (
     rf"\$(?P<command>{_NESTED})"
-    r"|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*|[?$])(?(brace)(?::-(?P<default>[^}]*))?\})"
+    r"|\$(?P<brace>\{)?(?P<length>(?<=\{)\#)?(?P<name>[A-Za-z_]\w*|[?$!@*#0-9])"
+    r"(?(brace)(?P<sign>:?[-=+?]|%%?|\#\#?)?(?P<argument>(?:[^{}]|\{[^{}]*+\})*+)\})"
 )
 _PIECE = re.compile(
     rf"{_VALUE}|'(?P<literal>[^']*+)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*+)\""
@@ -44,6 +50,7 @@ _PIECE = re.compile(
     re.S,
 )
 _IN_QUOTES = re.compile(rf'{_VALUE}|\\(?P<escaped>["\\$`\n])|(?P<plain>[^"\\$]+|[\\$])', re.S)
+_HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*\n)(.*?)^\t*\2$", re.M | re.S)
 
 
 class ScriptError(Exception):
@@ -56,14 +63,16 @@ class Part(NamedTuple):
     text: str
     quoted: bool
     variable: bool = False
-    default: str = ""  # of ${name:-default}
+    sign: str = ""  # of ${name:-argument}; `length` for ${#name}
+    argument: str = ""
 
 
 def parts(word: str, pieces: re.Pattern[str] = _PIECE) -> Iterator[Part]:
     for match in pieces.finditer(word):
         kind, quoted = str(match.lastgroup), pieces is _IN_QUOTES
         if name := match["command"] or match["name"]:
-            yield Part(name, quoted, True, match["default"] or "")
+            sign = "length" if match["length"] else match["sign"] or ""
+            yield Part(name, quoted, True, sign, match["argument"] or "")
         elif kind == "quoted":
             yield Part("", True)
             yield from parts(match[kind], _IN_QUOTES)
@@ -71,14 +80,28 @@ def parts(word: str, pieces: re.Pattern[str] = _PIECE) -> Iterator[Part]:
             yield Part(match[kind], quoted or kind != "plain")
 
 
+def arithmetic(part: Part) -> str:
+    """The expression of `$((…))`; empty for any other part."""
+    is_one = part.variable and part.text[:2] == "((" and part.text[-2:] == "))"
+    return part.text[2:-2] if is_one else ""
+
+
 def one_command(argv: tuple[str, ...]) -> Node:
     """A script that runs `argv` as it stands."""
     return "run", tuple("'" + word.replace("'", r"'\''") + "'" for word in argv), ()
 
 
+def _here_document(match: re.Match[str]) -> str:
+    """The lines of `<<END` as one quoted word."""
+    quote, _, rest, text = match.groups()
+    quoted = text.replace("'", r"'\''") if quote else text.replace('"', r"\"")
+    return f"<<<{quote or chr(34)}{quoted}{quote or chr(34)}{rest}"
+
+
 @lru_cache(maxsize=4096)
 def parse_script(text: str) -> Node:
     """Raises ScriptError with the shell's own words."""
+    text = _HERE.sub(_here_document, text)
     parser = _Parser(re.sub(r"`([^`]*)`", r"$(\1)", text))  # the old way to write it
     try:
         node = parser.block()
@@ -89,11 +112,19 @@ def parse_script(text: str) -> Node:
     return node
 
 
+def _commands(word: str) -> Iterator[str]:
+    """The names of the `$(…)` in a word."""
+    for part in parts(word):
+        inner = arithmetic(part) or part.argument
+        if part.text[:1] == "(" and part.variable and not inner:
+            yield part.text
+        yield from _commands(inner) if inner else ()
+
+
 def _capturing(node: Node, *words: str) -> Node:
     """`node`, after the `$(…)` in its words."""
-    names = [part.text for word in words for part in parts(word) if part.variable]
-    captures = [("capture", name, parse_script(name[1:-1])) for name in names if name[0] == "("]
-    return "list", *captures, node
+    names = [name for word in words if "$(" in word for name in _commands(word)]
+    return "list", *(("capture", name, parse_script(name[1:-1])) for name in names), node
 
 
 class _Parser:
@@ -123,17 +154,22 @@ class _Parser:
             self.unexpected()
         return self.tokens.popleft()
 
+    def skip(self, *tokens: str) -> None:
+        while self.accept(*tokens):
+            pass
+
     # -- rules -----------------------------------------------------------------
     def block(self, *ends: str) -> Node:
         """Commands up to one of `ends`, which is not taken."""
         nodes: list[Node] = []
         while True:
-            while self.accept(";", "\n"):
-                pass
+            self.skip(";", "\n")
             if not self.tokens or self.tokens[0] in ends:
                 return "list", *nodes
-            nodes.append(self.and_or())
-            if self.tokens and self.tokens[0] not in (";", "\n", *ends):
+            node = self.and_or()
+            background = self.accept("&")
+            nodes.append(("background", node) if background else node)
+            if not background and self.tokens and self.tokens[0] not in (";", "\n", *ends):
                 self.unexpected()
 
     def up_to(self, end: str) -> Node:
@@ -145,7 +181,7 @@ class _Parser:
     def and_or(self) -> Node:
         node = self.pipeline()
         while sign := self.accept("&&", "||"):
-            self.accept("\n")
+            self.skip("\n")
             right = self.pipeline()
             node = ("if", node, *((right, KEEP) if sign == "&&" else (KEEP, right)))
         return node
@@ -154,11 +190,20 @@ class _Parser:
         negated = self.accept("!")
         node = self.command()
         while self.accept("|"):
-            node = ("list", ("capture", "|", node), self.command())
+            self.skip("\n")
+            node = ("pipe", node, self.command())
         return ("if", node, ("status", 1), ("status", 0)) if negated else node
 
     def command(self) -> Node:
-        match self.accept("{", "(", "if", "while", "case"):
+        node = self.compound()
+        if node is None:
+            return self.simple()
+        _, redirects = self.words_and_redirects(redirects_only=True)
+        targets = [word for *_, word in redirects]
+        return _capturing(("group", redirects, node), *targets) if redirects else node
+
+    def compound(self) -> Node | None:
+        match self.accept("{", "(", "if", "while", "until", "for", "case"):
             case "{":
                 return self.up_to("}")
             case "(":
@@ -167,9 +212,14 @@ class _Parser:
                 return self.if_()
             case "while":
                 return "while", self.up_to("do"), self.up_to("done")
+            case "until":
+                condition = ("if", self.up_to("do"), ("status", 1), ("status", 0))
+                return "while", condition, self.up_to("done")
+            case "for":
+                return self.for_()
             case "case":
                 return self.case()
-        return self.simple()
+        return None
 
     def if_(self) -> Node:
         condition, yes = self.up_to("then"), self.block("elif", "else", "fi")
@@ -179,8 +229,16 @@ class _Parser:
         self.expect("fi")
         return "if", condition, yes, no
 
+    def for_(self) -> Node:
+        name = self.word()
+        words, _ = self.words_and_redirects() if self.accept("in") else (('"$@"',), ())
+        self.skip(";", "\n")
+        self.expect("do")
+        return _capturing(("for", name, words, self.up_to("done")), *words)
+
     def case(self) -> Node:
         word, arms = self.word(), []
+        self.skip("\n")
         self.expect("in")
         while not self.accept("esac"):
             if self.accept("\n"):
@@ -195,18 +253,29 @@ class _Parser:
         return _capturing(("case", word, tuple(arms)), word)
 
     def simple(self) -> Node:
-        words: list[str] = []
-        redirects: list[tuple[int, str, str]] = []
         if not self.tokens or self.tokens[0] in (*RESERVED, *"&|)", "&&", "||", ";;"):
             self.unexpected()
+        words, redirects = self.words_and_redirects()
+        if len(words) == 1 and not redirects and self.accept("("):
+            self.expect(")")
+            self.skip("\n")
+            return "function", words[0], self.command()
+        return _capturing(("run", words, redirects), *words, *(word for *_, word in redirects))
+
+    def words_and_redirects(
+        self, *, redirects_only: bool = False
+    ) -> tuple[tuple[str, ...], Redirects]:
+        """The words up to the next operator, and the redirections among them."""
+        words: list[str] = []
+        redirects: list[tuple[int, str, str]] = []
         while self.tokens:
             operator = _OPERATOR.fullmatch(self.tokens[0])
-            if operator is None:
+            if operator is None and not redirects_only:
                 words.append(self.word())
-            elif operator["sign"]:
+            elif operator and (sign := operator["sign"]):
                 self.tokens.popleft()
-                redirects.append((int(operator["stream"] or 1), operator["sign"], self.word()))
+                stream = int(operator["stream"] or (sign[0] == ">"))
+                redirects.append((stream, sign, self.word()))
             else:
                 break
-        node = "run", tuple(words), tuple(redirects)
-        return _capturing(node, *words, *(word for *_, word in redirects))
+        return tuple(words), tuple(redirects)

@@ -1,0 +1,1 @@
+"""The small shell that simulated containers run: parser, words, builtins, interpreter."""

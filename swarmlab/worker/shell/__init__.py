@@ -1,1 +1,0 @@
-"""The small shell that simulated containers run: parser, builtins, process."""
