@@ -101,7 +101,8 @@ class Store:
     def __init__(self, objects: Iterable[StoreObject] = ()) -> None:
         self.index = 0  # the Raft index of the last entry applied
         self.tables: dict[str, dict[str, StoreObject]] = {name: {} for name in TABLES}
-        self._indexed: defaultdict[Key, dict[str, Task]] = defaultdict(dict)  # tasks by id
+        # Ids of tasks, in order: most writes leave them as they are.
+        self._indexed: defaultdict[Key, dict[str, None]] = defaultdict(dict)
         for object in objects:
             self._put(object)
 
@@ -161,7 +162,7 @@ class Store:
         return self._at(_keys(task)[2])
 
     def _at(self, key: Key) -> list[Task]:
-        return list(self._indexed.get(key, {}).values())
+        return [self.tasks[id] for id in self._indexed.get(key, ())]
 
     # -- writing, from the Raft log only --------------------------------------------
     def apply(
@@ -187,10 +188,12 @@ class Store:
         id = object.id
         self.tables[object.table][id] = object
         if isinstance(object, Task):
+            if isinstance(before, Task) and before.node_id == object.node_id:
+                return
             keys = _keys(object)
             for key in keys:
-                self._indexed[key][id] = object
-            if isinstance(before, Task) and before.node_id != object.node_id:
+                self._indexed[key][id] = None
+            if isinstance(before, Task):
                 self._forget(id, [key for key in _keys(before) if key not in keys])
 
     def _remove(self, id: str, table: str) -> None:

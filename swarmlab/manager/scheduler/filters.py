@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from swarmlab.manager import constraints
+from swarmlab.manager.constraints import parse, satisfied
 from swarmlab.manager.scheduler.node_info import NodeInfo, host_ports
-from swarmlab.model import Document, Task
+from swarmlab.model import Document, Reserved, Task
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SHIFTING = ("resources", "host port", "max replicas")
@@ -20,28 +21,16 @@ SHIFTING = ("resources", "host port", "max replicas")
 @dataclass(frozen=True, slots=True)
 class Filter:
     name: str
-    concerns: Callable[[Task], bool]  # whether the filter applies to the task at all
-    passes: Callable[[Task, NodeInfo], bool]
+    demand: Callable[[Task], Any]  # what the task needs of its node; None: no such thing
+    passes: Callable[[Any, NodeInfo], bool]  # whether the node has it
     explanation: str  # `{nodes}` stands for the count of nodes that did not pass
 
     def explain(self, count: int) -> str:
         return self.explanation.format(nodes=f"{count} node{'' if count == 1 else 's'}")
 
 
-def _always(task: Task) -> bool:
-    return True
-
-
-def _ready(task: Task, info: NodeInfo) -> bool:
-    return info.ready
-
-
-def _reserves(task: Task) -> bool:
-    return any(task.spec.reserved)
-
-
-def _resources(task: Task, info: NodeInfo) -> bool:
-    nano_cpus, memory_bytes, generic = task.spec.reserved
+def _resources(reserved: Reserved, info: NodeInfo) -> bool:
+    nano_cpus, memory_bytes, generic = reserved
     return (
         nano_cpus <= info.free_nano_cpus
         and memory_bytes <= info.free_memory_bytes
@@ -49,8 +38,8 @@ def _resources(task: Task, info: NodeInfo) -> bool:
     )
 
 
-def _required_plugins(task: Task) -> list[tuple[str, str]]:
-    """(kind, name) of the plugins that the task needs on its node."""
+def _required_plugins(task: Task) -> list[tuple[str, str]] | None:
+    """(kind, name) of the plugins that the task needs on its node; none for what is built in."""
     plugins = [
         ("Volume", mount.at("VolumeOptions", "DriverConfig", "Name"))
         for mount in task.spec.container.at("Mounts", default=())
@@ -61,38 +50,19 @@ def _required_plugins(task: Task) -> list[tuple[str, str]]:
     log_driver = task.spec.at("LogDriver", "Name", default="")
     if log_driver not in ("", "none"):
         plugins.append(("Log", log_driver))
-    return [(kind, name) for kind, name in plugins if name]
+    required = [(kind, name.removesuffix(":latest")) for kind, name in plugins if name]
+    return required if required or task.networks or task.spec.get("LogDriver") else None
 
 
-def _needs_plugins(task: Task) -> bool:
-    return bool(task.networks or task.spec.get("LogDriver") or _required_plugins(task))
-
-
-def _plugins(task: Task, info: NodeInfo) -> bool:
-    engine: Document | None = info.node.description.get("Engine")
-    if not engine:
-        return True
-    offered = {(p["Type"], p["Name"].removesuffix(":latest")) for p in engine.get("Plugins", ())}
-    kinds = {kind for kind, _ in offered}
-    return all(
-        (kind, name.removesuffix(":latest")) in offered or (kind == "Log" and "Log" not in kinds)
-        for kind, name in _required_plugins(task)
+def _plugins(required: list[tuple[str, str]], info: NodeInfo) -> bool:
+    offered = info.plugins
+    return offered is None or all(
+        plugin in offered or (plugin[0] == "Log" and all(kind != "Log" for kind, _ in offered))
+        for plugin in required
     )
 
 
-def _constrained(task: Task) -> bool:
-    return bool(task.spec.constraints)
-
-
-def _constraints(task: Task, info: NodeInfo) -> bool:
-    return constraints.satisfied(constraints.parse(task.spec.constraints), info.node)
-
-
-def _has_platforms(task: Task) -> bool:
-    return bool(task.spec.platforms)
-
-
-def _platform(task: Task, info: NodeInfo) -> bool:
+def _platform(platforms: tuple[Document, ...], info: NodeInfo) -> bool:
     own = info.node.description.get("Platform") or {}
     os, architecture = own.get("OS", ""), own.get("Architecture", "")
     architecture = ARCHITECTURES.get(architecture, architecture)
@@ -100,41 +70,54 @@ def _platform(task: Task, info: NodeInfo) -> bool:
         p.get("OS", "") in ("", os)
         and ARCHITECTURES.get(p.get("Architecture", ""), p.get("Architecture", ""))
         in ("", architecture)
-        for p in task.spec.platforms
+        for p in platforms
     )
 
 
-def _takes_host_ports(task: Task) -> bool:
-    return bool(host_ports(task))
+def _host_ports_free(ports: list[tuple[str, int]], info: NodeInfo) -> bool:
+    return not any(port in info.host_ports for port in ports)
 
 
-def _host_ports_free(task: Task, info: NodeInfo) -> bool:
-    return not any(port in info.host_ports for port in host_ports(task))
+def _limit(task: Task) -> tuple[str, int] | None:
+    """(service, tasks on one node)."""
+    return (task.service_id, task.spec.max_replicas) if task.spec.max_replicas > 0 else None
 
 
-def _limited(task: Task) -> bool:
-    return task.spec.max_replicas > 0
-
-
-def _below_limit(task: Task, info: NodeInfo) -> bool:
-    return info.tasks_of_service(task.service_id) < task.spec.max_replicas
+def _below_limit(limit: tuple[str, int], info: NodeInfo) -> bool:
+    service_id, replicas_max = limit
+    return info.tasks_of_service(service_id) < replicas_max
 
 
 FILTERS = (
-    Filter("ready", _always, _ready, "{nodes} not available for new tasks"),
-    Filter("resources", _reserves, _resources, "insufficient resources on {nodes}"),
-    Filter("plugins", _needs_plugins, _plugins, "missing plugin on {nodes}"),
+    Filter(
+        "ready", lambda _: True, lambda _, info: info.ready, "{nodes} not available for new tasks"
+    ),
+    Filter(
+        "resources",
+        lambda task: task.spec.reserved if any(task.spec.reserved) else None,
+        _resources,
+        "insufficient resources on {nodes}",
+    ),
+    Filter("plugins", _required_plugins, _plugins, "missing plugin on {nodes}"),
     Filter(
         "constraints",
-        _constrained,
-        _constraints,
+        lambda task: parse(task.spec.constraints) or None,
+        lambda demanded, info: satisfied(demanded, info.node),
         "scheduling constraints not satisfied on {nodes}",
     ),
-    Filter("platform", _has_platforms, _platform, "unsupported platform on {nodes}"),
     Filter(
-        "host port", _takes_host_ports, _host_ports_free, "host-mode port already in use on {nodes}"
+        "platform",
+        lambda task: task.spec.platforms or None,
+        _platform,
+        "unsupported platform on {nodes}",
     ),
-    Filter("max replicas", _limited, _below_limit, "max replicas per node limit exceed"),
+    Filter(
+        "host port",
+        lambda task: host_ports(task) or None,
+        _host_ports_free,
+        "host-mode port already in use on {nodes}",
+    ),
+    Filter("max replicas", _limit, _below_limit, "max replicas per node limit exceed"),
 )
 
 
@@ -142,17 +125,18 @@ class Pipeline:
     """The filters that apply to a group of equal tasks, and how many nodes each has refused."""
 
     def __init__(self, task: Task) -> None:
-        self.task = task
-        self.filters = tuple(f for f in FILTERS if f.concerns(task))
+        demands = [(f, f.demand(task)) for f in FILTERS]
+        self._demands = [(f, demand) for f, demand in demands if demand is not None]
+        self.filters = tuple(f for f, _ in self._demands)
         # Whether a node's answer may change with each task that is placed on it.
         self.shifting = any(f.name in SHIFTING for f in self.filters)
         self._refused: dict[str, int] = {}
 
     def first_refusal(self, info: NodeInfo) -> Filter | None:
         """The first filter that the node does not pass, or None; nothing is counted."""
-        for candidate in self.filters:
-            if not candidate.passes(self.task, info):
-                return candidate
+        for f, demand in self._demands:
+            if not f.passes(demand, info):
+                return f
         return None
 
     def passes(self, info: NodeInfo) -> bool:

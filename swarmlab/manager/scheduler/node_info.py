@@ -46,6 +46,11 @@ class NodeInfo:
         active = node.spec.availability is model.Availability.ACTIVE
         self.ready = active and node.status.state is model.NodeState.READY
         self.name = node.hostname or node.id
+        engine = node.description.get("Engine") or {}
+        plugins = [
+            (p["Type"], p["Name"].removesuffix(":latest")) for p in engine.get("Plugins", ())
+        ]
+        self.plugins = set(plugins) if engine else None  # (kind, name); None: not known
         resources = node.description.get("Resources") or {}
         self.free_nano_cpus = resources.get("NanoCPUs", 0)
         self.free_memory_bytes = resources.get("MemoryBytes", 0)

@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from itertools import cycle, islice
 
 from swarmlab.manager.constraints import label
 from swarmlab.manager.control_loop import ControlLoop
@@ -133,9 +134,12 @@ class Group:
         candidates = [nodes[k] for _, _, k in best]
         ranks = [its_rank for its_rank, _, _ in best]
         size, shifting = len(candidates), self.pipeline.shifting
-        claims = bool(task.spec.reserved.generic)
         index, placed, full = 0, 0, set[int]()
         while placed < count:
+            if index >= size - 1 and not shifting:
+                turns = islice(cycle(candidates), size - 1, size - 1 + count - placed)
+                self._place(turns)
+                return count
             at = index % size
             if shifting and (at in full or not self.pipeline.passes(candidates[at])):
                 full.add(at)
@@ -143,7 +147,7 @@ class Group:
                     return placed
                 index += 1
                 continue
-            self._place(candidates[at], claims)
+            self._place([candidates[at]])
             placed += 1
             if index >= size - 1:
                 index += 1
@@ -154,13 +158,15 @@ class Group:
                 index += 1
         return placed
 
-    def _place(self, info: NodeInfo, claims: bool) -> None:
-        task = self.waiting.pop()
-        assigned = task.with_(node_id=info.node.id, status=self.assigned)
-        if claims:
-            assigned = assigned.with_(generic_resources=info.claim(task))
-        info.place(assigned)
-        self.placed.append((assigned, info))
+    def _place(self, nodes: Iterable[NodeInfo]) -> None:
+        """Give each of these nodes a task, in turn."""
+        for info in nodes:
+            task = self.waiting.pop()
+            assigned = task.with_(node_id=info.node.id, status=self.assigned)
+            if task.spec.reserved.generic:
+                assigned = assigned.with_(generic_resources=info.claim(task))
+            info.place(assigned)
+            self.placed.append((assigned, info))
 
 
 def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskStatus:
