@@ -27,7 +27,7 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1699,
     ("network", "engine", "cluster", "real"): 5800,
-    ("docker_cli", "cli", "jupyter"): 4392,
+    ("docker_cli", "cli", "jupyter"): 4414,
     ("views", "lessons", "compare"): 4328,
     (
         "__init__.py",
