@@ -159,8 +159,17 @@ def test_the_larger_the_app_the_less_the_isolation_matters():
     assert times(10) > times(100) > times(2000) > 1
 
 
-def test_sliders_change_table_and_bars():
+@pytest.mark.parametrize(("apps", "app_mib"), [(20, 100), (80, 100), (3, 2000)])
+def test_as_many_squares_are_drawn_as_fit_and_the_wanted_ones_are_full(apps: int, app_mib: int):
+    shown = Density(apps=apps, app_mib=app_mib, app_disk_mib=200, server_gib=16)
+    for kind in ISOLATION_KINDS:
+        drawn = shown._server(kind)
+        assert drawn.count('class="app') == shown.fit(kind)
+        assert drawn.count('class="app full"') == min(apps, shown.fit(kind))
+
+
+def test_sliders_change_table_and_squares():
     widget = density(apps=20)
     widget.controls["apps"].value = 400
-    assert "✘ does not fit" in widget.children[-1].value
+    assert "✘ 139 fit, 400 are wanted" in widget.children[-1].value
     assert re.search(r"Memory for 400", repr(widget))

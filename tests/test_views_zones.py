@@ -43,3 +43,17 @@ def test_the_sliders_change_text_and_picture():
     bundle = explorer._repr_mimebundle_()
     assert bundle["text/plain"] == repr(explorer)
     assert "Zone B" in bundle["text/html"]
+
+
+def test_a_machine_is_clicked_away_and_its_vote_is_gone_until_it_is_brought_back():
+    explorer = quorum_explorer(managers=5, zones=3)
+    for name, left in (("m1", 4), ("m2", 3), ("m3", 2)):
+        explorer.toggle(name)
+        assert f"{left} votes, 3 needed" in repr(explorer)
+    assert "✘ 2 votes" in explorer.children[-1].value
+    drawn = explorer.children[-1].value
+    assert drawn.count('class="bar gone"') == drawn.count('class="node manager  down"') == 3
+    explorer.toggle("m1")
+    assert "✔ 3 votes" in repr(explorer)
+    explorer.controls["managers"].value = 1  # those that are not there cannot be away
+    assert "✔ 1 votes, 1 needed" in repr(explorer)

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from markupsafe import Markup
 
 from swarmlab.strings import _
-from swarmlab.views.html import Table, big
-from swarmlab.views.palette import BLUE, VERMILLION
+from swarmlab.views.html import Table, tag
+from swarmlab.views.primitives import drawing, view
 from swarmlab.views.widget import Sliders, slider
 
 GIB = 1024  # MiB
+SQUARES_MAX = 600  # drawn of the apps that fit
 HOST_MIB = 1024  # for the host's own system: an assumption, like the sliders' first values
 
 
@@ -110,21 +112,21 @@ class Density:
     def __repr__(self) -> str:
         return repr(self.table)
 
-    def _repr_html_(self) -> str:
-        bars = "".join(self._bar(kind) for kind in ISOLATION_KINDS)
-        return self.table._repr_html_() + big(bars)
+    def _repr_html_(self) -> Markup:
+        lanes = tag("div", *map(self._server, ISOLATION_KINDS), class_="servers")
+        return view(lanes) + self.table._repr_html_()
 
-    def _bar(self, kind: IsolationKind) -> str:
-        """The memory needed as a share of the server's; hatched when it does not fit."""
-        need, total = self.memory_mib(kind), self.server_gib * GIB
-        percent = min(100.0, 100 * need / total)
-        fits = need <= total
-        hatch = f"repeating-linear-gradient(45deg,{VERMILLION} 0 8px,transparent 8px 14px)"
-        style = f"height:1em;width:{percent:.1f}%;background:{BLUE if fits else hatch}"
-        mark = "✔" if fits else _("✘ does not fit")
-        label = f"{_(kind.title)}: {need / GIB:.1f} / {self.server_gib} GiB {mark}"
-        bar = f"<div style='border:1px solid'><div style='{style}'></div></div>"
-        return f"<div style='margin:.4em 0'>{label}{bar}</div>"
+    def _server(self, kind: IsolationKind) -> Markup:
+        """The server: as many squares as apps fit; those that are wanted are full."""
+        fit, wanted = self.fit(kind), self.apps
+        squares = [tag("i", class_="app full")] * min(fit, wanted, SQUARES_MAX)
+        squares += [tag("i", class_="app")] * (min(fit, SQUARES_MAX) - len(squares))
+        more = [_("and {n} more", n=fit - SQUARES_MAX)] if fit > SQUARES_MAX else []
+        line = _("{fit} fit") if fit >= wanted else _("✘ {fit} fit, {wanted} are wanted")
+        text = line.format(fit=fit, wanted=wanted)
+        title = tag("b", _(kind.title), class_="" if fit >= wanted else "alarm")
+        grid = drawing(text, tag("div", *squares, *more, class_="apps"))
+        return tag("div", title, f": {text}", grid, class_="zone")
 
 
 def density(apps: int = 20) -> Sliders:

@@ -117,12 +117,16 @@ def node(
     return tag("div", tag("b", name), *small, class_=" ".join(["node", *kinds]), style=style)
 
 
-def votes(managers: Sequence[tuple[str, bool]], need: int) -> Markup:
-    """A square a manager, full if its vote can be had; the quorum is a line after so many."""
-    ups = sorted(managers, key=lambda pair: not pair[1])
-    width = 100 / max(1, len(ups))
-    parts = [
-        bar(width * n, width * (n + 1), "" if up else "lost", YELLOW if up else "transparent", name)
-        for n, (name, up) in enumerate(ups)
+def votes(name: str, voters: Sequence[tuple[str, str]], need: int, most: int, text: str) -> Markup:
+    """A square a vote, with (its text, its texture); a line after those that make a quorum.
+
+    There is space for `most` votes, and for the text after them.
+    """
+    width = 70 / most
+    squares = [
+        bar(width * n, width * (n + 0.9), kind, YELLOW, short)
+        for n, (short, kind) in enumerate(voters)
     ]
-    return lane(_("votes"), *parts, upright(width * need, "threshold"))
+    line = upright(width * (need - 0.05), "threshold")
+    place = f"left:{width * max(need, len(voters)) + 1:.2f}%;top:.6em"
+    return lane(name, *squares, line, tag("span", text, class_="note", style=place))

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, ShownAs, Table
+from swarmlab.views.palette import YELLOW
+from swarmlab.views.primitives import drawing, legend, swatch, view, votes
 
 
 def tolerated(managers: int) -> int:
@@ -117,6 +121,24 @@ class QuorumTable(ShownAs):
             sizes = [str(row.managers) for row in self.tried if row.error == error]
             notes.append(line.format(which=", ".join(sizes), error=error))
         return notes
+
+    @property
+    def picture(self) -> Markup:
+        """A lane per size: a square a manager, a line at the quorum, the spare ones hatched."""
+        most = max((row.managers for row in self.rows), default=1)
+        lanes = []
+        for row in self.rows:
+            squares = [("", "")] * row.quorum + [("✖", "down")] * row.tolerated
+            line = _("{spare} may fail", spare=row.tolerated)
+            lanes.append(votes(str(row.managers), squares, row.quorum, most, line))
+        signs = (
+            (swatch("", YELLOW), _("must be up: the quorum")),
+            (swatch("down", YELLOW), _("spare")),
+        )
+        return view(legend(signs), drawing(repr(self), *lanes))
+
+    def _repr_html_(self) -> Markup:
+        return self.picture + self.shown_as._repr_html_()
 
     @property
     def shown_as(self) -> Table:

@@ -6,13 +6,18 @@ A zone is whatever fails as a whole: a data centre, a rack, a power line. Pure a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import ipywidgets
+from markupsafe import Markup
 
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
-from swarmlab.views.html import Callout, big
-from swarmlab.views.palette import BLUISH_GREEN, VERMILLION
+from swarmlab.views.html import Callout, tag
+from swarmlab.views.primitives import node, view, votes
 from swarmlab.views.quorum import tolerated
-from swarmlab.views.widget import Sliders, slider
+from swarmlab.views.widget import Field, Sliders, button, slider
 
 LETTERS = "ABCDE"
 MANAGERS_MAX = 9
@@ -24,6 +29,7 @@ class ZoneSpread:
 
     managers: int
     zones: int
+    lost: frozenset[str] = frozenset()  # managers that are clicked away
 
     @property
     def names(self) -> list[list[str]]:
@@ -65,7 +71,7 @@ class ZoneSpread:
             + self.consequence(zone)
             for zone, names in enumerate(self.names)
         ]
-        return "\n".join([repr(self._summary), *zones])
+        return "\n".join([repr(self._summary), *zones, self.count])
 
     @property
     def _summary(self) -> Callout:
@@ -80,26 +86,72 @@ class ZoneSpread:
         }
         return Callout(title.format(**values), (line.format(**values), self.verdict))
 
-    def _repr_html_(self) -> str:
-        boxes = "".join(self._box(zone) for zone in range(self.zones))
-        row = f"<div style='display:flex;flex-wrap:wrap;gap:10px;margin:8px 0'>{boxes}</div>"
-        return self._summary._repr_html_() + big(row)
-
-    def _box(self, zone: int) -> str:
-        kept = self.kept[zone]
-        border = f"4px solid {BLUISH_GREEN}" if kept else f"4px dashed {VERMILLION}"
-        names = " ".join(f"<b style='margin-right:.5em'>{name}</b>" for name in self.names[zone])
-        return (
-            f"<div style='border:{border};border-radius:8px;padding:.3em .7em;flex:1 1 9em'>"
-            f"{_('Zone {letter}').format(letter=LETTERS[zone])}<br>{names or '–'}<br>"
-            f"{'✔' if kept else '✘'} {self.consequence(zone)}</div>"
+    @property
+    def count(self) -> str:
+        """The votes of those that are still there."""
+        left, need = self.managers - len(self.lost), quorum(self.managers)
+        line = (
+            _("✔ {left} votes, {need} needed")
+            if left >= need
+            else _("✘ {left} votes, {need} needed")
         )
+        return line.format(left=left, need=need)
+
+    def _repr_html_(self) -> Markup:
+        zones = (self._box(zone) for zone in range(self.zones))
+        names = sorted(
+            (name for row in self.names for name in row), key=lambda n: (n in self.lost, n)
+        )
+        squares = [(name, "gone" if name in self.lost else "") for name in names]
+        bar = votes(_("votes"), squares, quorum(self.managers), self.managers, self.count)
+        return self._summary._repr_html_() + view(tag("div", *zones, class_="row zones"), bar)
+
+    def _box(self, zone: int) -> Markup:
+        kept = self.kept[zone]
+        title = tag("b", _("Zone {letter}").format(letter=LETTERS[zone]))
+        nodes = (node(name, "manager", down=name in self.lost) for name in self.names[zone])
+        line = f"{'✔' if kept else '✘'} {self.consequence(zone)}"
+        text = tag("p", line, class_="good" if kept else "alarm")
+        return tag("div", title, tag("div", *nodes, class_="row"), text, class_="zone")
 
 
-def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
+class QuorumExplorer(Sliders):
+    """Managers over zones; a click on one takes it away, or brings it back."""
+
+    def __init__(self, controls: dict[str, Field]) -> None:
+        self.lost: set[str] = set()
+        self._machines = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._buttons = {
+            name: button(name, partial(self.toggle, name))
+            for name in (f"m{number + 1}" for number in range(MANAGERS_MAX))
+        }
+        super().__init__(self._spread, controls)
+        self.children = [*controls.values(), self._machines, self._picture]
+
+    def _spread(self, managers: int, zones: int) -> ZoneSpread:
+        names = {name for row in ZoneSpread(managers, zones).names for name in row}
+        return ZoneSpread(managers, zones, frozenset(self.lost & names))
+
+    def toggle(self, name: str) -> None:
+        """Take a machine away, or bring it back."""
+        self.lost ^= {name}
+        self._draw()
+
+    def _draw(self, _change: Any = None) -> None:
+        super()._draw()
+        spread: ZoneSpread = self.shown_as
+        for name, one in self._buttons.items():
+            one.description = f"✖ {name}" if name in spread.lost else name
+            one.tooltip = _("Take this manager away, or bring it back")
+        shown = [self._buttons[name] for names in spread.names for name in names]
+        if list(self._machines.children) != shown:  # else the focus would be lost
+            self._machines.children = shown
+
+
+def quorum_explorer(managers: int = 7, zones: int = 3) -> QuorumExplorer:
     """Managers 1 to 9 over zones 1 to 5, with sliders. Lesson: 05_quorum."""
     controls = {
         "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
         "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
     }
-    return Sliders(ZoneSpread, controls)
+    return QuorumExplorer(controls)
