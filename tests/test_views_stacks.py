@@ -164,7 +164,7 @@ def test_as_many_squares_are_drawn_as_fit_and_the_wanted_ones_are_full(apps: int
     shown = Density(apps=apps, app_mib=app_mib, app_disk_mib=200, server_gib=16)
     for kind in ISOLATION_KINDS:
         drawn = shown._server(kind)
-        assert drawn.count('class="app') == shown.fit(kind)
+        assert drawn.count('<i class="app') == shown.fit(kind)
         assert drawn.count('class="app full"') == min(apps, shown.fit(kind))
 
 

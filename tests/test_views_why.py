@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from docker.types import Resources, ServiceMode
@@ -151,6 +153,49 @@ def test_a_real_swarm_shows_the_reason_and_a_note_of_what_is_unknown(zones: Any)
         why(Api(zones), "nope.1")
 
 
+# -- the funnel ------------------------------------------------------------------------------------
+def steps(table: Any) -> list[list[str]]:
+    """Per step of the picture its title, then the nodes in it; those that drop out in brackets."""
+    found = []
+    for step in table.steps:
+        title, row = fromstring(step)
+        nodes = [e for e in row if "node" in e.get("class", "").split()]
+        names = [f"({e[0].text})" if "dropped" in e.get("class") else e[0].text for e in nodes]
+        found.append([title.text, *names])
+    return found
+
+
+def test_nodes_drop_out_filter_by_filter_and_the_chosen_one_is_first_at_the_end(zones: Any):
+    create(zones, "web", constraints=["node.hostname!=m1"])
+    table = why(zones, "web.1")
+    here = chosen(table)
+    assert steps(table)[:2] == [
+        ["Takes tasks?", "m1", "m2", "m3", "w1", "(w2)"],
+        ["Constraints?", "(m1)", "m2", "m3", "w1"],
+    ]
+    assert steps(table)[-1][:2] == ["Fewest tasks?", here]
+    assert set(steps(table)[-1][2:]) == {"m2", "m3", "w1"} - {here}
+
+
+def test_every_refused_node_drops_out_once_and_at_the_filter_that_refused_it(zones: Any):
+    create(zones, "big", resources=Resources(mem_reservation=500 << 30))
+    table = why(zones, "big.1")
+    assert [step[0] for step in steps(table)] == ["Takes tasks?", "Resources?"]  # nobody is left
+    assert steps(table)[1] == ["Resources?", "(m1)", "(m2)", "(m3)", "(w1)"]
+
+
+def test_what_a_task_asks_for_and_what_is_free_are_figures_and_bars(cluster: Any):
+    create(cluster, "first", resources=Resources(mem_reservation=2 << 30))
+    first = chosen(why(cluster, "first.1"))
+    create(cluster, "web", resources=Resources(mem_reservation=1 << 30, cpu_reservation=10**9))
+    (step,) = (step for step in why(cluster, "web.1").steps if "Resources?" in step)
+    texts = {e[0].text: " ".join(e.itertext()) for e in fromstring(step)[1]}
+    assert "8.0 GiB free, 1.0 asked" in texts[({"w1", "w2"} - {first}).pop()]
+    assert "6.0 GiB free, 1.0 asked" in texts[first]
+    assert "CPUs free, 1 asked" in texts[first]
+    assert "--free:75%;--asked:12%" in step
+
+
 # -- spread ----------------------------------------------------------------------------------------
 def test_branches_have_their_nodes_and_tasks_and_no_label_comes_last(zones: Any):
     create(zones, "web", 6, preferences=[("spread", "node.labels.az")])
@@ -159,8 +204,10 @@ def test_branches_have_their_nodes_and_tasks_and_no_label_comes_last(zones: Any)
     assert [branch.running for branch in picture.below] == [2, 2, 2]
     assert "w2 (drain): nothing" in repr(picture)
     html = picture._repr_html_()
-    assert html.count("<svg role='img'") == 6
-    assert "aria-label='web.1 running'" in html
+    assert html.count('class="shape"') == 6
+    assert 'aria-label="web.1 running"' in html
+    shares = re.findall(r"--share:([\d.]+)%", html)
+    assert shares == ["100.0"] * 4  # the service's own, and equal ones of its branches
 
 
 def test_a_spread_is_drawn_the_same_on_a_real_swarm(zones: Any):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from swarmlab.strings import _, text_table
 from swarmlab.views.palette import BLUE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # For the HTML of widgets: text as large as the page's; a visible focus ring on buttons, since
 # Jupyter's own is hair-thin; and a line that is shown only once the kernel is gone.
@@ -60,19 +55,6 @@ def big(html: str) -> Markup:
     html = html.replace("<table>", "<table style='font-size:1em'>")
     size = "var(--swarmlab-size,1.15em)"
     return Markup(f"<div style='font-size:{size};line-height:1.45'>{html}</div>")
-
-
-def picture(figure: Figure, alt: str) -> Markup:
-    """A figure as HTML that needs no kernel, white in any theme; `alt` is its text form."""
-    file = io.BytesIO()
-    figure.savefig(file, format="svg")
-    return image(file.getvalue().decode(), alt)
-
-
-def image(svg: str, alt: str) -> Markup:
-    data = base64.b64encode(svg.encode()).decode()
-    look = f"alt='{escape(alt)}' style='max-width:100%;background:white'"
-    return Markup(f"<img {look} src='data:image/svg+xml;base64,{data}'>")
 
 
 def folded(title: str, html: str) -> Markup:

@@ -6,18 +6,23 @@ task is and, while it waits, how many nodes each filter refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Table
+from swarmlab.views.html import Table, folded, marked, tag
+from swarmlab.views.primitives import drawing, node, view
 from swarmlab.views.snapshot import ClusterSnapshot, TaskRow, look
 
 if TYPE_CHECKING:
     from swarmlab.cluster.simulated_state import Explanation, NodeAnswer
 
+GIB = 1 << 30  # bytes
 ANSWERS = {"yes": "✔", "NO": "✘", "-": "–"}
 NO_LABEL = N_("(no label)")  # as `cluster.decision` names such a branch
 ONLY_IF_REFUSED = ("platform",)  # asked of every task; a column only if it refuses a node
@@ -58,7 +63,74 @@ def why(cluster: Any, task: str) -> Table:
         heads += [*([_("Branch")] if decision.tree else []), own, _("All tasks")]
     rows = tuple(_cells(row, decision, filters) for row in decision.rows)
     notes = tuple(_notes(cluster, decision))
-    return Table(_title(decision), (_("Node"), *heads, _("So")), rows, notes)
+    roles = {row.name: row.role for row in look(cluster).nodes}
+    steps = tuple(_funnel(decision, filters, roles))
+    return Funnel(_title(decision), (_("Node"), *heads, _("So")), rows, notes, steps)
+
+
+# -- the funnel ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, repr=False)
+class Funnel(Table):
+    """The table, and above it the nodes that are left filter by filter, until one is."""
+
+    steps: tuple[Markup, ...] = ()
+
+    def _repr_html_(self) -> Markup:
+        title, note = tag("p", tag("b", self.title)), tag("p", marked(self.notes[0]))
+        words = folded(_("The same as a table"), Table._repr_html_(replace(self, title="")))
+        return view(title, drawing(repr(self), *self.steps), note) + words
+
+
+def _funnel(
+    decision: Explanation, filters: list[str], roles: Mapping[str, str]
+) -> Iterator[Markup]:
+    """A step per filter: who passes, and who drops out. Then the tree, and the tie-break."""
+    rows = list(decision.rows)
+    for name in filters:
+        question, answer = _filter_texts()[name]
+        nodes = []
+        for row in rows:
+            out = row.refused_by == name
+            kind = f"{roles.get(row.node, '')} {'dropped' if out else ''}"
+            facts = [f"✘ {answer}"] * out
+            facts += _gauges(row, decision) if name == "resources" else []
+            nodes.append(node(row.node, kind, *facts))
+        yield _step(question, nodes)
+        rows = [row for row in rows if row.refused_by != name]
+    if rows and decision.tree:
+        line = _("└ {branch}: {count} tasks")
+        lines = [
+            line.format(branch=b.replace(NO_LABEL, _(NO_LABEL)), count=n)
+            for _d, b, n in decision.tree
+        ]
+        yield _step(_("Branch"), [tag("span", text, class_="zone") for text in lines])
+    last = []
+    for row in sorted(rows, key=lambda row: (row.node != decision.chosen, row.rank)):
+        counts = _("{own} of the service, {all} in all", own=row.of_service, all=row.active)
+        chosen = "chosen" if row.node == decision.chosen else ""
+        kind = f"{roles.get(row.node, '')} {chosen}"
+        last.append(node(row.node, kind, counts, _outcome(row, decision)))
+    if last:
+        yield _step(_("Fewest tasks?"), last)
+
+
+def _step(title: str, nodes: Sequence[Markup]) -> Markup:
+    return tag("div", tag("b", title), tag("div", *nodes, class_="row"), class_="step")
+
+
+def _gauges(row: NodeAnswer, decision: Explanation) -> Iterator[Markup]:
+    """Per resource that the task reserves: a bar of what is free, with a line at what is asked."""
+    units = (
+        (1e9, _("{free:g} CPUs free, {asked:g} asked")),
+        (GIB, _("{free:.1f} GiB free, {asked:.1f} asked")),
+    )
+    for place, (unit, line) in enumerate(units):
+        free, asked = row.free[place], decision.asked[place]
+        if asked:
+            most = max(asked, *(other.free[place] for other in decision.rows))
+            style = f"--free:{100 * free / most:.0f}%;--asked:{100 * asked / most:.0f}%"
+            text = line.format(free=free / unit, asked=asked / unit)
+            yield tag("span", tag("i", class_="gauge", style=style), text)
 
 
 def _has_candidates(decision: Explanation) -> bool:

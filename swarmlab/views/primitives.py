@@ -113,7 +113,7 @@ def node(
     kinds = [role, "leader" if leads else "", "down" if down else ""]
     marks = [_("♛ leader")] if leads else []
     marks += [_("✖ down")] if down else []
-    small = [tag("small", " · ".join([*marks, *facts]))] if marks or facts else []
+    small = [tag("small", fact) for fact in (*filter(None, [" · ".join(marks)]), *facts)]
     return tag("div", tag("b", name), *small, class_=" ".join(["node", *kinds]), style=style)
 
 

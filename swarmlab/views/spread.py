@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
-from swarmlab.views.html import big
+from swarmlab.views.html import tag
 from swarmlab.views.palette import LOOKS
+from swarmlab.views.primitives import shape, view
 from swarmlab.views.snapshot import NodeRow, TaskRow, look
 from swarmlab.views.text import in_state
-
-BOX = "border:1px solid;border-radius:8px;padding:.3em .6em;margin:.2em"
-ROW = "display:flex;flex-wrap:wrap;align-items:flex-start"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +29,7 @@ class SpreadBranch:
     name: str
     below: tuple[SpreadBranch, ...] = ()
     tasks: tuple[TaskRow, ...] = ()  # of a node
+    role: str = ""  # of a node: manager, worker
     note: str = ""  # of a node: why it takes no tasks; empty when it does
 
     @property
@@ -53,31 +53,24 @@ class SpreadBranch:
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
-    def _repr_html_(self) -> str:
-        return big(self.html())
+    def _repr_html_(self) -> Markup:
+        return view(self.html(self.running))
 
-    def html(self) -> str:
+    def html(self, most: int) -> Markup:
+        """Boxes side by side are equally wide; the bar in each is its share of `most`."""
         if self.below:
-            inner = "".join(branch.html() for branch in self.below)
-            title = f"<b>{escape(self.text)}</b>"
-            return f"<div style='{BOX}'>{title}<div style='{ROW}'>{inner}</div></div>"
-        note = f" <i>{escape(self.note)}</i>" if self.note else ""
-        tasks = "".join(map(_task_svg, self.tasks))
-        return f"<div style='{BOX};min-width:5em'>{escape(self.name)}{note}<br>{tasks}&nbsp;</div>"
-
-
-def _task_svg(task: TaskRow) -> str:
-    """A task as on the board: shape, letter and colour of its state."""
-    look = LOOKS[task.kind]
-    title = escape(in_state(task.name, task.kind))
-    fill, dashes = (look.colour, "") if look.colour else ("none", " stroke-dasharray='4 3'")
-    return (
-        f"<svg role='img' aria-label='{title}' width='26' height='26' viewBox='-1 -1 26 26'>"
-        f"<title>{title}</title>"
-        f"<path d='{look.shape}' fill='{fill}' stroke='currentColor'{dashes}/>"
-        f"<text x='12' y='16.5' text-anchor='middle' font-size='13' font-weight='bold'"
-        f" fill='{look.ink or 'currentColor'}'>{look.letter}</text></svg>"
-    )
+            share = tag(
+                "i", class_="share", style=f"--share:{100 * self.running / max(1, most):.1f}%"
+            )
+            inner = (branch.html(max(b.running for b in self.below)) for branch in self.below)
+            row = tag("div", *inner, class_="row zones")
+            return tag("div", tag("b", self.text), share, row, class_="zone")
+        tasks = (
+            shape(LOOKS[task.kind], title=in_state(task.name, task.kind)) for task in self.tasks
+        )
+        note = [tag("small", self.note)] if self.note else []
+        row = tag("div", *tasks, class_="row")
+        return tag("div", tag("b", self.name), *note, row, class_=f"node {self.role}")
 
 
 def spread(cluster: Any, service: str, *labels: str) -> SpreadBranch:
@@ -101,7 +94,8 @@ def _below(
         for node in nodes:
             own = tuple(task for task in tasks if task.node == node.key)
             note = "" if node.availability == "active" else node.availability
-            yield SpreadBranch(node.name, tasks=own, note=_("down") if node.down else note)
+            note = _("down") if node.down else note
+            yield SpreadBranch(node.name, tasks=own, role=node.role, note=note)
         return
     first, *rest = labels
     values = {node.labels.get(first, "") for node in nodes}

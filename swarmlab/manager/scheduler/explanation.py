@@ -30,6 +30,7 @@ class NodeAnswer:
     failures: int  # recent ones of this service there, when there are five or more; else 0
     of_service: int  # active tasks of the service
     active: int  # active tasks at all
+    free: tuple[int, int]  # nano CPUs and bytes of memory
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -44,6 +45,7 @@ class Explanation:
     task: str  # `web.3`
     at_ns: int
     chosen: str  # the node's name; empty when there was none
+    asked: tuple[int, int]  # nano CPUs and bytes of memory that the task reserves
     together: int  # how many tasks were placed at the same time; the counts are from before
     columns: tuple[str, ...]  # the filters that apply to the task, in order
     rows: tuple[NodeAnswer, ...]
@@ -65,6 +67,7 @@ def explain(
         task=f"{task.service_name}.{task.slot or task.node_id}",
         at_ns=at_ns,
         chosen=chosen,
+        asked=(task.spec.reserved.nano_cpus, task.spec.reserved.memory_bytes),
         together=together,
         columns=columns,
         rows=rows,
@@ -92,6 +95,7 @@ def _answer(
         failures=failures,
         of_service=of_service,
         active=active,
+        free=(info.free_nano_cpus, info.free_memory_bytes),
     )
 
 
