@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from swarmlab.engine.clock_drivers import VirtualClock
 from swarmlab.engine.create_checks import check_config
-from swarmlab.engine.local_resources import LocalResources
 from swarmlab.engine.restarts import RestartMonitor
 from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.engine.volumes import Volumes
@@ -41,6 +40,7 @@ from swarmlab.model import (
     freeze,
     messages,
 )
+from swarmlab.network.data_path import DataPath
 from swarmlab.simulation import MS, Call, Machine, Network, Simulation
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
@@ -89,7 +89,8 @@ class FakeEngine:
         self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
         self.restarts = RestartMonitor(machine, self.containers)
-        self.local_resources = LocalResources()
+        self.agent, self.cluster_id = None, ""
+        self.network = self.containers.network = DataPath(self)
         self.events: deque[Document] = deque(maxlen=100)
         self.swarm_state, self.swarm_error, self.node_id = "inactive", "", ""
         self.node_address, self.is_manager = "", False

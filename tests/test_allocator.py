@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from swarmlab.manager.allocator.addresses import Ports, Subnet
 from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.store import create, remove, update
 from swarmlab.model import Document, SwarmNetwork, Task, TaskState, freeze
+from swarmlab.network.addresses import Ports, Subnet
 from tests.control_loops import Harness, service, task
 
 NEW, PENDING = TaskState.NEW, TaskState.PENDING

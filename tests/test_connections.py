@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.volumes import Volumes
 from swarmlab.model import Document
 from swarmlab.programs.connections import Loopback, Outcome
 from swarmlab.simulation import Machine, Network, Simulation
@@ -25,7 +27,7 @@ def alone(image: str, *command: str) -> Container:
     images = Images(machine, Registry())
     images.pull(image)
     machine.simulation.run_until(60 * 10**9)
-    containers = Containers(machine, images)
+    containers = Containers(machine, images, Volumes(machine), check_config)
     container = containers.create("web", Document(Image=image, Cmd=command or None))
     containers.start(container)
     machine.simulation.run_until(70 * 10**9)

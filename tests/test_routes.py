@@ -369,7 +369,8 @@ def test_predefined_and_taken_names_are_refused(lab):
         assert refused(lab.ask("POST", "/networks/create", json=body)) == (status, text)
     body = {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.1.0.1"}]}}
     assert refused(lab.ask("POST", "/networks/create", json=body)) == (
-        400, "ipam configuration: subnet 10.0.0.0/24 does not contain gateway 10.1.0.1"
+        400, "invalid network config:\ninvalid gateway 10.1.0.1: parent subnet 10.0.0.0/24 doesn't"
+            " contain this address"
     )  # fmt: skip
     network.remove()
     assert refused(lab.ask("DELETE", f"/networks/{network.id}"))[0] == 404

@@ -25,8 +25,8 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1699,
-    ("network", "engine", "cluster", "real"): 5800,
+    ("programs",): 1715,
+    ("network", "engine", "cluster", "real"): 6994,
     ("docker_cli", "cli", "jupyter"): 4414,
     ("views", "lessons", "compare"): 4398,
     (

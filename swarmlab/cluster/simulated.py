@@ -223,7 +223,7 @@ class SimulatedCluster(BaseCluster):
             case "slow":
                 source, target, delay_ns, loss = args
                 link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)
-                network.links[source, target] = network.links[target, source] = link
+                network.set_link(source, target, link)
             case "traffic":
                 from swarmlab.network.traffic import set_rate
 

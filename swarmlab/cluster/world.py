@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from swarmlab.engine.daemon import Engine
 from swarmlab.network.traffic import Traffic
@@ -18,7 +19,15 @@ class World:
         self.network = Network(self.simulation)
         self.registry = Registry()
         self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
+        self.network.watchers.append(self._disturbed)
         program = partial(Engine, registry=self.registry)
         for number, name in enumerate(names, start=2):
             address = f"10.77.{number // 256}.{number % 256}"
             Machine(self.network, name, address, program).start()
+
+    def _disturbed(self) -> None:
+        """The gossip of every node looks at what its probes will find from now on."""
+        for machine in self.network.machines.values():
+            engine: Any = machine.process
+            if engine is not None:
+                engine.network.db.disturbed()

@@ -11,7 +11,7 @@ from typing import Any
 
 from werkzeug import Response
 
-from swarmlab.engine import filters, streams, wire
+from swarmlab.engine import container_networks, filters, streams, wire
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict
@@ -101,7 +101,7 @@ def summary(request: ApiRequest, c: Container) -> Json:
         "State": c.status,
         "Status": _status(request.engine.machine.simulation.now_ns, c),
         "HostConfig": {"NetworkMode": c.host_config.get("NetworkMode") or "bridge"},
-        "NetworkSettings": {"Networks": {}},
+        "NetworkSettings": {"Networks": container_networks.settings(request.engine.network, c)},
         "Mounts": [_mount(point) for point in c.mounts if point.listed],
     }
 
@@ -185,7 +185,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
             "Env": c.env or None,
             "Labels": labels_of(c),
         },
-        "NetworkSettings": {"Ports": bindings, "Networks": {}, "IPAddress": ""},
+        "NetworkSettings": container_networks.network_settings(request.engine.network, c, bindings),
     }
 
 
@@ -195,6 +195,7 @@ def create(request: ApiRequest) -> Any:
         raise BadParameter(
             "invalid reference format" if config.get("Cmd") else "no command specified"
         )
+    container_networks.check_create(request.engine.network, config)
     return {
         "Id": request.engine.containers.create(request.query("name"), config).id,
         "Warnings": [],

@@ -5,11 +5,11 @@ Source: moby daemon/server/router/network, daemon/cluster/networks.go, daemon/ne
 
 from __future__ import annotations
 
-import ipaddress
+from hashlib import sha256
 from typing import Any
 
-from swarmlab.engine import filters, wire
-from swarmlab.engine.local_resources import BUILTIN, IPAM
+from swarmlab.engine import container_networks, filters, wire
+from swarmlab.engine.network_checks import check
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import (
     NOT_IN_SWARM,
@@ -17,13 +17,17 @@ from swarmlab.errors import (
     Conflict,
     EngineFault,
     Forbidden,
+    ManagerRefusal,
     NoSuchObject,
 )
 from swarmlab.manager.store import matching
 from swarmlab.model import EMPTY, Document, SwarmNetwork, freeze
 from swarmlab.model.messages import CreateNetwork, RemoveNetwork
+from swarmlab.network.endpoints import BUILTIN, GATEWAY_BRIDGE
+from swarmlab.network.network_controller import requested
+from swarmlab.simulation import Call
+from swarmlab.worker.containers import Container
 
-PREDEFINED = "com.docker.swarm.predefined"
 TESTS: dict[str, filters.Test] = {
     "driver": lambda network, value: bool(network["Driver"] == value),
     "scope": lambda network, value: bool(network["Scope"] == value),
@@ -31,18 +35,20 @@ TESTS: dict[str, filters.Test] = {
     "name": filters.named(lambda network: network["Name"]),
     "label": filters.labelled(lambda network: network["Labels"]),
     "type": lambda network, value: (value == "builtin") == (network["Name"] in BUILTIN),
-    "dangling": lambda network, value: True,
 }
+PRUNE_TESTS = {"label": TESTS["label"], "label!": lambda row, label: not TESTS["label"](row, label)}
 
 
 # -- look-up --------------------------------------------------------------------------------------
 def _all(request: ApiRequest, scope: str = "") -> list[SwarmNetwork]:
-    """The swarm's networks, if this is a manager, then the engine's own."""
+    """The swarm's networks, on a worker those that it is attached to, and the engine's own."""
     networks: list[SwarmNetwork] = []
     if scope in ("", "swarm") and request.engine.is_manager:
         networks += request.list(SwarmNetwork)[0]
+    elif scope in ("", "swarm"):
+        networks += request.engine.network.overlays.values()
     if scope in ("", "local"):
-        networks += request.engine.local_resources.networks.values()
+        networks += request.engine.network.local.values()
     return networks
 
 
@@ -76,21 +82,91 @@ def resolve(request: ApiRequest, ref: str) -> str:
         raise EngineFault(str(error)) from None
 
 
+def _row(request: ApiRequest, network: SwarmNetwork, *, verbose: bool = False) -> dict[str, Any]:
+    """A network as JSON; with its containers and peers if this node is in it."""
+    networks = request.engine.network
+    row = wire.network(network, request.time)
+    if network.id in networks.local or network.id in networks.overlays:
+        row["Containers"] = dict(_containers(request, network))
+    if network.id in networks.overlays:
+        row["Labels"] = row["Labels"] or {}
+        nodes = sorted([request.engine.name, *networks.db.peers(network.id)])
+        machines = request.engine.machine.network.machines
+        names = [sha256(f"{network.id} {node}".encode()).hexdigest()[:12] for node in nodes]
+        row["Peers"] = [
+            {"Name": name, "IP": machines[node].address}
+            for name, node in zip(names, nodes, strict=True)
+        ]
+        row |= {"Services": _services(request, network.id)} if verbose else {}
+    return row
+
+
+def _containers(request: ApiRequest, network: SwarmNetwork) -> Any:
+    """(id, row) of each container in it on this node, and of the node's load balancer."""
+    networks, containers = request.engine.network, request.engine.containers
+    ingress = network.spec.get("Ingress")
+    rows = [
+        (id, containers.get(id).name, a) for id, a in networks.containers_in(network.id).items()
+    ]
+    if network.id in networks.load_balancers:
+        id = "ingress-sbox" if ingress else f"lb-{network.name}"
+        rows.append((id, f"{network.name}-endpoint", networks.load_balancers[network.id]))
+    for id, name, address in rows:
+        yield (
+            id,
+            {
+                "Name": name,
+                "EndpointID": container_networks.endpoint_id(id, network.id),
+                "MacAddress": container_networks.mac_address(address),
+                "IPv4Address": address,
+                "IPv6Address": "",
+            },
+        )
+
+
+def _services(request: ApiRequest, network_id: str) -> dict[str, Any]:
+    """The services in a network, and their tasks, as this node knows them from gossip."""
+    machines, services = request.engine.machine.network.machines, dict[str, Any]()
+    for endpoint in request.engine.network.db.values(network_id):
+        ports = [f"Target: {target}, Publish: {port}" for port, target in endpoint.ports]
+        empty = {
+            "VIP": endpoint.virtual_ip or "<nil>",
+            "Ports": ports,
+            "LocalLBIndex": 0,
+            "Tasks": [],
+        }
+        services.setdefault(endpoint.service, empty)["Tasks"].append(
+            {
+                "Name": endpoint.names[0],
+                "EndpointID": container_networks.endpoint_id(endpoint.container, network_id),
+                "EndpointIP": endpoint.address,
+                "Info": {"Host IP": machines[endpoint.node].address},
+            }
+        )
+    return services
+
+
 # -- the API --------------------------------------------------------------------------------------
 def networks(request: ApiRequest) -> Any:
-    rows = [wire.network(network, request.time) for network in _all(request)]
-    return request.filters(TESTS).keep(rows, TESTS)
+    criteria, found = request.filters((*TESTS, "dangling")), _all(request)
+    if "dangling" in criteria:
+        used = {id for own in request.engine.network.addresses.values() for id in own}
+        wanted = "true" in criteria["dangling"] or "1" in criteria["dangling"]
+        found = [n for n in found if (n.id not in used and n.name not in BUILTIN) == wanted]
+    rows = [wire.network(network, request.time) for network in found]
+    return criteria.keep(rows, TESTS)
 
 
 def network(request: ApiRequest, ref: str) -> Any:
-    return wire.network(_find(request, ref, request.query("scope")), request.time)
+    found = _find(request, ref, request.query("scope"))
+    return _row(request, found, verbose=request.query("verbose"))
 
 
 def create(request: ApiRequest) -> Any:
     spec = {"Driver": "bridge", **request.body()}
-    name, simulation = spec.get("Name", ""), request.engine.machine.simulation
+    name = spec.get("Name", "")
     swarm = spec["Driver"] == "overlay" or spec.get("Scope") == "swarm"
-    _check_spec(spec, name)
+    check(spec)
     if swarm and not request.engine.is_manager:
         raise Forbidden(
             NOT_IN_SWARM
@@ -103,43 +179,74 @@ def create(request: ApiRequest) -> Any:
     if swarm:
         id = request.control(CreateNetwork(Document(freeze({**spec, "Scope": "swarm"}))))
     else:
-        spec = {"Labels": EMPTY, "IPAM": IPAM, **spec, "Scope": "local"}
-        id, now_ns = simulation.random_bytes(32).hex(), simulation.now_ns
-        network = SwarmNetwork(id=id, spec=Document(freeze(spec)), created_ns=now_ns)
-        request.engine.local_resources.networks[id] = network
+        id = request.engine.network.create(**freeze(spec)).id
     return {"Id": id, "Warning": ""}
 
 
-def _check_spec(spec: dict[str, Any], name: str) -> None:
-    if not name:
-        raise BadParameter("invalid network name: name is empty")
-    if name in BUILTIN:
-        raise Forbidden(f"{name} is a pre-defined network and cannot be created")
-    if PREDEFINED in spec.get("Labels", {}):
-        raise Forbidden(
-            f"label {PREDEFINED} is for internally created predefined networks and cannot be"
-            " applied by users"
-        )
-    for config in spec.get("IPAM", {}).get("Config", ()):
-        subnet = config.get("Subnet", "")
-        network = _network("subnet", subnet)
-        for name, key in (("range", "IPRange"), ("gateway", "Gateway")):
-            part = config.get(key)
-            if part and not network.supernet_of(_network(name, part)):
-                error = f"subnet {subnet} does not contain {name} {part}"
-                raise BadParameter(f"ipam configuration: {error}")
-
-
-def _network(name: str, text: str) -> ipaddress.IPv4Network:
-    try:
-        return ipaddress.IPv4Network(text)
-    except ValueError:
-        raise BadParameter(f"ipam configuration: invalid {name} {text}") from None
-
-
 def remove(request: ApiRequest, ref: str) -> None:
-    network = _find(request, ref, deleting=True)
+    network, own = _find(request, ref, deleting=True), request.engine.network
     if network.name in BUILTIN:
         raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-    if request.engine.local_resources.networks.pop(network.id, None) is None:
+    if network.id not in own.local:
         request.control(RemoveNetwork(network.id))
+    elif own.containers_in(network.id) or (network.name == GATEWAY_BRIDGE and own.overlays):
+        which = f"network {network.name} id {network.id}"
+        raise Forbidden(f"error while removing network: {which} has active endpoints")
+    else:
+        own.remove(network)
+
+
+def connect(request: ApiRequest, ref: str) -> None:
+    """Connect a container to a network, now or when it starts."""
+    body, engine = freeze(request.body()), request.engine
+    container = engine.containers.get(body.get("Container", ""))
+    network = engine.network.find(ref)
+    name = network.name if network is not None else ref
+    settings = body.get("EndpointConfig") or EMPTY
+    container_networks.check_connect(container, name)
+    container_networks.check_settings(network, name, settings, "")
+    before = requested(container)
+    container_networks.change(container, {**before, name: settings})
+    if container.running:
+        joined = engine.network.connect_to(container, name)
+        joined.then(_undo, container, before)
+        request.wait(joined)
+
+
+def _undo(joined: Call, container: Container, before: dict[str, Document]) -> None:
+    if joined.error is not None:
+        container_networks.change(container, before)
+
+
+def disconnect(request: ApiRequest, ref: str) -> None:
+    body, engine = request.body(), request.engine
+    container = engine.containers.get(body.get("Container", ""))
+    network = engine.network.find(ref)
+    name = network.name if network is not None else ref
+    networks = requested(container)
+    if name not in networks:
+        raise Forbidden(f"container {container.id} is not connected to network {name}")
+    del networks[name]
+    container_networks.change(container, networks)
+    if network is not None:
+        engine.network.disconnect(container.id, network.id)
+
+
+def prune(request: ApiRequest) -> Any:
+    """Remove the networks that nothing uses: the swarm's first, if this is a manager."""
+    criteria, own = request.filters(PRUNE_TESTS), request.engine.network
+    deleted = []
+    for network in _all(request):
+        local = network.id in own.local
+        kept = (
+            network.name in BUILTIN or network.spec.get("Ingress") or network.spec.get("ConfigOnly")
+        )
+        used = own.containers_in(network.id) or network.name == GATEWAY_BRIDGE
+        if kept or used or not criteria.keep([wire.network(network, request.time)], PRUNE_TESTS):
+            continue
+        try:
+            own.remove(network) if local else request.control(RemoveNetwork(network.id))
+        except ManagerRefusal:
+            continue  # a service or a task uses it
+        deleted.append(network.name)
+    return {"NetworksDeleted": deleted or None}

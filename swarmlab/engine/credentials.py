@@ -17,7 +17,8 @@ RENEWAL_FROM, RENEWAL_TO = 0.5, 0.8  # of a certificate's validity
 MANAGERS_ONLY = messages.ControlRequest | messages.JoinRaft
 OWN_NODE_ONLY = (
     messages.Register | messages.Heartbeat | messages.ReportStatus | messages.RenewCertificate
-)
+    | messages.AttachNetwork | messages.DetachNetwork
+)  # fmt: skip
 
 
 class Credentials:

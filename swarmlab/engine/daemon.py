@@ -6,15 +6,15 @@ from collections import deque
 from typing import Any
 
 from swarmlab.engine.create_checks import check_config
-from swarmlab.engine.local_resources import LocalResources
 from swarmlab.engine.restarts import RestartMonitor
 from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.engine.volumes import Volumes
 from swarmlab.engine.wire import swarm_event, tls_info
 from swarmlab.manager.ca.certificates import issuer_key_of
 from swarmlab.manager.store import Action, Change
-from swarmlab.model import Cluster, Document, StoreObject, freeze
+from swarmlab.model import Cluster, Document, Node, StoreObject, freeze
 from swarmlab.model.versions import ENGINE_VERSION
+from swarmlab.network.data_path import DataPath
 from swarmlab.simulation import Machine
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.images import Images
@@ -53,8 +53,8 @@ class Engine(SwarmNode):
         self.volumes = Volumes(machine)
         self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
+        self.network = self.containers.network = DataPath(self)
         self.restarts = RestartMonitor(machine, self.containers)
-        self.local_resources = LocalResources()
         self.events: deque[Document] = deque(maxlen=EVENTS_MAX)
         self.boot()
 
@@ -78,6 +78,19 @@ class Engine(SwarmNode):
         root = self.identity.root_certificate
         trust = tls_info(root, issuer_key_of(self.identity.certificate, root))
         return self._description.with_(TLSInfo=trust)
+
+    @property
+    def cluster_id(self) -> str:
+        """The id of the swarm that this node is in; empty: in none."""
+        return self.identity.cluster_id if self.identity is not None else ""
+
+    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
+        super().session_changed(node, managers, root_certificate)
+        self.network.session_changed(node.attachments)
+
+    def _leave(self) -> None:
+        super()._leave()
+        self.network.session_changed(())
 
     def shutdown(self) -> None:
         """The machine is shutting down."""

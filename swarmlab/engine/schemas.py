@@ -111,6 +111,8 @@ IPAMConfig: Subnet IPRange Gateway string; AuxiliaryAddresses map[string]string
 EndpointSettings: Links Aliases []string; NetworkID MacAddress string; DriverOpts map[string]string;
   IPAMConfig EndpointIPAMConfig
 EndpointIPAMConfig: IPv4Address IPv6Address string; LinkLocalIPs []string
+ConnectOptions: Container string; EndpointConfig *EndpointSettings
+DisconnectOptions: Container string; Force bool
 NetworkingConfig: EndpointsConfig map[string]*EndpointSettings
 package volume
 CreateOptions: Name Driver string; DriverOpts Labels map[string]string

@@ -194,20 +194,22 @@ def config(config: model.Config, at: Time) -> Json:
 
 def network(network: model.SwarmNetwork, at: Time) -> Json:
     """A network of the swarm, or a local one of an engine."""
-    spec = network.spec
-    scope = spec.get("Scope", "swarm")
+    spec, local = network.spec, network.spec.get("Scope") == "local"
+    # A network of the swarm has no driver until the allocator has given it a subnet.
+    allocated = local or network.ipam or spec.get("Driver", "overlay") != "overlay"
+    ipam = network.ipam or (allocated and spec.get("IPAM")) or {"Driver": "", "Config": None}
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": at(network.created_ns),
-        "Scope": scope,
-        "Driver": spec.get("Driver", "overlay"),
+        "Scope": "local" if local else "swarm",
+        "Driver": spec.get("Driver", "overlay") if allocated else "",
         "EnableIPv4": bool(spec.get("EnableIPv4", True)),
-        "IPAM": network.ipam or spec.get("IPAM") or {"Driver": "default", "Options": None},
+        "IPAM": {"Options": None, **ipam},
         **{key: bool(spec.get(key)) for key in NETWORK_FLAGS},
         "ConfigFrom": {"Network": ""},
-        "Containers": None if scope == "swarm" else {},
-        "Options": spec.get("Options"),
+        "Containers": {} if local else None,
+        "Options": spec.get("Options") if local else network.driver_options or None,
         "Labels": spec.get("Labels"),
     }
 

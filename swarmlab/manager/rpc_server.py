@@ -13,6 +13,7 @@ from swarmlab import errors, model
 from swarmlab.manager.ca.certificates import issue
 from swarmlab.manager.control_api import COMMANDS
 from swarmlab.manager.manager import Manager
+from swarmlab.manager.resource_api import attach_network, detach_network
 from swarmlab.manager.secrets import without_data
 from swarmlab.manager.store import create, find, unconditional
 from swarmlab.model import messages
@@ -101,6 +102,10 @@ class RpcServer:
                 return self.manager.dispatcher.heartbeat(body)
             case messages.ReportStatus():
                 return self.manager.dispatcher.report(body)
+            case messages.AttachNetwork():
+                return self.manager.write(attach_network, body, self.manager)
+            case messages.DetachNetwork():
+                return self.manager.write(detach_network, body, self.manager)
             case messages.IssueCertificate():
                 return self._issue(body)
             case messages.RenewCertificate():

@@ -150,6 +150,9 @@ def check_ports(spec: model.ServiceSpec, view: Store, own_id: str = "") -> None:
 
 def check_update(old: model.ServiceSpec, new: model.ServiceSpec) -> None:
     """Refuse changes that no update of a service may make."""
+    was, now = old.get("Networks") or (), new.get("Networks") or ()
+    if was != now and new.task.networks == now:  # not those of its tasks
+        raise Unimplemented("networks must be migrated to TaskSpec before being changed")
     if old.mode != new.mode:
         raise Unimplemented("service mode change is not allowed")
     if old.name != new.name:

@@ -56,6 +56,24 @@ class ReportStatus(Message):
     statuses: tuple[tuple[str, model.TaskStatus], ...]  # (task id, status), the last of each task
 
 
+@dataclass(frozen=True, slots=True)
+class AttachNetwork(Message):
+    """Call: a container of the user is to attach to a network; answered with its task's id."""
+
+    node_id: str
+    network: str  # id or name
+    container_id: str
+    address: str = ""  # the one it asks for
+
+
+@dataclass(frozen=True, slots=True)
+class DetachNetwork(Message):
+    """Call: the container has left; answered with None."""
+
+    node_id: str
+    attachment_id: str
+
+
 # -- dispatcher -> agent -------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class SessionChanged(Message):

@@ -171,6 +171,7 @@ class Node(StoreObject):
     role: Role  # in force; follows spec.role once Raft membership has changed
     status: NodeStatus = NodeStatus()
     description: Document = EMPTY  # Docker's: Hostname, Platform, Resources, Engine, TLSInfo
+    attachments: tuple[Document, ...] = ()  # its load balancer's networks, as a task's
     certificate_state: str = "issued"  # "rotate": the node is to get a new certificate
 
     @property
@@ -202,6 +203,7 @@ class SwarmNetwork(StoreObject):
 
     table = "network"
     ipam: Document = EMPTY  # what the allocator chose; empty until then
+    driver_options: Document = EMPTY  # of an overlay: its VXLAN id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from swarmlab.programs.interface import ProcessContainer
+from swarmlab.simulation import Call
 
 LOCALHOST = "127.0.0.1"
 
@@ -42,8 +43,40 @@ class ContainerNetwork(Protocol):
         """Connect to `port` of a name or an address; without a port, send an ICMP echo."""
 
 
+class NodeNetwork(ContainerNetwork, Protocol):
+    """What the worker tells the networks of its node."""
+
+    def ready(self, networks: list[str]) -> Call:
+        """Resolved when the node's load balancer has an address in each of these networks."""
+
+    def join(self, container: ProcessContainer) -> Call:
+        """Connect a container that starts to its networks; fails as the engine would."""
+
+    def leave(self, container: ProcessContainer) -> None:
+        """The container has stopped."""
+
+    def attach(self, container_id: str, attachment_id: str, network: str, address: str) -> Call:
+        """A manager has allocated the address that a container asked for."""
+
+    def changed(self) -> None:
+        """A task enters or leaves load balancing."""
+
+
 class Loopback:
     """A container's own interface and nothing else."""
+
+    def ready(self, networks: list[str]) -> Call:
+        return Call().resolve()
+
+    def join(self, container: ProcessContainer) -> Call:
+        return Call().resolve()
+
+    def attach(self, container_id: str, attachment_id: str, network: str, address: str) -> Call:
+        return Call().resolve()
+
+    def leave(self, container: ProcessContainer) -> None: ...
+
+    def changed(self) -> None: ...
 
     def resolve(self, container: ProcessContainer, name: str) -> list[str]:
         own = name in ("localhost", LOCALHOST, container.hostname)

@@ -30,6 +30,7 @@ class Site(NamedTuple):
 class ProcessContainer(Protocol):
     """What a process needs from its container."""
 
+    id: str
     machine: Machine
     server: str  # the image's server executable; empty: none
     server_logs: tuple[str, ...]

@@ -164,6 +164,7 @@ class Machine:
             self.incarnation += 1
             self.record(Started)
             self.process = self._contained(self._program, self)
+            self.network.changed()
 
     def crash(self) -> None:
         """A power failure, now."""
@@ -186,6 +187,7 @@ class Machine:
         self.incarnation += 1
         self._calls.clear()
         self.simulation.discard(self._due)
+        self.network.changed()
 
     def _contained(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function`; an exception ends the program, as one that panics, and None is returned.

@@ -6,6 +6,7 @@ Messages in flight across a new partition are lost.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,8 @@ class Network:
         self.links: dict[tuple[str, str], Link] = {}  # by (source, target), if not `link`
         self.ordered = True
         self.messages = 0  # sent so far, but for quiet ones
+        # Called when a machine starts or ends, or a link or a partition changes.
+        self.watchers: list[Callable[[], None]] = []
         self._group: dict[str, int] = {}  # machine -> its group in a partition; absent = group 0
         self._last_ns: dict[tuple[str, str], int] = {}  # (source, target) -> last arrival
 
@@ -71,6 +74,15 @@ class Network:
         """The machine with this IP address (a `:port` is ignored), or None."""
         ip = address.rsplit(":", 1)[0] if ":" in address else address
         return next((m for m in self.machines.values() if m.address == ip), None)
+
+    def changed(self) -> None:
+        for watcher in self.watchers:
+            watcher()
+
+    def set_link(self, one: str, other: str, link: Link) -> None:
+        """Use this link between two machines, both ways."""
+        self.links[one, other] = self.links[other, one] = link
+        self.changed()
 
     def connected(self, source: str, target: str) -> bool:
         """Whether no partition separates the two machines."""
@@ -136,8 +148,10 @@ class Network:
         self._group = {name: i for i, group in enumerate(groups) for name in group}
         sorted_groups = tuple(tuple(sorted(group)) for group in groups)
         self.simulation.trace.add(Partitioned(self.simulation.now_ns, "", sorted_groups))
+        self.changed()
 
     def heal(self) -> None:
         """End the partition."""
         self._group = {}
         self.simulation.trace.add(Healed(self.simulation.now_ns, ""))
+        self.changed()

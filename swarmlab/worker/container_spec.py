@@ -74,6 +74,15 @@ def container_config(task: Task, node: Document) -> Document:
             key = f"{port.get('TargetPort', 0)}/{port.get('Protocol') or 'tcp'}"
             number = str(port.get("PublishedPort") or "")
             bindings.setdefault(key, []).append({"HostPort": number})
+    endpoints = {
+        network["Network"]["Spec"]["Name"]: {
+            "NetworkID": network["Network"]["ID"],
+            "IPAMConfig": {"IPv4Address": address.partition("/")[0]},
+        }
+        for network in task.networks
+        for address in network.get("Addresses") or ()
+    }
+    own = [n["Target"] for n in task.spec.networks if n.get("Target") in ("host", "bridge")]
     limits = task.spec.at("Resources", "Limits", default=EMPTY)
     return Document().with_(
         **{key: spec.get(key) for key in ("User", "OpenStdin", "StopSignal", "Healthcheck")},
@@ -93,7 +102,9 @@ def container_config(task: Task, node: Document) -> Document:
             f"{prefix}.task.id": task.id,
             f"{prefix}.task.name": task.name,
         },
+        NetworkingConfig={"EndpointsConfig": endpoints},
         HostConfig={
+            "NetworkMode": own[0] if own else "default",
             "Init": spec.get("Init"), "Mounts": spec.get("Mounts"), "PortBindings": bindings,
             "NanoCpus": limits.get("NanoCPUs"), "Memory": limits.get("MemoryBytes"),
             "ReadonlyRootfs": spec.get("ReadOnly"), "ExtraHosts": spec.get("Hosts"),

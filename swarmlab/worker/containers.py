@@ -13,9 +13,16 @@ from itertools import count
 from operator import attrgetter
 from typing import Protocol
 
-from swarmlab.errors import BadParameter, Conflict, EngineFault, EngineRefusal, NoSuchObject
+from swarmlab.errors import (
+    BadParameter,
+    Conflict,
+    EngineFault,
+    EngineRefusal,
+    NoSuchObject,
+    SwarmError,
+)
 from swarmlab.model import EMPTY, Document
-from swarmlab.programs.connections import ContainerNetwork, Loopback
+from swarmlab.programs.connections import Loopback, NodeNetwork
 from swarmlab.programs.file_system import File, MountPoint
 from swarmlab.programs.shell.builtins import exec_error
 from swarmlab.simulation import MS, Call, Machine, S
@@ -72,7 +79,7 @@ class Containers:
     ) -> None:
         self.machine = machine
         self.images = images
-        self.network: ContainerNetwork = Loopback()
+        self.network: NodeNetwork = Loopback()
         self.volumes = volumes
         self._check = check
         self.on_event: Callable[[str, Container, dict[str, str]], None] | None = None
@@ -182,12 +189,21 @@ class Containers:
                 )
             container.ports = self._host_ports(container)
         except EngineRefusal as error:
-            container.exit_code = 127 if isinstance(error, BadParameter) else 128
-            container.error = str(error)
-            container.save()
-            result.fail(error)
+            self._start_failed(container, error, result)
+        else:
+            self.network.join(container).then(self._joined, container, result)
+
+    def _joined(self, joined: Call, container: Container, result: Call) -> None:
+        if joined.error:
+            self._start_failed(container, joined.error, result)
         else:
             self._run(container, result)
+
+    def _start_failed(self, container: Container, error: SwarmError, result: Call) -> None:
+        container.exit_code = 127 if isinstance(error, BadParameter) else 128
+        container.error, container.ports = str(error), {}
+        container.save()
+        result.fail(error)
 
     def _host_ports(self, container: Container) -> dict[str, list[int]]:
         """Host ports for each container port: those requested, or else the next free ones."""
@@ -232,6 +248,7 @@ class Containers:
         container.save()
         self.emit(container, "start")
         result.resolve()
+        self.network.changed()
         process.run()
 
     def on_exit(self, container: Container, code: int) -> None:
@@ -239,6 +256,7 @@ class Containers:
         container.state, container.exit_code, container.pid = "exited", code, 0
         container.finished_ns = self.machine.simulation.now_ns
         container.process, container.ports = None, {}
+        self.network.leave(container)
         if container.health:
             container.health.stop()
         for command in self.execs.values():

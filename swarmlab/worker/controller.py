@@ -71,13 +71,21 @@ class Controller:
 
     # -- steps -----------------------------------------------------------------
     def prepare(self) -> Call:
-        """Pull the image and create the container; a failed pull matters only without the image."""
-        result, image = Call(), self.task.spec.image
-        images = self.containers.images
-        by_content = "@" in image or image.startswith("sha256:")
-        pulled = Call().resolve() if by_content and image in images else images.pull(image)
-        pulled.then(self._create, result, self._attempt)
+        """Wait until the node is attached to the task's networks, then pull and create."""
+        result = Call()
+        networks = [network["Network"]["ID"] for network in self.task.networks]
+        self.containers.network.ready(networks).then(self._pull, result, self._attempt)
         return result
+
+    def _pull(self, attached: Call, result: Call, attempt: int) -> None:
+        """Pull the image; that this fails matters only without the image."""
+        if attached.error:
+            result.fail(attached.error)
+        elif attempt == self._attempt:
+            image, images = self.task.spec.image, self.containers.images
+            by_content = "@" in image or image.startswith("sha256:")
+            pulled = Call().resolve() if by_content and image in images else images.pull(image)
+            pulled.then(self._create, result, attempt)
 
     def _create(self, _: Call, result: Call, attempt: int) -> None:
         if attempt != self._attempt:
@@ -145,6 +153,7 @@ class Controller:
     def shutdown(self) -> Call:
         """Leave the load balancer, wait until other nodes know, then stop within the grace."""
         result, self.in_load_balancer = Call(), False
+        self.containers.network.changed()
         names = [network.at("Network", "Spec", "Name") for network in self.task.networks]
         if any(name != "bridge" for name in names):
             self.containers.machine.after(GOSSIP_NS, self._stop, result)
@@ -166,3 +175,25 @@ class Controller:
     def _remove(self, _: Call) -> None:
         if container := self.existing_container:
             self.containers.remove(container, force=True, volumes=True)
+
+
+class AttachmentController(Controller):
+    """A container that its user has attached to a network: it is there until it leaves.
+
+    Source: moby daemon/cluster/executor/container/attachment.go.
+    """
+
+    def prepare(self) -> Call:
+        return Call().resolve()
+
+    def start(self) -> Call:
+        (network,) = self.task.networks
+        container_id = self.task.spec["NetworkAttachmentSpec"]["ContainerID"]
+        id, (address,) = network["Network"]["ID"], network["Addresses"]
+        return self.containers.network.attach(container_id, self.task.id, id, address)
+
+    def wait(self) -> Call:
+        return Call()
+
+    def shutdown(self) -> Call:
+        return Call().resolve()

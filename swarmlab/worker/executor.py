@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from swarmlab.model import Document, Task
 from swarmlab.worker.container_spec import check_task
 from swarmlab.worker.containers import Containers
-from swarmlab.worker.controller import Controller
+from swarmlab.worker.controller import AttachmentController, Controller
 from swarmlab.worker.secrets import Dependencies
 
 
@@ -24,5 +24,7 @@ class Executor:
 
     def controller(self, task: Task) -> Controller:
         """A controller for `task`; raises a SwarmError when the spec cannot run on this node."""
+        if "NetworkAttachmentSpec" in task.spec:
+            return AttachmentController(task, self.containers, self.dependencies, self.description)
         check_task(task)
         return Controller(task, self.containers, self.dependencies, self.description)

@@ -23,12 +23,12 @@ Step = tuple[Action | None, TaskState, str]
 STEPS: dict[TaskState, Step] = {
     TaskState.ASSIGNED: (None, TaskState.ACCEPTED, "accepted"),
     TaskState.ACCEPTED: (None, TaskState.PREPARING, "preparing"),
-    TaskState.PREPARING: (Controller.prepare, TaskState.READY, "prepared"),
+    TaskState.PREPARING: (lambda controller: controller.prepare(), TaskState.READY, "prepared"),
     TaskState.READY: (None, TaskState.STARTING, "starting"),
-    TaskState.STARTING: (Controller.start, TaskState.RUNNING, "started"),
-    TaskState.RUNNING: (Controller.wait, TaskState.COMPLETE, "finished"),
+    TaskState.STARTING: (lambda controller: controller.start(), TaskState.RUNNING, "started"),
+    TaskState.RUNNING: (lambda controller: controller.wait(), TaskState.COMPLETE, "finished"),
 }
-SHUTDOWN: Step = (Controller.shutdown, TaskState.SHUTDOWN, "shutdown")
+SHUTDOWN: Step = (lambda controller: controller.shutdown(), TaskState.SHUTDOWN, "shutdown")
 
 
 def next_step(state: TaskState, desired: TaskState) -> Step | None:

@@ -6,16 +6,20 @@ Source: swarmkit manager/allocator/{network,portallocator}.go, internal/idm/idm.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
 PORT_MIN, DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX, PORT_MAX = 1, 30_000, 32_767, 65_535
+IpNetwork = IPv4Network | IPv6Network
 
 
 class Serial:
-    """Numbers from `first` to `last`; `next` is the first free one after the last one it gave."""
+    """Numbers from `first` to `last`; `next` is the first free one after the last one it gave.
 
-    def __init__(self, first: int, last: int) -> None:
-        self.first, self.last = first, last
+    `lowest`: it is the lowest free one instead.
+    """
+
+    def __init__(self, first: int, last: int, *, lowest: bool = False) -> None:
+        self.first, self.last, self.lowest = first, last, lowest
         self._taken: set[int] = set()
         self._given = first - 1
 
@@ -32,7 +36,7 @@ class Serial:
         size = self.last - self.first + 1
         if len(self._taken) >= size:
             return None
-        number = self._given
+        number = self.first - 1 if self.lowest else self._given
         while True:
             number = self.first + (number + 1 - self.first) % size
             if number not in self._taken:
@@ -45,14 +49,19 @@ class Serial:
 
 
 class Subnet:
-    """One network's addresses; the gateway has the first."""
+    """One network's addresses; the gateway has the first. `range`: hosts are taken from it."""
 
-    def __init__(self, subnet: str, gateway: str = "") -> None:
-        self.network = IPv4Network(subnet, strict=False)
+    def __init__(
+        self, subnet: str, gateway: str = "", range: str = "", *, lowest: bool = False
+    ) -> None:
+        self.network = ip_network(subnet, strict=False)
         low = int(self.network.network_address)
-        self._hosts = Serial(low + 1, low + self.network.num_addresses - 2)
+        high = low + self.network.num_addresses - 1
+        part = ip_network(range or subnet, strict=False)
+        first, last = int(part.network_address), int(part.broadcast_address)
+        self._hosts = Serial(max(low + 1, first), min(high - 1, last), lowest=lowest)
         if gateway:
-            self._hosts.take(int(IPv4Interface(gateway).ip))
+            self._hosts.take(int(ip_interface(gateway).ip))
             self.gateway = gateway
         else:
             # A subnet of one address, or two, has none to give away.
@@ -60,21 +69,23 @@ class Subnet:
             self.gateway = self._text(first).partition("/")[0]
 
     def _text(self, number: int) -> str:
-        return f"{IPv4Interface(number).ip}/{self.network.prefixlen}"
+        return f"{type(self.network.network_address)(number)}/{self.network.prefixlen}"
 
-    def next(self) -> str | None:
-        """The next free address, such as `10.0.1.5/24`; None when there is none left."""
-        number = self._hosts.next()
+    def next(self, wish: str = "") -> str | None:
+        """The next free address, such as `10.0.1.5/24`, or `wish`; None when there is none."""
+        wished = int(ip_interface(wish).ip) if wish else None
+        number = wished if wished and self._hosts.take(wished) else self._hosts.next()
         return None if number is None else self._text(number)
 
-    def take(self, address: str) -> None:
-        self._hosts.take(int(IPv4Interface(address).ip))
+    def take(self, address: str) -> bool:
+        """Reserve an address; False when it is in use."""
+        return self._hosts.take(int(ip_interface(address).ip))
 
     def free(self, address: str) -> None:
-        self._hosts.free(int(IPv4Interface(address).ip))
+        self._hosts.free(int(ip_interface(address).ip))
 
 
-def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IPv4Network]) -> str:
+def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IpNetwork]) -> str:
     """The first subnet of the pools that overlaps none of `taken`; "" when there is none."""
     used = list(taken)
     for pool in pools:

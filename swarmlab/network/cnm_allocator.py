@@ -1,0 +1,181 @@
+"""What the swarm has given away: subnets, VXLAN ids, addresses, published ports, virtual IPs.
+
+The manager's allocator decides when; this says what is free.
+Source: moby daemon/libnetwork/cnmallocator/{networkallocator,portallocator}.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_network
+
+from swarmlab.model import EMPTY, Cluster, Document, Service, SwarmNetwork, freeze, is_ingress
+from swarmlab.model.specs import ServiceSpec
+from swarmlab.network.addresses import IpNetwork, Ports, Serial, Subnet, next_subnet
+
+VXLAN_ID_MIN, VXLAN_ID_MAX = 4096, (1 << 24) - 1
+VXLAN = "com.docker.network.driver.overlay.vxlanid_list"  # as overlay networks show their VXLAN id
+
+
+def is_overlay(network: SwarmNetwork) -> bool:
+    return bool(network.spec.get("Driver", "overlay") == "overlay")
+
+
+class CnmAllocator:
+    def __init__(self) -> None:
+        self._subnets: dict[str, Subnet] = {}  # by network id
+        self._given: list[IpNetwork] = []  # every subnet that was ever handed out
+        self._vxlan_ids = Serial(VXLAN_ID_MIN, VXLAN_ID_MAX)
+        self._ports: dict[str, Ports] = {}  # by protocol
+
+    # -- networks -----------------------------------------------------------------------
+    def has(self, network_id: str) -> bool:
+        return network_id in self._subnets
+
+    def restore_network(self, network: SwarmNetwork) -> None:
+        for config in network.ipam.get("Config") or ():
+            range = config.get("IPRange", "")
+            self._subnets[network.id] = Subnet(config["Subnet"], config["Gateway"], range)
+            self._vxlan_ids.take(int(network.driver_options.get(VXLAN, 0)))
+
+    def network(self, network: SwarmNetwork, cluster: Cluster) -> SwarmNetwork | None:
+        """The network with a new subnet; None when it has one, or there is none left."""
+        if network.id in self._subnets or not is_overlay(network):
+            return None
+        (config, *_) = network.spec.at("IPAM", "Config", default=()) or (EMPTY,)
+        taken = [subnet.network for subnet in self._subnets.values()]
+        pools, size = cluster.default_address_pool, cluster.subnet_size
+        # Subnets are handed out serially: one that was freed comes last.
+        subnet = config.get("Subnet") or next_subnet(pools, size, [*taken, *self._given])
+        subnet = subnet or next_subnet(pools, size, taken)
+        if not subnet or any(ip_network(subnet, strict=False).overlaps(t) for t in taken):
+            return None
+        gateway, range = config.get("Gateway", ""), config.get("IPRange", "")
+        allocated = self._subnets[network.id] = Subnet(subnet, gateway, range)
+        self._given.append(allocated.network)
+        ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
+        ipam |= {"IPRange": range} if range else {}
+        options = {VXLAN: str(self._vxlan_ids.next()), **(network.spec.get("Options") or {})}
+        document = freeze({"Driver": "default", "Config": [ipam]})
+        return network.with_(ipam=document, driver_options=freeze(options))
+
+    def free_network(self, network: SwarmNetwork) -> None:
+        self._subnets.pop(network.id, None)
+        self._vxlan_ids.free(int(network.driver_options.get(VXLAN, 0)))
+
+    # -- addresses of tasks and nodes -----------------------------------------------------
+    def _addresses(self, attachments: Iterable[Document]) -> Iterator[tuple[Subnet, str]]:
+        """The addresses of a task or a node, each with its subnet."""
+        for attachment in attachments:
+            subnet = self._subnets.get(attachment["Network"]["ID"])
+            if subnet is not None:
+                yield from ((subnet, address) for address in attachment["Addresses"])
+
+    def take(self, attachments: Iterable[Document]) -> None:
+        for subnet, address in self._addresses(attachments):
+            subnet.take(address)
+
+    def free(self, attachments: Iterable[Document]) -> None:
+        for subnet, address in self._addresses(attachments):
+            subnet.free(address)
+
+    def attach(self, network: SwarmNetwork | None, wish: str = "") -> Document | None:
+        """A new address in a network, `wish` if it is free; None when there is none left."""
+        subnet = self._subnets.get(network.id) if network is not None and network.ipam else None
+        address = subnet.next(wish) if subnet is not None else None
+        if network is None or address is None:
+            return None
+        return Document(Network=_shown(network), Addresses=(address,))
+
+    # -- services -------------------------------------------------------------------------
+    def restore_endpoint(self, endpoint: Document) -> None:
+        for port in _ingress(endpoint):
+            self._protocol(port).take(port["PublishedPort"])
+        for ip in endpoint.get("VirtualIPs", ()):
+            if ip["NetworkID"] in self._subnets:
+                self._subnets[ip["NetworkID"]].take(ip["Addr"])
+
+    def free_endpoint(self, old: Document, kept: Document = EMPTY) -> None:
+        """Free the ports and virtual IPs of an old endpoint that are not in `kept`."""
+        for port in _ingress(old):
+            if _published(port) not in map(_published, _ingress(kept)):
+                self._protocol(port).free(port["PublishedPort"])
+        for ip in old.get("VirtualIPs", ()):
+            subnet = self._subnets.get(ip["NetworkID"])
+            if subnet is not None and ip not in kept.get("VirtualIPs", ()):
+                subnet.free(ip["Addr"])
+
+    def endpoint(self, service: Service, ingress_id: str, known: Iterable[str]) -> Document | None:
+        """The service's ports and virtual IPs, unchanged where possible; None: not possible now.
+
+        `known`: the ids of the swarm's networks; any other is one of the nodes themselves.
+        """
+        spec, before = service.spec, service.endpoint or EMPTY
+        ports = self._publish(spec, before)
+        if ports is None:
+            return None
+        networks = [n.get("Target", "") for n in spec.task.networks]
+        networks = [ingress_id] * (ingress_id != "" and any(map(is_ingress, ports))) + networks
+        had = {ip["NetworkID"]: ip for ip in before.get("VirtualIPs", ())}
+        ips = []
+        for id in networks if spec.endpoint.get("Mode", "vip") == "vip" else ():
+            subnet = self._subnets.get(id)
+            if id in had:
+                ips.append(had[id])
+            elif subnet is not None and (address := subnet.next()) is not None:
+                ips.append(Document(NetworkID=id, Addr=address))
+            elif id in known:
+                self.free_endpoint(Document(Ports=tuple(ports), VirtualIPs=tuple(ips)), before)
+                return None
+        endpoint = Document(Ports=tuple(ports) or None, VirtualIPs=tuple(ips) or None).with_()
+        self.free_endpoint(before, endpoint)
+        return endpoint
+
+    def _protocol(self, port: Document) -> Ports:
+        return self._ports.setdefault(port.get("Protocol", "tcp"), Ports())
+
+    def _publish(self, spec: ServiceSpec, before: Document) -> Sequence[Document] | None:
+        """The ports with their published numbers; None when one is in use."""
+        old_ports = before.get("Ports", ())
+        reusable = old_ports if len(old_ports) == len(spec.ports) else ()
+        own = set(map(_published, _ingress(before)))
+        ports: list[Document] = []
+        for port in spec.ports:
+            number = port.get("PublishedPort", 0)
+            if is_ingress(port) and not number:
+                number = next((p["PublishedPort"] for p in reusable if _same(p, port)), 0)
+                number = number or self._protocol(port).next() or 0
+            elif is_ingress(port) and _published(port) not in own:
+                number = number if self._protocol(port).take(number) else 0
+            if is_ingress(port) and not number:
+                self.free_endpoint(Document(Ports=tuple(ports)), before)
+                return None
+            ports.append(port.with_(PublishedPort=number) if number else port)
+        return ports
+
+
+def _ingress(endpoint: Document) -> list[Document]:
+    return [port for port in endpoint.get("Ports", ()) if is_ingress(port)]
+
+
+def _published(port: Document) -> tuple[str, int]:
+    return port.get("Protocol", "tcp"), port.get("PublishedPort", 0)
+
+
+def _same(old: Document, new: Document) -> bool:
+    return all(old.get(key) == new.get(key) for key in ("Name", "Protocol", "TargetPort"))
+
+
+def _shown(network: SwarmNetwork) -> Document:
+    """A network as the attachment of a task or a node shows it."""
+    spec = {"Name": network.name, "Labels": network.spec.get("Labels") or {}}
+    flags = {k: True for k in ("Ingress", "Attachable", "Internal") if network.spec.get(k)}
+    options = {"Driver": {"Name": "default"}, "Configs": network.ipam.get("Config", ())}
+    shown = {
+        "ID": network.id,
+        "Version": {"Index": network.version},
+        "Spec": {**spec, **flags, "DriverConfiguration": {"Name": "overlay"}, "Scope": "swarm"},
+        "DriverState": {"Name": "overlay", "Options": network.driver_options},
+        "IPAMOptions": options,
+    }
+    return freeze(shown)  # type: ignore[no-any-return]

@@ -1,0 +1,201 @@
+"""Names and requests in a node's networks: where each one goes, and what comes of it.
+
+A name leads to the virtual IP of a service, or to the addresses of its tasks; a virtual IP, and a
+published port on any node, to the tasks that this node knows, in turn (IPVS, round robin). The node
+that passes a request on puts its own load balancer's address in the client's place; a port in host
+mode, and a task's own address, keep the client's.
+Source: moby daemon/libnetwork/{resolver,network,service_linux}.go.
+
+Simplified: nodes know each other by name; a host outside has an address, and it answers.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from typing import Any, NamedTuple
+
+from swarmlab.network.endpoints import GATEWAY_BRIDGE, Endpoint, subnets
+from swarmlab.network.network_controller import NetworkController
+from swarmlab.programs.connections import LOCALHOST, Connection, Outcome
+from swarmlab.programs.interface import ProcessContainer
+
+OUTSIDE = ip_network("203.0.113.0/24")  # for documentation (RFC 5737): all hosts outside
+ATTEMPTS_MAX = 3  # a lost packet is sent again after a second; then the client gives up
+NOBODY = Connection(Outcome.TIMED_OUT)
+
+
+class Delivery(NamedTuple):
+    """Where a request went, and what came of it."""
+
+    connection: Connection
+    endpoint: Endpoint | None = None  # the task, or container, that it was passed on to
+    balancer: str = ""  # the node that chose it; empty: the address was its own
+    network: str = ""  # id
+    choices: int = 0  # tasks that the balancer knew
+    port: int | None = None  # of the container
+    resent: int = 0  # packets that were lost on the way, and sent again
+
+
+class DataPath(NetworkController):
+    """The networks of a node with what flows in them."""
+
+    # -- names --------------------------------------------------------------------------
+    def resolve(self, container: ProcessContainer, name: str) -> list[str]:
+        own, name = self.addresses.get(container.id, {}), name.lower().rstrip(".")
+        if _is_address(name):
+            return [name]
+        if name == "localhost":
+            return [LOCALHOST]
+        for network_id in own:
+            if found := self._named(name, network_id):
+                turn = self._next_turn(f"{network_id} {name}") % len(found)
+                return found[turn:] + found[:turn]
+        if name == container.hostname.lower():
+            return [next(filter(None, own.values()), LOCALHOST).partition("/")[0]]
+        machine = self.machine.network.machines.get(name)
+        if machine is not None:
+            return [machine.address]
+        if "." not in name.strip(".") or not self._leads_outside(container):
+            return []
+        return [str(OUTSIDE[1 + sha256(name.encode()).digest()[0] % 254])]
+
+    def _named(self, name: str, network_id: str) -> list[str]:
+        """The addresses that a name has in one network; the default bridge knows no names."""
+        network, bare = self.find(network_id), name.removeprefix("tasks.")
+        nameless = ("bridge", GATEWAY_BRIDGE)
+        if network is None or network.name in nameless or network.spec.get("Ingress"):
+            return []
+        known = self.known(network_id)
+        of_service = [e for e in known if bare in map(str.lower, (e.service, *e.aliases))]
+        of_service = [e for e in of_service if e.service]
+        virtual = [e.virtual_ip for e in of_service if e.virtual_ip and name == bare]
+        return virtual[:1] or [
+            e.address for e in of_service or known if of_service or name in map(str.lower, e.names)
+        ]
+
+    def known(self, network_id: str) -> list[Endpoint]:
+        """The endpoints that this node knows in a network."""
+        if network_id in self.local:
+            return [endpoint for id, endpoint in self.endpoints() if id == network_id]
+        return list(self.db.values(network_id))
+
+    def _leads_outside(self, container: ProcessContainer) -> bool:
+        networks = [self.find(id) for id in self.addresses.get(container.id, ())]
+        return any(
+            n and n.spec["Driver"] != "null" and not n.spec.get("Internal") for n in networks
+        )
+
+    def _next_turn(self, key: str) -> int:
+        self.turns[key] = turn = self.turns.get(key, -1) + 1
+        return turn
+
+    # -- requests -----------------------------------------------------------------------
+    def connect(
+        self, container: ProcessContainer, host: str, port: int | None = None
+    ) -> Connection:
+        addresses = self.resolve(container, host)
+        if not addresses:
+            return Connection(Outcome.NO_SUCH_HOST)
+        return self.request(container, addresses[0], port).connection._replace(address=addresses[0])
+
+    def request(self, container: ProcessContainer, address: str, port: int | None) -> Delivery:
+        """A request of one of this node's containers to an address."""
+        own = self.addresses.get(container.id, {})
+        if address == LOCALHOST or address in (a.partition("/")[0] for a in own.values()):
+            return Delivery(_answer(container, address, port))
+        machine = self.machine.network.at(address)
+        if machine is not None:
+            return self.to_node(machine.name, port, self.machine.address)
+        for network_id, mine in own.items():
+            network = self.find(network_id)
+            nets = subnets(network) if network is not None else ()
+            if any(ip_address(address) in ip_network(subnet, strict=False) for subnet in nets):
+                return self.to_address(network_id, address, port, mine.partition("/")[0])
+        outcome = Outcome.ANSWERED if self._leads_outside(container) else Outcome.TIMED_OUT
+        return Delivery(Connection(outcome, address))
+
+    def to_address(self, network_id: str, address: str, port: int | None, client: str) -> Delivery:
+        """To a virtual IP or an endpoint of a network that this node is in."""
+        known = self.known(network_id)
+        backends = [endpoint for endpoint in known if endpoint.virtual_ip == address]
+        if backends:
+            return self.balance(network_id, backends, port)
+        for endpoint in known:
+            if endpoint.address == address:
+                return self._pass_on(endpoint, Delivery(NOBODY, port=port), client)
+        return Delivery(NOBODY)
+
+    def balance(self, network_id: str, backends: list[Endpoint], port: int | None) -> Delivery:
+        """To one of the tasks of a service, in turn."""
+        turn = self._next_turn(f"{network_id} {backends[0].service} balanced")
+        client = self.load_balancers.get(network_id, "").partition("/")[0]
+        chosen = Delivery(NOBODY, None, self.machine.name, network_id, len(backends), port)
+        return self._pass_on(backends[turn % len(backends)], chosen, client)
+
+    def to_node(self, node: str, port: int | None, client: str) -> Delivery:
+        """To a port of a node: published in host mode there, or through the routing mesh."""
+        target: Any = self.machine.network.machines[node].process
+        if target is None or not self.machine.network.connected(self.machine.name, node):
+            return Delivery(NOBODY)
+        if port is None:
+            return Delivery(Connection(Outcome.ANSWERED))
+        path: DataPath = target.network
+        return path.to_published(port, client)
+
+    def to_published(self, port: int, client: str) -> Delivery:
+        """To a port of this node."""
+        for container in self.host.containers.all():
+            for name, numbers in container.ports.items():
+                if port in numbers:
+                    inner = int(name.partition("/")[0])
+                    names = (container.name,)
+                    endpoint = Endpoint(self.machine.name, container.id, "", names)
+                    return self._pass_on(endpoint, Delivery(NOBODY, port=inner), client)
+        backends, network_id = self.published(port)
+        if not backends:
+            return Delivery(Connection(Outcome.REFUSED))
+        inner = next(target for number, target in backends[0].ports if number == port)
+        return self.balance(network_id, backends, inner)
+
+    def published(self, port: int) -> tuple[list[Endpoint], str]:
+        """The tasks behind a port of the routing mesh, and the ingress network."""
+        ingress = next((id for id, n in self.overlays.items() if n.spec.get("Ingress")), "")
+        known = self.db.values(ingress)
+        return [e for e in known if any(number == port for number, _ in e.ports)], ingress
+
+    def _pass_on(self, endpoint: Endpoint, delivery: Delivery, client: str) -> Delivery:
+        """To a container, over the link to its node: the VXLAN tunnel is as good as the link."""
+        network, here, there = self.machine.network, self.machine.name, endpoint.node
+        engine: Any = network.machines[there].process
+        delivery = delivery._replace(endpoint=endpoint)
+        if engine is None or not self.machine.up or not network.connected(here, there):
+            return delivery
+        link, back = (network.links.get(p, network.link) for p in ((here, there), (there, here)))
+        lost, chance = 0, self.machine.simulation.rng.random
+        while here != there and link.loss and lost < ATTEMPTS_MAX and chance() < link.loss:
+            lost += 1
+        container = next((c for c in engine.containers.all() if c.id == endpoint.container), None)
+        if container is None or lost == ATTEMPTS_MAX:
+            return delivery._replace(resent=lost)
+        answer = _answer(container, endpoint.address, delivery.port)._replace(client=client)
+        delay_ns = 0 if here == there else link.delay_ns + back.delay_ns
+        connection = answer._replace(round_trip_ns=delay_ns)
+        return delivery._replace(connection=connection, resent=lost)
+
+
+def _answer(container: ProcessContainer, address: str, port: int | None) -> Connection:
+    """What a container on this address answers."""
+    if container.process is None:
+        return Connection(Outcome.TIMED_OUT, address)
+    answers = port is None or container.listens(port)
+    outcome = Outcome.ANSWERED if answers else Outcome.REFUSED
+    return Connection(outcome, address, container if answers else None, address)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
