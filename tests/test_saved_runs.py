@@ -176,7 +176,7 @@ def test_a_root_from_the_user_is_replayed_with_another_key(tmp_path):
 
 @pytest.mark.parametrize(
     ("template", "state"),
-    [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "running"), (b"{{", "running")],
+    [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "running"), (b"{{", "failed")],
 )
 def test_a_template_is_filled_in_again_in_the_replay(tmp_path, template, state):
     cluster = swarmlab.simulate(seed=7)
@@ -190,7 +190,7 @@ def test_a_template_is_filled_in_again_in_the_replay(tmp_path, template, state):
     assert post(cluster, "m1", "/services/create", spec) == 201
     cluster.run("10s")
     tasks = cluster.client().services.get("web").tasks()
-    assert tasks[0]["Status"]["State"] == state
+    assert state in [task["Status"]["State"] for task in tasks]
     _, text = replayed(cluster, tmp_path)
     assert "MARKER" not in text
 

@@ -25,9 +25,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"simulation", "units", "errors"},
     "raft": {"model.trace_records", "simulation", "units", "errors"},
     # The allocator decides when; what is free is libnetwork's knowledge, as in moby.
-    "manager": {"raft", "network.cnm_allocator", "model", "simulation", "units", "errors"},
+    "templates": {"model", "errors"},
+    "manager": {
+        "raft",
+        "templates",
+        "network.cnm_allocator",
+        "model",
+        "simulation",
+        "units",
+        "errors",
+    },
     "programs": {"simulation", "units", "errors"},
-    "worker": {"programs", "model", "simulation", "units", "errors"},
+    "worker": {"programs", "templates", "model", "simulation", "units", "errors"},
     "network": {
         *("worker", "programs", "model", "simulation", "views", "units", "strings", "errors"),
     },
@@ -47,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Clients of the Docker API know that API alone.
     "docker_cli": {
         *("model.image_reference", "model.specs", "model.versions"),
-        *("units", "strings", "errors"),
+        *("templates.template", "templates.go_text", "units", "strings", "errors"),
     },
     "jupyter": {
         *("docker_cli", "cluster.current", "views", "simulation"),

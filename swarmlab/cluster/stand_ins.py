@@ -30,9 +30,15 @@ Placeholders = dict[str, str]  # a token or key -> what stands for it
 SECRET_FIELDS = {"Data", "JoinToken", "UnlockKey", "SigningCAKey"}
 OWN_KEY, UNKNOWN = "<key of the certificate>", "<unknown>"
 # Actions of a template that hold no text but names; they are kept, since they decide what it does.
-ACTION = re.compile(
-    rb'\{\{\s*(?:\.[.A-Za-z]+|(?:index \.Service\.Labels|env|secret|config) "[\w.-]*")\s*\}\}'
-)
+ACTION = re.compile(rb"\{\{.*?\}\}|\{\{", re.S)
+NAMED = re.compile(rb'(?:index \.Service\.Labels|env|secret|config) "[\w.-]*"')
+TEXT = re.compile(rb'"(?:\\.|[^"\\])*"|`[^`]*`|/\*.*?\*/|[.$\w]+', re.S)
+WORDS = {
+    *(b"if else end with range index printf print println len and or not eq ne gt lt".split()),
+    *(b"env secret config join true false nil . $ .Task.ID .Task.Name .Task.Slot".split()),
+    *(b".Service.ID .Service.Name .Service.Labels .Node.ID .Node.Hostname".split()),
+    *(b".Node.Platform.Architecture .Node.Platform.OS".split()),
+}
 
 
 def placeholders(stores: Iterable[Store]) -> Placeholders:
@@ -89,7 +95,14 @@ def _as_template(other: bytes, data: bytes) -> bytes:
     """Letters, with the actions of the template `data`."""
     letters = bytearray(ord("a") + byte % 26 for byte in other)
     for action in ACTION.finditer(data):
-        letters[slice(*action.span())] = action[0]
+        kept = bytearray(action[0])
+        names = [match.span() for match in NAMED.finditer(action[0])]
+        for word in TEXT.finditer(action[0]):
+            named = any(start <= word.start() < end for start, end in names)
+            for index in range(*word.span()) if not named and word[0] not in WORDS else ():
+                if kept[index : index + 1].isalnum():
+                    kept[index] = letters[action.start() + index]
+        letters[slice(*action.span())] = kept
     return bytes(letters)
 
 

@@ -25,7 +25,7 @@ from swarmlab.docker_cli.compose_values import (
 )  # fmt: skip
 from swarmlab.docker_cli.compose_yaml import parse
 from swarmlab.docker_cli.session import CliError, Json, Session, env_lines, read_file
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 
 NEWEST = 13  # of the versions 3.x
 NAME = re.compile(r"[a-zA-Z0-9._-]+")

@@ -12,7 +12,7 @@ from typing import Any
 from swarmlab.docker_cli.flag_types import parse_words
 from swarmlab.docker_cli.ports import TooManyPorts, parse_ports
 from swarmlab.docker_cli.session import CliError
-from swarmlab.docker_cli.text import go_quote, go_value
+from swarmlab.templates.go_text import go_quote, go_value
 from swarmlab.units import go_duration, parse_bytes, parse_duration
 
 PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}

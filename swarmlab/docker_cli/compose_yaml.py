@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from swarmlab.docker_cli.session import CliError, Json
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 
 SIZE_MAX, NODES_MAX, DEPTH_MAX = 200_000, 10_000, 100  # bytes; values, repeated by aliases or not
 NO_TEXT_KEY = "json: unsupported type: map[interface {}]interface {}"

@@ -12,9 +12,10 @@ from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import name_finder
 from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session, frames
-from swarmlab.docker_cli.text import ellipsis, go_quote, short_id
+from swarmlab.docker_cli.text import ellipsis, short_id
 from swarmlab.errors import BadParameter
 from swarmlab.model.image_reference import ImageReference
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import S, decimal_size, parse_duration
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from swarmlab.docker_cli.ports import PROTOCOLS, parse_ports, port
 from swarmlab.docker_cli.session import Json, read_file
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import parse_bytes, parse_duration
 
 Convert = Callable[[str], Any]

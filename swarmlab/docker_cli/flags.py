@@ -14,7 +14,7 @@ import click
 
 from swarmlab.docker_cli.flag_types import BY_KIND, BY_NAME, MULTIPLE
 from swarmlab.docker_cli.session import CliError
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
 # After the first argument of these, all words belong to the container.

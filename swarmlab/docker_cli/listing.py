@@ -23,10 +23,11 @@ from swarmlab.docker_cli.template import (
     Template,
     TemplateError,
     escape,
-    expression,
     to_json,
 )
 from swarmlab.model.image_reference import listed_name
+from swarmlab.templates.go_text import go_quote
+from swarmlab.templates.template import expression
 from swarmlab.units import S, binary_size, decimal_size, go_duration, human_duration, unix_seconds
 
 HERE = Path(__file__).parent
@@ -63,7 +64,8 @@ def listings() -> dict[str, Listing]:
 
 def functions(session: Session, *, no_trunc: bool) -> dict[str, Callable[..., Any]]:
     """The functions that tables.txt and pretty.txt call; `no_trunc`: do not shorten."""
-    return FUNCTIONS | {
+    return {
+        **FUNCTIONS,
         "ago": lambda stamp: f"{human_duration(session.clock() - unix_seconds(stamp))} ago",
         "addresses": lambda managers: sorted(manager["Addr"] for manager in managers),
         "ansic": lambda stamp: datetime.fromisoformat(stamp).strftime("%a %b %e %H:%M:%S %Y"),
@@ -87,7 +89,7 @@ def functions(session: Session, *, no_trunc: bool) -> dict[str, Callable[..., An
         "pairs": lambda labels: ",".join(sorted(f"{k}={v}" for k, v in (labels or {}).items())),
         "plugins": _plugins,
         "ports": lambda entries: ports.show_ports(entries or []),
-        "quoted": lambda line: text.go_quote(line) if line else "",
+        "quoted": lambda line: go_quote(line) if line else "",
         "short": text.short_id,
         "size": lambda size, digits: "N/A" if size == -1 else decimal_size(size, digits),
         "strip": str.strip,

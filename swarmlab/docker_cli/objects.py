@@ -6,7 +6,7 @@ import ipaddress
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import labels, write_inspect, write_list
 from swarmlab.docker_cli.session import ApiError, ApiNotFound, CliError, Json, Session, read_file
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import natural_key
 
 READ_LIMIT = {"secret": 2 * 500 * 1024, "config": 2 * 1000 * 1024}

@@ -19,7 +19,7 @@ from swarmlab.docker_cli.service import find_services, write_services
 from swarmlab.docker_cli.service_spec import resolve_image
 from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, ComposeStack
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import natural_key
 
 RESOLVE = ("always", "changed", "never")

@@ -10,7 +10,7 @@ from typing import Any
 from swarmlab.docker_cli.flag_types import parse_cpus
 from swarmlab.docker_cli.service_spec import MODES, edit_capabilities, mode_spec, with_ids
 from swarmlab.docker_cli.session import CliError, Json, Session, read_file
-from swarmlab.docker_cli.text import go_quote
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import parse_duration
 
 NAMESPACE, IMAGE = "com.docker.stack.namespace", "com.docker.stack.image"

@@ -9,8 +9,9 @@ from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import parse_format, pretty, write_inspect
 from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.docker_cli.template import TableRow, Template, TemplateError, to_json
-from swarmlab.docker_cli.text import align, go_quote
+from swarmlab.docker_cli.text import align
 from swarmlab.model.versions import API_VERSION, DOCKER_VERSION
+from swarmlab.templates.go_text import go_quote
 from swarmlab.units import S
 
 CLIENT = {

@@ -1,9 +1,7 @@
-"""Text as Docker's command line prints it: times, IDs, image names, Go's quotes and values."""
+"""Text as Docker's command line prints it: times, IDs, image names."""
 
-import json
 import re
 from datetime import datetime
-from typing import Any
 
 from swarmlab.strings import text_table
 
@@ -40,24 +38,3 @@ def align(text: str, *, padding: int = 3, minimum: int = 10) -> str:
     """Lines of tab-separated cells, as Docker's tabwriter sets them in columns."""
     rows = (line.split("\t") for line in text.split("\n"))
     return text_table(rows, padding=padding, minimum=minimum)
-
-
-def go_quote(text: str) -> str:
-    """`text` in double quotes, escaped as Go's %q does."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def go_value(value: Any) -> str:
-    """A JSON value as Go's templates print it: `true`, `[a b]`, `map[k:v]`, `<nil>`."""
-    match value:
-        case None:
-            return "<nil>"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:.10g}"
-        case list():
-            return f"[{' '.join(map(go_value, value))}]"
-        case dict():
-            return f"map[{' '.join(f'{k}:{go_value(value[k])}' for k in sorted(value))}]"
-    return str(value)

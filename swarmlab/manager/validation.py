@@ -15,6 +15,7 @@ from swarmlab.manager.secrets import check_references
 from swarmlab.manager.store import Store
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS
+from swarmlab.templates.task_templates import MADE_UP, expand_container
 
 SERVICE_NAME = re.compile(r"[a-zA-Z0-9](?:[-_]*+[A-Za-z0-9])*+")
 SERVICE_NAME_LENGTH_MAX = 63
@@ -59,6 +60,10 @@ def _check_resources(resources: model.Document) -> None:
 
 
 def _check_container(task: model.TaskSpec) -> None:
+    try:
+        expand_container(task.container, MADE_UP)
+    except BadParameter as error:
+        raise InvalidArgument(str(error)) from None
     if not task.image:
         raise InvalidArgument("ContainerSpec: image reference must be provided")
     try:

@@ -5,13 +5,11 @@ Source: moby daemon/cluster/executor/container/{container,validate}.go.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from swarmlab.errors import BadParameter
 from swarmlab.model import EMPTY, Document, Task
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.programs.file_system import ROOT
+from swarmlab.templates.task_templates import context_of, expand_container
 
 FOLDERS_OF_HOST = ("", *ROOT, "mnt", "opt", "srv")  # what a bind mount may begin with
 
@@ -36,30 +34,10 @@ def check_task(task: Task) -> None:
             raise BadParameter(f"invalid {kind} mount source, {must} an absolute path: {source}")
 
 
-def expand(text: str, task: Task, node: Document, extra: Mapping[str, str] = EMPTY) -> str:
-    """Fill in the Go templates that Swarm allows, such as `{{.Node.ID}}`.
-
-    Source: swarmkit template/context.go.
-    """
-    values: dict[str, str] = {
-        ".Service.ID": task.service_id, ".Service.Name": task.service_name,
-        ".Node.ID": task.node_id, ".Node.Hostname": node.get("Hostname", ""),
-        ".Node.Platform.Architecture": node.at("Platform", "Architecture", default=""),
-        ".Node.Platform.OS": node.at("Platform", "OS", default=""), ".Task.ID": task.id,
-        ".Task.Name": task.name, ".Task.Slot": str(task.slot or task.node_id), **extra,
-        **{f'index .Service.Labels "{key}"': v for key, v in task.service_labels.items()},
-    }  # fmt: skip
-    text, *fields = re.split(r"\{\{([^{}]*+)\}\}", text)
-    for name, rest in zip(map(str.strip, fields[::2]), fields[1::2], strict=True):
-        if name not in values:
-            raise BadParameter(f"template: expansion: cannot evaluate {{{{{name}}}}}")
-        text += values[name] + rest
-    return text
-
-
 def container_config(task: Task, node: Document) -> Document:
     """The body of `POST /containers/create` for a task."""
     spec, prefix = task.spec.container, "com.docker.swarm"
+    spec = expand_container(spec, context_of(task, node))
     for mount in spec.at("Mounts", default=()):
         source = mount.get("Source", "")
         if mount.get("Type") == "bind" and source.split("/")[1] not in FOLDERS_OF_HOST:
@@ -89,8 +67,8 @@ def container_config(task: Task, node: Document) -> Document:
         Image=image,
         Entrypoint=spec.get("Command") or None,
         Cmd=spec.get("Args"),
-        Env=[expand(line, task, node) for line in spec.get("Env") or ()],
-        Hostname=expand(spec.get("Hostname") or "", task, node),
+        Env=spec.get("Env"),
+        Hostname=spec.get("Hostname"),
         WorkingDir=spec.get("Dir"),
         Tty=spec.get("TTY"),
         Labels={

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from swarmlab.errors import EngineFault
 from swarmlab.model import Config, Document, Secret, Task
 from swarmlab.model.messages import Assignments
 from swarmlab.programs.file_system import File
-from swarmlab.worker.container_spec import expand
+from swarmlab.templates.task_templates import FUNCTIONS, context_of, expand
+from swarmlab.templates.template import Functions
 
 
 @dataclass
@@ -39,6 +41,13 @@ class Dependencies:
             self.configs.pop(id, None)
 
 
+def _text_at(kind: str, texts: Mapping[str, str], target: str) -> str:
+    """What the templates' functions `secret` and `config` give."""
+    if target not in texts:
+        raise ValueError(f"{kind} target {target} not found")
+    return texts[target]
+
+
 def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> dict[str, File]:
     """The files of a task's container, by path: its spec's secrets and configs, and no others.
 
@@ -47,8 +56,15 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
     """
     files: dict[str, File] = {}
     paths: dict[str, list[str]] = {}  # by the object's id
-    environment = [line.partition("=") for line in task.spec.container.get("Env") or ()]
-    values = {f'env "{name}"': value for name, _, value in environment}
+    environment = dict(line.partition("=")[::2] for line in task.spec.container.get("Env") or ())
+    texts: dict[str, dict[str, str]] = {"secret": {}, "config": {}}  # by target
+    context = context_of(task, node)
+    functions: Functions = {
+        **FUNCTIONS,
+        "env": lambda name: environment.get(name, ""),
+        "secret": partial(_text_at, "secret", texts["secret"]),
+        "config": partial(_text_at, "config", texts["config"]),
+    }
     kinds: tuple[tuple[str, Sequence[Document], Mapping[str, Secret | Config], str], ...] = (
         ("secret", task.spec.secrets, dependencies.secrets, "/run/secrets/"),
         ("config", task.spec.configs, dependencies.configs, "/"),
@@ -66,8 +82,8 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
                 if driver != "golang":
                     raise EngineFault("unrecognized template type")
                 text = data.decode(errors="surrogateescape")
-                data = expand(text, task, node, values).encode(errors="surrogateescape")
-            values[f'{kind} "{name}"'] = data.decode(errors="replace")
+                data = expand(text, context, functions).encode(errors="surrogateescape")
+            texts[kind][name] = data.decode(errors="replace")
             owner = [str(target.get(key) or "0") for key in ("UID", "GID")]
             for number in owner:
                 if not re.fullmatch("-?[0-9]{1,18}", number):

@@ -1,0 +1,1 @@
+"""Go's templates, as `--format` and the specs of services use them."""
