@@ -133,7 +133,7 @@ def test_a_click_crashes_the_leader_and_time_must_pass_to_see_the_consequences(b
     assert column(board, "m1")["tone"] == "down"
     assert board.status["notices"] == [NO_LEADER]
     assert news(board) == [
-        "Time is stopped: press Play to see what follows.",
+        "Time is paused: press Play to see what happens.",
         NO_LEADER,
         "m1 crashed.",
     ]
@@ -197,7 +197,7 @@ def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cl
     create(cluster, 6)
     cluster.run("20s")
     lost = len(cluster.client("w1").containers.list())
-    asyncio.run(click_and_wait(board, ("crash", "w1"), sentence="The swarm has settled after"))
+    asyncio.run(click_and_wait(board, ("crash", "w1"), sentence="The swarm settled after"))
     assert cluster.speed == 0
     assert settled(look(cluster))
     counts = f"6 of 6 running · service ls: {6 + lost}/6"
@@ -206,7 +206,7 @@ def test_after_a_crash_by_click_time_plays_until_the_swarm_has_settled(board, cl
 
 
 def test_a_click_does_not_start_time_that_was_paused(board, cluster):
-    sentence = "Time is stopped: press Play"
+    sentence = "Time is paused: press Play"
     asyncio.run(click_and_wait(board, ("halt", ""), ("crash", "w1"), sentence=sentence))
     assert cluster.speed == 0
 

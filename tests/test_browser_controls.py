@@ -121,7 +121,7 @@ def use_bet(notebook: Notebook) -> None:
     expect(status).to_have_text("Place your bet: one click.")
     cell.get_by_role("button", name="A: ").click()
     expect(status).to_contain_text("Your bet: A. How sure are you?")
-    cell.get_by_role("button", name="I am sure").click()
+    cell.get_by_role("button", name="I'm sure").click()
     expect(status).to_contain_text("Your bet: A, sure")
     reach_by_tab(cell, cell.get_by_role("button", name="C: "))
     notebook.page.keyboard.press("Space")
@@ -241,7 +241,7 @@ def use_builder(notebook: Notebook) -> None:
     press = partial(box.get_by_role, "button")
     layer, on = box.get_by_label("Put", exact=True), box.get_by_label("on", exact=True)
     status, picture = box.get_by_role("status"), box.locator(".widget-html").nth(1)
-    put, take = press(name="Put it there"), press(name="Take it away")
+    put, take = press(name="Put it there"), press(name="Remove it")
     layer.select_option("bins/libs + Nginx")
     put.click()
     expect(status).to_contain_text("A program calls a kernel")
@@ -262,7 +262,7 @@ def use_builder(notebook: Notebook) -> None:
     for way in (Locator.click, BY_KEY):
         way(press(name="Show slide 5"))
         expect(picture).to_contain_text("SQL Server")
-        way(press(name="Begin anew"))
+        way(press(name="Start over"))
         expect(picture).not_to_contain_text("Server")
 
 
@@ -274,11 +274,11 @@ def use_exercise(notebook: Notebook) -> None:
     button = partial(task.get_by_role, "button", exact=True)
     status = task.get_by_role("status")
     button(name="Start").click()
-    status.get_by_text("speaks to this swarm now").wait_for()
+    status.get_by_text("talks to this swarm now").wait_for()
     button(name="Hint").press("Space")
     status.get_by_text("Hint 1 of 3").wait_for()
     button(name="Start again").press("Enter")
-    status.get_by_text("speaks to this swarm now").wait_for()
+    status.get_by_text("talks to this swarm now").wait_for()
 
     create = "%docker service create --quiet --name web --replicas 6"
     command = f"{create} --placement-pref spread=node.label.az nginx"

@@ -63,5 +63,5 @@ def test_an_interrupted_cell_gives_one_line(
     result = shell.run_cell("import signal\nsignal.raise_signal(signal.SIGINT)")
     assert isinstance(result.error_in_exec, KeyboardInterrupt)
     output = capsys.readouterr().out
-    assert output.startswith("Stopped, and the swarm is whole.")
+    assert output.startswith("Stopped; the swarm is intact.")
     assert len(output.splitlines()) == 1

@@ -535,7 +535,7 @@ def test_a_notebook_runs_on_real_engines_after_one_line_is_changed(pages: Pages,
         assert re.search(r"m1 +Down .*Unreachable", shown["survivors"])
         assert re.search(r"m[23] +Ready .*Leader", shown["survivors"])
     if name == "05_quorum":
-        assert "computed and seen agree" in shown["table"]
+        assert "computed and observed agree" in shown["table"]
         assert "web scaled to 9" in shown["cut-run"]
         assert "The swarm does not have a leader" in shown["cut-run"]
 

@@ -171,7 +171,7 @@ def test_a_message_that_has_arrived_cannot_be_dropped(columns: RaftColumns):
     row = until(columns, "♥")
     columns.step("1s")
     click(columns, "drop", key=row["key"])
-    assert "has arrived already" in columns.status["error"]
+    assert "has already arrived" in columns.status["error"]
 
 
 def test_clicks_are_replayed_from_a_saved_run(columns: RaftColumns, tmp_path: Any):

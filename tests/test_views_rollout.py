@@ -384,7 +384,7 @@ def test_an_unknown_service_is_an_error_that_names_it(web: Any):
 
 def test_an_update_that_had_ended_is_reported(web: Any):
     docker_output("service update --quiet --image nginx:1.27 web")  # it waits
-    assert "With `--detach` the command does not wait" in repr(follow(web, "web"))
+    assert "With `--detach` the command doesn't wait" in repr(follow(web, "web"))
 
 
 def test_an_update_that_had_begun_is_reported_and_starts_with_the_chart(web: Any):
@@ -392,7 +392,7 @@ def test_an_update_that_had_begun_is_reported_and_starts_with_the_chart(web: Any
     web.run("10s")
     seen = follow(web, "web")
     assert states(seen) == ["updating", "completed"]
-    assert "With `--detach` the command does not wait" in repr(seen)
+    assert "With `--detach` the command doesn't wait" in repr(seen)
     assert "**updating** (0.0 –" in "\n".join(seen.summary)
 
 

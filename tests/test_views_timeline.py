@@ -68,7 +68,7 @@ def test_events_are_what_was_asked_what_was_done_and_what_followed(line: Timelin
         "update of web: update in progress",
         "update of web: update completed",
         "the network is cut:  w1  |  m1 m2 m3 w2",
-        "the link of m1 and m2 takes 400 ms, and loses a share of 0",
+        "the link between m1 and m2 takes 400 ms, and loses a share of 0",
     ]
     assert [words for words in shown if words in order] == order
     assert any(words.startswith("web.5 failed on m1: task:") for words in shown)

@@ -35,7 +35,7 @@ def texts(root: Any, kind: str) -> list[str]:
 def test_managers_are_all_connected_and_all_nodes_gossip(cluster: Any):
     assert kinds(cluster) == {"raft": 3, "tls": 2, "gossip": 10}
     text = repr(topology(cluster))
-    assert "Raft group: m1, m2, m3. Leader (L): m1." in text
+    assert "Raft group: m1, m2, m3. Leader: m1." in text
     assert "Gossip: all 5 nodes" in text
     assert "Zones" not in text
 
@@ -72,6 +72,6 @@ def test_the_picture_has_alternative_text(cluster: Any):
     html = topology(cluster)._repr_html_()
     assert 'aria-label="Raft group: m1, m2, m3.' in html
     assert "<b>TLS</b>" in html
-    assert "speaks to one of the group" in repr(
+    assert "talks to one of the managers" in repr(
         topology(cluster.client())
     )  # a stock client will do

@@ -68,7 +68,7 @@ def test_each_row_says_why_the_node_was_not_chosen(zones: Any):
     assert by_node["m1"] == "fails a constraint"
     assert by_node["w2"] == "takes none: down, paused or drained"
     others = {"m2", "m3", "w1"} - {here}
-    assert {by_node[node] for node in others} == {"as good: chance decided"}
+    assert {by_node[node] for node in others} == {"just as good: chance decided"}
 
 
 def test_each_filter_is_a_column_and_a_refusal_ends_the_filters(zones: Any):
@@ -96,7 +96,7 @@ def test_the_preference_tree_is_shown_with_its_counts(zones: Any):
     table = why(zones, "web.1")
     assert "Branch" in table.heads
     assert "in another branch" in outcomes(table).values()
-    assert "Placed in one go: 4." in table.notes[0]
+    assert "in a batch of 4." in table.notes[0]
     assert "└ node.labels.az=(no label): 0 tasks" in table.notes[-1]
 
 
@@ -113,7 +113,7 @@ def test_an_invalid_preference_makes_no_branch(zones: Any):
     ("options", "outcome"),
     [
         ({"constraints": ["node.role==nobody"]}, "fails a constraint"),
-        ({"resources": Resources(mem_reservation=500 << 30)}, "too little CPU or memory free"),
+        ({"resources": Resources(mem_reservation=500 << 30)}, "not enough CPU or memory free"),
     ],
 )
 def test_a_pending_task_shows_the_refusals_and_dockers_own_reason(
@@ -132,7 +132,7 @@ def test_a_node_at_its_maximum_is_reported(cluster: Any):
     create(cluster, "wide", 6, maxreplicas=1)
     waiting = [t for t in cluster.client().api.tasks() if t["Status"]["State"] == "pending"]
     table = why(cluster, waiting[0]["ID"])
-    assert set(outcomes(table).values()) == {"has as many as it may have"}
+    assert set(outcomes(table).values()) == {"has its maximum"}
 
 
 def test_asking_changes_nothing(zones: Any):
@@ -148,7 +148,7 @@ def test_a_real_swarm_shows_the_reason_and_a_note_of_what_is_unknown(zones: Any)
     table = why(Api(zones), "big.1")
     assert table.rows[0][:3] == ("big.1", "–", "pending")
     assert "insufficient resources" in table.rows[0][3]
-    assert "only a simulated swarm can tell" in table.notes[0]
+    assert "Only a simulated swarm can show" in table.notes[0]
     with pytest.raises(LabError, match=r"no task 'nope.1'; there are big.1"):
         why(Api(zones), "nope.1")
 

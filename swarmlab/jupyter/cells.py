@@ -9,8 +9,8 @@ from swarmlab.strings import N_, _
 
 # The cell may have changed the cluster before it came to the name.
 NOT_YET = N_(
-    "✘ {name!r} is not known yet: a cell above was not run. What this cell did before is done, so"
-    " run the page from its top: Kernel > Restart Kernel, then cell by cell."
+    "✘ {name!r} is not known yet: a cell above was not run. Part of this cell has already run, "
+    "so start over: Kernel > Restart Kernel, then cell by cell from the top."
 )
 
 
@@ -31,7 +31,7 @@ def show_in_one_line(
     """
     line, in_the_cell = "", trace.tb_next is not None and trace.tb_next.tb_next is None
     if isinstance(error, KeyboardInterrupt):
-        line = _("Stopped, and the swarm is whole. Time has passed in it; go on with any cell.")
+        line = _("Stopped; the swarm is intact. Time has passed in it; go on with any cell.")
     elif isinstance(error, NameError) and in_the_cell:
         line = _(NOT_YET, name=error.name)
     if line:

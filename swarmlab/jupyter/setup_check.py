@@ -28,8 +28,8 @@ def checkup() -> Table:
     if failed:
         note = _("Not right: {failed}. The last column says what to do.", failed=failed)
     else:
-        note = _("All is well here. No board to be seen? Reload the page (F5), then choose"
-                 " Run > Restart Kernel and Run All Cells.")  # fmt: skip
+        note = _("All is well. No board? Reload the page (F5), then choose Run > Restart "
+                 "Kernel and Run All Cells.")  # fmt: skip
     return Table("", (_("Check"), _("Found"), _("What to do")), tuple(rows), (note,))
 
 
@@ -51,6 +51,6 @@ def _checks() -> Iterator[tuple[str, str, bool, str]]:
     yield _("Notebook kernel"), _("yes") if kernel else _("no"), kernel, open_lab
     move = _("Copy the notebooks to a folder of your own: only cluster.save() needs it")
     yield _("Folder"), str(Path.cwd()), os.access(Path.cwd(), os.W_OK), move
-    docker = shutil.which("docker") or _("none; the notebooks do not need it")
+    docker = shutil.which("docker") or _("none; the notebooks don't need it")
     yield _("Docker's own program"), docker, True, ""
     yield "DOCKER_HOST", os.environ.get("DOCKER_HOST", "") or _("not set"), True, ""

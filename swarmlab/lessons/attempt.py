@@ -146,7 +146,7 @@ class Attempt:
     def undo(self) -> None:
         """Go back to just before the last change; only a simulated swarm can."""
         if not self.started().has_trace:
-            raise LabError("A real swarm cannot go back. Undo it by a command, or start again.")
+            raise LabError("A real swarm can't go back. Undo it with a command, or start again.")
         if not self.changes:
             raise LabError("Nothing to undo: the swarm is as it was at the start.")
         self.changes -= 1

@@ -92,7 +92,7 @@ class Score(ShownAs):
 
     @property
     def shown_as(self) -> Callout:
-        none = (_("None yet. A bet costs one click, and makes you see more."),)
+        none = (_("None yet. A bet costs one click, and you look more closely."),)
         return Callout(_("Your bets"), self.lines or none)
 
 
@@ -125,7 +125,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._cards = {choice: self._card(choice) for choice in choices}
         self._confidence = {
             sure: button(label, partial(self._say_how_sure, sure=sure))
-            for sure, label in ((True, _("I am sure")), (False, _("I guess")))
+            for sure, label in ((True, _("I'm sure")), (False, _("I guess")))
         }
         self._how_sure = ipywidgets.HBox([*self._confidence.values()])
         self._how_sure.layout.display = "none"

@@ -64,10 +64,10 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
         """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
-        self._show(_("The swarm is being made …"))
+        self._show(_("Making the swarm …"))
         self.attempt.start()
         solve = _("Solve it in a cell below, then press Check.")
-        self._show(_("`%docker` speaks to this swarm now."), solve, _(WAY_BACK))
+        self._show(_("`%docker` talks to this swarm now."), solve, _(WAY_BACK))
 
     def do(self, commands: str) -> str:
         """Run these docker commands, one a line; their output."""
@@ -84,13 +84,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def _record(self) -> str:
         """Record the solution; how many changes it took, and whether it could be recorded."""
         changes, fewest = self.attempt.changes, self.exercise.fewest_changes
-        note = _("Start again, and try it in fewer.") if changes > fewest else ""
+        note = _("Start again, and try it with fewer.") if changes > fewest else ""
         try:
             progress_record.record_solution(
                 self.exercise.name, changes=changes, hints=self.attempt.hints
             )
         except (LabError, OSError) as error:
-            note = _("It could not be noted: {error}", error=error)
+            note = _("It could not be saved: {error}", error=error)
         count = _("Changes: {changes}, fewest: {fewest}.", changes=changes, fewest=fewest)
         return f"{count} {note}".rstrip()
 
@@ -120,7 +120,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
         self.attempt.undo()
-        self._show(_("Undone: the swarm is as it was before its last change."))
+        self._show(_("Undone: the swarm is as it was before the last change."))
 
     # -- showing -----------------------------------------------------------------------
     @property

@@ -107,7 +107,7 @@ def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
     ['0.2 s', '0.2 s', '2.2 s']
     """
     if not cluster.has_trace:
-        return only_simulated(_("The network between real engines cannot be slowed from here."))
+        return only_simulated(_("The network between real engines can't be slowed from here."))
     rows = []
     leader = cluster.default_node()
     followers = [n.name for n in look(cluster).nodes if n.manager and n.name != leader]
@@ -120,7 +120,7 @@ def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
         copy.client(leader).configs.create(name="written", data=b"written")
         quick = str(len(followers) + 1 - count)
         rows.append((", ".join(slow) or "–", quick, f"{(copy.now_ns - start_ns) / 1e9:.1f} s"))
-    title = _("A write needs a quorum: {quorum} of {all}, the leader {leader} among them.")
+    title = _("A write needs a quorum: {quorum} of {all}, including the leader, {leader}.")
     counts = {"quorum": quorum(len(followers) + 1), "all": len(followers) + 1}
     heads = (_("Slow managers"), _("Quick managers"), _("The write is answered after"))
     return Table(title.format(leader=leader, **counts), heads, tuple(rows))

@@ -112,9 +112,9 @@ class Board(LiveWidget):
             "play": _("▶ Play"),
             "halt": _("❚❚ Pause"),
             "step": _("+10 s"),
-            "speed": _("Speed: simulated seconds a second"),
+            "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
-            "help": _("Click a node (or Tab, ← and → to it) and press"),
+            "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
 
     def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
@@ -127,8 +127,8 @@ class Board(LiveWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        line = _("The swarm has settled after {seconds:.1f} s; time is stopped again.")
-        late = _("The swarm has not settled after {seconds:.1f} s; time is stopped again.")
+        line = _("The swarm settled after {seconds:.1f} s; time is paused again.")
+        late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
         return [(line if done else late).format(seconds=passed_s)]
 
     def _repr_html_(self) -> str:
@@ -166,7 +166,7 @@ class Board(LiveWidget):
             node = self.cluster.client().nodes.get(key)
             node.update({**node.attrs["Spec"], "Availability": verb})
         elif row.up is None:
-            line = N_("{verb}: this works on a simulated machine, not on a real one")
+            line = N_("{verb}: works on simulated machines only")
             raise LabError(line, verb=verb)
         elif row.up is not (verb == "crash"):
             up = N_("{verb}: {name} is up already")
@@ -179,7 +179,7 @@ class Board(LiveWidget):
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append(_("Time is stopped: press Play to see what follows."))
+            self._notes.append(_("Time is paused: press Play to see what happens."))
         else:
             self._settling_s = snapshot.now_s
             line = _("Time runs {speed:g} times as fast until the swarm has settled.")
@@ -241,7 +241,7 @@ def _offered(verb: str, row: NodeRow) -> bool:
 
 def _title(task: TaskRow) -> str:
     reason = f": {task.reason}" if task.reason else ""
-    return _("{state}, wanted {desired}", state=task.state, desired=task.desired) + reason
+    return _("{state}, should be {desired}", state=task.state, desired=task.desired) + reason
 
 
 def service_line(service: ServiceRow) -> list[str]:

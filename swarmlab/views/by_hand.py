@@ -44,8 +44,8 @@ def obstacle() -> str:
     system = platform.system()
     if system != "Linux":
         line = _(
-            "This machine runs {system}. Namespaces are a part of the Linux kernel: here even "
-            "Docker runs its containers in a small Linux VM. The text tells what Linux says."
+            "This machine runs {system}. Namespaces are part of the Linux kernel, so here even "
+            "Docker runs its containers in a small Linux VM. The text says what Linux prints."
         )
         return line.format(system={"Darwin": "macOS"}.get(system, system))
     for program, package in (("unshare", "util-linux"), ("busybox", "busybox-static")):
@@ -59,8 +59,8 @@ def obstacle() -> str:
     )
     if trial.returncode:
         line = _(
-            "This machine gives an ordinary user no namespaces; it says: {words}. (In a container, "
-            "and on Ubuntu 24.04, that is usual; an administrator can allow it.)"
+            "Ordinary users cannot create namespaces on this machine; it says: {words}. (That's "
+            "usual in a container, and on Ubuntu 24.04; an administrator can allow it.)"
         )
         return line.format(words=trial.stderr.strip())
     return ""
@@ -89,7 +89,7 @@ def _output(command: str, folder: Path | None) -> str:
         text=True,
         encoding="utf-8",
     )
-    late = _("(no end after {seconds} s: stopped)", seconds=TIMEOUT_S)
+    late = _("(still running after {seconds} s: stopped)", seconds=TIMEOUT_S)
     return done.stdout.rstrip() + (late if done.returncode == TIMED_OUT else "")
 
 

@@ -129,7 +129,7 @@ def election(cluster: Any, since_ns: int | None = None) -> Election | Callout:
     ('+0.00 s', 'm1', '✖ down; it was the leader')
     """
     if not cluster.has_trace:
-        return only_simulated(_("Docker's API does not tell who voted for whom, and when."))
+        return only_simulated(_("Docker's API doesn't say who voted for whom, or when."))
     history = RaftHistory(cluster)
     if since_ns is None:
         since_ns = max(history.faults_ns, default=0)

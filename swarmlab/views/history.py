@@ -153,7 +153,7 @@ class RaftHistory:
         if leader:
             self._report(record, _("new leader known: {leader}", leader=leader))
         elif before.role == "leader" and term == before.term:
-            self._report(record, _("steps down: it no longer hears a majority"))
+            self._report(record, _("steps down: it no longer hears from a majority"))
         elif before.role == "leader":
             self._report(record, _("steps down: it hears of term {term}", term=term))
         elif before.role == "candidate" and term == before.term:
@@ -214,7 +214,7 @@ def _action(entry: JournalEntry, names: dict[str, str]) -> TimelineEvent:
             sides = "  |  ".join(" ".join(side) for side in args)
             kind, text = "fault", _("the network is cut:  {sides}", sides=sides)
         case "slow":
-            line = _("the link of {0} and {1} takes {ms:g} ms, and loses a share of {3:g}")
+            line = _("the link between {0} and {1} takes {ms:g} ms, and loses a share of {3:g}")
             kind, text = "fault", line.format(*args, ms=args[2] / MS)
         case verb:
             kind, line = lines[verb]

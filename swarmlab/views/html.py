@@ -27,8 +27,8 @@ WIDGET_STYLE = (
 def widget_head() -> str:
     """The beginning of the HTML of a widget made of ipywidgets: its style, and the line that says
     that the kernel was restarted."""
-    gone = _("The kernel was restarted, so these buttons do nothing any more. Run the page again, "
-             "from its top.")  # fmt: skip
+    gone = _("The kernel was restarted, so these buttons no longer work. Run the page again, "
+             "from the top.")  # fmt: skip
     return f"{WIDGET_STYLE}<p role='alert' class='swarmlab-gone'><b>✘ {escape(gone)}</b></p>"
 
 

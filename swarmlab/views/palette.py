@@ -50,7 +50,7 @@ LOOKS = {
     "failed": Look("F", N_("failed"), OCTAGON, VERMILLION),
     "stopping": Look("X", N_("stopping"), ARROW_DOWN, ORANGE),
     "complete": Look("C", N_("complete"), SQUARE, BLUE, WHITE),
-    "lost": Look("?", N_("not heard of"), CIRCLE, "", ""),
+    "lost": Look("?", N_("not heard from"), CIRCLE, "", ""),
 }
 
 # The Raft roles of a manager.

@@ -32,12 +32,12 @@ def _filter_texts() -> dict[str, tuple[str, str]]:
     """Filter -> the head of its column, and the text for a node that it refused."""
     return {
         "ready": (_("Takes tasks?"), _("takes none: down, paused or drained")),
-        "resources": (_("Resources?"), _("too little CPU or memory free")),
+        "resources": (_("Resources?"), _("not enough CPU or memory free")),
         "plugins": (_("Plugins?"), _("lacks a plugin")),
         "constraints": (_("Constraints?"), _("fails a constraint")),
-        "platform": (_("Platform?"), _("of another platform than the image")),
-        "host port": (_("Port free?"), _("has the port in use")),
-        "max replicas": (_("Below maximum?"), _("has as many as it may have")),
+        "platform": (_("Platform?"), _("its platform is not the image's")),
+        "host port": (_("Port free?"), _("the port is in use")),
+        "max replicas": (_("Below maximum?"), _("has its maximum")),
     }
 
 
@@ -166,11 +166,11 @@ def _outcome(row: NodeAnswer, decision: Explanation) -> str:
     if row.branch != chosen.branch:
         return _("in another branch")
     if row.rank == chosen.rank:
-        return _("as good: chance decided")
+        return _("just as good: chance decided")
     if row.rank < chosen.rank:
-        return _("emptier; it got another of that go")
+        return _("emptier, but it got another of this batch")
     if row.failures > chosen.failures:
-        return _("its tasks failed, lately and often")
+        return _("its tasks failed often of late")
     if row.of_service > chosen.of_service:
         return _("has more tasks of the service")
     return _("has more tasks in all")
@@ -178,9 +178,9 @@ def _outcome(row: NodeAnswer, decision: Explanation) -> str:
 
 def _notes(cluster: Any, decision: Explanation) -> Iterator[str]:
     if decision.chosen:
-        when = _("Decided at {at:.1f} s. Placed in one go: {count}. The counts are from before.")
+        when = _("Decided at {at:.1f} s, in a batch of {count}. The counts are from before.")
         yield when.format(at=decision.at_ns / S, count=decision.together)
-        yield _("Whoever passes every question is ranked: fewest tasks first, then chance.")
+        yield _("Nodes that pass every question are ranked: fewest tasks first, then chance.")
     else:
         reason = next((t.reason for t in _tasks(look(cluster), decision.task)), "")
         yield _("In the words of `docker service ps`: {reason}", reason=reason)
@@ -191,7 +191,7 @@ def _notes(cluster: Any, decision: Explanation) -> Iterator[str]:
             + line.format(branch=branch.replace(NO_LABEL, _(NO_LABEL)), count=count)
             for depth, branch, count in decision.tree
         ]
-        title = _("Tasks are divided over branches first, the emptier before the fuller:")
+        title = _("Tasks are divided over branches first, the emptiest first:")
         yield "\n".join([title, *tree])
 
 
@@ -210,5 +210,5 @@ def _from_api(cluster: Any, name: str) -> Table:
         raise NoneSuch("there is no task {name!r}; there are {known}", name, names)
     rows = tuple((t.name, nodes.get(t.node, "–"), t.state, t.reason or "–") for t in tasks)
     heads = _("Task"), _("Node"), _("State"), _("Reason")
-    note = _("What each node was asked, and what it said, only a simulated swarm can tell.")
-    return Table(_("What the swarm tells about {name}", name=name), heads, rows, (note,))
+    note = _("Only a simulated swarm can show what each node was asked, and what it answered.")
+    return Table(_("What the swarm says about {name}", name=name), heads, rows, (note,))

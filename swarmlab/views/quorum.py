@@ -112,10 +112,10 @@ class QuorumTable(ShownAs):
     @property
     def notes(self) -> list[str]:
         right = sum(row.agrees for row in self.tried)
-        line = _("{right} of {all} rows: computed and seen agree.")
+        line = _("{right} of {all} rows: computed and observed agree.")
         notes = [line.format(right=right, all=len(self.tried))]
         if self.tried != list(self.rows):
-            notes.append(_("–: not tried. On real engines each manager costs one, and a minute."))
+            notes.append(_("–: not tried. On real engines, each manager takes a minute."))
         line = _("One failure too many, in a swarm of {which}: {error}")
         for error in dict.fromkeys(row.error for row in self.tried):
             sizes = [str(row.managers) for row in self.tried if row.error == error]
@@ -142,6 +142,6 @@ class QuorumTable(ShownAs):
 
     @property
     def shown_as(self) -> Table:
-        proof = _("May fail: computed"), _("May fail: seen"), _("Do they agree?")
-        heads = (_("Managers"), _("Quorum"), *proof, _("Compared with one manager less"))
+        proof = _("May fail: computed"), _("May fail: observed"), _("Do they agree?")
+        heads = (_("Managers"), _("Quorum"), *proof, _("Compared with one manager fewer"))
         return Table("", heads, tuple(self.cells), tuple(self.notes))

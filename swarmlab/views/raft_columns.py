@@ -63,7 +63,7 @@ class RaftLogs(ShownAs):
 
     @property
     def shown_as(self) -> Table:
-        note = _("3✔ = written in term 3, committed. 3? = not committed: it may yet be lost.")
+        note = _("3✔ = written in term 3, committed. 3? = not committed: it may still be lost.")
         return Table("", self.heads, tuple(self.rows), (note,))
 
     # -- the columns -----------------------------------------------------------------
@@ -291,14 +291,14 @@ class RaftColumns(LiveWidget):
             "run": _("▶ Run slowly"),
             "halt": _("❚❚ Pause"),
             "step": _("Step"),
-            "size": _("How much simulated time a step is"),
+            "size": _("Simulated time per step"),
             "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],
             "change": _("Create a service"),
             "silence": _("No message is on its way. Press Step."),
             "text": _("The same in words"),
             "help": _(
-                "Click a message (or Tab to it and press Enter) and it is lost. ✔ solid: "
-                "committed, on the disks of a quorum. Dashed: it may yet be lost."
+                "Click a message (or Tab to it and press Enter) to lose it. Solid ✔: "
+                "committed, on the disks of a quorum. Dashed: it may still be lost."
             ),
         }
 
@@ -345,7 +345,7 @@ class RaftColumns(LiveWidget):
         """Lose the message of this key."""
         row = next((row for row in raft_logs(self.cluster).messages if row["key"] == key), None)
         if row is None:
-            raise LabError("That message has arrived already; stop the time first.")
+            raise LabError("That message has already arrived; pause time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])
         self.tell([_("Lost, {source} to {target}: {text}", **row)])
 

@@ -95,8 +95,8 @@ class Rollout:
         if not self.phases:
             lines.append(_("No update was seen. Start one with `--detach`, then follow it."))
         elif self.phases[0].state in UPDATE_ENDED or self.phases[0].start < self.start:
-            early = _("The update began before the first look, so its beginning is not shown. With"
-                      " `--detach` the command does not wait, and all of it is seen.")  # fmt: skip
+            early = _("The update began before the first look, so its beginning isn't shown. With"
+                      " `--detach` the command doesn't wait, and you see all of it.")  # fmt: skip
             lines.append(early)
         for phase in self.phases:
             start = max(phase.start - self.start, 0)
@@ -119,7 +119,7 @@ class Rollout:
         for task in self.tasks:
             ended = _("{v} FAILED: {error}") if task.failed else _("{v} has ended")
             lines = (
-                (task.created, _("{v} is made")),
+                (task.created, _("{v} is created")),
                 (task.states.get("running"), _("{v} runs on {node}")),
                 (task.stopped, _("{v} is told to stop")),
                 (task.ended, ended),

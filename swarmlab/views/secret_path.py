@@ -44,17 +44,17 @@ class SecretPath:
     def rows(self) -> list[tuple[str, str, str, str]]:
         """(machine, where, in which form, who can read it)."""
         managers, holders = ", ".join(self.managers), ", ".join(self.holders)
-        disk = _("whoever has the disk: the key lies beside the log")
+        disk = _("anyone with the disk: the key is beside the log")
         if self.autolock:
-            disk = _("whoever has the disk and the unlock key")
+            disk = _("anyone with the disk and the unlock key")
         rows = [
-            (_("yours"), _("what you type"), _("in clear"), _("you; your shell's history, too")),
-            (_("a manager"), _("the API"), _("TLS, or a local socket"), _("nobody gets it back")),
+            (_("yours"), _("what you type"), _("in clear"), _("you, and your shell's history")),
+            (_("a manager"), _("the API"), _("TLS, or a local socket"), _("no one gets it back")),
             (managers, _("Raft's log, on disk"), _("sealed"), disk),
             (managers, _("the manager's memory"), _("in clear"), _("root there")),
         ]
         if holders:
-            rows.append((f"→ {holders}", _("on its way"), _("TLS"), _("nobody")))
+            rows.append((f"→ {holders}", _("on its way"), _("TLS"), _("no one")))
         for node in self.holders:
             rows.append((node, _("the agent's memory"), _("in clear"), _("root there")))
             readers = _("the app in it; root there")

@@ -52,7 +52,7 @@ class NodeRow:
         if self.up is False and self.state != "down":
             return _("crashed, not noticed yet")
         if self.up and self.state == "down":
-            return _("up, still believed down")
+            return _("up, still counted as down")
         return self.state
 
 
@@ -122,7 +122,7 @@ def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
     if cluster.leader():
         return _ask_manager(cluster.client(), machines)
     if last is None:
-        raise LabError("no manager knows a leader, so nothing is known of the swarm now")
+        raise LabError("no manager knows a leader, so the state of the swarm is unknown")
     return _remembered(last, machines, None)
 
 

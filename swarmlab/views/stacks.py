@@ -95,7 +95,7 @@ class Stack:
 
     # -- forms -----------------------------------------------------------------------
     def __repr__(self) -> str:
-        return "\n".join(self._lines(GROUND, 0)) or _("Nothing yet: a server comes first.")
+        return "\n".join(self._lines(GROUND, 0)) or _("Nothing yet: start with a server.")
 
     def _lines(self, place: int, depth: int) -> Iterator[str]:
         for number in self.above(place):
@@ -176,8 +176,8 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         layers = [(_(layer.title), name) for name, layer in LAYERS.items()]
         self.layer = Field(label=_("Put"), options=layers, value=layers[0][1])
         self.on = Field(label=_("on"), options=[(_("the ground"), GROUND)], value=GROUND)
-        actions = {_("Put it there"): self.put, _("Take it away"): self.take}
-        actions |= {_("Show slide 5"): self.show_slide, _("Begin anew"): self.clear}
+        actions = {_("Put it there"): self.put, _("Remove it"): self.take}
+        actions |= {_("Show slide 5"): self.show_slide, _("Start over"): self.clear}
         buttons = [button(title, action) for title, action in actions.items()]
         self._status, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.Layout(flex_flow="row wrap")
@@ -192,7 +192,7 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         except LabError as error:
             self._set_status(f"✘ {error}")
             return
-        done = _("✔ **This is slide 5.** Different, and not exclusive: both at work together.")
+        done = _("✔ **This is slide 5.** Different, but not exclusive: both work together.")
         self._show(
             stack, done if stack.same_as(SLIDE_5) else _("✔ It stands."), len(stack.layers) - 1
         )
@@ -200,12 +200,12 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def take(self) -> None:
         """Take away the layer chosen after `on`, and all above it."""
         if self.on.value == GROUND:
-            self._set_status(_("✘ Choose after **on** what to take away; the ground stays."))
+            self._set_status(_("✘ Choose after **on** what to remove; the ground stays."))
             return
-        self._show(self.stack.take(self.on.value), _("✔ Gone, with all that stood on it."))
+        self._show(self.stack.take(self.on.value), _("✔ Gone, with everything on it."))
 
     def show_slide(self) -> None:
-        self._show(SLIDE_5, _("Slide 5: take a part away, and build it differently."))
+        self._show(SLIDE_5, _("Slide 5: remove a part, and build it differently."))
 
     def clear(self) -> None:
         self._show(Stack(), _("Put a server on the ground."))

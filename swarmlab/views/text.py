@@ -8,7 +8,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, ServiceRow, TaskRow
 
-NO_LEADER = N_("No leader: the swarm cannot change, running tasks keep running.")
+NO_LEADER = N_("No leader: the swarm can't change, but running tasks keep running.")
 NO_SWARM = N_("No node is in a swarm yet. Type: %docker swarm init")
 NO_SERVICE = N_("No services yet. %docker service create … starts one.")
 NAMES_MAX, SENTENCES_MAX = 8, 8

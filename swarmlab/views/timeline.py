@@ -66,13 +66,13 @@ class Timeline(LiveWidget):
             "back": _("◀ Step back"),
             "forward": _("Step forward ▶"),
             "fork": _("Fork here"),
-            "events": _("Marks, the oldest first"),
+            "events": _("Marks, oldest first"),
             "happened": _("What happened there"),
             "swarm": _("The swarm as it was then"),
             "text": _("The same in words"),
             "help": _(
-                "Press ← or →, or click a mark. A number counts marks that are too close; the"
-                " keys go through each. Fork here makes a copy that goes on from there."
+                "Press ← or →, or click a mark. A number stands for marks close together; the keys"
+                " step through them. Fork here makes a copy that goes on from there."
             ),
             "kinds": [*EVENT_LOOKS],
         }
@@ -104,8 +104,8 @@ class Timeline(LiveWidget):
         self.forked = there.fork()
         self.forked.use()
         line = _(
-            "A copy goes on from t = {s:.1f} s, and %docker speaks to it: swarmlab.latest().board()"
-            " shows it. The original is as it was; swarmlab.use(…) goes back to it."
+            "A copy goes on from t = {s:.1f} s, and %docker talks to it: swarmlab.latest().board()"
+            " shows it. The original is unchanged; swarmlab.use(…) returns to it."
         )
         self.tell([line.format(s=self.forked.now_ns / S)])
         return self.forked
@@ -170,8 +170,8 @@ class Timeline(LiveWidget):
         self._snapshot = look(self._as_of(self._at_ns), before)
         sentences = [event.text for event in self._events if event.at_ns == self._at_ns]
         if before is not None and (changes := change_sentences(before, self._snapshot)):
-            sentences.append(_("Since the mark before: {changes}", changes=" ".join(changes)))
-        return sentences or [_("Nothing new since the mark before.")]
+            sentences.append(_("Since the previous mark: {changes}", changes=" ".join(changes)))
+        return sentences or [_("Nothing new since the previous mark.")]
 
     def _left(self, at_ns: float) -> float:
         """Where it is on the line, in percent."""
@@ -223,5 +223,5 @@ class Timeline(LiveWidget):
 def timeline(cluster: Any) -> Timeline | Callout:
     """The time line of a simulated cluster; on a real one, a sentence. Lesson: 00_start_here."""
     if not cluster.has_trace:
-        return only_simulated(_("What has happened to real machines cannot be replayed."))
+        return only_simulated(_("What happened to real machines can't be replayed."))
     return widget_of(Timeline, cluster)

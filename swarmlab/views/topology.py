@@ -79,11 +79,11 @@ class Topology:
         """The text form."""
         managers, workers = self._names("manager"), self._names("worker")
         down = [row.name for row in self.members if row.down]
-        leads = self.snapshot.leader or _("nobody")
-        raft = _("**Raft group**: {managers}. Leader (L): {leader}. Each manager keeps all data.")
+        leads = self.snapshot.leader or _("no one")
+        raft = _("**Raft group**: {managers}. Leader: {leader}. Each manager keeps all data.")
         tls = _(
-            "**TLS**: every connection, with certificates of the swarm's authority (CA), which the "
-            "managers run. Each worker ({workers}) speaks to one of the group; no API tells which."
+            "**TLS**: encrypts every connection, with certificates from the managers (the CA). "
+            "Each worker ({workers}) talks to one of the managers; no API says which."
         )
         gossip = _("**Gossip**: all {count} nodes tell each other who has which overlay network.")
         lines = [

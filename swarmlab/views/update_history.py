@@ -284,17 +284,17 @@ def settings(cluster: Any, service: str) -> Table:
         (_("tasks at a time"), "parallelism", "Parallelism"),
         (_("pause after each"), "delay", "Delay"),
         (_("old or new first"), "order", "Order"),
-        (_("watched for, once it runs"), "monitor", "Monitor"),
+        (_("watched for, once running"), "monitor", "Monitor"),
         (_("tolerated share of failures"), "max-failure-ratio", "MaxFailureRatio"),
-        (_("when there are more"), "failure-action", "FailureAction"),
+        (_("if there are more"), "failure-action", "FailureAction"),
     )
     cells = tuple(
         (setting, *(_value(config, key) for config in configs), f"--update-{flag}")
         for setting, flag, key in rows
     )
     note = _(
-        "The flags of a rollback begin with `--rollback-`. It goes by the settings of the version"
-        " that comes back."
+        "A rollback's flags begin with `--rollback-`. The settings that count are those of the "
+        "version that comes back."
     )
     heads = (_("setting"), _("update"), _("rollback"), _("flag"))
     return Table(_("Update and rollback of {service}", service=service), heads, cells, (note,))

@@ -60,9 +60,9 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
 
     def _labels(self) -> dict[str, Any]:
         """The texts that JavaScript puts beside the rows; each subclass adds its own."""
-        gone = _("The kernel does not answer: it is busy, or was restarted.")
+        gone = _("The kernel doesn't answer: it's busy, or was restarted.")
         rebuild = _("Rebuild: run the cells above, and this one, again")
-        by_hand = _("If it was restarted, run the page again from its top.")
+        by_hand = _("If it was restarted, run the page again from the top.")
         texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand}
         return {**texts, "news": _("What happened")}
 

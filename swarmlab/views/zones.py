@@ -51,9 +51,9 @@ class ZoneSpread:
         if all(self.kept):
             return _("✔ **Any one zone may be lost: the others still make a quorum.**")
         if self.zones == 1:
-            return _("✘ **One zone is no spread: when it is lost, all is lost.**")
+            return _("✘ **One zone is no spread: lose it, and you lose everything.**")
         if self.zones == 2:
-            return _("✘ **Two zones never do: one of them holds half of the managers, or more.**")
+            return _("✘ **Two zones are never enough: one holds half of the managers, or more.**")
         lost = [LETTERS[zone] for zone, kept in enumerate(self.kept) if not kept]
         line = _("✘ **Without zone {zones} there is no quorum.** Try another number of managers.")
         return line.format(zones=_(" or ").join(lost))
@@ -62,7 +62,7 @@ class ZoneSpread:
         """What happens to the swarm without this zone."""
         left, need = self.managers - self.counts[zone], quorum(self.managers)
         line = _("if lost: {left} left, {need} needed. The swarm goes on.")
-        stops = _("if lost: {left} left, {need} needed. No changes any more.")
+        stops = _("if lost: {left} left, {need} needed. No more changes.")
         return (line if self.kept[zone] else stops).format(left=left, need=need)
 
     def __repr__(self) -> str:
