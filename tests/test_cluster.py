@@ -147,7 +147,7 @@ def test_play_ties_virtual_time_to_the_clock_until_pause(cluster):
     begun_ns, begun = cluster.now_ns, time.monotonic()
     cluster.play(50)
     while cluster.now_ns - begun_ns < 10 * S:
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
         time.sleep(0.01)
     cluster.pause()
     stopped_ns = cluster.now_ns

@@ -22,9 +22,9 @@ def config(text: str | bytes) -> tuple[int, str]:
     client = docker.APIClient(base_url="http://localhost:1", version="1.50")
     out, err = io.StringIO(), io.StringIO()
     session = Session(client=client, out=out, err=err, read_stdin=lambda: data)
-    start_s = time.monotonic()
+    start_s = time.process_time()
     code = run(["stack", "config", "-c", "-"], session)
-    assert time.monotonic() - start_s < 2
+    assert time.process_time() - start_s < 2
     return code, out.getvalue() + err.getvalue()
 
 

@@ -159,16 +159,39 @@ def test_only_ascii_digits_are_numbers(door, text):
         assert "internal error" not in response.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "shown", "subnet"),
+    [
+        ({"SubnetSize": 5}, (24, ["10.0.0.0/8"]), "10.0.1.0/24"),
+        ({"SubnetSize": 30}, (24, ["10.0.0.0/8"]), "10.0.1.0/24"),
+        ({"DefaultAddrPool": ["10.9.0.1/16"], "SubnetSize": 24},
+         (24, ["10.9.0.1/16"]), "10.9.1.0/24"),
+        ({"DefaultAddrPool": ["fd00::/16"], "SubnetSize": 24}, (24, ["fd00::/16"]), None),
+    ],
+)  # fmt: skip
+def test_an_address_pool_that_is_accepted_gives_the_recorded_subnet_or_none(fields, shown, subnet):
+    cluster = swarmlab.engines(["m1"], seed=3)
+    client = cluster.client("m1")
+    body = {"AdvertiseAddr": "10.77.0.2", "ListenAddr": "0.0.0.0:2377", **fields}
+    assert client.api._post_json(client.api._url("/swarm/init"), data=body).status_code == 200
+    client.networks.create("n", driver="overlay")
+    cluster.run("5s")
+    swarm = client.swarm.attrs or client.swarm.reload() or client.swarm.attrs
+    assert (swarm["SubnetSize"], swarm["DefaultAddrPool"]) == shown
+    given = [row["Subnet"] for row in client.networks.get("n").attrs["IPAM"].get("Config") or ()]
+    assert given == ([subnet] if subnet else [])
+
+
 # -- matching ----------------------------------------------------------------------------
 def test_patterns_of_users_cost_little(door):
     door.create(Name="web")
-    started = time.monotonic()
+    started = time.process_time()
     door.ask("POST", "/containers/create?name=" + "a" * 60, {"Image": "nginx"})
     for pattern in ("(a+)+$", "(a|aa)+$", "(a|a)*b", "(((a{1000}){1000}){1000})", "(" * 5000):
         filters = json.dumps({"name": [pattern]})
         response = door.ask("GET", "/containers/json?all=1&filters=" + filters)
         assert response.status_code in (200, 400)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_pattern_that_is_none_matches_nothing_as_in_go(door):
@@ -182,13 +205,13 @@ def test_a_pattern_that_is_none_matches_nothing_as_in_go(door):
 
 
 def test_our_own_patterns_are_linear():
-    started = time.monotonic()
+    started = time.process_time()
     assert SERVICE_NAME.fullmatch("orquestracaodecontainersnodevops" * 100 + ".web") is None
     for text in ('"' + "$(a)" * 5000, "$(" * 5000, "'" * 5001, "((" * 400):
         with pytest.raises(ScriptError):
             parse_script(text)
     parse_script("true; " * 20_000)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 # -- scripts -----------------------------------------------------------------------------
@@ -209,8 +232,8 @@ def test_no_script_stops_the_cluster(door, script):
     reference = {"ConfigID": id, "ConfigName": "c", "File": file}
     spec = {"Command": ["sh", "-c", script], "Configs": [reference]}
     assert door.create(spec).status_code == 201
-    started = time.monotonic()
+    started = time.process_time()
     door.cluster.run("5s")
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     (container, *_) = door.containers()
     assert sum(len(file.data) for file in container.files.values()) < 3_000_000

@@ -46,11 +46,11 @@ def entry(request: pytest.FixtureRequest) -> Exercise:
 
 
 def test_a_blank_start_fails_with_one_next_step(entry: Exercise):
-    started_s = time.monotonic()
+    started_s = time.process_time()
     attempt = started(entry)
-    made_s = time.monotonic()
+    made_s = time.process_time()
     verdict = attempt.check()
-    assert time.monotonic() - made_s < CHECK_S_MAX
+    assert time.process_time() - made_s < CHECK_S_MAX
     assert made_s - started_s < 5 * CHECK_S_MAX
     assert not verdict.passed
     assert verdict.step in {goal.next for goal in entry.goals}

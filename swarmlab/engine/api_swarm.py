@@ -55,24 +55,25 @@ def _common_fields(body: Json) -> Json:
 
 
 def _address_pools(body: Json) -> Json:
-    """The address pools and the data path port, checked. Moby gives these errors no class: 500."""
-    size, port = (
-        body.get("SubnetSize", Cluster.subnet_size),
-        body.get("DataPathPort", Cluster.data_path_port),
-    )
+    """The address pools and the data path port, checked. Moby gives these errors no class: 500.
+
+    A subnet size without pools is ignored, whatever it is. Source: moby daemon/cluster/swarm.go.
+    """
+    port, pools = body.get("DataPathPort", Cluster.data_path_port), body.get("DefaultAddrPool")
     if not 1024 <= port <= 49151:
         raise EngineFault(f"Datapath port number is not in valid range (1024-49151) : {port}")
+    size = (pools and body.get("SubnetSize")) or Cluster.subnet_size
     if not 0 < size <= 29:
         raise EngineFault(f"subnet size is out of range: {size}")
-    pools = tuple(body.get("DefaultAddrPool", ()))
-    for pool in pools:
+    for pool in pools or ():
         try:
-            prefix = ipaddress.ip_network(pool).prefixlen
+            prefix = ipaddress.ip_interface(pool if "/" in pool else "").network.prefixlen
         except ValueError:
-            raise EngineFault(f"invalid CIDR address: {pool}") from None
+            text = f"invalid base pool {pool}: invalid CIDR address: {pool}"
+            raise EngineFault(text) from None
         if prefix > size:
             raise EngineFault(f'invalid CIDR: "{pool}". Subnet size is too small for pool: {size}')
-    pools = pools or Cluster.default_address_pool
+    pools = tuple(pools or Cluster.default_address_pool)
     return {"DefaultAddrPool": pools, "SubnetSize": size, "DataPathPort": port}
 
 

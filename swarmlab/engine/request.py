@@ -69,7 +69,7 @@ QUERY: dict[str, Callable[[str, str], Any]] = {
 
 
 class Route(NamedTuple):
-    """A route of the API: what it takes, and its status of success."""
+    """A route of the API: what it takes, and with which statuses it answers."""
 
     method: str
     template: str
@@ -77,6 +77,7 @@ class Route(NamedTuple):
     status: int
     body: str  # the Go struct that is sent; empty: none
     query: tuple[str, ...]  # the parameters; `QUERY` says how they are read
+    errors: frozenset[int]  # the statuses of refusal
 
 
 def body_of(http: Request, struct: str) -> dict[str, Any]:

@@ -43,14 +43,22 @@ HEADERS = (
 )
 
 LOGS = " ".join((*LOG_FLAGS, "tail", "since", "until"))
-# What any route may answer instead; 304 is for a container that is so already.
-REFUSALS = (304, 400, 401, 403, 404, 409, 500, 501, 503)
+SWARM_KINDS = ("swarm", "nodes", "services", "tasks", "secrets", "configs")
 
 
-def route(path: str, handler: Handler, status: int, body: str = "", query: str = "") -> Route:
-    """`path` is `GET /nodes`; the parameters are separated by spaces."""
+def route(
+    path: str, handler: Handler, status: int, body: str = "", query: str = "", errors: str = ""
+) -> Route:
+    """`path` is `GET /nodes`; parameters, and statuses of errors, are separated by spaces.
+
+    Any route answers 400 for a version, parameter or body that it cannot read, and may answer 500;
+    404 where the path names an object, 503 where only a manager answers. `errors` are the others.
+    """
     method, _, template = path.partition(" ")
-    return Route(method, template, handler, status, body, tuple(query.split()))
+    refused = {400, 500, *map(int, errors.split())}
+    refused |= {404} if "<" in template else set()
+    refused |= {503} if template.split("/")[1] in SWARM_KINDS else set()
+    return Route(method, template, handler, status, body, tuple(query.split()), frozenset(refused))
 
 
 ROUTES = (
@@ -64,13 +72,19 @@ ROUTES = (
     route("POST /swarm/leave", swarm.leave, 200, query="force"),
     route("POST /swarm/update", swarm.update, 200, "Spec", query="version " + " ".join(ROTATIONS)),
     route("GET /swarm/unlockkey", swarm.unlock_key, 200),
-    route("POST /swarm/unlock", swarm.unlock, 200, "UnlockRequest"),
+    route("POST /swarm/unlock", swarm.unlock, 200, "UnlockRequest", errors="409"),
     route("GET /nodes", objects.list_nodes, 200, query="filters"),
     route("GET /nodes/<ref>", objects.inspect_node, 200),
     route("POST /nodes/<ref>/update", objects.update_node, 200, "NodeSpec", query="version"),
     route("DELETE /nodes/<ref>", objects.remove_node, 200, query="force"),
     route("GET /services", objects.list_services, 200, query="filters status"),
-    route("POST /services/create", objects.create_service, 201, "ServiceSpec"),
+    route(
+        "POST /services/create",
+        objects.create_service,
+        201,
+        "ServiceSpec",
+        errors="403 404 409 501",
+    ),
     route("GET /services/<ref>", objects.inspect_service, 200, query="insertDefaults"),
     route(
         "POST /services/<ref>/update",
@@ -78,6 +92,7 @@ ROUTES = (
         200,
         "ServiceSpec",
         query="version rollback registryAuthFrom",
+        errors="403 409 501",
     ),
     route("DELETE /services/<ref>", objects.remove_service, 200),
     route("GET /services/<ref>/logs", objects.service_logs, 200, query=LOGS),
@@ -85,56 +100,75 @@ ROUTES = (
     route("GET /tasks/<ref>", objects.inspect_task, 200),
     route("GET /tasks/<ref>/logs", objects.task_logs, 200, query=LOGS),
     route("GET /secrets", objects.list_secrets, 200, query="filters"),
-    route("POST /secrets/create", objects.create_secret, 201, "SecretSpec"),
+    route("POST /secrets/create", objects.create_secret, 201, "SecretSpec", errors="409"),
     route("GET /secrets/<ref>", objects.inspect_secret, 200),
     route("POST /secrets/<ref>/update", objects.update_secret, 200, "SecretSpec", query="version"),
     route("DELETE /secrets/<ref>", objects.remove_secret, 204),
     route("GET /configs", objects.list_configs, 200, query="filters"),
-    route("POST /configs/create", objects.create_config, 201, "ConfigSpec"),
+    route("POST /configs/create", objects.create_config, 201, "ConfigSpec", errors="409"),
     route("GET /configs/<ref>", objects.inspect_config, 200),
     route("POST /configs/<ref>/update", objects.update_config, 200, "ConfigSpec", query="version"),
     route("DELETE /configs/<ref>", objects.remove_config, 204),
     route("GET /networks", networks.networks, 200, query="filters"),
-    route("POST /networks/create", networks.create, 201, "CreateRequest"),
+    route("POST /networks/create", networks.create, 201, "CreateRequest", errors="403 404 409"),
     route("GET /networks/<ref>", networks.network, 200, query="scope verbose"),
-    route("POST /networks/<ref>/connect", networks.connect, 200, "ConnectOptions"),
-    route("POST /networks/<ref>/disconnect", networks.disconnect, 200, "DisconnectOptions"),
+    route(
+        "POST /networks/<ref>/connect", networks.connect, 200, "ConnectOptions", errors="403 409"
+    ),
+    route(
+        "POST /networks/<ref>/disconnect",
+        networks.disconnect,
+        200,
+        "DisconnectOptions",
+        errors="403 409",
+    ),
     route("POST /networks/prune", networks.prune, 200, query="filters"),
-    route("DELETE /networks/<ref>", networks.remove, 204),
+    route("DELETE /networks/<ref>", networks.remove, 204, errors="403"),
     route("GET /volumes", volumes.volumes, 200, query="filters"),
-    route("POST /volumes/create", volumes.create, 201, "CreateOptions"),
+    route("POST /volumes/create", volumes.create, 201, "CreateOptions", errors="404"),
     route("POST /volumes/prune", usage.prune_volumes, 200, query="filters"),
     route("GET /volumes/<ref>", volumes.inspect, 200),
-    route("DELETE /volumes/<ref>", volumes.remove, 204, query="force"),
+    route("DELETE /volumes/<ref>", volumes.remove, 204, query="force", errors="409"),
     route("GET /system/df", usage.disk_usage, 200),
     route("POST /build/prune", usage.prune_build_cache, 200),
-    route("GET /distribution/<path:ref>/json", images.distribution, 200),
+    route("GET /distribution/<path:ref>/json", images.distribution, 200, errors="401 403"),
     route("GET /images/json", images.images, 200, query="filters"),
-    route("POST /images/create", images.create, 200, query="fromSrc fromImage repo tag changes"),
+    route(
+        "POST /images/create",
+        images.create,
+        200,
+        query="fromSrc fromImage repo tag changes",
+        errors="404",
+    ),
     route("POST /images/prune", usage.prune_images, 200, query="filters"),
     route("GET /images/<path:ref>/json", images.image, 200),
     route("GET /images/<path:ref>/history", images.history, 200),
     route("POST /images/<path:ref>/tag", images.tag, 201, query="repo tag"),
-    route("DELETE /images/<path:ref>", images.remove, 200),
+    route("DELETE /images/<path:ref>", images.remove, 200, errors="409"),
     route("GET /containers/json", containers.containers, 200, query="filters all limit size"),
     route(
-        "POST /containers/create", containers.create, 201, "ContainerConfigWrapper", query="name"
+        "POST /containers/create",
+        containers.create,
+        201,
+        "ContainerConfigWrapper",
+        query="name",
+        errors="404 409",
     ),
     route("POST /containers/prune", usage.prune_containers, 200, query="filters"),
     route("GET /containers/<ref>/json", containers.inspect, 200),
-    route("POST /containers/<ref>/pause", changes.pause, 204),
+    route("POST /containers/<ref>/pause", changes.pause, 204, errors="409"),
     route("POST /containers/<ref>/unpause", changes.unpause, 204),
-    route("POST /containers/<ref>/rename", changes.rename, 204, query="name"),
+    route("POST /containers/<ref>/rename", changes.rename, 204, query="name", errors="409"),
     route("POST /containers/<ref>/update", changes.update, 200, "ContainerUpdateConfig"),
-    route("POST /containers/<ref>/start", containers.start, 204),
-    route("POST /containers/<ref>/stop", containers.stop, 204, query="t"),
+    route("POST /containers/<ref>/start", containers.start, 204, errors="304"),
+    route("POST /containers/<ref>/stop", containers.stop, 204, query="t", errors="304"),
     route("POST /containers/<ref>/restart", containers.restart, 204, query="t"),
-    route("POST /containers/<ref>/kill", containers.kill, 204, query="signal"),
+    route("POST /containers/<ref>/kill", containers.kill, 204, query="signal", errors="409"),
     route("POST /containers/<ref>/wait", containers.wait, 200, query="condition"),
     route("GET /containers/<ref>/logs", containers.logs, 200, query=LOGS),
-    route("DELETE /containers/<ref>", containers.remove, 204, query="force v"),
-    route("POST /containers/<ref>/exec", containers.exec_create, 201, "ExecOptions"),
-    route("POST /exec/<ref>/start", containers.exec_start, 200, "ExecStartOptions"),
+    route("DELETE /containers/<ref>", containers.remove, 204, query="force v", errors="409"),
+    route("POST /containers/<ref>/exec", containers.exec_create, 201, "ExecOptions", errors="409"),
+    route("POST /exec/<ref>/start", containers.exec_start, 200, "ExecStartOptions", errors="409"),
     route("POST /exec/<ref>/resize", containers.exec_resize, 201, query="h w"),
     route("GET /exec/<ref>/json", containers.exec_inspect, 200),
 )

@@ -86,9 +86,9 @@ class Subnet:
 
 
 def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IpNetwork]) -> str:
-    """The first subnet of the pools that overlaps none of `taken`; "" when there is none."""
+    """The first IPv4 subnet of the pools that overlaps none of `taken`; "" when there is none."""
     used = list(taken)
-    for pool in pools:
+    for pool in (pool for pool in pools if ":" not in pool):
         for subnet in IPv4Network(pool, strict=False).subnets(new_prefix=prefix_length):
             if not any(subnet.overlaps(other) for other in used):
                 return str(subnet)

@@ -328,7 +328,7 @@ class NetworkController:
             service=task.service_name,
             aliases=tuple(alias for n in targets for alias in n.get("Aliases") or ()),
             virtual_ip=virtual[0].partition("/")[0] if virtual else "",
-            ports=tuple((p["PublishedPort"], p["TargetPort"]) for p in ports),
+            ports=tuple((p["PublishedPort"], p.get("TargetPort", 0)) for p in ports),
             task=f"{task.service_name}.{task.slot or self.machine.name}",
             task_id=task.id,
             version=task.spec.image.partition("@")[0],
