@@ -283,6 +283,19 @@ def test_requests_are_answered_during_a_long_run_and_the_server_can_be_ended(tmp
             assert running.wait(10) in (0, 1)  # the reply may have been sent just before the end
 
 
+def test_a_ping_is_answered_while_a_big_service_is_created(tmp_path):
+    with Served(tmp_path) as served:
+        client = client_of(served, "m1")
+        client.services.create("nginx", name="big", mode=ServiceMode("replicated", 4000))
+        pings_s, end_s = [0.0], time.monotonic() + 5.0
+        while time.monotonic() < end_s:
+            start_s = time.monotonic()
+            assert client.ping()
+            pings_s.append(time.monotonic() - start_s)
+        client.close()
+        assert max(pings_s) < 1.0
+
+
 def test_sockets_of_a_killed_server_are_replaced(tmp_path):
     with Served(tmp_path, "--engines", "e1") as served:
         served.process.kill()

@@ -18,7 +18,7 @@ class FakeContainer:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.files = FileSystem()
+        self.files = FileSystem({})
         self.files["/etc/hostname"] = File(b"box\n")
         secret = MountPoint("tmpfs", "", "/run/secrets/pw", read_only=True)
         self.files.mount(secret, {"": File(b"s3", 0o400)})

@@ -25,7 +25,7 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1715,
+    ("programs",): 1726,
     ("templates",): 355,
     ("network", "engine", "cluster", "real"): 7037,
     ("docker_cli", "cli", "jupyter"): 4414,

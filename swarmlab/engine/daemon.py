@@ -115,4 +115,4 @@ class Engine(SwarmNode):
         self.restarts.handle(action, container)
 
     def _add_event(self, event: Document) -> None:
-        self.events.append(event.with_(time_ns=self.machine.simulation.now_ns))
+        self.events.append(Document({**event, "time_ns": self.machine.simulation.now_ns}))

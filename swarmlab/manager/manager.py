@@ -83,13 +83,15 @@ class Manager:
     def apply(self, index: int, data: Any) -> None:
         """Apply one committed transaction to the store, and show it to the control loops."""
         applied = self.store.apply(index, data)
+        seen = []
         for change, before in applied:
             self.host.changed(change, before)
+            after = None if change.action is store.Action.REMOVE else change.object
+            seen.append((type(change.object), before, after))
         for control_loop in self.control_loops:
             watches, wake = control_loop.watches, False
-            for change, before in applied:
-                if type(change.object) in watches:
-                    after = None if change.action is store.Action.REMOVE else change.object
+            for kind, before, after in seen:
+                if kind in watches:
                     wake = control_loop.see(before, after) or wake
             if wake:
                 self.wake(control_loop)

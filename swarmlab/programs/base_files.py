@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from swarmlab.errors import EngineFault
 from swarmlab.programs.file_system import File, FileSystem, MountPoint, User
@@ -11,19 +12,29 @@ from swarmlab.programs.file_system import File, FileSystem, MountPoint, User
 ID_MAX = 2**31 - 1
 ACCOUNTS = {"root": 0, "bin": 1, "daemon": 2, "mail": 8, "www-data": 33, "nobody": 65534}
 IMAGE_UID = 1000  # of the users that an image adds
+MOUNTED = {
+    "/etc/hosts": File(b"127.0.0.1\tlocalhost\n"),
+    "/etc/resolv.conf": File(b"nameserver 127.0.0.11\n"),
+    "/etc/hostname": File(b""),
+}
+MOUNT_POINTS = {path: MountPoint("bind", "", path) for path in MOUNTED}
 
 
 def base_files(hostname: str, users: Iterable[str], *, read_only: bool = False) -> FileSystem:
     """The files of a new container whose image adds `users`."""
+    files = FileSystem(_image_files(tuple(users)), read_only=read_only)
+    for path, file in {**MOUNTED, "/etc/hostname": File(f"{hostname}\n".encode())}.items():
+        files.mount(MOUNT_POINTS[path], {"": file})
+    return files
+
+
+@cache
+def _image_files(users: tuple[str, ...]) -> dict[str, File]:
     accounts = {**dict.fromkeys(users, IMAGE_UID), **ACCOUNTS}
     rows = "".join(f"{name}:x:{id}:{id}:{name}:/:/bin/sh\n" for name, id in accounts.items())
-    files = FileSystem(read_only=read_only)
-    files["/etc/passwd"] = File(rows.encode())
-    files["/etc/group"] = File(re.sub(r"(:\d+):.*", r"\1:", rows).encode())
-    texts = {"hosts": "127.0.0.1\tlocalhost\n", "resolv.conf": "nameserver 127.0.0.11\n"}
-    for name, text in {**texts, "hostname": f"{hostname}\n"}.items():
-        files.mount(MountPoint("bind", "", f"/etc/{name}"), {"": File(text.encode())})
-    return files
+    groups = re.sub(r"(:\d+):.*", r"\1:", rows)
+    targets = dict.fromkeys(MOUNTED, File(b""))
+    return {"/etc/passwd": File(rows.encode()), "/etc/group": File(groups.encode()), **targets}
 
 
 def find_id(files: FileSystem, text: str, kind: str, column: int = 2) -> int:

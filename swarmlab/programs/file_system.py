@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from posixpath import normpath
@@ -55,6 +55,12 @@ class File(NamedTuple):
 
 
 FOLDER = File(b"", stat.S_IFDIR | 0o755)
+EMPTY_LAYER = {
+    "": FOLDER,
+    **{f"/{name}": FOLDER for name in ROOT},
+    "/dev/null": File(b"", 0o666),
+    "/tmp": FOLDER._replace(mode=stat.S_IFDIR | 0o1777),
+}
 FileTree = MutableMapping[str, File]
 
 
@@ -82,13 +88,10 @@ def above(path: str) -> list[str]:
 class FileSystem(MutableMapping[str, File]):
     """As a mapping: all files by absolute path, which the engine reads and writes at will."""
 
-    def __init__(self, *, read_only: bool = False) -> None:
-        layer: FileTree = {"": FOLDER}
+    def __init__(self, files: Mapping[str, File], *, read_only: bool = False) -> None:
+        """`files`, by path in folders that every container has, are in the container's layer."""
+        layer: FileTree = {**EMPTY_LAYER, **files}
         self.mounts = {"": (MountPoint("overlay", "", "", read_only), layer)}  # by target
-        for name in ROOT:
-            self[f"/{name}"] = FOLDER
-        self["/dev/null"] = File(b"", 0o666)
-        self["/tmp"] = FOLDER._replace(mode=stat.S_IFDIR | 0o1777)
 
     @property
     def own_bytes(self) -> int:

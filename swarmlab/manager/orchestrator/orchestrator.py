@@ -46,17 +46,17 @@ class Orchestrator(ControlLoop):
     # -- seeing commits --------------------------------------------------------------
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         object = new or old
+        if isinstance(object, Task):
+            before = old if isinstance(old, Task) else None
+            task = new if isinstance(new, Task) else None
+            wake = self.see_task(before, task)
+            return wake or self.restarts.concerns(before, task) or self.updates.concerns(task)
         if isinstance(object, Service):
             if object.spec.mode != self.mode:
                 return False
             (self._removed if new is None else self._services)[object.id] = None
             self._record_update(old, object)
             return True
-        if isinstance(object, Task):
-            before = old if isinstance(old, Task) else None
-            task = new if isinstance(new, Task) else None
-            wake = self.see_task(before, task)
-            return wake or self.restarts.concerns(before, task) or self.updates.concerns(task)
         if isinstance(object, Node):
             self._nodes[object.id] = None
             return True
