@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from swarmlab.cluster.simulated_state import MachineState
-from swarmlab.views.palette import BLACK, LOOKS, WHITE, kind_of
+from swarmlab.views.palette import BLACK, LOOKS, VERSIONS, colours_of, kind_of
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, TaskRow, look, node_rows, picture
 from swarmlab.views.text import NO_LEADER, change_sentences, listed, snapshot_text
 
@@ -128,11 +128,32 @@ def test_no_kind_of_task_needs_its_colour_and_every_letter_can_be_read():
     looks = LOOKS.values()
     assert len({look.letter for look in looks}) == len({look.title for look in looks}) == len(LOOKS)
     full = [one for one in looks if one.colour]
-    assert len({one.shape for one in full}) == len({one.colour for one in full}) == len(LOOKS) - 1
-    for one in full:
-        assert one.ink in (BLACK, WHITE)
-        dark, light = sorted((luminance(one.colour), luminance(one.ink)))
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, look.title
+    assert len({one.shape for one in full}) == len(full) == len(LOOKS) - 1
+    assert {one.ink for one in full} == {BLACK}
+    for colour in (*VERSIONS, *(one.colour for one in full)):
+        assert (luminance(colour) + 0.05) / 0.05 >= 4.5, colour
+
+
+def test_versions_of_a_service_never_look_alike_and_keep_their_colours():
+    """Colours are used again only when there are more versions than colours."""
+    first = colours_of([("web", "a"), ("db", "a"), ("web", "b")], {})
+    assert len(set(first.values())) == 3
+    later = colours_of([("web", str(n)) for n in range(len(VERSIONS) - 2)], first)
+    assert {key: later[key] for key in first} == first
+    own = [colour for (service, _version), colour in later.items() if service == "web"]
+    assert len(set(own)) == len(own) == len(VERSIONS)
+
+
+def test_tasks_of_equal_specs_have_one_version_and_a_new_spec_is_another():
+    spec = {"ContainerSpec": {"Image": "nginx"}}
+    other = {"ContainerSpec": {"Image": "nginx", "Args": ["x"]}}
+    tasks = [
+        task(f"t{n}", n, "m1", "running") | {"Spec": one}
+        for n, one in enumerate((spec, dict(spec), other))
+    ]
+    rows = picture(NODES, [WEB], tasks).tasks
+    a, b, c = (row.version for row in sorted(rows, key=lambda row: row.id))
+    assert a == b != c
 
 
 # -- sentences -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ thread, and no timer while time is paused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import traitlets
@@ -17,7 +18,8 @@ from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views import text
 from swarmlab.views.html import Table
-from swarmlab.views.palette import LOOKS, look_rows
+from swarmlab.views.palette import LOOKS, colours_of
+from swarmlab.views.primitives import look_rows
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, NodeRows, ServiceRow, TaskRow, look
 from swarmlab.views.widget import (
     FAILURES,
@@ -48,7 +50,7 @@ class Board(LiveWidget):
     """
 
     _esm = source("common.js", "board.js")
-    _css = source("board.css")
+    _css = source("view.css", "board.css")
     # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
     waiting = synced_list("(task names, reason) of tasks without a node")
@@ -61,6 +63,7 @@ class Board(LiveWidget):
         self.looks = look_rows(LOOKS)
         self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
         self._snapshot: ClusterSnapshot | None = None
+        self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
@@ -88,11 +91,17 @@ class Board(LiveWidget):
         new = [name for name in map(trait_name, keys) if not self.has_trait(name)]
         if new:
             self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in new})
-        tasks = snapshot.by_node
+        tasks, versions = snapshot.by_node, ((t.service, t.version) for t in snapshot.tasks)
+        self._colours = colours_of(versions, self._colours)
         for row in snapshot.nodes:
-            self.set_trait(trait_name(row.key), column(row, tasks.get(row.key, [])))
+            own = column(row, tasks.get(row.key, []), self._colours)
+            self.set_trait(trait_name(row.key), own)
         self.columns = keys
-        self.services = [service_line(service) for service in snapshot.services]
+        shown = dict.fromkeys((task.service, task.version) for task in snapshot.tasks)
+        self.services = [
+            [*service_line(row), [self._colours[key] for key in shown if key[0] == row.name]]
+            for row in snapshot.services
+        ]
         self.waiting = [
             [text.listed(task.name for task in tasks), why] for tasks, why in text.waiting(snapshot)
         ]
@@ -114,6 +123,7 @@ class Board(LiveWidget):
             "step": _("+10 s"),
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
+            "legend": _("Legend: shape is state, colour is version"),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
 
@@ -208,8 +218,10 @@ def settled(snapshot: ClusterSnapshot) -> bool:
     return bool(snapshot.leader) and noticed and complete and not moving
 
 
-def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
-    """The column of one node as `static/board.js` draws it; a task is [id, kind, name, title]."""
+def column(
+    row: NodeRow, tasks: list[TaskRow], colours: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    """The column of one node as JavaScript draws it; a task is [id, kind, name, title, colour]."""
     facts = text.node_facts(row)
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     term = "" if row.term is None else _("term {term}", term=row.term)
@@ -229,7 +241,10 @@ def column(row: NodeRow, tasks: list[TaskRow]) -> dict[str, Any]:
         "actions": [
             [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
         ],
-        "tasks": [[task.id, task.kind, task.name, _title(task)] for task in tasks],
+        "tasks": [
+            [task.id, task.kind, task.name, _title(task), colours[task.service, task.version]]
+            for task in tasks
+        ],
     }
 
 

@@ -1,6 +1,6 @@
-"""What a task, a Raft role and an event look like: shape, letter and colour of each state.
+"""What a task, a Raft role and an event look like.
 
-Each of the three is enough to tell the state; `LOOKS` has those of the boxes on the board.
+Shape, texture and letter tell a task's state (`LOOKS`); its colour is that of its version.
 
 The colours are Okabe and Ito's, which people with any colour vision can tell apart; each belongs to
 one meaning in every view. Source: jfly.uni-koeln.de/color.
@@ -8,10 +8,11 @@ one meaning in every view. Source: jfly.uni-koeln.de/color.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_
 
 BLACK, WHITE = "#000000", "#ffffff"
 ORANGE, SKY_BLUE, BLUISH_GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
@@ -44,12 +45,16 @@ class Look:
 
 
 LOOKS = {
-    "running": Look("R", N_("running"), CIRCLE, BLUISH_GREEN),
-    "starting": Look("S", N_("starting"), ARROW_UP, SKY_BLUE),
-    "pending": Look("P", N_("pending"), DIAMOND, YELLOW),
+    "running": Look("R", N_("running"), CIRCLE, GREY),
+    "starting": Look(
+        "S", N_("starting"), ARROW_UP, GREY, texture="M4 14L12 6M4 21L19 7M12 21L20 13"
+    ),
+    "pending": Look("P", N_("pending"), DIAMOND, GREY, texture="M12 4v2M5 12h2M17 12h2M12 18v2"),
     "failed": Look("F", N_("failed"), OCTAGON, VERMILLION),
-    "stopping": Look("X", N_("stopping"), ARROW_DOWN, ORANGE),
-    "complete": Look("C", N_("complete"), SQUARE, BLUE, WHITE),
+    "stopping": Look(
+        "X", N_("stopping"), ARROW_DOWN, GREY, texture="M4 3L19 18M11 3L20 12M4 11L13 20"
+    ),
+    "complete": Look("C", N_("complete"), SQUARE, GREY),
     "lost": Look("?", N_("not heard from"), CIRCLE, "", ""),
 }
 
@@ -62,9 +67,20 @@ ROLES = {
 }
 
 
-def look_rows(looks: Mapping[str, Look]) -> dict[str, list[str]]:
-    """The looks as JavaScript reads them, with translated titles."""
-    return {kind: [*astuple(replace(look, title=_(look.title)))] for kind, look in looks.items()}
+def colours_of(
+    versions: Iterable[tuple[str, str]], known: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], str]:
+    """A colour for each (service, version); `known` ones keep theirs.
+
+    A new one gets a colour that its service has not, of those the one that is used least.
+    """
+    colours = dict(known)
+    for service, version in versions:
+        if (service, version) not in colours:
+            own = {colour for (name, _version), colour in colours.items() if name == service}
+            counts = Counter(colours.values())
+            colours[service, version] = min(VERSIONS, key=lambda one: (one in own, counts[one]))
+    return colours
 
 
 # Docker's task states, in the order of a task's life.

@@ -6,7 +6,7 @@ own colours, and text in them has the page's own size: `static/view.css` has the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -32,7 +32,7 @@ def drawing(alt: str, *parts: str, style: str = "") -> Markup:
 
 def shape(look: Look, colour: str = "", title: str = "") -> Markup:
     """A task, a role or an event: its outline, texture and letter; `colour`: of the version."""
-    fill = colour or look.colour
+    fill = colour or (look.colour and f"var(--version, {look.colour})")
     parts = [tag("path", d=look.shape, class_="full" if fill else "hollow", style=f"fill:{fill}")]
     if look.texture and fill:
         parts.append(tag("path", d=look.texture, class_="texture"))
@@ -41,6 +41,11 @@ def shape(look: Look, colour: str = "", title: str = "") -> Markup:
     named = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
     parts += [tag("title", title)] if title else []
     return tag("svg", *parts, class_="shape", viewBox="-1 -1 26 26", **named)
+
+
+def look_rows(looks: Mapping[str, Look]) -> dict[str, list[str]]:
+    """The looks as JavaScript reads them: the shape, and its translated title."""
+    return {kind: [shape(look), _(look.title)] for kind, look in looks.items()}
 
 
 def legend(entries: Iterable[tuple[Markup, str]]) -> Markup:

@@ -18,7 +18,8 @@ from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, ShownAs, Table, big, marked, only_simulated
-from swarmlab.views.palette import ROLES, look_rows
+from swarmlab.views.palette import ROLES
+from swarmlab.views.primitives import look_rows
 from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 TABLE_ENTRIES_MAX, COLUMN_ENTRIES_MAX = 8, 4  # shown of each log, the newest
@@ -243,7 +244,7 @@ class RaftColumns(LiveWidget):
     """
 
     _esm = source("common.js", "raft.js")
-    _css = source("board.css", "raft.css")
+    _css = source("view.css", "board.css", "raft.css")
     messages = synced_list("one row a message")
 
     def __init__(self, cluster: Any) -> None:

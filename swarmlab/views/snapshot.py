@@ -7,6 +7,8 @@ no API tells: which machines are up, and each manager's Raft role and term.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -66,6 +68,7 @@ class TaskRow:
     desired: str
     kind: str  # a key of palette.LOOKS
     reason: str = ""  # why it failed or waits
+    version: str = ""  # of its service's specification: equal for equal ones
     came_from: str = ""  # the name of the node of its slot's last task; empty: there was none
 
 
@@ -113,7 +116,9 @@ def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
         state = simulated_state.cluster_state(cluster)
         if last is not None and not state.has_leader and state.index < last.index:
             return _remembered(last, state.machines, state.now_s)
-        snapshot = picture(state.nodes, state.services, state.tasks, state.machines, state.now_s)
+        versions = {task.id: task.version for task in last.tasks} if last else {}
+        rows = state.nodes, state.services, state.tasks, state.machines, state.now_s
+        snapshot = picture(*rows, versions)
         return replace(snapshot, index=state.index)
     # Of engines that this kit started it is known which are up, even without a leader.
     names = cluster.names if hasattr(cluster, "crash") else []
@@ -137,8 +142,10 @@ def picture(
     tasks: Iterable[Json],
     machines: Mapping[str, MachineState] = MappingProxyType({}),
     now_s: float | None = None,
+    versions: Mapping[str, str] = MappingProxyType({}),
 ) -> ClusterSnapshot:
-    """Rows from Docker's JSON; `machines`, by name, is what a simulation adds."""
+    """Rows from Docker's JSON; `machines`, by name, is what a simulation adds; `versions` are those
+    of tasks, by id, that are known."""
     nodes = sorted(nodes, key=_created)
     newest = {_hostname(node): node["ID"] for node in nodes}  # a machine may have joined again
     rows = [
@@ -150,7 +157,8 @@ def picture(
             rows.append(NodeRow(key=name, name=name, role="", state="", availability="", up=up))
     rows.sort(key=lambda row: natural_key(row.name))
     services = sorted(services, key=lambda service: service["Spec"]["Name"])
-    task_rows = _task_rows(tasks, {s["ID"]: s["Spec"]["Name"] for s in services}, rows)
+    service_names = {s["ID"]: s["Spec"]["Name"] for s in services}
+    task_rows = _task_rows(tasks, service_names, rows, versions)
     counts = Counter(task.node for task in task_rows if task.kind == "running")
     leader = next((row for row in rows if row.manager == "leader"), None)
     return ClusterSnapshot(
@@ -235,7 +243,15 @@ def _service_row(service: Json, tasks: Iterable[TaskRow]) -> ServiceRow:
     )
 
 
-def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list[TaskRow]:
+def version_of(spec: Any) -> str:
+    """A task's spec as a short text to be compared; only some engines name a service's runtime."""
+    text = json.dumps({**spec, "Runtime": ""}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _task_rows(
+    tasks: Iterable[Json], names: Json, nodes: list[NodeRow], versions: Mapping[str, str]
+) -> list[TaskRow]:
     rows_by_key = {row.key: row for row in nodes}
     slots: dict[tuple[str, Any], list[Json]] = {}
     for task in tasks:
@@ -247,7 +263,7 @@ def _task_rows(tasks: Iterable[Json], names: Json, nodes: list[NodeRow]) -> list
         if len(history) > 1:
             history.sort(key=_created)
         label = rows_by_key[place].name if place in rows_by_key else place
-        rows += _slot_rows(service, f"{service}.{label}", history, rows_by_key)
+        rows += _slot_rows(service, f"{service}.{label}", history, rows_by_key, versions)
     rows.sort(key=lambda row: natural_key(row.name))
     return rows
 
@@ -257,7 +273,11 @@ _task_row = lru_cache(maxsize=10_000)(TaskRow)
 
 
 def _slot_rows(
-    service: str, name: str, history: list[Json], nodes: Mapping[str, NodeRow]
+    service: str,
+    name: str,
+    history: list[Json],
+    nodes: Mapping[str, NodeRow],
+    versions: Mapping[str, str],
 ) -> list[TaskRow]:
     """The tasks of a slot that should run or are still ending, else the one that failed last."""
     rows: list[TaskRow] = []
@@ -277,6 +297,7 @@ def _slot_rows(
             desired=desired,
             kind=kind_of(state, should_run=desired not in UNWANTED, node_down=down),
             reason=status.get("Err") or "",
+            version=versions.get(task["ID"]) or version_of(task.get("Spec", {})),
             came_from=came_from,
         )
         came_from = node.name if node else came_from

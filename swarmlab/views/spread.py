@@ -7,7 +7,7 @@ Everything comes through `look`, so it draws a real swarm as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from markupsafe import Markup
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
 from swarmlab.views.html import tag
-from swarmlab.views.palette import LOOKS
+from swarmlab.views.palette import LOOKS, colours_of
 from swarmlab.views.primitives import shape, view
 from swarmlab.views.snapshot import NodeRow, TaskRow, look
 from swarmlab.views.text import in_state
@@ -53,20 +53,26 @@ class SpreadBranch:
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
-    def _repr_html_(self) -> Markup:
-        return view(self.html(self.running))
+    @property
+    def all_tasks(self) -> list[TaskRow]:
+        return [*self.tasks, *(task for branch in self.below for task in branch.all_tasks)]
 
-    def html(self, most: int) -> Markup:
+    def _repr_html_(self) -> Markup:
+        versions = ((task.service, task.version) for task in self.all_tasks)
+        return view(self.html(self.running, colours_of(versions, {})))
+
+    def html(self, most: int, colours: Mapping[tuple[str, str], str]) -> Markup:
         """Boxes side by side are equally wide; the bar in each is its share of `most`."""
         if self.below:
-            share = tag(
-                "i", class_="share", style=f"--share:{100 * self.running / max(1, most):.1f}%"
-            )
-            inner = (branch.html(max(b.running for b in self.below)) for branch in self.below)
+            share = f"--share:{100 * self.running / max(1, most):.1f}%"
+            most = max(branch.running for branch in self.below)
+            inner = (branch.html(most, colours) for branch in self.below)
             row = tag("div", *inner, class_="row zones")
-            return tag("div", tag("b", self.text), share, row, class_="zone")
+            bar = tag("i", class_="share", style=share)
+            return tag("div", tag("b", self.text), bar, row, class_="zone")
         tasks = (
-            shape(LOOKS[task.kind], title=in_state(task.name, task.kind)) for task in self.tasks
+            shape(LOOKS[t.kind], colours[t.service, t.version], in_state(t.name, t.kind))
+            for t in self.tasks
         )
         note = [tag("small", self.note)] if self.note else []
         row = tag("div", *tasks, class_="row")

@@ -24,8 +24,8 @@ from swarmlab.views.history import (
     timeline_events,
 )
 from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated
-from swarmlab.views.palette import LEADER, LOOKS, look_rows
-from swarmlab.views.primitives import axis, bar, drawing, lane, mark, shape, view
+from swarmlab.views.palette import LEADER, LOOKS, colours_of
+from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, mark, shape, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
 from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
@@ -44,7 +44,7 @@ class Timeline(LiveWidget):
     """
 
     _esm = source("common.js", "timeline.js")
-    _css = source("board.css", "timeline.css")
+    _css = source("view.css", "board.css", "timeline.css")
     events = synced_list("one row a group of events")
     leaders = synced_list("(left %, width %, text)")
     happened = synced_list("what happened there")
@@ -148,7 +148,9 @@ class Timeline(LiveWidget):
             self.leaders = [self._leader(span) for span in spans if span.role == "leader"]
             self.happened, self.swarm = happened, swarm_lines(self._snapshot)
             tasks = self._snapshot.by_node
-            self.columns = [column(node, tasks.get(node.key, [])) for node in self._snapshot.nodes]
+            colours = colours_of(((t.service, t.version) for t in self._snapshot.tasks), {})
+            nodes = self._snapshot.nodes
+            self.columns = [column(node, tasks.get(node.key, []), colours) for node in nodes]
             text = snapshot_text(self._snapshot)
             self.text = "\n".join([repr(self._near()), "", *happened, "", text])
             ticks = [n * self.cluster.now_ns / TICKS for n in range(TICKS + 1)]

@@ -7,7 +7,6 @@ Source: swarmkit manager/orchestrator/update/updater.go, api/defaults/service.go
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from swarmlab.strings import _
 from swarmlab.units import unix_seconds
 from swarmlab.views.html import Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
+from swarmlab.views.snapshot import version_of
 
 UPDATE_ENDED = ("completed", "paused", "rollback_completed", "rollback_paused")
 
@@ -35,11 +35,6 @@ def inspect_service(api: Any, service: str) -> Any:
         return api.inspect_service(service)
     except docker.errors.NotFound:
         raise LabError("there is no service {name!r}", name=service) from None
-
-
-def version_of(spec: Any) -> str:
-    """A task's spec as text to be compared; only some engines name a service's runtime."""
-    return json.dumps({**spec, "Runtime": ""}, sort_keys=True)
 
 
 @dataclass(slots=True)

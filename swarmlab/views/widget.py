@@ -199,7 +199,7 @@ class Field(anywidget.AnyWidget):
     """
 
     _esm = source("common.js", "field.js")
-    _css = source("board.css", "field.css")
+    _css = source("view.css", "board.css", "field.css")
     label = traitlets.Unicode(help="its name").tag(sync=True)
     options: traitlets.List[Any] = traitlets.List(help="(text, value), …").tag(sync=True)
     bounds: traitlets.List[int] = traitlets.List(help="minimum, maximum, step").tag(sync=True)

@@ -35,7 +35,9 @@ function render({ model, el }) {
     make("kbd", "", help, key);
     help.append(text);
   }
-  const legend = make("ul", "legend", root);
+  const key = make("details", "key", root);
+  make("summary", "", key, labels.legend);
+  const legend = make("ul", "legend", key);
   for (const look of Object.values(model.get("looks"))) {
     const item = make("li", "", legend);
     drawShape(newShape(item), look);
@@ -108,9 +110,9 @@ function render({ model, el }) {
     return task;
   }
 
-  function drawTask(task, [, kind, name, title]) {
+  function drawTask(task, [, kind, name, title, colour]) {
     const look = model.get("looks")[kind];
-    if (task.dataset.kind !== kind) drawShape(task.shape, look);
+    drawShape(task.shape, look, colour);
     task.dataset.kind = kind;
     task.title = title;
     write(task.name, name);
@@ -162,8 +164,9 @@ function render({ model, el }) {
     write(error, status.error);
     const line = (parent) => () => make("li", "", parent);
     syncChildren(notices, status.notices, String, () => make("p", "", notices), write);
-    syncChildren(services, model.get("services"), ([name]) => name, line(services), (item, [name, text]) => {
+    syncChildren(services, model.get("services"), ([name]) => name, line(services), (item, [name, text, colours]) => {
       item.replaceChildren();
+      for (const colour of colours) drawShape(newShape(item), model.get("looks").running, colour);
       make("b", "", item, name);
       item.append(` ${text}`);
     });
@@ -176,7 +179,7 @@ function render({ model, el }) {
     syncChildren(news, model.get("news"), ([number]) => number, line(news), (item, [, at, text]) => {
       item.replaceChildren();
       make("time", "", item, at);
-      item.append(text);
+      writeWithIds(item, text);
     });
     write(textForm, model.get("text"));
     drawnOnce = true;

@@ -1,6 +1,5 @@
 // What the live widgets share; Python puts this file before each widget's own module.
 
-const SVG = "http://www.w3.org/2000/svg";
 const ANSWER_MS_MAX = 5000; // a kernel that takes longer to answer is reported
 
 function make(tag, className, parent, text = "") {
@@ -68,25 +67,22 @@ function makeError(root) {
   return error;
 }
 
-function drawShape(svg, [letter, , path, colour, ink]) {
-  svg.setAttribute("viewBox", "-1 -1 26 26");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  shape.setAttribute("class", colour ? "full" : "hollow");
-  if (colour) shape.style.fill = colour;
-  const text = document.createElementNS(SVG, "text");
-  text.setAttribute("x", "12");
-  text.setAttribute("y", "17.5");
-  text.textContent = letter;
-  if (ink) text.style.fill = ink;
-  svg.replaceChildren(shape, text);
+// A shape as `views/primitives.py` made it; `colour` is its version's.
+function drawShape(holder, [markup], colour = "") {
+  if (holder.markup !== markup) holder.innerHTML = holder.markup = markup;
+  holder.style.setProperty("--version", colour);
 }
 
 function newShape(parent) {
-  const svg = document.createElementNS(SVG, "svg");
-  parent.append(svg);
-  return svg;
+  return make("span", "shape-of", parent);
+}
+
+// Text in which ids are dim.
+function writeWithIds(element, text) {
+  text.split(/\b([0-9a-z]{25})\b/).forEach((part, place) => {
+    if (place % 2) make("span", "id", element, part);
+    else element.append(part);
+  });
 }
 
 // Keys must not reach JupyterLab: d d would delete the cell. Those with Ctrl or Alt do, and

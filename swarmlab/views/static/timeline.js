@@ -83,10 +83,10 @@ function render({ model, el }) {
     make("span", "role", head, [row.role, row.term].filter(Boolean).join(" · "));
     make("span", "fact condition", head, row.condition);
     const tasks = make("ul", "tasks", item);
-    for (const [, kind, name, title] of row.tasks) {
+    for (const [, kind, name, title, colour] of row.tasks) {
       const task = make("li", "task", tasks);
       task.title = title;
-      drawShape(newShape(task), model.get("looks")[kind]);
+      drawShape(newShape(task), model.get("looks")[kind], colour);
       make("span", "name", task, name);
       make("span", "spoken", task, ` ${model.get("looks")[kind][1]}`);
     }
