@@ -86,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         *("compare", "docker_cli", "engine", "cluster", "real", "views", "manager", "model"),
-        *("lessons", "simulation", "units", "strings", "errors"),
+        *("raft", "lessons", "simulation", "units", "strings", "errors"),
     },
     "__init__": {"cluster", "jupyter", "errors"},
     "__main__": {"cli"},

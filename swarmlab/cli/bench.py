@@ -1,24 +1,33 @@
-"""`swarmlab bench scheduler`: SwarmKit's scheduler benchmarks, run on our scheduler.
+"""`swarmlab bench`: how fast the simulation is, beside a bare heap loop in the same process.
 
-As upstream: every third node has the `network` plugin, and each one-off task is a group of its own.
-Timed from the commit of the tasks to the last ASSIGNED in the store, without Raft, and compared
-with the rate of a bare heap loop in the same process.
-Source: swarmkit manager/scheduler/scheduler_test.go.
+Computers differ and are busy. So a cost is counted in heap events: how often a loop over `heapq`
+(pop, callback, push) goes round in the processor time that one unit of the work takes. What is
+measured is in `bench.yml`.
 """
 
 from __future__ import annotations
 
 import gc
 import heapq
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from swarmlab import model
-from swarmlab.manager.scheduler.scheduler import Scheduler
-from swarmlab.manager.store import Store, create
-from swarmlab.simulation import Simulation
+import click
+import yaml
 
-SHAPES = ((1_000, 1_000), (1_000, 10_000), (1_000, 100_000), (100_000, 1_000))  # nodes, tasks
-HEAP_EVENTS = 300_000
+from swarmlab.cli.workloads import WORKLOADS
+from swarmlab.errors import NoneSuch
+from swarmlab.views.html import Table
+
+BENCHMARKS: dict[str, Any] = yaml.safe_load(
+    Path(__file__).with_name("bench.yml").read_text("utf-8")
+)
+HEAP_EVENTS = 100_000
+REFERENCE_PER_S = 2_600_000  # heap events where the targets in seconds were set
+HEADS = ("NAME", "WORK", "FIGURE", "HEAP EVENTS", "TARGET", "MET", "OTHERS")
 
 
 class _Clock:
@@ -37,67 +46,38 @@ def heap_rate() -> float:
     return HEAP_EVENTS / (time.process_time() - start)
 
 
-def _node(i: int) -> model.Node:
-    plugins = [{"Type": "Network", "Name": "network"}] if i % 3 == 0 else []
-    return model.Node(
-        id=f"node{i:06}",
-        spec=model.NodeSpec(Labels={}, Role="worker", Availability="active"),
-        role=model.Role.WORKER,
-        status=model.NodeStatus(state=model.NodeState.READY),
-        description=model.freeze({"Hostname": f"node{i:06}", "Engine": {"Plugins": plugins}}),
-    )
+def measure(name: str, times: int = 1) -> dict[str, Any]:
+    """The median of several runs, each beside the heap loop before and after it."""
+    found, runs = BENCHMARKS[name], []
+    for _ in range(times):
+        run, units = WORKLOADS[found["workload"]](**found.get("with", {}))
+        gc.collect()
+        gc.disable()  # as timeit does
+        before, start = heap_rate(), time.process_time()
+        run()
+        seconds = (time.process_time() - start) / units
+        runs.append((seconds * (before + heap_rate()) / 2, seconds))
+        gc.enable()
+    cost, seconds = sorted(runs)[times // 2]
+    target = found.get("target") or found["seconds"] * REFERENCE_PER_S
+    return {"name": name, "seconds": seconds, "heap_events": cost, "target": target}
 
 
-def measure(nodes: int, tasks: int, *, constrained: bool = False) -> tuple[float, float]:
-    """Schedule this many tasks on this many nodes: tasks a second, in all and the decision alone.
-
-    All is from the tasks' commit to the last ASSIGNED in the store.
-    """
-    store = Store(_node(i) for i in range(nodes))
-    scheduler = Scheduler(Simulation(1), "m1", store)
-    network = model.freeze([{"Network": {"ID": "n", "DriverState": {"Name": "network"}}}])
-    status = model.TaskStatus(state=model.TaskState.PENDING, timestamp_ns=0)
-    spec = model.TaskSpec(model.Document())
-    waiting = [
-        create(
-            model.Task(
-                id=f"task{i:06}",
-                service_id="",
-                spec=spec,
-                desired=model.TaskState.RUNNING,
-                status=status,
-                networks=network if constrained else (),
-            )
-        )
-        for i in range(tasks)
-    ]
-    gc.collect()
-    gc.disable()  # as timeit does
-    start = time.process_time()
-    for change, before in store.apply(1, waiting):
-        scheduler.see(before, change.object)
-    deciding = time.process_time()
-    changes = scheduler.decide(store)
-    decided = time.process_time()
-    store.apply(2, changes)
-    end = time.process_time()
-    gc.enable()
-    assert sum(task.state == model.TaskState.ASSIGNED for task in store.tasks.values()) == tasks
-    return tasks / (end - start), tasks / (decided - deciding)
+def measure_all(names: Sequence[str], times: int) -> list[dict[str, Any]]:
+    """Measure these, or all but those that take minutes; a bar shows how far that is."""
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        raise NoneSuch("there is no benchmark {name!r}; there are {known}", unknown[0], BENCHMARKS)
+    chosen = names or [name for name, found in BENCHMARKS.items() if "minutes" not in found]
+    with click.progressbar(chosen, item_show_func=str, file=sys.stderr) as bar:
+        return [measure(name, times) for name in bar]
 
 
-def line(nodes: int, tasks: int, heap_per_s: float, *, constrained: bool) -> str:
-    """One measurement, beside the rate of the heap loop."""
-    tasks_per_s, decided_per_s = measure(nodes, tasks, constrained=constrained)
-    name = f"{nodes:>7,} nodes {tasks:>7,} tasks{' network' * constrained:8}"
-    all_in = f"{tasks_per_s:>9,.0f} tasks/s (heap rate / {heap_per_s / tasks_per_s:.0f})"
-    return f"{name} {all_in}; {decided_per_s:>9,.0f} decided/s"
-
-
-def scheduler() -> str:
-    """All measurements as a table."""
-    heap_per_s = heap_rate()
-    lines = [f"bare heap loop: {heap_per_s:,.0f} events/s"]
-    lines += [line(*shape, heap_per_s, constrained=False) for shape in SHAPES]
-    lines += [line(*shape, heap_per_s, constrained=True) for shape in SHAPES[:3]]
-    return "\n".join(lines)
+def table(results: Sequence[dict[str, Any]]) -> Table:
+    rows = []
+    for result in results:
+        found, seconds = BENCHMARKS[result["name"]], result["seconds"]
+        figure = f"{1 / seconds:,.0f} {found['unit']}/s" if "unit" in found else f"{seconds:.4f} s"
+        cost, target = result["heap_events"], result["target"]
+        numbers = (figure, f"{cost:,.1f}", f"{target:,.0f}", "yes" if cost <= target else "no")
+        rows.append((result["name"], found["work"], *numbers, found.get("others", "")))
+    return Table("", HEADS, tuple(rows))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 
 import click
 
-from swarmlab.cli import bench
 from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
@@ -72,10 +72,18 @@ def clean(yes: bool, everybody: bool) -> None:
 
 
 @swarmlab.command("bench")
-@click.argument("what", type=click.Choice(["scheduler"]))
-def run_bench(what: str) -> None:
-    """Measure; compare with SwarmKit's own benchmarks."""
-    print(bench.scheduler())
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--times", default=3, show_default=True, help="Runs, of which the median counts.")
+@click.option("--json", "wants_json", is_flag=True, help="Print JSON.")
+def run_bench(names: tuple[str, ...], times: int, wants_json: bool) -> None:
+    """Measure how fast the simulation is (all but what takes minutes, when none is named).
+
+    The figures are processor time; a heap event is one round of a bare event loop beside it.
+    """
+    from swarmlab.cli import bench
+
+    results = bench.measure_all(names, times)
+    print(json.dumps(results, indent=1) if wants_json else bench.table(results))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

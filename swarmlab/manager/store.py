@@ -64,14 +64,14 @@ class Transaction(tuple[Change, ...]):
 Key = tuple[str, str, int | str]
 
 
-def _keys(task: Task) -> tuple[Key, Key, Key]:
-    """Where the store's index has the task: under its service, its node and its slot.
+def _keys(task: Task) -> tuple[Key, ...]:
+    """Where the store's index has the task: under its service, its slot, and its node, if any.
 
     A slot has a number, or else is its node.
     """
     service_id, node_id = task.service_id, task.node_id
-    slot = "slot", service_id, task.slot or node_id
-    return ("service", service_id, 0), ("node", node_id, 0), slot
+    keys = ("service", service_id, 0), ("slot", service_id, task.slot or node_id)
+    return (*keys, ("node", node_id, 0)) if node_id else keys
 
 
 def end_of_transaction(batch: Sequence[Change], start: int) -> int:
@@ -86,7 +86,7 @@ def end_of_transaction(batch: Sequence[Change], start: int) -> int:
 
 
 def _slot(object: StoreObject) -> Key | str:
-    return _keys(object)[2] if isinstance(object, Task) else object.id
+    return _keys(object)[1] if isinstance(object, Task) else object.id
 
 
 def unconditional(view: Store, *changes: Change) -> list[Change]:
@@ -159,7 +159,7 @@ class Store:
 
     def tasks_of_slot(self, task: Task) -> list[Task]:
         """All tasks in `task`'s slot: of its service, with its number or else its node."""
-        return self._at(_keys(task)[2])
+        return self._at(_keys(task)[1])
 
     def _at(self, key: Key) -> list[Task]:
         return [self.tasks[id] for id in self._indexed.get(key, ())]
@@ -190,11 +190,11 @@ class Store:
         if isinstance(object, Task):
             if isinstance(before, Task) and before.node_id == object.node_id:
                 return
-            keys = _keys(object)
-            for key in keys:
-                self._indexed[key][id] = None
-            if isinstance(before, Task):
-                self._forget(id, [key for key in _keys(before) if key not in keys])
+            old, new = _keys(before) if isinstance(before, Task) else (), _keys(object)
+            for key in new:
+                if key not in old:
+                    self._indexed[key][id] = None
+            self._forget(id, [key for key in old if key not in new])
 
     def _remove(self, id: str, table: str) -> None:
         object = self.tables[table].pop(id, None)
