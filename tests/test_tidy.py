@@ -27,7 +27,7 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1726,
     ("templates",): 355,
-    ("network", "engine", "cluster", "real"): 7037,
+    ("network", "engine", "cluster", "real"): 7034,
     ("docker_cli", "cli", "jupyter"): 4414,
     ("views", "lessons", "compare"): 4441,
     (

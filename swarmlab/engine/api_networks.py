@@ -203,8 +203,8 @@ def connect(request: ApiRequest, ref: str) -> None:
     network = engine.network.find(ref)
     name = network.name if network is not None else ref
     settings = body.get("EndpointConfig") or EMPTY
-    container_networks.check_connect(container, name)
     container_networks.check_settings(network, name, settings, "")
+    container_networks.check_connect(container, name)
     before = requested(container)
     container_networks.change(container, {**before, name: settings})
     if container.running:

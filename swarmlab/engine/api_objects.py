@@ -158,6 +158,8 @@ def list_tasks(request: ApiRequest) -> Any:
     for key, kind, objects in (("service", model.Service, services), ("node", model.Node, nodes)):
         if key in criteria:
             criteria[key] = tuple(find(kind, ref, objects).id for ref in criteria[key])
+    # Containers that users have attached to networks are tasks, too, but not listed.
+    tasks = tuple(task for task in tasks if "ContainerSpec" in task.spec)
     kept = criteria.keep(tasks, filters.TASK)
     if any(filters.is_true(value) for value in criteria.get("_up-to-date", ())):
         service_of = {service.id: service for service in services}

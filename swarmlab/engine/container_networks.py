@@ -12,7 +12,7 @@ from typing import Any
 from swarmlab.errors import BadParameter, Forbidden
 from swarmlab.model import EMPTY, Document, SwarmNetwork
 from swarmlab.network.data_path import DataPath
-from swarmlab.network.endpoints import BUILTIN, configs
+from swarmlab.network.endpoints import BUILTIN
 from swarmlab.network.network_controller import requested
 from swarmlab.worker.containers import Container
 
@@ -34,30 +34,36 @@ def settings(networks: DataPath, container: Container) -> Json:
     """Network -> `EndpointSettings`: those it is in, or while it is stopped, will be in."""
     own = networks.addresses.get(container.id, {})
     return {
-        network.name if network is not None else name: _endpoint(container, asked, network, own)
+        network.name if network is not None else name: _endpoint(
+            container, asked, network, own, networks.gateway(network)
+        )
         for name, asked in requested(container).items()
         for network in [networks.find(asked.get("NetworkID", "") or name)]
     }
 
 
 def _endpoint(
-    container: Container, asked: Document, network: SwarmNetwork | None, own: dict[str, str]
+    container: Container,
+    asked: Document,
+    network: SwarmNetwork | None,
+    own: dict[str, str],
+    gateway: str,
 ) -> Json:
     id = network.id if network is not None else ""
     address, joined = own.get(id, ""), id in own
     ip, _, prefix = address.partition("/")
-    bridge = network is not None and network.spec["Driver"] == "bridge" and joined
+    in_swarm = network is not None and network.spec.get("Scope") != "local"
     named = network is None or network.name not in BUILTIN
     names = [container.name, *asked.get("Aliases", ()), container.id[:12], container.hostname]
     return {
-        "IPAMConfig": asked.get("IPAMConfig"),
+        "IPAMConfig": {"IPv4Address": ip} if joined and in_swarm else asked.get("IPAMConfig"),
         "Links": None,
         "Aliases": asked.get("Aliases"),
         "MacAddress": mac_address(address),
         "DriverOpts": asked.get("DriverOpts"),
         "NetworkID": id if joined else "",
         "EndpointID": endpoint_id(container.id, id) if joined else "",
-        "Gateway": configs(network)[0].get("Gateway", "") if network and bridge else "",
+        "Gateway": gateway if joined else "",
         "IPAddress": ip,
         "IPPrefixLen": int(prefix or 0),
         "IPv6Gateway": "",

@@ -97,6 +97,7 @@ class Engine(SwarmNode):
         if self.agent is not None:
             self.agent.shutdown()
         self.containers.shutdown()
+        self.network.db.leave()
 
     # -- events ------------------------------------------------------------------------
     def changed(self, change: Change, before: StoreObject | None) -> None:

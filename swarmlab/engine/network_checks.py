@@ -76,13 +76,12 @@ def _wrong(config: dict[str, Any]) -> Iterator[str]:
             yield f"invalid ip-range {part}: it should be {range}"
         if not subnet.overlaps(range):
             yield f"invalid ip-range {part}: parent subnet {subnet} doesn't contain ip-range"
-    named = [("gateway", config.get("Gateway", ""))]
-    auxiliary = config.get("AuxiliaryAddresses") or {}
-    for what, address in named + [
-        (f"auxiliary address {name}", a) for name, a in auxiliary.items()
-    ]:
+    gateway, auxiliary = config.get("Gateway"), config.get("AuxiliaryAddresses") or {}
+    named = {f"invalid gateway {gateway}": gateway}
+    named |= {f"invalid auxiliary address {name}": auxiliary[name] for name in auxiliary}
+    for what, address in named.items():
         if address:
-            yield from _wrong_address(f"invalid {what} {address}", address, subnet, family)
+            yield from _wrong_address(what, address, subnet, family)
 
 
 def _wrong_address(what: str, text: str, subnet: IpNetwork, family: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from swarmlab.programs.interface import ProcessContainer
 
 OUTSIDE = ip_network("203.0.113.0/24")  # for documentation (RFC 5737): all hosts outside
 ATTEMPTS_MAX = 3  # a lost packet is sent again after a second; then the client gives up
+ANY_PORT = 0  # the one on which a container's server listens
 NOBODY = Connection(Outcome.TIMED_OUT)
 
 
@@ -188,7 +189,8 @@ def _answer(container: ProcessContainer, address: str, port: int | None) -> Conn
     """What a container on this address answers."""
     if container.process is None:
         return Connection(Outcome.TIMED_OUT, address)
-    answers = port is None or container.listens(port)
+    serving = container.process.serving
+    answers = port is None or (serving if port == ANY_PORT else container.listens(port))
     outcome = Outcome.ANSWERED if answers else Outcome.REFUSED
     return Connection(outcome, address, container if answers else None, address)
 

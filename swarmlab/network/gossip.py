@@ -128,6 +128,12 @@ class NetworkDB:
             self._turn(self._push_pull, PUSH_PULL_INTERVAL_NS)
             self.disturbed()
 
+    def leave(self) -> None:
+        """This node ends in an orderly way, and tells the others (memberlist's Leave)."""
+        record = TableEntry(NODES, self.name, self.name, self._lamport + 1, FAILED)
+        for node in self.members:
+            self._send(node, Packet(self.name, (record,)))
+
     def attend(self, networks: Collection[str]) -> None:
         """Hold the tables of these networks; a new one is fetched from another node at once."""
         for topic in [t for t in self.tables if t not in (NODES, *networks)]:

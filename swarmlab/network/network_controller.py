@@ -217,6 +217,12 @@ class NetworkController:
             raise EngineFault("no available IPv4 addresses on this network's address pools")
         return address
 
+    def gateway(self, network: SwarmNetwork | None) -> str:
+        """The way out of a bridge; overlays have none of their own."""
+        if network is None or network.spec["Driver"] != "bridge":
+            return ""
+        return self._pool(network).gateway.partition("/")[0]
+
     def _pool(self, network: SwarmNetwork) -> Subnet:
         if network.id not in self._pools:
             config = next(c for c in configs(network) if ":" not in c["Subnet"])

@@ -1,26 +1,26 @@
-"""Simulates requests to a service's virtual IP, and counts those served, slow and failed.
+"""Simulates requests to a service, and counts those served, slow and failed, by task and version.
 
-A client on one node sends so many a second. Its node distributes them round robin over the tasks
-that it knows, as IPVS does. A task is known from the moment it is RUNNING (with a health check:
-healthy), until its orderly stop begins, two seconds before the stop signal, or its container dies.
-A known task may still fail to answer: its server may not be up yet, its machine may have crashed,
-and a silent node counts as failed only after a while.
+A client on one node sends so many a second: to the published port of its own node, where the
+routing mesh passes them on, or, if the service publishes none, to the service's virtual IP, as a
+container on that node would. Which task gets a request, and whether it answers, is decided as for
+any other request: see `data_path` and, for what a node knows of tasks elsewhere, `gossip`.
+A task takes part from the moment it is RUNNING (with a health check: healthy), until its orderly
+stop begins, two seconds before the stop signal, or its container dies.
 Source: moby daemon/libnetwork/service_linux.go, daemon/cluster/executor/container/controller.go.
-
-Simplified: news of tasks reaches every node at once, and gossip declares a silent node failed after
-a fixed time. `Traffic._gossip` alone fills `_backends`; a simulated gossip would replace it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.model import EMPTY, Service, TaskState
+from swarmlab.model import EMPTY, Service, is_ingress
 from swarmlab.model.trace_records import RequestCount, RequestsCounted
-from swarmlab.simulation import Machine, Network, Trace
+from swarmlab.network.data_path import ANY_PORT, DataPath, Delivery
+from swarmlab.programs.connections import Connection, Outcome
+from swarmlab.simulation import Network, Trace
 from swarmlab.strings import _
 from swarmlab.units import MS, S
 from swarmlab.views.html import ShownAs, Table
@@ -29,37 +29,33 @@ TICKS_PER_S = 10
 TICK_NS = S // TICKS_PER_S
 RATE_MAX = 1000
 SLOW_NS = 500 * MS  # a reply that takes longer counts as slow
-ATTEMPTS_MAX = 3  # a lost packet is sent again after a second; then the client gives up
-# Each node is probed every few seconds, and a suspect is declared failed after four more. Source:
-# hashicorp/memberlist config.go (DefaultLANConfig), libnetwork networkdb/event_delegate.go.
-SILENCE_NS_MAX = 8 * S
+UNREACHABLE = Delivery(Connection(Outcome.TIMED_OUT))
 
 
-class Backend(NamedTuple):
-    """A task that the load balancer sends requests to."""
-
-    machine: str
-    task: str
-    task_id: str
-    version: str
-    listening: bool  # a server runs in its container
+def newest_services(network: Network) -> list[Service]:
+    """The services as that manager knows them that has seen most of the log."""
+    engines: list[Any] = [m.process for m in network.machines.values() if m.process is not None]
+    stores = [engine.manager.store for engine in engines if engine.manager is not None]
+    newest = max(stores, key=lambda store: store.index, default=None)
+    return list(newest.services.values()) if newest is not None else []
 
 
-NO_BACKEND = Backend("", "", "", "", False)
-
-
-def backends_on(machine: str, engine: Any, service: str) -> Iterator[Backend]:
-    """The service's tasks on one node that are in load balancing."""
-    for task_manager in engine.agent.tasks.values() if engine.agent else ():
-        task, controller = task_manager.task, task_manager.controller
-        running = task.service_name == service and task.state == TaskState.RUNNING
-        if not running or not controller.in_load_balancer:
-            continue
-        container = controller.existing_container
-        if container is not None and container.process is not None:
-            name = f"{service}.{task.slot or machine}"
-            version = task.spec.image.partition("@")[0]
-            yield Backend(machine, name, task.id, version, container.process.serving)
+def send(network: Network, source: str, service: Service) -> Delivery:
+    """One request to a service, from a client on the node `source`."""
+    engine: Any = network.machines[source].process
+    if engine is None:
+        return UNREACHABLE
+    path: DataPath = engine.network
+    endpoint = service.endpoint or EMPTY
+    published = [port for port in endpoint.get("Ports", ()) if is_ingress(port)]
+    if published:
+        return path.to_published(published[0]["PublishedPort"], network.machines[source].address)
+    (address, *_others) = endpoint.get("VirtualIPs") or (EMPTY,)
+    network_id, ip = address.get("NetworkID", ""), address.get("Addr", "").partition("/")[0]
+    if network_id not in path.db.tables:
+        path.guests[network_id] = None  # the client's own endpoint
+        path.changed()
+    return path.to_address(network_id, ip, ANY_PORT, "")
 
 
 class Traffic:
@@ -67,45 +63,22 @@ class Traffic:
 
     def __init__(self, network: Network, source: str, service: str, rate: int) -> None:
         self.network, self.source, self.service, self.rate = network, source, service, rate
-        self._ticks = self._turn = 0
-        self._engines: dict[str, Any] = {}  # machine -> its engine, if not declared failed
-        self._heard_ns: dict[str, int] = {}  # machine -> when it was last reachable
-        self._backends: dict[str, list[Backend]] = {}  # machine -> what `source` knows of it
+        self._ticks = 0
+        self._known: Service | None = None  # as of the last tick in which a manager was up
         self._counts: dict[tuple[str, str, str], list[int]] = {}
-        self._gossip()
         self._timer = network.simulation.after(TICK_NS, self._tick)
 
     def stop(self) -> None:
         self._timer.cancel()
 
-    def _reaches(self, machine: Machine) -> bool:
-        source = self.network.machines[self.source]
-        return source.up and machine.up and self.network.connected(self.source, machine.name)
-
-    def _gossip(self) -> None:
-        """Update what the source's node knows of the tasks on all nodes."""
-        now_ns = self.network.simulation.now_ns
-        for name, machine in self.network.machines.items():
-            if self._reaches(machine):
-                self._heard_ns[name], self._engines[name] = now_ns, machine.process
-            elif now_ns - self._heard_ns.get(name, 0) > SILENCE_NS_MAX:
-                self._engines.pop(name, None)
-                self._backends.pop(name, None)
-            # Behind a partition nothing is heard; an orderly stop was announced before.
-            if name in self._engines and (self._reaches(machine) or not machine.up):
-                self._backends[name] = [*backends_on(name, self._engines[name], self.service)]
-
     def _tick(self) -> None:
-        self._gossip()
-        backends = [backend for name in sorted(self._backends) for backend in self._backends[name]]
+        if self._ticks % TICKS_PER_S == 0 or self._known is None:
+            named = [s for s in newest_services(self.network) if s.name == self.service]
+            self._known = named[0] if named else self._known
         due = (self._ticks + 1) * self.rate // TICKS_PER_S - self._ticks * self.rate // TICKS_PER_S
+        service = self._known
         for _request in range(due):
-            backend = backends[self._turn % len(backends)] if backends else NO_BACKEND
-            self._turn += 1
-            key = backend.task, backend.task_id, backend.version
-            served, slow = self._request(backend)
-            count = self._counts.setdefault(key, [0, 0, 0])
-            count[:] = count[0] + served, count[1] + (not served), count[2] + slow
+            self._count(send(self.network, self.source, service) if service else UNREACHABLE)
         self._ticks += 1
         simulation = self.network.simulation
         if self._ticks % TICKS_PER_S == 0:
@@ -115,18 +88,13 @@ class Traffic:
             simulation.trace.add(record)
         self._timer = simulation.after(TICK_NS, self._tick)
 
-    def _request(self, backend: Backend) -> tuple[bool, bool]:
-        """Whether one request is served, and whether it is slow."""
-        if not backend.listening or not self._reaches(self.network.machines[backend.machine]):
-            return False, False
-        if backend.machine == self.source:
-            return True, False
-        link = self.network.links.get((self.source, backend.machine), self.network.link)
-        lost, rng = 0, self.network.simulation.rng
-        while link.loss and lost < ATTEMPTS_MAX and rng.random() < link.loss:
-            lost += 1
-        served = lost < ATTEMPTS_MAX
-        return served, served and (lost > 0 or 2 * link.delay_ns > SLOW_NS)
+    def _count(self, delivery: Delivery) -> None:
+        connection, endpoint = delivery.connection, delivery.endpoint
+        key = (endpoint.task, endpoint.task_id, endpoint.version) if endpoint else ("", "", "")
+        served = connection.outcome is Outcome.ANSWERED
+        slow = served and (delivery.resent > 0 or connection.round_trip_ns > SLOW_NS)
+        count = self._counts.setdefault(key, [0, 0, 0])
+        count[:] = count[0] + served, count[1] + (not served), count[2] + slow
 
 
 def set_rate(

@@ -138,6 +138,7 @@ class Controller:
             self._pending.fail(EngineFault("dockerexec: container destroyed"))
         elif action == "health_status: healthy" and self._starting:
             self._pending.resolve()
+            self.containers.network.changed()
         elif action == "health_status: unhealthy":
             self.unhealthy = True
             self.shutdown()
