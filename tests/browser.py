@@ -139,6 +139,9 @@ class Notebook:
         return [(role, name.strip(" \u200b")) for role, name in pairs if role in ROLES]
 
     def menu(self, menu: str, item: str) -> None:
+        """Choose from a menu, whose items are for the page once its tab is clicked."""
+        tabs = self.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab")
+        tabs.filter(has_text=self.name).first.click()
         self.page.get_by_role("menubar").get_by_text(menu, exact=True).click()
         self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 

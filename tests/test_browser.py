@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from tests.browser import Lab, Notebook, notebook_of, opened
 
@@ -55,10 +55,10 @@ def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
 
 
 class Board:
-    """The first board on a page, as somebody sees it who has only eyes, a mouse and a keyboard."""
+    """The docked board, as somebody sees it who has only eyes, a mouse and a keyboard."""
 
     def __init__(self, notebook: Notebook) -> None:
-        self.root = notebook.page.locator("section.swarmlab-board").first
+        self.root = notebook.page.locator(".jupyterlab-sidecar section.swarmlab-board")
         self.root.scroll_into_view_if_needed()
 
     def column(self, name: str) -> Locator:
@@ -134,8 +134,51 @@ def test_keys_stay_in_the_board_and_a_restarted_kernel_is_reported(lab: Lab, chr
 
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
-        board.root.get_by_text("run the page again").wait_for()
+        board.root.get_by_role("button", name="Rebuild").wait_for()
         page.get_by_text("The kernel was restarted, so these buttons").first.wait_for()
+
+
+@pytest.mark.browser
+def test_the_board_stays_in_sight_in_a_panel_until_it_is_closed(lab: Lab, chromium: str):
+    cells = notebook_of("import swarmlab", "cluster = swarmlab.simulate(seed=7)\ncluster.board()")
+    (lab.folder / "docked.ipynb").write_text(cells, encoding="utf-8")
+    with opened(lab, "docked.ipynb", chromium) as notebook:
+        page = notebook.page
+        boards = page.locator("section.swarmlab-board")
+        in_cell = page.locator(".jp-Cell section.swarmlab-board")
+        panels = page.locator(".jupyterlab-sidecar")
+        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(1)
+        notebook.run_all()
+        expect(panels.locator("section.swarmlab-board")).to_have_count(1)
+        expect(boards).to_have_count(1)
+        expect(cell).to_contain_text("The board is docked in a panel.")
+        # The page keeps the keys: Shift+Enter goes on in it.
+        assert page.evaluate("document.activeElement.closest('.jp-Notebook') !== null")
+        boards.locator("button.step").click()
+        expect(boards.locator(".clock")).to_have_text("t = 12.5 s")
+        # The cell is run again: its new swarm takes the same panel.
+        notebook.run(cell)
+        notebook.wait_until_idle()
+        expect(boards.locator(".clock")).to_have_text("t = 2.5 s")
+        expect(panels).to_have_count(1)
+        # After a restart the board in the panel rebuilds itself, in one panel.
+        notebook.menu("Kernel", "Restart Kernel…")
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        boards.get_by_role("button", name="Rebuild").click()
+        expect(boards.get_by_role("button", name="Rebuild").filter(visible=True)).to_have_count(0)
+        notebook.wait_until_idle()
+        expect(panels.locator("section.swarmlab-board")).to_have_count(1)
+        expect(boards).to_have_count(1)
+        # Closed, the board is back in its cell, and answers.
+        page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text="Swarm").locator(
+            ".lm-TabBar-tabCloseIcon"
+        ).click()
+        expect(in_cell).to_have_count(1)
+        expect(panels).to_have_count(0)
+        before = in_cell.locator(".clock").inner_text()
+        in_cell.locator("button.step").click()
+        expect(in_cell.locator(".clock")).not_to_have_text(before)
+        assert notebook.dialogs() == []
 
 
 RAFT = """

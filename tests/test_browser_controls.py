@@ -145,7 +145,7 @@ def reach_by_tab(cell: Locator, control: Locator) -> None:
 
 def use_board(notebook: Notebook) -> None:
     """Keys stay within the board: JupyterLab would go to another cell, or delete this one."""
-    board = notebook.page.locator("section.swarmlab-board:not(.swarmlab-timeline)").first
+    board = notebook.page.locator(".jupyterlab-sidecar section.swarmlab-board")
     cells = notebook.page.locator(".jp-Notebook .jp-Cell")
     cells_count = cells.count()
     by_both(board.locator("button.step"), board.locator(".clock"))

@@ -34,7 +34,7 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         cells = page.locator(".jp-Notebook .jp-Cell")
         output = ".jp-OutputArea-output"
         gone = page.locator(".swarmlab-board .gone")
-        clock = page.locator(".swarmlab-board .clock").first
+        clock = page.locator(".jupyterlab-sidecar .clock")
 
         notebook.run(cells.nth(0))
         expect(gone).to_have_count(3)
@@ -53,11 +53,11 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         notebook.wait_until_idle()
         expect(cells.nth(2)).to_contain_text("Operation continuing in background.")
         # Interrupted while the board plays, and no cell runs: nothing happens.
-        page.locator("button.play").click()
+        page.locator(".jupyterlab-sidecar button.play").click()
         notebook.menu("Kernel", "Interrupt Kernel")
         before = clock.inner_text()
         expect(clock).not_to_have_text(before)
-        page.locator("button.play").click()
+        page.locator(".jupyterlab-sidecar button.play").click()
         # The swarm still works: it elects another leader.
         notebook.run(cells.nth(3))
         notebook.wait_until_idle()
@@ -71,7 +71,7 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         notebook.save()
         notebook.reload()
         before = clock.inner_text()
-        page.locator("button.step").first.click()
+        page.locator(".jupyterlab-sidecar button.step").click()
         expect(clock).not_to_have_text(before)
         expect(gone.filter(visible=True)).to_have_count(0)
         # Without their kernel the widgets say so, also those that the notebook has stored.
@@ -91,7 +91,7 @@ def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
         page = notebook.page
         cells = page.locator(".jp-Notebook .jp-Cell")
         gone = page.locator(".swarmlab-board .gone")
-        clock = page.locator(".swarmlab-board .clock").first
+        clock = page.locator(".jupyterlab-sidecar .clock")
 
         notebook.run(cells.nth(0))
         expect(gone).to_have_count(3)
@@ -111,7 +111,7 @@ def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
         page.locator(".swarmlab-board button.rebuild").first.click()
         expect(gone.filter(visible=True)).to_have_count(0)
         before = clock.inner_text()
-        page.locator("button.step").first.click()
+        page.locator(".jupyterlab-sidecar button.step").click()
         expect(clock).not_to_have_text(before)
 
 

@@ -17,6 +17,7 @@ from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views import text
+from swarmlab.views.dock import dock, undock
 from swarmlab.views.html import Table
 from swarmlab.views.palette import LOOKS, colours_of
 from swarmlab.views.primitives import look_rows
@@ -49,7 +50,7 @@ class Board(LiveWidget):
     m1: manager, leader, term 2, ready
     """
 
-    _esm = source("common.js", "board.js")
+    _esm = source("common.js", "dock.js", "board.js")
     _css = source("view.css", "board.css")
     # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
@@ -57,6 +58,7 @@ class Board(LiveWidget):
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
     actions = synced_list("(key, verb, text)")
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
+    docks = traitlets.Bool(help="a cell shows it, which asks for a panel").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
@@ -124,6 +126,8 @@ class Board(LiveWidget):
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
             "legend": _("Legend: shape is state, colour is version"),
+            "model": self.model_id,
+            "docked": _("The board is docked in a panel. Close the panel to have it here."),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
 
@@ -141,12 +145,21 @@ class Board(LiveWidget):
         late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
         return [(line if done else late).format(seconds=passed_s)]
 
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        self.docks = True
+        return super()._repr_mimebundle_(**options)
+
     def _repr_html_(self) -> str:
         return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
-        if verb in ACTIONS:
+        if verb == "dock":
+            self.docks = False
+            dock(self, _("Swarm"))
+        elif verb == "undock":
+            undock(self)
+        elif verb in ACTIONS:
             self._act_on_node(verb, message["node"])
         else:
             self._set_clock(verb, message.get("speed", self._speed))

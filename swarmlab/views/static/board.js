@@ -186,7 +186,8 @@ function render({ model, el }) {
   }
 
   begin();
-  return end;
+  const undock = makeDockable(model, root, el, send);
+  return () => { undock(); end(); };
 }
 
 export default { render };

@@ -1,6 +1,7 @@
 // What the live widgets share; Python puts this file before each widget's own module.
 
 const ANSWER_MS_MAX = 5000; // a kernel that takes longer to answer is reported
+const app = window.jupyterapp; // in JupyterLab as `swarmlab lab` starts it
 
 function make(tag, className, parent, text = "") {
   const element = document.createElement(tag);
@@ -99,14 +100,18 @@ function keepKeys(root) {
 function makeGone(root, labels) {
   const gone = make("p", "gone", root, `${labels.gone} `);
   gone.hidden = true;
-  const app = window.jupyterapp;
   if (!app) {
     gone.append(labels.by_hand);
     return gone;
   }
   make("button", "rebuild", gone, labels.rebuild).onclick = async () => {
-    const notebook = app.shell.currentWidget.content;
-    notebook.activeCellIndex = notebook.widgets.findIndex((cell) => cell.node.contains(root));
+    const pages = [...app.shell.widgets("main")];
+    const indexIn = (page) => page.content?.widgets?.findIndex((cell) => cell.node.contains(root.home ?? root));
+    const page = pages.find((page) => indexIn(page) >= 0);
+    const dead = ".jupyterlab-sidecar:has(.gone:not([hidden]))";
+    pages.filter((panel) => panel.node.matches(dead)).forEach((panel) => panel.close());
+    app.shell.activateById(page.id);
+    page.content.activeCellIndex = indexIn(page);
     await app.commands.execute("notebook:run-all-above");
     await app.commands.execute("notebook:run-cell");
   };
