@@ -20,10 +20,10 @@ from swarmlab.manager.store import Store
 
 # Heap events a unit, as recorded; a rate may be 30 % lower. As the whole bench: `swarmlab bench`.
 RECORDS = {
-    "scheduler-10k": 17,
-    "scheduler-network": 17,
-    "scheduler-placement": 17,
-    "decision": 6.5,
+    "scheduler-10k": 15.5,
+    "scheduler-network": 14.5,
+    "scheduler-placement": 15.5,
+    "decision": 5,
     "raft": 9,
     "raft-idle": 150,
     "services": 6_700,

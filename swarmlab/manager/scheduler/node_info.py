@@ -69,16 +69,14 @@ class NodeInfo:
         self.tasks[task.id] = task
         if before is None:
             self._reserve(task, +1)
-            self._count(task, int(is_active(task)))
+            self.count(task, int(is_active(task)))
         else:
-            self._count(task, is_active(task) - is_active(before))
+            self.count(task, is_active(task) - is_active(before))
 
     def place(self, task: model.Task) -> None:
         """Add a task that has just been assigned to this node."""
         self.tasks[task.id] = task
-        self.active_count += 1
-        counts = self._service_counts
-        counts[task.service_id] = counts.get(task.service_id, 0) + 1
+        self.count(task, +1)
         if task.endpoint_spec or task.spec.reserved is not model.NOTHING:
             self._reserve(task, +1)
 
@@ -87,9 +85,10 @@ class NodeInfo:
         before = self.tasks.pop(task.id, None)
         if before is not None:
             self._reserve(before, -1)
-            self._count(before, -is_active(before))
+            self.count(before, -is_active(before))
 
-    def _count(self, task: model.Task, step: int) -> None:
+    def count(self, task: model.Task, step: int) -> None:
+        """The node has so many more active tasks of this one's service, or fewer."""
         if not step:
             return
         self.active_count += step

@@ -10,6 +10,7 @@ Source: swarmkit manager/scheduler/{scheduler,decision_tree,nodeset}.go.
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
@@ -19,7 +20,7 @@ from swarmlab.manager.constraints import label
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.scheduler.filters import Pipeline
 from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo
-from swarmlab.manager.store import Action, Change, Store, update
+from swarmlab.manager.store import Change, Store, update, updates
 from swarmlab.manager.tasks import PENDING
 from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
 from swarmlab.model.trace_records import Scheduled, Unschedulable
@@ -138,7 +139,7 @@ class Group:
         while placed < count:
             if index >= size - 1 and not shifting:
                 turns = islice(cycle(candidates), size - 1, size - 1 + count - placed)
-                self._place(turns)
+                self._place_in_turn(list(turns))
                 return count
             at = index % size
             if shifting and (at in full or not self.pipeline.passes(candidates[at])):
@@ -147,7 +148,7 @@ class Group:
                     return placed
                 index += 1
                 continue
-            self._place([candidates[at]])
+            self._place(candidates[at])
             placed += 1
             if index >= size - 1:
                 index += 1
@@ -158,15 +159,25 @@ class Group:
                 index += 1
         return placed
 
-    def _place(self, nodes: Iterable[NodeInfo]) -> None:
-        """Give each of these nodes a task, in turn."""
-        for info in nodes:
-            task = self.waiting.pop()
-            assigned = task.with_(node_id=info.node.id, status=self.assigned)
-            if task.spec.reserved.generic:
-                assigned = assigned.with_(generic_resources=info.claim(task))
-            info.place(assigned)
-            self.placed.append((assigned, info))
+    def _place(self, info: NodeInfo) -> None:
+        task = self.waiting.pop()
+        assigned = task.with_(node_id=info.node.id, status=self.assigned)
+        if task.spec.reserved.generic:
+            assigned = assigned.with_(generic_resources=info.claim(task))
+        info.place(assigned)
+        self.placed.append((assigned, info))
+
+    def _place_in_turn(self, nodes: list[NodeInfo]) -> None:
+        """Give each of these nodes a task that reserves nothing."""
+        tasks = self.waiting[-len(nodes) :][::-1]
+        del self.waiting[-len(nodes) :]
+        placed, assigned = [], self.assigned
+        for task, info in zip(tasks, nodes, strict=True):
+            info.tasks[task.id] = task = task.with_(node_id=info.node.id, status=assigned)
+            placed.append((task, info))
+        self.placed += placed
+        for info, count in Counter(nodes).items():
+            info.count(tasks[0], count)
 
 
 def _status(state: TaskState, message: str, now_ns: int, err: str = "") -> TaskStatus:
@@ -243,11 +254,11 @@ class Scheduler(ControlLoop):
         changes: list[Change] = []
         for task in list(self.preassigned.values()):
             changes += self._check_preassigned(task)
-        groups: dict[tuple[str, int], list[Task]] = {}
+        groups: defaultdict[tuple[str, int], list[Task]] = defaultdict(list)
         for task in self.unassigned.values():
             # Tasks without a service are equal when they have the same spec.
             key = (task.service_id, task.spec_version if task.service_id else id(task.spec))
-            groups.setdefault(key, []).append(task)
+            groups[key].append(task)
         for tasks in groups.values():
             changes += self._place_group(tasks, view)
         return changes
@@ -272,10 +283,10 @@ class Scheduler(ControlLoop):
         group = Group(tasks, pipeline, self.simulation.now_ns, self.simulation.rng)
         group.fill(tree, len(tasks))
         self._record(group.placed)
-        unassigned, changes = self.unassigned, []
-        for assigned, _ in group.placed:
-            del unassigned[assigned.id]
-            changes.append(Change(Action.UPDATE, assigned))
+        placed = [assigned for assigned, _ in group.placed]
+        for assigned in placed:
+            del self.unassigned[assigned.id]
+        changes = updates(placed)
         explanation = pipeline.explain()
         reason = f"no suitable node ({explanation})" if explanation else "no suitable node"
         for task in group.waiting:
