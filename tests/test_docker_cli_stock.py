@@ -284,6 +284,37 @@ def test_on_equal_simulated_clusters_output_is_equal(tmp_path):
     assert [line for line in EXCEPTIONS if line not in differing] == []
 
 
+PUBLIC = sorted((Path(__file__).parent / "stacks" / "public").glob("*.yml"))
+
+
+def specs(path: Path) -> list[Any]:
+    """The specs of all services, with names for the ids of what they refer to."""
+    client = docker.APIClient(base_url=f"unix://{path}", version="auto")
+    with contextlib.closing(client):
+        names = {network["Id"]: network["Name"] for network in client.networks()}
+        for rows in (client.secrets(), client.configs()):
+            names |= {row["ID"]: row["Spec"]["Name"] for row in rows}
+        text = json.dumps([service["Spec"] for service in client.services()])
+    for id, name in names.items():
+        text = text.replace(id, name)
+    return sorted(map(with_sorted_lists, json.loads(text)), key=by_text)
+
+
+def test_public_stacks_are_deployed_with_equal_specs(tmp_path):
+    """Each with the stock command line and with ours; test_stacks.py runs and removes them."""
+    with Served(tmp_path / "s", "--managers", "1", "--workers", "0", "--speed", "1") as served:
+        path = Path(served.host("m1").removeprefix("unix://"))
+        for file in PUBLIC:
+            found = []
+            for command_line in (stock, ours):
+                deployed = command_line(path, ["stack", "deploy", "-d", "-c", str(file), "app"])
+                assert deployed[0] == 0, deployed
+                found.append(specs(path))
+                assert command_line(path, ["stack", "rm", "app"])[0] == 0
+                ask(served.folder, ["run", "30s"])
+            assert found[0] == found[1] != []
+
+
 def test_the_lines_use_every_command_and_every_flag_of_services():
     used = [shlex.split(line) for line in EQUAL]
     paths = {command.path for command in commands().values() if not command.is_group}

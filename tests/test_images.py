@@ -1,13 +1,18 @@
 """Image references, the simulated registry, and the images of an engine."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+import swarmlab
 from swarmlab.engine.dockerfile import healthcheck, image_config
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import Machine, Network, S, Simulation
+from swarmlab.worker import registry
 from swarmlab.worker.images import Images
-from swarmlab.worker.registry import Registry
+from swarmlab.worker.registry import Registry, well_known
 
 
 class Idle:
@@ -145,3 +150,84 @@ def test_a_duration_has_gos_format():
     assert healthcheck("--interval=1m0.5s CMD true")["Interval"] == 60_500_000_000
     with pytest.raises(BadParameter, match='time: missing unit in duration "5"'):
         healthcheck("--interval=5 CMD true")
+
+
+# -- the well-known images ------------------------------------------------------------------------
+@pytest.mark.parametrize("name", sorted(well_known()))
+def test_a_well_known_image_starts_with_its_own_command(name):
+    """A server is found among its words; options alone are given to it by its entry point."""
+    image = well_known()[name]
+    words = [*image.config.get("Entrypoint", ()), *image.config["Cmd"]]
+    assert words
+    assert image.size_bytes > 500_000
+    assert set(image.platforms) <= {"linux/amd64", "linux/arm64"}
+    if image.server_logs is not None:
+        assert image.server in [word.rsplit("/", 1)[-1] for word in words]
+
+
+def test_each_size_has_its_source():
+    path = Path(registry.__file__).parent / "well_known_images.json"
+    rows = json.loads(path.read_text("utf-8"))
+    assert len(rows) > 60
+    assert [name for name, row in rows.items() if not row["size_source"]] == []
+
+
+def test_any_image_can_be_pulled_when_that_is_asked_for():
+    plain, any_image = Registry(), Registry(any_image=True)
+    own, tag = ImageReference.parse("ghcr.io/me/shop:3"), ImageReference.parse("nginx:9.9")
+    for reference in (own, tag):
+        with pytest.raises(SwarmError):
+            plain.find(reference)
+        assert any_image.find(reference) == any_image.find(reference)
+    assert any_image.find(own).server == "shop"
+    assert any_image.find(tag).config["ExposedPorts"] == {"80/tcp": {}}
+    assert any_image.find(tag).id != any_image.find(ImageReference.parse("nginx:9.8")).id
+    with pytest.raises(SwarmError):
+        any_image.find(ImageReference.parse("shop@sha256:" + "0" * 64))
+
+
+@pytest.mark.parametrize("any_image", [False, True])
+def test_a_cluster_whose_images_are_all_there_runs_any_command_line(any_image, tmp_path):
+    cluster = swarmlab.simulate(1, 0, seed=2, any_image=any_image)
+    client = cluster.client("m1")
+    service = client.services.create("me/shop:2", ["shopd", "--port", "80"], name="shop")
+    cluster.run("20s")
+    states = {task["Status"]["State"] for task in service.tasks()}
+    assert states == ({"running"} if any_image else {"rejected"} | states - {"running"})
+    copy = swarmlab.load(cluster.save(tmp_path / "run.json"))
+    copied = {task["Status"]["State"] for task in copy.client("m1").services.get("shop").tasks()}
+    assert ("running" in copied) == any_image
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "line", "code"),
+    [
+        ("nginx", None, "curl -fs localhost", 0),
+        ("nginx", None, "curl -fs localhost/no", 22),
+        ("nginx", None, "curl -fs localhost:81", 7),
+        ("nginx", ["sleep", "99"], "curl -fs localhost", 7),
+        ("redis", None, "redis-cli -h localhost ping", 0),
+        ("redis", None, "curl localhost:6379", 52),
+        ("traefik:v3.1", ["--ping=true"], "wget --quiet --spider localhost/ping", 0),
+        ("prom/prometheus", ["--config.file=/x"], "wget -qO- localhost:9090/-/healthy", 0),
+        ("prom/prometheus", None, "wget -qO- localhost:9090/-/nope", 1),
+        ("traefik/whoami", None, "wget -qO- localhost/any/path", 0),
+    ],
+)
+def test_a_network_check_fails_as_the_server_s_state_says(image, command, line, code):
+    cluster = swarmlab.simulate(1, 0, seed=2)
+    cluster.client("m1").services.create(image, args=command, name="web")
+    cluster.run("40s")
+    (container,) = cluster.client("m1").containers.list()
+    assert container.exec_run(line).exit_code == code
+
+
+def test_an_unhealthy_server_is_replaced():
+    """The check of a wrong port fails, so no task of this service becomes running."""
+    cluster = swarmlab.simulate(1, 0, seed=2)
+    check = {"test": ["CMD-SHELL", "curl -f localhost:8080"], "interval": 10**9, "retries": 2}
+    service = cluster.client("m1").services.create("nginx", name="web", healthcheck=check)
+    cluster.run("1m")
+    states = [task["Status"]["State"] for task in service.tasks()]
+    assert len(states) > 1
+    assert "running" not in states

@@ -40,6 +40,7 @@ HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 @click.option("--engines", help="Names of engines in no swarm, such as m1,m2,w1.")
 @click.option("--dir", "folder", type=ctl.FOLDER, default=ctl.DIR, show_default=True)
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds a second.")
+@click.option("--any-image", is_flag=True, help="Every name of an image can be pulled.")
 @click.option("--seed", default=7, show_default=True, help="Equal seeds, equal chance.")
 def serve(folder: Path, speed: float, **nodes: Any) -> int:
     """Serve a simulated cluster to Docker's own tools, until Ctrl-C or a signal.
@@ -95,13 +96,13 @@ class Ending:
 
 
 def make_cluster(
-    managers: int | None, workers: int | None, engines: str | None, seed: int
+    managers: int | None, workers: int | None, engines: str | None, seed: int, any_image: bool
 ) -> SimulatedCluster:
     """The cluster that the options of the command line ask for."""
     if engines is None:
         managers = 3 if managers is None else managers
         workers = 2 if workers is None else workers
-        return factory.simulate(managers=managers, workers=workers, seed=seed)
+        return factory.simulate(managers, workers, seed=seed, any_image=any_image)
     if managers is not None or workers is not None:
         raise LabError("--engines are in no swarm yet, so --managers and --workers cannot be given")
     names = engines.split(",")
@@ -110,7 +111,7 @@ def make_cluster(
             raise LabError(
                 "--engines: {name!r} is not a host name; give names such as m1,m2,w1", name=name
             )
-    return factory.engines(names, seed=seed)
+    return factory.engines(names, seed=seed, any_image=any_image)
 
 
 def prepare_folder(folder: Path, names: list[str]) -> None:

@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 NODES_MAX = 5000
 
 
-def simulate(managers: int = 3, workers: int = 2, *, seed: int = 0) -> SimulatedCluster:
+def simulate(
+    managers: int = 3, workers: int = 2, *, seed: int = 0, any_image: bool = False
+) -> SimulatedCluster:
     """A simulated swarm, ready for work: managers m1, m2, …, workers w1, w2, …
     Lesson: 00_start_here.
 
-    Equal seeds give equal runs. Nothing has to be installed, and no network is used.
+    Equal seeds give equal runs. Nothing has to be installed, and no network is used. The registry
+    holds the best-known images; with `any_image` it holds one of every name.
 
     >>> simulate(managers=3, workers=2, seed=7)
     <Cluster simulated, 5 of 5 nodes up, t = 2.5 s>
     """
     check_sizes(managers, workers, nodes_max=NODES_MAX)
-    configuration = {"managers": managers, "workers": workers, "seed": seed}
+    sizes = {"managers": managers, "workers": workers}
+    configuration = {**sizes, "seed": seed, "any_image": any_image}
     return made_current(SimulatedCluster.build(configuration))
 
 
-def engines(names: list[str], *, seed: int = 0) -> SimulatedCluster:
+def engines(names: list[str], *, seed: int = 0, any_image: bool = False) -> SimulatedCluster:
     """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
     if not names or len(set(names)) != len(names):
         raise LabError("engines={names!r}: give at least one name, and each name once", names=names)
@@ -42,7 +46,8 @@ def engines(names: list[str], *, seed: int = 0) -> SimulatedCluster:
             "engines: {odd!r} is not a host name; use up to 63 letters, digits, '-', '_' and '.'",
             odd=odd[0],
         )
-    return made_current(SimulatedCluster.build({"engines": names, "seed": seed}))
+    configuration = {"engines": names, "seed": seed, "any_image": any_image}
+    return made_current(SimulatedCluster.build(configuration))
 
 
 def load(path: str | Path) -> SimulatedCluster:

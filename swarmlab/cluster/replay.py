@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE_FORMAT, SIZE_MAX = 2, 100_000_000  # bytes
 SLICE_NS = 10 * S  # after which a replay is checked again
-Configuration = dict[str, Any]  # `managers` and `workers`, or `engines`; and `seed`
+Configuration = dict[str, Any]  # `managers` and `workers`, or `engines`; `seed`, `any_image`
 
 
 class Replayable(Protocol):

@@ -66,14 +66,15 @@ class SimulatedCluster(BaseCluster):
 
     @classmethod
     def build(cls, configuration: dict[str, Any]) -> Self:
-        """A new cluster: a swarm of `managers` and `workers`, or `engines` by name; and `seed`."""
+        """A new cluster: a swarm of `managers` and `workers`, or `engines`; `seed`; `any_image`."""
         from swarmlab.cluster.world import World
 
-        engines, seed = configuration.get("engines"), configuration["seed"]
-        if engines:
-            return cls(World(engines, seed), configuration, [])
+        seed, any_image = configuration["seed"], configuration.get("any_image", False)
+        if engines := configuration.get("engines"):
+            return cls(World(engines, seed, any_image=any_image), configuration, [])
         managers, workers = configuration["managers"], configuration["workers"]
-        cluster = cls(World(node_names(managers, workers), seed), configuration, [])
+        world = World(node_names(managers, workers), seed, any_image=any_image)
+        cluster = cls(world, configuration, [])
         cluster.form_swarm(managers, {m: cluster.machine(m).address for m in cluster.names})
         cluster.journal.clear()
         return cluster

@@ -14,10 +14,10 @@ from swarmlab.worker.registry import Registry
 class World:
     """Machines of these names, each of which runs an engine that is in no swarm yet."""
 
-    def __init__(self, names: list[str], seed: int) -> None:
+    def __init__(self, names: list[str], seed: int, *, any_image: bool = False) -> None:
         self.simulation = Simulation(seed)
         self.network = Network(self.simulation)
-        self.registry = Registry()
+        self.registry = Registry(any_image=any_image)
         self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
         self.network.watchers.append(self._disturbed)
         program = partial(Engine, registry=self.registry)

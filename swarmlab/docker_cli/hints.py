@@ -51,6 +51,12 @@ HINTS: tuple[tuple[str, str, str], ...] = (
         r"must be larger than 0 and less than (\d+) bytes",
         "{1} bytes are too much already; one byte less is the most",
     ),
+    (
+        r"",
+        r"pull access denied|manifest unknown",
+        "a simulation holds the best-known images; `swarmlab.simulate(any_image=True)` and"
+        " `swarmlab serve --any-image` let every name be pulled",
+    ),
     (r"/run/secret/(\S*)", r"", "the folder is /run/secrets (plural): /run/secrets/{0}"),
     (
         r"(--[\w-]+) (true|false)\b",

@@ -103,7 +103,7 @@ def wget(process: ProgramProcess, connection: Connection, host: str, port: int, 
     target = options.get("O") or basename(path) or "index.html"
     if target == "-":
         process.write(1, body)
-    elif target != "/dev/null":
+    elif target != "/dev/null" and "spider" not in options:
         data = body.encode(errors="surrogateescape")
         process.container.files.write(process.path(target), data, process.user)
     return 0

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import getopt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from swarmlab.programs.file_system import FileError, FileSystem, User
@@ -99,11 +100,13 @@ class Applet(NamedTuple):
     """A program, as BusyBox calls it.
 
     `run(process, options, words)` returns the exit status, or None if it blocks for ever.
-    `flags` are its options as for getopt; None: it reads its arguments itself.
+    `flags` are its options as for getopt; None: it reads its arguments itself. `long` are the long
+    options by letter.
     """
 
     run: Callable[[ProgramProcess, Options, list[str]], int | None]
     flags: str | None = ""
+    long: Mapping[str, str] = MappingProxyType({})
 
     def start(self, process: ProgramProcess, args: list[str]) -> int | None:
         """Run it; a wrong option is printed, with status 1."""
@@ -113,14 +116,16 @@ class Applet(NamedTuple):
         found: list[tuple[str, str]] = []
         try:
             if self.flags is not None:
-                found, words = getopt.gnu_getopt(args, self.flags)
+                names = [n + "=" * (f"{c}:" in self.flags) for n, c in self.long.items()]
+                found, words = getopt.gnu_getopt(args, self.flags, names)
         except getopt.GetoptError as error:
             fault = "invalid option" if "recognized" in error.msg else "option requires an argument"
             flags = (self.flags or "").strip("+").replace(":", "")
             usage = f"BusyBox multi-call binary.\n\nUsage: {process.program} [-{flags}] [ARG]..."
             process.error(f"{fault} -- '{error.opt}'\n{usage}")
             return 1
-        return attempt(process, self.run, {flag[1:]: value for flag, value in found}, words)
+        options = {self.long.get(flag.strip("-"), flag[1:]): value for flag, value in found}
+        return attempt(process, self.run, options, words)
 
 
 def attempt(process: ProgramProcess, step: Callable[..., int | None], *args: Any) -> int | None:

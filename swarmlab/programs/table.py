@@ -16,6 +16,10 @@ CHECKS = {
     "mysqladmin": Check(3306, "mysqld is alive"), "healthcheck.sh": Check(3306, "ok"),
     "mongosh": Check(27017, "{ ok: 1 }"), "rabbitmq-diagnostics": Check(5672, "Ping succeeded"),
 }  # fmt: skip
+CURL_LONG = {"fail": "f", "silent": "s", "show-error": "S", "location": "L", "output": "o",
+             "head": "I", "write-out": "w", "max-time": "m", "insecure": "k"}  # fmt: skip
+WGET_LONG = {"quiet": "q", "output-document": "O", "timeout": "T", "tries": "t", "spider": "spider",
+             "no-verbose": "n", "no-check-certificate": "n"}  # fmt: skip
 # Programs that only print a text, with fields of the process {0}, and their status.
 FIXED_OUTPUT = {
     "true": ("", 0), ":": ("", 0), "false": ("", 1), "hello": ("\nHello from Docker!\n\n", 0),
@@ -49,8 +53,8 @@ PROGRAMS = {
     "date": Applet(system.date, "u"), "id": Applet(system.id_, "ugn"),
     "whoami": Applet(system.whoami), "ps": Applet(system.ps, None),
     "kill": Applet(system.kill, None),
-    "curl": Applet(partial(clients.fetch, clients.curl), "fsSILko:w:m:"),
-    "wget": Applet(partial(clients.fetch, clients.wget), "qO:T:S"),
+    "curl": Applet(partial(clients.fetch, clients.curl), "fsSILko:w:m:", CURL_LONG),
+    "wget": Applet(partial(clients.fetch, clients.wget), "qO:T:St:n", WGET_LONG),
     "httpd": Applet(clients.httpd, "fp:h:"), "nc": Applet(clients.nc, "zvlp:w:"),
     "nslookup": Applet(clients.nslookup), "dig": Applet(clients.dig, None),
     "ip": Applet(clients.ip), "ping": Applet(clients.ping, "c:W:w:"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -57,6 +57,7 @@ def make_image(
     size_bytes: int,
     command: Sequence[str],
     server_logs: Sequence[str] | None,
+    fields: Mapping[str, Any] = EMPTY,
     **config: Any,
 ) -> Image:
     """An image whose id, digest and layers depend on its full name alone: equal in all runs."""
@@ -68,28 +69,45 @@ def make_image(
         config=Document(freeze({"Env": [PATH], "Cmd": list(command), **config})),
         layers=tuple((sha256(f"layer {i} of {name}"), size) for i, size in enumerate(sizes)),
         server_logs=None if server_logs is None else tuple(server_logs),
+        **fields,
     )
+
+
+def site_of(row: dict[str, Any]) -> Site:
+    """The answers of a server; without a row it answers any path."""
+    paths = row.get("paths")
+    return Site(**{**row, "paths": None if paths is None else tuple(paths)})
 
 
 @lru_cache(maxsize=1)
 def well_known() -> dict[str, Image]:
-    """The images in every registry, by familiar name; Alpine variants are a quarter the size."""
+    """The images in every registry, by familiar name; Alpine variants are a quarter the size.
+
+    Of each row, `size_source` says where its size is from.
+    """
     path = Path(__file__).parent / "well_known_images.json"
     images = {}
     for repository, row in json.loads(path.read_text(encoding="utf-8")).items():
         command, logs = shlex.split(row["command"]), row["server_logs"]
+        fields: dict[str, Any] = {"site": site_of(row.get("site", {}))}
+        if "platforms" in row:
+            fields["platforms"] = tuple(row["platforms"].split())
         for tag in row["tags"].split():
             name = f"{repository}:{tag}"
             size_bytes = row["megabytes"] * 1_000_000 // (4 if "alpine" in tag else 1)
             lines = None if logs is None else logs.split("\n")
-            images[name] = make_image(name, size_bytes, command, lines, **row["config"])
+            images[name] = make_image(name, size_bytes, command, lines, fields, **row["config"])
     return images
 
 
 class Registry:
-    """The well-known images, and those registered by the user."""
+    """The well-known images, and those registered by the user.
 
-    def __init__(self) -> None:
+    `any_image`: every other name has an image too, which runs any command as its server.
+    """
+
+    def __init__(self, *, any_image: bool = False) -> None:
+        self._any_image = any_image
         self._images = dict(well_known())  # by familiar name
 
     def register(
@@ -121,6 +139,8 @@ class Registry:
         for image in images:
             if reference.digest and image.digest == reference.digest:
                 return image
+        if self._any_image and not reference.digest:
+            return self._made_up(reference, images)
         if images:
             text = "manifest unknown: manifest unknown"
             raise NoSuchObject(f"manifest for {reference.familiar} not found: {text}")
@@ -132,3 +152,14 @@ class Registry:
             f"pull access denied for {reference.repository}, repository does not exist or may "
             "require 'docker login': denied: requested access to the resource is denied"
         )
+
+    def _made_up(self, reference: ImageReference, others: Sequence[Image]) -> Image:
+        """An image that only `any_image` has: like others of the repository, if there are any."""
+        name = reference.familiar
+        fields: dict[str, Any] = {"any_command": True}
+        if not others:
+            return make_image(name, 50_000_000, [reference.path.rsplit("/", 1)[-1]], (), fields)
+        known = {**others[0].config}
+        command, logs = known.pop("Cmd"), others[0].server_logs
+        fields |= {"site": others[0].site, "platforms": others[0].platforms}
+        return make_image(name, others[0].size_bytes, command, logs, fields, **known)

@@ -282,8 +282,9 @@ class Interpreter(ABC):
             self._enter("function", body)
             self.scope_streams, self.stdin = self.streams, self.input
             self.variables = self.variables.called(argv[1:])
-        elif name in WRAPPERS and argv[1:]:
-            self.execute(argv[1:])
+        elif name in WRAPPERS and argv[1:]:  # it gives options to the image's server
+            option = argv[1][0] == "-" and argv[1] not in WRAPPERS and self.container.server
+            self.execute([self.container.server] if option else argv[1:])
         elif name in SHELLS:
             self._shell(argv[1:])
         elif builtin := BUILTINS.get(name):
