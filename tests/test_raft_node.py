@@ -90,7 +90,7 @@ def test_the_status_of_a_leader(world):
     status = world[leader].status()
     assert (status.role, status.leader_id, status.vote) == ("leader", leader, leader)
     assert (status.commit_index, status.applied_index, status.last_index) == (index,) * 3
-    assert (status.first_index, status.last_terms[-1]) == (1, status.term)
+    assert (status.first_index, status.last_entries[-1].term) == (1, status.term)
     assert status.matches == dict.fromkeys(others(world, leader), index)
 
 

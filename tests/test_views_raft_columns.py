@@ -16,6 +16,9 @@ from swarmlab.views.raft_columns import MESSAGE, RaftColumns, raft_columns
 
 ENTRIES = tuple(rpc.Entry(index, 2, rpc.EntryKind.NORMAL) for index in (7, 8))
 
+CHANGE = rpc.MembershipChange(True, rpc.Member(1, "a", "10.0.0.1"))
+MEMBER = rpc.Entry(9, 2, rpc.EntryKind.CHANGE, CHANGE)
+
 
 @pytest.fixture
 def columns(cluster: Any):
@@ -49,14 +52,17 @@ def news(columns: RaftColumns) -> list[str]:
 def test_a_column_per_manager_with_role_term_vote_commit_index_and_log(columns: RaftColumns):
     assert [row["name"] for row in columns.columns] == ["m1", "m2", "m3"]
     first, second = columns.columns[:2]
-    assert (first["look"][1], first["look"][0], second["look"][0]) == ("leader", "L", "F")
-    assert first["facts"] == ["term 2", "vote: m1", "commit #16"]
-    assert first["log"][-1] == [16, "#16 term 2 ✔", True]
-    assert "m1       leader    2     m1        #16" in columns.text
+    assert (first["look"][1], second["look"][1]) == ("leader", "follower")
+    assert [">L</text>" in first["look"][0], ">F</text>" in second["look"][0]] == [True, True]
+    last = first["log"][-1][0]
+    assert first["facts"] == ["term 2", "vote: m1", f"commit #{last}"]
+    assert first["log"][-1][1:3] == [f"#{last} term 2 ✔", True]
+    assert first["log"][-1][3].startswith(("update ", "create "))
+    assert f"m1       leader    2     m1        #{last}" in columns.text
 
 
 def test_a_step_goes_to_the_next_message_and_looking_advances_no_time(columns: RaftColumns):
-    until(columns, "♥ committed #16")
+    until(columns, f"♥ committed #{columns.columns[0]['log'][-1][0]}")
     row = columns.messages[0]
     assert (row["tone"], row["from"]) == ("leader", 0)
     assert 0 <= row["progress"] <= 1
@@ -75,18 +81,39 @@ def test_steps_have_a_size(columns: RaftColumns, size: str, ns: int):
 
 
 def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
+    last = columns.columns[0]["log"][-1][0]
     click(columns, "crash", name="m1")
     assert columns.columns[0]["look"][1] == "down"
     until(columns, "vote for me, term 3?")
+    candidate = next(row for row in columns.columns if row["role"] == "candidate")
+    assert "votes: 1, 2 needed" in candidate["facts"]
     until(columns, "✔ my vote")
-    until(columns, "write #17")
+    until(columns, f"write #{last + 1}")
     sentences = list(reversed(news(columns)))
     assert sentences[0] == "m1 is down."
-    order = ["stands for election in term 3", "votes for", "a majority of the votes", "writes #17"]
+    order = [
+        "stands for election in term 3",
+        "votes for",
+        "a majority of the votes",
+        f"writes #{last + 1}",
+    ]
     places = [next(n for n, line in enumerate(sentences) if part in line) for part in order]
     assert places == sorted(places)
     click(columns, "start", name="m1")
     assert columns.columns[0]["look"][1] == "follower"
+
+
+def test_an_entry_says_what_it_holds(cluster: Any, columns: RaftColumns):
+    cluster.client().services.create("nginx", name="web")
+    columns.refresh()
+    held = {index: holds for index, _text, _safe, holds in columns.columns[0]["log"]}
+    assert any(holds.startswith("create service web") for holds in held.values())
+    cluster.client().secrets.create(name="senha-db", data=b"s3nha")
+    columns.refresh()
+    assert columns.columns[0]["log"][-1][3] == "create secret senha-db"
+    assert "s3nha" not in repr(columns.get_state())
+    members = [module.entry_content(entry) for entry in (MEMBER, ENTRIES[0])]
+    assert members == ["add member", "new leader"]
 
 
 def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
@@ -94,8 +121,10 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
     row = until(columns, "write #")
     index = columns.columns[0]["log"][-1][0]
     assert row["text"] == f"write #{index}"
-    assert columns.columns[0]["log"][-1] == [index, f"#{index} term 2 ?", False]
-    assert columns.columns[1]["log"][-1] == [index, "", False]
+    held = columns.columns[0]["log"][-1]
+    assert held[:3] == [index, f"#{index} term 2 ?", False]
+    assert held[3].endswith(", copies: 1, 2 needed")
+    assert columns.columns[1]["log"][-1] == [index, "", False, ""]
     until(columns, f"♥ committed #{index}")
     assert columns.columns[0]["log"][-1][2]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swarmlab.raft.core import Raft, RaftRole
+from swarmlab.raft.messages import Entry
 
-TERMS_COUNT = 12  # a status has the terms of so many last entries
+ENTRIES_COUNT = 12  # a status has so many last entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Status:
     applied_index: int
     first_index: int  # of the log; `last_index` + 1 when it is empty
     last_index: int
-    last_terms: tuple[int, ...]  # of the last entries, newest last
+    last_entries: tuple[Entry, ...]  # newest last
+    quorum: int  # how many votes or copies are needed
     matches: dict[int, int]  # leader: raft id -> last index known to match
     votes: dict[int, bool]  # candidate: raft id -> granted
 
@@ -37,7 +39,8 @@ def status_of(core: Raft, applied_index: int) -> Status:
         applied_index=applied_index,
         first_index=log.offset + 1,
         last_index=log.last_index,
-        last_terms=tuple(entry.term for entry in log.entries[-TERMS_COUNT:]),
+        last_entries=tuple(log.entries[-ENTRIES_COUNT:]),
+        quorum=core.quorum,
         matches={to: peer.match for to, peer in core.progress.items()},
         votes=dict(core.votes),
     )

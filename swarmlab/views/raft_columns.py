@@ -76,7 +76,7 @@ class RaftLogs(ShownAs):
 
     @property
     def clock(self) -> str:
-        return f"t = {self.now_ns / S:.5f} s"
+        return f"t = {self.now_ns // S} s {self.now_ns % S / MS:06.2f} ms"
 
     @property
     def columns(self) -> list[dict[str, Any]]:
@@ -93,6 +93,9 @@ class RaftLogs(ShownAs):
                 _("vote: {name}", name=vote),
                 _("commit #{index}", index=status.commit_index),
             ]
+            if role == "candidate":
+                got = sum(status.votes.values())
+                facts.append(_("votes: {got}, {need} needed", got=got, need=status.quorum))
             log = [_entry(status, index) for index in self.indexes[-COLUMN_ENTRIES_MAX:]]
         look = look_rows(ROLES)[role]
         return {
@@ -108,18 +111,44 @@ class RaftLogs(ShownAs):
 
 def entry_text(status: Status, index: int) -> str:
     """Term and mark of one entry; empty when this log has no such entry, or it is too old."""
-    offset = index - status.last_index - 1 + len(status.last_terms)
-    if not 0 <= offset < len(status.last_terms):
-        return ""
-    return f"{status.last_terms[offset]}{'✔' if index <= status.commit_index else '?'}"
+    entry = _find(status, index)
+    return f"{entry.term}{'✔' if index <= status.commit_index else '?'}" if entry else ""
+
+
+def _find(status: Status, index: int) -> messages.Entry | None:
+    return next((entry for entry in status.last_entries if entry.index == index), None)
 
 
 def _entry(status: Status, index: int) -> list[Any]:
-    """[index, text, committed or not]; without text where the log has no such entry."""
-    cell = entry_text(status, index)
+    """[index, text, committed or not, what it holds]; no texts if the log has no such entry."""
+    entry, cell = _find(status, index), entry_text(status, index)
+    if entry is None:
+        return [index, "", False, ""]
     line = _("#{index} term {term} {mark}")
-    text = line.format(index=index, term=cell[:-1], mark=cell[-1:]) if cell else ""
-    return [index, text, cell.endswith("✔")]
+    text = line.format(index=index, term=entry.term, mark=cell[-1:])
+    holds = entry_content(entry)
+    if status.role == "leader" and cell.endswith("?"):
+        copies = 1 + sum(match >= index for match in status.matches.values())
+        counted = _("copies: {copies}, {need} needed", copies=copies, need=status.quorum)
+        holds = f"{holds}, {counted}"
+    return [index, text, cell.endswith("✔"), holds]
+
+
+def entry_content(entry: messages.Entry) -> str:
+    """What an entry holds, in few words: its first change, and how many more there are."""
+    match entry.data:
+        case None:
+            return _("new leader")
+        case messages.MembershipChange(add=True):
+            return _("add member")
+        case messages.MembershipChange():
+            return _("remove member")
+    changes: Any = entry.data  # the manager's
+    action, object = changes[0]
+    names = [getattr(object, "service_name", ""), str(getattr(object, "slot", "") or "")]
+    name = ".".join(filter(None, names)) or object.name
+    more = f" +{len(changes) - 1}" if len(changes) > 1 else ""
+    return f"{action} {type(object).__name__.lower()} {name}{more}"
 
 
 def raft_messages(cluster: Simulated) -> list[InFlight]:

@@ -62,8 +62,9 @@ function render({ model, el }) {
 
   function drawLog(log, row) {
     log.dataset.name = row.name;
-    syncChildren(log, row.log, ([index]) => index, () => make("li", "entry", log), (entry, [, text, safe]) => {
+    syncChildren(log, row.log, ([index]) => index, () => make("li", "entry", log), (entry, [, text, safe, holds]) => {
       entry.textContent = text || "–";
+      make("span", "holds", entry, holds);
       entry.dataset.state = !text ? "none" : safe ? "safe" : "open";
       highlightChange(entry, entry.dataset.state);
     });
