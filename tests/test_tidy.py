@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1735,
     ("templates",): 355,
-    ("network", "engine", "cluster", "real"): 7039,
-    ("docker_cli", "cli", "jupyter"): 4414,
+    ("network", "engine", "cluster", "real"): 7236,
+    ("docker_cli", "cli", "jupyter"): 4769,
     ("views", "lessons", "compare"): 4493,
     (
         "__init__.py",

@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Sequence
 
-from swarmlab.docker_cli import containers, node, objects, service, stack, swarm, system
+from swarmlab.docker_cli import (
+    container_run,
+    containers,
+    node,
+    objects,
+    service,
+    stack,
+    swarm,
+    system,
+    usage,
+)
 from swarmlab.docker_cli.flags import Arguments, check_count, find, parse
 from swarmlab.docker_cli.hints import hint_for
 from swarmlab.docker_cli.session import CliError, Session
@@ -17,9 +27,16 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("config inspect", "network inspect", "secret inspect"), objects.inspect),
     **dict.fromkeys(("config ls", "network ls", "secret ls"), objects.ls),
     **dict.fromkeys(("config rm", "node rm", "secret rm", "service rm"), objects.rm),
+    **dict.fromkeys(("pause", "restart", "start", "unpause"), containers.change_each),
+    **dict.fromkeys(("container inspect", "image inspect", "volume inspect"), system.inspect_kind),
+    **dict.fromkeys(
+        ("container prune", "image prune", "system prune", "volume prune"), usage.prune
+    ),
     "events": system.events,
     "exec": containers.execute,
+    "history": usage.history,
     "images": containers.images,
+    "import": containers.image_import,
     "info": system.info,
     "inspect": system.inspect,
     "kill": containers.kill,
@@ -37,7 +54,10 @@ HANDLERS: dict[str, Handler] = {
     "node update": node.update,
     "ps": containers.ps,
     "pull": containers.pull,
+    "rename": containers.rename,
     "rm": containers.rm,
+    "rmi": containers.rmi,
+    "run": container_run.run,
     "service create": service.create,
     "service inspect": service.inspect,
     "service logs": containers.service_logs,
@@ -52,6 +72,7 @@ HANDLERS: dict[str, Handler] = {
     "stack ps": stack.ps,
     "stack rm": stack.rm,
     "stack services": stack.services,
+    "stats": usage.stats,
     "stop": containers.stop,
     "swarm ca": swarm.authority,
     "swarm init": swarm.init,
@@ -61,7 +82,15 @@ HANDLERS: dict[str, Handler] = {
     "swarm unlock": swarm.unlock,
     "swarm unlock-key": swarm.unlock_key,
     "swarm update": swarm.update,
+    "system df": usage.df,
+    "tag": containers.tag,
+    "top": usage.top,
+    "update": containers.update,
     "version": system.version,
+    "volume create": usage.volume_create,
+    "volume ls": usage.volume_ls,
+    "volume rm": objects.rm,
+    "wait": containers.wait,
 }
 
 

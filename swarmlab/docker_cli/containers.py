@@ -8,10 +8,20 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import docker
+
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, listings, write_list
 from swarmlab.docker_cli.node import name_finder
-from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session, frames
+from swarmlab.docker_cli.session import (
+    ApiError,
+    ApiNotFound,
+    CliError,
+    Json,
+    Session,
+    frames,
+    read_file,
+)
 from swarmlab.docker_cli.text import ellipsis, short_id
 from swarmlab.errors import BadParameter
 from swarmlab.model.image_reference import ImageReference
@@ -73,26 +83,131 @@ def _tags(image: Json, *, digests: bool) -> Iterator[Json]:
 
 
 def pull(session: Session, arguments: Arguments) -> None:
-    name, at, _ = arguments.words[0].partition("@")
+    all_tags, platform = arguments["all-tags"], arguments["platform"]
+    name = pull_image(
+        session, arguments.words[0], all_tags=all_tags, quiet=arguments["quiet"], platform=platform
+    )
+    session.print(name)
+
+
+def pull_image(
+    session: Session,
+    image: str,
+    *,
+    all_tags: bool = False,
+    quiet: bool = False,
+    platform: str | None = None,
+    to_error: bool = False,
+) -> str:
+    """Pull an image and show the progress, on stderr if `to_error`; its full name."""
+    name, at, _ = image.partition("@")
+    show = session.warn if to_error else session.print
     try:
-        reference = ImageReference.parse(arguments.words[0])
+        reference = ImageReference.parse(image)
     except BadParameter as error:
         raise CliError(str(error)) from None
     repository = f"{reference.domain}/{reference.path}"
     untagged = not at and ":" not in name.rpartition("/")[2]
-    all_tags, quiet = arguments["all-tags"], arguments["quiet"]
-    if untagged and not (all_tags or quiet):
-        session.print("Using default tag: latest")
+    if untagged and not (all_tags or quiet or to_error):
+        show("Using default tag: latest")
     tag = "" if untagged and all_tags else reference.digest or reference.tag
-    query = {"fromImage": repository, "tag": tag, "platform": arguments["platform"]}
+    query = {"fromImage": repository, "tag": tag, "platform": platform}
     for line in session.open("POST", "/images/create", stream=True, **query).iter_lines():
         message = json.loads(line)
         if "error" in message:
-            raise CliError(message["error"])
+            kind = ApiError if to_error else CliError
+            raise kind(
+                f"Error response from daemon: {message['error']}" if to_error else message["error"]
+            )
         if not quiet and not message.get("progressDetail"):
             prefix = f"{message['id']}: " if "id" in message else ""
-            session.print(prefix + message["status"])
-    session.print(f"{repository}{at or ':'}{tag}" if tag else repository)
+            show(prefix + message["status"])
+    return f"{repository}{at or ':'}{tag}" if tag else repository
+
+
+def change_each(session: Session, arguments: Arguments) -> None:
+    """`docker start`, `restart`, `pause` and `unpause`."""
+    given, action = arguments.given, arguments.command.path
+    seconds = given.get("timeout")
+    query = {"signal": given.get("signal"), "t": None if seconds is None else str(seconds)}
+    path = f"/containers/{{}}/{action}"
+    session.end(session.each(arguments.words, "POST", path, **query))
+
+
+def rename(session: Session, arguments: Arguments) -> None:
+    name, new_name = arguments.words
+    session.post(f"/containers/{name}/rename", name=new_name)
+
+
+def restart_policy(text: str) -> Json:
+    """`on-failure:3` as the API takes it."""
+    name, _, count = text.partition(":")
+    if count and not count.isdecimal():
+        fault = "maximum retry count must be an integer"
+        raise CliError(f"docker: invalid restart policy format: {fault}", 125)
+    return {"Name": name, "MaximumRetryCount": int(count or 0)}
+
+
+def update(session: Session, arguments: Arguments) -> None:
+    given, fields = arguments.given, {"cpus": "NanoCpus", "pids-limit": "PidsLimit"}
+    fields |= {flag: flag.title().replace("-", "") for flag in given if flag not in fields}
+    body: Json = {field: given[flag] for flag, field in fields.items() if flag in given}
+    if policy := body.pop("Restart", ""):
+        body["RestartPolicy"] = restart_policy(policy)
+
+    def send(reference: str) -> list[Any]:
+        session.warn(*(session.post(f"/containers/{reference}/update", body)["Warnings"] or ()))
+        session.print(reference)
+        return []
+
+    session.end(session.collect(arguments.words, send)[1])
+
+
+def wait(session: Session, arguments: Arguments) -> None:
+    def send(reference: str) -> list[Any]:
+        response = session.open("POST", f"/containers/{reference}/wait", stream=True)
+        session.print(str(json.loads(response.text)["StatusCode"]))
+        return []
+
+    session.end(session.collect(arguments.words, send)[1])
+
+
+# -- images --------------------------------------------------------------------------------------
+def image_import(session: Session, arguments: Arguments) -> None:
+    source, *target = arguments.words
+    changes, (name, _, tag) = arguments["change"], ([*target, ""][0]).partition(":")
+    try:
+        if re.match("https?://", source):
+            text = session.client.import_image_from_url(source, name, tag, changes)
+        else:
+            data = session.stdin if source == "-" else read_file(source)
+            text = session.client.import_image_from_data(data, name, tag, changes)
+    except docker.errors.APIError as error:
+        raise CliError(f"Error response from daemon: {error.explanation}") from None
+    session.print(json.loads(text)["status"])
+
+
+def tag(session: Session, arguments: Arguments) -> None:
+    source, target = arguments.words
+    try:
+        reference = ImageReference.parse(target)
+    except BadParameter as error:
+        raise CliError(
+            f'Error parsing reference: "{target}" is not a valid repository/tag: {error}'
+        ) from None
+    repository = reference.familiar.rpartition(":")[0]
+    session.post(f"/images/{source}/tag", repo=repository, tag=reference.tag)
+
+
+def rmi(session: Session, arguments: Arguments) -> None:
+    query = {"force": arguments["force"], "noprune": arguments["no-prune"]}
+
+    def send(reference: str) -> list[Any]:
+        for row in session.call("DELETE", f"/images/{reference}", **query):
+            session.print(*(f"{word}: {name}" for word, name in row.items()))
+        return []
+
+    session.end(session.collect(arguments.words, send)[1])
 
 
 def execute(session: Session, arguments: Arguments) -> None:
@@ -130,7 +245,7 @@ def logs(session: Session, arguments: Arguments) -> None:
     query = _log_query(session, arguments) | {"until": moment(session, arguments["until"])}
     path = f"/containers/{container['Id']}/logs"
     response = session.open("GET", path, stream=True, **query)
-    _print_logs(session, response, tty=container["Config"]["Tty"])
+    print_logs(session, response, tty=container["Config"]["Tty"])
 
 
 def _log_query(session: Session, arguments: Arguments) -> Json:
@@ -161,7 +276,7 @@ def moment(session: Session, text: str | None) -> str:
     return f"{(when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp():.9f}"
 
 
-def _print_logs(session: Session, response: Any, *, tty: bool) -> None:
+def print_logs(session: Session, response: Any, *, tty: bool) -> None:
     decode = {stream: codecs.getincrementaldecoder("utf-8")("replace").decode for stream in (1, 2)}
     chunks = ((1, chunk) for chunk in response.iter_content(None)) if tty else frames(response)
     for stream, data in chunks:
@@ -178,7 +293,7 @@ def service_logs(session: Session, arguments: Arguments) -> None:
     query = _log_query(session, arguments) | {"details": arguments["details"] or not raw}
     response = session.open("GET", f"/{kind}/{target}/logs", stream=True, **query)
     if raw:
-        _print_logs(session, response, tty=tty)
+        print_logs(session, response, tty=tty)
         return
     name_of = name_finder(session, resolve=not arguments["no-resolve"])
     for stream, data in frames(response):

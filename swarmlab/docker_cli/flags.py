@@ -18,7 +18,7 @@ from swarmlab.templates.go_text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
 # After the first argument of these, all words belong to the container.
-STOPS_AT_ARGUMENT = {"service create", "exec"}
+STOPS_AT_ARGUMENT = {"service create", "exec", "run", "top"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,8 @@ class Command:
 
     def limits(self) -> tuple[int, float]:
         """How many arguments it takes, from its usage line: least and most."""
-        words = self.usage.removeprefix(self.path).replace("[OPTIONS]", "").split()
+        usage = self.usage.removeprefix(self.path).replace("[ps OPTIONS]", "[ps...]")
+        words = usage.replace("[OPTIONS]", "").split()
         least = sum(not word.startswith("[") for word in words)
         return least, float("inf") if words and words[-1].endswith("...]") else len(words)
 
@@ -129,6 +130,7 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
         if len(words) >= length and path in table:
             command, rest = table[path], words[length:]
             if command.is_group and rest and not rest[0].startswith("-"):
+                _refuse_left_out(command, f"{path} {rest[0]}")
                 unknown = f"docker: unknown command: docker {path} {rest[0]}"
                 usage = command.usage.removesuffix(" COMMAND")
                 usage += " [OPTIONS]" * (path == "stack")  # it has a flag that its help hides
@@ -137,10 +139,15 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
             return command, rest
     if not words or words[0].startswith("-"):
         return table[""], words
-    if re.search(rf"^  {re.escape(words[0])} ", table[""].help, re.MULTILINE):
-        raise CliError(f"docker {words[0]} is not part of this kit: use the docker command itself")
+    _refuse_left_out(table[""], words[0])
     more = "Run 'docker --help' for more information"
     raise CliError(f"docker: unknown command: docker {words[0]}\n\n{more}")
+
+
+def _refuse_left_out(group: Command, path: str) -> None:
+    """CliError for a command that the group's help lists, and that is not here."""
+    if re.search(rf"^  {re.escape(path.split()[-1])} ", group.help, re.MULTILINE):
+        raise CliError(f"docker {path} is not part of this kit: use the docker command itself")
 
 
 def parse(command: Command, words: list[str]) -> Arguments:

@@ -129,7 +129,7 @@ def _address_management(arguments: Arguments) -> Json:
     return {"Driver": driver, "Options": options, "Config": list(pools.values())}
 
 
-def _confirmed(session: Session, question: str) -> bool:
+def confirmed(session: Session, question: str) -> bool:
     session.out.write(question)
     return session.stdin.strip().lower() == b"y"
 
@@ -140,7 +140,7 @@ def network_rm(session: Session, arguments: Arguments) -> None:
         path = f"/networks/{reference}"
         networks, _ = session.collect([path], lambda path: [session.get(path)])
         ingress = networks and networks[0].get("Ingress")
-        if ingress and not _confirmed(session, INGRESS):
+        if ingress and not confirmed(session, INGRESS):
             continue
         try:
             session.call("DELETE", path)
@@ -185,7 +185,7 @@ def network_disconnect(session: Session, arguments: Arguments) -> None:
 
 
 def network_prune(session: Session, arguments: Arguments) -> None:
-    if arguments["force"] or _confirmed(session, PRUNE):
+    if arguments["force"] or confirmed(session, PRUNE):
         answer = session.post("/networks/prune", filters=arguments.filters())
         if names := answer.get("NetworksDeleted"):
             session.print("Deleted Networks:", *names, "")

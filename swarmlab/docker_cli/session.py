@@ -44,7 +44,8 @@ class Session:
 
     `clock` gives Unix seconds and `sleep` lets them pass: the wall clock's, or virtual ones.
     `host` is shown when no engine answers. `progress(done, total, text)` draws convergence live;
-    without it the lines of a non-terminal are printed.
+    without it the lines of a non-terminal are printed. `follow_s`: for how long `docker run` shows
+    the output before it detaches; 0: until the container exits.
     """
 
     client: docker.APIClient
@@ -57,6 +58,7 @@ class Session:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
     progress: Callable[[int, int, str], None] | None = None
+    follow_s: float = 0.0
 
     @cached_property
     def stdin(self) -> bytes:

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from swarmlab.docker_cli.containers import moment
 from swarmlab.docker_cli.flags import Arguments
@@ -88,6 +89,16 @@ def inspect(session: Session, arguments: Arguments) -> None:
                 if is_manager or kind not in SWARM_KINDS:
                     return _fetch(session, arguments, kind, reference)
         raise CliError(f"Error: No such object: {reference}")
+
+    write_inspect(session, arguments, fetch, escaped=False)
+
+
+def inspect_kind(session: Session, arguments: Arguments) -> None:
+    """`docker container|image|volume inspect`."""
+    path = PATHS[arguments.kind]
+
+    def fetch(reference: str) -> Any:
+        return session.get(path.format(reference), size=arguments.given.get("size"))
 
     write_inspect(session, arguments, fetch, escaped=False)
 

@@ -12,10 +12,12 @@ from typing import Any
 from werkzeug import Response
 
 from swarmlab.engine import container_networks, filters, streams, wire
+from swarmlab.engine.create_checks import check_platform
+from swarmlab.engine.host_config import shown
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict
-from swarmlab.model import freeze
+from swarmlab.model import EMPTY, freeze
 from swarmlab.programs.file_system import MountPoint
 from swarmlab.simulation import S
 from swarmlab.units import human_duration
@@ -50,6 +52,12 @@ def _status(now_ns: int, container: Container) -> str:
     return f"Exited ({container.exit_code}) {age} ago"
 
 
+def _host_ip(container: Container, port: str) -> str:
+    """The address of the machine at which a port is published."""
+    bindings = container.host_config.at("PortBindings", port, default=()) or (EMPTY,)
+    return bindings[0].get("HostIp") or "0.0.0.0"
+
+
 def _ports(container: Container) -> list[Json]:
     rows: list[Json] = []
     exposed = [*container.ports, *(container.option("ExposedPorts") or ())]
@@ -58,8 +66,8 @@ def _ports(container: Container) -> list[Json]:
         if not re.fullmatch("[0-9]{1,5}", number):
             continue  # a port that an image or a request says to expose is not checked
         row = {"PrivatePort": int(number), "Type": kind or "tcp"}
-        public = container.ports.get(port, ())
-        rows += [{"IP": "0.0.0.0", "PublicPort": host, **row} for host in public] or [row]
+        public, ip = container.ports.get(port, ()), _host_ip(container, port)
+        rows += [{"IP": ip, "PublicPort": host, **row} for host in public] or [row]
     return rows
 
 
@@ -154,10 +162,9 @@ def _state(request: ApiRequest, c: Container) -> Json:
 def inspect(request: ApiRequest, ref: str) -> Any:
     c = request.engine.containers.get(ref)
     bindings = {
-        port: [{"HostIp": "0.0.0.0", "HostPort": str(number)} for number in numbers]
+        port: [{"HostIp": _host_ip(c, port), "HostPort": str(number)} for number in numbers]
         for port, numbers in c.ports.items()
     }
-    other_parts = ("HostConfig", "NetworkingConfig")
     return {
         "Id": c.id,
         "Created": request.time(c.created_ns),
@@ -169,17 +176,11 @@ def inspect(request: ApiRequest, ref: str) -> Any:
         "RestartCount": c.restart_count,
         "Driver": "simulated",
         "Platform": "linux",
-        "HostConfig": {
-            "NetworkMode": "bridge",
-            "LogConfig": {"Type": "json-file"},
-            **c.host_config,
-        },
+        "HostConfig": shown("HostConfig", c.host_config),
         "Mounts": [_mount(point) for point in c.mounts if point.listed],
         "Config": {
+            **shown("ContainerConfigWrapper", c.config),
             "Hostname": c.hostname,
-            "Tty": False,
-            "OpenStdin": False,
-            **{key: value for key, value in c.config.items() if key not in other_parts},
             "Cmd": c.config.get("Cmd") or c.image.config.get("Cmd"),
             "Entrypoint": c.option("Entrypoint"),
             "Env": c.env or None,
@@ -191,6 +192,7 @@ def inspect(request: ApiRequest, ref: str) -> Any:
 
 def create(request: ApiRequest) -> Any:
     config = freeze(request.body()).with_()
+    check_platform(request.query("platform"), config.get("Image") or "")
     if not config.get("Image"):
         raise BadParameter(
             "invalid reference format" if config.get("Cmd") else "no command specified"
@@ -258,13 +260,42 @@ def wait(request: ApiRequest, ref: str) -> Any:
 
 def logs(request: ApiRequest, ref: str) -> Any:
     container = request.engine.containers.get(ref)
+    # One that has not started is waited for, if `until` is an end of that.
+    states = (*RUNNING, "created") if request.query("until") else RUNNING
     return streams.log_stream(
         request,
         lambda: [(container, "")],
-        lambda: container.running,
+        lambda: container.state in states,
         tty=bool(container.config.get("Tty")),
         no_channel="Bad parameters: you must choose at least one stream",
+        strict_tail=False,
     )
+
+
+def attach(request: ApiRequest, ref: str) -> Any:
+    """The container's output from now on, or with `logs` from its beginning, until it exits."""
+    container = request.engine.containers.get(ref)
+    if container.paused:
+        reason = "is paused, unpause the container before attach"
+        raise Conflict(f"Container {ref} {reason}")
+    raw = bool(container.config.get("Tty"))
+    channels = [name for name in streams.CHANNELS if request.query(name)]
+    follow, exited = request.query("stream"), container.exited
+    read_count = 0 if request.query("logs") else container.lines_count
+
+    def talk(receive: Receive) -> Pieces:
+        nonlocal read_count
+        while True:
+            ended = not follow or exited.done or not request.alive()
+            unread_count, read_count = container.lines_count - read_count, container.lines_count
+            for entry in list(container.logs)[max(0, len(container.logs) - unread_count) :]:
+                if entry.stream in channels:
+                    yield streams.frame(entry.stream, entry.data, tty=raw)
+            if ended:
+                return
+            yield b""
+
+    return Hijack(talk, streams.content_type(raw), live=False)
 
 
 # -- exec: commands in running containers ---------------------------------------------------------
@@ -308,7 +339,7 @@ def exec_start(request: ApiRequest, ref: str) -> Any:
     return Hijack(talk, streams.content_type(raw), live=attach_stdin)
 
 
-def exec_resize(request: ApiRequest, ref: str) -> None:
+def resize(request: ApiRequest, ref: str) -> None:
     """Simulated terminals have no size."""
 
 

@@ -204,6 +204,11 @@ def _logs(request: ApiRequest, spec: model.TaskSpec, tasks: Callable[[], list[mo
     def sources() -> list[streams.Source]:
         return [source for task in tasks() if (source := _source(request, task))]
 
-    refusal = "must specify at least one of 'stdout' or 'stderr'"
-    tty = bool(spec.container.get("TTY"))
-    return streams.log_stream(request, sources, lambda: True, tty=tty, no_channel=refusal)
+    return streams.log_stream(
+        request,
+        sources,
+        lambda: True,
+        tty=bool(spec.container.get("TTY")),
+        no_channel="must specify at least one of 'stdout' or 'stderr'",
+        strict_tail=True,
+    )

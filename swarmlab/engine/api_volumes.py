@@ -12,11 +12,12 @@ from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.volumes import Volume
 from swarmlab.errors import Conflict, NoSuchObject
 from swarmlab.model import freeze
+from swarmlab.simulation import S
 
 
 def as_json(request: ApiRequest, volume: Volume) -> dict[str, Any]:
     return {
-        "CreatedAt": request.time(volume.created_ns),
+        "CreatedAt": request.time(volume.created_ns // S * S),
         "Driver": "local",
         "Labels": volume.labels,
         "Mountpoint": f"/var/lib/docker/volumes/{volume.name}/_data",

@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from swarmlab.errors import BadParameter
+from swarmlab.errors import BadParameter, NoSuchObject, NotImplementedHere
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS
 from swarmlab.worker.container_checks import signal_name
 
 MEMORY_BYTES_MIN = 6 << 20
+LOG_DRIVERS = ("none", "json-file", "local", "syslog")
 RESTART_POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
 
 
@@ -29,18 +30,53 @@ def check_config(config: Document) -> None:
         if not line.partition("=")[0]:
             raise BadParameter(f"invalid environment variable: {line}")
     check_health(config.get("Healthcheck") or EMPTY)
+    _check_host(host)
+    if (mac := config.get("MacAddress")) and not re.fullmatch(
+        "(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", mac
+    ):
+        raise BadParameter(f"invalid config for network bridge: invalid MAC address {mac}")
     if signal:
         signal_name(signal)
     for port, bindings in (host.get("PortBindings") or EMPTY).items():
         _check_port(port.partition("/")[0])
         for binding in bindings or ():
             _check_port(*(binding.get("HostPort") or "0").split("-", 1))
-    policy = host.at("RestartPolicy", "Name", default="")
-    if policy not in RESTART_POLICIES:
-        known = "'no', 'always', 'on-failure', or 'unless-stopped'"
-        raise BadParameter(f"invalid restart policy: unknown policy '{policy}'; use one of {known}")
     if host.get("Memory") and host["Memory"] < MEMORY_BYTES_MIN:
         raise BadParameter("Minimum memory limit allowed is 6MB")
+
+
+def _check_host(host: Document) -> None:
+    """Restart policy, log driver, runtime, and what this simulation leaves out."""
+    policy = host.at("RestartPolicy", "Name", default="")
+    count = host.at("RestartPolicy", "MaximumRetryCount", default=0)
+    why = ""
+    if policy not in RESTART_POLICIES:
+        known = "'no', 'always', 'on-failure', or 'unless-stopped'"
+        why = f"unknown policy '{policy}'; use one of {known}"
+    elif count and policy != "on-failure":
+        why = "maximum retry count can only be used with 'on-failure'"
+    elif count < 0:
+        why = "maximum retry count cannot be negative"
+    if why:
+        raise BadParameter(f"invalid restart policy: {why}")
+    if host.get("AutoRemove") and policy not in ("", "no"):
+        raise BadParameter("can't create 'AutoRemove' container with restart policy")
+    driver = host.at("LogConfig", "Type", default="") or "json-file"
+    if driver not in LOG_DRIVERS:
+        why = f'error looking up logging plugin {driver}: plugin "{driver}" not found'
+        raise BadParameter(why)
+    if host.get("Runtime") not in (None, "", "runc", "io.containerd.runc.v2"):
+        raise BadParameter(f"unknown or invalid runtime name: {host['Runtime']}")
+    if host.get("Links"):
+        raise NotImplementedHere("this simulation leaves out links: use a network of your own")
+
+
+def check_platform(platform: str, image: str) -> None:
+    """All machines are alike: linux/amd64."""
+    if platform not in ("", "linux", "linux/amd64", "linux/x86_64"):
+        wanted = f"wanted {platform}, actual: linux/amd64"
+        why = f"was found but does not match the specified platform: {wanted}"
+        raise NoSuchObject(f"image with reference {image} {why}")
 
 
 def check_health(check: Mapping[str, Any]) -> None:

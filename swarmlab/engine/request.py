@@ -63,6 +63,7 @@ def _not_integer(text: str, sign: str = "") -> str:
 # Parameter -> how it is read; the others are text.
 QUERY: dict[str, Callable[[str, str], Any]] = {
     **dict.fromkeys(("force", "all", "size", "v", "verbose", *LOG_FLAGS), _flag),
+    **dict.fromkeys(("stdin", "logs", "stream", "one-shot"), _flag),
     **dict.fromkeys(("status", "insertDefaults", *ROTATIONS), _strict_flag),
     **dict.fromkeys(("limit", "t", "h", "w"), _number),
 }

@@ -71,45 +71,49 @@ def log_stream(
     *,
     tty: bool,
     no_channel: str,
+    strict_tail: bool,
 ) -> Response:
     """The log lines that the request selects; with `follow`, new ones too, while `more()`.
 
-    `no_channel`: the error when neither stdout nor stderr is selected.
+    `no_channel`: the error when neither stdout nor stderr is selected. With `strict_tail` a tail
+    that is not a number is refused; else it is all.
     """
     channels = [name for name in CHANNELS if request.query(name)]
     if not channels:
         raise BadParameter(no_channel)
     tail = request.query("tail") or "all"
-    if tail != "all" and not re.fullmatch("-?[0-9]{1,18}", tail):
+    if strict_tail and tail != "all" and not re.fullmatch("-?[0-9]{1,18}", tail):
         raise EngineFault('tail value must be a positive integer or "all"')
-    tail_max = None if tail == "all" or int(tail) < 0 else int(tail)
+    tail_max = int(tail) if re.fullmatch("[0-9]{1,18}", tail) else None
     since_ns = time_parameter(request, "since", 0)
     until_ns = time_parameter(request, "until", float("inf"))
     timestamps, details = request.query("timestamps"), request.query("details")
     counts: dict[str, int] = {}  # container id -> how many of its entries have been read
 
     def lines() -> Pieces:
-        new_entries = []
+        new_lines = []
         for container, source_details in sources():
             read_count = counts.get(container.id)
             unread_count = container.lines_count - (read_count or 0)
             counts[container.id] = container.lines_count
             selected = (
-                entry
+                (entry, line)
                 for entry in list(container.logs)[max(0, len(container.logs) - unread_count) :]
                 if entry.stream in channels and since_ns <= entry.at_ns <= until_ns
+                for line in entry.data.splitlines(keepends=True)
             )
             prefix = f"{source_details} " if details and source_details else ""
-            last_entries = deque(selected, tail_max if read_count is None else None)
-            new_entries += [(entry, prefix) for entry in last_entries]
-        for entry, prefix in sorted(new_entries, key=lambda row: row[0].at_ns):
+            last_lines = deque(selected, tail_max if read_count is None else None)
+            new_lines += [(entry, prefix, line) for entry, line in last_lines]
+        for entry, prefix, line in sorted(new_lines, key=lambda row: row[0].at_ns):
             time = f"{request.time(entry.at_ns, digits=9)} " if timestamps else ""
-            for line in entry.data.splitlines(keepends=True):
-                yield frame(entry.stream, (time + prefix).encode() + line, tty=tty)
+            yield frame(entry.stream, (time + prefix).encode() + line, tty=tty)
 
     def pieces() -> Pieces:
         while True:
-            ended = not (request.query("follow") and more() and request.alive())
+            now_ns = request.engine.machine.simulation.now_ns
+            following = request.query("follow") and now_ns <= until_ns
+            ended = not (following and more() and request.alive())
             yield from lines()
             if ended:
                 return

@@ -31,6 +31,7 @@ NO_CLUSTER = (
     " DOCKER_HOST to the address of an engine"
 )
 
+FOLLOW_S = 10.0  # of simulated time: so long a cell shows what `docker run` prints
 _default_node = ""  # chosen by `%docker -H NODE` alone
 
 
@@ -125,7 +126,13 @@ def _run_docker(
         time = {"clock": lambda: (EPOCH_NS + cluster.now_ns) / S, "sleep": sleep}
     errors = io.StringIO()
     session = Session(
-        client=client, out=out, err=errors, read_stdin=lambda: stdin, progress=progress, **time
+        client=client,
+        out=out,
+        err=errors,
+        read_stdin=lambda: stdin,
+        progress=progress,
+        follow_s=FOLLOW_S,
+        **time,
     )
     code = run(words, session, hints=True)
     err.write(errors.getvalue())

@@ -207,7 +207,12 @@ class Containers:
 
     def _host_ports(self, container: Container) -> dict[str, list[int]]:
         """Host ports for each container port: those requested, or else the next free ones."""
-        wanted, bound = container.host_config.get("PortBindings"), dict[str, list[int]]()
+        bound: dict[str, list[int]] = {}
+        wanted = dict(container.host_config.get("PortBindings") or EMPTY)
+        if container.host_config.get("PublishAllPorts"):
+            exposed = (container.image.config, container.config)
+            for port in sorted({p for part in exposed for p in part.get("ExposedPorts") or ()}):
+                wanted.setdefault(port, ())
         if not wanted:
             return bound
         used = {(number, port.partition("/")[2] or "tcp") for other in self._by_id.values()
