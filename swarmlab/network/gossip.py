@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
-from math import ceil, log10
+from itertools import count, islice
+from math import ceil, gcd, log10
 from typing import Any, NamedTuple
 
 from swarmlab.simulation import MINUTE, MS, Machine, S, Timer
@@ -284,14 +285,22 @@ class NetworkDB:
         """A machine or a link has changed: look at what probes will find from now on."""
         if not self.cluster:
             return
-        silent = [n for n in self.members if self.state(n) != FAILED and not self._answers(n)]
-        if silent or not self.probes_cost_nothing:
+        doubtful = [n for n in self._doubtful() if self.state(n) != FAILED]
+        if not self.probes_cost_nothing or not all(map(self._answers, doubtful)):
             self._turn(self._probe, PROBE_INTERVAL_NS)
         if self._failed_but_back():
             self._turn(self._retry, RETRY_INTERVAL_NS)
 
     def _failed_but_back(self) -> list[str]:
-        return [n for n in self.members if self.state(n) == FAILED and self._answers(n)]
+        failed = [n for n, r in self.tables[NODES].items() if r.value == FAILED]
+        return [n for n in failed if n in self.members and self._answers(n)]
+
+    def _doubtful(self) -> Iterable[str]:
+        """The members that may not answer a ping; all others are up and within reach."""
+        network = self.machine.network
+        if network.partitioned or network.links:
+            return self.members
+        return [name for name in network.down if name in self.members]
 
     def _rtt_ns(self, one: str, other: str) -> int | None:
         """A ping's time from one node to another and back; None: it is not answered."""
@@ -303,6 +312,8 @@ class NetworkDB:
 
     def _answers(self, node: str) -> bool:
         """Whether a ping would be answered, or else one through other nodes."""
+        if node in self.machine.network.down:
+            return False
         direct_ns = self._rtt_ns(self.name, node)
         if direct_ns is not None and direct_ns <= PROBE_TIMEOUT_NS:
             return True
@@ -315,12 +326,15 @@ class NetworkDB:
 
     def _probe(self) -> None:
         """Ping one node; the nodes take turns in an order that is new in each round."""
-        nodes = [name for name in self.members if self.state(name) != FAILED]
+        nodes = len(self.members)
         if nodes:
-            count = self.machine.simulation.now_ns // PROBE_INTERVAL_NS
-            round, place = divmod(count, len(nodes))
-            target = sorted(nodes, key=lambda name: self._hash(round, name))[place]
-            if not self._answers(target):
+            turn = self.machine.simulation.now_ns // PROBE_INTERVAL_NS
+            round, place = divmod(turn, nodes)
+            random = self._hash(round)
+            # Steps of a length that has no factor in common with `nodes` come to each of them.
+            step = next(n for n in count(random % nodes + 1) if gcd(n, nodes) == 1)
+            target = next(islice(self.members, (random + place * step) % nodes, None))
+            if self.state(target) != FAILED and not self._answers(target):
                 self.machine.after(PROBE_INTERVAL_NS, self._suspect, target)
         self.disturbed()
 

@@ -85,6 +85,7 @@ class NetworkController:
         self.overlays: dict[str, SwarmNetwork] = {}  # those that this node is attached to, by id
         self.load_balancers: dict[str, str] = {}  # network -> this node's own address in it
         self.addresses: dict[str, dict[str, str]] = {}  # container -> network -> `10.0.1.5/24`
+        self._in_overlays: dict[str, None] = {}  # containers with an address in one of the swarm's
         self._pools: dict[str, Subnet] = {}  # of bridges
         self._attachments: dict[str, dict[str, str]] = {}  # container -> network -> task
         self._attaching: dict[str, Call] = {}  # by container
@@ -147,7 +148,7 @@ class NetworkController:
         if attachments and self.find(GATEWAY_BRIDGE) is None:
             self.create(Name=GATEWAY_BRIDGE, Options=OPTIONS[GATEWAY_BRIDGE])
         self.db.join(self.host.cluster_id)
-        self.changed()
+        self._publish_soon()
 
     def ready(self, networks: list[str]) -> Call:
         result = Call()
@@ -200,6 +201,8 @@ class NetworkController:
     def _place(self, container: Container, network: SwarmNetwork, address: str) -> None:
         own = self.addresses.setdefault(container.id, {})
         own[network.id] = address
+        if network.id in self.overlays:
+            self._in_overlays[container.id] = None
         bridge = self.find(GATEWAY_BRIDGE)
         if network.id in self.overlays and bridge is not None and bridge.id not in own:
             own[bridge.id] = self._take_address(bridge)
@@ -271,9 +274,14 @@ class NetworkController:
         for network_id in list(self.addresses.get(container.id, ())):
             self.disconnect(container.id, network_id)
         self.addresses.pop(container.id, None)
+        self._in_overlays.pop(container.id, None)
 
     # -- what other nodes are told ----------------------------------------------------------
     def changed(self) -> None:
+        if self._in_overlays:  # others are told of no other container
+            self._publish_soon()
+
+    def _publish_soon(self) -> None:
         if not self._due:
             self._due = True
             self.machine.after(0, self._publish)

@@ -163,6 +163,7 @@ class Machine:
         if self.process is None:
             self.incarnation += 1
             self.record(Started)
+            self.network.down.pop(self.name, None)
             self.process = self._contained(self._program, self)
             self.network.changed()
 
@@ -187,6 +188,7 @@ class Machine:
         self.incarnation += 1
         self._calls.clear()
         self.simulation.discard(self._due)
+        self.network.down[self.name] = None
         self.network.changed()
 
     def _contained(self, function: Callable[..., Any], *args: Any) -> Any:

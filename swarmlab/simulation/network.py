@@ -61,6 +61,7 @@ class Network:
     def __init__(self, simulation: Simulation, *, link: Link | None = None) -> None:
         self.simulation = simulation
         self.machines: dict[str, Machine] = {}  # by name
+        self.down: dict[str, None] = {}  # the machines that have ended
         self.link = link or Link()
         self.links: dict[tuple[str, str], Link] = {}  # by (source, target), if not `link`
         self.ordered = True
@@ -83,6 +84,10 @@ class Network:
         """Use this link between two machines, both ways."""
         self.links[one, other] = self.links[other, one] = link
         self.changed()
+
+    @property
+    def partitioned(self) -> bool:
+        return bool(self._group)
 
     def connected(self, source: str, target: str) -> bool:
         """Whether no partition separates the two machines."""
