@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import docker
 import pytest
 
 import swarmlab
@@ -255,3 +256,32 @@ def test_all_ports_that_an_image_exposes_can_be_published(cluster):
     cluster.run("2s")
     container.reload()
     assert container.ports == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}]}
+
+
+# -- a swarm -------------------------------------------------------------------------------------
+def test_a_swarm_may_advertise_an_address_that_is_not_the_engines_own(cluster):
+    """Recorded: 200 at once. The node reaches its own manager within the machine."""
+    client = cluster.client("m1")
+    client.swarm.leave(force=True)
+    before_ns = cluster.now_ns
+    client.swarm.init(advertise_addr="192.0.2.7")
+    assert cluster.now_ns - before_ns < 5e9
+    assert client.info()["Swarm"]["NodeAddr"] == "192.0.2.7"
+    client.services.create("alpine", ["sleep", "99"], name="web")
+    cluster.run("10s")
+    assert [task["Status"]["State"] for task in client.services.list()[0].tasks()] == ["running"]
+
+
+def test_a_live_worker_that_is_removed_loses_its_containers():
+    """Recorded: two containers that ignore SIGTERM are gone 12 s after `node rm --force`."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=5)
+    client, worker = cluster.client("m1"), cluster.client("w1")
+    mode = docker.types.ServiceMode("replicated", 4)
+    client.services.create("alpine", ["sleep", "3600"], name="web", mode=mode)
+    cluster.run("15s")
+    assert len(worker.containers.list()) == 2
+    (node,) = (n for n in client.nodes.list() if n.attrs["Description"]["Hostname"] == "w1")
+    client.api.remove_node(node.id, force=True)
+    cluster.run("33s")
+    assert worker.containers.list(all=True) == []
+    assert len(client.containers.list()) == 4  # they run on the manager instead

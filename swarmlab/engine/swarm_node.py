@@ -86,8 +86,15 @@ class SwarmNode(ABC):
 
     @property
     def manager_addresses(self) -> tuple[str, ...]:
-        """Addresses of the managers, as far as this node knows."""
-        return self.identity.managers if self.identity else ()
+        """Addresses of the managers, as far as this node knows.
+
+        It reaches its own manager within the machine, whatever address it advertises.
+        """
+        if self.identity is None:
+            return ()
+        advertised = self.identity.address if self.manager is not None else ""
+        own = f"{self.machine.address}:{advertised.rpartition(':')[2]}"
+        return tuple(own if a == advertised else a for a in self.identity.managers)
 
     # -- starting ------------------------------------------------------------------------
     def boot(self) -> None:

@@ -225,6 +225,9 @@ class Dispatcher(ControlLoop):
         elif isinstance(object, model.Node):
             session = self.sessions.get(object.id)
             if session is not None and new is None:
+                # The node has no tasks any more: its containers stop and go.
+                id, number = session.sent.session_id, session.sent.number + 1
+                self.machine.send(session.machine, messages.Assignments(id, number, complete=True))
                 self._close_session(object.id)
             elif session is not None and isinstance(new, model.Node):
                 self._send_session(session, new)
