@@ -40,8 +40,8 @@ function highlightChange(element, text) {
   const changed = element.lastText !== undefined && element.lastText !== text;
   element.lastText = text;
   if (!changed) return;
-  element.classList.remove("changed");
-  void element.offsetWidth; // restarts the animation
+  // An animation of another name begins anew; to remove the class first would force a layout.
+  element.classList.toggle("again", element.matches(".changed:not(.again)"));
   element.classList.add("changed");
 }
 
