@@ -63,7 +63,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "println": lambda *values: " ".join(map(go_value, values)) + "\n",
     "print": lambda *values: "".join(map(go_value, values)),
     "printf": go_printf,
-    "len": len,
+    "len": lambda value: len(value or ()),
     "index": _index,
     "not": lambda value: not value,
     "and": lambda *values: next((value for value in values if not value), values[-1]),
