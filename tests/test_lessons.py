@@ -185,9 +185,11 @@ def test_a_target_with_its_folder_is_accepted_and_exec_in_a_container_is_free():
     attempt = started(bank()["rotate_secret"])
     attempt.do(bank()["rotate_secret"].solution.replace("target=", "target=/run/secrets/"))
     assert attempt.check().passed
-    node = attempt.cluster.client().services.get("app").tasks()[0]["NodeID"]
-    name = attempt.cluster.client().nodes.get(node).attrs["Description"]["Hostname"]
-    output = attempt.do(f"docker -H {name} exec $(docker -H {name} ps -q) cat /run/secrets/senha")
+    tasks = attempt.cluster.client().services.get("app").tasks(filters={"desired-state": "running"})
+    node = attempt.cluster.client().nodes.get(tasks[0]["NodeID"])
+    name = node.attrs["Description"]["Hostname"]
+    container = f"$(docker -H {name} ps -q --filter name=app.{tasks[0]['Slot']})"
+    output = attempt.do(f"docker -H {name} exec {container} cat /run/secrets/senha")
     assert output.endswith("nova")
     assert attempt.changes == 2
 
@@ -267,10 +269,10 @@ def test_on_a_real_cluster_everything_works_except_undo(monkeypatch: pytest.Monk
     [
         ("running web is 6", True, "6"),
         ("running nope is 0", True, "0"),
-        ("tasks web by az is {a: 2, unlabelled: 4}", False, "a: 1, unlabelled: 5"),
-        ("tasks web by node within 0", False, "m1: 1, m2: 1, m3: 1, w1: 1, w2: 2"),
+        ("tasks web by az is {a: 6}", False, "a: {w1}, unlabelled: {elsewhere}"),
+        ("tasks web by node within 0", False, "m1: {m1}, m2: {m2}, m3: {m3}, w1: {w1}, w2: {w2}"),
         ("tasks web by image is {'nginx:1.25': 6}", True, "nginx:1.25: 6"),
-        ("tasks web on w2 most 1", False, "2"),
+        ("tasks web on w2 most 0", False, "{w2}"),
         ("managers by reachability is {reachable: 3}", True, "reachable: 3"),
         ("nodes by availability is {active: 5}", True, "active: 5"),
         ("services has web", True, "web"),
@@ -289,7 +291,9 @@ def test_a_check_gives_the_measured_value(
     mode = {"Replicated": {"Replicas": 6}}
     client.services.create("nginx:1.25", name="web", mode=mode)
     cluster.run("20s")
-    assert evaluate(SwarmReader(cluster), check) == (holds, text)
+    on = {name: len(cluster.client(name).containers.list()) for name in cluster.names}
+    expected = text.format(**on, elsewhere=6 - on["w1"])  # chance decides who gets two
+    assert evaluate(SwarmReader(cluster), check) == (holds, expected)
 
 
 def test_a_task_whose_node_is_down_does_not_count_as_running(cluster: Any, client: Any):
