@@ -6,6 +6,7 @@ import random
 from itertools import chain
 
 import pytest
+from docker.types import ServiceMode
 
 import swarmlab
 from swarmlab.errors import LostLeadership
@@ -21,7 +22,7 @@ from swarmlab.manager.store import (
     unconditional,
     update,
 )
-from swarmlab.model import Config, Document
+from swarmlab.model import Config, Document, Task
 from swarmlab.raft.messages import EntryKind
 from tests.control_loops import service, task
 
@@ -140,3 +141,13 @@ def test_changes_of_one_slot_are_in_one_transaction():
         ends.append(end_of_transaction(batch, ends[-1]))
     assert ends == [SIZE + 1, 2 * SIZE + 1]
     assert end_of_transaction([*chain(*pairs)], 0) == SIZE
+
+
+def test_what_a_control_loop_decides_is_a_batch():
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=1)
+    mode = ServiceMode("replicated", 2 * SIZE + 1)
+    cluster.client().services.create("nginx", name="web", mode=mode)
+    cluster.run("1s")
+    created = [[c for c in t if c.action == "create"] for t in transactions(cluster)]
+    sizes = [len(ids) for changes in created if (ids := of(changes, Task))]
+    assert sizes == [SIZE, SIZE, 1]
