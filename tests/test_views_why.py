@@ -153,6 +153,24 @@ def test_a_real_swarm_shows_the_reason_and_a_note_of_what_is_unknown(zones: Any)
         why(Api(zones), "nope.1")
 
 
+def test_one_more_task_than_two_emptier_branches_need_is_placed_once(cluster: Any):
+    """Both have less than their share; the first gets the task, and none is left for the second."""
+    label(cluster, m1="a", m2="b", m3="c")
+    lines = [f"docker node update --availability drain {name}" for name in ("m1", "m2", "w1", "w2")]
+    lines += [
+        "docker service create -q -d --name web --replicas 4"
+        " --placement-pref spread=node.labels.az nginx",
+        "docker node update --availability active m1",
+        "docker node update --availability active m2",
+        "docker service scale -d web=5",
+    ]
+    for line in lines:
+        run_commands(line, io.StringIO(), io.StringIO())
+        cluster.run("10s")
+    assert chosen(why(cluster, "web.5")) in ("m1", "m2")
+    assert [branch.running for branch in spread(cluster, "web", "az").below[2:]] == [4, 0]
+
+
 # -- the funnel ------------------------------------------------------------------------------------
 def steps(table: Any) -> list[list[str]]:
     """Per step of the picture its title, then the nodes in it; those that drop out in brackets."""

@@ -127,7 +127,7 @@ class Group:
 
         After the last node they go round in turns. Returns how many found a place.
         """
-        if not nodes:
+        if not (nodes and self.waiting):  # an emptier branch before this one may have got the last
             return 0
         task, now_ns, chance = self.waiting[-1], self.now_ns, self.rng.random
         ranked = [(rank(info, task, now_ns), chance(), k) for k, info in enumerate(nodes)]
