@@ -92,7 +92,7 @@ def test_the_picture_of_the_table_has_a_line_after_the_quorum_and_the_rest_is_sp
     lanes = [e for e in fromstring(f"<p>{picture}</p>").iter() if e.get("class") == "lane"]
     kinds = [[part.get("class", "").strip() for part in lane[1]] for lane in lanes]
     for managers, (need, spare) in enumerate(((1, 0), (2, 0), (2, 1), (3, 1)), start=1):
-        assert kinds[managers - 1] == [*["bar"] * need, *["bar down"] * spare, "threshold", "note"]
+        assert kinds[managers - 1] == [*["bar"] * need, *["bar down"] * spare, "threshold", "after"]
 
 
 def test_quorum_and_tolerance_hold_for_any_size():

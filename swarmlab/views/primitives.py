@@ -37,7 +37,7 @@ def shape(look: Look, colour: str = "", title: str = "") -> Markup:
     if look.texture and fill:
         parts.append(tag("path", d=look.texture, class_="texture"))
     ink = ("dark" if look.ink == BLACK else "light") if fill and look.ink else ""
-    parts.append(tag("text", look.letter, x="12", y="17.5", class_=ink))
+    parts.append(tag("text", look.letter, x="12", y="18", class_=ink))
     named = {"role": "img", "aria_label": title} if title else {"aria_hidden": "true"}
     parts += [tag("title", title)] if title else []
     return tag("svg", *parts, class_="shape", viewBox="-1 -1 26 26", **named)
@@ -127,11 +127,11 @@ def votes(name: str, voters: Sequence[tuple[str, str]], need: int, most: int, te
 
     There is space for `most` votes, and for the text after them.
     """
-    width = 70 / most
+    width = 66 / most
     squares = [
         bar(width * n, width * (n + 0.9), kind, YELLOW, short)
         for n, (short, kind) in enumerate(voters)
     ]
     line = upright(width * (need - 0.05), "threshold")
-    place = f"left:{width * max(need, len(voters)) + 1:.2f}%;top:.6em"
-    return lane(name, *squares, line, tag("span", text, class_="note", style=place))
+    place = f"left:{width * max(need, len(voters)) + 1:.2f}%"
+    return lane(name, *squares, line, tag("span", text, class_="after", style=place))
