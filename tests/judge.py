@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import swarmlab
+from swarmlab.cluster.decisions import leading_manager
 from swarmlab.model import Node, NodeState, Service, StoreObject, Task, TaskState
 from swarmlab.model.trace_records import BecameLeader
 
@@ -428,7 +429,7 @@ class Judge:
 
     def __init__(self, cluster: swarmlab.Cluster) -> None:
         self.cluster = cluster
-        store = cluster._leader().store
+        store = leading_manager(cluster).store
         self.tables: Tables = {kind: dict(table) for kind, table in store.tables.items()}
         self.index = store.index
         self.seen = Seen()

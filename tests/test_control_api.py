@@ -12,6 +12,7 @@ import docker
 import pytest
 
 import swarmlab
+from swarmlab.cluster.decisions import leading_manager
 from swarmlab.manager.store import Action, Change, Store
 from swarmlab.model import Role
 from swarmlab.simulation import S
@@ -587,7 +588,7 @@ def demote(lab: Lab, name: str) -> None:
 
 def members(lab: Lab) -> list[str]:
     """The names of the Raft members, as the leader knows them."""
-    manager = lab.cluster._leader()
+    manager = leading_manager(lab.cluster)
     return sorted(manager.store.nodes[id].hostname for id in manager.member_ids())
 
 
@@ -626,10 +627,10 @@ def test_a_demoted_leader_leaves_raft_only_when_the_rest_has_a_quorum():
     lab.cluster.run("60s")
     lab.client = lab.cluster.client("m2")
     m1 = lab.client.nodes.get("m1")
-    assert lab.cluster._leader().host.machine.name == "m2"
+    assert leading_manager(lab.cluster).host.machine.name == "m2"
     assert members(lab) == ["m1", "m2", "m3"]
-    assert lab.cluster._leader().store.nodes[m1.id].role is Role.MANAGER
+    assert leading_manager(lab.cluster).store.nodes[m1.id].role is Role.MANAGER
     lab.cluster.start("m3")
     lab.cluster.run("30s")
     assert members(lab) == ["m2", "m3"]
-    assert lab.cluster._leader().store.nodes[m1.id].role is Role.WORKER
+    assert leading_manager(lab.cluster).store.nodes[m1.id].role is Role.WORKER

@@ -142,11 +142,13 @@ def test_a_second_interrupt_ends_one_long_event_and_the_cluster_is_as_before_it(
             signal.raise_signal(signal.SIGINT)
         raise KeyboardInterrupt
 
+    cluster.registry.register("shop:1", logs=["open"], Env=["A=b"])
     cluster.world.simulation.after(2 * S, long_event)
     with pytest.raises(KeyboardInterrupt):
         cluster.run("10s")
     assert cluster.is_up("w1")
     assert cluster.now_ns == before_ns + 2 * S - 1
+    assert cluster.client("w1").images.pull("shop:1").attrs["Config"]["Env"][0] == "A=b"
     assert [service.name for service in client.services.list()] == ["web"]
     check_whole(cluster, tmp_path / "saved.json")
 

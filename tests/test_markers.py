@@ -27,7 +27,6 @@ import nbformat
 import pytest
 from docker.types import SecretReference
 from nbclient import NotebookClient
-from swarmlab.fault_log import FAULT_LOG, FaultLog
 
 import swarmlab
 from swarmlab.cli.notebooks import build
@@ -42,6 +41,7 @@ from swarmlab.manager.ca import certificates as ca
 from swarmlab.model import Secret
 from swarmlab.model.messages import CreateSecret
 from swarmlab.simulation import EPOCH_NS, Network, S, Simulation
+from swarmlab.simulation.fault_log import FAULT_LOG, FaultLog
 from tests.served import Served
 from tests.test_saved_runs import FIELDS, JSON, SPELLINGS
 from tests.test_secrets import ATOMS, parts

@@ -365,3 +365,34 @@ def test_what_goes_on_while_its_answer_is_read_is_replayed_to_its_end(tmp_path):
     assert again.client("w1").containers.get("sleeper").status == "running"
     then = cluster.as_of(f"{begun_ns + 50_000_000}ns")  # before it was complete
     assert then.client("w1").images.list() == []
+
+
+def test_an_image_that_was_registered_is_in_the_saved_run_in_forks_and_in_the_past(tmp_path):
+    cluster = swarmlab.engines(["m1"], seed=3)
+    health = {"Test": ["CMD", "true"], "Interval": 10**9}
+    image = cluster.registry.register("shop:1", logs=["open"], Env=("A=b",), Healthcheck=health)
+    cluster.run("1s")
+    cluster.client("m1").images.pull("shop", tag="1")
+    again, _ = replayed(cluster, tmp_path)
+    for other in (again, cluster.as_of("1s"), cluster.fork()):
+        assert other.client("m1").images.pull("shop", tag="1").attrs["Config"]["Env"] == ["A=b"]
+        assert other.registry.register("shop:1", logs=["open"]).id == image.id
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["A B", [], 5, [], {}], "invalid reference format"),
+        (["a", [], 5, [], {"Env": [5]}], "cannot unmarshal number"),
+        (["a", [], 5, [], {"reference": "b"}], "does not match"),
+        (["a", [], -1, [], {}], "less than the minimum"),
+        (["a", "sh", 5, [], {}], "is not of type 'array'"),
+    ],
+)
+def test_a_damaged_registration_is_called_so(tmp_path, args, words):
+    cluster = swarmlab.engines(["m1"], seed=3)
+    content = json.loads(cluster.save(tmp_path / "run.json").read_text("utf-8"))
+    content["journal"] = [[0, "register", *args]]
+    (tmp_path / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(swarmlab.LabError, match=f"damaged.*{words}"):
+        swarmlab.load(tmp_path / "run.json")

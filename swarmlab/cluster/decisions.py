@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swarmlab.errors import NoneSuch
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.manager.scheduler.explanation import Explanation, explain
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.model.trace_records import Scheduled
@@ -17,15 +17,24 @@ if TYPE_CHECKING:
 
 def decision_of(cluster: Any, task: str) -> Explanation:
     """The decision on `task` as data; a past one is that of the run, replayed up to just before."""
-    stored = find_task(cluster._leader().store, task)
+    stored = find_task(leading_manager(cluster).store, task)
     for record in cluster.trace.of(Scheduled):
         for _, task_id, node in record.placements:
             if task_id == stored.id:
-                scheduler = scheduler_of(cluster.as_of(f"{record.at_ns - 1}ns")._leader())
+                scheduler = scheduler_of(leading_manager(cluster.as_of(f"{record.at_ns - 1}ns")))
                 tasks = scheduler.unassigned | scheduler.preassigned
                 before = tasks.get(task_id, stored)
                 return explain(scheduler, before, record.at_ns, node, len(record.placements))
-    return explain(scheduler_of(cluster._leader()), stored, cluster.now_ns, "", 0)
+    return explain(scheduler_of(leading_manager(cluster)), stored, cluster.now_ns, "", 0)
+
+
+def leading_manager(cluster: Any) -> Manager:
+    """The manager of a simulated cluster that leads now; LabError when there is none."""
+    for engine in filter(None, map(cluster.engine, cluster.names)):
+        manager: Manager | None = engine.manager
+        if manager is not None and manager.raft.is_leader:
+            return manager
+    raise LabError("there is no leader now, so no scheduler runs")
 
 
 def scheduler_of(leader: Manager) -> Scheduler:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.journal import JournalEntry
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, SwarmError
 from swarmlab.simulation import S
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def replay(
             else:
                 cluster.apply(entry)
                 cluster.journal.append(entry)
-        except LabError as error:
+        except SwarmError as error:
             raise LabError("journal[{n}]: {error}", n=number, error=error) from None
     if until_ns > simulation.now_ns:
         advance(cluster, until_ns, messages_max)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from requests import PreparedRequest
 
+    from swarmlab.cluster.registry import ClusterRegistry
     from swarmlab.cluster.stand_ins import Placeholders
     from swarmlab.cluster.world import World
     from swarmlab.engine.clock_drivers import Pacer
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from swarmlab.manager.scheduler.explanation import Explanation
     from swarmlab.network.traffic import Requests
     from swarmlab.views.html import Table
-    from swarmlab.worker.registry import Registry
 
 
 class SimulatedCluster(BaseCluster):
@@ -121,9 +121,11 @@ class SimulatedCluster(BaseCluster):
         return self.world.simulation.now_ns
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> ClusterRegistry:
         """The images that a pull finds; `registry.register(…)` adds one."""
-        return self.world.registry
+        from swarmlab.cluster.registry import ClusterRegistry
+
+        return ClusterRegistry(self.world.registry, self._do)
 
     def machine(self, name: str) -> Machine:
         """The simulated machine of this name."""
@@ -230,6 +232,10 @@ class SimulatedCluster(BaseCluster):
 
                 self.check_names(args[2])
                 set_rate(self.world.traffic, network, *args)
+            case "register":
+                from swarmlab.cluster.registry import register
+
+                register(self.world.registry, args)
             case "interrupted":
                 pass  # it has ended the request before it
             case "request":
@@ -367,12 +373,6 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.cluster.decisions import decision_of
 
         return decision_of(self, task)
-
-    def _leader(self) -> Any:
-        for manager in filter(None, map(self._manager, self.names)):
-            if manager.raft.is_leader:
-                return manager
-        raise LabError("there is no leader now, so no scheduler runs")
 
     # -- looking inside ------------------------------------------------------------------
     def disk(self, name: str) -> Table:
