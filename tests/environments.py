@@ -1,16 +1,17 @@
-"""The tests in other environments than the one at hand.
+"""The tests in another environment than the one at hand:
 
-    python -m tests.environments lowest [FOLDER] [pytest's words]
-    python -m tests.environments newest [FOLDER] [pytest's words]
+    python -m tests.environments lowest FOLDER [pytest's words]
+    python -m tests.environments newest FOLDER [pytest's words]
 
-`lowest` has the lowest version of each package that pyproject names. `newest` is Python 3.13 in a
-Debian of its own: it needs root and `debootstrap`. FOLDER is kept, so that a second run begins at
-once. Without words for pytest all tests run but those that need a browser, Docker or real engines.
+`lowest` has the lowest version of each package that pyproject names. `newest` is Python 3.13, in a
+Debian of its own; it needs root and `debootstrap`. What is in FOLDER is kept for the next run.
+Without words for pytest all tests run but those that need a browser, Docker or real engines.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,39 +20,62 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 DEBIAN = "trixie"  # has Python 3.13
 PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"
-FOLDERS = {name: Path("environments", name).absolute() for name in ("lowest", "newest")}
-WORDS = ["-m", "not browser and not oracle and not real and not sdk", "-q"]
+SHARED = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")  # needed to reach the network
+WORDS = ("-q", "-m", "not browser and not oracle and not real and not sdk")
+# Old packages warn of what new ones did away with.
+OPTIONS = {"PYTHONPATH": ".", "PYTEST_ADDOPTS": "-W default -p no:cacheprovider"}
+# Make a virtual environment once, then run the tests in it. Words: venv, python, pip's options.
+TEST = """
+set -e
+venv=$1 python=$2 options=$3
+shift 3
+if [ ! -e "$venv/installed" ]; then
+  "$python" -m venv --clear "$venv"
+  "$venv/bin/pip" install --quiet $options --editable '.[test]'
+  touch "$venv/installed"
+fi
+exec "$venv/bin/python" -m pytest "$@"
+"""
+INSIDE = """
+set -e
+mount --bind "$PWD" "$0/kit"
+mount -t proc proc "$0/proc"
+exec chroot "$0" sh -c 'cd /kit && exec sh -c "$@"' sh "$@"
+"""
 
 
 def lowest_versions() -> list[str]:
-    """A line for each package that pyproject names with a lower bound: it and no later one."""
+    """A line for each package that pyproject names with a lower bound: it, and no later one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     lines = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     return [line.replace(">=", "==") for line in lines if ">=" in line]
 
 
-def run(*words: str | Path) -> None:
-    subprocess.run(words, check=True)
+def run(*words: str | Path) -> int:
+    return subprocess.run(words, cwd=ROOT, env=os.environ | OPTIONS, check=False).returncode
 
 
-def install(python: str | Path, venv: Path, *options: str | Path) -> None:
-    """Make a virtual environment and install the kit and its tests, unless that was done."""
-    if not (venv / "installed").exists():
-        run(python, "-m", "venv", "--clear", venv)
-        run(venv / "bin" / "pip", "install", "--quiet", *options, "--editable", f"{ROOT}[test]")
-        (venv / "installed").touch()
-
-
-def lowest(folder: Path) -> None:
+def lowest(folder: Path, words: tuple[str, ...]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(lowest_versions()), encoding="utf-8")
-    install(sys.executable, folder / "venv", "--constraint", constraints)
+    option = f"--constraint={constraints}"
+    return run("sh", "-c", TEST, "sh", folder / "venv", sys.executable, option, *words)
 
 
-def newest(folder: Path) -> None:
-    """A Debian in `folder`; this process, and those that it starts, see the checkout inside it."""
+def newest(folder: Path, words: tuple[str, ...]) -> int:
     if not (folder / "usr" / "bin" / "python3").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", DEBIAN, folder)
-    os.unshare(os.CLONE_NEWNS) if hasattr(os, "unshare") else None
+    for name in SHARED:
+        shutil.copyfile(Path("/", name), folder / name)
+    (folder / "kit").mkdir(exist_ok=True)
+    # The mounts are seen by these processes alone, and are gone with them.
+    inside = ("unshare", "--mount", "sh", "-c", INSIDE, folder)
+    return run(*inside, TEST, "sh", "/venv", "python3", "", *words)
+
+
+if __name__ == "__main__":
+    _, name, place, *rest = sys.argv
+    command = {"lowest": lowest, "newest": newest}[name]
+    sys.exit(command(Path(place).absolute(), tuple(rest) or WORDS))
