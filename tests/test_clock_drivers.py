@@ -145,6 +145,27 @@ def test_a_paced_clock_shows_virtual_ages():
     assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
 
 
+def test_at_any_speed_a_time_is_always_shown_the_same():
+    """It is the wall time when it came: in order, and never in the future."""
+    pacer = Pacer(Simulation(), speed=50.0)
+    pacer.start()
+    shown: dict[int, set[int]] = {}
+    for speed in (50.0, 5.0, 500.0):
+        pacer.set_speed(speed)
+        time.sleep(0.02)
+        with pacer.lock:
+            shown[pacer.simulation.now_ns] = set()
+            for virtual_ns, times in shown.items():
+                times.add(pacer.to_unix_ns(virtual_ns))
+                assert abs(pacer.from_unix_ns(min(times)) - virtual_ns) < 100 * MS
+            now_ns = pacer.to_unix_ns(pacer.simulation.now_ns)
+            assert abs(time.time_ns() - now_ns) < 1 * S
+    pacer.stop()
+    assert [len(times) for times in shown.values()] == [1, 1, 1]
+    times = [min(times) for times in shown.values()]
+    assert times == sorted(times)
+
+
 def test_virtual_time_runs_at_the_speed_set_and_stops_at_0():
     simulation = Simulation()
     pacer = Pacer(simulation, speed=100.0)

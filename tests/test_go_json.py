@@ -89,11 +89,16 @@ def test_a_wrong_type_is_named_with_its_place(body, what, place):
 @pytest.mark.parametrize(
     ("data", "byte"),
     [("!!", 0), ("abc", 0), ("abcde", 4), ("YQ=", 3), ("YQ==x", 4), ("YQ===", 4), ("=", 0),
-     ("Y=Q=", 1)],
+     ("Y=Q=", 1), ("YW=c", 2), ("YWJj\nYWJ", 5), ("\nYW!", 3)],
 )  # fmt: skip
 def test_base64_errors_name_the_byte(data, byte):
+    """Recorded on an engine 26.1.5: line ends count, and are allowed anywhere."""
     text = json.dumps({"Data": data})
     assert refusal(text, "SecretSpec") == f"invalid JSON: illegal base64 data at input byte {byte}"
+
+
+def test_base64_may_have_line_ends():
+    assert decoded({"Data": "YW\n=\n="}, "SecretSpec") == {"Data": "YW=="}
 
 
 def test_data_may_be_base64_with_line_breaks_or_a_list_of_numbers():

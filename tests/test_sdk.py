@@ -32,6 +32,8 @@ EXPECTED = {
     "api_healthcheck_test.py": {"passed": 4},
     "api_secret_test.py": {"passed": 5},
     "api_config_test.py": {"passed": 6},
+    "api_volume_test.py": {"passed": 9},
+    "models_volumes_test.py": {"passed": 2},
 }
 
 

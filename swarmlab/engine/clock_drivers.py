@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -28,6 +29,8 @@ YIELD_S = 0.001  # for those who wait for the lock
 STOP_S = 1.0  # how long to wait for the end of the pacer's present event
 # When the computer is too slow for the speed, a lag of more than this is dropped.
 LAG_NS_MAX = 1 * S
+SHOWN_MAX = 1000  # so many changes of the rate are kept
+FAR_NS, JITTER_NS = 1 << 80, 100 * MS
 
 
 class EngineGone(Exception):
@@ -58,17 +61,13 @@ class ClockDriver(ABC):
     def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
         """Let `ns` of virtual time pass, or less: only while `waiting()`."""
 
-    @property
-    def offset_ns(self) -> int:
-        """What to add to a virtual time to show it as nanoseconds since 1970."""
-        return EPOCH_NS
-
     def to_unix_ns(self, virtual_ns: int) -> int:
-        return virtual_ns + self.offset_ns
+        """A virtual time as nanoseconds since 1970."""
+        return virtual_ns + EPOCH_NS
 
     def from_unix_ns(self, unix_ns: int) -> int:
         """The virtual time of a time that a client sent."""
-        return unix_ns - self.offset_ns
+        return unix_ns - EPOCH_NS
 
     def wait(self, call: Call, alive: Callable[[], bool] = always) -> Any:
         """Let time pass until `call` is done; return its value or raise its error.
@@ -111,29 +110,62 @@ class Pacer(ClockDriver):
         self.speed = speed
         self._thread: threading.Thread | None = None
         self._wall_ns = time.time_ns() - time.monotonic_ns()  # what to add to the monotonic clock
+        # A virtual time, the wall time when it came (since 1970), and the speed from then on.
+        self._shown: list[tuple[int, int, float]] = []
         self._anchor()
 
     def _anchor(self) -> None:
         """Take the present wall time and virtual time as the new origin."""
         self._real_ns, self._virtual_ns = time.monotonic_ns(), self.simulation.now_ns
+        unix_ns = self._wall_ns + self._real_ns
+        if self._shown and abs(self.to_unix_ns(self._virtual_ns) - unix_ns) < JITTER_NS:
+            unix_ns = self.to_unix_ns(self._virtual_ns)  # as it has been shown already
+        self._shown = [*self._shown[-SHOWN_MAX:], (self._virtual_ns, unix_ns, self.speed)]
 
     def _due_ns(self, real_ns: int) -> int:
         """What virtual time should be at this wall time."""
         return self._virtual_ns + int((real_ns - self._real_ns) * self.speed)
 
-    @property
-    def offset_ns(self) -> int:
-        """What to add to a virtual time to show its age; constant at speed 1."""
-        real_ns = time.monotonic_ns()
-        return self._wall_ns + real_ns - self._due_ns(real_ns)
+    # -- the times that clients see ----------------------------------------------------
+    def to_unix_ns(self, virtual_ns: int) -> int:
+        """The wall time when this virtual time came; before the first point both ran alike."""
+        index = bisect_right(self._shown, (virtual_ns, FAR_NS)) - 1
+        start_ns, unix_ns, speed = self._shown[max(index, 0)]
+        passed_ns = virtual_ns - start_ns
+        return unix_ns + (passed_ns if index < 0 else int(passed_ns / speed) if speed else 0)
+
+    def from_unix_ns(self, unix_ns: int) -> int:
+        """The last virtual time that is shown as this or an earlier one."""
+        low_ns, high_ns = unix_ns - self.to_unix_ns(0), self.simulation.now_ns
+        if unix_ns >= self.to_unix_ns(high_ns):
+            return high_ns + int((unix_ns - self.to_unix_ns(high_ns)) * self.speed)
+        if low_ns <= 0:
+            return low_ns
+        low_ns = 0
+        while low_ns + 1 < high_ns:  # times are shown in their order
+            middle_ns = (low_ns + high_ns) // 2
+            if self.to_unix_ns(middle_ns) <= unix_ns:
+                low_ns = middle_ns
+            else:
+                high_ns = middle_ns
+        return low_ns
+
+    def _jumped(self, start_ns: int) -> None:
+        """Virtual time ran ahead from `start_ns`: what came before looks so much older."""
+        start_unix_ns = self._wall_ns + time.monotonic_ns() - (self.simulation.now_ns - start_ns)
+        older_ns = self.to_unix_ns(start_ns) - start_unix_ns
+        earlier = [
+            (v, unix_ns - older_ns, rate) for v, unix_ns, rate in self._shown if v < start_ns
+        ]
+        self._shown = [*earlier, (start_ns, start_unix_ns, 1.0)]
 
     # -- control ---------------------------------------------------------------------
     def set_speed(self, speed: float) -> None:
         """Set how many virtual seconds pass in a wall second; 0 stops time."""
         with self.condition:
             self.catch_up()
-            self._anchor()
             self.speed = speed
+            self._anchor()
             self.condition.notify_all()
 
     def run_ahead(self, ns: int) -> None:
@@ -143,7 +175,9 @@ class Pacer(ClockDriver):
             end_ns = simulation.now_ns + ns
             while simulation.now_ns < end_ns and self._thread is thread:
                 in_slice = partial(before, time.monotonic_ns() + SLICE_NS)
+                start_ns = simulation.now_ns
                 simulation.run_while(in_slice, end_ns - simulation.now_ns)
+                self._jumped(start_ns)
                 self._anchor()
                 self.condition.notify_all()
                 self.condition.wait(YIELD_S)
@@ -188,6 +222,9 @@ class Pacer(ClockDriver):
 
     def begin_request(self) -> None:
         self.catch_up()
+        # What `date` says in a container agrees with the times of the API.
+        now_ns = self.simulation.now_ns
+        self.simulation.epoch_ns = self.to_unix_ns(now_ns) - now_ns
 
     def sleep(self, ns: int, waiting: Callable[[], bool] = always) -> None:
         end_ns = self.simulation.now_ns + ns

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from swarmlab.programs.base_files import find_user, name_of
 from swarmlab.programs.file_system import EXECUTE, READ, WRITE, FileError
 from swarmlab.programs.interface import Options, ProgramProcess
-from swarmlab.simulation import EPOCH_NS, HOUR, MINUTE, S
+from swarmlab.simulation import HOUR, MINUTE, S
 
 UNITS_NS = {"": S, "s": S, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
 SIGNAL_NUMBERS = {"1": "HUP", "2": "INT", "3": "QUIT", "9": "KILL", "10": "USR1", "15": "TERM"}
@@ -70,7 +70,7 @@ def env(process: ProgramProcess, options: Options, args: list[str]) -> int:
 
 
 def date(process: ProgramProcess, options: Options, args: list[str]) -> int:
-    now_ns = EPOCH_NS + process.user.now_ns
+    now_ns = process.container.machine.simulation.epoch_ns + process.user.now_ns
     format = args[-1][1:] if args and args[-1].startswith("+") else "%a %b %e %H:%M:%S UTC %Y"
     format = format.replace("%s", str(now_ns // S))
     process.write(1, datetime.fromtimestamp(now_ns // S, UTC).strftime(format) + "\n")

@@ -46,6 +46,7 @@ class Simulation:
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
         self.now_ns = 0
+        self.epoch_ns = EPOCH_NS  # what the clocks of the machines show at 0, since 1970
         self.rng = random.Random(seed)
         self.trace = Trace()
         self._queue: list[tuple[int, int, Timer]] = []
