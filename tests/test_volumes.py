@@ -240,6 +240,22 @@ def test_a_paused_container_does_nothing_until_it_goes_on(cluster, client):
     assert fault(container.unpause) == (500, f"Container {container.id} is not paused")
 
 
+def test_a_paused_container_is_not_probed(cluster, client):
+    check = {"Test": ["CMD", "true"], "Interval": 1 * S}
+    container = run(client, "box", healthcheck=check)
+    cluster.run("5s")
+    container.pause()
+    container.reload()
+    log = container.attrs["State"]["Health"]["Log"]
+    cluster.run("30s")
+    container.reload()
+    assert container.attrs["State"]["Health"]["Log"] == log
+    container.unpause()
+    cluster.run("5s")
+    container.reload()
+    assert container.attrs["State"]["Health"]["Log"] != log
+
+
 def test_a_paused_container_can_be_stopped(cluster, client):
     container = run(client, "box")
     container.pause()
@@ -285,6 +301,7 @@ def test_a_container_that_waits_for_its_restart_says_so(cluster, client):
     assert row["Status"].startswith("Restarting (3)")
     count = container.attrs["RestartCount"]
     assert 5 < count < 12
+    assert "container is restarting: stop the container" in fault(container.remove)[1]
     container.stop()
     cluster.run("5m")
     container.reload()

@@ -117,6 +117,10 @@ def summary(request: ApiRequest, c: Container) -> Json:
 def _mount(point: MountPoint) -> Json:
     """Docker's MountPoint."""
     volume = point.kind == "volume"
+    words = (
+        word for word in point.mode.split(",") if word.endswith(("shared", "slave", "private"))
+    )
+    propagation = next(words, "rprivate")
     folder = f"/var/lib/docker/volumes/{point.source}/_data" if volume else point.source
     return {
         "Type": point.kind,
@@ -126,7 +130,7 @@ def _mount(point: MountPoint) -> Json:
         **({"Driver": "local"} if volume else {}),
         "Mode": point.mode,
         "RW": not point.read_only,
-        "Propagation": "rprivate" if point.kind == "bind" else "",
+        "Propagation": propagation if point.kind == "bind" else "",
     }
 
 

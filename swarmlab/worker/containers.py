@@ -334,8 +334,9 @@ class Containers:
         if container.paused and not force:
             reason = "container is paused and must be unpaused first"
             raise Conflict(f'cannot remove container "/{container.name}": {reason}')
-        if container.process and not force:
-            reason = "container is running: stop the container before removing or force remove"
+        if (container.process or container.state == "restarting") and not force:
+            reason = "stop the container before removing or force remove"
+            reason = f"container is {container.state}: {reason}"
             raise Conflict(f'cannot remove container "/{container.name}": {reason}')
         if container.process:
             self.kill(container)
