@@ -67,12 +67,14 @@ def test_a_workload_assigns_every_task_and_none_where_it_must_not(kind: str, mon
         assert {node.spec.labels["az"] for node in nodes} == {"a", "b", "c"}
 
 
-def test_a_cost_is_time_in_rounds_of_the_heap_loop(monkeypatch):
-    seconds = iter([0.0, 0.5, 0.5, 3.0, 3.0, 3.5])  # the loop, the work, the loop
-    monkeypatch.setattr(bench.time, "process_time", lambda: next(seconds))
+def test_a_cost_is_time_in_rounds_of_the_heap_loop_and_the_median_counts(monkeypatch):
+    seconds: list[float] = []
+    for work_s in (2.5, 40.0, 0.1):  # the loop, the work, the loop
+        seconds += [0.0, 0.5, 0.5, 0.5 + work_s, 0.0, 0.5]
+    monkeypatch.setattr(bench.time, "process_time", iter(seconds).__next__)
     monkeypatch.setitem(bench.BENCHMARKS, "none", {"workload": "none", "work": "", "seconds": 2})
     monkeypatch.setitem(bench.WORKLOADS, "none", lambda: (lambda: None, 10))
-    result = bench.measure("none")
+    result = bench.measure("none", times=3)
     assert result["seconds"] == pytest.approx(0.25)
     assert result["heap_events"] == pytest.approx(0.25 * bench.HEAP_EVENTS / 0.5)
     assert result["target"] == 2 * bench.REFERENCE_PER_S

@@ -41,6 +41,18 @@ def test_equal_nodes_get_equal_shares():
     assert placed(harness) == {"a": 2, "b": 2, "c": 2}
 
 
+def test_every_task_of_a_large_group_counts_on_its_node_and_takes_a_slot_in_turn():
+    web = service(replicas=9)
+    harness = start(node("a"), node("b"), node("c"), web, *pending(9, web))
+    assert placed(harness) == {"a": 3, "b": 3, "c": 3}
+    infos = harness.control_loop.nodes.values()
+    assert [(i.active_count, i.tasks_of_service(web.id), len(i.tasks)) for i in infos] == [
+        (3,) * 3
+    ] * 3
+    order = [t.node_id for t in sorted(harness.store.tasks.values(), key=lambda t: t.slot)]
+    assert order[:3] == order[3:6] == order[6:]
+
+
 def test_tasks_of_the_service_count_before_tasks_at_all():
     """A node crowded with other services still is the better one for the service's first."""
     web, other = service(), service("other")
