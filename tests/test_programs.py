@@ -116,6 +116,13 @@ def test_a_private_folder_shuts_out_other_users(container):
     )
 
 
+@pytest.mark.parametrize(("uid", "gid", "allowed"), [(7, 1, True), (1, 8, True), (1, 1, False)])
+def test_a_file_is_for_its_owner_its_group_or_all(container, uid, gid, allowed):
+    container.files["/secret"] = File(b"s", 0o440, 7, 8)
+    container.run("cat", "/secret", uid=uid, gid=gid)
+    assert (container.text == "s") == allowed
+
+
 def test_a_mounted_tree_is_shared_and_may_be_read_only(container):
     """A volume of two containers, one of which may only read it."""
     volume = {"": FOLDER}
