@@ -65,3 +65,25 @@ def test_an_interrupted_cell_gives_one_line(
     output = capsys.readouterr().out
     assert output.startswith("Stopped; the swarm is intact.")
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("%docker node ls -q", []),
+        ("%docker node ls -q\n%docker -H m2 node ls -q", ["node ls -q", "-H m2 node ls -q"]),
+        ("%%docker\n# all\nnode ls -q \\\n  --filter name=m1", []),
+        (
+            "%%docker -H m2\nservice ls -q\nprintf x | docker secret create s -",
+            ["service ls -q", "printf x | docker secret create s -"],
+        ),
+    ],
+)
+def test_each_command_of_several_stands_above_its_output(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], cell: str, shown: list[str]
+):
+    swarmlab.simulate(seed=7)
+    shell.parent_header = {"content": {"code": cell}}  # as a kernel has it
+    shell.run_cell(cell)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ ")]
+    assert lines == [f"$ {line}" if "|" in line else f"$ docker {line}" for line in shown]

@@ -80,9 +80,9 @@ TALK: tuple[tuple[int, str, int, str, str], ...] = (
 
 def typed(text: str) -> tuple[int, str, str]:
     """Exit code, output, and hint."""
-    out, err = io.StringIO(), io.StringIO()
-    code = magic.run_commands(text, out, err)
-    output, _, hint = (out.getvalue() + err.getvalue()).partition("hint: ")
+    out = io.StringIO()
+    code = magic.run_commands(text, out, out)
+    output, _, hint = out.getvalue().partition("hint: ")
     return code, output, hint
 
 

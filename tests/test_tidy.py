@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1735,
     ("templates",): 355,
     ("network", "engine", "cluster", "real"): 7333,
-    ("docker_cli", "cli", "jupyter"): 4769,
-    ("views", "lessons", "compare"): 4493,
+    ("docker_cli", "cli", "jupyter"): 4790,
+    ("views", "lessons", "compare"): 4473,
     (
         "__init__.py",
         "__main__.py",

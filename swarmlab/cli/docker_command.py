@@ -62,7 +62,7 @@ def docker_command(arguments: tuple[str, ...]) -> int:
             host=host,
             progress=_show_bar if tty else None,
         )
-        return run(words, session, hints=sys.stderr.isatty())
+        return run(words, session, hint_to=session.warn if sys.stderr.isatty() else None)
     finally:
         client.close()
 

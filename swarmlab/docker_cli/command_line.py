@@ -94,10 +94,12 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def run(argv: Sequence[str], session: Session, *, hints: bool = False) -> int:
+def run(
+    argv: Sequence[str], session: Session, *, hint_to: Callable[[str], object] | None = None
+) -> int:
     """Run `docker ARGV…`; the exit code.
 
-    Prints what docker 28.2.2 prints; `hints` adds a line below an error about its probable cause.
+    Prints what docker 28.2.2 prints; `hint_to` gets a line about the probable cause of an error.
     """
     words = list(argv)
     try:
@@ -107,8 +109,8 @@ def run(argv: Sequence[str], session: Session, *, hints: bool = False) -> int:
         fault, code = str(error), error.code
     if fault:
         session.warn(fault)
-    if hints and (hint := hint_for(words, fault, lambda: session.stdin)):
-        session.warn(f"hint: {hint}")
+    if hint_to and (hint := hint_for(words, fault, lambda: session.stdin)):
+        hint_to(f"hint: {hint}")
     return code
 
 

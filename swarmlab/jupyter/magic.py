@@ -49,10 +49,23 @@ def client_for(node: str) -> docker.APIClient:
     return cluster.client(node).api
 
 
-def run_commands(text: str, out: Any, err: Any, *, node: str = "", progress: Any = None) -> int:
-    """Run each line of `text` at a node; the exit code of the last one."""
+def lines_of(text: str) -> list[str]:
+    """Lines, each with those that a backslash joins to it."""
+    return re.sub(r"\\\n\s*", " ", text).splitlines()
+
+
+def run_commands(
+    text: str, out: Any, err: Any, *, node: str = "", progress: Any = None, shown: bool = False
+) -> int:
+    """Run each line of `text` at a node; the exit code of the last one.
+
+    `shown`: each command stands above its output, as in a terminal.
+    """
     code = 0
-    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+    for line in lines_of(text):
+        if shown and (command := line.strip()) and not command.startswith("#"):
+            docker = "" if "|" in command or command.startswith("docker") else "docker "
+            out.write(f"$ {docker}{command}\n")
         try:
             code = _run_line(line, out, err, node=node, progress=progress)
         except (CliError, ValueError, OSError) as error:
@@ -134,15 +147,18 @@ def _run_docker(
         follow_s=FOLLOW_S,
         **time,
     )
-    code = run(words, session, hints=True)
+    hints: list[str] = []
+    code = run(words, session, hint_to=hints.append)
     err.write(errors.getvalue())
     if cluster is not None and unreachable(host_of(client)) in errors.getvalue():
         up = [name for name in cluster.names if cluster.is_up(name)]
-        err.write(
-            f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`\n"
+        hints.append(
+            f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`"
             if up
-            else "hint: all nodes are down: `cluster.start(…)`\n"
+            else "hint: all nodes are down: `cluster.start(…)`"
         )
+    err.flush()
+    out.writelines(f"{hint}\n" for hint in hints)  # below the error, and no error itself
     return code
 
 
@@ -159,11 +175,23 @@ def load_ipython_extension(ipython: Any) -> None:
         """
         node, words = take_node(line.split(), "") if cell is not None else ("", [])
         text = line if cell is None else f"{' '.join(words)}\n{cell}"
+        shown = _count_commands(ipython) > 1
         with contextlib.closing(ProgressBar()) as bar:
-            code = run_commands(text, sys.stdout, sys.stderr, node=node, progress=bar.show)
+            code = run_commands(
+                text, sys.stdout, sys.stderr, node=node, progress=bar.show, shown=shown
+            )
         ipython.user_ns["_exit_code"] = code
 
     ipython.register_magic_function(magic, "line_cell", "docker")
+
+
+def _count_commands(ipython: Any) -> int:
+    """How many docker commands the cell has that is being run."""
+    parent = getattr(ipython, "parent_header", None) or {}
+    lines = lines_of(parent.get("content", {}).get("code", ""))
+    if lines and lines[0].startswith("%%docker"):
+        return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in lines[1:])
+    return sum(line.lstrip().startswith("%docker") for line in lines)
 
 
 class ProgressBar:
