@@ -63,7 +63,7 @@ def test_the_leader_is_marked_by_text_and_outline_and_follows_an_election(cluste
     assert leader in ("m2", "m3")
     picture = drawn(cluster)
     assert texts(picture, "leader") == [f"{leader} ♛ leader"]
-    assert texts(picture, "down") == ["m1 ✖ down · CA"]
+    assert texts(picture, "down") == ["m1 ✖ down CA"]
     assert len(texts(picture, "manager")) == 3
     assert "Down: m1." in repr(seen)
 
