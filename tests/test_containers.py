@@ -207,3 +207,10 @@ def test_restart_stops_and_starts_the_same_container(engine):
     engine.run(20 * S)  # the grace period of the stop does not apply to the new run
     assert [action for action, _ in engine.events][-4:] == ["die", "stop", "start", "restart"]
     assert container.running
+
+
+def test_the_name_of_a_removed_container_is_free_again(engine):
+    first = engine.started("box")
+    engine.containers.remove(first, force=True)
+    assert engine.containers.find("box") is None
+    assert engine.started("box").id != first.id

@@ -16,6 +16,7 @@ import swarmlab
 from swarmlab.cli.whole_cluster import lose_node, start_service
 from swarmlab.manager.store import Store
 from swarmlab.model import Task
+from swarmlab.network.gossip import ALIVE, FAILED
 from swarmlab.worker.container import Container
 from swarmlab.worker.containers import Containers
 
@@ -73,3 +74,15 @@ def container_by_search(containers: Containers, name: str) -> Container | None:
 def test_a_search_through_all_is_noticed(monkeypatch, owner, name, search):
     monkeypatch.setattr(owner, name, search)
     assert max(growth(WORKERS, WORKERS)) > GROWTH_MAX
+
+
+def test_a_node_that_is_back_is_alive_for_all():
+    """Gossip asks only of members that may not answer: of this one until it is up again."""
+    cluster = swarmlab.simulate(managers=1, workers=2, seed=1)
+    databases = {name: cluster.engine(name).network.db for name in ("m1", "w2")}
+    cluster.crash("w1")
+    cluster.run("60s")
+    assert {db.state("w1") for db in databases.values()} == {FAILED}
+    cluster.start("w1")
+    cluster.run("120s")
+    assert {db.state("w1") for db in databases.values()} == {ALIVE}

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from swarmlab.manager.orchestrator.replicated import ReplicatedOrchestrator, kept_first
-from swarmlab.manager.store import Action, Change
+from swarmlab.manager.orchestrator.restart import RestartSupervisor
+from swarmlab.manager.store import Action, Change, Store
 from swarmlab.model import NodeState, TaskState, UpdateState, UpdateStatus
-from swarmlab.simulation import S
+from swarmlab.simulation import S, Simulation
 from tests.control_loops import Harness, node, service, task
 
 RUNNING, SHUTDOWN, REMOVE = TaskState.RUNNING, TaskState.SHUTDOWN, TaskState.REMOVE
@@ -463,3 +464,13 @@ def test_no_delayed_task_of_a_removed_service_starts():
     harness.apply(Change(Action.REMOVE, web))
     harness.decide()
     assert {t.desired for t in harness.store.tasks.values()} == {REMOVE}
+
+
+def test_a_replacement_wakes_with_the_task_that_it_waits_for_and_no_other():
+    web, simulation = service(), Simulation()
+    old, new, other = (task(id, web, slot=1, node="n1") for id in ("old", "new", "other"))
+    supervisor = RestartSupervisor(simulation)
+    supervisor.start_later("new", 0, "old")
+    assert [supervisor.concerns(None, one) for one in (old, new, other)] == [True, True, False]
+    supervisor.due(Store([web, new, other]))  # the old task is gone
+    assert [supervisor.concerns(None, one) for one in (old, new, other)] == [False, False, False]
