@@ -1,7 +1,8 @@
 """Checkpoints: copies of a run at moments of its past, from which `as_of` goes on.
 
-One is made each so many events, fewer of a large swarm, whose copy takes long. When together they take too much memory, every second one is
-dropped, and from then on half as many are made: a run of any length has few of them.
+One is made each so many events, fewer of a large swarm, whose copy takes long. When together they
+take too much memory, every second one is dropped, and from then on half as many are made: a run of
+any length has few of them.
 """
 
 from __future__ import annotations
