@@ -190,7 +190,7 @@ class Story:
                 api = self.cluster.client(name).api
                 for ref in refs:
                     path = route.template.replace("<path:ref>", ref).replace("<ref>", ref)
-                    reply = api.get(f"{api.base_url}{path}?stdout=1&stderr=1&details=1")
+                    reply = api.get(f"{api.base_url}{path}?stdout=1&stderr=1&details=1&stream=0")
                     self.shown[f"GET {route.template}"].append(f"{reply.text} {reply.headers}")
         until = (EPOCH_NS + self.cluster.now_ns) // S
         events = found.api.get(f"{found.api.base_url}/events?since=1&until={until}")
