@@ -34,6 +34,8 @@ EXPECTED = {
     "api_config_test.py": {"passed": 6},
     "api_volume_test.py": {"passed": 9},
     "models_volumes_test.py": {"passed": 2},
+    "api_network_test.py": {"passed": 29},
+    "models_networks_test.py": {"passed": 4},
 }
 
 

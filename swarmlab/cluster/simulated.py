@@ -262,14 +262,10 @@ class SimulatedCluster(BaseCluster):
         >>> requests.served, requests.failed
         (500, 0)
         """
-        from swarmlab.network.traffic import Requests, check
+        from swarmlab.network.traffic import Requests, check, newest_services
 
-        source = source or self.names[-1]
-        self.machine(source)
-        stores = [manager.store for manager in filter(None, map(self._manager, self.names))]
-        newest = max(stores, key=lambda store: store.index, default=None)
-        check(service, rate, newest and newest.services.values())
-        self._do("traffic", service, rate, source)
+        check(service, rate, newest_services(self.world.network))
+        self._do("traffic", service, rate, source or self.names[-1])
         return Requests(self.trace, service, self.now_ns)
 
     # -- time ------------------------------------------------------------------------
@@ -367,6 +363,12 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.views.placement_explanation import why
 
         return why(self, task)
+
+    def explain_request(self, target: str | int, *, source: str = "") -> Table:
+        """Where one request goes and why: to a service, or to a port of the node `source`."""
+        from swarmlab.network.journey import explain_request
+
+        return explain_request(self.fork().world.network, source or self.names[-1], target)
 
     def decision(self, task: str) -> Explanation:
         """What `explain` shows, as data; a past decision is explained as of the moment before."""

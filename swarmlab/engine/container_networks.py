@@ -57,9 +57,9 @@ def _endpoint(
     names = [container.name, *asked.get("Aliases", ()), container.id[:12], container.hostname]
     return {
         "IPAMConfig": {"IPv4Address": ip} if joined and in_swarm else asked.get("IPAMConfig"),
-        "Links": None,
+        "Links": asked.get("Links"),
         "Aliases": asked.get("Aliases"),
-        "MacAddress": mac_address(address),
+        "MacAddress": asked.get("MacAddress") or mac_address(address),
         "DriverOpts": asked.get("DriverOpts"),
         "NetworkID": id if joined else "",
         "EndpointID": endpoint_id(container.id, id) if joined else "",

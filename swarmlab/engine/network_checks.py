@@ -6,7 +6,7 @@ Source: moby api/types/network/ipam.go (ValidateIPAM), daemon/network.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from swarmlab.errors import BadParameter, Forbidden, InvalidArgument, NoSuchObject
@@ -60,7 +60,7 @@ def _wrong(config: dict[str, Any]) -> Iterator[str]:
     if subnet is None:
         yield f"invalid subnet {text}: invalid CIDR block notation"
         return
-    if text != str(subnet):
+    if ip_interface(text).ip != subnet.network_address:
         yield f"invalid subnet {text}: it should be {subnet}"
     family = f"an IPv{subnet.version} block"
     part = config.get("IPRange", "")
@@ -72,7 +72,7 @@ def _wrong(config: dict[str, Any]) -> Iterator[str]:
     elif range is not None:
         if range.prefixlen < subnet.prefixlen:
             yield f"invalid ip-range {part}: CIDR block is bigger than its parent subnet {subnet}"
-        if part != str(range):
+        if ip_interface(part).ip != range.network_address:
             yield f"invalid ip-range {part}: it should be {range}"
         if not subnet.overlaps(range):
             yield f"invalid ip-range {part}: parent subnet {subnet} doesn't contain ip-range"

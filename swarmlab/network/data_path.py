@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from swarmlab.network.endpoints import GATEWAY_BRIDGE, Endpoint, subnets
-from swarmlab.network.network_controller import NetworkController
+from swarmlab.network.network_controller import NetworkController, requested
 from swarmlab.programs.connections import LOCALHOST, Connection, Outcome
 from swarmlab.programs.interface import ProcessContainer
 
@@ -44,6 +44,9 @@ class DataPath(NetworkController):
     # -- names --------------------------------------------------------------------------
     def resolve(self, container: ProcessContainer, name: str) -> list[str]:
         own, name = self.addresses.get(container.id, {}), name.lower().rstrip(".")
+        asked = requested(self.host.containers.get(container.id)).values() if own else ()
+        links = [link.partition(":") for settings in asked for link in settings.get("Links") or ()]
+        name = {alias: target for target, _, alias in links}.get(name, name)
         if _is_address(name):
             return [name]
         if name == "localhost":
@@ -57,7 +60,8 @@ class DataPath(NetworkController):
         machine = self.machine.network.machines.get(name)
         if machine is not None:
             return [machine.address]
-        if "." not in name.strip(".") or not self._leads_outside(container):
+        outside = "." in name.strip(".") and not name.startswith("tasks.")
+        if not outside or not self._leads_outside(container):
             return []
         return [str(OUTSIDE[1 + sha256(name.encode()).digest()[0] % 254])]
 
@@ -113,7 +117,9 @@ class DataPath(NetworkController):
             nets = subnets(network) if network is not None else ()
             if any(ip_address(address) in ip_network(subnet, strict=False) for subnet in nets):
                 return self.to_address(network_id, address, port, mine.partition("/")[0])
-        outcome = Outcome.ANSWERED if self._leads_outside(container) else Outcome.TIMED_OUT
+        ip = ip_address(address)
+        outside = (ip in OUTSIDE or ip.is_global) and self._leads_outside(container)
+        outcome = Outcome.ANSWERED if outside else Outcome.TIMED_OUT
         return Delivery(Connection(outcome, address))
 
     def to_address(self, network_id: str, address: str, port: int | None, client: str) -> Delivery:

@@ -32,12 +32,12 @@ SLOW_NS = 500 * MS  # a reply that takes longer counts as slow
 UNREACHABLE = Delivery(Connection(Outcome.TIMED_OUT))
 
 
-def newest_services(network: Network) -> list[Service]:
-    """The services as that manager knows them that has seen most of the log."""
+def newest_services(network: Network) -> list[Service] | None:
+    """The services as that manager knows them that has seen most of the log; None: none is up."""
     engines: list[Any] = [m.process for m in network.machines.values() if m.process is not None]
     stores = [engine.manager.store for engine in engines if engine.manager is not None]
     newest = max(stores, key=lambda store: store.index, default=None)
-    return list(newest.services.values()) if newest is not None else []
+    return list(newest.services.values()) if newest is not None else None
 
 
 def send(network: Network, source: str, service: Service) -> Delivery:
@@ -73,7 +73,7 @@ class Traffic:
 
     def _tick(self) -> None:
         if self._ticks % TICKS_PER_S == 0 or self._known is None:
-            named = [s for s in newest_services(self.network) if s.name == self.service]
+            named = [s for s in newest_services(self.network) or () if s.name == self.service]
             self._known = named[0] if named else self._known
         due = (self._ticks + 1) * self.rate // TICKS_PER_S - self._ticks * self.rate // TICKS_PER_S
         service = self._known

@@ -12,6 +12,8 @@ from requests.exceptions import RequestException
 
 from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.faults import FAULTS
+from swarmlab.errors import LabError, NoneSuch
+from swarmlab.real.http_traffic import HttpRequests, send
 from swarmlab.real.remedies import NotSupported
 from swarmlab.strings import N_, _
 from swarmlab.units import Duration, nanoseconds
@@ -20,7 +22,7 @@ from swarmlab.units import Duration, nanoseconds
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
-    *("traffic", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
+    *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
     "record_request",
     "record_interrupt",
 )
@@ -102,6 +104,26 @@ class RealCluster(BaseCluster):
         api._raise_for_status(response)
         leaders = [n for n in response.json() if (n.get("ManagerStatus") or {}).get("Leader")]
         return str(leaders[0]["Description"]["Hostname"]) if leaders else ""
+
+    # -- requests --------------------------------------------------------------------
+    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> HttpRequests:
+        """Send real HTTP to a service's published port on one node, for five seconds.
+
+        Raises LabError, with the reason, when no connection can be made.
+        """
+        client = self.client(self.default_node())
+        ports = client.services.get(service).attrs["Endpoint"].get("Ports") or []
+        published = [port["PublishedPort"] for port in ports if port.get("PublishedPort")]
+        if not published:
+            raise LabError(
+                "{service} publishes no port; give it one: service update --publish-add 80:80",
+                service=service,
+            )
+        names = {node.attrs["Description"]["Hostname"]: node for node in client.nodes.list()}
+        source = source or next(iter(names))
+        if source not in names:
+            raise NoneSuch("there is no node {name!r}; there are {known}", source, names)
+        return send(service, names[source].attrs["Status"]["Addr"], published[0], rate)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
