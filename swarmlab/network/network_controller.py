@@ -281,6 +281,12 @@ class NetworkController:
         if self._in_overlays:  # others are told of no other container
             self._publish_soon()
 
+    def host_client(self, network_id: str) -> None:
+        """A client on this node needs a network that no container here is in."""
+        if network_id not in self.guests:
+            self.guests[network_id] = None
+            self._publish_soon()
+
     def _publish_soon(self) -> None:
         if not self._due:
             self._due = True

@@ -53,8 +53,7 @@ def send(network: Network, source: str, service: Service) -> Delivery:
     (address, *_others) = endpoint.get("VirtualIPs") or (EMPTY,)
     network_id, ip = address.get("NetworkID", ""), address.get("Addr", "").partition("/")[0]
     if network_id not in path.db.tables:
-        path.guests[network_id] = None  # the client's own endpoint
-        path.changed()
+        path.host_client(network_id)
     return path.to_address(network_id, ip, ANY_PORT, "")
 
 
