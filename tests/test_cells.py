@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
@@ -87,3 +89,14 @@ def test_each_command_of_several_stands_above_its_output(
     shell.run_cell(cell)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ ")]
     assert lines == [f"$ {line}" if "|" in line else f"$ docker {line}" for line in shown]
+
+
+def test_the_node_of_a_cell_is_not_that_of_the_next(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    swarmlab.simulate(seed=7)
+    shell.run_cell("%%docker -H m2\nnode ls")
+    shell.run_cell("%docker node ls")
+    of_cell, of_next = capsys.readouterr().out.split("HOSTNAME")[1:]
+    assert re.search(r"\* +m2 ", of_cell)
+    assert re.search(r"\* +m1 ", of_next)

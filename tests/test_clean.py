@@ -1,7 +1,6 @@
 """What `launch` leaves behind is told apart by who launched it, and removed where it was made.
 
-The engine here is a simulated one. It keeps no labels of volumes and heeds no filter for them, and
-so all its volumes stay; test_real.py has those of a real engine.
+The engine here is a simulated one; test_real.py has a real one.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ import swarmlab
 from swarmlab.cli.command_line import main
 from swarmlab.real import engines, hosts
 
-KINDS = ("containers", "networks")
+KINDS = ("containers", "networks", "volumes")
 THEIRS = "1000@another-laptop"
 
 
 def names(client: docker.DockerClient) -> dict[str, set[str]]:
     """What is on an engine, by kind."""
-    assert len(client.volumes.list()) == 4
     default = {"bridge", "host", "none", "docker_gwbridge", "ingress"}
     return {
         "containers": {c.name for c in client.containers.list(all=True)},
         "networks": {n.name for n in client.networks.list()} - default,
+        "volumes": {v.name for v in client.volumes.list()},
     }
 
 

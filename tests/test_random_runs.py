@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.manager import constraints
+from swarmlab.manager.scheduler import filters
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeStatus, Task, TaskState, TaskStatus, freeze
@@ -111,7 +111,7 @@ def test_a_broken_rule_is_found_and_its_run_can_be_loaded(
     run: RandomRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """The judge knows what `!=` means, whatever the product makes of it."""
-    monkeypatch.setattr(constraints, "satisfied", lambda parsed, node: True)
+    monkeypatch.setattr(filters, "satisfied", lambda parsed, node: True)
     run.saved = tmp_path / "run.json"
     run.create_swarm(number=0, templates=[template(Constraints=["node.hostname!=m1"])], replicas=6)
     run.wait(4)

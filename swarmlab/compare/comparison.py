@@ -12,7 +12,7 @@ from swarmlab.cluster.factory import simulate
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs, Table
-from swarmlab.views.palette import BLACK, BLUE, VERMILLION, WHITE
+from swarmlab.views.palette import BLUE, VERMILLION
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
@@ -99,7 +99,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         tables = self.facts_table._repr_html_(), self.events_table._repr_html_()
-        return tables[0] + event_chart(self) + tables[1]
+        return f"{tables[0]}{event_chart(self)}{tables[1]}"
 
 
 def event_chart(comparison: Comparison) -> str:
@@ -111,9 +111,8 @@ def event_chart(comparison: Comparison) -> str:
     label = _("Two lanes on one time axis: {name}. The table below has the same.")
     return (
         f"<svg role='img' aria-label='{escape(label.format(name=comparison.name))}'"
-        f" viewBox='0 0 {WIDTH} 150' fill='{BLACK}' font-size='17'"
+        f" viewBox='0 0 {WIDTH} 150' fill='currentColor' font-size='17'"
         f" style='width:100%;max-width:{WIDTH}px'>"
-        f"<rect width='{WIDTH}' height='150' fill='{WHITE}'/>"
         + event_lane(results[0], 45, scale, BLUE, corner=6)
         + event_lane(results[1], 95, scale, VERMILLION, corner=0)
         + "".join(f"<text x='{x:.0f}' y='135' {MIDDLE}>{text}</text>" for x, text in ticks)

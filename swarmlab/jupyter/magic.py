@@ -173,7 +173,7 @@ def load_ipython_extension(ipython: Any) -> None:
         cell may have comments, a backslash at a line's end, `echo … | docker …` and `$(…)`.
         `%docker service create --help` tells of a command; notebook 00 begins with all of it.
         """
-        node, words = take_node(line.split(), "") if cell is not None else ("", [])
+        node, words = split_host(line.split()) if cell is not None else ("", [])
         text = line if cell is None else f"{' '.join(words)}\n{cell}"
         shown = _count_commands(ipython) > 1
         with contextlib.closing(ProgressBar()) as bar:
