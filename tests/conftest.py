@@ -38,8 +38,10 @@ JUPYTER_DATA = tempfile.TemporaryDirectory(prefix="swarmlab-tests-")
 
 
 def pytest_configure() -> None:
-    """Restore SIGINT, which a shell makes its background processes ignore: Ctrl+C is tested."""
+    """Restore what a shell, or nohup, makes background processes ignore: signals are tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):  # Windows has none
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["JUPYTER_DATA_DIR"] = JUPYTER_DATA.name
 
 
