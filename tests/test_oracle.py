@@ -59,6 +59,12 @@ def test_every_recorded_fact_holds_on_the_simulated_engines():
 
 
 @pytest.mark.oracle
+def test_every_fact_made_from_public_reports_holds():
+    """All of `oracle/reports.py`, half a minute."""
+    play("--module", "reports")
+
+
+@pytest.mark.oracle
 def test_every_fact_of_our_own_scenarios_holds():
     """All of `oracle/more/`, two minutes."""
     play("--module", "more.scenarios_more", "--golden", *map(str, MORE.glob("golden-*")))
