@@ -951,7 +951,7 @@ config create cfg -
 network create -d overlay net1
 node update --label-add az=sa-east-1 m1
 service create -q --update-monitor 100ms --name web --replicas 2 --label a=b demo:1
-service create -q --update-monitor 100ms --name full --replicas 3 --secret senha-db --config cfg --network net1 --env A=1 --env B=2 --constraint node.role!=x --placement-pref spread=node.labels.az -p 8080:80 --mount source=v,target=/v --update-delay 1s --group b --host one:1.2.3.4 --dns 8.8.8.8 --ulimit nofile=10:20 --sysctl net.a=1 --container-label tier=front demo:1
+service create -q --update-monitor 100ms --name full --replicas 3 --secret senha-db --config cfg --network net1 --env A=1 --env B=2 --constraint node.role!=x --placement-pref spread=node.labels.az -p 8080:80 --mount source=vol,target=/v --update-delay 1s --group b --host one:1.2.3.4 --dns 8.8.8.8 --ulimit nofile=10:20 --sysctl net.a=1 --container-label tier=front demo:1
 service create -q --update-monitor 100ms --name everywhere --mode global demo:1
 service create -q --name job2 --mode replicated-job --replicas 2 demo:1 true
 service create -q --name job10 --mode global-job demo:1 true
@@ -1006,6 +1006,47 @@ service update -d --dns-search-rm q --dns-option-add ndots:2 --generic-resource-
 service update -d --restart-delay 1s --restart-window 1s --max-concurrent 2 auth
 service update -d --credential-spec file://x auth
 service rm auth
+volume create vol1
+volume create vol1
+volume create 'bad name'
+volume ls --filter name=vol1
+volume ls -q --filter name=nothing
+volume inspect --format '{{.Name}} {{.Driver}} {{.Scope}}' vol1
+volume inspect nothing
+volume rm vol1
+volume rm nothing
+volume prune -f
+import
+tag demo:1 demo:3
+tag nope:1 x:1
+rmi nope:1
+rmi
+image inspect --format '{{json .RepoTags}}' demo:2
+image inspect nope:1
+image prune -f
+history nope:1
+run --name once --rm demo:1 true
+run -it
+run --network nope demo:1
+run -d --name kept demo:1
+rename kept own
+rename nope other
+pause own
+pause own
+unpause own
+update --restart no own
+update --restart sometimes own
+restart -t 0 own
+start own
+wait nope
+top nope
+stats --no-stream nope
+container inspect --format '{{.Name}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}}' own
+container inspect nope
+rm -f own
+container prune -f
+system df --format '{{.Type}}'
+system prune -f
 """)
 # These end what the others stand on.
 LAST = _lines(r"""

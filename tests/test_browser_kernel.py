@@ -44,7 +44,7 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         notebook.menu("Kernel", "Interrupt Kernel")
         notebook.wait_until_idle()
         _begun, stopped = cells.nth(1).locator(output).all_inner_texts()
-        assert stopped.startswith("Stopped, ")
+        assert stopped.startswith("Stopped;")
         assert len(stopped.splitlines()) == 1
         # Interrupted while a command waits: as the stock command line.
         notebook.run(cells.nth(2))

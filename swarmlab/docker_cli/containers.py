@@ -136,7 +136,10 @@ def change_each(session: Session, arguments: Arguments) -> None:
 
 def rename(session: Session, arguments: Arguments) -> None:
     name, new_name = arguments.words
-    session.post(f"/containers/{name}/rename", name=new_name)
+    try:
+        session.post(f"/containers/{name}/rename", name=new_name)
+    except CliError as error:
+        raise CliError(f"{error}\nError: failed to rename container named {name}") from None
 
 
 def restart_policy(text: str) -> Json:

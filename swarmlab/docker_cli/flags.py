@@ -60,7 +60,9 @@ class Command:
         usage = self.usage.removeprefix(self.path).replace("[ps OPTIONS]", "[ps...]")
         words = usage.replace("[OPTIONS]", "").split()
         least = sum(not word.startswith("[") for word in words)
-        return least, float("inf") if words and words[-1].endswith("...]") else len(words)
+        open_ended = words[-1:] and words[-1].endswith("...]")
+        # docker 28.2.2 checks no upper limit of `import` (cli/command/image/import.go).
+        return least, float("inf") if open_ended or self.path == "import" else len(words)
 
     def error(self, text: str, code: int = 1, verb: str = "Run") -> CliError:
         """An error of `text` with the usage line below it."""

@@ -101,7 +101,7 @@ def prune(session: Session, arguments: Arguments) -> None:
         freed_bytes += answer.get("SpaceReclaimed", 0)
         if gone := answer.get(DELETED[one]):
             session.print(f"Deleted {one.capitalize()}s:", *map(_deleted, gone), "")
-    session.print(f"Total reclaimed space: {decimal_size(freed_bytes)}")
+    session.print(f"Total reclaimed space: {decimal_size(freed_bytes, 4)}")
 
 
 def _deleted(item: Json | str) -> str:
