@@ -995,7 +995,7 @@ events --since 0 --until 1
 events --format '{{.Foo}}'
 network connect net1 nope
 network disconnect net1 nope
-network prune -f
+network prune -f --filter label=nothing
 service create --with-registry-auth -d --name auth demo:1
 service update --with-registry-auth --quiet -d auth
 service update --no-resolve-image --detach --tty --user me --group-add q auth
@@ -1044,9 +1044,9 @@ stats --no-stream nope
 container inspect --format '{{.Name}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}}' own
 container inspect nope
 rm -f own
-container prune -f
+container prune -f --filter label=nothing
 system df --format '{{.Type}}'
-system prune -f
+system prune -f --filter label=nothing
 """)
 # These end what the others stand on.
 LAST = _lines(r"""
@@ -1074,6 +1074,7 @@ ENDS_SWARM = re.compile(
 # What these print hangs on the moment they are asked at, or they wait for what never comes.
 DEPENDS_ON_TIME = re.compile(
     r"(ps|container ls|images|info|version|pull|node ps)( -|$)|node ps m1 --no-res|.*\b(w2|m10|stuck)\b|service ls$"
+    r"|network inspect (nope )?net1$"
 )
 STEADY = _lines(r"""
 ps --filter name=everywhere --format '{{.Image}} {{.Names}} {{.State}}'
@@ -1087,6 +1088,7 @@ version
 version --format '{{json .Client}}'
 pull -q nobody/nothing
 service ls --filter name=web
+network inspect --format '{{.Name}} {{json .IPAM}} {{json .Options}}' nope net1
 node ps --filter name=everywhere --filter desired-state=running m1
 node ps w1
 node ps nope

@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1735,
     ("templates",): 355,
     ("network", "engine", "cluster", "real"): 7509,
-    ("docker_cli", "cli", "jupyter"): 4790,
-    ("views", "lessons", "compare"): 4473,
+    ("docker_cli", "cli", "jupyter"): 4794,
+    ("views", "lessons", "compare"): 4472,
     (
         "__init__.py",
         "__main__.py",

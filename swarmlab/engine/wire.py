@@ -205,7 +205,7 @@ def network(network: model.SwarmNetwork, at: Time) -> Json:
         "Scope": "local" if local else "swarm",
         "Driver": spec.get("Driver", "overlay") if allocated else "",
         "EnableIPv4": bool(spec.get("EnableIPv4", True)),
-        "IPAM": {"Options": None, **ipam},
+        "IPAM": {**{k: ipam[k] for k in ("Driver",) if k in ipam}, "Options": None, **ipam},
         **{key: bool(spec.get(key)) for key in NETWORK_FLAGS},
         "ConfigFrom": {"Network": ""},
         "Containers": {} if local else None,
