@@ -7,9 +7,11 @@ import threading
 import docker
 import pytest
 
+import swarmlab
 from swarmlab.engine.streams import frame
 from swarmlab.model import TaskState
 from swarmlab.simulation import S
+from swarmlab.units import MINUTE
 from tests.fake_engine import Lab
 
 CHATTY = ["sh", "-c", "".join(f"echo out {i}; echo err {i} >&2; sleep 1; " for i in (1, 2, 3))]
@@ -164,3 +166,15 @@ def test_an_exec_runs_once_and_only_in_a_running_container(lab, container):
     container.kill()
     with pytest.raises(docker.errors.APIError, match="is not running"):
         container.exec_run("true")
+
+
+@pytest.mark.parametrize("command", ["sleep 1d", "while true; do echo x; sleep 60; done", "cat"])
+def test_a_command_without_an_end_ends_the_wait_in_process(command: str):
+    cluster = swarmlab.engines(["e1"], seed=7)
+    client = cluster.client("e1")
+    container = client.containers.run("nginx", detach=True)
+    before_ns = cluster.now_ns
+    _code, output = container.exec_run(["sh", "-c", command])
+    assert cluster.now_ns - before_ns < 11 * MINUTE
+    assert output in (b"", b"x\n" * 10)
+    assert client.containers.list()  # and the engine goes on

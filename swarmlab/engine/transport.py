@@ -13,6 +13,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from itertools import repeat, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,9 @@ from werkzeug import Request
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import create_environ
 
-from swarmlab.engine.clock_drivers import ClockDriver, EngineGone
+from swarmlab.engine.clock_drivers import WAIT_LIMIT_NS, ClockDriver, EngineGone
 from swarmlab.engine.http_response import hijacked_head, locked, respond
-from swarmlab.engine.streams import Hijack, Receive
+from swarmlab.engine.streams import POLL_NS, Hijack, Receive
 from swarmlab.model.versions import API_VERSION
 
 if TYPE_CHECKING:
@@ -131,16 +132,23 @@ class EngineAdapter(HTTPAdapter):
     def _hijacked(self, request: Request, hijack: Hijack) -> http.client.HTTPResponse:
         """The response on a real socket, since the SDK polls it; a thread serves its other end.
 
-        A stream that needs no input is run to its end first, so that runs are reproducible.
+        A stream that needs no input is run to its end first, so that runs are reproducible; one
+        that has none, such as that of `sleep 1d`, as long as any other request may take.
         """
         ours, theirs = (_Socket(fileno=end.detach()) for end in socket.socketpair())
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle
         pieces = locked(self._clock, hijack.talk(receiver(ours)))
-        pieces = pieces if hijack.live else iter([b"".join(pieces)])
+        pieces = pieces if hijack.live else iter([b"".join(_in_time(pieces))])
         threading.Thread(target=send_all, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
+
+
+def _in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces until `WAIT_LIMIT_NS` of virtual time have passed: after each empty one, some."""
+    waits = repeat(None, WAIT_LIMIT_NS // POLL_NS)
+    return takewhile(lambda piece: piece or next(waits, "over") is None, pieces)
 
 
 def received(request: requests.PreparedRequest) -> Request:
