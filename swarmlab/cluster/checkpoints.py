@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Events between two checkpoints: what a computer does in about half a second. To copy so many bytes
 # takes a tenth of that; of a larger swarm fewer copies are made.
-DISTANCE, BYTES_MAX, BYTES_QUICKLY = 50_000, 64_000_000, 5_000_000
+DISTANCE, BYTES_MAX, BYTES_QUICKLY = 50_000, 32_000_000, 5_000_000
 
 
 class Checkpoint(NamedTuple):

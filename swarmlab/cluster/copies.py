@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from swarmlab.simulation import Shared
 
 T = TypeVar("T")
+SHARED_BYTES = 1000  # a record with its fields, and its place in the table of what is shared
 
 
 class FrozenCopy:
@@ -32,8 +33,8 @@ class FrozenCopy:
 
     @property
     def size_bytes(self) -> int:
-        """About the memory that it takes, without the objects that it shares."""
-        return len(self._data)
+        """About the memory that it takes, with the objects that it may be the last to share."""
+        return len(self._data) + SHARED_BYTES * len(self._shared)
 
     def thaw(self) -> Any:
         """A copy that lives on by itself."""
