@@ -55,7 +55,7 @@ def test_a_widget_is_clicked_with_mouse_and_keyboard_and_a_failing_cell_is_seen(
 
 
 class Board:
-    """The docked board, as somebody sees it who has only eyes, a mouse and a keyboard."""
+    """The docked board, as a person with only eyes, a mouse and a keyboard sees it."""
 
     def __init__(self, notebook: Notebook) -> None:
         self.root = notebook.page.locator(".jupyterlab-sidecar section.swarmlab-board")

@@ -5,7 +5,7 @@ the changes in one Raft entry: all of it happens, or nothing. A command is one t
 control loop decides is a batch: it is split into transactions of some 200 changes, each proposed
 once the one before it is committed. If the leader is lost meanwhile, those committed stay and the
 rest is dropped; only changes of one slot are never torn apart. The next leader's control loops
-decide anew, on what is stored. Control loops read the store and never write to it.
+decide again, on what is stored. Control loops read the store and never write to it.
 Source: swarmkit manager/state/store/memory.go (Update, Batch).
 """
 

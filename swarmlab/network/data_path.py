@@ -23,7 +23,7 @@ from swarmlab.programs.interface import ProcessContainer
 OUTSIDE = ip_network("203.0.113.0/24")  # for documentation (RFC 5737): all hosts outside
 ATTEMPTS_MAX = 3  # a lost packet is sent again after a second; then the client gives up
 ANY_PORT = 0  # the one on which a container's server listens
-NOBODY = Connection(Outcome.TIMED_OUT)
+UNANSWERED = Connection(Outcome.TIMED_OUT)
 
 
 class Delivery(NamedTuple):
@@ -130,21 +130,21 @@ class DataPath(NetworkController):
             return self.balance(network_id, backends, port)
         for endpoint in known:
             if endpoint.address == address:
-                return self._pass_on(endpoint, Delivery(NOBODY, port=port), client)
-        return Delivery(NOBODY)
+                return self._pass_on(endpoint, Delivery(UNANSWERED, port=port), client)
+        return Delivery(UNANSWERED)
 
     def balance(self, network_id: str, backends: list[Endpoint], port: int | None) -> Delivery:
         """To one of the tasks of a service, in turn."""
         turn = self._next_turn(f"{network_id} {backends[0].service} balanced")
         client = self.load_balancers.get(network_id, "").partition("/")[0]
-        chosen = Delivery(NOBODY, None, self.machine.name, network_id, len(backends), port)
+        chosen = Delivery(UNANSWERED, None, self.machine.name, network_id, len(backends), port)
         return self._pass_on(backends[turn % len(backends)], chosen, client)
 
     def to_node(self, node: str, port: int | None, client: str) -> Delivery:
         """To a port of a node: published in host mode there, or through the routing mesh."""
         target: Any = self.machine.network.machines[node].process
         if target is None or not self.machine.network.connected(self.machine.name, node):
-            return Delivery(NOBODY)
+            return Delivery(UNANSWERED)
         if port is None:
             return Delivery(Connection(Outcome.ANSWERED))
         path: DataPath = target.network
@@ -158,7 +158,7 @@ class DataPath(NetworkController):
                     inner = int(name.partition("/")[0])
                     names = (container.name,)
                     endpoint = Endpoint(self.machine.name, container.id, "", names)
-                    return self._pass_on(endpoint, Delivery(NOBODY, port=inner), client)
+                    return self._pass_on(endpoint, Delivery(UNANSWERED, port=inner), client)
         backends, network_id = self.published(port)
         if not backends:
             return Delivery(Connection(Outcome.REFUSED))

@@ -74,7 +74,7 @@ def _hops(network: Network, source: str, path: DataPath, delivery: Delivery) -> 
     endpoint, connection = delivery.endpoint, delivery.connection
     if endpoint is None:
         if connection.outcome is Outcome.TIMED_OUT:
-            yield source, _("nobody answers"), _("this node knows of no task")
+            yield source, _("no answer"), _("this node knows of no task")
         return
     name = endpoint.task or endpoint.names[0]
     if delivery.balancer:

@@ -1,6 +1,6 @@
 """What a program sees of the networks of its container: names, addresses, connections.
 
-`network.node_network` is the real thing; `Loopback` stands where a container has no network.
+`network.data_path` implements it; a container without a network has `Loopback`.
 """
 
 from __future__ import annotations

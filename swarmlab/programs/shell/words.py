@@ -24,16 +24,16 @@ class Variables:
 
     def copy(self) -> Variables:
         """What a subshell begins with."""
-        twin = Variables(self.values)
-        twin.exported, twin.functions = dict(self.exported), dict(self.functions)
-        twin.arguments, twin.special = self.arguments, dict(self.special)
-        return twin
+        copied = Variables(self.values)
+        copied.exported, copied.functions = dict(self.exported), dict(self.functions)
+        copied.arguments, copied.special = self.arguments, dict(self.special)
+        return copied
 
     def called(self, arguments: Sequence[str]) -> Variables:
         """The same variables, with other arguments."""
-        twin = self.copy()
-        twin.values, twin.exported, twin.arguments = self.values, self.exported, arguments
-        return twin
+        copied = self.copy()
+        copied.values, copied.exported, copied.arguments = self.values, self.exported, arguments
+        return copied
 
     @property
     def environment(self) -> dict[str, str]:

@@ -40,7 +40,7 @@ function highlightChange(element, text) {
   const changed = element.lastText !== undefined && element.lastText !== text;
   element.lastText = text;
   if (!changed) return;
-  // An animation of another name begins anew; to remove the class first would force a layout.
+  // An animation of another name starts from its beginning; to remove the class first would force a layout.
   element.classList.toggle("again", element.matches(".changed:not(.again)"));
   element.classList.add("changed");
 }

@@ -2,7 +2,7 @@
 // (`sidecar`); here each view finds out where it stands. In a cell it gives way to the docked one.
 
 let notebook; // the id of the page that asked for the panel
-let home; // where the board stands in its cell
+let home; // the place of the board in its cell
 const docked = (window.swarmlabDocked ??= new Map()); // model -> its view in the panel
 
 function makeDockable(model, root, el, send) {
