@@ -53,6 +53,27 @@ def test_every_task_of_a_large_group_counts_on_its_node_and_takes_a_slot_in_turn
     assert order[:3] == order[3:6] == order[6:]
 
 
+@pytest.mark.parametrize("limit", [0, 2])
+def test_a_task_placed_after_it_was_to_stop_never_counts(limit: int):
+    """Not while it is there, nor when it has gone. Source: swarmkit scheduler/nodeinfo.go."""
+    web = service(replicas=4, TaskTemplate={"Placement": {"MaxReplicas": limit}})
+    waiting = pending(4, web)
+    harness = start(node("a"), node("b"), web, *waiting)
+    for each in waiting:
+        harness.apply(Change(Action.UPDATE, replace(each, desired=TaskState.SHUTDOWN)))
+    assert placed(harness) == {"a": 2, "b": 2}
+    infos = list(harness.control_loop.nodes.values())
+    assert [(i.active_count, i.tasks_of_service(web.id), len(i.tasks)) for i in infos] == [
+        (0, 0, 2)
+    ] * 2
+    for each in list(harness.store.tasks.values()):
+        ended = replace(each.status, state=TaskState.SHUTDOWN)
+        harness.apply(Change(Action.UPDATE, each.with_(status=ended)))
+    assert [(i.active_count, i.tasks_of_service(web.id), len(i.tasks)) for i in infos] == [
+        (0, 0, 0)
+    ] * 2
+
+
 def test_tasks_of_the_service_count_before_tasks_at_all():
     """A node crowded with other services still is the better one for the service's first."""
     web, other = service(), service("other")

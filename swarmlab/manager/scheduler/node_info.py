@@ -76,7 +76,7 @@ class NodeInfo:
     def place(self, task: model.Task) -> None:
         """Add a task that has just been assigned to this node."""
         self.tasks[task.id] = task
-        self.count(task, +1)
+        self.count(task, int(is_active(task)))
         if task.endpoint_spec or task.spec.reserved is not model.NOTHING:
             self._reserve(task, +1)
 

@@ -19,7 +19,7 @@ from itertools import cycle, islice
 from swarmlab.manager.constraints import label
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.scheduler.filters import Pipeline
-from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo
+from swarmlab.manager.scheduler.node_info import FAILURES_MAX, NodeInfo, is_active
 from swarmlab.manager.store import Change, Store, update, updates
 from swarmlab.manager.tasks import PENDING
 from swarmlab.model import Node, StoreObject, Task, TaskState, TaskStatus
@@ -176,7 +176,7 @@ class Group:
             info.tasks[task.id] = task = task.with_(node_id=info.node.id, status=assigned)
             placed.append((task, info))
         self.placed += placed
-        for info, count in Counter(nodes).items():
+        for info, count in Counter(info for task, info in placed if is_active(task)).items():
             info.count(tasks[0], count)
 
 
