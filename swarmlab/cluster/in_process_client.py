@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from swarmlab.cluster.watch import Watch
 from swarmlab.engine.clock_drivers import VirtualClock
 from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.simulation.interrupts import SteadyLock
@@ -20,6 +21,7 @@ class Journaled(Protocol):
     """A cluster that writes down what is done to it."""
 
     lock: SteadyLock
+    watch: Watch
 
     @property
     def world(self) -> World: ...
@@ -62,11 +64,13 @@ class JournalingAdapter(EngineAdapter):
         with self._cluster.lock:
             self._arrivals.change = request if is_change else None
             try:
-                return super().send(request, *args, **options)
+                response = super().send(request, *args, **options)
             except KeyboardInterrupt:
                 if is_change and self._arrivals.change is None:
                     self._cluster.record_interrupt()
                 raise
+            self._cluster.watch.passed(self._arrivals.simulation.now_ns)
+            return response
 
 
 def client_of(cluster: Journaled, name: str) -> DockerClient:

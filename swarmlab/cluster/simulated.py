@@ -18,6 +18,7 @@ from swarmlab.cluster.faults import parse_groups
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import advance, past_of, save
 from swarmlab.cluster.sizes import node_names
+from swarmlab.cluster.watch import Watch
 from swarmlab.errors import LabError
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
@@ -44,8 +45,6 @@ class SimulatedCluster(BaseCluster):
     >>> cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
     >>> cluster.client("m1").services.create("nginx", name="web").name
     'web'
-    >>> cluster.crash("m1")
-    >>> cluster.run("30s")
     """
 
     kind = "simulated"
@@ -63,6 +62,7 @@ class SimulatedCluster(BaseCluster):
         self.configuration = configuration
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
+        self.watch = Watch()
 
     @classmethod
     def build(cls, configuration: dict[str, Any]) -> Self:
@@ -247,10 +247,8 @@ class SimulatedCluster(BaseCluster):
 
     # -- requests --------------------------------------------------------------------
     def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests:
-        """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none.
-
-        They come from node `source` (the last one, unless you say which). The answer counts them.
-        Lesson: 12_rolling_updates.
+        """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none;
+        from node `source`, else the last one. The answer counts them. Lesson: 12_rolling_updates.
 
         >>> import swarmlab
         >>> cluster = swarmlab.simulate(seed=7)
@@ -272,7 +270,9 @@ class SimulatedCluster(BaseCluster):
     def run(self, duration: Duration) -> None:
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         with self.lock:
-            advance(self, self.now_ns + step_ns(duration))
+            for at_ns in self.watch.moments(self.now_ns, self.now_ns + step_ns(duration)):
+                advance(self, at_ns)
+                self.watch.passed(at_ns)
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here
 
@@ -305,7 +305,7 @@ class SimulatedCluster(BaseCluster):
             self._pacer.stop()
             self._pacer = None
 
-    close = pause  # there is nothing else to release
+    close = pause
 
     @property
     def speed(self) -> float:

@@ -72,7 +72,7 @@ class Board(LiveWidget):
         self._notes: list[str] = []  # sentences to add after those about changes
 
     # -- showing ---------------------------------------------------------------------
-    def refresh(self) -> None:
+    def read(self) -> None:
         """Read the cluster again, and show what changed."""
         try:
             after = look(self.cluster, self._snapshot)
@@ -86,7 +86,6 @@ class Board(LiveWidget):
         with self.hold_sync():
             self.tell(sentences, "" if after.now_s is None else f"{after.now_s:.1f} s")
             self._show(after)
-        self.schedule_tick()
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
         keys = [row.key for row in snapshot.nodes]
@@ -126,7 +125,6 @@ class Board(LiveWidget):
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
             "legend": _("Legend: shape is state, colour is version"),
-            "model": self.model_id,
             "docked": _("The board is docked in a panel. Close the panel to have it here."),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
@@ -149,7 +147,7 @@ class Board(LiveWidget):
         self.docks = True
         return super()._repr_mimebundle_(**options)
 
-    def _repr_html_(self) -> str:
+    def still_html(self) -> str:
         return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------

@@ -20,11 +20,13 @@ from swarmlab.strings import _
 from swarmlab.views.html import Callout, ShownAs, Table, big, marked, only_simulated
 from swarmlab.views.palette import ROLES
 from swarmlab.views.primitives import look_rows
+from swarmlab.views.recorded import Recording
 from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 TABLE_ENTRIES_MAX, COLUMN_ENTRIES_MAX = 8, 4  # shown of each log, the newest
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
+AHEAD_MAX, SILENCE = 60, "9s"  # moments in the recording; no follower campaigns earlier
 SILENCE_MS_MAX = 20_000  # leaders send every second; a follower campaigns after 10 to 19 s
 
 
@@ -265,16 +267,12 @@ def _status_changes(old: Status, new: Status) -> list[str]:
 
 # -- the widget ------------------------------------------------------------------------------------
 class RaftColumns(LiveWidget):
-    """Every manager's role, term, vote and log; a click on a message drops it.
-
-    >>> columns = raft_columns(cluster)  # doctest: +SKIP
-    >>> columns.step("10ms")  # doctest: +SKIP
-    >>> print(columns.text)  # doctest: +SKIP
-    """
+    """Every manager's role, term, vote and log; a click on a message drops it."""
 
     _esm = source("common.js", "raft.js")
     _css = source("view.css", "board.css", "raft.css")
     messages = synced_list("one row a message")
+    records_all = False
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
@@ -283,7 +281,7 @@ class RaftColumns(LiveWidget):
         self._running = False
 
     # -- showing ---------------------------------------------------------------------
-    def refresh(self) -> None:
+    def read(self) -> None:
         """Read the cluster again, and show what changed."""
         before, self._logs = self._logs, raft_logs(self.cluster)
         if before is not None:
@@ -297,7 +295,6 @@ class RaftColumns(LiveWidget):
                 "step": self._step,
                 "error": self.error,
             }
-        self.schedule_tick()
 
     @property
     def moves(self) -> bool:
@@ -309,7 +306,22 @@ class RaftColumns(LiveWidget):
         else:
             self.refresh()
 
-    def _repr_html_(self) -> str:
+    def recorded(self) -> tuple[Recording, str]:
+        """What would come next if the leader crashed now: played on a copy."""
+        copy = self.cluster.fork()
+        twin = RaftColumns(copy)
+        twin.refresh()
+        copy.crash(copy.default_node())
+        twin.step(SILENCE)
+        for _message in range(AHEAD_MAX):
+            twin.step(MESSAGE)
+        twin.close()
+        note = _(
+            "A recording: the leader crashes, the others vote. A running notebook answers you."
+        )
+        return twin.recording, note
+
+    def still_html(self) -> str:
         shown = self._logs or raft_logs(self.cluster)
         items = "".join(f"<li>{marked(row['label'])}</li>" for row in shown.messages)
         return f"{shown._repr_html_()}{big(f'<ul>{items}</ul>')}"

@@ -138,7 +138,7 @@ class Timeline(LiveWidget):
         return self._past[at_ns]
 
     # -- showing ---------------------------------------------------------------------
-    def refresh(self) -> None:
+    def read(self) -> None:
         """Read the cluster again, and show what changed."""
         self._events = timeline_events(self.cluster)
         happened, spans = self._look(), RaftHistory(self.cluster).spans
@@ -160,7 +160,6 @@ class Timeline(LiveWidget):
                 "ticks": [[self._left(ns), f"{ns / S:.0f} s"] for ns in ticks],
                 "error": self.error,
             }
-        self.schedule_tick()
 
     def _look(self) -> list[str]:
         """Read the swarm at the moment; what happened there, and since the event before."""
@@ -205,6 +204,9 @@ class Timeline(LiveWidget):
         return Table(title, ("", _("When"), _("What")), rows)
 
     def _repr_html_(self) -> Markup:
+        return self.still_html()
+
+    def still_html(self) -> Markup:
         happened = "".join(f"<p>{marked(sentence)}</p>" for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
         return view(self._line()) + big(happened + static_html(self._snapshot)) + near

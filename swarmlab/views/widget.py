@@ -11,6 +11,7 @@ import asyncio
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,14 +20,18 @@ import ipywidgets
 import traitlets
 from docker.errors import DockerException
 from IPython import get_ipython
+from IPython.display import display
 
 from swarmlab.errors import SwarmError
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs, WithStaticForms
+from swarmlab.views.recorded import Recording, played
 
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
 NEWS_MAX = 6
+WATCHED_MAX = 30  # nodes: a larger cluster is looked at after each cell only
+UNDRAWN = ("layout", "tabbable", "tooltip", "docks")  # traits that change no drawing
 FAILURES = (SwarmError, OSError, DockerException)
 
 
@@ -48,12 +53,16 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     news = synced_list("(number, time, sentence), newest first")
     labels = traitlets.Dict(help="the texts on the controls").tag(sync=True)
     columns = synced_list("one row a column")
+    records_all = True  # that is shown; else what `recorded` makes when it is first shown
     status = traitlets.Dict(help="clock, last error, state of the controls").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
         self.cluster, self.labels = cluster, self._labels()
         self.error = ""  # of the last click
+        self.recording = Recording()
+        self._published = 0  # moments of the recording
+        self._output: Any = None  # the handle of what plays the recording below the last view
         self._news_count = 0
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._on_message)
@@ -63,11 +72,18 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         gone = _("The kernel doesn't answer: it's busy, or was restarted.")
         rebuild = _("Rebuild: run the cells above, and this one, again")
         by_hand = _("If it was restarted, run the page again from the top.")
-        texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand}
+        texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand, "model": self.model_id}
         return {**texts, "news": _("What happened")}
 
-    @abstractmethod
     def refresh(self) -> None:
+        """Read the cluster again, show what changed, and record it."""
+        self.read()
+        state = {n: v for n, v in self.get_state().items() if n[0] != "_" and n not in UNDRAWN}
+        self.recording.add(state)
+        self.schedule_tick()
+
+    @abstractmethod
+    def read(self) -> None:
         """Read the cluster again, and show what changed."""
 
     @abstractmethod
@@ -75,8 +91,37 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         """Do what a click or key asks for."""
 
     @abstractmethod
+    def still_html(self) -> str:
+        """The picture where no scripts run."""
+
     def _repr_html_(self) -> str:
-        """The picture where no kernel is, as on a web page."""
+        """The picture where no kernel is, as on a web page: it plays what happened."""
+        recording, note = self.recorded()
+        forms = {"style": str(self._css), "still": self.still_html()}
+        code = f"{source('player.js')}\n{self._esm}"
+        return played(recording, note, model=self.model_id, code=code, **forms)
+
+    def recorded(self) -> tuple[Recording, str]:
+        """What plays where no kernel is, and a sentence about it."""
+        return self.recording, _("A recording of this page. In a running notebook it answers you.")
+
+    def _ipython_display_(self) -> None:
+        """The live picture, and below it, hidden while it lives, what plays the recording.
+
+        Two outputs, since a new recording must not draw the live picture anew.
+        """
+        forms = self._repr_mimebundle_()[0]
+        recorded = {"text/html": forms["text/html"], "text/plain": ""}
+        display(forms | {"text/html": ""}, raw=True)  # type: ignore[no-untyped-call]
+        self._published = self.recording.moments
+        self._output = display(recorded, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def publish_recording(self) -> None:
+        """Bring the recording in the notebook up to date."""
+        grown = self.recording.moments > self._published
+        if self._output is not None and self.records_all and grown:
+            self._published = self.recording.moments
+            self._output.update({"text/html": self._repr_html_(), "text/plain": ""}, raw=True)
 
     def __repr__(self) -> str:
         return str(self.text)
@@ -156,6 +201,8 @@ def widget_of(widget_class: type[W], cluster: Any) -> W:
 def show_in_cell(widget: LiveWidget) -> None:
     """Refresh it after every cell; close what this cell showed before and no other cell does."""
     _open.add(widget)
+    if getattr(widget.cluster, "has_trace", False) and len(widget.cluster.names) <= WATCHED_MAX:
+        widget.cluster.watch.look = partial(watch, weakref.ref(widget.cluster))
     shell = get_ipython()
     if shell is None:
         return
@@ -181,6 +228,13 @@ def after_cell(*_: Any) -> None:
     for widget in list(_open):
         if widget.comm is not None:
             widget.refresh()
+            widget.publish_recording()
+
+
+def watch(cluster: weakref.ref[Any]) -> None:
+    """Its time passes: refresh the widgets of this cluster."""
+    for widget in [w for w in _open if w.cluster is cluster() and w.comm is not None]:
+        widget.refresh()
 
 
 # -- pictures that depend on a few numbers ---------------------------------------------------------

@@ -186,7 +186,7 @@ function render({ model, el }) {
   }
 
   begin();
-  const undock = makeDockable(model, root, el, send);
+  const undock = model.recorded ? () => {} : makeDockable(model, root, el, send);
   return () => { undock(); end(); };
 }
 

@@ -122,6 +122,9 @@ function makeGone(root, labels) {
 // While the kernel does not answer, nothing can be clicked but what rebuilds the picture.
 function connect(model, root, draw) {
   const gone = makeGone(root, model.get("labels"));
+  if (!model.recorded) { // while the live picture is there, its recording is not shown
+    make("style", "", root, `[data-recorded="${model.get("labels").model}"] { display: none; }`);
+  }
   keepKeys(root);
   let frame = 0;
   let timeout = 0;
@@ -135,7 +138,7 @@ function connect(model, root, draw) {
   const soon = () => { answered(); frame ||= requestAnimationFrame(redraw); };
   const send = (verb, more = {}) => {
     clearTimeout(timeout);
-    timeout = setTimeout(lost, ANSWER_MS_MAX);
+    if (!model.recorded) timeout = setTimeout(lost, ANSWER_MS_MAX);
     model.send({ do: verb, ...more });
   };
   const events = { "change": soon, "msg:custom": answered, "comm_live_update": lost };
