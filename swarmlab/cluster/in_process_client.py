@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from swarmlab.cluster.watch import Watch
+from swarmlab.cluster.watch import TimeWatch
 from swarmlab.engine.clock_drivers import VirtualClock
 from swarmlab.engine.transport import EngineAdapter, in_process_client
 from swarmlab.simulation.interrupts import SteadyLock
@@ -21,7 +21,7 @@ class Journaled(Protocol):
     """A cluster that writes down what is done to it."""
 
     lock: SteadyLock
-    watch: Watch
+    watch: TimeWatch
 
     @property
     def world(self) -> World: ...

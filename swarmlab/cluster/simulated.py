@@ -18,7 +18,7 @@ from swarmlab.cluster.faults import parse_groups
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import advance, past_of, save
 from swarmlab.cluster.sizes import node_names
-from swarmlab.cluster.watch import Watch
+from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
 from swarmlab.simulation import InFlight, Link, Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
@@ -62,7 +62,7 @@ class SimulatedCluster(BaseCluster):
         self.configuration = configuration
         self._clients: dict[str, DockerClient] = {}
         self._pacer: Pacer | None = None
-        self.watch = Watch()
+        self.watch = TimeWatch()
 
     @classmethod
     def build(cls, configuration: dict[str, Any]) -> Self:

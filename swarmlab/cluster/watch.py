@@ -9,7 +9,7 @@ from swarmlab.simulation import MS
 WATCH_NS, WATCHES_MAX = 500 * MS, 60  # between two looks; in one run
 
 
-class Watch:
+class TimeWatch:
     """Who watches; a cluster has one, which its copies do not share."""
 
     def __init__(self) -> None:
