@@ -161,15 +161,49 @@ def test_ctl_refuses_invalid_commands_and_changes_nothing(swarm, words, text):
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"crash m1\n", b"[]\n", b'{"words": [1]}\n', b"\xff" * 99999]
+    ("line", "why"),
+    [
+        (b"\n", "got EOF"),
+        (b"crash m1\n", "invalid character 'c' looking for beginning of value"),
+        (b"[]\n", "cannot unmarshal array into Go value of type ctl.Command"),
+        (b'{"words": [1]}\n', "number into Go struct field Command.Words of type string"),
+        (b'{"words": {"run": NaN}}\n', "invalid character 'N'"),
+        (b'{"words": null}\n', "there are crash"),
+        (b'{"WORDS": ["\\ud800\\u0000{x}"]}\n', "there are crash"),
+        (b'{"words": ' + b"[" * 60000 + b"\n", "exceeded max depth"),
+        (b"\xff" * 99999, "invalid character"),
+    ],
 )
-def test_invalid_lines_on_the_control_socket_get_an_error_and_the_server_keeps_working(swarm, line):
+def test_invalid_lines_on_the_control_socket_get_an_error_and_the_server_keeps_working(
+    swarm, line, why
+):
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(swarm.folder / "ctl.sock"))
         control.sendall(line)
         with control.makefile() as lines:
-            assert "not understood" in json.loads(lines.readline())["error"]
+            error = json.loads(lines.readline())["error"]
+    assert "not understood" in error
+    assert why in error
     assert answers(swarm, "m1")
+
+
+@pytest.mark.parametrize("said_all", [False, True])
+def test_a_long_run_ends_when_its_client_hangs_up_and_not_when_it_has_said_all(swarm, said_all):
+    ctl(swarm, "speed", "0")
+    before_s, long_s = now_s(swarm), 2000 if said_all else 36_000_000
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(swarm.folder / "ctl.sock"))
+        control.sendall(json.dumps({"words": ["run", f"{long_s}s"]}).encode() + b"\n")
+        if said_all:
+            control.shutdown(socket.SHUT_WR)
+            assert b"reply" in control.recv(1000)
+        until(lambda: now_s(swarm) > before_s)
+    stopped_s = now_s(swarm)
+    if said_all:
+        assert stopped_s - before_s == pytest.approx(long_s)
+    time.sleep(0.3)  # wall time, in which an hour could pass
+    assert now_s(swarm) - stopped_s < 120
+    ctl(swarm, "speed", "10")
 
 
 def test_a_folder_in_use_is_refused_and_its_server_keeps_running(swarm):

@@ -1,7 +1,7 @@
 """`swarmlab ctl`: injects faults into a served cluster, through the server's control socket.
 
 Client and server speak one line of JSON each way: `{"words": ["crash", "m1"]}` is answered with
-`{"reply": "…"}` or `{"error": "…"}`.
+`{"reply": "…"}` or `{"error": "…"}`. A long run ends early when its client hangs up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ import click
 from swarmlab.cli.socket_folder import check_served, default_folder
 from swarmlab.cluster.faults import FAULTS
 from swarmlab.engine.clock_drivers import SPEED_MAX
-from swarmlab.errors import LabError, NoneSuch
+from swarmlab.engine.go_json import parsed
+from swarmlab.engine.schemas import decoded
+from swarmlab.engine.transport import still_connected
+from swarmlab.errors import BadParameter, LabError, NoneSuch
 from swarmlab.strings import text_table
 from swarmlab.units import S, step_ns
 
@@ -83,11 +86,14 @@ def ask(folder: Path, words: Sequence[str]) -> str:
 
 # -- the server -----------------------------------------------------------------------------------
 class Ctl:
-    """Carries out the words of `swarmlab ctl` on a served cluster."""
+    """Carries out the words of one client, while it is `connected`, on a served cluster."""
 
-    def __init__(self, cluster: SimulatedCluster, pacer: Pacer) -> None:
+    def __init__(
+        self, cluster: SimulatedCluster, pacer: Pacer, connected: Callable[[], bool]
+    ) -> None:
         self.cluster = cluster
         self.pacer = pacer
+        self.connected = connected
         self.commands: dict[str, Callable[..., object]] = {
             **{w: functools.partial(fault.inject, cluster) for w, fault in FAULTS.items()},
             "speed": self.speed,
@@ -117,7 +123,7 @@ class Ctl:
         return f"speed {self.pacer.speed:g}"
 
     def run(self, duration: str) -> str:
-        self.pacer.run_ahead(step_ns(duration))
+        self.pacer.run_ahead(step_ns(duration), self.connected)
         return self.time()
 
     def time(self) -> str:
@@ -155,25 +161,24 @@ class CtlHandler(socketserver.StreamRequestHandler):
 
     def answer(self, line: bytes) -> dict[str, str]:
         try:
-            words = json.loads(line)["words"]
-            if not words or not all(isinstance(word, str) for word in words):
-                raise TypeError
-        except (ValueError, KeyError, TypeError):
-            return {"error": 'not understood; send one line such as {"words": ["status"]}'}
-        try:
-            return {"reply": self.server.ctl.obey(*words)}  # type: ignore[attr-defined]
+            words = decoded(parsed(line), "Command").get("Words", [""])
+            connected = functools.partial(still_connected, self.connection)
+            return {"reply": self.server.ctl(connected).obey(*words)}  # type: ignore[attr-defined]
+        except BadParameter as error:
+            example = '{"words": ["status"]}'
+            return {"error": f"not understood: {error}; send one line such as {example}"}
         except LabError as error:
             return {"error": str(error)}
 
 
 @contextlib.contextmanager
-def control_socket(ctl: Ctl, folder: Path) -> Iterator[None]:
+def control_socket(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     """Answer on `folder`'s control socket for the length of a `with` block."""
     path = folder / SOCKET
     with socketserver.ThreadingUnixStreamServer(str(path), CtlHandler) as server:
         path.chmod(0o600)
         server.daemon_threads, server.block_on_close = True, False
-        server.ctl = ctl  # type: ignore[attr-defined]
+        server.ctl = functools.partial(Ctl, cluster, pacer)  # type: ignore[attr-defined]
         thread = threading.Thread(
             target=server.serve_forever, args=(0.05,), name="ctl", daemon=True
         )

@@ -56,8 +56,8 @@ def serve(folder: Path, speed: float, **nodes: Any) -> int:
     faulthandler.enable((folder / LOG).open("a"))  # for what ends Python itself
     try:
         pacer = Pacer(cluster.machine(cluster.names[0]).simulation, speed)
-        control = ctl.Ctl(cluster, pacer)
-        with engine_sockets(cluster, pacer, folder), ctl.control_socket(control, folder):
+        sockets = engine_sockets(cluster, pacer, folder)
+        with sockets, ctl.control_socket(cluster, pacer, folder):
             ending.began.wait()
     except OSError as error:
         FAULT_LOG.report("swarmlab serve has ended", error)

@@ -168,12 +168,15 @@ class Pacer(ClockDriver):
             self._anchor()
             self.condition.notify_all()
 
-    def run_ahead(self, ns: int) -> None:
-        """Let `ns` of virtual time pass as fast as possible; requests get their turns meanwhile."""
+    def run_ahead(self, ns: int, waiting: Callable[[], bool] = always) -> None:
+        """Let `ns` of virtual time pass as fast as possible, or less: only while `waiting()`.
+
+        Requests get their turns meanwhile.
+        """
         with self.condition:
             simulation, thread = self.simulation, self._thread
             end_ns = simulation.now_ns + ns
-            while simulation.now_ns < end_ns and self._thread is thread:
+            while simulation.now_ns < end_ns and self._thread is thread and waiting():
                 in_slice = partial(before, time.monotonic_ns() + SLICE_NS)
                 start_ns = simulation.now_ns
                 simulation.run_while(in_slice, end_ns - simulation.now_ns)

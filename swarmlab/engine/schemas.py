@@ -2,7 +2,7 @@
 
 Unknown fields, and zeros that Go does not distinguish from absent fields, are removed; null is the
 zero value; wrong types and numbers out of range are refused.
-Source: moby api/types/{swarm,container,network,volume,mount}.
+`ctl.Command` alone is ours. Source: moby api/types/{swarm,container,network,volume,mount}.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ Ulimit: Name string; Hard Soft *int64
 ExecOptions: User string; Privileged Tty bool; AttachStdin AttachStderr AttachStdout bool;
   DetachKeys string; Env []string; WorkingDir string; Cmd strslice; ConsoleSize []uint32
 ExecStartOptions: Detach Tty bool; ConsoleSize []uint32
+package ctl
+Command: Words []string
 """
 
 

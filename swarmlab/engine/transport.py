@@ -13,6 +13,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat, takewhile
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,6 +65,13 @@ def receiver(sock: socket.socket, received: bytes = b"") -> Receive:
 def readable(sock: socket.socket) -> bool:
     """Whether `recv` would return at once."""
     return bool(select.select([sock], [], [], 0)[0])
+
+
+def still_connected(sock: socket.socket) -> bool:
+    """Whether the client has not hung up; it may have said all that it has to say."""
+    poll = select.poll()
+    poll.register(sock, 0)  # a hang-up is always reported
+    return not poll.poll(0)
 
 
 # -- in this process -------------------------------------------------------------------------------
@@ -183,9 +191,10 @@ class _Handler(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         clock, request = self.server.clock, Request(self.make_environ())
+        connected = partial(still_connected, self.connection)
         self.close_connection = True
         try:
-            response = respond(self.server.engine_of(), clock, request, self._connected)
+            response = respond(self.server.engine_of(), clock, request, connected)
         except EngineGone:
             return
         if isinstance(response, Hijack):
@@ -199,16 +208,10 @@ class _Handler(WSGIRequestHandler):
         for piece in response:
             if piece:
                 self.wfile.write(piece)
-            elif not self._connected():
+            elif not connected():
                 return
         close = request.headers.get("Connection", "").lower() == "close"
         self.close_connection = close or b"\r\nConnection: close" in first
-
-    def _connected(self) -> bool:
-        """Whether the client has not hung up; it may have said all that it has to say."""
-        poll = select.poll()
-        poll.register(self.connection, 0)  # a hang-up is always reported
-        return not poll.poll(0)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Log nothing: a server in a notebook must not write into it."""
