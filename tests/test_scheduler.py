@@ -53,25 +53,26 @@ def test_every_task_of_a_large_group_counts_on_its_node_and_takes_a_slot_in_turn
     assert order[:3] == order[3:6] == order[6:]
 
 
-@pytest.mark.parametrize("limit", [0, 2])
-def test_a_task_placed_after_it_was_to_stop_never_counts(limit: int):
-    """Not while it is there, nor when it has gone. Source: swarmkit scheduler/nodeinfo.go."""
-    web = service(replicas=4, TaskTemplate={"Placement": {"MaxReplicas": limit}})
-    waiting = pending(4, web)
-    harness = start(node("a"), node("b"), web, *waiting)
-    for each in waiting:
-        harness.apply(Change(Action.UPDATE, replace(each, desired=TaskState.SHUTDOWN)))
-    assert placed(harness) == {"a": 2, "b": 2}
-    infos = list(harness.control_loop.nodes.values())
-    assert [(i.active_count, i.tasks_of_service(web.id), len(i.tasks)) for i in infos] == [
-        (0, 0, 2)
-    ] * 2
-    for each in list(harness.store.tasks.values()):
-        ended = replace(each.status, state=TaskState.SHUTDOWN)
-        harness.apply(Change(Action.UPDATE, each.with_(status=ended)))
-    assert [(i.active_count, i.tasks_of_service(web.id), len(i.tasks)) for i in infos] == [
-        (0, 0, 0)
-    ] * 2
+@pytest.mark.parametrize("limit", [0, 4])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_task_that_is_to_stop_is_placed_and_never_counts(limit: int, nodes: int):
+    """As in SwarmKit, also after it has ended. Source: swarmkit manager/scheduler/nodeinfo.go."""
+    web = service(TaskTemplate={"Placement": {"MaxReplicas": limit}})
+    names = ["a", "b"][:nodes]
+    stopping = pending(4, web, desired=TaskState.SHUTDOWN)
+    harness = start(*map(node, names), web, task("here", web, slot=9, node="a"))
+    for waiting in stopping:  # a scheduler begins without them
+        harness.apply(Change(Action.CREATE, waiting))
+    assert placed(harness) == {"a": 5} if nodes == 1 else {"a": 1, "b": 4}
+
+    infos = harness.control_loop.nodes
+    counts = {name: infos[name].tasks_of_service(web.id) for name in names}
+    assert counts == {"a": 1, "b": 0} if nodes == 2 else {"a": 1}
+    for waiting in stopping:
+        ended = harness.store.tasks[waiting.id]
+        ended = replace(ended, status=replace(ended.status, state=TaskState.SHUTDOWN))
+        harness.apply(Change(Action.UPDATE, ended))
+    assert {name: infos[name].active_count for name in names} == counts
 
 
 def test_tasks_of_the_service_count_before_tasks_at_all():

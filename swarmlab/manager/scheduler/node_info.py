@@ -74,7 +74,7 @@ class NodeInfo:
             self.count(task, is_active(task) - is_active(before))
 
     def place(self, task: model.Task) -> None:
-        """Add a task that has just been assigned to this node."""
+        """Add a task that has just been assigned to this node; it may be on its way to its end."""
         self.tasks[task.id] = task
         self.count(task, int(is_active(task)))
         if task.endpoint_spec or task.spec.reserved is not model.NOTHING:

@@ -154,7 +154,8 @@ class Group:
                 index += 1
                 continue
             failures, of_service, active = ranks[at]
-            ranks[at] = failures, of_service + 1, active + 1
+            counted = is_active(self.placed[-1][0])
+            ranks[at] = failures, of_service + counted, active + counted
             if ranks[index + 1] < ranks[at]:
                 index += 1
         return placed
