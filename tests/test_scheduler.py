@@ -63,11 +63,11 @@ def test_a_task_that_is_to_stop_is_placed_and_never_counts(limit: int, nodes: in
     harness = start(*map(node, names), web, task("here", web, slot=9, node="a"))
     for waiting in stopping:  # a scheduler begins without them
         harness.apply(Change(Action.CREATE, waiting))
-    assert placed(harness) == {"a": 5} if nodes == 1 else {"a": 1, "b": 4}
+    assert placed(harness) == ({"a": 5} if nodes == 1 else {"a": 1, "b": 4})
 
     infos = harness.control_loop.nodes
     counts = {name: infos[name].tasks_of_service(web.id) for name in names}
-    assert counts == {"a": 1, "b": 0} if nodes == 2 else {"a": 1}
+    assert counts == ({"a": 1, "b": 0} if nodes == 2 else {"a": 1})
     for waiting in stopping:
         ended = harness.store.tasks[waiting.id]
         ended = replace(ended, status=replace(ended.status, state=TaskState.SHUTDOWN))
