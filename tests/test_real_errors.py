@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import swarmlab
 from swarmlab.cluster.faults import FAULTS
 from swarmlab.cluster.simulated import SimulatedCluster
-from swarmlab.real import engines, launched
+from swarmlab.real import dial, engines, launched
 from swarmlab.real.cluster import ONLY_SIMULATED
 from swarmlab.real.connected import ConnectedCluster
 from swarmlab.real.hosts import client_arguments, client_for_host
@@ -82,6 +82,119 @@ def test_an_error_of_docker_comes_with_its_remedy(error: Exception, remedy: str)
 def test_a_failed_ssh_connection_suggests_to_try_ssh_alone():
     with pytest.raises(swarmlab.LabError, match="ssh HOST docker version"), lab_errors("ssh://m1"):
         raise ConnectionResetError(104, "Connection reset by peer")
+
+
+DOCKER_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("npipe:////./pipe/docker_engine", "invalid bind address format: npipe://"),
+        ("fd://", "invalid bind address format: fd://"),
+        ("foo://bar", "invalid bind address format: foo://bar"),
+        ("://x", "invalid bind address format"),
+        ("tcp://", "nvalid bind address format"),
+        ("tcp://h:port", "invalid port after host"),
+        ("tcp://127.0.0.1:99999", "invalid port after host"),
+        ("tcp://[::1", "invalid host name"),
+        ("tcp://a\nb:1", "invalid control character in URL"),
+        ("unix:///a\0b", "invalid control character in URL"),
+        ("tcp://\u202eh:1", "invalid control character in URL"),
+        ("ssh://", "hostname is empty"),
+        ("ssh://me:geheim@h", "plain-text password is not supported"),
+        ("ssh://h?x=1", "query parameters"),
+        ("ssh://h:port", "invalid port after host"),
+        ("ssh://me@h", 'exec: "ssh": executable file not found in $PATH'),
+        ("tcp://me:gehe/im@127.0.0.1:1", "invalid port after host"),
+        ("foo://me:geheim@h", "foo://me:***@h"),
+    ],
+)
+def test_an_address_that_cannot_work_here_is_refused_in_dockers_words(
+    monkeypatch: pytest.MonkeyPatch, address: str, why: str, by_variable: bool
+):
+    """Whatever the address, the error is one line and shows no password."""
+    for name in DOCKER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    if by_variable:
+        if "\0" in address:
+            return  # no variable can hold it
+        monkeypatch.setenv("DOCKER_HOST", address)
+    with pytest.raises(swarmlab.LabError) as raised:
+        swarmlab.connect(None if by_variable else address)
+    message = str(raised.value)
+    assert why in message
+    assert message.isprintable()
+    assert "geheim" not in message
+    assert "gehe/im" not in message
+
+
+@pytest.mark.parametrize("host", [7, b"tcp://x:1", [], [7], ["tcp://x", {}]])
+def test_what_is_no_address_at_all_is_refused(host: Any):
+    with pytest.raises(swarmlab.LabError, match="is not the address of an engine"):
+        swarmlab.connect(host)
+
+
+@pytest.mark.parametrize("present", [[], ["ca.pem"], ["ca.pem", "cert.pem"]])
+@pytest.mark.parametrize("verify", ["1", ""])
+def test_a_missing_file_of_tls_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, present: list[str], verify: str
+):
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", verify)
+    for name in present:
+        (tmp_path / name).touch()
+    absent = ["ca.pem", "cert.pem", "key.pem"][len(present)]
+    with pytest.raises(swarmlab.LabError, match="TLS is asked for") as raised:
+        swarmlab.connect("tcp://127.0.0.1:1")
+    assert f"open {tmp_path / absent}: no such file" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("meta", "why"),
+    [
+        ("", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"Name": 1}', "is damaged"),
+        ('{"Name": "bad", "Metadata": {}, "Endpoints": {"docker": 7}}', "is damaged"),
+        ('{"Name": "bad", "Metadata": {}, "Endpoints": {"docker": {"Host": 7}}}', "format: 7"),
+        ('{"Name": "bad", "Metadata": {}, "Endpoints": {"docker": {"Host": "fd://"}}}', "fd://"),
+    ],
+)
+def test_a_docker_context_that_is_damaged_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, meta: str, why: str
+):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    (tmp_path / "config.json").write_text('{"currentContext": "bad"}', encoding="utf-8")
+    docker.context.ContextAPI.create_context("bad", host="unix:///bad")
+    (file,) = tmp_path.glob("contexts/meta/*/meta.json")
+    file.write_text(meta, encoding="utf-8")
+    for host in (None, "bad"):
+        with pytest.raises(swarmlab.LabError, match=why):
+            swarmlab.connect(host)
+
+
+def test_the_path_of_an_ssh_address_is_the_engines_socket_there(monkeypatch: pytest.MonkeyPatch):
+    started: list[list[str]] = []
+
+    class Program:
+        def __init__(self, command: list[str], **_: Any) -> None:
+            started.append(command)
+
+        def wait(self) -> None:
+            pass
+
+    monkeypatch.setattr(dial.subprocess, "Popen", Program)
+    for address in ("ssh://me@h:2222/run/it's.sock", "ssh://h/"):
+        dial.dial_ssh(address).close()
+    socket = "'unix:///run/it'\"'\"'s.sock'"
+    assert [" ".join(command) for command in started] == [
+        f"ssh -p 2222 -l me -- h docker --host {socket} system dial-stdio",
+        "ssh -- h docker system dial-stdio",
+    ]
 
 
 class OldEngine:

@@ -25,6 +25,10 @@ Json = dict[str, Any]
 def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
     """The swarm whose manager is at `host`; see `swarmlab.connect`."""
     hosts = host if isinstance(host, list) else [host]
+    if not hosts or not all(isinstance(address, str | None) for address in hosts):
+        raise LabError(
+            "host={host!r} is not the address of an engine, or a list of addresses", host=host
+        )
     cluster = ConnectedCluster()
     for address in hosts:
         cluster.add(client_for_host(address), allow_faults=allow_faults)

@@ -11,6 +11,7 @@ Source: docker/cli cli/command/system/dial_stdio.go, cli/connhelper/connhelper.g
 
 from __future__ import annotations
 
+import shlex
 import socket
 import subprocess
 import threading
@@ -47,7 +48,9 @@ def dial_ssh(url: str) -> socket.socket:
     where = urlsplit(url)
     port = ("-p", str(where.port)) if where.port else ()
     user = ("-l", where.username) if where.username else ()
-    command = ["ssh", *port, *user, "--", where.hostname or "", *DIAL_STDIO]
+    path = ("--host", shlex.quote(f"unix://{where.path}")) if where.path.strip("/") else ()
+    dial = (DIAL_STDIO[0], *path, *DIAL_STDIO[1:])
+    command = ["ssh", *port, *user, "--", where.hostname or "", *dial]
     ours, theirs = socket.socketpair()
     with theirs:
         program = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())

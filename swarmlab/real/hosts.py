@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import docker
 from docker.context import ContextAPI
+from docker.errors import DockerException, TLSParameterError
 from docker.utils import kwargs_from_env
 
 from swarmlab.errors import LabError
@@ -17,12 +20,15 @@ from swarmlab.real.dial import client_over, dial_ssh
 from swarmlab.real.remedies import lab_errors
 from swarmlab.strings import _
 
+SCHEMES = ("unix", "http+unix", "tcp", "http", "https", "ssh", *["npipe"] * (os.name == "nt"))
+
 
 def client_for_host(host: str | None = None) -> docker.DockerClient:
     """A client of the engine at an address or of a docker context; None: of the default engine."""
     arguments = client_arguments(host)
     url = arguments["base_url"] or "unix:///var/run/docker.sock"
     with lab_errors(_("Docker at {url}", url=url)):
+        check_address(url)
         if url.startswith("ssh://"):
             client = client_over(partial(dial_ssh, url), urlsplit(url).hostname or "")
         else:
@@ -42,13 +48,61 @@ def client_arguments(host: str | None) -> dict[str, Any]:
     """`base_url` and `tls` for the SDK, found as the stock command line finds them."""
     host = host or os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
     if host and "://" in host:
-        return {"base_url": host, **kwargs_from_env({**os.environ, "DOCKER_HOST": host})}
-    context = ContextAPI.get_context(host)
+        with lab_errors(_("Docker at {url}", url=host)):
+            return {"base_url": host, **_from_environment(host)}
+    try:
+        context = ContextAPI.get_context(host)
+    except Exception:  # the SDK's own way to say so
+        raise LabError(
+            "the docker context {host!r} is damaged; `docker context rm` removes it",
+            host=host or "(current)",
+        ) from None
     if context is None:
         raise LabError(
             "there is no docker context {host!r}; `docker context ls` lists them", host=host
         )
-    return {"base_url": context.Host, "tls": context.TLSConfig or False}
+    return {"base_url": str(context.Host), "tls": context.TLSConfig or False}
+
+
+def _from_environment(host: str) -> dict[str, Any]:
+    """With `tls` where DOCKER_TLS_VERIFY or DOCKER_CERT_PATH asks for it."""
+    try:
+        return kwargs_from_env({**os.environ, "DOCKER_HOST": host})  # type: ignore[no-any-return]
+    except TLSParameterError:
+        folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+        files = [folder / name for name in ("ca.pem", "cert.pem", "key.pem")]
+        absent = next((file for file in files if not file.is_file()), folder)
+        raise DockerException(f"open {absent}: no such file or directory") from None
+
+
+def check_address(url: str) -> None:
+    """Refuse, in the words of Docker's command line, what no client on this machine can use.
+
+    Source: docker/cli opts/hosts.go, cli/connhelper/ssh/ssh.go; Go net/url, os/exec.
+    """
+    scheme, fault = url.partition("://")[0], ""
+    if not url.isprintable():
+        raise DockerException("invalid control character in URL")
+    if scheme not in SCHEMES:
+        raise DockerException(f"invalid bind address format: {url}")
+    try:
+        where = urlsplit(url)
+        _port = where.port  # it is looked at only now
+    except ValueError as error:
+        fault = "invalid port after host" if "Port" in str(error) else "invalid host name"
+        raise DockerException(fault) from None
+    if scheme != "ssh":
+        return
+    if where.password is not None:
+        fault = "plain-text password is not supported"
+    elif not where.hostname:
+        fault = "hostname is empty"
+    elif where.query or where.fragment:
+        fault = "query parameters and fragments are not allowed"
+    if fault:
+        raise DockerException(f"invalid SSH URL: {fault}")
+    if shutil.which("ssh") is None:
+        raise DockerException('exec: "ssh": executable file not found in $PATH')
 
 
 def docker_variables() -> dict[str, str]:

@@ -14,6 +14,13 @@ from swarmlab.strings import N_, _
 
 # Pattern of what the engine or the system says -> what to do about it.
 REMEDIES = {
+    r"bind address|SSH URL|in URL|invalid (port|host)": N_(
+        "write the address as unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST."
+    ),
+    r'exec: "ssh"': N_("there is no ssh here. Install OpenSSH's client, or set DOCKER_HOST."),
+    r"\.pem: no such file": N_(
+        "TLS is asked for. Set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem."
+    ),
     r"ssh://.*(aborted|reset)": N_(
         "nothing answers there. Try ssh alone: `ssh HOST docker version`."
     ),
@@ -38,6 +45,8 @@ REMEDIES = {
     ),
 }
 
+PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*(?=@)")
+
 
 class NotSupported(LabError, AttributeError):
     """A real cluster has no such attribute; `hasattr` is False."""
@@ -54,4 +63,5 @@ def lab_errors(action: str) -> Iterator[None]:
             if re.search(pattern, f"{action} {text}", re.IGNORECASE):
                 text = f"{_(remedy)} ({text})"
                 break
-        raise LabError(f"{action}: {text}") from None
+        line = PASSWORD.sub(r"\1***", f"{action}: {text}")
+        raise LabError("".join(c if c.isprintable() else " " for c in line)) from None
