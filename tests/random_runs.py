@@ -350,13 +350,21 @@ class RandomRun(RuleBasedStateMachine):
             self.attempt(self._node, node.hostname, {"Availability": "active"})
         return all(convergence.is_active(n) and n.status.state is NodeState.READY for n in nodes)
 
-    def drain_w2(self) -> list[str]:
-        """What is to run on w2 although it was drained a while ago."""
-        self.attempt(self._node, "w2", {"Availability": "drain"})
-        self.cluster.run("5s")
+    def left_on_drained_nodes(self) -> list[str]:
         tables = self.judge.tables
         drained = [n for n in tables["node"].values() if n.spec["Availability"] == "drain"]
         return [text for node in drained for text in convergence.left_on(tables, node)]
+
+    def drain_w2(self) -> list[str]:
+        """What is to run on w2 although it was drained a while ago.
+
+        A task that waits for another one to stop waits a minute at most, drained or not.
+        Source: swarmkit manager/orchestrator/restart/restart.go, Restart and waitRestart.
+        """
+        self.attempt(self._node, "w2", {"Availability": "drain"})
+        with contextlib.suppress(swarmlab.LabError):
+            self.cluster.until(lambda: not self.left_on_drained_nodes(), "65s")
+        return self.left_on_drained_nodes()
 
     def end(self) -> None:
         """With all nodes ready, and after a last round of power cuts, everything converges."""
