@@ -26,6 +26,7 @@ from swarmlab.views.html import big_form
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.raft_columns import raft_columns
 from swarmlab.views.secret_path import secret_path
+from swarmlab.views.service_path import service_path
 from swarmlab.views.spread import spread
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
@@ -86,6 +87,10 @@ def pictures() -> dict[str, str]:
     made["why"] = why(cluster, "web.2")._repr_html_()
     made["spread"] = spread(cluster, "web", "az")._repr_html_()
     made["secret"] = secret_path(cluster, "senha-db")._repr_html_()
+    path = service_path(cluster, "web")
+    path.act("why", {"task": "web.1"})
+    path.steps = [step for step in path.steps if step["part"] == "scheduler"]
+    made["path"], made["path still"] = live(path), path._repr_html_()
     cluster.traffic("web")
     docker("service update -q -d --args \"sh -c 'sleep 2; exit 1'\" web")
     made["rollout"] = follow(cluster, "web")._repr_html_()
@@ -164,3 +169,35 @@ def test_a_planted_fault_of_each_kind_is_found(
     smallest = show(page, f"{pictures['election']}<style>{style}</style>", "1024x768")
     found = page.evaluate(MEASURE, smallest)
     assert kind in {fault.partition(":")[0] for fault in found}
+
+
+@pytest.mark.browser
+def test_the_path_of_a_service_is_stepped_and_played_without_a_kernel(page: Page):
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    docker("service create -q --name web nginx")
+    path = service_path(cluster, "web")
+    page.emulate_media(reduced_motion="reduce")
+    show(page, live(path), "1024x768")
+    now, clock = page.locator(".now b"), page.locator(".clock")
+    assert (now.inner_text(), clock.inner_text()) == ("API", f"step 1 of {len(path.steps)}")
+    page.get_by_role("button", name="Forward").click()
+    assert now.inner_text() == "Orchestrator"
+    assert page.locator(".stored tbody").inner_text().split() == [
+        "web.1",
+        "running",
+        "new",
+        "–",
+        "–",
+    ]
+    for key, part in [("ArrowRight", "Allocator"), ("ArrowLeft", "Orchestrator"), ("Home", "API")]:
+        page.keyboard.press(key)
+        assert now.inner_text() == part
+    page.get_by_text("The code of this part").click()
+    assert "def create_service(view: Store" in page.locator(".code pre").inner_text()
+    page.keyboard.press("p")  # each step of its own, until the last
+    page.wait_for_function("document.querySelector('.clock').textContent.startsWith('step 2 ')")
+    page.get_by_role("button", name="Pause").click()
+    for _ in path.steps:
+        page.keyboard.press("ArrowRight")
+    assert clock.inner_text().startswith(f"step {len(path.steps)} ")
+    assert page.locator(".stored tbody").inner_text().count("running") == 3

@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1735,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 4590,
-    ("network", "engine", "cluster", "real"): 7603,
+    ("views", "lessons", "compare"): 4801,
+    ("network", "engine", "cluster", "real"): 7736,
     ("docker_cli", "cli", "jupyter"): 4799,
     (
         "__init__.py",

@@ -19,6 +19,7 @@ from swarmlab.strings import N_
 
 if TYPE_CHECKING:
     from swarmlab.cluster.journal import JournalEntry
+    from swarmlab.cluster.service_steps import ServiceStep as ServiceStep
     from swarmlab.engine.daemon import Engine
     from swarmlab.manager.manager import Manager
     from swarmlab.manager.scheduler.explanation import Explanation as Explanation
@@ -149,6 +150,14 @@ def _json_of(object: Node | Service | Task) -> Json:
             _json_cache.clear()
         _json_cache[object.id] = object, document
     return document
+
+
+def steps_of(cluster: Simulated, service: str) -> list[ServiceStep]:
+    """Who did what for the newest service of this name, from the command to its containers."""
+    from swarmlab.cluster.service_steps import service_steps
+
+    with cluster.lock:
+        return service_steps(cluster, service)
 
 
 # -- Raft ------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from swarmlab.manager.orchestrator.task_reaper import TaskReaper
 from swarmlab.manager.role_manager import RoleManager
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.model import ManagerStatus, StoreObject
+from swarmlab.model.trace_records import Written
 from swarmlab.raft import MembershipChange, RaftNode
 from swarmlab.simulation import Call, Machine, Timer
 
@@ -56,6 +57,12 @@ class Write:
     args: tuple[Any, ...]
     call: Call
     batch: bool  # its changes may be split into several transactions
+
+    @property
+    def author(self) -> str:
+        """The control loop that decides, or the function that does."""
+        by_loop = self.args and isinstance(self.args[0], ControlLoop)
+        return type(self.args[0]).__name__ if by_loop else self.decide.__name__
 
 
 class Manager:
@@ -262,10 +269,11 @@ class Manager:
     ) -> None:
         if proposal.error is not None:
             write.call.fail(proposal.error)
-        elif end < len(changes):
-            self._propose(write, changes, end)
-            return
         else:
+            self.machine.record(Written, write.author, proposal.value)
+            if end < len(changes):
+                self._propose(write, changes, end)
+                return
             write.call.resolve(changes[0].object.id)
         if epoch == self._epoch:
             self._writing = False

@@ -72,6 +72,23 @@ class Unschedulable(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Written(Record):
+    """The leader stored what `author`, a control loop or a command, had decided: the transaction
+    in Raft's log at `index`."""
+
+    author: str  # `Scheduler`, `create_service`
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TasksSent(Record):
+    """The dispatcher sent tasks, new or changed, to the agent of machine `node`."""
+
+    node: str
+    task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStateChanged(Record):
     """The dispatcher's opinion of a node changed."""
 

@@ -16,7 +16,7 @@ from swarmlab.manager.control_loop import ControlLoop, take_turn
 from swarmlab.manager.dispatcher.assignments import SentAssignments
 from swarmlab.manager.store import Change, Store, update
 from swarmlab.model import messages
-from swarmlab.model.trace_records import NodeStateChanged
+from swarmlab.model.trace_records import NodeStateChanged, TasksSent
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
 PERIOD_NS, PERIOD_EPSILON_NS = 5 * S, S // 2  # between heartbeats; more or less at random
@@ -269,3 +269,6 @@ class Dispatcher(ControlLoop):
         if message is not None:
             session.sent_ns = self.machine.simulation.now_ns
             self.machine.send(session.machine, message)
+            if message.tasks:
+                task_ids = tuple([task.id for task in message.tasks])
+                self.machine.record(TasksSent, session.machine, task_ids)
