@@ -5,10 +5,13 @@ Everything takes part: store, Raft with its sealed logs, control loops, agents a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from docker.types import ServiceMode
 
 from swarmlab.cluster.simulated import SimulatedCluster
-from swarmlab.model import TaskState
+from swarmlab.manager.store import Store
+from swarmlab.model import Task, TaskState
 
 LIMIT_S = 600  # virtual
 
@@ -17,30 +20,39 @@ def start_service(cluster: SimulatedCluster, replicas: int) -> None:
     """Create a service on the cluster, and let time pass until all its tasks run."""
     mode = ServiceMode("replicated", replicas)
     cluster.client().services.create("busybox", name="web", command="sleep 1d", mode=mode)
-    _until_running(cluster, replicas)
+    _run_until(cluster, lambda: sum(map(_runs, _store(cluster).tasks.values())) == replicas)
 
 
 def lose_node(cluster: SimulatedCluster, name: str) -> None:
-    """Crash a worker, and let time pass until all the tasks it had run elsewhere."""
-    running = _running(cluster)
+    """Crash a worker, and let time pass until each task it had runs elsewhere."""
+    engine, store = cluster.engine(name), _store(cluster)
+    assert engine is not None
+    lost = list(filter(_runs, store.tasks_of_node(engine.node_id)))
+
+    def moved() -> bool:
+        slots = map(store.tasks_of_slot, lost)
+        return all(any(_runs(t) and t.node_id != engine.node_id for t in slot) for slot in slots)
+
     cluster.crash(name)
-    while _running(cluster) == running:
-        cluster.run("1s")  # until it is missed
-    _until_running(cluster, running)
+    _run_until(cluster, moved)
 
 
-def _running(cluster: SimulatedCluster) -> int:
-    """The tasks that run and are to run, as the leader knows it."""
+def _store(cluster: SimulatedCluster) -> Store:
+    """What the leader knows."""
     engine = cluster.engine(cluster.default_node())
     assert engine is not None
     assert engine.manager is not None
-    tasks = engine.manager.store.tasks.values()
-    return sum(task.state == TaskState.RUNNING == task.desired for task in tasks)
+    return engine.manager.store
 
 
-def _until_running(cluster: SimulatedCluster, count: int) -> None:
+def _runs(task: Task) -> bool:
+    """Whether it runs, and is to."""
+    return task.state == TaskState.RUNNING == task.desired
+
+
+def _run_until(cluster: SimulatedCluster, condition: Callable[[], bool]) -> None:
     for _ in range(LIMIT_S):
-        if _running(cluster) == count:
+        if condition():
             return
         cluster.run("1s")
-    raise AssertionError(f"{_running(cluster)} of {count} tasks run after {LIMIT_S} s")
+    raise AssertionError(f"not all tasks run after {LIMIT_S} s")

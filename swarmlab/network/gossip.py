@@ -8,7 +8,8 @@ Source: moby daemon/libnetwork/networkdb/{networkdb,cluster,delegate}.go; hashic
 {config,state,suspicion,util}.go, whose values are named after them here.
 
 Gossip costs events only while there is something to tell. A probe or a comparison that would find
-all well sends nothing: its outcome is known from the simulated machines and links.
+all well sends nothing, nor does a packet whose receiver has all its records: the outcome is known
+from the simulated machines and links.
 
 Simplified: which nodes are in the swarm, and on which networks, is known at once; a suspicion lasts
 its shortest time; a probe over a link that loses packets succeeds (its TCP fallback does).
@@ -16,7 +17,7 @@ its shortest time; a probe over a link that loses packets succeeds (its TCP fall
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import count, islice
 from math import ceil, gcd, log10
@@ -48,6 +49,7 @@ class TableEntry(NamedTuple):
 
 class Packet(NamedTuple):
     source: str
+    cluster: str  # the swarm whose key encrypts it
     records: tuple[TableEntry, ...]
     topics: tuple[str, ...] = ()  # the tables that the receiver is to send back
 
@@ -67,6 +69,12 @@ def retransmits(nodes: int) -> int:
     return RETRANSMIT_MULT * ceil(log10(nodes + 1))
 
 
+def order(size: int, random: int) -> tuple[int, int]:
+    """(first, step): from `first` on, such steps modulo `size` come to each number below it."""
+    step = random // max(1, size) % max(1, size) + 1
+    return random, next(n for n in count(step) if gcd(n, size) == 1)
+
+
 class NetworkDB:
     """The tables that one node has, and its opinion of the other nodes."""
 
@@ -76,13 +84,13 @@ class NetworkDB:
         self.machine = machine
         self.name = machine.name
         self.cluster = ""  # the id of the swarm; empty: in none
-        self.members: dict[str, None] = {}  # the other nodes of the swarm
         self.tables: dict[str, dict[str, TableEntry]] = {NODES: {}}
         self._live: dict[str, tuple[Any, ...]] = {}  # network -> the values of its table
         self._lamport = 0
         self._queue: dict[tuple[str, str], int] = {}  # (topic, key) -> how often it was sent
         self._deleted_ns: dict[tuple[str, str], int] = {}
         self._timers: dict[Callable[[], None], Timer] = {}  # the next turn of each kind
+        self._phase = self._hash("start")
 
     # -- reading ------------------------------------------------------------------------
     def values(self, topic: str) -> tuple[Any, ...]:
@@ -96,13 +104,24 @@ class NetworkDB:
         record = self.tables[NODES].get(node)
         return ALIVE if record is None else str(record.value)
 
-    def peers(self, topic: str) -> list[str]:
-        """The other nodes of a network that have not failed."""
-        return [
-            name
-            for name in self.members
-            if (db := self._db(name)) and topic in db.tables and self.state(name) != FAILED
-        ]
+    @property
+    def members(self) -> dict[str, None]:
+        """The nodes of this swarm, this one included."""
+        return self.machine.network.multicast.get(self.cluster, {})
+
+    def peers(self, topic: str, salt: str = "") -> Iterator[str]:
+        """The other nodes of a network that have not failed, as far as they are asked for.
+
+        Those of `NODES` are all others of the swarm.
+        """
+        group = self.machine.network.multicast.get(topic or self.cluster, ())
+        for name in self._drawn(group, salt or topic):
+            if name != self.name and (topic == NODES or self._attends(name, topic)):
+                yield name
+
+    def _attends(self, node: str, topic: str) -> bool:
+        db = self._db(node)
+        return db is not None and topic in db.tables and self.state(node) != FAILED
 
     def _db(self, node: str) -> NetworkDB | None:
         process: Any = self.machine.network.machines[node].process
@@ -112,37 +131,39 @@ class NetworkDB:
     # -- joining ------------------------------------------------------------------------
     def join(self, cluster: str) -> None:
         """This node is in this swarm (empty: in none) from now on."""
-        others = [
-            db for n in self.machine.network.machines if (db := self._db(n)) is not self and db
-        ]
-        for db in others if cluster != self.cluster else ():
-            db.members.pop(self.name, None)
-            if cluster and db.cluster == cluster:
-                self.members[db.name] = db.members[self.name] = None
-            elif self.cluster and db.cluster == self.cluster:
-                db.forget(self.name)
         if cluster != self.cluster:
+            for db in filter(None, map(self._db, self.members)):
+                db.forget(self.name)
+            for group in self.machine.network.multicast.values():
+                group.pop(self.name, None)
             self.cluster, self.tables = cluster, {NODES: {}}
-            self.members = {n: None for n in self.members if cluster}
             self._live, self._queue = {}, {}
+            self._enter(cluster)
+            if self._doubtful():
+                self.machine.network.changed()  # the nodes' turns to be pinged are others now
         if cluster:
             self._turn(self._push_pull, PUSH_PULL_INTERVAL_NS)
-            self.disturbed()
+
+    def _enter(self, group: str) -> None:
+        if group:
+            self.machine.network.multicast.setdefault(group, {})[self.name] = None
 
     def leave(self) -> None:
         """This node ends in an orderly way, and tells the others (memberlist's Leave)."""
         record = TableEntry(NODES, self.name, self.name, self._lamport + 1, FAILED)
-        for node in self.members:
-            self._send(node, Packet(self.name, (record,)))
+        for node in self.peers(NODES):
+            self._send(node, (record,))
 
     def attend(self, networks: Collection[str]) -> None:
         """Hold the tables of these networks; a new one is fetched from another node at once."""
         for topic in [t for t in self.tables if t not in (NODES, *networks)]:
             del self.tables[topic]
+            self.machine.network.multicast[topic].pop(self.name, None)
             self._live.pop(topic, None)
         for topic in [t for t in networks if t not in self.tables]:
             self.tables[topic] = {}
-            for peer in self._pick(self.peers(topic), 1, topic):
+            self._enter(topic)
+            for peer in islice(self.peers(topic), 1):
                 self._compare(peer, [topic])
 
     def publish(self, topic: str, values: Mapping[str, Any]) -> None:
@@ -179,57 +200,66 @@ class NetworkDB:
         """Take a turn at the next multiple of the interval, counted from this node's own start."""
         timer, now_ns = self._timers.get(turn), self.machine.simulation.now_ns
         if timer is None or timer.when_ns <= now_ns:
-            phase_ns = self._hash("start") % interval_ns
-            delay_ns = interval_ns - (now_ns - phase_ns) % interval_ns
+            delay_ns = self._next_ns(interval_ns) - now_ns
             self._timers[turn] = self.machine.after(delay_ns, turn)
+
+    def _next_ns(self, interval_ns: int) -> int:
+        phase_ns, now_ns = self._phase % interval_ns, self.machine.simulation.now_ns
+        return now_ns + interval_ns - (now_ns - phase_ns) % interval_ns
 
     def _hash(self, *what: object) -> int:
         """A number that looks random, without the simulation's generator: nothing else is moved."""
         text = f"{self.machine.simulation.seed} {self.name} {what}"
         return int.from_bytes(sha256(text.encode()).digest()[:8])
 
-    def _pick(self, nodes: list[str], count: int, salt: str) -> list[str]:
-        now_ns, left = self.machine.simulation.now_ns, list(nodes)
-        random = self._hash(salt, now_ns)
-        picked: list[str] = []
-        while left and len(picked) < count:
-            random, place = divmod(random, len(left))
-            picked.append(left.pop(place))
-        return picked
+    def _drawn(self, names: Collection[str], salt: str) -> Iterator[str]:
+        """These in an order that looks random, another one at each moment."""
+        first, step = order(len(names), self._hash(salt, self.machine.simulation.now_ns))
+        known = list(names)
+        return (known[(first + place * step) % len(known)] for place in range(len(known)))
 
     def _gossip(self) -> None:
         """Send what is queued to a few nodes of its network; this node's own records first."""
-        topics = dict.fromkeys(topic for topic, _ in self._queue)
-        for topic in topics:
-            peers = list(self.members) if topic == NODES else self.peers(topic)
-            for peer in self._pick(peers, GOSSIP_NODES, topic):
-                self._send(peer, Packet(self.name, self._next_records(topic, len(peers) + 1)))
+        for topic in dict.fromkeys(topic for topic, _ in self._queue):
+            peers = list(islice(self.peers(topic), GOSSIP_NODES))
+            for peer in peers:
+                self._send(peer, self._next_records(topic))
             if not peers:  # a node that comes later fetches the whole table
                 self._queue = {place: n for place, n in self._queue.items() if place[0] != topic}
         if self._queue:
             self._turn(self._gossip, GOSSIP_INTERVAL_NS)
 
-    def _next_records(self, topic: str, nodes: int) -> tuple[TableEntry, ...]:
-        table = self.tables.get(topic, {})
-        places = [place for place in self._queue if place[0] == topic]
+    def _next_records(self, topic: str) -> tuple[TableEntry, ...]:
+        table, places = self.tables.get(topic, {}), [p for p in self._queue if p[0] == topic]
         records = [table[key] for _, key in places if key in table]
         records.sort(key=lambda record: record.owner != self.name)
         records = records[: PACKET_BYTES // RECORD_BYTES]
+        often = retransmits(len(self.machine.network.multicast[topic or self.cluster]))
         for place in [(topic, r.key) for r in records] + [p for p in places if p[1] not in table]:
             self._queue[place] += 1
-            if self._queue[place] >= retransmits(nodes) or place[1] not in table:
+            if self._queue[place] >= often or place[1] not in table:
                 del self._queue[place]
         return tuple(records)
 
-    def _send(self, peer: str, packet: Packet) -> None:
+    def _send(
+        self, peer: str, records: tuple[TableEntry, ...], topics: tuple[str, ...] = ()
+    ) -> None:
         """A datagram: it arrives after the link's delay, or never."""
-        network = self.machine.network
+        network, simulation = self.machine.network, self.machine.simulation
         link = network.links.get((self.name, peer), network.link)
-        says = packet.records or packet.topics
-        if not says or not network.connected(self.name, peer):
+        if not (records or topics) or not network.connected(self.name, peer):
             return
-        if not link.loss or self.machine.simulation.rng.random() >= link.loss:
-            self.machine.simulation.after(link.delay_ns, self._arrive, peer, packet)
+        lost = link.loss and simulation.rng.random() < link.loss
+        if not lost and (topics or not self._has(peer, records)):
+            packet = Packet(self.name, self.cluster, records, topics)
+            simulation.after(link.delay_ns, self._arrive, peer, packet)
+
+    def _has(self, peer: str, records: tuple[TableEntry, ...]) -> bool:
+        """Whether a node has these records already, or later ones: they would change nothing."""
+        db = self._db(peer)
+        tables = db.tables if db is not None else {}
+        known = [tables.get(record.topic, {}).get(record.key) for record in records]
+        return all(k is not None and k.time >= r.time for k, r in zip(known, records, strict=True))
 
     def _arrive(self, peer: str, packet: Packet) -> None:
         db = self._db(peer)
@@ -237,7 +267,7 @@ class NetworkDB:
             db.receive(packet)
 
     def receive(self, packet: Packet) -> None:
-        if packet.source not in self.members:
+        if packet.cluster != self.cluster:
             return
         corrected = False
         for record in packet.records:
@@ -250,7 +280,7 @@ class NetworkDB:
                 mine = ALIVE if record.topic == NODES else known and known.value
                 self._write(record._replace(value=mine))
         if packet.topics:
-            self._send(packet.source, Packet(self.name, self._all(packet.topics)))
+            self._send(packet.source, self._all(packet.topics))
         elif corrected:
             self._compare(packet.source, list(self.tables))
 
@@ -264,12 +294,11 @@ class NetworkDB:
         if db is not None:
             topics = [t for t in topics if t in db.tables and db.tables[t] != self.tables[t]]
             if topics:
-                self._send(peer, Packet(self.name, self._all(topics), tuple(topics)))
+                self._send(peer, self._all(topics), tuple(topics))
 
     def _push_pull(self) -> None:
         for topic in self.tables:
-            peers = list(self.members) if topic == NODES else self.peers(topic)
-            for peer in self._pick(peers, 1, topic):
+            for peer in islice(self.peers(topic), 1):
                 self._compare(peer, [topic])
         long_ago_ns = self.machine.simulation.now_ns - REAP_ENTRY_INTERVAL_NS
         for (topic, key), deleted_ns in list(self._deleted_ns.items()):
@@ -285,8 +314,16 @@ class NetworkDB:
         """A machine or a link has changed: look at what probes will find from now on."""
         if not self.cluster:
             return
-        doubtful = [n for n in self._doubtful() if self.state(n) != FAILED]
-        if not self.probes_cost_nothing or not all(map(self._answers, doubtful)):
+        probe = self._timers.pop(self._probe, None)
+        if probe is not None:
+            probe.cancel()
+        if self.probes_cost_nothing:
+            doubtful = [name for name in self._doubtful() if self.state(name) != FAILED]
+            silent = [name for name in doubtful if not self._answers_at_once(name)]
+            if silent:
+                delay_ns = min(map(self._probed_ns, silent)) - self.machine.simulation.now_ns
+                self._timers[self._probe] = self.machine.after(delay_ns, self._probe)
+        else:
             self._turn(self._probe, PROBE_INTERVAL_NS)
         if self._failed_but_back():
             self._turn(self._retry, RETRY_INTERVAL_NS)
@@ -310,32 +347,42 @@ class NetworkDB:
         pairs = ((one, other), (other, one))
         return sum(network.links.get(pair, network.link).delay_ns for pair in pairs)
 
+    def _answers_at_once(self, node: str) -> bool:
+        direct_ns = self._rtt_ns(self.name, node)
+        return direct_ns is not None and direct_ns <= PROBE_TIMEOUT_NS
+
     def _answers(self, node: str) -> bool:
         """Whether a ping would be answered, or else one through other nodes."""
         if node in self.machine.network.down:
             return False
-        direct_ns = self._rtt_ns(self.name, node)
-        if direct_ns is not None and direct_ns <= PROBE_TIMEOUT_NS:
+        if self._answers_at_once(node):
             return True
-        others = [name for name in self.members if name != node and self.state(name) != FAILED]
-        for helper in self._pick(others, INDIRECT_CHECKS, node):
+        others = (n for n in self.peers(NODES, node) if n != node and self.state(n) != FAILED)
+        for helper in islice(others, INDIRECT_CHECKS):
             legs_ns = self._rtt_ns(self.name, helper), self._rtt_ns(helper, node)
             if None not in legs_ns and sum(map(int, legs_ns)) <= PROBE_INTERVAL_NS // 2:  # type: ignore[arg-type]
                 return True
         return False
 
+    def _probed_ns(self, node: str) -> int:
+        """When it is the turn of this node to be pinged: in this round, or in the next one."""
+        nodes, place = len(self.members), list(self.members).index(node)
+        next_ns = self._next_ns(PROBE_INTERVAL_NS)
+        next_turn = next_ns // PROBE_INTERVAL_NS
+        rounds = next_turn // nodes, next_turn // nodes + 1
+        orders = [(round * nodes, *order(nodes, self._hash(round))) for round in rounds]
+        turns = [t + (place - first) * pow(step, -1, nodes) % nodes for t, first, step in orders]
+        turn = next(turn for turn in turns if turn >= next_turn)
+        return next_ns + (turn - next_turn) * PROBE_INTERVAL_NS
+
     def _probe(self) -> None:
         """Ping one node; the nodes take turns in an order that is new in each round."""
         nodes = len(self.members)
-        if nodes:
-            turn = self.machine.simulation.now_ns // PROBE_INTERVAL_NS
-            round, place = divmod(turn, nodes)
-            random = self._hash(round)
-            # Steps of a length that has no factor in common with `nodes` come to each of them.
-            step = next(n for n in count(random % nodes + 1) if gcd(n, nodes) == 1)
-            target = next(islice(self.members, (random + place * step) % nodes, None))
-            if self.state(target) != FAILED and not self._answers(target):
-                self.machine.after(PROBE_INTERVAL_NS, self._suspect, target)
+        round, place = divmod(self.machine.simulation.now_ns // PROBE_INTERVAL_NS, nodes)
+        first, step = order(nodes, self._hash(round))
+        target = next(islice(self.members, (first + place * step) % nodes, None))
+        if target != self.name and self.state(target) != FAILED and not self._answers(target):
+            self.machine.after(PROBE_INTERVAL_NS, self._suspect, target)
         self.disturbed()
 
     def _suspect(self, node: str) -> None:
@@ -346,13 +393,14 @@ class NetworkDB:
         """Another node is suspected, has failed, or has said that it is alive."""
         node, state = record.key, record.value
         if state == SUSPECT and before != SUSPECT:
-            delay_ns = suspicion_ns(len(self.members) + 1)
+            delay_ns = suspicion_ns(len(self.members))
             self.machine.after(delay_ns, self._give_up, node, record.time)
         elif state == FAILED:
             self.forget(node)
-            self.machine.after(0, self.disturbed)
         elif before == FAILED:
             self.machine.after(0, self._compare, node, list(self.tables))
+        if FAILED in (state, before):
+            self.machine.after(0, self.disturbed)
 
     def _give_up(self, node: str, since: int) -> None:
         record = self.tables[NODES].get(node)
@@ -368,7 +416,7 @@ class NetworkDB:
 
     def _retry(self) -> None:
         """Speak to a failed node that answers again; it will say that it is alive."""
-        for node in self._pick(self._failed_but_back(), 1, "retry"):
+        for node in islice(self._drawn(self._failed_but_back(), "retry"), 1):
             record = self.tables[NODES][node]
-            self._send(node, Packet(self.name, (record,), tuple(self.tables)))
+            self._send(node, (record,), tuple(self.tables))
             self._turn(self._retry, RETRY_INTERVAL_NS)

@@ -20,7 +20,7 @@ from swarmlab.units import S
 # 2017-10-28T12:00:00Z, the day of the talk: virtual time 0, as nanoseconds since 1970.
 EPOCH_NS = 1_509_192_000 * S
 
-COMPACTION_EVERY = 10_000  # new timers: then cancelled ones are dropped from the queue
+COMPACTION_EVERY = 10_000  # new timers, or as many as wait: then cancelled ones are dropped
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -51,14 +51,16 @@ class Simulation:
         self.trace = Trace()
         self._queue: list[tuple[int, int, Timer]] = []
         self.scheduled = 0  # events so far
+        self._compaction = COMPACTION_EVERY  # the event at which cancelled ones are dropped
 
     def at(self, when_ns: int, callback: Callable[..., object], *args: Any) -> Timer:
         """Call `callback(*args)` at virtual time `when_ns`."""
         assert when_ns >= self.now_ns, f"{when_ns} ns is in the past: it is {self.now_ns} ns"
         timer = Timer(when_ns, callback, args)
         self.scheduled += 1
-        if self.scheduled % COMPACTION_EVERY == 0:
+        if self.scheduled >= self._compaction:
             self.discard(None)
+            self._compaction += max(COMPACTION_EVERY, len(self._queue))
         heappush(self._queue, (when_ns, self.scheduled, timer))
         return timer
 

@@ -62,6 +62,7 @@ class Network:
         self.simulation = simulation
         self.machines: dict[str, Machine] = {}  # by name
         self.down: dict[str, None] = {}  # the machines that have ended
+        self.multicast: dict[str, dict[str, None]] = {}  # group -> machines that have entered it
         self.link = link or Link()
         self.links: dict[tuple[str, str], Link] = {}  # by (source, target), if not `link`
         self.ordered = True
