@@ -160,6 +160,7 @@ class NetworkDB:
             del self.tables[topic]
             self.machine.network.multicast[topic].pop(self.name, None)
             self._live.pop(topic, None)
+            self._queue = {place: n for place, n in self._queue.items() if place[0] != topic}
         for topic in [t for t in networks if t not in self.tables]:
             self.tables[topic] = {}
             self._enter(topic)
@@ -230,16 +231,16 @@ class NetworkDB:
             self._turn(self._gossip, GOSSIP_INTERVAL_NS)
 
     def _next_records(self, topic: str) -> tuple[TableEntry, ...]:
-        table, places = self.tables.get(topic, {}), [p for p in self._queue if p[0] == topic]
-        records = [table[key] for _, key in places if key in table]
-        records.sort(key=lambda record: record.owner != self.name)
-        records = records[: PACKET_BYTES // RECORD_BYTES]
+        table, places = self.tables[topic], [place for place in self._queue if place[0] == topic]
+        if len(places) > PACKET_BYTES // RECORD_BYTES:
+            places.sort(key=lambda place: table[place[1]].owner != self.name)
+            del places[PACKET_BYTES // RECORD_BYTES :]
         often = retransmits(len(self.machine.network.multicast[topic or self.cluster]))
-        for place in [(topic, r.key) for r in records] + [p for p in places if p[1] not in table]:
+        for place in places:
             self._queue[place] += 1
-            if self._queue[place] >= often or place[1] not in table:
+            if self._queue[place] >= often:
                 del self._queue[place]
-        return tuple(records)
+        return tuple([table[key] for _, key in places])
 
     def _send(
         self, peer: str, records: tuple[TableEntry, ...], topics: tuple[str, ...] = ()
@@ -250,16 +251,20 @@ class NetworkDB:
         if not (records or topics) or not network.connected(self.name, peer):
             return
         lost = link.loss and simulation.rng.random() < link.loss
-        if not lost and (topics or not self._has(peer, records)):
+        if not lost and (topics or self._changes(peer, records)):
             packet = Packet(self.name, self.cluster, records, topics)
             simulation.after(link.delay_ns, self._arrive, peer, packet)
 
-    def _has(self, peer: str, records: tuple[TableEntry, ...]) -> bool:
-        """Whether a node has these records already, or later ones: they would change nothing."""
+    def _changes(self, peer: str, records: tuple[TableEntry, ...]) -> bool:
+        """Whether any of these records is news to a node."""
         db = self._db(peer)
-        tables = db.tables if db is not None else {}
-        known = [tables.get(record.topic, {}).get(record.key) for record in records]
-        return all(k is not None and k.time >= r.time for k, r in zip(known, records, strict=True))
+        if db is None:
+            return False
+        for record in records:
+            known = db.tables.get(record.topic, {}).get(record.key)
+            if known is None or known.time < record.time:
+                return True
+        return False
 
     def _arrive(self, peer: str, packet: Packet) -> None:
         db = self._db(peer)
