@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1735,
     ("templates",): 355,
     ("views", "lessons", "compare"): 4801,
-    ("network", "engine", "cluster", "real"): 7736,
-    ("docker_cli", "cli", "jupyter"): 4799,
+    ("network", "engine", "cluster", "real"): 7772,
+    ("docker_cli", "cli", "jupyter"): 4805,
     (
         "__init__.py",
         "__main__.py",
