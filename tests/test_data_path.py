@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.network.gossip import GOSSIP_INTERVAL_NS, retransmits
+from swarmlab.network.memberlist import GOSSIP_INTERVAL_NS, retransmits
 from swarmlab.programs.connections import Outcome
 from swarmlab.simulation import MS
 from tests.test_traffic import PATIENT_CHECK, docker

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import swarmlab
-from swarmlab.network import gossip
-from swarmlab.network.gossip import ALIVE, FAILED, NetworkDB, bound_ns, retransmits, suspicion_ns
+from swarmlab.network import memberlist
+from swarmlab.network.gossip import ALIVE, FAILED, NetworkDB
+from swarmlab.network.memberlist import bound_ns, retransmits, suspicion_ns
 from swarmlab.simulation import MS, S
 from tests.test_traffic import docker
 
@@ -155,5 +156,5 @@ def test_probes_as_events_have_the_same_result(seed: int, monkeypatch: pytest.Mo
 
 
 def test_a_packet_has_a_size():
-    assert gossip.PACKET_BYTES // gossip.RECORD_BYTES == 10
-    assert gossip.GOSSIP_INTERVAL_NS == 200 * MS
+    assert memberlist.PACKET_BYTES // memberlist.RECORD_BYTES == 10
+    assert memberlist.GOSSIP_INTERVAL_NS == 200 * MS

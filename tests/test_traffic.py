@@ -13,7 +13,7 @@ from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.model import TaskState
 from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
-from swarmlab.network.gossip import bound_ns
+from swarmlab.network.memberlist import bound_ns
 from swarmlab.simulation import S
 
 SLOW_APP = "sh -c \"sleep 6; exec nginx -g 'daemon off;'\""  # it serves six seconds after its start

@@ -5,7 +5,7 @@ network every 200 ms, and from them to others; every 30 s a node compares its ta
 Nodes are probed, suspected, declared failed, and tried again. A record with a later Lamport time
 replaces an earlier one.
 Source: moby daemon/libnetwork/networkdb/{networkdb,cluster,delegate}.go; hashicorp/memberlist
-{config,state,suspicion,util}.go, whose values are named after them here.
+{memberlist,state}.go.
 
 Gossip costs events only while there is something to tell. A probe or a comparison that would find
 all well sends nothing, nor does a packet whose receiver has all its records: the outcome is known
@@ -19,20 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
-from itertools import count, islice
-from math import ceil, gcd, log10
+from itertools import islice
 from typing import Any, NamedTuple
 
-from swarmlab.simulation import MINUTE, MS, Machine, S, Timer
+from swarmlab.network import memberlist
+from swarmlab.simulation import Machine, Timer
 
-GOSSIP_INTERVAL_NS, GOSSIP_NODES = 200 * MS, 3
-PACKET_BYTES, RECORD_BYTES = 1400, 140  # of a packet (PacketBufferSize), and of a usual record
-RETRANSMIT_MULT = 4
-PUSH_PULL_INTERVAL_NS = 30 * S
-PROBE_INTERVAL_NS, PROBE_TIMEOUT_NS, INDIRECT_CHECKS = 1 * S, 500 * MS, 3
-SUSPICION_MULT = 4
-RETRY_INTERVAL_NS = 1 * S  # networkdb cluster.go: how often a failed node is tried again
-REAP_ENTRY_INTERVAL_NS = 30 * MINUTE  # how long it is remembered that a record was deleted
 NODES = ""  # the topic of the nodes' states; any other topic is a network's id
 ALIVE, SUSPECT, FAILED = "alive", "suspect", "failed"
 
@@ -52,27 +44,6 @@ class Packet(NamedTuple):
     cluster: str  # the swarm whose key encrypts it
     records: tuple[TableEntry, ...]
     topics: tuple[str, ...] = ()  # the tables that the receiver is to send back
-
-
-def bound_ns(nodes: int) -> int:
-    """How long it takes at most until a silent node is declared failed on all nodes of a swarm."""
-    spread_ns = GOSSIP_INTERVAL_NS * retransmits(nodes)
-    return nodes * PROBE_INTERVAL_NS + 2 * PROBE_INTERVAL_NS + suspicion_ns(nodes) + spread_ns
-
-
-def suspicion_ns(nodes: int) -> int:
-    return int(SUSPICION_MULT * max(1.0, log10(max(1, nodes))) * PROBE_INTERVAL_NS)
-
-
-def retransmits(nodes: int) -> int:
-    """How often a node passes a record on."""
-    return RETRANSMIT_MULT * ceil(log10(nodes + 1))
-
-
-def order(size: int, random: int) -> tuple[int, int]:
-    """(first, step): from `first` on, such steps modulo `size` come to each number below it."""
-    step = random // max(1, size) % max(1, size) + 1
-    return random, next(n for n in count(step) if gcd(n, size) == 1)
 
 
 class NetworkDB:
@@ -142,7 +113,7 @@ class NetworkDB:
             if self._doubtful():
                 self.machine.network.changed()  # the nodes' turns to be pinged are others now
         if cluster:
-            self._turn(self._push_pull, PUSH_PULL_INTERVAL_NS)
+            self._turn(self._push_pull, memberlist.PUSH_PULL_INTERVAL_NS)
 
     def _enter(self, group: str) -> None:
         if group:
@@ -194,7 +165,7 @@ class NetworkDB:
         if record.value is None:
             self._deleted_ns[place] = self.machine.simulation.now_ns
         self._queue[place] = 0
-        self._turn(self._gossip, GOSSIP_INTERVAL_NS)
+        self._turn(self._gossip, memberlist.GOSSIP_INTERVAL_NS)
 
     # -- spreading ----------------------------------------------------------------------
     def _turn(self, turn: Callable[[], None], interval_ns: int) -> None:
@@ -215,27 +186,27 @@ class NetworkDB:
 
     def _drawn(self, names: Collection[str], salt: str) -> Iterator[str]:
         """These in an order that looks random, another one at each moment."""
-        first, step = order(len(names), self._hash(salt, self.machine.simulation.now_ns))
+        first, step = memberlist.order(len(names), self._hash(salt, self.machine.simulation.now_ns))
         known = list(names)
         return (known[(first + place * step) % len(known)] for place in range(len(known)))
 
     def _gossip(self) -> None:
         """Send what is queued to a few nodes of its network; this node's own records first."""
         for topic in dict.fromkeys(topic for topic, _ in self._queue):
-            peers = list(islice(self.peers(topic), GOSSIP_NODES))
+            peers = list(islice(self.peers(topic), memberlist.GOSSIP_NODES))
             for peer in peers:
                 self._send(peer, self._next_records(topic))
             if not peers:  # a node that comes later fetches the whole table
                 self._queue = {place: n for place, n in self._queue.items() if place[0] != topic}
         if self._queue:
-            self._turn(self._gossip, GOSSIP_INTERVAL_NS)
+            self._turn(self._gossip, memberlist.GOSSIP_INTERVAL_NS)
 
     def _next_records(self, topic: str) -> tuple[TableEntry, ...]:
         table, places = self.tables[topic], [place for place in self._queue if place[0] == topic]
-        if len(places) > PACKET_BYTES // RECORD_BYTES:
+        if len(places) > memberlist.PACKET_BYTES // memberlist.RECORD_BYTES:
             places.sort(key=lambda place: table[place[1]].owner != self.name)
-            del places[PACKET_BYTES // RECORD_BYTES :]
-        often = retransmits(len(self.machine.network.multicast[topic or self.cluster]))
+            del places[memberlist.PACKET_BYTES // memberlist.RECORD_BYTES :]
+        often = memberlist.retransmits(len(self.machine.network.multicast[topic or self.cluster]))
         for place in places:
             self._queue[place] += 1
             if self._queue[place] >= often:
@@ -305,14 +276,14 @@ class NetworkDB:
         for topic in self.tables:
             for peer in islice(self.peers(topic), 1):
                 self._compare(peer, [topic])
-        long_ago_ns = self.machine.simulation.now_ns - REAP_ENTRY_INTERVAL_NS
+        long_ago_ns = self.machine.simulation.now_ns - memberlist.REAP_ENTRY_INTERVAL_NS
         for (topic, key), deleted_ns in list(self._deleted_ns.items()):
             if deleted_ns <= long_ago_ns:
                 del self._deleted_ns[topic, key]
                 record = self.tables.get(topic, {}).get(key)
                 if record is not None and record.value is None:
                     del self.tables[topic][key]
-        self._turn(self._push_pull, PUSH_PULL_INTERVAL_NS)
+        self._turn(self._push_pull, memberlist.PUSH_PULL_INTERVAL_NS)
 
     # -- failures -----------------------------------------------------------------------
     def disturbed(self) -> None:
@@ -329,9 +300,9 @@ class NetworkDB:
                 delay_ns = min(map(self._probed_ns, silent)) - self.machine.simulation.now_ns
                 self._timers[self._probe] = self.machine.after(delay_ns, self._probe)
         else:
-            self._turn(self._probe, PROBE_INTERVAL_NS)
+            self._turn(self._probe, memberlist.PROBE_INTERVAL_NS)
         if self._failed_but_back():
-            self._turn(self._retry, RETRY_INTERVAL_NS)
+            self._turn(self._retry, memberlist.RETRY_INTERVAL_NS)
 
     def _failed_but_back(self) -> list[str]:
         failed = [n for n, r in self.tables[NODES].items() if r.value == FAILED]
@@ -354,7 +325,7 @@ class NetworkDB:
 
     def _answers_at_once(self, node: str) -> bool:
         direct_ns = self._rtt_ns(self.name, node)
-        return direct_ns is not None and direct_ns <= PROBE_TIMEOUT_NS
+        return direct_ns is not None and direct_ns <= memberlist.PROBE_TIMEOUT_NS
 
     def _answers(self, node: str) -> bool:
         """Whether a ping would be answered, or else one through other nodes."""
@@ -363,31 +334,32 @@ class NetworkDB:
         if self._answers_at_once(node):
             return True
         others = (n for n in self.peers(NODES, node) if n != node and self.state(n) != FAILED)
-        for helper in islice(others, INDIRECT_CHECKS):
+        limit_ns = memberlist.PROBE_INTERVAL_NS // 2
+        for helper in islice(others, memberlist.INDIRECT_CHECKS):
             legs_ns = self._rtt_ns(self.name, helper), self._rtt_ns(helper, node)
-            if None not in legs_ns and sum(map(int, legs_ns)) <= PROBE_INTERVAL_NS // 2:  # type: ignore[arg-type]
+            if None not in legs_ns and sum(map(int, legs_ns)) <= limit_ns:  # type: ignore[arg-type]
                 return True
         return False
 
     def _probed_ns(self, node: str) -> int:
         """When it is the turn of this node to be pinged: in this round, or in the next one."""
         nodes, place = len(self.members), list(self.members).index(node)
-        next_ns = self._next_ns(PROBE_INTERVAL_NS)
-        next_turn = next_ns // PROBE_INTERVAL_NS
+        next_ns = self._next_ns(memberlist.PROBE_INTERVAL_NS)
+        next_turn = next_ns // memberlist.PROBE_INTERVAL_NS
         rounds = next_turn // nodes, next_turn // nodes + 1
-        orders = [(round * nodes, *order(nodes, self._hash(round))) for round in rounds]
+        orders = [(round * nodes, *memberlist.order(nodes, self._hash(round))) for round in rounds]
         turns = [t + (place - first) * pow(step, -1, nodes) % nodes for t, first, step in orders]
         turn = next(turn for turn in turns if turn >= next_turn)
-        return next_ns + (turn - next_turn) * PROBE_INTERVAL_NS
+        return next_ns + (turn - next_turn) * memberlist.PROBE_INTERVAL_NS
 
     def _probe(self) -> None:
         """Ping one node; the nodes take turns in an order that is new in each round."""
         nodes = len(self.members)
-        round, place = divmod(self.machine.simulation.now_ns // PROBE_INTERVAL_NS, nodes)
-        first, step = order(nodes, self._hash(round))
+        round, place = divmod(self.machine.simulation.now_ns // memberlist.PROBE_INTERVAL_NS, nodes)
+        first, step = memberlist.order(nodes, self._hash(round))
         target = next(islice(self.members, (first + place * step) % nodes, None))
         if target != self.name and self.state(target) != FAILED and not self._answers(target):
-            self.machine.after(PROBE_INTERVAL_NS, self._suspect, target)
+            self.machine.after(memberlist.PROBE_INTERVAL_NS, self._suspect, target)
         self.disturbed()
 
     def _suspect(self, node: str) -> None:
@@ -398,7 +370,7 @@ class NetworkDB:
         """Another node is suspected, has failed, or has said that it is alive."""
         node, state = record.key, record.value
         if state == SUSPECT and before != SUSPECT:
-            delay_ns = suspicion_ns(len(self.members))
+            delay_ns = memberlist.suspicion_ns(len(self.members))
             self.machine.after(delay_ns, self._give_up, node, record.time)
         elif state == FAILED:
             self.forget(node)
@@ -424,4 +396,4 @@ class NetworkDB:
         for node in islice(self._drawn(self._failed_but_back(), "retry"), 1):
             record = self.tables[NODES][node]
             self._send(node, (record,), tuple(self.tables))
-            self._turn(self._retry, RETRY_INTERVAL_NS)
+            self._turn(self._retry, memberlist.RETRY_INTERVAL_NS)

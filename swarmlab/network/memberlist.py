@@ -1,0 +1,42 @@
+"""The times and counts of memberlist and NetworkDB, and the order in which nodes take turns.
+
+Source: hashicorp/memberlist {config,suspicion,util}.go; moby
+daemon/libnetwork/networkdb/cluster.go.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from math import ceil, gcd, log10
+
+from swarmlab.simulation import MINUTE, MS, S
+
+GOSSIP_INTERVAL_NS, GOSSIP_NODES = 200 * MS, 3
+PACKET_BYTES, RECORD_BYTES = 1400, 140  # of a packet (PacketBufferSize), and of a usual record
+RETRANSMIT_MULT = 4
+PUSH_PULL_INTERVAL_NS = 30 * S
+PROBE_INTERVAL_NS, PROBE_TIMEOUT_NS, INDIRECT_CHECKS = 1 * S, 500 * MS, 3
+SUSPICION_MULT = 4
+RETRY_INTERVAL_NS = 1 * S  # networkdb cluster.go: how often a failed node is tried again
+REAP_ENTRY_INTERVAL_NS = 30 * MINUTE  # how long it is remembered that a record was deleted
+
+
+def bound_ns(nodes: int) -> int:
+    """How long it takes at most until a silent node is declared failed on all nodes of a swarm."""
+    spread_ns = GOSSIP_INTERVAL_NS * retransmits(nodes)
+    return nodes * PROBE_INTERVAL_NS + 2 * PROBE_INTERVAL_NS + suspicion_ns(nodes) + spread_ns
+
+
+def suspicion_ns(nodes: int) -> int:
+    return int(SUSPICION_MULT * max(1.0, log10(max(1, nodes))) * PROBE_INTERVAL_NS)
+
+
+def retransmits(nodes: int) -> int:
+    """How often a node passes a record on."""
+    return RETRANSMIT_MULT * ceil(log10(nodes + 1))
+
+
+def order(size: int, random: int) -> tuple[int, int]:
+    """(first, step): from `first` on, such steps modulo `size` come to each number below it."""
+    step = random // max(1, size) % max(1, size) + 1
+    return random, next(n for n in count(step) if gcd(n, size) == 1)
