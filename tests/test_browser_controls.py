@@ -270,20 +270,30 @@ def use_exercise(notebook: Notebook) -> None:
     """A wrong answer first: it gets its nudge, is undone, and the right one is noted."""
     page = notebook.page
     task = page.locator(".jp-Cell", has_text='exercise("spread_over_zones"').last
-    below = task.locator("xpath=following-sibling::*[1]")
     button = partial(task.get_by_role, "button", exact=True)
+    command = task.get_by_label("Command:")
     status = task.get_by_role("status")
-    button(name="Start").click()
+    assert "<style>" not in task.inner_text()
+    command.fill("node ls")  # which also starts the exercise
+    button(name="Run").click()
+    task.get_by_text("$ node ls").wait_for()
+    button(name="Start again").click()
     status.get_by_text("talks to this swarm now").wait_for()
     button(name="Hint").press("Space")
     status.get_by_text("Hint 1 of 3").wait_for()
     button(name="Start again").press("Enter")
     status.get_by_text("talks to this swarm now").wait_for()
+    status.get_by_text("Hint 1 of 3").wait_for()  # it stays
 
-    create = "%docker service create --quiet --name web --replicas 6"
-    command = f"{create} --placement-pref spread=node.label.az nginx"
-    for check, undo in ((Locator.click, BY_KEY), (BY_KEY, Locator.click)):
-        notebook.run(below, command)
+    create = "docker service create --quiet --name web --replicas 6"
+    mistake = f"{create} --placement-pref spread=node.label.az nginx"
+    by_mouse = partial(Locator.click, button(name="Run"))
+    for run, check, undo in (
+        (by_mouse, Locator.click, BY_KEY),
+        (partial(BY_KEY, command), BY_KEY, Locator.click),
+    ):
+        command.fill(mistake)
+        run()
         task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
         check(button(name="Check"))
         status.get_by_text("the scheduler knows").wait_for()
@@ -301,18 +311,34 @@ def use_exercise(notebook: Notebook) -> None:
     for see in (Locator.click, BY_KEY):
         see(button(name="Solution"))
         status.get_by_text("One solution").wait_for()
-        button(name="Hint").click()
-        status.get_by_text("Hint 3 of 3").wait_for()
+        button(name="Check").click()
+        status.get_by_text("Not yet").wait_for()
 
-    notebook.run(below, command.replace("label", "labels"))
+    command.fill("")
+    command.press_sequentially(mistake.replace("label", "labels"))  # no key is JupyterLab's
+    command.press("Enter")
     task.get_by_text("Changes: 1 (fewest: 1)").wait_for()
     button(name="Check").press("Enter")
     status.get_by_text("✔ Solved").wait_for()
+
+
+def use_picker(notebook: Notebook) -> None:
+    """Another topic, another exercise, and back: what was begun is still there."""
+    cell = notebook.page.locator(".jp-CodeCell", has_text='exercises("07_placement"').last
+    topic, pick = cell.get_by_label("Topic", exact=True), cell.get_by_label("Exercise", exact=True)
+    title = cell.get_by_text("Changes:")
+    topic.select_option("05 Quorum")
+    cell.get_by_text("A manager is gone for good").last.wait_for()
+    pick.press("ArrowDown")
+    cell.get_by_text("One manager in each of the zones").wait_for()
+    topic.press("ArrowDown")
+    expect(topic.locator("option:checked")).to_have_text("07 Placement")
+    expect(title).to_contain_text("Changes: 1 (fewest: 1)")  # solved above
 
 
 USES: dict[str, list[Callable[[Notebook], None]]] = {
     "00_start_here.ipynb": [use_bet, use_board, use_timeline],
     "01_vm_vs_container.ipynb": [use_sliders, use_builder],
     "05_quorum.ipynb": [use_board, use_raft, use_sliders],
-    "07_placement.ipynb": [use_exercise],
+    "07_placement.ipynb": [use_exercise, use_picker],
 }

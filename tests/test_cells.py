@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
+from swarmlab.jupyter.magic import run_commands
 
 
 @pytest.fixture
@@ -89,6 +91,27 @@ def test_each_command_of_several_stands_above_its_output(
     shell.run_cell(cell)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$ ")]
     assert lines == [f"$ {line}" if "|" in line else f"$ docker {line}" for line in shown]
+
+
+def test_the_error_of_a_command_and_its_hint_come_below_it_in_that_order(cluster: swarmlab.Cluster):
+    """The two streams of a cell are shown in the order in which they are flushed."""
+    shown: list[str] = []
+
+    class Stream(io.StringIO):
+        def flush(self) -> None:
+            shown.extend(self.getvalue().splitlines())
+            self.seek(0)
+            self.truncate()
+
+    lines = "service create --secret-add=senha demo\nservice create -d   -q nginx"
+    run_commands(lines, Stream(), Stream(), shown=True)
+    at = {text: shown.index(text) for text in shown}
+    hint = next(line for line in shown if line.startswith("hint: "))
+    command, other = (line for line in shown if line.startswith("$ docker"))
+    assert at[command] < at["unknown flag: --secret-add"] < at[hint] < at[other]
+    assert other == "$ docker service create -d -q nginx"
+    assert len(hint) < 72
+    assert at[other] > at[hint] + 1  # it goes on below
 
 
 def test_the_node_of_a_cell_is_not_that_of_the_next(

@@ -11,11 +11,13 @@ import pytest
 
 import swarmlab
 from swarmlab.errors import LabError
-from swarmlab.lessons import exercise, progress
-from swarmlab.lessons.attempt import Attempt
-from swarmlab.lessons.bank import Exercise, bank
+from swarmlab.lessons import exercise, exercises, progress
+from swarmlab.lessons.attempt import Attempt, verdict_on
+from swarmlab.lessons.bank import Exercise, bank, topics
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate, parse_check
 from swarmlab.lessons.progress_record import progress_file
+from swarmlab.views.board import board_of
+from swarmlab.views.html import marked
 
 CHECK_S_MAX = 2.0
 NOTEBOOKS = (
@@ -78,6 +80,23 @@ def test_a_known_wrong_answer_gets_its_own_feedback(entry: Exercise, i: int):
     assert wrong.feedback not in {goal.next for goal in entry.goals}
 
 
+def test_no_single_click_of_the_board_solves_it(entry: Exercise):
+    """Pausing or activating a node moves nothing."""
+    attempt = started(entry)
+    board = board_of(attempt.cluster)
+    clicks = [
+        ({"do": verb, "node": row.key}, board.cluster.fork())
+        for row in board._snapshot.nodes
+        for verb in (["crash", "drain"] if row.up else ["start"])
+    ]
+    for click, copy in clicks:
+        board.cluster = copy
+        board._on_message(None, click, [])
+        copy.run("45s")  # a dead node's tasks have started again elsewhere
+        assert not verdict_on(entry, SwarmReader(copy)).passed, click
+    board.close()
+
+
 def test_five_notebooks_have_two_exercises_or_more():
     assert len(bank()) >= 16
     per_notebook = {n: [e for e in bank().values() if e.notebook == n] for n in NOTEBOOKS}
@@ -110,11 +129,11 @@ NAMES = ["start", "check", "hint", "undo", "solution"]
 
 
 def press(task: Any, name: str) -> str:
-    """Press a button that is enabled; the status the page shows then."""
+    """Press a button that is enabled; the hints and the status the page shows then."""
     button = task._buttons[NAMES.index(name)]
     assert not button.disabled, name
     button.click()
-    status: str = task._status.value
+    status: str = task._hints.value + task._status.value
     return status
 
 
@@ -154,6 +173,83 @@ def test_hints_come_one_by_one_and_the_last_one_asks_for_a_reflection(task: Any)
     task._reflection.value = "six tasks, but five of them in zone a"
     assert "Hint 3 of 3" in press(task, "hint")
     assert "--placement-pref spread=node.labels.az" in press(task, "solution")
+
+
+def enter(task: Any, command: str) -> str:
+    """Type a command below the task, and press Enter; the output and the status shown then."""
+    task._command.value = command
+    task._command._handle_custom_msg({"event": "submit"}, [])
+    shown: str = task._output.value + task._status.value
+    return shown
+
+
+def test_the_command_line_is_always_there_and_starts_the_exercise(task: Any):
+    assert not task._command.disabled
+    assert "m1" in enter(task, "%docker node ls")
+    assert task.attempt.cluster is not None
+    assert task._command.value == ""  # for the next one
+    enter(task, f"  {SPREAD}\n")
+    assert task.attempt.changes == 1
+    assert "$ docker service create" in task._output.value
+    press(task, "undo")
+    assert task.attempt.changes == 0
+    enter(task, "crash w2")
+    assert not task.cluster.is_up("w2")
+    assert press(task, "start")
+    assert task._output.value == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("crash", "write `crash NODE…`"),
+        ("heal m1", "write `heal`"),
+        ("run", "duration"),
+        ("crash m9", "m9"),
+        ("dokcer ps", "unknown command: docker dokcer"),
+        ("docker 'ps", "No closing quotation"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_answered_in_words(task: Any, command: str, error: str):
+    assert marked(error) in enter(task, command)
+
+
+def test_hints_stay_on_the_page_and_are_not_red(task: Any):
+    press(task, "start")
+    press(task, "hint")
+    first = task.exercise.hints[0]
+    for name in ("check", "hint", "start"):
+        assert marked(first) in press(task, name)
+    enter(task, "service ls")
+    assert "Hint 2 of 3" in task._hints.value
+    assert "#d55e00" not in task._hints.value
+
+
+def test_no_markup_is_shown_as_text(task: Any):
+    assert all("&lt;" not in part.value for part in task._fixed if hasattr(part, "value"))
+
+
+def test_exercises_are_picked_by_topic_and_kept_as_they_were_left(task: Any):
+    picker = exercises("07_placement", make=swarmlab.simulate)
+    assert picker.exercise is task  # shown twice, in step
+    assert [name for _title, name in picker.pick.options] == [
+        e.name for e in topics()["07_placement"]
+    ]
+    enter(task, SPREAD)
+    picker.topic.value = "05_quorum"
+    assert picker.exercise.exercise.notebook == "05_quorum"
+    assert picker.children[-1] is picker.exercise
+    picker.exercise.start()
+    picker.pick.value = "lost_quorum"
+    assert picker.exercise.exercise.name == "lost_quorum"
+    picker.topic.value = "07_placement"
+    assert picker.exercise is task
+    assert swarmlab.latest() is task.cluster
+    assert task.attempt.changes == 1
+    html = picker._repr_html_()
+    assert [e.name for e in topics()["07_placement"] if marked(e.title) not in html] == []
+    with pytest.raises(LabError, match="no exercises on 'nope'; there are on"):
+        exercises("nope", make=swarmlab.simulate)
 
 
 def test_undo_goes_back_before_the_last_change_and_not_before_the_start(task: Any):

@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 import swarmlab
-from swarmlab.lessons.bank import bank
+from swarmlab.lessons.bank import bank, topics
 from swarmlab.lessons.bets import questions
 from tests.tidy import outputs_kept
 
@@ -24,6 +24,7 @@ CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
 WORDS_MAX = 900  # a page, without what is folded
 BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
 EXERCISES = re.compile(r"\bexercise\(\"(\w+)\"")
+TOPICS = re.compile(r"\bexercises\(\"(\w+)\"")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -122,10 +123,17 @@ def test_headings_go_down_one_level_at_a_time(notebook: Any):
     assert [(upper, lower) for upper, lower in steps if lower > upper + 1] == []
 
 
+def exercises_of(notebook: Any) -> list[str]:
+    """Those of the bank that its cells show, or let people pick."""
+    code = "\n".join(code_of(notebook))
+    picked = [entry.name for topic in TOPICS.findall(code) for entry in topics()[topic]]
+    return [*EXERCISES.findall(code), *picked]
+
+
 def test_a_notebook_has_two_exercises_with_folded_answers(notebook: Any):
     """Exercises of the bank fold their answers themselves."""
     text = "\n".join(texts_of(notebook))
-    names = EXERCISES.findall("\n".join(code_of(notebook)))
+    names = exercises_of(notebook)
     assert [name for name in names if name not in bank()] == []
     assert len(re.findall(r"^### \d\. ", text, flags=re.M)) >= 2
     assert text.count("<details><summary>Answer</summary>") + len(names) >= 2
@@ -148,13 +156,13 @@ def test_every_question_of_the_bank_is_asked_somewhere():
 
 
 def test_every_exercise_of_a_notebook_is_offered_in_it():
-    pages = {path.stem: path.read_text("utf-8") for path in NOTEBOOKS}
-    exercises = [(e.name, pages[e.notebook]) for e in bank().values() if e.notebook in pages]
-    assert [name for name, page in exercises if f'\\"{name}\\"' not in page] == []
+    offered = {path.stem: exercises_of(nbformat.read(path, as_version=4)) for path in NOTEBOOKS}
+    assert [e.name for e in bank().values() if e.name not in offered[e.notebook]] == []
 
 
 IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import (.+)$", re.MULTILINE)
 METHODS = re.compile(r"\bcluster\.(\w+)\(")
+EXAMPLE = re.compile(r"^>>> |`[\w.]+\(", re.MULTILINE)
 
 
 def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook: Any):
@@ -167,3 +175,4 @@ def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook:
     lessons = {f: re.findall(r"Lesson: (\w+)\.", inspect.getdoc(f) or "") for f in used}
     assert {len(names) for names in lessons.values()} == {1}, lessons
     assert set(itertools.chain(*lessons.values())) <= {path.stem for path in NOTEBOOKS}
+    assert [f.__name__ for f in used if not EXAMPLE.search(inspect.getdoc(f) or "")] == []

@@ -83,7 +83,7 @@ def typed(text: str) -> tuple[int, str, str]:
     out = io.StringIO()
     code = magic.run_commands(text, out, out)
     output, _, hint = out.getvalue().partition("hint: ")
-    return code, output, hint
+    return code, output, " ".join(hint.split())
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1735,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 4801,
-    ("network", "engine", "cluster", "real"): 7777,
-    ("docker_cli", "cli", "jupyter"): 4805,
+    ("views", "lessons", "compare"): 4864,
+    ("network", "engine", "cluster", "real"): 7783,
+    ("docker_cli", "cli", "jupyter"): 4808,
     (
         "__init__.py",
         "__main__.py",

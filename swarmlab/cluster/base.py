@@ -100,7 +100,7 @@ class BaseCluster(ABC):
         return node_rows(self)
 
     def board(self) -> Any:
-        """The live board: a column a node, a box a task. Lesson: 00_start_here."""
+        """The live board, a column a node: `cluster.board()`. Lesson: 00_start_here."""
         from swarmlab.views.board import board_of
 
         return board_of(self)

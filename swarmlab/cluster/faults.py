@@ -7,6 +7,7 @@ Both kinds of cluster have methods of these names; `inject` finds them through o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from inspect import signature
 from typing import NamedTuple, Protocol
 
 from swarmlab.errors import LabError, NoneSuch
@@ -69,7 +70,12 @@ FAULTS = {
 
 def inject(cluster: Breakable, word: str, *words: str) -> None:
     """Inject the fault of this name: `inject(cluster, "partition", "m1,w1", "m2,m3")`."""
-    FAULTS[word].inject(cluster, *words)
+    fault = FAULTS[word]
+    try:
+        signature(fault.inject).bind(cluster, *words)
+    except TypeError:
+        raise LabError("write `{usage}`", usage=fault.usage) from None
+    fault.inject(cluster, *words)
 
 
 def parse_groups(groups: Collection[list[str] | str], names: Collection[str]) -> Groups:

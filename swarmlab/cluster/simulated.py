@@ -143,7 +143,7 @@ class SimulatedCluster(BaseCluster):
         return self.machine(name).up
 
     def default_node(self) -> str:
-        """The leader, else a manager that is up: `%docker` talks to it. Lesson: 05_quorum."""
+        """The leader, else a manager that is up: `default_node()`. Lesson: 05_quorum."""
         up = [name for name in self.names if self.is_up(name)]
         managers = [name for name in up if self._manager(name)]
         leaders = [name for name in managers if self._manager(name).raft.is_leader]
@@ -154,7 +154,7 @@ class SimulatedCluster(BaseCluster):
         return engine.manager if engine is not None else None
 
     def client(self, name: str | None = None) -> DockerClient:
-        """A stock `docker.DockerClient` that speaks to one node. Lesson: 00_start_here."""
+        """A stock `docker.DockerClient` of one node: `client("m2")`. Lesson: 00_start_here."""
         from swarmlab.cluster.in_process_client import client_of
 
         name = name or self.default_node()
@@ -175,7 +175,7 @@ class SimulatedCluster(BaseCluster):
             self._do("stop", name)
 
     def start(self, *names: str) -> None:
-        """Power these nodes on again, with what their disks kept. Lesson: 05_quorum."""
+        """Power on these nodes, with what their disks kept: `start("m1")`. Lesson: 05_quorum."""
         for name in [name for name in names if not self.is_up(name)]:
             self._do("start", name)
 
@@ -187,7 +187,7 @@ class SimulatedCluster(BaseCluster):
         self._do("partition", *parse_groups(groups, self.names))
 
     def heal(self) -> None:
-        """Connect all nodes again. Lesson: 05_quorum."""
+        """Connect all nodes again: `cluster.heal()`. Lesson: 05_quorum."""
         self._do("heal")
 
     def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
@@ -333,7 +333,7 @@ class SimulatedCluster(BaseCluster):
             return past_of(self, until_ns)  # type: ignore[no-any-return]
 
     def save(self, path: str | Path) -> Path:
-        """Save the run as a small file; `swarmlab.load` replays it. Lesson: 00_start_here."""
+        """Save the run: `save("run.json")`; `swarmlab.load` replays it. Lesson: 00_start_here."""
         with self.lock.inner:
             return save(self, self.configuration, Path(path))
 

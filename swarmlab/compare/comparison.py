@@ -22,7 +22,8 @@ MIDDLE = "text-anchor='middle'"
 
 
 def compare(*names: str, against: Callable[..., Any] | None = None) -> Comparisons:
-    """Play these scenarios, or all, on a simulated cluster and against real engines.
+    """Play these scenarios, or all, on a simulated cluster and against real engines:
+    `compare("spread")`.
 
     Lesson: 30_is_the_simulator_right.
     """

@@ -41,7 +41,8 @@ MASKS = {
 
 @cache
 def scenarios() -> dict[str, Json]:
-    """Name of each scenario -> what it is about, how many managers and workers, and its steps.
+    """Name of each scenario -> what it is about, how many managers and workers, and its steps:
+    `scenarios()["spread"]`.
 
     Lesson: 30_is_the_simulator_right.
     """

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+import textwrap
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ NO_CLUSTER = (
 )
 
 FOLLOW_S = 10.0  # of simulated time: so long a cell shows what `docker run` prints
+# Docker's output doesn't wrap in a cell, so a hint is folded: it fits at 150 %.
+FOLDED = textwrap.TextWrapper(width=66, break_long_words=False, break_on_hyphens=False)
 _default_node = ""  # chosen by `%docker -H NODE` alone
 
 
@@ -65,7 +68,7 @@ def run_commands(
     for line in lines_of(text):
         if shown and (command := line.strip()) and not command.startswith("#"):
             docker = "" if "|" in command or command.startswith("docker") else "docker "
-            out.write(f"$ {docker}{command}\n")
+            out.write(f"$ {docker}{' '.join(command.split())}\n")
         try:
             code = _run_line(line, out, err, node=node, progress=progress)
         except (CliError, ValueError, OSError) as error:
@@ -149,6 +152,7 @@ def _run_docker(
     )
     hints: list[str] = []
     code = run(words, session, hint_to=hints.append)
+    out.flush()
     err.write(errors.getvalue())
     if cluster is not None and unreachable(host_of(client)) in errors.getvalue():
         up = [name for name in cluster.names if cluster.is_up(name)]
@@ -158,7 +162,8 @@ def _run_docker(
             else "hint: all nodes are down: `cluster.start(…)`"
         )
     err.flush()
-    out.writelines(f"{hint}\n" for hint in hints)  # below the error, and no error itself
+    # Below the error, and no error itself.
+    out.writelines(f"{FOLDED.fill(hint)}\n" for hint in hints)
     return code
 
 

@@ -17,7 +17,8 @@ PACKAGES = {"docker": 7, "ipywidgets": 8, "anywidget": 0, "matplotlib": 3}  # na
 
 
 def checkup() -> Table:
-    """Look at Python, the packages, the page, this folder, and Docker (which is not needed).
+    """Look at Python, the packages, the page, this folder, and Docker (which is not needed):
+    `checkup()`.
 
     Lesson: 00_start_here.
     """

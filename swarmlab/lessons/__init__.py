@@ -1,6 +1,7 @@
 """Exercises, quizzes and bets: what a learner does on a page, and what is checked of it.
 
     exercise("spread_over_zones", make=make)  # shows it; Start makes its swarm
+    exercises("07_placement", make=make)  # to pick from those of one topic
     progress()  # what is solved, and in how many changes
 
 Read in this order: `goal_checks` (what can be measured of a swarm), `bank` (an exercise is data:
@@ -8,7 +9,7 @@ the YAML files in `exercises/`, one a notebook), `attempt` (a learner's work on 
 `exercise_widget`, `progress_record`; and, by itself, `bets`.
 """
 
-from swarmlab.lessons.exercise_widget import exercise
+from swarmlab.lessons.exercise_widget import exercise, exercises
 from swarmlab.lessons.progress_record import progress
 
-__all__ = ["exercise", "progress"]
+__all__ = ["exercise", "exercises", "progress"]

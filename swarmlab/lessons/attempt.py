@@ -28,12 +28,13 @@ def run_lines(cluster: Any, text: str) -> tuple[int, str]:
     """Run docker commands and faults, one a line; the last exit code, and the whole output."""
     use(cluster)
     code, output = 0, io.StringIO()
-    for line in text.splitlines():
+    for line in filter(None, map(str.strip, text.splitlines())):
+        line = line.removeprefix("%")
         word, *words = line.split()
         if word in FAULTS:
             inject(cluster, word, *words)
         elif word == "run":
-            cluster.run(*words)
+            cluster.run(" ".join(words))
         else:
             code = run_commands(line, output, output)
     return code, output.getvalue()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import yaml
@@ -71,3 +72,18 @@ def exercise_named(name: str) -> Exercise:
     if name not in bank():
         raise NoneSuch("there is no exercise {name!r}; there are {known}", name, bank())
     return bank()[name]
+
+
+def topics() -> dict[str, list[Exercise]]:
+    """The exercises of each notebook that has some."""
+    return {stem: [*own] for stem, own in groupby(bank().values(), lambda entry: entry.notebook)}
+
+
+def topic_of(notebook: str) -> str:
+    """`05_quorum` as a reader sees it.
+
+    >>> topic_of("12_rolling_updates")
+    '12 Rolling updates'
+    """
+    number, _underline, words = notebook.partition("_")
+    return f"{number} {words.replace('_', ' ').capitalize()}"

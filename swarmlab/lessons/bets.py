@@ -31,10 +31,14 @@ LETTERS = "ABCDEF"
 UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
 
 
-# A choice is a card as wide as the page, its text at any length.
+# A choice is a card as wide as the page, its text at any length. In a low window, as at 200 %, type
+# and cards are smaller, so that one question fits in it.
 CARD = (
-    "<style>.jupyter-button.swarmlab-card{width:100%;height:auto;padding:.45em .8em;"
-    "text-align:left;white-space:normal;line-height:1.35;font-size:1.2em}</style>"
+    "<style>.swarmlab-question{font-size:1.25em;line-height:1.35}"
+    ".jupyter-button.swarmlab-card{height:auto;padding:.45em .8em;"
+    "text-align:left;white-space:normal;line-height:1.35;font-size:1.2em}"
+    "@media(max-height:500px){.swarmlab-question,.jupyter-button.swarmlab-card"
+    "{font-size:1em;line-height:1.25}.jupyter-button.swarmlab-card{padding:.1em .5em}}</style>"
 )
 
 
@@ -130,7 +134,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._how_sure = ipywidgets.HBox([*self._confidence.values()])
         self._how_sure.layout.display = "none"
         self._status = ipywidgets.HTML()
-        html = f"{widget_head()}{CARD}<b style='font-size:1.25em'>{marked(question)}</b>"
+        html = f"{widget_head()}{CARD}<b class='swarmlab-question'>{marked(question)}</b>"
         parts = [ipywidgets.HTML(html), *self._cards.values(), self._how_sure, self._status]
         super().__init__(parts)
         prompt = _("Choose: one click.") if reveal_on_click else _("Place your bet: one click.")
@@ -150,7 +154,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def _card(self, choice: str) -> ipywidgets.Button:
         text = f"{self._letter(choice)}: {choice.replace('`', '')}"
-        card = button(text, partial(self.bet, choice), layout={"width": "100%", "height": "auto"})
+        card = button(text, partial(self.bet, choice), layout={"width": "auto", "height": "auto"})
         card.add_class("swarmlab-card")
         return card
 
@@ -191,10 +195,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         """Whether the choice is right; for a wrong one its feedback, too, if it has some."""
         answer = f"{self._letter(self.answer)}: {self.answer}"
         if choice is None:
-            return [
-                f"**{self.question}**",
-                _("No bet this time. The answer is {answer}", answer=answer),
-            ]
+            return [_("No bet this time. The answer is {answer}", answer=answer)]
         if choice == self.answer:
             return [_("✔ Right. {answer}", answer=answer)]
         letter = self._letter(choice)
@@ -212,6 +213,8 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self.revealed = True
         self._how_sure.layout.display = "none"
         title, *lines = *self.explanation(), *SCORE.lines[:1]
+        if self.choice is None:
+            title, lines = self.question, [title, *lines]
         if self.reveal_on_click:
             self._show_status(title, *lines)
         else:
@@ -272,14 +275,13 @@ class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
 
 def ask(*names: str) -> Questions:
-    """Questions of the bank, to be revealed later. Lesson: 00_start_here."""
+    """Questions of the bank, to be revealed later: `ask("reads")`. Lesson: 00_start_here."""
     return Questions([_bet_on(name, reveal_on_click=False) for name in names])
 
 
 def reveal(*names: str) -> Callout:
-    """The answers to these questions of the bank, whether or not they were asked, and the score.
-
-    Lesson: 00_start_here.
+    """The answers to these questions of the bank, whether or not they were asked, and the score:
+    `reveal("reads")`. Lesson: 00_start_here.
     """
     bets = [
         LATEST.get(_(_entry(name)["question"])) or _bet_on(name, reveal_on_click=False)
@@ -293,10 +295,10 @@ def reveal(*names: str) -> Callout:
 
 
 def quiz(*names: str) -> Questions:
-    """Questions of the bank, each answered at once by its click. Lesson: 00_start_here."""
+    """Questions of the bank, each answered by its click: `quiz("reads")`. Lesson: 00_start_here."""
     return Questions([_bet_on(name, reveal_on_click=True) for name in names])
 
 
 def score() -> Score:
-    """How many bets were right so far; shown, it is always up to date. Lesson: 00_start_here."""
+    """How many bets were right so far, always up to date: `score()`. Lesson: 00_start_here."""
     return SCORE

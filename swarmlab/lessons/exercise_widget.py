@@ -1,4 +1,4 @@
-"""An exercise on a page: its task, a board, and buttons: start, check, hint, undo, solution.
+"""An exercise on a page: its task, a command line, a board, and buttons; and a list to pick one.
 
 Whatever a button does is a method, too, for programs and for work by keyboard:
 
@@ -15,15 +15,17 @@ from html import escape
 from typing import Any
 
 import ipywidgets
+from markupsafe import Markup
 
-from swarmlab.errors import LabError
+from swarmlab.cluster.current import use
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import progress_record
 from swarmlab.lessons.attempt import Attempt, Verdict
-from swarmlab.lessons.bank import Exercise, exercise_named
+from swarmlab.lessons.bank import Exercise, exercise_named, topic_of, topics
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
-from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, widget_head
-from swarmlab.views.widget import button
+from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, tag, widget_head
+from swarmlab.views.widget import Field, button
 
 WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
@@ -34,12 +36,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """One exercise; its swarm is made by Start, and shown below."""
 
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
-        self.exercise = exercise
+        self.exercise, self.make = exercise, make
         self.attempt = Attempt(exercise, make, on_change=self._draw)
-        self._count, self._status = ipywidgets.HTML(), ipywidgets.HTML()
-        self._reflection = ipywidgets.Text(
-            description=_("One line:"), layout=ipywidgets.Layout(width="36em", display="none")
-        )
+        self._count, self._status, self._hints, self._output = (ipywidgets.HTML() for _ in range(4))
+        self._reflection = _text_field(_("One line:"), display="none")
+        self._command = _text_field(_("Command:"), placeholder="docker service ls")
+        self._command.on_msg(self._on_command)  # Enter
+        run = button(_("Run"), partial(self._on_click, self.run))
         actions = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
         actions |= {_("Undo"): self.undo, _("Solution"): self.solution}
         self._buttons = [
@@ -48,8 +51,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         row = ipywidgets.HBox([*self._buttons, self._count], layout=layout)
         self._board: Board | None = None
-        task = ipywidgets.HTML(widget_head() + _task_html(exercise))
-        self._fixed = [task, row, self._reflection, self._status]
+        line = ipywidgets.HBox([self._command, run], layout=layout)
+        task = ipywidgets.HTML(Markup(widget_head()) + _task_html(exercise))
+        self._fixed = [task, row, line, self._output, self._hints, self._reflection, self._status]
         super().__init__(self._fixed)
         self._show(_("Press Start: this exercise has a swarm of its own."))
         self._draw()
@@ -61,13 +65,27 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         except LabError as error:
             self._show(str(error))
 
+    def _on_command(self, _field: Any, message: dict[str, Any], _buffers: Any) -> None:
+        if message.get("event") == "submit":
+            self._on_click(self.run)
+
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
         """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
         self._show(_("Making the swarm …"))
         self.attempt.start()
-        solve = _("Solve it in a cell below, then press Check.")
+        self._output.value = ""
+        solve = _("Type commands above (Enter runs them) or in any cell, then press Check.")
         self._show(_("`%docker` talks to this swarm now."), solve, _(WAY_BACK))
+
+    def run(self) -> None:
+        """Run what the command line holds, and show its output below."""
+        command = self._command.value.strip()
+        if command:
+            output = f"$ {command}\n{self.do(command)}"
+            style = "margin:.2em 0;overflow-x:auto;line-height:1.35"
+            self._output.value = tag("pre", output.rstrip(), style=style)
+            self._command.value = ""
 
     def do(self, commands: str) -> str:
         """Run these docker commands, one a line; their output."""
@@ -101,21 +119,23 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         due = level == REFLECTION_LEVEL > self.attempt.hints
         asks = due and not self._reflection.value.strip()
         self._reflection.layout.display = "" if asks else "none"
-        if asks:
-            question = _("First one line: what did you try, and what did you see?")
-            return self._show(question, _("Write it above, then press Hint again."))
-        self.attempt.hints = level
+        if not asks:
+            self.attempt.hints = level
         self._draw()
-        title = _("Hint {level} of {all}", level=level, all=len(hints))
-        return self._show(title, *map(_, hints[:level]))
+        return self._hints_given()
+
+    def _hints_given(self) -> Callout:
+        """All hints so far, which stay on the page; and what comes before the next one."""
+        hints, level = self.exercise.hints, self.attempt.hints
+        lines = [f"{i}. {_(hint)}" for i, hint in enumerate(hints[:level], 1)]
+        if self._reflection.layout.display != "none":
+            lines.append(_("First one line: what did you try, and what did you see?"))
+            lines.append(_("Write it below, then press Hint again."))
+        return Callout(_("Hint {level} of {all}", level=level, all=len(hints)), tuple(lines))
 
     def solution(self) -> Callout:
         """One solution. Its button is enabled after the last hint."""
-        return self._show(_("One solution"), *self._solution_lines())
-
-    def _solution_lines(self) -> list[str]:
-        commands = [f"`{line}`" for line in self.exercise.solution.splitlines()]
-        return [*commands, _(self.exercise.why)]
+        return self._show(_("One solution"), *_solution_lines(self.exercise))
 
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
@@ -146,6 +166,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
         solution.disabled = attempt.hints < len(self.exercise.hints)
+        hints = self._hints_given()._repr_html_() if attempt.hints else ""
+        self._hints.value = f"<div role='status'>{hints}</div>"
         text = _(
             "Changes: {changes} (fewest: {fewest}). Looking is free.",
             changes=attempt.changes,
@@ -169,11 +191,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return "\n".join(lines).replace("**", "")
 
     def _repr_html_(self) -> str:
-        """What a page without a kernel shows: the task, its hints and solution folded."""
-        exercise = self.exercise
-        hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
-        answer = marked("\n".join(self._solution_lines()))
-        return f"{_task_html(exercise)}{hints}{folded(_('Answer'), answer)}"
+        return _static_html(self.exercise)
+
+
+def _text_field(label: str, *, display: str = "", placeholder: str = "") -> ipywidgets.Text:
+    layout = ipywidgets.Layout(flex="1 1 20em", max_width="60em", width="auto", display=display)
+    style = {"description_width": "initial"}
+    return ipywidgets.Text(description=label, placeholder=placeholder, layout=layout, style=style)
 
 
 def _task_html(exercise: Exercise) -> str:
@@ -183,8 +207,53 @@ def _task_html(exercise: Exercise) -> str:
     return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
 
 
+def _solution_lines(exercise: Exercise) -> list[str]:
+    return [*(f"`{line}`" for line in exercise.solution.splitlines()), _(exercise.why)]
+
+
+def _static_html(exercise: Exercise) -> str:
+    """What a page without a kernel shows: the task, its hints and solution folded."""
+    hints = "".join(folded(_("A hint"), marked(_(hint))) for hint in exercise.hints)
+    answer = marked("\n".join(_solution_lines(exercise)))
+    return f"{_task_html(exercise)}{hints}{folded(_('Answer'), answer)}"
+
+
+class ExercisePicker(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
+    """Two lists, of topics and of the exercises of one; below them, the exercise picked."""
+
+    def __init__(self, topic: str, make: Callable[..., Any]) -> None:
+        self.make = make
+        self.topic = Field(label=_("Topic"), options=[[topic_of(t), t] for t in topics()])
+        self.pick = Field(label=_("Exercise"))
+        super().__init__()
+        self.pick.observe(self._show_exercise, "value")
+        self.topic.observe(self._list_exercises, "value")
+        self.topic.value = topic
+
+    def _list_exercises(self, _change: Any) -> None:
+        exercises = topics()[self.topic.value]
+        self.pick.options = [[_(entry.title), entry.name] for entry in exercises]
+        self.pick.value = exercises[0].name
+
+    def _show_exercise(self, _change: Any) -> None:
+        """Show the exercise, as it was left if it was shown before."""
+        shown = _latest.get(self.pick.value)
+        if shown is None or shown.make is not self.make:
+            shown = exercise(self.pick.value, make=self.make)
+        self.exercise = shown
+        if shown.attempt.cluster is not None:
+            use(shown.attempt.cluster)
+        self.children = [self.topic, self.pick, shown]
+
+    def __repr__(self) -> str:
+        return repr(self.exercise)
+
+    def _repr_html_(self) -> str:
+        return "".join(_static_html(entry) for entry in topics()[self.topic.value])
+
+
 def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
-    """An exercise of the bank, to be shown. `make`: what makes its swarm, `swarmlab.simulate`.
+    """An exercise of the bank, to be shown: `exercise("lost_quorum", make=swarmlab.simulate)`.
     Lesson: 00_start_here.
 
     Called again with the same name, it closes the former widget and begins anew.
@@ -193,3 +262,12 @@ def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
         _latest[name].close()
     _latest[name] = ExerciseWidget(exercise_named(name), make)
     return _latest[name]
+
+
+def exercises(topic: str, *, make: Callable[..., Any]) -> ExercisePicker:
+    """The exercises of a notebook to pick from, and by another list those of all the others:
+    `exercises("07_placement", make=swarmlab.simulate)`. Lesson: 00_start_here.
+    """
+    if topic not in topics():
+        raise NoneSuch("there are no exercises on {name!r}; there are on {known}", topic, topics())
+    return ExercisePicker(topic, make)

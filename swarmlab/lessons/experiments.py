@@ -88,6 +88,7 @@ def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Mak
     """Compute the slide's rows and prove each on a new cluster of that size. Lesson: 05_quorum.
 
     On real engines only the first size and `REAL_SIZES` are proven.
+    `quorum_table([3, 4], make=swarmlab.simulate)`
     """
     rows: list[QuorumRow] = []
     for managers in sizes:
@@ -155,7 +156,7 @@ def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
 
 def downtime(cluster: Any, replicas: int = 3) -> Table:
     """Update a service in four ways, each on a copy of this cluster: how many requests fail?
-    Lesson: 12_rolling_updates.
+    `downtime(cluster, replicas=1)`. Lesson: 12_rolling_updates.
 
     The app serves six seconds after its container has started. Needs a simulation: it counts.
     """

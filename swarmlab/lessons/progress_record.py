@@ -72,10 +72,9 @@ def progress(notebook: str = "") -> ProgressTable:
         best = solved.get(exercise.name, {})
         mark = _("✔ solved") if best else _("– open")
         numbers = best.get("changes", "–"), exercise.fewest_changes, best.get("hints", "–")
-        rows.append((exercise.name, _(exercise.title), mark, *map(str, numbers)))
-    heads = _("Name"), _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints")
+        rows.append((_(exercise.title), mark, *map(str, numbers)))
+    heads = _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints")
     count = sum(exercise.name in solved for exercise in exercises)
     summary = _("{count} of {all} solved.", count=count, all=len(exercises))
-    begin = _('To begin one: `exercise("NAME", make=make)`. A copy of this, beside the page: ')
-    notes = summary, begin + '`progress().export("progress.json")`'
-    return ProgressTable(_("Exercises"), heads, tuple(rows), notes, solved)
+    copy = _("A copy of this, beside the page: ") + '`progress().export("progress.json")`'
+    return ProgressTable(_("Exercises"), heads, tuple(rows), (summary, copy), solved)

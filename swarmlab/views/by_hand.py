@@ -67,7 +67,8 @@ def obstacle() -> str:
 
 
 def by_hand(*commands: str, folder: Path | None = None) -> TerminalOutput | Callout:
-    """Run each command in a shell here, in `folder`, and show it with its output.
+    """Run each command in a shell here, in `folder`, and show it with its output:
+    `by_hand("id")`.
 
     Lesson: 01_vm_vs_container.
     """
@@ -95,7 +96,7 @@ def _output(command: str, folder: Path | None) -> str:
 
 def root_directory() -> Path:
     """A new folder with busybox and nothing else, all that a container's root needs; it is removed
-    when Python ends. Lesson: 01_vm_vs_container.
+    when Python ends: `by_hand("ls bin", folder=root_directory())`. Lesson: 01_vm_vs_container.
     """
     root = Path(tempfile.mkdtemp(prefix="by-hand-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)

@@ -42,7 +42,7 @@ ISOLATION_KINDS = _kinds()
 
 
 def sources() -> Table:
-    """Every figure with its source. Lesson: 01_vm_vs_container."""
+    """Every figure with its source: `sources()`. Lesson: 01_vm_vs_container."""
     figures = {
         "kernel_mib": _("memory of its own kernel and system"),
         "overhead_mib": _("memory around it"),
@@ -130,7 +130,7 @@ class Density:
 
 
 def density(apps: int = 20) -> Sliders:
-    """Sliders for the apps, their needs and the server. Lesson: 01_vm_vs_container."""
+    """Sliders for apps, their needs and the server: `density(20)`. Lesson: 01_vm_vs_container."""
     controls = {
         "apps": slider(_("Apps"), apps, 1, 500),
         "app_mib": slider(_("Memory of one app, MiB"), 100, 10, 2000, 10),

@@ -12,12 +12,13 @@ from markupsafe import Markup
 from swarmlab.strings import _, text_table
 from swarmlab.views.palette import BLUE
 
-# For the HTML of widgets: text as large as the page's; a visible focus ring on buttons, since
-# Jupyter's own is hair-thin; and a line that is shown only once the kernel is gone.
+# For the HTML of widgets: text as large as the page's; a visible focus ring on buttons and text
+# fields, since Jupyter's own is hair-thin; and a line that is shown only once the kernel is gone.
 WIDGET_STYLE = (
     "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
     ".jupyter-widgets code{font-size:1em}"
-    ".jupyter-button.jupyter-button:focus-visible"
+    ".jupyter-button.jupyter-button:focus-visible,"
+    '.jupyter-widgets.jupyter-widgets input[type="text"].widget-input:focus-visible'
     f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}"
     ".swarmlab-gone{display:none}"
     ".jupyter-widgets-disconnected .swarmlab-gone{display:block}</style>"

@@ -393,7 +393,7 @@ class RaftColumns(LiveWidget):
 
 
 def raft_columns(cluster: Any) -> RaftColumns | Callout:
-    """The Raft columns of a simulated cluster; on a real one, a sentence. Lesson: 05_quorum."""
+    """The Raft columns of a simulated cluster: `raft_columns(cluster)`. Lesson: 05_quorum."""
     if not cluster.has_trace:
         return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))
     return widget_of(RaftColumns, cluster)

@@ -146,7 +146,8 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
 
 
 def stolen_disk(cluster: Any, name: str) -> Table | Callout:
-    """The files on a node's disk, and the secrets that someone reads who has that disk alone.
+    """The files on a node's disk, and the secrets that someone reads who has that disk alone:
+    `stolen_disk(cluster, "m1")`.
 
     Lesson: 10_secrets_and_configs.
     """

@@ -80,7 +80,8 @@ class SpreadBranch:
 
 
 def spread(cluster: Any, service: str, *labels: str) -> SpreadBranch:
-    """The tasks of `service` now, over the values of one label or several, nested.
+    """The tasks of `service` now, over the values of one label or several, nested:
+    `spread(cluster, "web", "az")`.
 
     Lesson: 07_placement.
     """

@@ -228,10 +228,10 @@ class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
 
 def stack_builder() -> Builder:
-    """An empty builder. Lesson: 01_vm_vs_container."""
+    """An empty builder: `stack_builder()`. Lesson: 01_vm_vs_container."""
     return Builder()
 
 
 def two_stacks(apps: int = 2) -> Sliders:
-    """Slide 4, with a slider for the number of apps. Lesson: 01_vm_vs_container."""
+    """Slide 4, with a slider for the apps: `two_stacks(5)`. Lesson: 01_vm_vs_container."""
     return Sliders(TwoStacks, {"apps": slider(_("Apps"), apps, 1, 5)})

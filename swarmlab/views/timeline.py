@@ -225,7 +225,7 @@ class Timeline(LiveWidget):
 
 
 def timeline(cluster: Any) -> Timeline | Callout:
-    """The time line of a simulated cluster; on a real one, a sentence. Lesson: 00_start_here."""
+    """The time line of a simulated cluster: `timeline(cluster)`. Lesson: 00_start_here."""
     if not cluster.has_trace:
         return only_simulated(_("What happened to real machines can't be replayed."))
     return widget_of(Timeline, cluster)

@@ -169,7 +169,8 @@ def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Ma
 
 
 def topology(cluster: Any, label: str = "az") -> Topology:
-    """The nodes of the swarm and their connections; zones come from the node label `label`.
+    """The nodes of the swarm and their connections; zones come from the node label `label`:
+    `topology(cluster)`.
 
     Lesson: 00_start_here.
     """

@@ -269,7 +269,7 @@ def _with_tasks(phase: UpdatePhase, history: ServiceHistory, version: str) -> Up
 
 
 def settings(cluster: Any, service: str) -> Table:
-    """How a service is updated, and how it is rolled back, side by side.
+    """How a service is updated, and how it is rolled back: `settings(cluster, "web")`.
 
     Lesson: 12_rolling_updates.
     """

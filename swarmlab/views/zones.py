@@ -149,7 +149,7 @@ class QuorumExplorer(Sliders):
 
 
 def quorum_explorer(managers: int = 7, zones: int = 3) -> QuorumExplorer:
-    """Managers 1 to 9 over zones 1 to 5, with sliders. Lesson: 05_quorum."""
+    """Managers 1 to 9 over zones 1 to 5: `quorum_explorer(5, 2)`. Lesson: 05_quorum."""
     controls = {
         "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
         "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
