@@ -1,10 +1,12 @@
 """The tests in another environment than the one at hand:
 
     python -m tests.environments lowest FOLDER [pytest's words]
+    python -m tests.environments overlay FOLDER [pytest's words]
     python -m tests.environments newest FOLDER [pytest's words]
 
-`lowest` has the lowest version of each package that pyproject names. `newest` is Python 3.13, in a
-Debian of its own; it needs root and `debootstrap`. What is in FOLDER is kept for the next run.
+`lowest` has the lowest version of each package that pyproject names; `overlay` has those that the
+kit itself needs, in front of the packages at hand, and is made in half a minute. `newest` is Python
+3.13, in a Debian of its own; it needs root and `debootstrap`. FOLDER is kept for the next run.
 Without words for pytest all tests run but those that need a browser, Docker or real engines.
 """
 
@@ -14,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -23,7 +26,7 @@ PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"
 SHARED = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")  # needed to reach the network
 WORDS = ("-q", "-m", "not browser and not oracle and not real and not sdk")
 # Old packages warn of what new ones did away with.
-OPTIONS = {"PYTHONPATH": ".", "PYTEST_ADDOPTS": "-W default -p no:cacheprovider"}
+OPTIONS = {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "-W default -p no:cacheprovider"}
 # Make a virtual environment once, then run the tests in it. Words: venv, python, pip's options.
 TEST = """
 set -e
@@ -44,10 +47,10 @@ exec chroot "$0" sh -c 'cd /kit && exec sh -c "$@"' sh "$@"
 """
 
 
-def lowest_versions() -> list[str]:
+def lowest_versions(*, tests: bool) -> list[str]:
     """A line for each package that pyproject names with a lower bound: it, and no later one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["test"] * tests]
     return [line.replace(">=", "==") for line in lines if ">=" in line]
 
 
@@ -58,9 +61,27 @@ def run(*words: str | Path) -> int:
 def lowest(folder: Path, words: tuple[str, ...]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join(lowest_versions()), encoding="utf-8")
+    constraints.write_text("\n".join(lowest_versions(tests=True)), encoding="utf-8")
     option = f"--constraint={constraints}"
     return run("sh", "-c", TEST, "sh", folder / "venv", sys.executable, option, *words)
+
+
+def make_overlay(folder: Path) -> Path:
+    """A Python that finds the lowest versions first, and else what this one finds."""
+    venv = folder / "venv"
+    python = venv / "bin" / "python"
+    if not (venv / "installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", venv], check=True)
+        (library,) = venv.glob("lib/*/site-packages")
+        (library / "at_hand.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
+        subprocess.run([*install, *lowest_versions(tests=False)], check=True)
+        (venv / "installed").touch()
+    return python
+
+
+def overlay(folder: Path, words: tuple[str, ...]) -> int:
+    return run(make_overlay(folder), "-m", "pytest", *words)
 
 
 def newest(folder: Path, words: tuple[str, ...]) -> int:
@@ -77,5 +98,5 @@ def newest(folder: Path, words: tuple[str, ...]) -> int:
 
 if __name__ == "__main__":
     _, name, place, *rest = sys.argv
-    command = {"lowest": lowest, "newest": newest}[name]
+    command = {"lowest": lowest, "overlay": overlay, "newest": newest}[name]
     sys.exit(command(Path(place).absolute(), tuple(rest) or WORDS))
