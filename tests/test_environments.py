@@ -21,7 +21,7 @@ SAMPLE = (
     "test_connections.py",
     f"test_notebooks.py::{NOTEBOOK}",
     "test_saved_runs.py::test_a_locked_manager_is_unlocked_again_in_the_replay",
-    "test_compose_limits.py",
+    "test_compose_limits.py::test_files_that_explode_or_do_not_fit_are_refused_as_docker_does",
 )
 VERSIONS = "import importlib.metadata, sys; print(*map(importlib.metadata.version, sys.argv[1:]))"
 
