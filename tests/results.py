@@ -158,10 +158,20 @@ def _sdk(found: dict[str, Any]) -> tuple[str, str]:
     )
 
 
+def _peers(found: dict[str, Any]) -> tuple[str, str]:
+    suites = [f"{name} {passed} of {of}" for name, (passed, of) in sorted(found["suites"].items())]
+    return (
+        "the tests of other projects' clients on a served engine, of those that pass on a real one"
+        " with aliases of busybox as its images (`python -m tests.peers NAME`)",
+        f"passed: {', '.join(suites)}",
+    )
+
+
 DESCRIPTIONS = {
     "recorded_facts": _facts,
     "command_line": _command_line,
     "docker_sdk": _sdk,
+    "peers": _peers,
     "random_runs": _random_runs,
     "planted_faults": _planted,
     "api_requests": _requests,

@@ -186,6 +186,29 @@ def test_a_route_that_is_left_out_says_so():
     assert len(list(MAP.iter_rules())) > len(LEFT_OUT_RULES) + 60
 
 
+def test_a_diff_is_what_differs_from_the_image(cluster):
+    commands = "mkdir -p /new/a; echo x >/tmp/b; rm /etc/group; rmdir /home; echo x >>/etc/passwd"
+    client = cluster.client("m1")
+    container = client.containers.create("alpine", ["sh", "-c", commands], volumes=["/vol"])
+    container.start()
+    container.wait()
+    changed = {row["Path"]: "CAD"[row["Kind"]] for row in container.diff()}
+    assert changed == {
+        **{"/etc": "C", "/etc/group": "D", "/etc/passwd": "C", "/home": "D"},
+        **{"/new": "A", "/new/a": "A", "/tmp": "C", "/tmp/b": "A", "/vol": "A"},
+    }
+    assert client.containers.create("alpine", ["true"]).diff() is None
+
+
+def test_there_are_no_plugins(cluster):
+    client = cluster.client("m1")
+    assert client.plugins.list() == []
+    with pytest.raises(docker.errors.NotFound, match='plugin "foo:latest" not found'):
+        client.plugins.get("foo:latest")
+    with pytest.raises(docker.errors.APIError, match="leaves out docker plugin install"):
+        client.plugins.install("foo")
+
+
 def test_attach_streams_the_output_until_the_container_exits(cluster):
     client = cluster.client("m1")
     container = client.containers.create("alpine", ["sh", "-c", "echo one; sleep 5; echo two"])
@@ -232,12 +255,39 @@ def test_a_request_that_cannot_be_met_is_refused(cluster, body, status, message)
     assert (response.status_code, response.json()["message"]) == (status, message)
 
 
-def test_a_platform_that_no_machine_has_is_refused(cluster):
+UNKNOWN = '"foo": unknown operating system or architecture: invalid argument'
+OTHER = "image with reference alpine was found but does not match the specified platform: wanted"
+COMPONENT = 'platform specifier component must match "^[A-Za-z0-9_-]+$": invalid argument'
+
+
+@pytest.mark.parametrize(
+    ("platform", "status", "message"),
+    [
+        ("x86_64", 201, None),
+        ("LINUX", 201, None),
+        ("linux/amd64/v2", 201, None),
+        ("windows", 404, f"{OTHER} windows/amd64, actual: linux/amd64"),
+        ("linux/arm64/v8", 404, f"{OTHER} linux/arm64, actual: linux/amd64"),
+        ("linux/arm/v7", 404, f"{OTHER} linux/arm/v7, actual: linux/amd64"),
+        ("foo", 400, UNKNOWN),
+        ("a/b/c/d", 400, '"a/b/c/d": cannot parse platform specifier: invalid argument'),
+        ("lin ux", 400, f'"lin ux" is an invalid component of "lin ux": {COMPONENT}'),
+    ],
+)
+def test_a_platform_is_one_that_a_machine_has(cluster, platform, status, message):
     api = cluster.client("m1").api
-    url = api._url("/containers/create") + "?platform=linux/arm64"
-    response = api._post_json(url, data={"Image": "alpine"})
-    assert response.status_code == 404
-    assert response.json()["message"].endswith("wanted linux/arm64, actual: linux/amd64")
+    url = api._url("/containers/create")
+    response = api._post_json(url, data={"Image": "alpine"}, params={"platform": platform})
+    assert (response.status_code, response.json().get("message")) == (status, message)
+
+
+def test_an_image_is_pulled_for_a_platform_that_it_has(cluster):
+    images = cluster.client("m1").images
+    with pytest.raises(docker.errors.APIError, match="unknown operating system or architecture"):
+        images.pull("busybox:musl", platform="foo")
+    *_, end = images.client.api.pull("busybox:musl", platform="s390x", stream=True, decode=True)
+    assert end["error"] == "no matching manifest for linux/s390x in the manifest list entries"
+    assert images.pull("busybox:musl", platform="linux/amd64/v2").tags == ["busybox:musl"]
 
 
 def test_what_was_not_sent_has_dockers_defaults(cluster):

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1735,
     ("templates",): 355,
     ("views", "lessons", "compare"): 4864,
-    ("network", "engine", "cluster", "real"): 7783,
+    ("network", "engine", "cluster", "real"): 7850,
     ("docker_cli", "cli", "jupyter"): 4808,
     (
         "__init__.py",

@@ -193,7 +193,7 @@ def test_prune_removes_what_is_not_used_and_says_so(client):
     usage = client.df()
     assert [v["UsageData"]["RefCount"] for v in usage["Volumes"]] == [0, 1]
     assert client.containers.prune()["ContainersDeleted"] == [ended.id]
-    assert client.volumes.prune() == {"VolumesDeleted": None, "SpaceReclaimed": 0}
+    assert client.volumes.prune() == {"VolumesDeleted": [], "SpaceReclaimed": 0}
     named = client.volumes.prune(filters={"all": True})
     assert named["VolumesDeleted"] == ["unused"]
     assert client.images.prune()["ImagesDeleted"] is None

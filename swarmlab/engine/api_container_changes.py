@@ -1,16 +1,21 @@
-"""POST /containers/…/rename, update, pause and unpause: what only a user does to a container.
+"""/containers/…/rename, update, pause, unpause and changes: what only a user does to a container.
 
-Source: moby daemon/{rename,update,pause,unpause}.go.
+Source: moby daemon/{rename,update,pause,unpause,changes}.go.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from werkzeug import Response
+
 from swarmlab.engine.create_checks import check_config
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, Conflict, EngineFault
 from swarmlab.model import freeze
+from swarmlab.programs.file_system import above
+
+MODIFIED, ADDED, DELETED = 0, 1, 2
 
 
 def rename(request: ApiRequest, ref: str) -> None:
@@ -52,3 +57,16 @@ def unpause(request: ApiRequest, ref: str) -> None:
     if not container.paused:
         raise EngineFault(f"Container {container.id} is not paused")
     request.engine.containers.set_paused(container, paused=False)
+
+
+def changes(request: ApiRequest, ref: str) -> Any:
+    """How its own layer differs from its image; a folder counts with what it holds."""
+    container = request.engine.containers.get(ref)
+    old, new = (files.mounts[""][1] for files in (container.new_files(), container.files))
+    kinds = {path: ADDED for path in new if path not in old}
+    kinds |= {path: DELETED for path in old if path not in new}
+    kinds |= {path: MODIFIED for path in old if path in new and old[path] != new[path]}
+    for path in [*kinds]:
+        kinds |= {folder: MODIFIED for folder in above(path)[1:] if folder not in kinds}
+    rows = [{"Path": path, "Kind": kind} for path, kind in sorted(kinds.items())]
+    return rows or Response("null\n", content_type="application/json")

@@ -11,8 +11,7 @@ from typing import Any
 
 from werkzeug import Response
 
-from swarmlab.engine import container_networks, filters, streams, wire
-from swarmlab.engine.create_checks import check_platform
+from swarmlab.engine import container_networks, filters, platforms, streams, wire
 from swarmlab.engine.host_config import shown
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
@@ -196,8 +195,10 @@ def inspect(request: ApiRequest, ref: str) -> Any:
 
 def create(request: ApiRequest) -> Any:
     config = freeze(request.body()).with_()
-    check_platform(request.query("platform"), config.get("Image") or "")
-    if not config.get("Image"):
+    platform, image = platforms.parse(request.query("platform")), config.get("Image") or ""
+    if image in request.engine.images:
+        platforms.check_machine(platform, image)
+    if not image:
         raise BadParameter(
             "invalid reference format" if config.get("Cmd") else "no command specified"
         )

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from swarmlab.engine import streams
+from swarmlab.engine import platforms, streams
 from swarmlab.engine.dockerfile import image_config
 from swarmlab.engine.filters import Test, is_true, labelled
 from swarmlab.engine.request import ApiRequest
-from swarmlab.errors import SwarmError
+from swarmlab.errors import NoSuchObject, SwarmError
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import S
 from swarmlab.worker.registry import Image
@@ -89,8 +89,9 @@ def create(request: ApiRequest) -> Any:
     name, tag = request.query("repo" if importing else "fromImage"), request.query("tag")
     if tag:
         name += ("@" if ":" in tag else ":") + tag
+    platform = platforms.parse(request.query("platform"))
     if not importing:
-        return streams.stream(_pull(request, name))
+        return streams.stream(_pull(request, name, platform))
     config = image_config(request.http.args.getlist("changes"))
     image = request.engine.images.import_image(name, config)
     return {"status": image.id}
@@ -100,7 +101,7 @@ def _progress(**fields: Any) -> bytes:
     return json.dumps(fields).encode() + b"\r\n"
 
 
-def _pull(request: ApiRequest, name: str) -> streams.Pieces:
+def _pull(request: ApiRequest, name: str, platform: str) -> streams.Pieces:
     """The progress of a pull, a line a step; an error is a line too, as the status was sent."""
     try:
         reference = ImageReference.parse(name)
@@ -108,6 +109,10 @@ def _pull(request: ApiRequest, name: str) -> streams.Pieces:
         yield _progress(
             status=f"Pulling from {reference.path}", id=reference.tag or reference.digest
         )
+        offered = request.engine.images.registry.find(reference).platforms
+        if not any(platforms.runs(platform, each) for each in offered):
+            why = "in the manifest list entries"
+            raise NoSuchObject(f"no matching manifest for {platform} {why}")
         image: Image = request.wait(request.engine.images.pull(name))
     except SwarmError as error:
         yield _progress(errorDetail={"message": str(error)}, error=str(error))

@@ -14,7 +14,7 @@ from swarmlab.engine import streams, wire
 from swarmlab.engine.daemon import PLUGINS
 from swarmlab.engine.filters import Test, labelled
 from swarmlab.engine.request import ApiRequest
-from swarmlab.errors import SwarmError
+from swarmlab.errors import NoSuchObject, SwarmError
 from swarmlab.model import Cluster, Document, ManagerStatus, Node
 from swarmlab.model.versions import API_VERSION, API_VERSION_MIN, ENGINE_VERSION
 from swarmlab.simulation import EPOCH_NS, S
@@ -113,6 +113,16 @@ def info(request: ApiRequest) -> Any:
         "SystemTime": request.time(engine.machine.simulation.now_ns),
         "Swarm": _swarm(request),
     }
+
+
+def plugins(request: ApiRequest) -> Any:
+    """Those that a user installed; this simulation leaves out installing one."""
+    request.filters(("capability", "enabled"))
+    return []
+
+
+def plugin(request: ApiRequest, ref: str) -> Any:
+    raise NoSuchObject(f'plugin "{ref}" not found')
 
 
 # -- events ---------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def prune_volumes(request: ApiRequest) -> Any:
     freed_bytes = sum(engine.volumes.size_bytes(volume.name) for volume in pruned)
     for volume in pruned:
         engine.volumes.remove(volume.name)
-    return {"VolumesDeleted": [v.name for v in pruned] or None, "SpaceReclaimed": freed_bytes}
+    return {"VolumesDeleted": [v.name for v in pruned], "SpaceReclaimed": freed_bytes}
 
 
 def prune_build_cache(request: ApiRequest) -> Any:

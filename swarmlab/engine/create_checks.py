@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from swarmlab.errors import BadParameter, NoSuchObject, NotImplementedHere
+from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import EMPTY, Document
 from swarmlab.simulation import MS
 from swarmlab.worker.container_checks import signal_name
@@ -69,14 +69,6 @@ def _check_host(host: Document) -> None:
         raise BadParameter(f"unknown or invalid runtime name: {host['Runtime']}")
     if host.get("Links"):
         raise NotImplementedHere("this simulation leaves out links: use a network of your own")
-
-
-def check_platform(platform: str, image: str) -> None:
-    """All machines are alike: linux/amd64."""
-    if platform not in ("", "linux", "linux/amd64", "linux/x86_64"):
-        wanted = f"wanted {platform}, actual: linux/amd64"
-        why = f"was found but does not match the specified platform: {wanted}"
-        raise NoSuchObject(f"image with reference {image} {why}")
 
 
 def check_health(check: Mapping[str, Any]) -> None:

@@ -126,6 +126,9 @@ ROUTES = (
     ),
     route("POST /networks/prune", networks.prune, 200, query="filters"),
     route("DELETE /networks/<ref>", networks.remove, 204, errors="403"),
+    route("GET /plugins", system.plugins, 200, query="filters"),
+    route("GET /plugins/<path:ref>/json", system.plugin, 200),
+    route("DELETE /plugins/<path:ref>", system.plugin, 200, query="force"),
     route("GET /volumes", volumes.volumes, 200, query="filters"),
     route("POST /volumes/create", volumes.create, 201, "CreateOptions", errors="404"),
     route("POST /volumes/prune", usage.prune_volumes, 200, query="filters"),
@@ -139,7 +142,7 @@ ROUTES = (
         "POST /images/create",
         images.create,
         200,
-        query="fromSrc fromImage repo tag changes",
+        query="fromSrc fromImage repo tag changes platform",
         errors="404",
     ),
     route("POST /images/prune", usage.prune_images, 200, query="filters"),
@@ -168,6 +171,7 @@ ROUTES = (
     route("POST /containers/<ref>/kill", containers.kill, 204, query="signal", errors="409"),
     route("POST /containers/<ref>/attach", containers.attach, 200, query=ATTACH, errors="409"),
     route("POST /containers/<ref>/resize", containers.resize, 200, query="h w"),
+    route("GET /containers/<ref>/changes", changes.changes, 200),
     route("GET /containers/<ref>/top", processes.top, 200, query="ps_args", errors="409"),
     route("GET /containers/<ref>/stats", processes.stats, 200, query="stream one-shot"),
     route("POST /containers/<ref>/wait", containers.wait, 200, query="condition"),
@@ -182,7 +186,6 @@ ROUTES = (
 LEFT_OUT = """
 GET|PUT /containers/<ref>/archive    docker cp
 GET /containers/<ref>/export         docker export
-GET /containers/<ref>/changes        docker diff
 GET /containers/<ref>/attach/ws      attaching by a web socket
 GET|POST /containers/<ref>/checkpoints  docker checkpoint
 POST /commit                         docker commit
@@ -195,7 +198,7 @@ POST /images/<path:ref>/push         docker push
 GET /images/search                   docker search
 POST /auth                           docker login
 PUT /volumes/<ref>                   docker volume update
-GET /plugins                         docker plugin
+GET /plugins/privileges              docker plugin install
 POST /plugins/<path:ref>             docker plugin
 """
 LEFT_OUT_RULES = [

@@ -86,11 +86,15 @@ class Container:
     @property
     def files(self) -> FileSystem:
         if self._files is None:
-            name = str(self.image.config.get("User") or self.server).partition(":")[0]
-            read_only = bool(self.host_config.get("ReadonlyRootfs"))
-            users = [name] if name.isidentifier() else []
-            self._files = base_files(self.hostname, users, read_only=read_only)
+            self._files = self.new_files()
         return self._files
+
+    def new_files(self) -> FileSystem:
+        """What its file system begins with."""
+        name = str(self.image.config.get("User") or self.server).partition(":")[0]
+        read_only = bool(self.host_config.get("ReadonlyRootfs"))
+        users = [name] if name.isidentifier() else []
+        return base_files(self.hostname, users, read_only=read_only)
 
     def user(self, config: Document = EMPTY) -> User:
         """The user of a process; raises EngineFault if there is none of that name."""
