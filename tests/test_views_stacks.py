@@ -10,9 +10,11 @@ import pytest
 from swarmlab.errors import LabError
 from swarmlab.views.density import ISOLATION_KINDS, Density, density, sources
 from swarmlab.views.stacks import (
+    EMPTY,
     GROUND,
     LAYERS,
     SLIDE_5,
+    Builder,
     Stack,
     TwoStacks,
     obstacle,
@@ -107,23 +109,40 @@ def test_slide_4_has_a_kernel_per_machine_and_one_for_all_containers():
     assert "Apps: 4, kernels: 5" in widget.children[-1].value
 
 
+def clicked(builder: Builder, verb: str, **data: str) -> str:
+    """What the builder says to a click."""
+    content = {"method": "custom", "content": {"do": verb, **data}}
+    builder._handle_msg({"content": {"data": content}, "buffers": []})
+    return builder.said
+
+
 def test_the_builder_refuses_with_the_reason_and_builds_slide_5():
     builder = stack_builder()
-    builder.layer.value = "nginx"
-    builder.children[0].children[2].click()
-    assert "✘ A program calls a kernel" in builder._status.value
-    assert builder.stack == Stack()
-    for name, on in SLIDE_5.layers:
-        builder.layer.value, builder.on.value = name, on
-        builder.put()
-    assert "This is slide 5" in builder._status.value
-    builder.on.value = 1
-    builder.take()
-    assert builder.stack.layers == (("server", GROUND),)
-    builder.take()
-    assert "the ground stays" in builder._status.value
-    bundle = builder._repr_mimebundle_()
+    assert builder.stack == EMPTY  # the server is there from the start
+    assert "✘ A program calls a kernel" in clicked(builder, "drop", part="nginx", onto="0")
+    assert builder.stack == EMPTY
+    for name, on in SLIDE_5.layers[1:]:
+        clicked(builder, "pick", part=name)
+        assert f'data-part="{name}"' in builder.value
+        assert builder.value.count('aria-pressed="true"') == 1
+        clicked(builder, "put", onto=str(on))
+    assert "This is slide 5" in builder.said
+    assert builder.value.count('data-do="take"') == len(SLIDE_5.layers) - 1  # the server stays
+    clicked(builder, "take", place="1")
+    assert builder.stack == EMPTY
+    bundle = builder._repr_mimebundle_()[0]
     assert bundle["text/plain"] == repr(builder) == "Server"
+    builder.close()
+
+
+def test_a_part_is_picked_first_and_picked_again_it_is_put_back():
+    builder = stack_builder()
+    assert "Pick a part first" in clicked(builder, "put", onto="0")
+    clicked(builder, "pick", part="xen")
+    assert "Pick a part." in clicked(builder, "pick", part="xen")
+    assert "Pick a part first" in clicked(builder, "put", onto="0")
+    assert "Pick a part first" in clicked(builder, "drop", part="text from elsewhere", onto="0")
+    builder.close()
 
 
 def test_an_impossible_layer_raises_lab_error():

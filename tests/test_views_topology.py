@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
-from swarmlab.views.topology import topology
+from swarmlab.model.trace_records import SessionRefused
+from swarmlab.views.history import spoken_since
+from swarmlab.views.snapshot import look
+from swarmlab.views.topology import LiveTopology, Topology, topology
 
 
 def labelled(cluster: Any, **zones: str) -> Any:
@@ -16,14 +19,18 @@ def labelled(cluster: Any, **zones: str) -> Any:
     return cluster
 
 
+def now(cluster: Any, label: str = "az") -> Topology:
+    return Topology(look(cluster), label)
+
+
 def kinds(cluster: Any) -> dict[str, int]:
-    edges = [kind for *_ends, kind in topology(cluster).graph.edges(data="kind")]
+    edges = [kind for *_ends, kind in now(cluster).graph.edges(data="kind")]
     return {kind: edges.count(kind) for kind in ("raft", "tls", "gossip")}
 
 
 def drawn(cluster: Any, label: str = "az") -> Any:
     """The picture's elements. Each is looked for by its class."""
-    return fromstring(f"<div>{topology(cluster, label).picture}</div>")
+    return fromstring(f"<div>{now(cluster, label).picture}</div>")
 
 
 def texts(root: Any, kind: str) -> list[str]:
@@ -42,7 +49,7 @@ def test_managers_are_all_connected_and_all_nodes_gossip(cluster: Any):
 
 def test_a_worker_is_connected_to_the_group_and_not_to_one_manager(cluster: Any):
     """No API tells with which manager a worker speaks."""
-    ends = [b for _a, b, kind in topology(cluster).graph.edges(data="kind") if kind == "tls"]
+    ends = [b for _a, b, kind in now(cluster).graph.edges(data="kind") if kind == "tls"]
     assert len(ends) == 2
     assert not {*ends} & {"m1", "m2", "m3", "w1", "w2"}
 
@@ -58,7 +65,7 @@ def test_zones_come_from_the_label_and_nodes_without_it_are_apart(cluster: Any):
 def test_the_leader_is_marked_by_text_and_outline_and_follows_an_election(cluster: Any):
     cluster.crash("m1")
     cluster.run("60s")
-    seen = topology(cluster)
+    seen = now(cluster)
     leader = seen.snapshot.leader
     assert leader in ("m2", "m3")
     picture = drawn(cluster)
@@ -69,9 +76,57 @@ def test_the_leader_is_marked_by_text_and_outline_and_follows_an_election(cluste
 
 
 def test_the_picture_has_alternative_text(cluster: Any):
-    html = topology(cluster)._repr_html_()
+    html = now(cluster)._repr_html_()
     assert 'aria-label="Raft group: m1, m2, m3.' in html
     assert "<b>TLS</b>" in html
     assert "talks to one of the managers" in repr(
         topology(cluster.client())
     )  # a stock client will do
+
+
+# -- live ------------------------------------------------------------------------------------------
+def click(live: LiveTopology, verb: str, name: str) -> None:
+    content = {"method": "custom", "content": {"do": verb, "name": name}}
+    live._handle_msg({"content": {"data": content}, "buffers": []})
+
+
+def test_a_node_is_crashed_and_started_by_a_click(cluster: Any):
+    live = topology(cluster)
+    assert isinstance(live, LiveTopology)
+    assert topology(cluster) is live
+    assert live.value.count('data-do="crash"') == 5
+    click(live, "crash", "m1")
+    assert not cluster.is_up("m1")
+    assert 'data-do="start" data-name="m1"' in live.value
+    click(live, "crash", "m1")
+    assert live.error == "crash: m1 is down already"
+    click(live, "start", "m1")
+    assert cluster.is_up("m1")
+    live.close()
+
+
+def test_every_flight_is_one_record_of_the_trace(cluster: Any):
+    """What is drawn as moving names its record, which is about the same nodes."""
+    live = topology(cluster)
+    assert isinstance(live, LiveTopology)
+    cluster.client().services.create("nginx", name="web", mode={"Replicated": {"Replicas": 6}})
+    shown = set()
+    for act in (None, "crash", None, "start", None):
+        if act:
+            click(live, act, "m1")
+        for _second in range(25):
+            cluster.run("1s")
+            live.refresh()
+            for spoken in live.drawn.spoken:
+                record = cluster.trace.records[spoken.record]
+                assert record.where in (spoken.source, spoken.target)
+                shown.add(type(record).__name__)
+            assert live.value.count('class="flight"') == len(live.drawn.spoken)
+    assert {"Scheduled", "TaskStatusChanged", "VotedFor", "BecameFollower"} <= shown
+    live.close()
+
+
+def test_what_is_refused_says_why(cluster: Any):
+    cluster.trace.add(SessionRefused(cluster.now_ns, "m1", "w1", "unknown root"))
+    (spoken,) = spoken_since(cluster, len(cluster.trace) - 1, "m1")
+    assert (spoken.line, spoken.kind) == ("w1 → m1: ✘ unknown root", "refused")

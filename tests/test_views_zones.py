@@ -47,13 +47,22 @@ def test_the_sliders_change_text_and_picture():
 
 def test_a_machine_is_clicked_away_and_its_vote_is_gone_until_it_is_brought_back():
     explorer = quorum_explorer(managers=5, zones=3)
+    picture = explorer.children[-1]
+
+    def click(name: str) -> None:
+        content = {"method": "custom", "content": {"do": "toggle", "name": name}}
+        picture._handle_msg({"content": {"data": content}, "buffers": []})
+
+    assert all(f'data-name="m{n}"' in picture.value for n in range(1, 6))
     for name, left in (("m1", 4), ("m2", 3), ("m3", 2)):
-        explorer.toggle(name)
+        click(name)
         assert f"{left} votes, 3 needed" in repr(explorer)
-    assert "✘ 2 votes" in explorer.children[-1].value
-    drawn = explorer.children[-1].value
+    assert "✘ 2 votes" in picture.value
+    drawn = picture.value
     assert drawn.count('class="bar gone"') == drawn.count('class="node manager  down"') == 3
-    explorer.toggle("m1")
+    click("m1")
     assert "✔ 3 votes" in repr(explorer)
     explorer.controls["managers"].value = 1  # those that are not there cannot be away
     assert "✔ 1 votes, 1 needed" in repr(explorer)
+    explorer.controls["managers"].value = 5
+    assert "✔ 3 votes" in repr(explorer)

@@ -8,8 +8,9 @@ of a request's body only the name is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster import simulated_state
@@ -24,6 +25,7 @@ from swarmlab.views.palette import LOOKS, ROLES, Look
 if TYPE_CHECKING:
     from swarmlab.cluster.journal import JournalEntry
 
+SPOKEN_MAX = 6  # shown at a time
 SAME_MOMENT_NS = 100 * MS
 FAULTS = trace_records.Crashed | trace_records.Stopped | trace_records.Partitioned
 
@@ -158,6 +160,58 @@ class RaftHistory:
             self._report(record, _("steps down: it hears of term {term}", term=term))
         elif before.role == "candidate" and term == before.term:
             self._report(record, _("gives up: a majority refuses"))
+
+
+# -- who speaks to whom ----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one node says to another: one record of the trace."""
+
+    record: int  # its place in the trace
+    source: str
+    target: str
+    text: str
+    kind: str = "said"  # or refused
+
+    @property
+    def line(self) -> str:
+        return f"{self.source} → {self.target}: {self.text}"
+
+
+def spoken_since(cluster: Simulated, first: int, leader: str) -> Iterator[Spoken]:
+    """What the records from this one on say, the first few; workers report to the leader."""
+    names = simulated_state.raft_names(cluster)
+    said = (
+        Spoken(place, *words)
+        for place, record in enumerate(cluster.trace.records[first:], start=first)
+        for words in _said(record, names, leader)
+    )
+    return islice((one for one in said if one.source != one.target and one.target), SPOKEN_MAX)
+
+
+def _said(record: Record, names: Mapping[int, str], leader: str) -> Iterator[tuple[str, ...]]:
+    """(source, target, text, kind) of what a record says."""
+    where = record.where
+    match record:
+        case trace_records.VotedFor():
+            text = _("my vote in term {term}", term=record.term)
+            yield where, names.get(record.candidate, ""), text
+        case trace_records.BecameFollower() if record.leader:
+            text = _("I lead in term {term}", term=record.term)
+            yield names.get(record.leader, ""), where, text
+        case trace_records.SnapshotSent():
+            text = _("snapshot up to #{index}", index=record.index)
+            yield where, names.get(record.to, ""), text
+        case trace_records.Scheduled():
+            by_node: dict[str, list[str]] = {}
+            for slot, _id, node in record.placements:
+                by_node.setdefault(node, []).append(f"{record.service}.{slot or node}")
+            for node, tasks in by_node.items():
+                yield where, node, _("run {tasks}", tasks=", ".join(tasks))
+        case trace_records.TaskStatusChanged():
+            yield where, leader, f"{record.name.rpartition('.')[0]} {record.state}"
+        case trace_records.SessionRefused():
+            yield record.peer, where, f"✘ {record.why}", "refused"
 
 
 # -- the events on the time line -------------------------------------------------------------------

@@ -112,14 +112,31 @@ def axis(start_s: float, end_s: float) -> Markup:
 
 # -- machines -----------------------------------------------------------------------------------
 def node(
-    name: str, role: str, *facts: str, leads: bool = False, down: bool = False, style: str = ""
+    name: str,
+    role: str,
+    *facts: str,
+    leads: bool = False,
+    down: bool = False,
+    style: str = "",
+    do: str = "",
 ) -> Markup:
-    """A machine of the swarm. Facts in small type below its name."""
+    """A machine of the swarm, with facts in small type below its name; `do`: what a click does."""
     kinds = [role, "leader" if leads else "", "down" if down else ""]
     marks = [_("♛ leader")] if leads else []
     marks += [_("✖ down")] if down else []
     small = [tag("small", fact) for fact in (*filter(None, [" · ".join(marks)]), *facts)]
-    return tag("div", tag("b", name), *small, class_=" ".join(["node", *kinds]), style=style)
+    data = {"data_do": do, "data_name": name, "data_key": name} if do else {}
+    kind = " ".join(["node", *kinds])
+    name_and_facts = tag("b", name), *small
+    return tag("button" if do else "div", *name_and_facts, class_=kind, style=style, **data)
+
+
+def flight(start: tuple[float, float], end: tuple[float, float], text: str) -> Markup:
+    """What moves between two places, each in percent of the width, and em from the top."""
+    places = {"x1": f"{start[0]:.2f}%", "y1": f"{start[1]:.2f}em"}
+    places |= {"x2": f"{end[0]:.2f}%", "y2": f"{end[1]:.2f}em"}
+    style = "".join(f"--{name}:{value};" for name, value in places.items())
+    return tag("i", tag("span", text, class_="spoken"), class_="flight", title=text, style=style)
 
 
 def votes(name: str, voters: Sequence[tuple[str, str]], need: int, most: int, text: str) -> Markup:

@@ -186,7 +186,7 @@ class ServicePath(LiveWidget):
         self.service = service
         super().__init__(cluster)
 
-    def refresh(self) -> None:
+    def read(self) -> None:
         """Read the trace again; the steps so far stay as they are."""
         steps = steps_of(self.cluster, self.service)
         words = StepWords({row.key: row.name for row in look(self.cluster).nodes}, steps[0].at_ns)
@@ -232,7 +232,7 @@ class ServicePath(LiveWidget):
             rows.append((*cells, outcome))
         return Table(self.labels["title"], heads, tuple(rows))
 
-    def _repr_html_(self) -> Markup:
+    def still_html(self) -> Markup:
         """The steps from top to bottom: each part, what it decided, and where it got stuck."""
         steps = []
         for row in self.steps:

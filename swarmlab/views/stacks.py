@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 import yaml
+from markupsafe import Markup
 
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-from swarmlab.views.html import ShownAs, WithStaticForms, big, marked, widget_head
-from swarmlab.views.widget import Field, Sliders, button, slider
+from swarmlab.views.html import marked, tag
+from swarmlab.views.primitives import view
+from swarmlab.views.widget import Picture, Sliders, slider
 
 GROUND = -1
 
@@ -106,25 +106,30 @@ class Stack:
         layer = LAYERS[self.layers[number][0]]
         return _(layer.title) + (f" [{_('kernel')}]" if layer.kind == "system" else "")
 
-    def _repr_html_(self) -> str:
-        return big(self._row(GROUND)) if self.layers else big(f"<p>{self!r}</p>")
+    def _repr_html_(self) -> Markup:
+        return view(self.drawn())
 
-    def _row(self, place: int) -> str:
-        boxes = "".join(self._box(number) for number in self.above(place))
-        row = "display:flex;gap:6px;align-items:flex-end;overflow-x:auto"
-        return f"<div style='{row}'>{boxes}</div>" if boxes else ""
+    def drawn(self, *, clickable: bool = False) -> Markup:
+        return tag("div", *self._boxes(GROUND, clickable), class_="stack")
 
-    def _box(self, number: int) -> str:
-        """A layer with the layers that stand on it above its name; a kernel has a thick edge."""
-        thick = LAYERS[self.layers[number][0]].kind == "system"
-        edge = "4px solid" if thick else "1px solid"
-        style = f"border:{edge} currentColor;border-radius:6px;padding:4px;"
-        style += "box-sizing:border-box;flex:1 1 0;min-width:4em"
-        under = "text-align:center;line-height:1.2;padding-top:3px"
-        name = f"<div style='{under}'>{escape(self._title(number))}</div>"
-        return f"<div style='{style}'>{self._row(number)}{name}</div>"
+    def _boxes(self, place: int, clickable: bool) -> Iterator[Markup]:
+        """Each layer that stands here, with what stands on it above its name."""
+        for number in self.above(place):
+            title, at = self._title(number), str(number)
+            name = tag("b", title)
+            if clickable:
+                name = tag("button", title, data_do="put", data_onto=at, data_key=f"on {at}")
+            if clickable and self.layers[number][1] != GROUND:
+                away = _("Take away: {title}", title=title)
+                data = {"data_do": "take", "data_place": at, "data_key": f"take {at}"}
+                name += tag("button", "✖", aria_label=away, **data)
+            kernel = "kernel" if LAYERS[self.layers[number][0]].kind == "system" else ""
+            carried = tag("div", *self._boxes(number, clickable), class_="stack")
+            foot = tag("div", name, class_="foot")
+            yield tag("div", carried, foot, class_=f"layer {kernel}", data_onto=at)
 
 
+EMPTY = Stack().put("server", GROUND)
 SLIDE_5 = Stack(tuple((name, on) for name, on in _RULES["slide 5"]))
 
 
@@ -158,77 +163,76 @@ class TwoStacks:
     def __repr__(self) -> str:
         return "\n\n".join(f"{title}\n{stack!r}" for title, stack in self.sides)
 
-    def _repr_html_(self) -> str:
-        # Side by side where so many boxes fit, else one below the other.
-        look = f"flex:1 1 {max(20, 7 * self.apps)}em;min-width:0"
-        row = "display:flex;flex-wrap:wrap;gap:16px"
-        sides = [f"{big(f'<b>{title}</b>')}{s._repr_html_()}" for title, s in self.sides]
-        boxes = "".join(f"<div style='{look}'>{side}</div>" for side in sides)
-        return f"<div style='{row};align-items:flex-end'>{boxes}</div>"
+    def _repr_html_(self) -> Markup:
+        """Side by side where so many boxes fit, else one below the other."""
+        style = f"flex:1 1 {max(20, 7 * self.apps)}em;min-width:0"
+        sides = (
+            tag("div", tag("b", title), stack.drawn(), style=style) for title, stack in self.sides
+        )
+        return view(tag("div", *sides, class_="row", style="align-items:flex-end"))
 
 
 # -- the widgets of notebook 01 --------------------------------------------------------------------
-class Builder(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Choose a layer and what it stands on, and put it there; what is impossible says why."""
+class Builder(Picture):
+    """Drag a part onto what shall carry it, or pick one and click there; what is impossible says
+    why."""
 
     def __init__(self) -> None:
-        self.stack = Stack()
-        layers = [(_(layer.title), name) for name, layer in LAYERS.items()]
-        self.layer = Field(label=_("Put"), options=layers, value=layers[0][1])
-        self.on = Field(label=_("on"), options=[(_("the ground"), GROUND)], value=GROUND)
-        actions = {_("Put it there"): self.put, _("Remove it"): self.take}
-        actions |= {_("Show slide 5"): self.show_slide, _("Start over"): self.clear}
-        buttons = [button(title, action) for title, action in actions.items()]
-        self._status, self._picture = ipywidgets.HTML(), ipywidgets.HTML()
-        row = ipywidgets.Layout(flex_flow="row wrap")
-        controls = ipywidgets.HBox([self.layer, self.on, *buttons], layout=row)
-        super().__init__([controls, self._status, self._picture, ipywidgets.HTML(widget_head())])
-        self._show(self.stack, _("Put a server on the ground."))
+        super().__init__(None)
+        self.stack, self.part = EMPTY, ""
+        self.said = _("Drag a part onto the server; by key: Enter on the part, then on its place.")
+        self.refresh()
 
-    def put(self) -> None:
-        """Put the layer where the lists say."""
+    def draw(self) -> Markup:
+        parts = [self._part(name) for name in LAYERS if name != "server"]
+        actions = (("slide", _("Show slide 5")), ("clear", _("Start over")))
+        buttons = [tag("button", title, data_do=do, data_key=do) for do, title in actions]
+        said = tag("p", marked(self.said), role="status")
+        rows = tag("div", *parts, class_="row"), said, tag("div", *buttons, class_="row")
+        return Markup("").join([*rows, self.stack.drawn(clickable=True)])
+
+    def _part(self, name: str) -> Markup:
+        """No button of HTML: Firefox lets none be dragged."""
+        data = {"data_do": "pick", "data_part": name, "data_key": name, "draggable": "true"}
+        pressed = str(name == self.part).lower()
+        button = {"role": "button", "tabindex": "0", "aria_pressed": pressed, "class_": "part"}
+        return tag("div", _(LAYERS[name].title), **button, **data)
+
+    def act(self, verb: str, message: dict[str, Any]) -> None:
+        match verb:
+            case "pick":
+                self.part = "" if message["part"] == self.part else message["part"]
+                self.said = _("Now its place.") if self.part else _("Pick a part.")
+            case "put" | "drop":
+                self.put(message.get("part") or self.part, int(message["onto"]))
+            case "take":
+                self.stack = self.stack.take(int(message["place"]))
+                self.said = _("✔ Gone, with everything on it.")
+            case "slide":
+                self.stack = SLIDE_5
+                self.said = _("Slide 5: remove a part, and build it differently.")
+            case "clear":
+                self.stack, self.said = EMPTY, _("Put a part on the server.")
+
+    def put(self, name: str, on: int) -> None:
+        """Put the part there, or say why that is impossible."""
+        if name not in LAYERS:
+            self.said = _("Pick a part first.")
+            return
         try:
-            stack = self.stack.put(self.layer.value, self.on.value)
+            self.stack, self.part = self.stack.put(name, on), ""
         except LabError as error:
-            self._set_status(f"✘ {error}")
+            self.said = f"✘ {error}"
             return
         done = _("✔ **This is slide 5.** Different, but not exclusive: both work together.")
-        self._show(
-            stack, done if stack.same_as(SLIDE_5) else _("✔ It stands."), len(stack.layers) - 1
-        )
+        self.said = done if self.stack.same_as(SLIDE_5) else _("✔ It stands.")
 
-    def take(self) -> None:
-        """Take away the layer chosen after `on`, and all above it."""
-        if self.on.value == GROUND:
-            self._set_status(_("✘ Choose after **on** what to remove; the ground stays."))
-            return
-        self._show(self.stack.take(self.on.value), _("✔ Gone, with everything on it."))
-
-    def show_slide(self) -> None:
-        self._show(SLIDE_5, _("Slide 5: remove a part, and build it differently."))
-
-    def clear(self) -> None:
-        self._show(Stack(), _("Put a server on the ground."))
-
-    def _show(self, stack: Stack, status: str, chosen: int = GROUND) -> None:
-        self.stack = stack
-        names = enumerate(name for name, _on in stack.layers)
-        layers = [(f"{place + 1}: {_(LAYERS[name].title)}", place) for place, name in names]
-        self.on.options = [(_("the ground"), GROUND), *layers]
-        self.on.value = chosen
-        self._picture.value = stack._repr_html_()
-        self._set_status(status)
-
-    def _set_status(self, text: str) -> None:
-        self._status.value = f"<span role='status' style='font-size:1.2em'>{marked(text)}</span>"
-
-    @property
-    def shown_as(self) -> Stack:
-        return self.stack
+    def __repr__(self) -> str:
+        return repr(self.stack)
 
 
 def stack_builder() -> Builder:
-    """An empty builder: `stack_builder()`. Lesson: 01_vm_vs_container."""
+    """A server to build on: `stack_builder()`. Lesson: 01_vm_vs_container."""
     return Builder()
 
 

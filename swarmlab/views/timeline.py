@@ -23,7 +23,7 @@ from swarmlab.views.history import (
     grouped,
     timeline_events,
 )
-from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated
+from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated, tag
 from swarmlab.views.palette import LEADER, LOOKS, colours_of
 from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, mark, shape, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
@@ -207,7 +207,7 @@ class Timeline(LiveWidget):
         return self.still_html()
 
     def still_html(self) -> Markup:
-        happened = "".join(f"<p>{marked(sentence)}</p>" for sentence in self.happened)
+        happened = Markup("").join(tag("p", marked(sentence)) for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
         return view(self._line()) + big(happened + static_html(self._snapshot)) + near
 

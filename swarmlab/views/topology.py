@@ -1,6 +1,7 @@
 """Slide 29 for this cluster: the Raft group, the workers, their zones, and the connections.
 
-Read from the Docker API alone, so that it works on a real cluster, too.
+Read from the Docker API alone, so that it works on a real cluster, too; a simulation adds who
+speaks to whom: each flight is one record of its trace.
 """
 
 from __future__ import annotations
@@ -13,26 +14,32 @@ import networkx as nx
 from markupsafe import Markup
 
 from swarmlab.strings import N_, _
-from swarmlab.views.html import big, marked, tag
-from swarmlab.views.primitives import drawing, legend, node, view
+from swarmlab.views.board import board_of
+from swarmlab.views.history import Spoken, spoken_since
+from swarmlab.views.html import marked, tag
+from swarmlab.views.primitives import drawing, flight, legend, node, view
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, look
+from swarmlab.views.widget import Picture, widget_of
 
 # Kind of edge -> its text; `static/view.css` has its colour and dashes.
 LINES = {
     "raft": N_("Raft (managers only)"),
     "tls": N_("TLS: tasks down, reports up"),
     "gossip": N_("gossip network (all nodes)"),
+    "said": N_("said just now"),
 }
 ARCH = 0.6  # how much higher the middle manager is drawn, so that lines past it are visible
 ENDS = 0.65  # the lower edge of the frame around the managers, where lines to it end
 WORKERS_EM, UNIT_EM, HEIGHT_EM = 15.2, 7.4, 19.2  # from the top
-NODE_EM = 7.0  # a node with a space beside it
+NODE_EM = 5.4  # a node with a space beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
     snapshot: ClusterSnapshot
     label: str  # the node label that names the zone
+    spoken: tuple[Spoken, ...] = ()  # who speaks to whom now
+    clickable: bool = False
 
     @property
     def members(self) -> list[NodeRow]:
@@ -97,7 +104,8 @@ class Topology:
                 for name, rows in self.zones.items()
             ]
             lines.append(_("**Zones**: {zones}.", zones="; ".join(zones)))
-        return [*lines, *([_("**Down**: {names}.", names=", ".join(down))] if down else [])]
+        lines += [_("**Down**: {names}.", names=", ".join(down))] if down else []
+        return [*lines, *(spoken.line for spoken in self.spoken)]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines).replace("**", "")
@@ -126,17 +134,23 @@ class Topology:
             for a, b, other in graph.edges(data="kind")
             if other == kind
         ]
+        said = [one for one in self.spoken if {one.source, one.target} <= places.keys()]
+        edges += [_line(places[one.source], places[one.target], one.kind) for one in said]
         lines = tag("svg", *edges, width="100%", height=f"{HEIGHT_EM}em")
         nodes = [self._node(row, places[name]) for name, row in shown]
         size = f"height:{HEIGHT_EM}em;min-width:{NODE_EM * right:.1f}em"
-        stage = tag("div", *zones, *areas, lines, *nodes, class_="stage topology", style=size)
-        return drawing(repr(self), tag("div", stage, class_="scroll"))
+        flights = (flight(places[one.source], places[one.target], one.line) for one in said)
+        parts = *zones, *areas, lines, *nodes, *flights
+        stage = tag("div", *parts, class_="stage topology", style=size)
+        scroll = tag("div", stage, class_="scroll")
+        return scroll if self.clickable else drawing(repr(self), scroll)
 
     def _node(self, row: NodeRow, place: tuple[float, float]) -> Markup:
         leads, manages = row.name == self.snapshot.leader, row.role == "manager"
         facts = ["CA"] if manages and not leads else []
         at = f"left:{place[0]:.2f}%;top:{place[1]:.2f}em"
-        return node(row.name, row.role, *facts, leads=leads, down=row.down, style=at)
+        do = "" if row.up is None or not self.clickable else "crash" if row.up else "start"
+        return node(row.name, row.role, *facts, leads=leads, down=row.down, style=at, do=do)
 
     @staticmethod
     def _area(places: list[tuple[float, float]], right: float, kind: str, title: str) -> Markup:
@@ -153,12 +167,46 @@ class Topology:
         return tag("div", tag("span", title), class_=f"area {kind}", style=style)
 
     def _repr_html_(self) -> Markup:
-        text = "".join(f"<p style='margin:.3em 0'>{marked(line)}</p>" for line in self.lines)
+        return view(self.drawn)
+
+    @property
+    def drawn(self) -> Markup:
+        text = (tag("p", marked(line)) for line in self.lines)
         samples = [
             (tag("svg", _line((0, 0.6), (100, 0.6), kind), width="3em", height="1.2em"), _(title))
             for kind, title in LINES.items()
         ]
-        return view(self.picture, legend(samples)) + big(text)
+        return Markup("").join([self.picture, legend(samples), *text])
+
+
+class LiveTopology(Picture):
+    """The topology, now: a click on a node crashes it, or starts it again."""
+
+    label = "az"
+
+    def __init__(self, cluster: Any) -> None:
+        super().__init__(cluster)
+        self._records = len(cluster.trace) if cluster.has_trace else 0  # those that were shown
+        self.drawn = Topology(look(cluster), self.label)
+
+    def draw(self) -> Markup:
+        """What was said since the last look is shown as it flies."""
+        snapshot, spoken = look(self.cluster, self.drawn.snapshot), self.drawn.spoken
+        if self.cluster.has_trace and len(self.cluster.trace) > self._records:
+            spoken = tuple(spoken_since(self.cluster, self._records, snapshot.leader))
+            self._records = len(self.cluster.trace)
+        self.drawn = Topology(snapshot, self.label, spoken, clickable=True)
+        return self.drawn.drawn
+
+    def __repr__(self) -> str:
+        return repr(self.drawn)
+
+    def act(self, verb: str, message: dict[str, Any]) -> None:
+        """As on the board, which lets time pass until the swarm has settled."""
+        rows = self.drawn.snapshot.nodes
+        board = board_of(self.cluster)
+        board.act(verb, {"node": next(row.key for row in rows if row.name == message["name"])})
+        board.refresh()
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Markup:
@@ -168,10 +216,15 @@ def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Ma
     return tag("line", class_=f"line {kind}", **ends)
 
 
-def topology(cluster: Any, label: str = "az") -> Topology:
+def topology(cluster: Any, label: str = "az") -> Topology | LiveTopology:
     """The nodes of the swarm and their connections; zones come from the node label `label`:
     `topology(cluster)`.
 
-    Lesson: 00_start_here.
+    Of a client, as it is now; of a cluster, live. Lesson: 00_start_here.
     """
-    return Topology(look(cluster), label)
+    if not hasattr(cluster, "has_trace"):
+        return Topology(look(cluster), label)
+    live = widget_of(LiveTopology, cluster)
+    live.label = label
+    live.refresh()
+    return live

@@ -21,10 +21,11 @@ import traitlets
 from docker.errors import DockerException
 from IPython import get_ipython
 from IPython.display import display
+from markupsafe import Markup
 
 from swarmlab.errors import SwarmError
 from swarmlab.strings import _
-from swarmlab.views.html import ShownAs, WithStaticForms
+from swarmlab.views.html import ShownAs, WithStaticForms, tag
 from swarmlab.views.recorded import Recording, played
 
 STATIC = Path(__file__).parent / "static"
@@ -260,12 +261,37 @@ class Field(anywidget.AnyWidget):
     value = traitlets.Any(help="what is chosen").tag(sync=True)
 
 
+class Picture(LiveWidget):
+    """A picture made of `primitives` that answers: `static/picture.js` says how."""
+
+    _esm = source("common.js", "picture.js")
+    _css = source("view.css", "board.css")
+    value = traitlets.Unicode(help="the picture").tag(sync=True)
+
+    @abstractmethod
+    def draw(self) -> Markup:
+        """The picture as it is now."""
+
+    def read(self) -> None:
+        with self.hold_sync():
+            self.value, self.text, self.status = self.draw(), repr(self), {"error": self.error}
+
+    def still_html(self) -> str:
+        return str(tag("div", Markup(self.value), class_="swarmlab-view"))
+
+    @property
+    def moves(self) -> bool:
+        return self.cluster is not None and super().moves
+
+
 class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Shows `make(**values)` for the values of the controls, and again whenever they change."""
 
-    def __init__(self, make: Callable[..., Any], controls: dict[str, Field]) -> None:
+    def __init__(
+        self, make: Callable[..., Any], controls: dict[str, Field], picture: Picture | None = None
+    ) -> None:
         self.make, self.controls = make, controls
-        self._picture = ipywidgets.HTML()
+        self._picture = picture or ipywidgets.HTML()
         for control in controls.values():
             control.observe(self._draw, "value")
         super().__init__([*controls.values(), self._picture])

@@ -5,11 +5,9 @@ A zone is whatever fails as a whole: a data centre, a rack, a power line. Pure a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
-import ipywidgets
 from markupsafe import Markup
 
 from swarmlab.raft.quorum import quorum
@@ -17,7 +15,7 @@ from swarmlab.strings import _
 from swarmlab.views.html import Callout, tag
 from swarmlab.views.primitives import node, view, votes
 from swarmlab.views.quorum import tolerated
-from swarmlab.views.widget import Field, Sliders, button, slider
+from swarmlab.views.widget import Picture, Sliders, slider
 
 LETTERS = "ABCDE"
 MANAGERS_MAX = 9
@@ -109,49 +107,41 @@ class ZoneSpread:
     def _box(self, zone: int) -> Markup:
         kept = self.kept[zone]
         title = tag("b", _("Zone {letter}").format(letter=LETTERS[zone]))
-        nodes = (node(name, "manager", down=name in self.lost) for name in self.names[zone])
+        lost = {name: name in self.lost for name in self.names[zone]}
+        nodes = (node(name, "manager", down=down, do="toggle") for name, down in lost.items())
         line = f"{'✔' if kept else '✘'} {self.consequence(zone)}"
         text = tag("p", line, class_="good" if kept else "alarm")
         return tag("div", title, tag("div", *nodes, class_="row"), text, class_="zone")
 
 
-class QuorumExplorer(Sliders):
-    """Managers over zones; a click on one takes it away, or brings it back."""
+class Machines(Picture):
+    """The zones with their machines, each of which a click takes away, or brings back."""
 
-    def __init__(self, controls: dict[str, Field]) -> None:
+    def __init__(self) -> None:
+        super().__init__(None)
         self.lost: set[str] = set()
-        self._machines = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
-        self._buttons = {
-            name: button(name, partial(self.toggle, name))
-            for name in (f"m{number + 1}" for number in range(MANAGERS_MAX))
-        }
-        super().__init__(self._spread, controls)
-        self.children = [*controls.values(), self._machines, self._picture]
+        self.spread = ZoneSpread(1, 1)
 
-    def _spread(self, managers: int, zones: int) -> ZoneSpread:
+    def spread_of(self, managers: int, zones: int) -> ZoneSpread:
         names = {name for row in ZoneSpread(managers, zones).names for name in row}
-        return ZoneSpread(managers, zones, frozenset(self.lost & names))
+        self.spread = ZoneSpread(managers, zones, frozenset(self.lost & names))
+        return self.spread
 
-    def toggle(self, name: str) -> None:
-        """Take a machine away, or bring it back."""
-        self.lost ^= {name}
-        self._draw()
+    def draw(self) -> Markup:
+        return self.spread._repr_html_()
 
-    def _draw(self, _change: Any = None) -> None:
-        super()._draw()
-        spread: ZoneSpread = self.shown_as
-        for name, one in self._buttons.items():
-            one.description = f"✖ {name}" if name in spread.lost else name
-            one.tooltip = _("Take this manager away, or bring it back")
-        shown = [self._buttons[name] for names in spread.names for name in names]
-        if list(self._machines.children) != shown:  # else the focus would be lost
-            self._machines.children = shown
+    def act(self, verb: str, message: dict[str, Any]) -> None:
+        self.lost ^= {message["name"]}
+        self.spread = replace(self.spread, lost=self.spread.lost ^ {message["name"]})
 
 
-def quorum_explorer(managers: int = 7, zones: int = 3) -> QuorumExplorer:
-    """Managers 1 to 9 over zones 1 to 5: `quorum_explorer(5, 2)`. Lesson: 05_quorum."""
+def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
+    """Managers 1 to 9 over zones 1 to 5: `quorum_explorer(5, 2)`; a click takes one away, or brings
+    it back. Lesson: 05_quorum."""
     controls = {
         "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
         "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
     }
-    return QuorumExplorer(controls)
+    machines = Machines()
+    machines.refresh()
+    return Sliders(machines.spread_of, controls, machines)

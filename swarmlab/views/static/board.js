@@ -12,11 +12,11 @@ function render({ model, el }) {
 
   // -- the bar: the clock, and the leader -------------------------------------------
   const bar = make("div", "bar", root);
-  const play = make("button", "play", bar);
+  const play = make("button", "play live", bar);
   play.onclick = () => send(model.get("status").playing ? "halt" : "play");
-  const step = make("button", "step", bar, labels.step);
+  const step = make("button", "step live", bar, labels.step);
   step.onclick = () => send("step");
-  const speed = make("select", "speed", bar);
+  const speed = make("select", "speed live", bar);
   speed.setAttribute("aria-label", labels.speed);
   for (const value of model.get("speeds")) make("option", "", speed, `${value}×`).value = value;
   speed.onchange = () => send("speed", { speed: Number(speed.value) });
@@ -29,7 +29,7 @@ function render({ model, el }) {
   const notices = make("div", "notices", root);
   const waiting = make("ul", "waiting", root);
   const news = makeNews(root, labels);
-  const help = make("p", "help", root);
+  const help = make("p", "help live", root);
   help.append(labels.help);
   for (const [key, , text] of model.get("actions")) {
     make("kbd", "", help, key);
@@ -57,7 +57,7 @@ function render({ model, el }) {
     column.roleText = make("span", "", role);
     column.term = make("span", "", role);
     column.condition = make("span", "fact condition", head);
-    column.menu = make("div", "menu", column);
+    column.menu = make("div", "menu live", column);
     column.tasks = make("ul", "tasks", column);
     head.onclick = () => choose(open === key ? "" : key);
     head.onfocus = () => { current = key; drawColumns(); };

@@ -57,7 +57,7 @@ function render({ model, el }) {
   const title = make("p", "title", told);
   const lines = make("dl", "lines", told);
   const error = make("p", "error", told);
-  const why = make("button", "why", root, labels.why);
+  const why = make("button", "why live", root, labels.why);
   why.onclick = () => send("why", { task: step().why });
   const funnel = make("div", "funnel", root);
   const code = make("details", "code", root);

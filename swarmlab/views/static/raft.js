@@ -10,16 +10,16 @@ function render({ model, el }) {
 
   // -- the bar: time in small steps ------------------------------------------------
   const bar = make("div", "bar", root);
-  const step = make("button", "step", bar, labels.step);
+  const step = make("button", "step live", bar, labels.step);
   step.onclick = () => send("step");
-  const size = make("select", "size", bar);
+  const size = make("select", "size live", bar);
   size.setAttribute("aria-label", labels.size);
   for (const [value, text] of labels.steps) make("option", "", size, text).value = value;
   size.onchange = () => send("size", { step: size.value });
-  const run = make("button", "run", bar);
+  const run = make("button", "run live", bar);
   run.onclick = () => send(model.get("status").running ? "halt" : "run");
   const clock = make("span", "clock", bar);
-  const change = make("button", "change", bar, labels.change);
+  const change = make("button", "change live", bar, labels.change);
   change.onclick = () => send("change");
 
   // -- columns, with the messages between their heads and their logs -----------------------
@@ -31,7 +31,7 @@ function render({ model, el }) {
   const logs = make("ul", "row logs", stage);
   const error = makeError(root);
   const news = makeNews(root, labels);
-  make("p", "help", root, labels.help);
+  make("p", "help live", root, labels.help);
   const textForm = makeTextForm(root, labels);
 
   function createHead() {
@@ -41,7 +41,7 @@ function render({ model, el }) {
     head.shape = newShape(title);
     head.name = make("span", "name", title);
     head.roleText = make("span", "raft-role", title);
-    head.button = make("button", "power", title);
+    head.button = make("button", "power live", title);
     head.facts = make("ul", "facts", head);
     head.button.onclick = () => send(head.row.action[0], { name: head.row.name });
     return head;
