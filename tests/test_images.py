@@ -9,7 +9,8 @@ import swarmlab
 from swarmlab.engine.dockerfile import healthcheck, image_config
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
 from swarmlab.model.image_reference import ImageReference
-from swarmlab.simulation import Machine, Network, S, Simulation
+from swarmlab.simulation import MS, Machine, Network, S, Simulation
+from swarmlab.units import unix_seconds
 from swarmlab.worker import registry
 from swarmlab.worker.images import Images
 from swarmlab.worker.registry import Registry, well_known
@@ -231,3 +232,41 @@ def test_an_unhealthy_server_is_replaced():
     states = [task["Status"]["State"] for task in service.tasks()]
     assert len(states) > 1
     assert "running" not in states
+
+
+def test_an_engine_reports_what_becomes_of_its_images():
+    """In the order, and with the names, that a real engine reported (20.10, `docker events`)."""
+    client = swarmlab.engines(["host"]).client()
+    client.images.pull("redis", tag="7")
+    client.images.get("redis:7").tag("cache", "1")
+    client.api.import_image_from_data(b"", repository="own", tag="2")
+    own = client.images.get("own:2").id
+    client.images.remove("cache:1")
+    client.images.remove("own:2")
+    now_s = unix_seconds(client.info()["SystemTime"])
+    rows = list(client.events(since=1, until=now_s, decode=True, filters={"type": "image"}))
+    redis = client.images.get("redis:7").id
+    assert [(e["Action"], e["Actor"]["ID"], e["Actor"]["Attributes"]["name"]) for e in rows] == [
+        ("pull", "redis:7", "redis"),
+        ("tag", redis, "cache:1"),
+        ("tag", own, "own:2"),
+        ("import", own, own),
+        ("untag", redis, redis),
+        ("untag", own, own),
+        ("delete", own, own),
+    ]
+    assert [(e["status"], e["id"]) for e in rows] == [(e["Action"], e["Actor"]["ID"]) for e in rows]
+    assert all("from" not in event for event in rows)
+
+
+def test_a_pull_waits_only_for_the_layers_that_are_missing(images: Images):
+    """nginx and redis stand on the same Debian; the Alpine variants on the same Alpine."""
+    redis, whole_ns = pull(images, "redis")
+    nginx, rest_ns = pull(images, "nginx")
+    shared = {digest for digest, _size in nginx.layers} & {digest for digest, _ in redis.layers}
+    assert [size for digest, size in nginx.layers if digest in shared] == [75_000_000]
+    assert (redis.size_bytes, nginx.size_bytes) == (117_000_000, 192_000_000)
+    # 0.3 s, and 100 MB a second.
+    assert (whole_ns, rest_ns) == (1_470 * MS, 1_470 * MS)
+    variants = [pull(images, name)[0] for name in ("nginx:alpine", "redis:alpine")]
+    assert len({variant.layers[0] for variant in variants}) == 1

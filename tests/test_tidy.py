@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1735,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 4973,
-    ("network", "engine", "cluster", "real"): 7850,
-    ("docker_cli", "cli", "jupyter"): 4808,
+    ("views", "lessons", "compare"): 5342,
+    ("network", "engine", "cluster", "real"): 7868,
+    ("docker_cli", "cli", "jupyter"): 4813,
     (
         "__init__.py",
         "__main__.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from swarmlab.cluster import current
@@ -25,6 +26,11 @@ class BaseCluster(ABC):
     kind: ClassVar[str]  # `simulated` or `real`; to decide something, ask for what it can do:
     has_trace: ClassVar[bool]  # what happens inside can be read: trace, logs, disks, forks
     virtual_time: ClassVar[bool]  # time passes only when it is asked to, as fast as possible
+
+    @cached_property
+    def typed(self) -> list[tuple[int, str]]:
+        """The lines that `%docker` ran here, oldest first: (when, on `clock_ns`, and the line)."""
+        return []
 
     @property
     @abstractmethod

@@ -127,6 +127,23 @@ def _nodes(manager: Manager, *, leads: bool) -> list[Json]:
     ]
 
 
+def container_rows(engine: Engine) -> list[Json]:
+    """The containers of an engine, oldest first: a part of what `GET /containers/json` answers."""
+    from swarmlab.engine.api_containers import status_text
+
+    now_ns = engine.machine.simulation.now_ns
+    return [
+        {
+            "Id": container.id,
+            "Names": [f"/{container.name}"],
+            "Image": container.config.get("Image", ""),
+            "State": container.status,
+            "Status": status_text(now_ns, container),
+        }
+        for container in engine.containers.all()
+    ]
+
+
 # Object id -> the stored object and its JSON. Stored objects are frozen, so the JSON of one never
 # changes, and from one drawing of a board to the next most objects stay the same.
 _json_cache: dict[str, tuple[StoreObject, Json]] = {}

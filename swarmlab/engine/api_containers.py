@@ -33,7 +33,7 @@ def labels_of(container: Container) -> Json:
     return (container.image.config.get("Labels") or {}) | (container.config.get("Labels") or {})
 
 
-def _status(now_ns: int, container: Container) -> str:
+def status_text(now_ns: int, container: Container) -> str:
     """As `docker ps` shows it. Source: moby container/state.go, String."""
     if container.state == "restarting":
         age = human_duration((now_ns - (container.finished_ns or 0)) / S)
@@ -106,7 +106,7 @@ def summary(request: ApiRequest, c: Container) -> Json:
         "Ports": _ports(c),
         "Labels": labels_of(c),
         "State": c.status,
-        "Status": _status(request.engine.machine.simulation.now_ns, c),
+        "Status": status_text(request.engine.machine.simulation.now_ns, c),
         "HostConfig": {"NetworkMode": c.host_config.get("NetworkMode") or "bridge"},
         "NetworkSettings": {"Networks": container_networks.settings(request.engine.network, c)},
         "Mounts": [_mount(point) for point in c.mounts if point.listed],

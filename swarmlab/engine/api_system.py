@@ -150,9 +150,10 @@ TESTS: dict[str, Test] = {
 def _event(request: ApiRequest, event: Document) -> Json:
     unix_ns = request.clock.to_unix_ns(event["time_ns"])
     answer: Json = {key: event[key] for key in ("Type", "Action", "Actor", "scope")}
+    if event["Type"] in ("container", "image"):
+        answer |= {"status": event["Action"], "id": event["Actor"]["ID"]}
     if event["Type"] == "container":
-        image = event["Actor"]["Attributes"].get("image", "")
-        answer |= {"status": event["Action"], "id": event["Actor"]["ID"], "from": image}
+        answer["from"] = event["Actor"]["Attributes"].get("image", "")
     return {**answer, "time": unix_ns // S, "timeNano": unix_ns}
 
 

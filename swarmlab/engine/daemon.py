@@ -50,6 +50,7 @@ class Engine(SwarmNode):
         super().__init__(machine)
         self._description: Document = DESCRIPTION.with_(Hostname=machine.name)
         self.images = Images(machine, registry)
+        self.images.on_event = self._image_event
         self.volumes = Volumes(machine)
         self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
@@ -108,6 +109,10 @@ class Engine(SwarmNode):
         event = swarm_event(change.action, before, after)
         if event is not None:
             self._add_event(event)
+
+    def _image_event(self, action: str, id: str, attributes: dict[str, str]) -> None:
+        actor = Document(ID=id, Attributes=freeze(attributes))
+        self._add_event(Document(Type="image", Action=action, Actor=actor, scope="local"))
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
         actor = Document(ID=container.id, Attributes=freeze(attributes))

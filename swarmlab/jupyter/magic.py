@@ -67,8 +67,10 @@ def run_commands(
     code = 0
     for line in lines_of(text):
         if shown and (command := line.strip()) and not command.startswith("#"):
-            docker = "" if "|" in command or command.startswith("docker") else "docker "
-            out.write(f"$ {docker}{' '.join(command.split())}\n")
+            out.write(f"$ {_full(command)}\n")
+        cluster = current.latest()
+        if cluster is not None and line.strip() and not line.lstrip().startswith("#"):
+            cluster.typed.append((cluster.clock_ns(), _full(line.strip())))
         try:
             code = _run_line(line, out, err, node=node, progress=progress)
         except (CliError, ValueError, OSError) as error:
@@ -79,6 +81,12 @@ def run_commands(
         for stream in (out, err):  # so that a cell shows them in the order of its lines
             stream.flush()
     return code
+
+
+def _full(command: str) -> str:
+    """As in a terminal, in one line."""
+    command = " ".join(command.split())
+    return command if "|" in command or command.startswith("docker") else f"docker {command}"
 
 
 def _run_line(line: str, out: Any, err: Any, *, node: str, progress: Any) -> int:

@@ -17,14 +17,13 @@ from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views import text
-from swarmlab.views.dock import dock, undock
+from swarmlab.views.dock import DockedWidget
 from swarmlab.views.html import Table
 from swarmlab.views.palette import LOOKS, colours_of
 from swarmlab.views.primitives import look_rows
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, NodeRows, ServiceRow, TaskRow, look
 from swarmlab.views.widget import (
     FAILURES,
-    LiveWidget,
     explained,
     running_loop,
     source,
@@ -41,7 +40,7 @@ STEP = "10s"
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 
 
-class Board(LiveWidget):
+class Board(DockedWidget):
     """What `cluster.board()` shows; all its views stay in step.
 
     >>> board = cluster.board()  # doctest: +SKIP
@@ -58,7 +57,6 @@ class Board(LiveWidget):
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
     actions = synced_list("(key, verb, text)")
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
-    docks = traitlets.Bool(help="a cell shows it, which asks for a panel").tag(sync=True)
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
@@ -125,7 +123,6 @@ class Board(LiveWidget):
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
             "legend": _("Legend: shape is state, colour is version"),
-            "docked": _("The board is docked in a panel. Close the panel to have it here."),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
 
@@ -143,21 +140,14 @@ class Board(LiveWidget):
         late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
         return [(line if done else late).format(seconds=passed_s)]
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        self.docks = True
-        return super()._repr_mimebundle_(**options)
-
     def still_html(self) -> str:
         return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
-        if verb == "dock":
-            self.docks = False
-            dock(self, _("Swarm"))
-        elif verb == "undock":
-            undock(self)
-        elif verb in ACTIONS:
+        if self.act_on_panel(verb):
+            return
+        if verb in ACTIONS:
             self._act_on_node(verb, message["node"])
         else:
             self._set_clock(verb, message.get("speed", self._speed))

@@ -9,6 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 import ipywidgets
+import traitlets
+
+from swarmlab.strings import _
+from swarmlab.views.widget import LiveWidget
 
 _shown: list[tuple[Any, ipywidgets.DOMWidget]] = []  # this kernel's panel and what is in it
 
@@ -29,3 +33,26 @@ def undock(widget: ipywidgets.DOMWidget) -> None:
     """The user has closed the panel that shows the widget."""
     if _shown and _shown[0][1] is widget:
         _shown.pop()[0].close()
+
+
+class DockedWidget(LiveWidget):
+    """A live widget that asks for the panel when a cell shows it."""
+
+    docks = traitlets.Bool(help="a cell shows it, which asks for a panel").tag(sync=True)
+
+    def _labels(self) -> dict[str, Any]:
+        docked = _("The board is docked in a panel. Close the panel to have it here.")
+        return super()._labels() | {"docked": docked}
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        self.docks = True
+        return super()._repr_mimebundle_(**options)
+
+    def act_on_panel(self, verb: str) -> bool:
+        """Carry out the verbs of `static/dock.js`; whether it was one."""
+        if verb == "dock":
+            self.docks = False
+            dock(self, _("Swarm"))
+        elif verb == "undock":
+            undock(self)
+        return verb in ("dock", "undock")

@@ -90,6 +90,16 @@ UNWANTED = ("shutdown", "remove")  # as a desired state
 ENDED = ("complete", "shutdown", *FAILED, "remove")
 
 
+def kind_of_container(row: Mapping[str, str]) -> str:
+    """The key in `LOOKS` for a container as `GET /containers/json` lists it."""
+    state, status = row["State"], row["Status"]
+    if state == "exited":
+        return "complete" if status.startswith("Exited (0)") else "failed"
+    if state == "running" and "(" in status:
+        return {"healthy)": "running", "unhealthy)": "failed"}.get(status.split("(")[1], "starting")
+    return {"running": "running", "restarting": "starting"}.get(state, "pending")
+
+
 def kind_of(state: str, *, should_run: bool, node_down: bool) -> str:
     """The key in `LOOKS` for a task: its state, what is desired, and whether its node is down."""
     if state in FAILED:

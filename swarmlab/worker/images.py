@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Callable
 
 from swarmlab.errors import EngineRefusal, NoSuchObject
 from swarmlab.model import Document
@@ -18,13 +19,18 @@ PULL_NS, PULL_BYTES_PER_S = 300 * MS, 100_000_000
 
 
 class Images:
-    """Stored on the machine's disk; `tags` maps their names to ids."""
+    """Stored on the machine's disk; `tags` maps their names to ids.
+
+    `on_event(action, id, attributes)` is called with each event.
+    Source: moby daemon/images/image_events.go.
+    """
 
     FILE = "docker/images"
 
     def __init__(self, machine: Machine, registry: Registry) -> None:
         self.machine = machine
         self.registry = registry
+        self.on_event: Callable[[str, str, dict[str, str]], None] | None = None
         self._images: dict[str, Image] = {}
         self.tags: dict[str, str] = {}  # `nginx:latest`, `nginx@sha256:…` -> id
         if self.FILE in machine.disk:
@@ -32,6 +38,12 @@ class Images:
 
     def _save(self) -> None:
         self.machine.disk.write(self.FILE, pickle.dumps((self._images, self.tags)))
+
+    def _emit(self, action: str, image: Image, id: str = "", name: str = "") -> None:
+        """An event; of an image without a name, its id stands for it."""
+        if self.on_event:
+            labels = image.config.get("Labels") or {}
+            self.on_event(action, id or image.id, {**labels, "name": name or image.id})
 
     def all(self) -> list[Image]:
         return list(self._images.values())
@@ -69,7 +81,8 @@ class Images:
         return image
 
     def tag(self, source: str, target: str) -> None:
-        self.add(self.get(source), ImageReference.parse(target).familiar)
+        name = ImageReference.parse(target).familiar
+        self._emit("tag", self.add(self.get(source), name), name=name)
 
     def pull(self, reference: str) -> Call:
         """Fetch an image from the registry; resolves to it when its missing layers have arrived."""
@@ -80,14 +93,17 @@ class Images:
         except EngineRefusal as error:
             self.machine.after(PULL_NS, result.fail, error)
         else:
-            missing_bytes = 0 if image.id in self._images else image.size_bytes
+            here = {digest for other in self.all() for digest, _ in other.layers}
+            missing_bytes = sum(size for digest, size in image.layers if digest not in here)
             delay_ns = PULL_NS + missing_bytes * S // PULL_BYTES_PER_S
             self.machine.after(delay_ns, self._pulled, result, parsed, image)
         return result
 
     def _pulled(self, result: Call, reference: ImageReference, image: Image) -> None:
         tag = () if reference.digest else (reference.familiar,)
-        result.resolve(self.add(image, *tag, f"{reference.repository}@{image.digest}"))
+        self.add(image, *tag, f"{reference.repository}@{image.digest}")
+        self._emit("pull", image, reference.familiar, reference.repository)
+        result.resolve(image)
 
     def remove(self, reference: str) -> list[dict[str, str]]:
         """Untag, and delete the image when no name is left; returns what `docker rmi` prints."""
@@ -98,9 +114,11 @@ class Images:
             names = named if other_tags else names
         for name in names:
             del self.tags[name]
+            self._emit("untag", image)
         rows = [{"Untagged": name} for name in names]
         if not self.references(image):
             del self._images[image.id]
+            self._emit("delete", image)
             rows.append({"Deleted": image.id})
         self._save()
         return rows
@@ -117,4 +135,8 @@ class Images:
             created_ns=now_ns,
             platforms=("linux/amd64",),
         )
-        return self.add(image, *names)
+        self.add(image, *names)
+        for name in names:
+            self._emit("tag", image, name=name)
+        self._emit("import", image)
+        return image

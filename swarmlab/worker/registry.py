@@ -18,6 +18,8 @@ from swarmlab.programs.interface import Site
 from swarmlab.programs.table import WRAPPERS
 from swarmlab.simulation import Shared
 
+# The lowest layer of many images is a distribution's, which all of them share.
+BASE_BYTES = {"debian": 75_000_000, "alpine": 8_000_000}
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -58,16 +60,25 @@ def make_image(
     command: Sequence[str],
     server_logs: Sequence[str] | None,
     fields: Mapping[str, Any] = EMPTY,
+    base: str = "",
     **config: Any,
 ) -> Image:
-    """An image whose id, digest and layers depend on its full name alone: equal in all runs."""
-    lower, middle = size_bytes * 6 // 10, size_bytes * 3 // 10
+    """An image whose id, digest and layers depend on its full name alone: equal in all runs.
+
+    With a `base`, its lowest layer is that of other images, too.
+    """
+    lower = BASE_BYTES.get(base, size_bytes * 6 // 10)
+    middle = (size_bytes - lower) * 3 // 4
     sizes = (lower, middle, size_bytes - lower - middle)
+    owners = (base or name, name, name)
     return Image(
         id=sha256(f"image {name}"),
         digest=sha256(f"manifest {name}"),
         config=Document(freeze({"Env": [PATH], "Cmd": list(command), **config})),
-        layers=tuple((sha256(f"layer {i} of {name}"), size) for i, size in enumerate(sizes)),
+        layers=tuple(
+            (sha256(f"layer {i} of {owner}"), size)
+            for i, (owner, size) in enumerate(zip(owners, sizes, strict=True))
+        ),
         server_logs=None if server_logs is None else tuple(server_logs),
         **fields,
     )
@@ -96,7 +107,9 @@ def well_known() -> dict[str, Image]:
             name = f"{repository}:{tag}"
             size_bytes = row["megabytes"] * 1_000_000 // (4 if "alpine" in tag else 1)
             lines = None if logs is None else logs.split("\n")
-            images[name] = make_image(name, size_bytes, command, lines, fields, **row["config"])
+            base = "alpine" if "alpine" in tag and repository != "alpine" else row.get("base", "")
+            made = make_image(name, size_bytes, command, lines, fields, base, **row["config"])
+            images[name] = made
     return images
 
 
