@@ -120,7 +120,7 @@ def _pull(request: ApiRequest, name: str, platform: str) -> streams.Pieces:
     for digest, _ in image.layers:
         status = "Already exists" if digest in local else "Pull complete"
         yield _progress(status=status, progressDetail={}, id=digest[7:19])
-    newer = image.layers[0][0] not in local
+    newer = not {digest for digest, _ in image.layers} <= local
     result = "Downloaded newer image for" if newer else "Image is up to date for"
     yield _progress(status=f"Digest: {image.digest}")
     yield _progress(status=f"Status: {result} {reference.familiar}")

@@ -21,6 +21,8 @@ from swarmlab.lessons.goal_checks import SwarmReader, evaluate
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout
 
+# Requests that are no changes of their own: `docker run` is one, when its container starts.
+UNCOUNTED = ("/exec", "/containers/create", "/images/create")
 SETTLE_TIME = "30s"  # of virtual time, before a simulated swarm is checked
 
 
@@ -122,7 +124,8 @@ class Attempt:
 
     def _on_response(self, cluster: Any, response: Any, *_args: Any, **_options: Any) -> None:
         request = response.request
-        reads = request.method in ("GET", "HEAD") or "/exec" in request.path_url
+        path = request.path_url
+        reads = request.method in ("GET", "HEAD") or any(part in path for part in UNCOUNTED)
         if response.ok and not reads and cluster is self.cluster:
             self.changes += 1
             self._changed()

@@ -14,6 +14,7 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     service web Spec.UpdateConfig.Order is start-first      whatever `docker … inspect` shows
     secrets has senha_v2                   services, configs, networks, nodes: their names
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
+    container web State.Health.Status is healthy            of an engine, in a swarm or in none
     leader at m2 is nobody                 as the node m2 answers; so with any measure
 """
 
@@ -27,7 +28,7 @@ from typing import Any
 
 import yaml
 from docker import APIClient
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import N_, _
@@ -154,6 +155,10 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
             return sorted({image_of(t).partition(":")[0] for t in swarm.running(service)})
         case ["containers"]:
             return len(swarm.api.containers())
+        case ["container", name, path]:
+            with suppress(NotFound):
+                return value_at(swarm.api.inspect_container(name), path)
+            return None
         case ["nodes", key]:
             return {name_of(node): node_value(node, key) for node in swarm.objects("nodes")}
         case ["nodes", "by", key]:
