@@ -17,7 +17,42 @@ from tests.browser import Lab, Notebook, opened
 
 pytestmark = pytest.mark.browser
 NOTEBOOKS = sorted(path.name for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+QUESTION = ".widget-vbox:not(:has(.widget-vbox)):has(button:text('A: '))"
+BARS_PX = 110  # JupyterLab's menu, tabs, tool bar and status bar
 BY_KEY = partial(Locator.press, key="Enter")
+# What scrolls sideways in a page's outputs, other than tables of `docker` and what it printed.
+SCROLLS = """() => [...document.querySelectorAll(
+    ".jp-OutputArea-output, .jp-OutputArea-output *, .jp-MarkdownOutput"
+)].filter((part) => part.checkVisibility() && part.clientWidth > 0
+    && part.scrollWidth > part.clientWidth + 1 && !part.closest("svg, pre, .swarmlab-board")
+    && ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
+).map((part) => `${part.className}: ${part.textContent.trim().slice(0, 80)}`)"""
+# Texts of lessons that can hardly be read on their ground; and markup shown as text.
+FAINT = """() => {
+    const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const ground = (element) => {
+        const colour = numbers(getComputedStyle(element).backgroundColor);
+        return (colour[3] ?? 1) > 0.5 ? colour : ground(element.parentElement);
+    };
+    const luminance = (colour) => {
+        const [r, g, b] = colour.slice(0, 3).map((value) => (value / 255) ** 2.2);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const parts = document.querySelectorAll(
+        ".jp-OutputArea-output :is(.widget-html-content, .widget-html-content *, button, input)"
+    );
+    return [...parts].filter((part) => {
+        if (!part.checkVisibility() || part.closest(".swarmlab-view")) return false;
+        if (part.closest(".swarmlab-board")) return false;
+        const text = [...part.childNodes].filter((node) => node.nodeType === 3)
+            .map((node) => node.data).join("").trim();
+        if (/<\\/?[a-z]+/.test(text)) return true;
+        if (!text || part.disabled) return false;
+        const [low, high] = [numbers(getComputedStyle(part).color), ground(part)]
+            .map(luminance).sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05) < 4.5;
+    }).map((part) => part.textContent.trim().slice(0, 80));
+}"""
 # Focus each control as Tab does; those on which nobody sees it.
 FOCUS_UNSEEN = """() => [...document.querySelectorAll(
     ".jp-OutputArea-output :is(button, select, input, textarea, summary, a[href], [tabindex])"
@@ -69,7 +104,7 @@ def test_a_fold_opens_by_key_and_closes_by_mouse(ran: Notebook):
 
 def test_every_question_is_answered_alike_by_mouse_and_by_key(ran: Notebook):
     """All bets are revealed by now and a recap answers at once, so each click shows the verdict."""
-    questions = ran.page.locator(".widget-vbox:not(:has(.widget-vbox)):has(button:text('A: '))")
+    questions = ran.page.locator(QUESTION)
     assert questions.count() >= 2
     for question in questions.all():
         status = question.get_by_role("status")
@@ -79,6 +114,28 @@ def test_every_question_is_answered_alike_by_mouse_and_by_key(ran: Notebook):
         seen_by(Locator.click, other, status)
         assert seen_by(BY_KEY, first, status) == clicked
         assert re.match("✔|✘", clicked)
+
+
+def test_lessons_fit_a_small_screen_and_are_legible_in_both_themes(ran: Notebook):
+    """1024 by 768: as it is, and at 200 %, where a question fits between JupyterLab's own bars."""
+    page, former = ran.page, ran.page.viewport_size
+    assert former is not None
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):  # in which the rest is used
+        command = f"('apputils:change-theme', {{theme: '{theme}'}})"
+        page.evaluate(f"window.jupyterapp.commands.execute{command}")
+        is_light = str("Light" in theme).lower()
+        page.locator(f"body[data-jp-theme-light={is_light}]").wait_for(state="attached")
+        assert page.evaluate(FAINT) == []
+    page.set_viewport_size({"width": 1024, "height": 768})
+    expect(page.locator("body")).to_have_js_property("clientWidth", 1024)
+    assert page.evaluate(SCROLLS) == []
+    page.set_viewport_size({"width": 512, "height": 384})
+    expect(page.locator("body")).to_have_js_property("clientWidth", 512)
+    boxes = [question.bounding_box() for question in page.locator(QUESTION).all()]
+    heights = [box["height"] for box in boxes if box is not None]
+    page.set_viewport_size(former)
+    assert heights
+    assert max(heights) <= 384 - BARS_PX
 
 
 def test_the_other_controls_are_used_by_mouse_and_by_key(ran: Notebook):
@@ -326,14 +383,14 @@ def use_picker(notebook: Notebook) -> None:
     """Another topic, another exercise, and back: what was begun is still there."""
     cell = notebook.page.locator(".jp-CodeCell", has_text='exercises("07_placement"').last
     topic, pick = cell.get_by_label("Topic", exact=True), cell.get_by_label("Exercise", exact=True)
-    title = cell.get_by_text("Changes:")
+    count = cell.get_by_text("Looking is free")
     topic.select_option("05 Quorum")
     cell.get_by_text("A manager is gone for good").last.wait_for()
     pick.press("ArrowDown")
     cell.get_by_text("One manager in each of the zones").wait_for()
     topic.press("ArrowDown")
     expect(topic.locator("option:checked")).to_have_text("07 Placement")
-    expect(title).to_contain_text("Changes: 1 (fewest: 1)")  # solved above
+    expect(count).to_contain_text("Changes: 1 (fewest: 1)")  # solved above
 
 
 USES: dict[str, list[Callable[[Notebook], None]]] = {

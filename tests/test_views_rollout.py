@@ -140,7 +140,7 @@ def test_one_failure_in_its_monitor_window_pauses_the_update(web: Any):
     seen = follow(web, "web")
     phase = seen.phases[0]
     assert (phase.failed, phase.slots, phase.ratio, phase.allowed) == (1, 4, 0.25, 0)
-    assert phase.gauge == "1 of 4 failed; a share of more than 0 means: pause"
+    assert phase.gauge == "1 of 4 failed; if the share exceeds 0: pause"
     assert seen.phases[1].message.startswith("update paused due to failure")
 
 
@@ -282,8 +282,8 @@ def test_the_gauge_shows_every_counted_phase_and_explains_itself(bad: Rollout):
     assert shares == [25, 0]
     assert [geometry(p)["left"] for p in parts if p.get("class") == "threshold"] == [0, 0]
     html = RolloutChart(bad).html
-    assert "<b>updating</b>: 1 of 4 failed; more than 0: rollback</p>" in html
-    assert "<b>rollback started</b>: 0 of 2 failed; more than 0: pause</p>" in html
+    assert "<b>updating</b>: 1 of 4 failed; above 0: rollback</p>" in html
+    assert "<b>rollback started</b>: 0 of 2 failed; above 0: pause</p>" in html
 
 
 def test_failed_requests_are_drawn_from_zero_up_in_red_below_those_that_were_served():

@@ -19,7 +19,7 @@ WIDGET_STYLE = (
     ".jupyter-widgets code{font-size:1em}"
     ".jupyter-button.jupyter-button:focus-visible,"
     '.jupyter-widgets.jupyter-widgets input[type="text"].widget-input:focus-visible'
-    f"{{outline:3px solid var(--jp-brand-color1,{BLUE});outline-offset:1px}}"
+    f"{{outline:3px solid var(--jp-brand-color1,{BLUE})!important;outline-offset:1px}}"
     ".swarmlab-gone{display:none}"
     ".jupyter-widgets-disconnected .swarmlab-gone{display:block}</style>"
 )

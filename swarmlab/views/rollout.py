@@ -258,7 +258,7 @@ class RolloutChart:
             if not phase.created:
                 continue
             counted = _("{failed} of {slots} failed", failed=phase.failed, slots=phase.slots)
-            line = _("more than {allowed:g}: {action}", allowed=phase.allowed, action=phase.action)
+            line = _("above {allowed:g}: {action}", allowed=phase.allowed, action=phase.action)
             yield tag("p", tag("b", phase.title), f": {counted}; {line}")
             kind = "failed" if phase.ratio > phase.allowed else ""
             yield lane(

@@ -221,7 +221,7 @@ class UpdatePhase:
 
     @property
     def gauge(self) -> str:
-        line = _("{failed} of {slots} failed; a share of more than {allowed:g} means: {action}")
+        line = _("{failed} of {slots} failed; if the share exceeds {allowed:g}: {action}")
         values = {"allowed": self.allowed, "action": self.action}
         return line.format(failed=self.failed, slots=self.slots, **values)
 
