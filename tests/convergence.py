@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swarmlab.model import Availability, Node, Service, Task, UpdateState
-from tests.judge import PENDING, READY, RUNNING, Tables, meets_all, of_service, runs_platform
+from tests.judge import PENDING, RUNNING, Tables, meets_all, of_service, runs_platform
 
 GIB = 1 << 30
 IMAGES_THAT_RUN = ("nginx",)
@@ -116,11 +116,7 @@ def not_restarting(task: Task) -> bool:
 
 
 def left_on(tables: Tables, node: Node) -> Iterator[str]:
-    """A drained node keeps no task that is to run.
-
-    One that waits at READY for its start is replaced when its wait is over.
-    Source: swarmkit orchestrator/task.go, orchestrator/restart/restart.go, Restart.
-    """
+    """A drained node keeps no task that is to run. Source: swarmkit orchestrator/task.go."""
     for task in tables["task"].values():
-        if task.node_id == node.id and task.state <= RUNNING and READY < task.desired <= RUNNING:
+        if task.node_id == node.id and task.state <= RUNNING and task.desired <= RUNNING:
             yield f"{task.name} is to run on {node.hostname}, which is drained"

@@ -262,8 +262,9 @@ class RandomRun(RuleBasedStateMachine):
     def silent(self, leader: str, name: str) -> bool:
         """Whether `leader` has certainly noticed that it cannot reach a node."""
         limit_ns = self.cluster.now_ns - SILENCE_NS
-        sides = [{leader, name} & group for group in self.groups]
-        apart = any(len(side) == 1 for side in sides) and self.cut_ns < limit_ns
+        apart = self.cut_ns < limit_ns and any(
+            (leader in group) != (name in group) for group in self.groups
+        )
         return apart or self.down_ns.get(name, limit_ns) < limit_ns
 
     # -- faults and time -----------------------------------------------------------------
