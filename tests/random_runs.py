@@ -351,6 +351,17 @@ class RandomRun(RuleBasedStateMachine):
             self.attempt(self._node, node.hostname, {"Availability": "active"})
         return all(convergence.is_active(n) and n.status.state is NodeState.READY for n in nodes)
 
+    def stranded(self) -> bool:
+        """Whether a node knows no address of today's managers: it slept while all were replaced.
+
+        What a session does not name is forgotten.
+        Source: swarmkit agent/agent.go, handleSessionMessage.
+        """
+        nodes = self.judge.tables["node"].values()
+        today = {f"{n.status.addr}:2377" for n in nodes if n.hostname in self.leading()}
+        engines = filter(None, map(self.cluster.engine, self.cluster.names))
+        return not all(today & set(engine.manager_addresses) for engine in engines)
+
     def left_on_drained_nodes(self) -> list[str]:
         tables = self.judge.tables
         drained = [n for n in tables["node"].values() if n.spec["Availability"] == "drain"]
@@ -372,7 +383,11 @@ class RandomRun(RuleBasedStateMachine):
         self.heal()
         for name in NAMES:
             self.start(name)
-        self.cluster.until(self.activate, "3m")
+        try:
+            self.cluster.until(self.activate, "3m")
+        except swarmlab.LabError:
+            self.fail_with([] if self.stranded() else ["nodes that know a manager are not ready"])
+            return
         self.fail_with(self.drain_w2())
         self.cluster.until(self.activate, "3m")
         for number, name in enumerate(("b", "c")):  # `a` has to converge by itself
