@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -244,6 +245,7 @@ class ServicePath(LiveWidget):
         return view(drawing(repr(self.table), *steps)) + table
 
 
+@cache
 def _source_of(function: Any) -> list[Any]:
     """Where a function is, and its source."""
     lines, number = inspect.getsourcelines(function)
