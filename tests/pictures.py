@@ -92,7 +92,7 @@ def make_pictures() -> dict[str, str]:
     path = service_path(cluster, "web")
     path.act("why", {"task": "web.1"})
     path.steps = [step for step in path.steps if step["part"] == "scheduler"]
-    made["path"], made["path still"] = live(path), path._repr_html_()
+    made["path"], made["path still"] = live(path), path.still_html()
     cluster.traffic("web")
     docker("service update -q -d --args \"sh -c 'sleep 2; exit 1'\" web")
     made["rollout"] = follow(cluster, "web")._repr_html_()

@@ -133,7 +133,7 @@ def test_text_and_still_say_the_same_and_a_long_story_is_cut(cluster: Any):
     create(cluster, image="nobody/nothing", replicas=2)
     cluster.run("90s")
     shown = path(cluster)
-    html = shown._repr_html_()
+    html = shown.still_html()
     for step in shown.steps:
         assert step["decided"] in repr(shown)
         assert step["error"] in html

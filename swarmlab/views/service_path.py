@@ -22,6 +22,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.html import Table, folded, tag
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.primitives import drawing, view
+from swarmlab.views.recorded import Recording
 from swarmlab.views.snapshot import look
 from swarmlab.views.widget import LiveWidget, show_in_cell, source, synced_list
 
@@ -189,6 +190,7 @@ class ServicePath(LiveWidget):
 
     def read(self) -> None:
         """Read the trace again; the steps so far stay as they are."""
+        self.recording = Recording()  # of this moment alone, whose steps are all that happened
         steps = steps_of(self.cluster, self.service)
         words = StepWords({row.key: row.name for row in look(self.cluster).nodes}, steps[0].at_ns)
         with self.hold_sync():

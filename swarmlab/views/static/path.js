@@ -133,9 +133,9 @@ function render({ model, el }) {
     write(title, `${row.time}  ${row.title}`);
     drawLines(row);
     write(error, row.error);
-    why.hidden = row.why === "";
+    why.hidden = row.why === "" || model.recorded === true;
     const explained = model.get("funnel")[row.why] ?? "";
-    funnel.hidden = why.hidden || explained === "";
+    funnel.hidden = explained === "";
     if (funnel.markup !== explained) funnel.innerHTML = funnel.markup = explained;
     drawTable(row);
     drawCode(row);
