@@ -47,8 +47,10 @@ class Engine:
         return container
 
     def exec(self, container: Container, *argv: str, stdin: bytes = b"") -> tuple[str, int]:
-        command = self.containers.exec_create(container, Document(Cmd=argv))
-        call = self.containers.get_exec(command.id).start(stdin)
+        command = self.containers.exec_create(container, Document(Cmd=argv, AttachStdin=True))
+        call = self.containers.get_exec(command.id).start()
+        command.keyboard.send(stdin)
+        command.keyboard.close()
         self.simulation.run_while(lambda: call.waiting, 60 * S)
         return b"".join(entry.data for entry in command.output).decode(), call.value
 
@@ -160,7 +162,7 @@ def test_an_exec_has_its_own_input_output_and_exit_code(engine):
     assert engine.exec(container, "sh", "-c", "echo $A; sleep 1; exit 3") == ("1\n", 3)
     assert engine.exec(container, "cat", stdin=b"input") == ("input", 0)
     output, code = engine.exec(container, "nosuch")
-    assert code == 127
+    assert code == 126
     assert output.startswith("OCI runtime exec failed: exec failed: unable to start")
     engine.containers.kill(container)
     with pytest.raises(Conflict, match="is not running"):

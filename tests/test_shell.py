@@ -6,6 +6,7 @@ from swarmlab.cluster.copies import copy_of
 from swarmlab.programs.connections import Loopback
 from swarmlab.programs.file_system import File, FileSystem, MountPoint
 from swarmlab.programs.interface import Site
+from swarmlab.programs.standard_input import Input
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.worker.process import Process
 
@@ -218,7 +219,7 @@ def test_a_file_without_read_permission_cannot_be_read(container):
 
 
 def test_a_script_is_read_from_the_input(container):
-    container.run("sh", stdin=b"echo from $HOME && hostname")
+    container.run("sh", stdin=Input(b"echo from $HOME && hostname"))
     assert container.text == "from /root\nbox\n"
 
 

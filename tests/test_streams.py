@@ -134,7 +134,7 @@ def test_an_exec_returns_its_output_and_its_exit_code(container):
     assert container.exec_run("sh -c 'echo a; echo b >&2'", demux=True).output == (b"a\n", b"b\n")
     assert list(container.exec_run("echo hi", stream=True).output) == [b"hi\n"]
     assert container.exec_run("echo hi", tty=True).output == b"hi\r\n"
-    assert container.exec_run("nonsense").exit_code == 127
+    assert container.exec_run("nonsense").exit_code == 126
 
 
 def test_an_exec_without_input_is_reproducible(lab, container):

@@ -25,7 +25,7 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1735,
+    ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 5352,
     ("network", "engine", "cluster", "real"): 7868,

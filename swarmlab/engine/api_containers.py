@@ -23,8 +23,6 @@ from swarmlab.units import human_duration
 from swarmlab.worker.containers import Container
 
 Json = dict[str, Any]
-# Ctrl-C and Ctrl-D end a process; nothing else that is typed on a terminal is read.
-END_KEYS = frozenset(b"\x03\x04")
 RUNNING = ("running", "restarting")  # the states that `docker ps` lists
 
 
@@ -251,13 +249,15 @@ def wait(request: ApiRequest, ref: str) -> Any:
     """Returns the exit code once the container has ended; the head is sent at once."""
     container = request.engine.containers.get(ref)
     will_end = container.running or request.query("condition") in ("next-exit", "removed")
-    exited = container.exited if will_end else None
+    exited, containers = container.exited if will_end else None, request.engine.containers
 
     def pieces() -> Pieces:
         while exited and exited.waiting and request.alive():
+            if containers.find(container.name) is not container:
+                break  # it could not be started, and was to be removed then
             yield b""
         if request.alive():
-            code = exited.value if exited else container.exit_code
+            code = exited.value if exited and exited.done else container.exit_code
             yield json.dumps({"StatusCode": code}).encode() + b"\n"
 
     return streams.stream(pieces())
@@ -278,34 +278,49 @@ def logs(request: ApiRequest, ref: str) -> Any:
 
 
 def attach(request: ApiRequest, ref: str) -> Any:
-    """The container's output from now on, or with `logs` from its beginning, until it exits."""
-    container = request.engine.containers.get(ref)
+    """The container's output from now on, or with `logs` from its beginning, until it exits.
+
+    What the client types is the container's input, if it has one.
+    """
+    containers, container = request.engine.containers, request.engine.containers.get(ref)
+    keys = streams.detach_keys(request.query("detachKeys"), "detach")
     if container.paused:
         reason = "is paused, unpause the container before attach"
         raise Conflict(f"Container {ref} {reason}")
     raw = bool(container.config.get("Tty"))
     channels = [name for name in streams.CHANNELS if request.query(name)]
-    follow, exited = request.query("stream"), container.exited
+    follow = request.query("stream")
+    exited = container.exited if container.running else None
     read_count = 0 if request.query("logs") else container.lines_count
+    reads = bool(request.query("stdin")) and container.keyboard.input.open
+    closes = bool(container.config.get("StdinOnce"))
+    typing = streams.Conversation(container.keyboard, reads, closes, keys)
+    containers.emit(container, "attach")
 
     def talk(receive: Receive) -> Pieces:
-        nonlocal read_count
+        nonlocal read_count, exited
         while True:
-            ended = not follow or exited.done or not request.alive()
+            exited = exited or (container.exited if container.running else None)
+            gone = containers.find(container.name) is not container
+            ended = not follow or gone or (exited and exited.done) or not request.alive()
+            typing.listen(receive)
             unread_count, read_count = container.lines_count - read_count, container.lines_count
             for entry in list(container.logs)[max(0, len(container.logs) - unread_count) :]:
                 if entry.stream in channels:
                     yield streams.frame(entry.stream, entry.data, tty=raw)
-            if ended:
+            if typing.detached:
+                containers.emit(container, "detach")
+            if ended or typing.detached:
                 return
-            yield b""
+            yield typing.pause()
 
-    return Hijack(talk, streams.content_type(raw), live=False)
+    return Hijack(talk, streams.content_type(raw), live=reads)
 
 
 # -- exec: commands in running containers ---------------------------------------------------------
 def exec_create(request: ApiRequest, ref: str) -> Any:
     containers, config = request.engine.containers, freeze(request.body()).with_()
+    streams.detach_keys(config.get("DetachKeys") or "", "escape")
     return {"Id": containers.exec_create(containers.get(ref), config).id}
 
 
@@ -314,32 +329,30 @@ def exec_start(request: ApiRequest, ref: str) -> Any:
     if instance.running or instance.exit_code is not None:
         raise Conflict(f"exec command {ref} has already run")
     if body.get("Detach"):
-        instance.start(b"")
+        instance.start()
         return None
     # Whether there is a terminal is up to `create`, whether output is framed up to `start`.
-    terminal, raw = bool(instance.config.get("Tty")), bool(body.get("Tty"))
+    terminal, raw = instance.keyboard.terminal, bool(body.get("Tty"))
     attach_stdin = bool(instance.config.get("AttachStdin"))
 
+    keys = streams.detach_keys(instance.config.get("DetachKeys") or "", "escape")
+    typing = streams.Conversation(instance.keyboard, attach_stdin, not terminal, keys)
+
     def talk(receive: Receive) -> Pieces:
-        typed, piece = b"", None
-        while attach_stdin and not terminal and request.alive() and (piece := receive()) != b"":
-            typed += piece or b""
-            if piece is None:
-                yield None
-        exit_code = instance.start(typed)
-        count = 0
+        exit_code, count = instance.start(), 0
         while True:
             ended = exit_code.done or not request.alive()
-            if terminal and instance.process and END_KEYS & set(receive() or b""):
-                instance.process.end(130)
+            typing.listen(receive)
             entries = instance.output[count:]
             count += len(entries)
             for entry in entries:
-                data = entry.data.replace(b"\n", b"\r\n") if terminal else entry.data
-                yield streams.frame("stdout" if terminal else entry.stream, data, tty=raw)
-            if ended:
+                yield streams.frame(entry.stream, entry.data, tty=raw)
+            if typing.detached:
+                request.engine.containers.emit(instance.container, "exec_detach")
+                yield streams.frame("stdout", b"read escape sequence\r\n", tty=raw)
+            if ended or typing.detached:
                 return
-            yield b""
+            yield typing.pause()
 
     return Hijack(talk, streams.content_type(raw), live=attach_stdin)
 

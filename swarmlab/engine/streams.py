@@ -19,7 +19,9 @@ from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.simulation import MS, S
 from swarmlab.worker.containers import Container
+from swarmlab.worker.keyboard import Keyboard
 
+TYPED_BYTES_MAX = 1 << 16  # what has not been read yet; a client that types more has to wait
 CHANNELS = {"stdout": 1, "stderr": 2}
 RAW, MULTIPLEXED = "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"
 POLL_NS = 100 * MS
@@ -62,6 +64,57 @@ def time_parameter(request: ApiRequest, name: str, default_ns: float) -> float:
         raise BadParameter(f'invalid value for "{name}": {text}')
     unix_ns = int(match[1]) * S + int((match[2] or "").ljust(9, "0"))
     return request.clock.from_unix_ns(unix_ns)
+
+
+def detach_keys(text: str, kind: str) -> bytes:
+    """`ctrl-p,ctrl-q`, which is the default, as bytes. Source: moby/term ascii.go."""
+    keys = b""
+    for name in (text or "ctrl-p,ctrl-q").split(","):
+        match = re.fullmatch(r"(ctrl-)?([a-z@\[\\\]^_])|([!-~])", name)
+        if match is None:
+            raise BadParameter(f"Invalid {kind} keys ({text}) provided")
+        keys += bytes([ord(match[2].upper()) - 64]) if match[1] else name.encode()
+    return keys
+
+
+@dataclass
+class Conversation:
+    """A client types to a process, or only listens, and sees its output.
+
+    `keys` end it at a terminal, and the process goes on.
+    """
+
+    keyboard: Keyboard
+    reads: bool  # whether what the client types is passed on
+    closes: bool  # whether the end of it is
+    keys: bytes
+    detached: bool = False
+    _held: bytes = b""  # the beginning of `keys`, perhaps
+    _ended: bool = False
+
+    def listen(self, receive: Receive) -> None:
+        """Pass on what the client has typed."""
+        keyboard = self.keyboard
+        while not (self._ended or self.detached or len(keyboard.input.data) > TYPED_BYTES_MAX):
+            piece = receive() if self.reads else None
+            if piece is None:
+                return
+            self._ended, typed = piece == b"", self._held + piece
+            if keyboard.terminal and not self._ended:
+                typed, found, _ = typed.partition(self.keys)
+                self.detached = bool(found)
+                begun = [n for n in range(1, len(self.keys)) if typed.endswith(self.keys[:n])]
+                cut = len(typed) - max(begun, default=0)
+                typed, self._held = typed[:cut], typed[cut:]
+            if typed:
+                keyboard.send(typed)
+            if self._ended and self.closes:
+                keyboard.close()
+
+    def pause(self) -> bytes | None:
+        """What to yield between two looks: while the process reads, only the client acts."""
+        process = self.keyboard.owner.process
+        return None if self.reads and process and process.reading else b""
 
 
 def log_stream(

@@ -141,14 +141,14 @@ class EngineAdapter(HTTPAdapter):
         """The response on a real socket, since the SDK polls it; a thread serves its other end.
 
         A stream that needs no input is run to its end first, so that runs are reproducible; one
-        that has none, such as that of `sleep 1d`, as long as any other request may take.
+        without an end, such as that of `sleep 1d`, as long as any other request may take.
         """
         ours, theirs = (_Socket(fileno=end.detach()) for end in socket.socketpair())
         ours.sendall(hijacked_head(request, hijack))
         parsed = _parsed(theirs, "POST")
         theirs.close()  # the response keeps its own handle
-        pieces = locked(self._clock, hijack.talk(receiver(ours)))
-        pieces = pieces if hijack.live else iter([b"".join(_in_time(pieces))])
+        pieces = _in_time(locked(self._clock, hijack.talk(receiver(ours))))
+        pieces = pieces if hijack.live else iter([b"".join(pieces)])
         threading.Thread(target=send_all, args=(ours, pieces), name="hijacked", daemon=True).start()
         return parsed
 

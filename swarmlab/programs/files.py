@@ -17,8 +17,10 @@ ACCESS, SHIFTS = {"r": 4, "w": 2, "x": 1}, {"u": 6, "g": 3, "o": 0}
 
 
 def cat(process: ProgramProcess, options: Options, args: list[str]) -> int | None:
-    if not args and process.interactive and not process.input:
-        return None
+    while not args:
+        if not (piece := process.input.some()):
+            return 0
+        process.write(1, piece.decode(errors="surrogateescape"))
     texts, status = read_texts(process, args, "can't open '{}'")
     process.write(1, "".join(texts))
     return status
@@ -188,6 +190,6 @@ def copy(verb: str, process: ProgramProcess, options: Options, args: list[str]) 
 
 
 def tee(process: ProgramProcess, options: Options, args: list[str]) -> int:
-    files, user, data = process.container.files, process.user, process.input
+    files, user, data = process.container.files, process.user, process.input.all()
     process.write(1, data.decode(errors="surrogateescape"))
     return each(process, "{}", args, lambda p: files.write(p, data, user, append="a" in options))

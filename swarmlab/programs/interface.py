@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from swarmlab.programs.file_system import FileError, FileSystem, User
+from swarmlab.programs.standard_input import Input, MoreToCome
 from swarmlab.simulation import Machine
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ class ProgramProcess(Protocol):
     argv: tuple[str, ...]
     program: str  # its name
     directory: str
-    input: bytes
-    interactive: bool  # more input may come: a program that reads it blocks for ever
+    input: Input
     serving: bool
     ended: bool
     ports: dict[int, str]  # on which it listens -> the folder it serves
@@ -89,6 +89,9 @@ class ProgramProcess(Protocol):
 
     def later(self, delay_ns: int, step: Callable[..., int | None], *args: Any) -> None:
         """Go on with `step(process, *args)` after this time."""
+
+    def wait_for_input(self, step: Callable[..., int | None], *args: Any) -> None:
+        """Call `step(process, *args)` again when the client has sent more."""
 
     def signal(self, name: str) -> None: ...
 
@@ -132,6 +135,9 @@ def attempt(process: ProgramProcess, step: Callable[..., int | None], *args: Any
     """Call `step(process, *args)`; what it raises is printed."""
     try:
         return step(process, *args)
+    except MoreToCome:
+        process.wait_for_input(step, *args)
+        return None
     except FileError as error:
         process.error(str(error))
         return 1
@@ -159,7 +165,7 @@ def read_texts(
     process: ProgramProcess, names: list[str], fault: str = "{}"
 ) -> tuple[list[str], int]:
     """The texts of the files, or without files that of the input; and the status."""
-    data = [] if names else [process.input]
+    data = [] if names else [process.input.all()]
     files, user = process.container.files, process.user
     status = each(process, fault, names, lambda path: data.append(files.read(path, user)))
     return [text.decode(errors="surrogateescape") for text in data], status

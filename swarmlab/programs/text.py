@@ -246,7 +246,8 @@ def seq(process: ProgramProcess, options: Options, args: list[str]) -> int:
 
 
 def xargs(process: ProgramProcess, options: Options, args: list[str]) -> int:
-    words, command = process.input.decode(errors="surrogateescape").split(), args or ["echo"]
+    text, command = process.input.all().decode(errors="surrogateescape"), args or ["echo"]
+    words = text.split()
     size = 1 if "I" in options else int(options.get("n") or len(words) or 1)
     batches = [words[start : start + size] for start in range(0, len(words), size)]
     if "I" in options:

@@ -18,7 +18,8 @@ from swarmlab.programs.connections import ContainerNetwork
 from swarmlab.programs.file_system import FileSystem, MountPoint, User
 from swarmlab.programs.shell.builtins import exec_error
 from swarmlab.programs.shell.interpreter import Owner
-from swarmlab.simulation import MS, Call
+from swarmlab.simulation import MS, Call, Machine
+from swarmlab.worker.keyboard import Keyboard
 from swarmlab.worker.process import Process
 from swarmlab.worker.registry import PATH, Image
 
@@ -38,6 +39,13 @@ class LogEntry(NamedTuple):
     at_ns: int
     stream: str  # stdout, stderr
     data: bytes
+
+    @classmethod
+    def of(cls, machine: Machine, config: Document, stream: int, data: bytes) -> LogEntry:
+        """What a process has written; a terminal shows both streams as one."""
+        if config.get("Tty"):
+            stream, data = 1, data.replace(b"\n", b"\r\n")
+        return cls(machine.simulation.now_ns, STREAMS[stream], data)
 
     def line(self) -> bytes:
         """The entry as one line of the log file."""
@@ -76,6 +84,7 @@ class Container:
         self.health: Health | None = None
         self.starting: Call | None = None
         self.exited = Call()  # resolves to the exit code of the current or next run
+        self.keyboard = Keyboard.of(self, self.config, "OpenStdin")
         self.ports: dict[str, list[int]] = {}  # `80/tcp` -> host ports, while it runs
         self.watcher: Callable[[str], None] | None = None  # called with the action of each event
 
@@ -168,7 +177,7 @@ class Container:
             directory=config.get("WorkingDir") or self.option("WorkingDir") or "/",
             uid=user.uid,
             gid=user.gid,
-            interactive=bool(config.get("Tty") or config.get("OpenStdin")),
+            terminal=bool(config.get("Tty")),
             **options,
         )
 
@@ -198,9 +207,7 @@ class Container:
 
     # -- its main process ----------------------------------------------------------
     def on_output(self, stream: int, data: bytes) -> None:
-        if self.config.get("Tty"):
-            stream, data = 1, data.replace(b"\n", b"\r\n")
-        entry = LogEntry(self.machine.simulation.now_ns, STREAMS[stream], data)
+        entry = LogEntry.of(self.machine, self.config, stream, data)
         self.logs.append(entry)
         self.lines_count += 1
         disk, file = self.machine.disk, f"{FOLDER}{self.id}.log"
@@ -223,16 +230,17 @@ class Exec:
 
     def __post_init__(self) -> None:
         self.output: list[LogEntry] = []
+        self.keyboard = Keyboard.of(self, self.config, "AttachStdin")
         self.process: Process | None = None
         self.running = False
         self.exit_code: int | None = None  # None until it exits
         self.result = Call()
 
-    def start(self, stdin: bytes = b"") -> Call:
+    def start(self) -> Call:
         """Resolves to the exit code; the command's output is in `output`."""
         argv = tuple(self.config["Cmd"])
         self.running = True
-        self.process = self.container.spawn(self, argv, self.config, stdin=stdin)
+        self.process = self.container.spawn(self, argv, self.config, stdin=self.keyboard.input)
         self._emit(f"exec_start: {' '.join(argv)}")
         delay_ns = EXEC_NS if self.id else 0
         self.container.machine.after(delay_ns, self._run, self.process, argv[0])
@@ -245,13 +253,12 @@ class Exec:
     def _run(self, process: Process, name: str) -> None:
         if error := exec_error(self.container, name, process.user):
             self.on_output(1, f"OCI runtime exec failed: exec failed: {error}\r\n".encode())
-            process.end(127 if self.id else -1)
+            process.end(126 if self.id else -1)
         else:
             process.run()
 
     def on_output(self, stream: int, data: bytes) -> None:
-        now_ns = self.container.machine.simulation.now_ns
-        self.output.append(LogEntry(now_ns, STREAMS[stream], data))
+        self.output.append(LogEntry.of(self.container.machine, self.config, stream, data))
 
     def on_exit(self, code: int) -> None:
         self.running, self.exit_code = False, code

@@ -30,6 +30,7 @@ from swarmlab.worker.container import FOLDER, Container, Exec, LogEntry
 from swarmlab.worker.container_checks import SIGNALS, signal_name
 from swarmlab.worker.health import Health, merged_check
 from swarmlab.worker.images import Images
+from swarmlab.worker.keyboard import Keyboard
 
 __all__ = ["ADJECTIVES", "PEOPLE", "Container", "Containers", "Exec", "LogEntry"]
 
@@ -204,6 +205,8 @@ class Containers:
         container.error, container.ports = str(error), {}
         container.save()
         result.fail(error)
+        if container.host_config.get("AutoRemove"):
+            self.remove(container, volumes=True)
 
     def _host_ports(self, container: Container) -> dict[str, list[int]]:
         """Host ports for each container port: those requested, or else the next free ones."""
@@ -244,7 +247,10 @@ class Containers:
         for point in container.mounts:
             container.files.mount(point, self.volumes.files(point))
         first = not container.host_config.get("Init")
-        process = container.spawn(container, container.argv, container.config, first=first)
+        process = container.spawn(
+            container, container.argv, container.config,
+            first=first, stdin=container.keyboard.input,
+        )  # fmt: skip
         container.process = process
         check = merged_check(
             container.config.get("Healthcheck"), container.image.config.get("Healthcheck")
@@ -271,6 +277,7 @@ class Containers:
         container.save()
         self.emit(container, "die", exitCode=str(code))
         container.exited.resolve(code)
+        container.keyboard = Keyboard.of(container, container.config, "OpenStdin")
         if container.host_config.get("AutoRemove"):
             self.remove(container, volumes=True)
 

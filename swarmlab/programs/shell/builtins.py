@@ -60,13 +60,11 @@ def export(process: Interpreter, args: list[str]) -> int:
 def read(process: Interpreter, args: list[str]) -> int | None:
     """Take a line of the input; its words become variables, the last of which gets the rest."""
     names = [arg for arg in args if arg[0] != "-"] or ["REPLY"]
-    if process.interactive and not process.input:
-        return None
-    line, newline, process.stdin = process.input.partition(b"\n")
-    words = line.decode(errors="replace").split(maxsplit=len(names) - 1)
+    line = process.input.line()
+    words = line.decode(errors="replace").rstrip("\n").split(maxsplit=len(names) - 1)
     for name, word in zip(names, [*words, *[""] * len(names)], strict=False):
         process.variables.set(name, word)
-    return int(not newline)
+    return int(line[-1:] != b"\n")
 
 
 def set_(process: Interpreter, args: list[str]) -> int:

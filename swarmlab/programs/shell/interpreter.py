@@ -6,6 +6,7 @@ be copied.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from swarmlab.programs.interface import ProcessContainer, attempt
 from swarmlab.programs.shell.builtins import BUILTINS, SHELLS
 from swarmlab.programs.shell.parser import KEEP, Node, ScriptError, one_command, parse_script
 from swarmlab.programs.shell.words import Variables, plain
+from swarmlab.programs.standard_input import Input, MoreToCome
 from swarmlab.programs.table import PROGRAMS, WRAPPERS
 from swarmlab.simulation import MS, S, Timer
 
@@ -51,8 +53,8 @@ class Interpreter(ABC):
     directory: str = "/"
     uid: int = 0
     gid: int = 0
-    stdin: bytes = b""
-    interactive: bool = False  # more input may come: a command that reads it blocks for ever
+    stdin: Input = dataclasses.field(default_factory=Input)
+    terminal: bool = False  # a shell on it prompts
     first: bool = False  # process 1: by default only KILL ends it
 
     def __post_init__(self) -> None:
@@ -62,13 +64,14 @@ class Interpreter(ABC):
         self.captured: list[bytearray] = []  # output so far of open pipes and `$(…)`
         # Redirections to another stream or a file: of the scope, and of the current command.
         self.scope_streams = self.streams = dict[int, int | str]()
-        self.input = b""  # of the current command
+        self.input = self.stdin  # of the current command
         self.program = "sh"  # the current one
         self.traps: dict[str, Node] = {}
         self.ports: dict[int, str] = {}  # on which it listens -> the folder it serves
         self.memory: dict[str, str] = {}  # of a Redis server
         self.timer: Timer | None = None
         self.rounds = 0  # iterations of loops since the last pause
+        self.reading = False  # blocked until there is more input
         self.blocked = self.waiting = self.serving = self.ended = self.frozen = False
 
     @property
@@ -97,7 +100,7 @@ class Interpreter(ABC):
                 except (ScriptError, FileError) as error:  # a word that cannot be expanded
                     self.print_error(str(error))
                     self.status = 2
-                    self.unwind("shell")
+                    self.unwind("shell", "prompt")
 
     def _step(self, node: Node) -> None:
         match node:
@@ -156,10 +159,17 @@ class Interpreter(ABC):
                 self.todo.append(("captured", name))
                 self._enter("shell", body)
             case "captured", name:
-                self.input = bytes(self.captured.pop())
+                self.input = Input(bytes(self.captured.pop()))
                 if name:
-                    text = self.input.decode(errors="replace")
+                    text = self.input.data.decode(errors="replace")
                     self.variables.set(name, text.rstrip("\n"))
+            case "prompt", text:
+                home = self.directory == self.exports.get("HOME")
+                sign = f"{'~' if home else self.directory} {'$' if self.uid else '#'} "
+                self.write(2, "> " if text else sign)
+                self.todo.append(("script", text))
+            case "script", text:
+                self._read_script(text)
             case "leave", _, scope:
                 vars(self).update(scope)
 
@@ -178,6 +188,56 @@ class Interpreter(ABC):
             node = self.todo.pop()
             if node[0] == "leave":
                 self._step(node)
+
+    # -- input ---------------------------------------------------------------------
+    def _read_script(self, text: str) -> None:
+        """Execute the next line of the input, or with `text` what begins with these lines."""
+        node = ("prompt" if self.terminal else "script"), ""
+        try:
+            line = self.stdin.line().decode(errors="replace")
+            script = parse_script(text[:TEXT_MAX] + line)
+        except MoreToCome:
+            self._wait_for_input(("script", text))
+        except ScriptError as error:
+            if line and error.unfinished:
+                self.todo.append((node[0], text + line))
+            else:
+                self.print_error(str(error))
+                self.status = 2
+                self.todo += [node] if line and self.terminal else []
+        else:
+            self.todo += [node, script] if line else []
+            self.write(2, "\n" if self.terminal and not line else "")
+
+    def wait_for_input(self, step: Callable[..., int | None], *args: Any) -> None:
+        self._wait_for_input(("call", self.program, step, args))
+
+    def _wait_for_input(self, node: Node) -> None:
+        self.todo.append(node)
+        self.reading = self.blocked = True
+
+    def input_came(self) -> None:
+        """The client has sent more, or has ended the input."""
+        if self.reading:
+            self.reading = self.blocked = False
+            if not self.frozen:
+                self.run()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a shell with a prompt goes back to it; any other process gets the signal."""
+        if not any(node[0] in ("prompt", "script") for node in self.todo):
+            self.signal("INT")
+            return
+        if self.timer:
+            self.timer.cancel()
+        self.unwind("prompt", "script")
+        self.todo[-1], self.timer, self.status = ("prompt", ""), None, 130
+        self.reading = self.blocked = self.waiting = self.serving = False
+        self.captured.clear()
+        self.streams = self.scope_streams
+        self.write(2, "\n")
+        if not self.frozen:
+            self.run()
 
     # -- time ----------------------------------------------------------------------
     def later(self, delay_ns: int, step: Callable[..., int | None], *args: Any) -> None:
@@ -249,7 +309,7 @@ class Interpreter(ABC):
         if argv:
             self.execute(argv)
         elif redirects and redirects[-1][1] == "<":  # `$(< file)`
-            self.write(1, self.input.decode(errors="surrogateescape"))
+            self.write(1, self.input.data.decode(errors="surrogateescape"))
 
     def _redirect(self, redirects: tuple[tuple[int, str, str], ...]) -> bool:
         """Set the streams of the next command; whether that worked."""
@@ -264,7 +324,7 @@ class Interpreter(ABC):
                     self.streams[stream] = self.streams.get(number, number)
                 elif sign[0] == "<":
                     text = target.encode(errors="surrogateescape")
-                    self.input = text if sign == "<<<" else files.read(path, self.user)
+                    self.input = Input(text if sign == "<<<" else files.read(path, self.user))
                 else:
                     self.streams[stream] = DEVICES.get(path, path)
                     if path not in DEVICES:
@@ -307,20 +367,21 @@ class Interpreter(ABC):
     def run_each(self, commands: list[list[str]]) -> None:
         """Run these after the current program, with its streams."""
         self._enter("group", ("list", *(one_command(tuple(command)) for command in commands)))
-        self.scope_streams, self.stdin = self.streams, b""
+        self.scope_streams, self.stdin = self.streams, Input()
 
     def _returned(self, status: int | None) -> None:
         self.blocked, self.status = status is None, status or 0
 
     def _shell(self, args: list[str]) -> None:
-        text, self.status, rest = self.input.decode(errors="replace"), 0, args[1:]
+        self.status, rest = 0, args[1:]
+        body: Node = ("prompt" if self.terminal else "script"), ""
         if args and re.fullmatch("-[a-z]*c", args[0]):
-            text, rest = args[1], args[3:]
+            body, rest = self.parsed(args[1]), args[3:]
         elif args and not args[0].startswith("-"):
-            text = self.container.files.read(self.path(args[0]), self.user).decode(errors="replace")
-        self.blocked = self.interactive and not text
-        self._enter("shell", self.parsed(text))
-        self.scope_streams = self.streams
+            text = self.container.files.read(self.path(args[0]), self.user)
+            body = self.parsed(text.decode(errors="replace"))
+        self._enter("shell", body)
+        self.scope_streams, self.stdin = self.streams, self.input
         self.variables = Variables(self.exports).called(rest)
 
     def parsed(self, text: str) -> Node:

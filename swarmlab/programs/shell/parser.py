@@ -56,6 +56,11 @@ _HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*\n)(.*?)^\t*\2$", re.M | re
 class ScriptError(Exception):
     """A syntax error, in the words of `sh`."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether more lines may mend it."""
+        return "end of file" in str(self) or "unterminated" in str(self)
+
 
 class Part(NamedTuple):
     """A piece of a word: its text, or a variable's name; that of `$(date)` is `(date)`."""
@@ -146,7 +151,9 @@ class _Parser:
             self.unexpected(f' (expecting "{token}")')
 
     def unexpected(self, hint: str = "") -> NoReturn:
-        token = f'"{self.tokens[0]}"' if self.tokens else "end of file"
+        # What is left of `<<END` is one that has not come.
+        left = self.tokens and self.tokens[0] != "<"
+        token = f'"{self.tokens[0]}"' if left else "end of file"
         raise ScriptError(f"syntax error: unexpected {token}{hint}")
 
     def word(self) -> str:
