@@ -52,6 +52,34 @@ class Process(Interpreter):
             self.blocked = self.waiting = False
             self.run()
 
+    # -- input ---------------------------------------------------------------------
+    def wait_at(self, node: Node) -> None:
+        self.todo.append(node)
+        self.reading = self.blocked = True
+
+    def input_came(self) -> None:
+        """The client has sent more, or has ended the input."""
+        if self.reading:
+            self.reading = self.blocked = False
+            if not self.frozen:
+                self.run()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a shell with a prompt goes back to it; any other process gets the signal."""
+        if not any(node[0] in ("prompt", "script") for node in self.todo):
+            self.signal("INT")
+            return
+        if self.timer:
+            self.timer.cancel()
+        self.unwind("prompt", "script")
+        self.todo[-1], self.timer, self.status = ("prompt", ""), None, 130
+        self.reading = self.blocked = self.waiting = self.serving = False
+        self.captured.clear()
+        self.streams = self.scope_streams
+        self.write(2, "\n")
+        if not self.frozen:
+            self.run()
+
     def freeze(self) -> None:
         """Execute nothing until `thaw`, as in a paused container."""
         self.frozen = True

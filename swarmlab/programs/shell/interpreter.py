@@ -197,7 +197,7 @@ class Interpreter(ABC):
             line = self.stdin.line().decode(errors="replace")
             script = parse_script(text[:TEXT_MAX] + line)
         except MoreToCome:
-            self._wait_for_input(("script", text))
+            self.wait_at(("script", text))
         except ScriptError as error:
             if line and error.unfinished:
                 self.todo.append((node[0], text + line))
@@ -209,35 +209,12 @@ class Interpreter(ABC):
             self.todo += [node, script] if line else []
             self.write(2, "\n" if self.terminal and not line else "")
 
+    @abstractmethod
+    def wait_at(self, node: Node) -> None:
+        """Go on with this node when the client has sent more input."""
+
     def wait_for_input(self, step: Callable[..., int | None], *args: Any) -> None:
-        self._wait_for_input(("call", self.program, step, args))
-
-    def _wait_for_input(self, node: Node) -> None:
-        self.todo.append(node)
-        self.reading = self.blocked = True
-
-    def input_came(self) -> None:
-        """The client has sent more, or has ended the input."""
-        if self.reading:
-            self.reading = self.blocked = False
-            if not self.frozen:
-                self.run()
-
-    def interrupt(self) -> None:
-        """Ctrl-C: a shell with a prompt goes back to it; any other process gets the signal."""
-        if not any(node[0] in ("prompt", "script") for node in self.todo):
-            self.signal("INT")
-            return
-        if self.timer:
-            self.timer.cancel()
-        self.unwind("prompt", "script")
-        self.todo[-1], self.timer, self.status = ("prompt", ""), None, 130
-        self.reading = self.blocked = self.waiting = self.serving = False
-        self.captured.clear()
-        self.streams = self.scope_streams
-        self.write(2, "\n")
-        if not self.frozen:
-            self.run()
+        self.wait_at(("call", self.program, step, args))
 
     # -- time ----------------------------------------------------------------------
     def later(self, delay_ns: int, step: Callable[..., int | None], *args: Any) -> None:
