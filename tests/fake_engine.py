@@ -229,10 +229,13 @@ class FakeEngine:
         return self.put(Task(**{**defaults, **fields}))
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
-        actor = Document(ID=container.id, Attributes=freeze(attributes))
+        self.record("container", action, container.id, **attributes)
+
+    def record(self, type: str, action: str, id: str, /, **attributes: str) -> None:
+        actor = Document(ID=id, Attributes=freeze(attributes))
         now_ns = self.machine.simulation.now_ns
         self.events.append(
-            Document(Type="container", Action=action, Actor=actor, scope="local", time_ns=now_ns)
+            Document(Type=type, Action=action, Actor=actor, scope="local", time_ns=now_ns)
         )
 
     # -- a machine's program ---------------------------------------------------------------

@@ -70,7 +70,8 @@ def test_the_events_of_a_container_in_order(engine):
     assert engine.events == [
         ("create", attributes), ("start", attributes),
         ("kill", {**attributes, "signal": "15"}), ("kill", {**attributes, "signal": "9"}),
-        ("die", {**attributes, "exitCode": "137"}), ("stop", attributes), ("destroy", attributes),
+        ("die", {**attributes, "exitCode": "137", "execDuration": "10"}),
+        ("stop", attributes), ("destroy", attributes),
     ]  # fmt: skip
     assert container.finished_ns - container.started_ns > 10 * S
     assert [entry.data for entry in container.logs] == [b"up\n"]

@@ -68,13 +68,23 @@ def _ports(container: Container) -> list[Json]:
     return rows
 
 
+def _published(container: Container) -> list[str]:
+    """The ports of the machine that lead to it: `8080/tcp`."""
+    ports = ((port.partition("/")[2], numbers) for port, numbers in container.ports.items())
+    return [f"{number}/{kind or 'tcp'}" for kind, numbers in ports for number in numbers]
+
+
 TESTS: dict[str, filters.Test] = {
     "name": filters.named(lambda c: f"/{c.name}"),
     "id": lambda c, value: c.id.startswith(value),
     "label": filters.labelled(labels_of),
     "status": lambda c, value: c.status == value,
-    "exited": lambda c, value: c.state == "exited" and str(c.exit_code) == value,
-    "ancestor": lambda c, value: value in (c.config.get("Image"), c.image.id),
+    "exited": lambda c, value: (
+        c.started_ns is not None and not c.running and c.exit_code == int(value)
+    ),
+    "publish": filters.port("publish", _published),
+    "expose": filters.port("expose", lambda c: [*c.ports, *(c.option("ExposedPorts") or ())]),
+    "isolation": lambda c, value: value == "default",
     "health": lambda c, value: (c.health.status if c.health else "none") == value,
     "volume": lambda c, value: any(value in (m.source, m.target) for m in c.mounts),
     "is-task": lambda c, value: filters.is_true(value) == ("com.docker.swarm.task" in labels_of(c)),
@@ -82,9 +92,23 @@ TESTS: dict[str, filters.Test] = {
 
 
 def containers(request: ApiRequest) -> Any:
-    criteria, limit = request.filters(TESTS), request.query("limit") or 0
-    ended_too = request.query("all") or limit > 0 or "status" in criteria or "exited" in criteria
-    newest_first = reversed(criteria.keep(request.engine.containers.all(), TESTS))
+    engine, every = request.engine, request.engine.containers.all()
+    tests = {
+        **TESTS,
+        "since": lambda c, ref: every.index(c) > every.index(engine.containers.get(ref)),
+        "before": lambda c, ref: every.index(c) < every.index(engine.containers.get(ref)),
+        "ancestor": lambda c, ref: (
+            ref in (c.config.get("Image"), c.image.id)
+            or (ref in engine.images and engine.images.get(ref) is c.image)
+        ),
+        "network": lambda c, ref: any(
+            ref in (name, network["NetworkID"])
+            for name, network in container_networks.settings(engine.network, c).items()
+        ),
+    }
+    criteria, limit = request.filters(tests), request.query("limit") or 0
+    ended_too = request.query("all") or limit > 0 or "status" in criteria
+    newest_first = reversed(criteria.keep(every, tests))
     selected = [c for c in newest_first if ended_too or c.state in RUNNING]
     size = {"SizeRootFs": 0} if request.query("size") else {}
     return [
@@ -200,6 +224,10 @@ def create(request: ApiRequest) -> Any:
         raise BadParameter(
             "invalid reference format" if config.get("Cmd") else "no command specified"
         )
+    cpus = request.engine.description.at("Resources", "NanoCPUs") // S
+    if not 0 <= config.at("HostConfig", "NanoCpus", default=0) <= cpus * S:
+        why = f"as there are only {cpus} CPUs available"
+        raise BadParameter(f"Range of CPUs is from 0.01 to {cpus}.00, {why}")
     container_networks.check_create(request.engine.network, config)
     return {
         "Id": request.engine.containers.create(request.query("name"), config).id,

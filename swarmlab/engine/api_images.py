@@ -6,6 +6,7 @@ Source: moby daemon/server/router/{image,distribution}.
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 from swarmlab.engine import platforms, streams
@@ -27,16 +28,26 @@ def _names(request: ApiRequest, image: Image) -> dict[str, list[str]]:
     }
 
 
+def _is_like(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether the name, with or without its tag, is one of these."""
+    shapes = (name, name.rpartition(":")[0])
+    return any(fnmatchcase(shape, pattern) for pattern in patterns for shape in shapes)
+
+
 def images(request: ApiRequest) -> Any:
     tests: dict[str, Test] = {
         "label": labelled(lambda image: image.config.get("Labels")),
         "reference": lambda image, value: any(
-            value in (name, name.rpartition(":")[0]) for name in _names(request, image)["RepoTags"]
+            _is_like(name, (value,)) for name in _names(request, image)["RepoTags"]
         ),
         "dangling": lambda image, value: is_true(value) != bool(_names(request, image)["RepoTags"]),
     }
-    kept = request.filters(tests).keep(request.engine.images.all(), tests)
-    return [summary(request, image) for image in kept]
+    criteria = request.filters(tests)
+    rows = [summary(request, i) for i in criteria.keep(request.engine.images.all(), tests)]
+    if wanted := criteria.get("reference"):
+        for row in rows:
+            row["RepoTags"] = [name for name in row["RepoTags"] if _is_like(name, wanted)]
+    return rows
 
 
 def summary(request: ApiRequest, image: Image) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def _must_be_inactive(request: ApiRequest) -> None:
 # -- /swarm ---------------------------------------------------------------------------------------
 def init(request: ApiRequest) -> str:
     body = request.body()
-    forced = body.setdefault("ForceNewCluster", False)
+    forced = bool(body.get("ForceNewCluster")) and request.engine.swarm_state != "inactive"
+    body["ForceNewCluster"] = forced  # outside a swarm it is as any other
     if not forced:
         _must_be_inactive(request)
     sent = body.get("Spec", {})

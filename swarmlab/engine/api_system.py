@@ -75,7 +75,7 @@ def _swarm(request: ApiRequest) -> Json:
     try:
         (cluster,), nodes, members = request.list(Cluster, Node, ManagerStatus)
     except SwarmError as error:
-        return {**state, "Error": str(error), "Nodes": 0, "Managers": 0, "Cluster": {}}
+        return {**state, "Error": str(error), "Cluster": {}}
     manager_ids = {member.node_id for member in members}
     return {
         **state,
@@ -86,10 +86,43 @@ def _swarm(request: ApiRequest) -> Json:
     }
 
 
+# What is the same on all simulated engines. What takes no effect here is not said to be there.
+SUPPORT = (
+    *("MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet"),
+    *("PidsLimit", "IPv4Forwarding", "BridgeNfIptables", "BridgeNfIp6tables", "OomKillDisable"),
+)
+ABSENT = ("KernelMemoryTCP", "Debug", "ExperimentalBuild", "LiveRestoreEnabled")
+REGISTRY = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
+SAME = {
+    **dict.fromkeys(SUPPORT, True),
+    **dict.fromkeys(ABSENT, False),
+    **dict.fromkeys(("HttpProxy", "HttpsProxy", "NoProxy", "Isolation"), ""),
+    **dict.fromkeys(("GenericResources", "Warnings"), None),
+    **dict.fromkeys(("NFd", "NGoroutines", "NEventsListener"), 0),
+    **dict.fromkeys(("DriverStatus", "SecurityOptions", "CDISpecDirs", "Labels"), ()),
+    **{f"{part}Commit": {"ID": "", "Expected": ""} for part in ("Containerd", "Runc", "Init")},
+    "IndexServerAddress": "https://index.docker.io/v1/",
+    "RegistryConfig": {
+        "AllowNondistributableArtifactsCIDRs": None,
+        "AllowNondistributableArtifactsHostnames": None,
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {"docker.io": REGISTRY},
+        "Mirrors": None,
+    },
+    "Runtimes": {"runc": {"path": "runc"}},
+    "DefaultRuntime": "runc",
+    "InitBinary": "docker-init",
+    "CgroupVersion": "2",
+    "OSVersion": "",
+}
+
+
 def info(request: ApiRequest) -> Any:
     engine, description = request.engine, request.engine.description
-    running = [container.running for container in engine.containers.all()]
+    states = [container.status for container in engine.containers.all()]
+    running, paused = states.count("running"), states.count("paused")
     return {
+        **SAME,
         "ID": engine.machine.name,
         "Name": engine.name,
         "ServerVersion": ENGINE_VERSION,
@@ -103,12 +136,11 @@ def info(request: ApiRequest) -> Any:
         "DockerRootDir": "/var/lib/docker",
         "LoggingDriver": "json-file",
         "CgroupDriver": "simulated",
-        "Plugins": PLUGINS,
-        "Labels": [],
-        "Containers": len(running),
-        "ContainersRunning": sum(running),
-        "ContainersPaused": 0,
-        "ContainersStopped": len(running) - sum(running),
+        "Plugins": {**PLUGINS, "Authorization": None},
+        "Containers": len(states),
+        "ContainersRunning": running,
+        "ContainersPaused": paused,
+        "ContainersStopped": len(states) - running - paused,
         "Images": len(engine.images.all()),
         "SystemTime": request.time(engine.machine.simulation.now_ns),
         "Swarm": _swarm(request),
@@ -137,7 +169,10 @@ def _of_actor(type: str) -> Test:
     return test
 
 
-ACTOR_TYPES = ("container", "node", "service", "network", "secret", "config")
+ACTOR_TYPES = (
+    *("container", "image", "volume", "network"),
+    *("node", "service", "secret", "config"),
+)
 TESTS: dict[str, Test] = {
     "type": lambda event, value: bool(event["Type"] == value),
     "event": lambda event, value: bool(event["Action"] == value),

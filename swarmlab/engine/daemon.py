@@ -48,15 +48,16 @@ class Engine(SwarmNode):
 
     def __init__(self, machine: Machine, registry: Registry) -> None:
         super().__init__(machine)
+        self.events: deque[Document] = deque(maxlen=EVENTS_MAX)
         self._description: Document = DESCRIPTION.with_(Hostname=machine.name)
         self.images = Images(machine, registry)
         self.images.on_event = self._image_event
         self.volumes = Volumes(machine)
+        self.volumes.on_event = self.record
         self.containers = Containers(machine, self.images, self.volumes, check_config)
         self.containers.on_event = self._container_event
         self.network = self.containers.network = DataPath(self)
         self.restarts = RestartMonitor(machine, self.containers)
-        self.events: deque[Document] = deque(maxlen=EVENTS_MAX)
         self.boot()
 
     @property
@@ -115,10 +116,13 @@ class Engine(SwarmNode):
         self._add_event(Document(Type="image", Action=action, Actor=actor, scope="local"))
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
-        actor = Document(ID=container.id, Attributes=freeze(attributes))
-        event = Document(Type="container", Action=action, Actor=actor, scope="local")
-        self._add_event(event)
+        self.record("container", action, container.id, **attributes)
         self.restarts.handle(action, container)
+
+    def record(self, type: str, action: str, id: str, /, **attributes: str) -> None:
+        """Add an event of something of this engine alone."""
+        actor = Document(ID=id, Attributes=freeze(attributes))
+        self._add_event(Document(Type=type, Action=action, Actor=actor, scope="local"))
 
     def _add_event(self, event: Document) -> None:
         self.events.append(Document({**event, "time_ns": self.machine.simulation.now_ns}))

@@ -6,6 +6,7 @@ Source: moby api/types/filters, daemon/cluster/filters.go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -18,10 +19,17 @@ from swarmlab.programs.patterns import found
 T = TypeVar("T")
 Test = Callable[[Any, str], bool]  # (object, value of the filter) -> whether it passes
 LABELS = ("label", "node.label")
-WORDS = {  # filter key -> its only valid values
-    "role": ("worker", "manager"),
-    "membership": ("accepted", "pending"),
-    "desired-state": tuple(map(str, TaskState)),
+STATES = "created|restarting|removing|running|paused|exited|dead"
+SWARM_FAULT, FAULT = "Invalid {} filter: '{}'", "invalid filter '{0}={1}'"
+NUMBER_FAULT = FAULT + ': strconv.Atoi: parsing "{1}": invalid syntax'
+VALUES = {  # filter key -> its only valid values, and what is said of another
+    "role": ("worker|manager", SWARM_FAULT),
+    "membership": ("accepted|pending", SWARM_FAULT),
+    "desired-state": ("|".join(map(str, TaskState)), SWARM_FAULT),
+    "status": (STATES, FAULT),
+    "health": ("none|starting|healthy|unhealthy", "unrecognized filter value for {}: {}"),
+    **dict.fromkeys(("is-task", "dangling"), ("true|false|1|0", "invalid filter '{}=[{}]'")),
+    "exited": ("[+-]?[0-9]{1,18}", NUMBER_FAULT),
 }
 
 
@@ -32,7 +40,7 @@ class Filters(dict[str, tuple[str, ...]]):
     def parse(cls, text: str, keys: Collection[str]) -> Filters:
         """Both shapes: `{"key":{"value":true}}`, as the CLI sends, and `{"key":["value"]}`.
 
-        Refuses keys other than `keys`, and values that are not among a key's `WORDS`.
+        Refuses keys other than `keys`, and values that are not among a key's `VALUES`.
         """
         try:
             sent = parsed(text.encode(errors="replace")) if text else {}
@@ -44,10 +52,11 @@ class Filters(dict[str, tuple[str, ...]]):
         for key in filters:
             if key not in keys:
                 raise BadParameter(f"invalid filter '{key}'")
-        for key, words in WORDS.items():
+        for key, (pattern, message) in VALUES.items():
             for value in filters.get(key, ()):
-                if value.lower() not in words:
-                    raise EngineFault(f"Invalid {key} filter: '{value}'")
+                if not re.fullmatch(pattern, value.lower()):
+                    error = EngineFault if message is SWARM_FAULT else BadParameter
+                    raise error(message.format(key, value))
         return cls({key: values for key, values in filters.items() if values})
 
     def keep(self, objects: Iterable[T], tests: Mapping[str, Test]) -> list[T]:
@@ -91,6 +100,23 @@ def named(get: Callable[[Any], str]) -> Test:
             raise BadParameter(f"invalid filter 'name': '{value}' takes too long") from None
         except ValueError:
             return False
+
+    return test
+
+
+def port(key: str, get: Callable[[Any], Iterable[str]]) -> Test:
+    """The value is a port or a range, such as `80`, `53/udp`, `50-60`. Source: moby nat."""
+
+    def test(object: Any, value: str) -> bool:
+        numbers, _, protocol = value.partition("/")
+        first, _, last = numbers.partition("-")
+        for number in (first, last or first):
+            if not re.fullmatch("[0-9]{1,5}", number):
+                why = f'strconv.ParseUint: parsing "{number}": invalid syntax'
+                raise EngineFault(f"error while looking up for {key} {value}: {why}")
+        wanted = range(int(first), int(last or first) + 1)
+        ports = (name.split("/") for name in get(object) if name[:1].isdecimal())
+        return any(int(n) in wanted and p == (protocol or "tcp") for n, p in ports)
 
     return test
 

@@ -49,7 +49,7 @@ class SwarmNode(ABC):
         self.credentials = Credentials(machine)
         self._fault = ""  # why the agent or the manager could not be started
         self.renewer = Renewer(self)
-        self._promoting = False
+        self._promoting = self._ready = False
 
     @property
     @abstractmethod
@@ -63,8 +63,11 @@ class SwarmNode(ABC):
     # -- state ---------------------------------------------------------------
     @property
     def swarm_state(self) -> str:
-        """inactive, pending, active, locked, or error: then `swarm_error` is the reason."""
-        if self.pending_call is not None:
+        """inactive, pending, active, locked, or error: then `swarm_error` is the reason.
+
+        From its start until its first session with a leader a member is pending.
+        """
+        if self.pending_call is not None or (self.agent is not None and not self._ready):
             return "pending"
         if self.identity is None:
             return "inactive"
@@ -220,7 +223,7 @@ class SwarmNode(ABC):
         """Restart as the only manager, with everything that was committed."""
         if self.manager is None or self.identity is None or self.agent is None:
             raise errors.NotAvailable(errors.NOT_IN_SWARM)
-        self.agent.stop()
+        self.agent.shutdown()
         self.manager.stop()
         storage = self._storage()
         storage.force_new_cluster(self.identity.raft_id)
@@ -300,6 +303,7 @@ class SwarmNode(ABC):
         if news != (identity.managers, identity.root_certificate):
             identity.managers, identity.root_certificate = news
             self._save()
+        self._ready = True
         self._finish_join()
         promoted = node.role is Role.MANAGER and self.manager is None
         if node.role is Role.WORKER and self.manager is not None:
@@ -361,5 +365,6 @@ class SwarmNode(ABC):
             self.manager.stop()
         self.agent = self.manager = self.rpc_server = self.identity = None
         self.pending_call, self._promoting, self._fault = None, False, ""
+        self._ready = False
         self.credentials.forget()
         self.machine.disk.delete(SWARM_FILES)

@@ -66,6 +66,11 @@ class Volumes:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.on_event: Callable[..., None] | None = None  # called with type, action, name, …
+
+    def emit(self, action: str, name: str, **attributes: str) -> None:
+        if self.on_event:
+            self.on_event("volume", action, name, **attributes, driver="local")
 
     def all(self) -> list[Volume]:
         """Sorted by name."""
@@ -96,10 +101,12 @@ class Volumes:
             return self.get(name)
         volume = Volume(name, self._machine.simulation.now_ns, **fields)
         self._machine.disk.write(f"{FOLDER}{name}/opts", pickle.dumps(volume))
+        self.emit("create", name)
         return volume
 
     def remove(self, name: str) -> None:
         self._machine.disk.delete(f"{FOLDER}{name}/")
+        self.emit("destroy", name)
 
     def size_bytes(self, name: str) -> int:
         return sum(len(file.data) for file in self._data(name).values())

@@ -63,6 +63,9 @@ class NetworkHost(Protocol):
     def cluster_id(self) -> str:
         """The id of the swarm that the node is in; empty: in none."""
 
+    def record(self, type: str, action: str, id: str, /, **attributes: str) -> None:
+        """Report an event of something of this engine alone."""
+
 
 def requested(container: Container) -> dict[str, Document]:
     """The networks that a container asks for, by name (or id), each with its settings."""
@@ -119,11 +122,18 @@ class NetworkController:
             network = network.with_(spec=network.spec.with_(IPAM=ipam, PoolSubnet=True))
         self.local[network.id] = network
         self._save()
+        self._record("create", network)
         return network
 
     def remove(self, network: SwarmNetwork) -> None:
         del self.local[network.id]
         self._save()
+        self._record("destroy", network)
+
+    def _record(self, action: str, network: SwarmNetwork | None, **attributes: str) -> None:
+        if network is not None:
+            attributes |= {"name": network.name, "type": network.spec.get("Driver") or "overlay"}
+            self.host.record("network", action, network.id, **attributes)
 
     def _save(self) -> None:
         kept = {id: n for id, n in self.local.items() if n.name not in BUILTIN}
@@ -201,6 +211,7 @@ class NetworkController:
     def _place(self, container: Container, network: SwarmNetwork, address: str) -> None:
         own = self.addresses.setdefault(container.id, {})
         own[network.id] = address
+        self._record("connect", network, container=container.id)
         if network.id in self.overlays:
             self._in_overlays[container.id] = None
         bridge = self.find(GATEWAY_BRIDGE)
@@ -263,6 +274,7 @@ class NetworkController:
     def disconnect(self, container_id: str, network_id: str) -> None:
         """Take away the address that a container has in a network."""
         address = self.addresses.get(container_id, {}).pop(network_id, "")
+        self._record("disconnect", self.find(network_id), container=container_id)
         if address and network_id in self._pools:
             self._pools[network_id].free(address)
         attachment = self._attachments.get(container_id, {}).pop(network_id, "")

@@ -236,12 +236,18 @@ class Exec:
         self.exit_code: int | None = None  # None until it exits
         self.result = Call()
 
+    @property
+    def line(self) -> str:
+        """The command as events show it: a blank after its name, also without arguments."""
+        name, *arguments = self.config["Cmd"]
+        return f"{name} {' '.join(arguments)}"
+
     def start(self) -> Call:
         """Resolves to the exit code; the command's output is in `output`."""
         argv = tuple(self.config["Cmd"])
         self.running = True
         self.process = self.container.spawn(self, argv, self.config, stdin=self.keyboard.input)
-        self._emit(f"exec_start: {' '.join(argv)}")
+        self._emit(f"exec_start: {self.line}")
         delay_ns = EXEC_NS if self.id else 0
         self.container.machine.after(delay_ns, self._run, self.process, argv[0])
         return self.result

@@ -64,6 +64,9 @@ class VolumeStore(Protocol):
 
     def remove(self, name: str) -> None: ...
 
+    def emit(self, action: str, name: str, **attributes: str) -> None:
+        """Report an event of this volume."""
+
 
 class Containers:
     """`on_event(action, container, attributes)` is called with each event.
@@ -115,8 +118,9 @@ class Containers:
 
     def emit(self, container: Container, action: str, **attributes: str) -> None:
         if self.on_event:
+            labels = container.option("Labels") or {}
             names = {"name": container.name, "image": container.config.get("Image", "")}
-            self.on_event(action, container, names | attributes)
+            self.on_event(action, container, {**labels, **names, **attributes})
         if container.watcher:
             container.watcher(action)
 
@@ -246,6 +250,10 @@ class Containers:
         container.exited = Call() if container.exited.done else container.exited
         for point in container.mounts:
             container.files.mount(point, self.volumes.files(point))
+            if point.kind == "volume":
+                used = {"container": container.id, "destination": point.target, "propagation": ""}
+                used["read/write"] = str(not point.read_only).lower()
+                self.volumes.emit("mount", point.source, **used)
         first = not container.host_config.get("Init")
         process = container.spawn(
             container, container.argv, container.config,
@@ -268,6 +276,9 @@ class Containers:
         container.finished_ns = self.machine.simulation.now_ns
         container.process, container.ports = None, {}
         self.network.leave(container)
+        for point in container.mounts:
+            if point.kind == "volume":
+                self.volumes.emit("unmount", point.source, container=container.id)
         if container.health:
             container.health.stop()
         for command in self.execs.values():
@@ -275,7 +286,8 @@ class Containers:
                 command.process.signal("KILL")
         container.paused = False
         container.save()
-        self.emit(container, "die", exitCode=str(code))
+        run_s = (container.finished_ns - (container.started_ns or 0)) // S
+        self.emit(container, "die", exitCode=str(code), execDuration=str(run_s))
         container.exited.resolve(code)
         container.keyboard = Keyboard.of(container, container.config, "OpenStdin")
         if container.host_config.get("AutoRemove"):
@@ -379,7 +391,7 @@ class Containers:
         self.execs[command.id] = command
         if len(self.execs) > EXECS_MAX:
             del self.execs[next(iter(self.execs))]
-        self.emit(container, f"exec_create: {' '.join(config['Cmd'])}", execID=command.id)
+        self.emit(container, f"exec_create: {command.line}", execID=command.id)
         return command
 
     def get_exec(self, id: str) -> Exec:
