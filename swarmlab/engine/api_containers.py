@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug import Response
 
 from swarmlab.engine import container_networks, filters, platforms, streams, wire
+from swarmlab.engine.create_checks import check_cpus
 from swarmlab.engine.host_config import shown
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
@@ -101,10 +102,7 @@ def containers(request: ApiRequest) -> Any:
             ref in (c.config.get("Image"), c.image.id)
             or (ref in engine.images and engine.images.get(ref) is c.image)
         ),
-        "network": lambda c, ref: any(
-            ref in (name, network["NetworkID"])
-            for name, network in container_networks.settings(engine.network, c).items()
-        ),
+        "network": lambda c, ref: container_networks.is_in(engine.network, c, ref),
     }
     criteria, limit = request.filters(tests), request.query("limit") or 0
     ended_too = request.query("all") or limit > 0 or "status" in criteria
@@ -224,10 +222,7 @@ def create(request: ApiRequest) -> Any:
         raise BadParameter(
             "invalid reference format" if config.get("Cmd") else "no command specified"
         )
-    cpus = request.engine.description.at("Resources", "NanoCPUs") // S
-    if not 0 <= config.at("HostConfig", "NanoCpus", default=0) <= cpus * S:
-        why = f"as there are only {cpus} CPUs available"
-        raise BadParameter(f"Range of CPUs is from 0.01 to {cpus}.00, {why}")
+    check_cpus(config, request.engine.description)
     container_networks.check_create(request.engine.network, config)
     return {
         "Id": request.engine.containers.create(request.query("name"), config).id,

@@ -42,6 +42,12 @@ def settings(networks: DataPath, container: Container) -> Json:
     }
 
 
+def is_in(networks: DataPath, container: Container, ref: str) -> bool:
+    """Whether the container is in the network of this name or id, or will be."""
+    found = settings(networks, container).items()
+    return any(ref in (name, endpoint["NetworkID"]) for name, endpoint in found)
+
+
 def _endpoint(
     container: Container,
     asked: Document,

@@ -11,12 +11,20 @@ from typing import Any
 
 from swarmlab.errors import BadParameter, NotImplementedHere
 from swarmlab.model import EMPTY, Document
-from swarmlab.simulation import MS
+from swarmlab.simulation import MS, S
 from swarmlab.worker.container_checks import signal_name
 
 MEMORY_BYTES_MIN = 6 << 20
 LOG_DRIVERS = ("none", "json-file", "local", "syslog")
 RESTART_POLICIES = ("", "no", "always", "on-failure", "unless-stopped")
+
+
+def check_cpus(config: Document, node: Document) -> None:
+    """Refuse a request for more processors than this node has."""
+    cpus = node.at("Resources", "NanoCPUs") // S
+    if not 0 <= config.at("HostConfig", "NanoCpus", default=0) <= cpus * S:
+        why = f"as there are only {cpus} CPUs available"
+        raise BadParameter(f"Range of CPUs is from 0.01 to {cpus}.00, {why}")
 
 
 def check_config(config: Document) -> None:
