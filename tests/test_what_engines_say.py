@@ -235,3 +235,15 @@ def test_forcing_a_new_cluster_outside_a_swarm_starts_one():
     client = swarmlab.engines(["m1"], seed=3).client("m1")
     assert client.swarm.init(advertise_addr="10.77.0.2", force_new_cluster=True)
     assert client.info()["Swarm"]["Managers"] == 1
+
+
+def test_forcing_a_new_cluster_keeps_what_the_swarm_is_told_to_do():
+    """The stock command line sends every field of the spec, most of them empty or zero."""
+    client = swarmlab.simulate(managers=1, workers=0, seed=3).client("m1")
+    before = client.api.inspect_swarm()["Spec"]
+    sent = {"Labels": None, "Orchestration": {}, "Raft": {"ElectionTick": 0, "HeartbeatTick": 0}}
+    sent |= {"Dispatcher": {}, "CAConfig": {"NodeCertExpiry": 10**18}, "TaskDefaults": {}}
+    body = {"AdvertiseAddr": "10.77.0.2", "ForceNewCluster": True, "Spec": sent}
+    client.api._result(client.api._post_json(client.api._url("/swarm/init"), data=body))
+    after = client.api.inspect_swarm()["Spec"]
+    assert after == {**before, "CAConfig": {**before["CAConfig"], "NodeCertExpiry": 10**18}}

@@ -16,7 +16,7 @@ from swarmlab.engine.create_checks import check_cpus
 from swarmlab.engine.host_config import shown
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
-from swarmlab.errors import BadParameter, Conflict
+from swarmlab.errors import BadParameter, Conflict, EngineFault
 from swarmlab.model import EMPTY, freeze
 from swarmlab.programs.file_system import MountPoint
 from swarmlab.simulation import S
@@ -343,7 +343,7 @@ def attach(request: ApiRequest, ref: str) -> Any:
 # -- exec: commands in running containers ---------------------------------------------------------
 def exec_create(request: ApiRequest, ref: str) -> Any:
     containers, config = request.engine.containers, freeze(request.body()).with_()
-    streams.detach_keys(config.get("DetachKeys") or "", "escape")
+    streams.detach_keys(config.get("DetachKeys") or "", "escape", EngineFault)
     return {"Id": containers.exec_create(containers.get(ref), config).id}
 
 
@@ -371,8 +371,9 @@ def exec_start(request: ApiRequest, ref: str) -> Any:
             for entry in entries:
                 yield streams.frame(entry.stream, entry.data, tty=raw)
             if typing.detached:
-                request.engine.containers.emit(instance.container, "exec_detach")
-                yield streams.frame("stdout", b"read escape sequence\r\n", tty=raw)
+                instance.detach()
+                why = b"exec attach failed: error on attach stdin: read escape sequence\r\n"
+                yield streams.frame("stdout", why, tty=raw)
             if ended or typing.detached:
                 return
             yield typing.pause()

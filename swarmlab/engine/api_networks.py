@@ -230,6 +230,8 @@ def disconnect(request: ApiRequest, ref: str) -> None:
     container_networks.change(container, networks)
     if network is not None:
         engine.network.disconnect(container.id, network.id)
+        if container.running:  # an engine reports it once more
+            engine.network.report("disconnect", network, container=container.id)
 
 
 def prune(request: ApiRequest) -> Any:

@@ -13,7 +13,16 @@ from swarmlab.errors import EngineFault, InvalidArgument, NotAvailable, SwarmErr
 from swarmlab.manager.ca import certificates, join_tokens
 from swarmlab.manager.ca.data_keys import new_unlock_key
 from swarmlab.manager.store import Change, Store, update
-from swarmlab.model import Cluster, Document, Node, NodeSpec, NodeStatus, Role, SwarmNetwork
+from swarmlab.model import (
+    EMPTY,
+    Cluster,
+    Document,
+    Node,
+    NodeSpec,
+    NodeStatus,
+    Role,
+    SwarmNetwork,
+)
 from swarmlab.model.messages import GetRootCertificate, IssueCertificate, Issued
 from swarmlab.simulation import Call, Machine, S, Simulation
 
@@ -80,7 +89,17 @@ def first_objects(
 
 def merge_cluster_spec(view: Store, spec: Document) -> list[Change]:
     """Merge the spec that `--force-new-cluster` was given into the stored one."""
+    spec = _merged(view.cluster.spec, spec)
     return [update(view.cluster.with_(spec=view.cluster.spec.with_(**spec)))]
+
+
+def _merged(stored: Document, given: Document) -> Document:
+    """With the fields that are given, at any depth; a zero is none: clients send all fields."""
+    fields = {key: value for key, value in given.items() if value}
+    for key, value in fields.items():
+        if isinstance(value, Document):
+            fields[key] = _merged(stored.get(key) or EMPTY, value)
+    return stored.with_(**fields)
 
 
 class JoinOperation:

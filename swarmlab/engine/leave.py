@@ -24,7 +24,7 @@ LOST_CONSENSUS = (
 def fail_leave(reply: Call, leave: Call) -> None:
     """Fail `leave` in the engine's words; `reply` is the leader's list of managers, or an error."""
     if reply.error is not None:
-        reason = "Doing so may lose the consensus of your cluster. " + LOST_CONSENSUS
+        reason = LOST_CONSENSUS
     else:
         managers = reply.value[0]
         reachable = sum(manager.reachability == "reachable" for manager in managers)

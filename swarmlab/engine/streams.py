@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from werkzeug import Response
 
 from swarmlab.engine.request import ApiRequest
-from swarmlab.errors import BadParameter, EngineFault
+from swarmlab.errors import BadParameter, EngineFault, SwarmError
 from swarmlab.simulation import MS, S
 from swarmlab.worker.containers import Container
 from swarmlab.worker.keyboard import Keyboard
@@ -66,13 +66,13 @@ def time_parameter(request: ApiRequest, name: str, default_ns: float) -> float:
     return request.clock.from_unix_ns(unix_ns)
 
 
-def detach_keys(text: str, kind: str) -> bytes:
+def detach_keys(text: str, kind: str, error: type[SwarmError] = BadParameter) -> bytes:
     """`ctrl-p,ctrl-q`, which is the default, as bytes. Source: moby/term ascii.go."""
     keys = b""
     for name in (text or "ctrl-p,ctrl-q").split(","):
         match = re.fullmatch(r"(ctrl-)?([a-z@\[\\\]^_])|([!-~])", name)
         if match is None:
-            raise BadParameter(f"Invalid {kind} keys ({text}) provided")
+            raise error(f"Invalid {kind} keys ({text}) provided")
         keys += bytes([ord(match[2].upper()) - 64]) if match[1] else name.encode()
     return keys
 

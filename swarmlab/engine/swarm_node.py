@@ -335,11 +335,11 @@ class SwarmNode(ABC):
 
     def swarm_unlock(self, key: str) -> Call:
         """Read the keys with the unlock key, and start the manager and the agent."""
-        unlock_key_bytes(key)
         if self.identity is None:
             raise errors.NotAvailable(errors.NOT_IN_SWARM)
         if self.swarm_state != "locked":
             raise errors.Conflict("swarm is not locked")
+        unlock_key_bytes(key)
         self._start_from_disk(key.strip())
         return Call().resolve()
 

@@ -122,15 +122,15 @@ class NetworkController:
             network = network.with_(spec=network.spec.with_(IPAM=ipam, PoolSubnet=True))
         self.local[network.id] = network
         self._save()
-        self._record("create", network)
+        self.report("create", network)
         return network
 
     def remove(self, network: SwarmNetwork) -> None:
         del self.local[network.id]
         self._save()
-        self._record("destroy", network)
+        self.report("destroy", network)
 
-    def _record(self, action: str, network: SwarmNetwork | None, **attributes: str) -> None:
+    def report(self, action: str, network: SwarmNetwork | None, **attributes: str) -> None:
         if network is not None:
             attributes |= {"name": network.name, "type": network.spec.get("Driver") or "overlay"}
             self.host.record("network", action, network.id, **attributes)
@@ -211,7 +211,7 @@ class NetworkController:
     def _place(self, container: Container, network: SwarmNetwork, address: str) -> None:
         own = self.addresses.setdefault(container.id, {})
         own[network.id] = address
-        self._record("connect", network, container=container.id)
+        self.report("connect", network, container=container.id)
         if network.id in self.overlays:
             self._in_overlays[container.id] = None
         bridge = self.find(GATEWAY_BRIDGE)
@@ -274,7 +274,7 @@ class NetworkController:
     def disconnect(self, container_id: str, network_id: str) -> None:
         """Take away the address that a container has in a network."""
         address = self.addresses.get(container_id, {}).pop(network_id, "")
-        self._record("disconnect", self.find(network_id), container=container_id)
+        self.report("disconnect", self.find(network_id), container=container_id)
         if address and network_id in self._pools:
             self._pools[network_id].free(address)
         attachment = self._attachments.get(container_id, {}).pop(network_id, "")

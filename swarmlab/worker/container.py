@@ -266,6 +266,10 @@ class Exec:
     def on_output(self, stream: int, data: bytes) -> None:
         self.output.append(LogEntry.of(self.container.machine, self.config, stream, data))
 
+    def detach(self) -> None:
+        """The client is gone: the engine takes it for a failure, while the command goes on."""
+        self.running, self.exit_code = False, 126
+
     def on_exit(self, code: int) -> None:
         self.running, self.exit_code = False, code
         self._emit("exec_die", exitCode=str(code))

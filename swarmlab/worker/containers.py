@@ -282,7 +282,7 @@ class Containers:
         if container.health:
             container.health.stop()
         for command in self.execs.values():
-            if command.container is container and command.process and command.running:
+            if command.container is container and command.process:
                 command.process.signal("KILL")
         container.paused = False
         container.save()

@@ -4,5 +4,5 @@
     python record.py --module more.scenarios_more --into more/golden    # as root, real engines
 """
 
-from more import life, networks, orchestration, placement, updates  # noqa: F401  # they list themselves
+from more import everyday, life, networks, orchestration, placement, updates  # noqa: F401  # they list themselves
 from more.helpers import ALL  # noqa: F401
