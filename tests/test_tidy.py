@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 5352,
-    ("network", "engine", "cluster", "real"): 8026,
+    ("network", "engine", "cluster", "real"): 8045,
     ("docker_cli", "cli", "jupyter"): 4813,
     (
         "__init__.py",
