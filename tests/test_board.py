@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
 from swarmlab.cluster.simulated_state import MachineState
+from swarmlab.model.trace_records import Scheduled
 from swarmlab.views import widget as module
 from swarmlab.views.board import Board, board_of, settled, trait_name
 from swarmlab.views.snapshot import look
@@ -339,3 +340,27 @@ def test_the_board_is_refreshed_after_every_cell(board, cluster):
     assert column(board, "w1")["tone"] == ""
     module.after_cell()
     assert column(board, "w1")["tone"] == "down"
+
+
+def test_a_task_that_comes_from_another_node_is_one_placement_of_the_trace(cluster):
+    """What the drawing moves: the row names the node that it comes from."""
+    board = board_of(cluster)
+    cluster.client().services.create("nginx", name="web", mode={"Replicated": {"Replicas": 6}})
+    cluster.run("10s")
+    board.refresh()
+    rows = [row for key in board.columns for row in getattr(board, f"node:{key}")["tasks"]]
+    assert len(rows) == 6
+    assert {row[5] for row in rows} == {""}
+    cluster.crash("w1")
+    cluster.run("60s")
+    board.refresh()
+    moved = {}
+    for key in board.columns:
+        column = getattr(board, f"node:{key}")
+        moved |= {row[0]: column["name"] for row in column["tasks"] if row[5] == "w1"}
+    placed = {
+        id: node for record in cluster.trace.of(Scheduled) for _slot, id, node in record.placements
+    }
+    assert len(moved) >= 1
+    assert {id: placed[id] for id in moved} == moved
+    board.close()

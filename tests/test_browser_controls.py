@@ -280,7 +280,7 @@ def use_sliders(notebook: Notebook) -> None:
     """What a slider changes is drawn anew, below it."""
     for slider in notebook.page.get_by_role("slider").all():
         box = slider.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
-        picture = box.locator(".widget-html")
+        picture = box.locator(".widget-html, .swarmlab-picture")
         slider.scroll_into_view_if_needed()
         size = slider.bounding_box()
         assert size is not None
@@ -292,35 +292,58 @@ def use_sliders(notebook: Notebook) -> None:
 
 
 def use_builder(notebook: Notebook) -> None:
-    """The letter X chooses Xen, and does not cut the cell."""
-    page = notebook.page
-    box = page.locator(".widget-vbox", has=page.get_by_role("button", name="Put it there")).last
-    press = partial(box.get_by_role, "button")
-    layer, on = box.get_by_label("Put", exact=True), box.get_by_label("on", exact=True)
-    status, picture = box.get_by_role("status"), box.locator(".widget-html").nth(1)
-    put, take = press(name="Put it there"), press(name="Remove it")
-    layer.select_option("bins/libs + Nginx")
-    put.click()
+    """A part is dragged; picked and put by mouse; picked and put by key, which keeps the focus."""
+    root = notebook.page.locator(".swarmlab-picture", has=notebook.page.locator(".layer"))
+    root.scroll_into_view_if_needed()
+    status, press = root.get_by_role("status"), partial(root.get_by_role, "button", exact=True)
+    server, xen = press(name="Server"), press(name="Xen (hypervisor)")
+    press(name="bins/libs + Nginx").drag_to(server)
     expect(status).to_contain_text("A program calls a kernel")
-    layer.press("s")
-    expect(layer.locator("option:checked")).to_have_text("Server")
-    put.press("Enter")
+    xen.first.drag_to(server)
     expect(status).to_contain_text("It stands.")
-    expect(on.locator("option:checked")).to_have_text("1: Server")
-    layer.press("x")
-    expect(layer.locator("option:checked")).to_contain_text("Xen")
-    put.press("Space")
-    expect(picture).to_contain_text("Xen")
-    chosen_by_both(on)
-    for way, gone in ((Locator.click, "Xen"), (BY_KEY, "Server")):
-        on.press("End")
-        way(take)
-        expect(picture).not_to_contain_text(gone)
+    expect(xen).to_have_count(2)  # the part, and the layer
+    ubuntu = press(name="Ubuntu Linux").first
+    ubuntu.click()
+    expect(ubuntu).to_have_attribute("aria-pressed", "true")
+    xen.last.click()
+    expect(press(name="Ubuntu Linux [kernel]")).to_have_count(1)
+    engine = press(name="Docker Engine for Linux").first
+    for key in ("Space", "Enter"):
+        engine.press(key)
+        expect(engine).to_be_focused()
+        press(name="Ubuntu Linux [kernel]").press(key)
+        expect(status).to_contain_text("It stands.")
+    expect(press(name="Docker Engine for Linux")).to_have_count(3)
+    for way, gone in ((Locator.click, "Ubuntu Linux [kernel]"), (BY_KEY, "Xen (hypervisor)")):
+        way(press(name=f"Take away: {gone}"))
+        expect(press(name=f"Take away: {gone}")).to_have_count(0)
     for way in (Locator.click, BY_KEY):
         way(press(name="Show slide 5"))
-        expect(picture).to_contain_text("SQL Server")
+        expect(root.locator(".stack").first).to_contain_text("SQL Server")
         way(press(name="Start over"))
-        expect(picture).not_to_contain_text("Server")
+        expect(root.locator(".stack").first).not_to_contain_text("SQL Server")
+
+
+def use_machines(notebook: Notebook) -> None:
+    """Managers are clicked away and brought back, by mouse and by key."""
+    root = notebook.page.locator(".swarmlab-picture", has=notebook.page.locator(".zone"))
+    root.scroll_into_view_if_needed()
+    machine, count = root.locator('[data-name="m1"]'), root.locator(".after")
+    by_both(machine, count)
+    machine.press("Space")
+    expect(machine).to_contain_text("down")
+    expect(machine).to_be_focused()
+
+
+def use_topology(notebook: Notebook) -> None:
+    """A node crashes by mouse and starts by key, and so does another the other way round."""
+    root = notebook.page.locator(".swarmlab-picture", has=notebook.page.locator(".topology"))
+    root.scroll_into_view_if_needed()
+    for name, ways in (("w1", (Locator.click, BY_KEY)), ("w2", (BY_KEY, Locator.click))):
+        node = root.locator(f'[data-name="{name}"]')
+        for way, verb in zip(ways, ("start", "crash"), strict=True):
+            way(node)
+            expect(node).to_have_attribute("data-do", verb)
 
 
 def use_exercise(notebook: Notebook) -> None:
@@ -394,8 +417,8 @@ def use_picker(notebook: Notebook) -> None:
 
 
 USES: dict[str, list[Callable[[Notebook], None]]] = {
-    "00_start_here.ipynb": [use_bet, use_board, use_timeline],
+    "00_start_here.ipynb": [use_bet, use_topology, use_board, use_timeline],
     "01_vm_vs_container.ipynb": [use_sliders, use_builder],
-    "05_quorum.ipynb": [use_board, use_raft, use_sliders],
+    "05_quorum.ipynb": [use_board, use_raft, use_sliders, use_machines],
     "07_placement.ipynb": [use_exercise, use_picker],
 }

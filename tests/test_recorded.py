@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 import swarmlab
 from swarmlab.cli.notebooks import build
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.lessons.experiments import follow
 from swarmlab.views import recorded
 from swarmlab.views.board import board_of
 from swarmlab.views.raft_columns import raft_columns
@@ -196,3 +197,42 @@ def test_who_wants_no_motion_steps(page: Page):
         expect(slider).to_have_value(place)
     page.wait_for_timeout(700)  # ms
     expect(slider).to_have_value("2")
+
+
+@pytest.mark.browser
+def test_the_lanes_of_a_rollout_grow_as_it_plays(page: Page):
+    cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
+    out = io.StringIO()
+    run_commands("service create -q --name web --replicas 3 nginx:1.25", out, out)
+    run_commands("service update -q -d --image nginx:1.27 web", out, out)
+    page.set_content(str(follow(cluster, "web")._repr_html_()))
+    lane = page.locator(".swarmlab-grows .track").first
+    slider, clock = page.get_by_role("slider"), page.locator(".player output")
+    hidden = "element => parseFloat(getComputedStyle(element).clipPath.split(' ')[1])"
+    assert lane.evaluate(hidden) == 0  # all of it is there until it plays
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('.player output').textContent > '0.5 s'")
+    page.get_by_role("button", name="Pause").click()
+    assert lane.evaluate(hidden) > 50
+    slider.press("End")
+    assert lane.evaluate(hidden) == 0
+    slider.press("Home")
+    assert (lane.evaluate(hidden), clock.inner_text()) == (100, "0.0 s")
+
+
+@pytest.mark.browser
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_one_switch_makes_all_pictures_large_also_those_made_later(page: Page):
+    size = "() => parseFloat(getComputedStyle(document.querySelector('.clock')).fontSize)"
+    page.locator(".swarmlab-recorded").first.scroll_into_view_if_needed()
+    large = page.get_by_role("button", name="Large type").first
+    before = page.evaluate(size)
+    large.click()
+    expect(large).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(size) >= 1.4 * before
+    page.reload()
+    page.locator(".swarmlab-recorded").first.scroll_into_view_if_needed()
+    expect(large).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(size) >= 1.4 * before
+    large.press("Enter")
+    assert page.evaluate(size) == before

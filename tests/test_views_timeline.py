@@ -73,7 +73,7 @@ def test_events_are_what_was_asked_what_was_done_and_what_followed(line: Timelin
     ]
     assert [words for words in shown if words in order] == order
     assert any(re.match(r"web\.\d failed on m1: task:", words) for words in shown)
-    assert "the managers believe m1 is down" in shown
+    assert "m1 counts as down" in shown
     assert {mark.kind for mark in line._events} == set(module.EVENT_LOOKS)
 
 
@@ -127,7 +127,7 @@ def test_two_hundred_events_share_few_groups_and_none_is_lost(line: Timeline):
     assert len(groups) <= module.GROUPS_MAX
     assert [mark for group in groups for mark in group] == many
     first = line.events[0]  # the first leader, and what was asked soon after
-    assert (first["kind"], first["count"]) == ("leader", "×3")
+    assert (first["kind"], first["word"]) == ("leader", "m1 leads, term 2 +2")
     assert "service create web" in first["label"]
 
 
@@ -200,9 +200,19 @@ def test_a_moment_shows_what_happened_and_the_swarm_as_it_was(line: Timeline):
 def test_a_page_without_a_kernel_shows_the_events_drawn(line: Timeline):
     html = line._repr_html_()
     assert all(escape(row["label"]) in html for row in line.events)  # as alternative text
-    assert html.count('class="mark"') == len(line.events)
-    assert all(module.EVENT_LOOKS[row["kind"]].shape in html for row in line.events)
+    assert html.count('class="word ') == len(line.events)
+    assert all(escape(row["word"]) in html for row in line.events)
     assert "<span>m2, term 3</span>" in html
+
+
+def test_no_word_on_the_line_lies_on_another(line: Timeline):
+    ends: dict[int, float] = {}
+    assert len(line.events) > 6
+    for row in line.events:
+        width = 1.7 * (len(row["word"]) + 2)
+        start = row["left"] - width * row["late"]
+        assert ends.get(row["line"], 0) <= start
+        ends[row["line"]] = start + width
 
 
 def test_a_moment_in_the_future_is_refused(line: Timeline):
@@ -242,6 +252,20 @@ def test_a_fork_is_independent_of_the_original(line: Timeline):
     assert line.fork().now_ns == crash_ns - 1  # what became of the first is not in the second
     cluster.use()
     assert swarmlab.latest() is cluster
+
+
+def test_a_fork_stands_beside_the_original_and_goes_its_own_way(line: Timeline):
+    assert line.twin == []
+    crash_ns = next(mark.at_ns for mark in line._events if mark.text == "m1 crashes")
+    click(line, "at", ns=crash_ns)
+    click(line, "fork")
+    line.forked.start("m1")
+    line.forked.run("30s")
+    click(line, "look")
+    title, rows = line.twin
+    assert title == f"The copy, t = {line.forked.now_ns / 10**9:.1f} s"
+    states = [[row["condition"] for row in board] for board in (line.columns, rows)]
+    assert [state[0] for state in states] == ["crashed, not noticed yet", "ready"]
 
 
 def test_a_fork_can_be_saved_and_has_a_past_of_its_own(line: Timeline, tmp_path: Any):

@@ -36,6 +36,7 @@ ACTIONS = {"crash": N_("Crash"), "start": N_("Start"), "drain": N_("Drain")}
 ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
+LANE_MAX = 12  # tasks of a service drawn in its line
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 
@@ -96,10 +97,12 @@ class Board(DockedWidget):
             own = column(row, tasks.get(row.key, []), self._colours)
             self.set_trait(trait_name(row.key), own)
         self.columns = keys
-        shown = dict.fromkeys((task.service, task.version) for task in snapshot.tasks)
+        lanes: dict[str, list[Any]] = {}  # a service's tasks, as an update turns their colours
+        for task in snapshot.tasks:
+            shown = task.kind, self._colours[task.service, task.version]
+            lanes.setdefault(task.service, []).append(shown)
         self.services = [
-            [*service_line(row), [self._colours[key] for key in shown if key[0] == row.name]]
-            for row in snapshot.services
+            [*service_line(row), lanes.get(row.name, [])[:LANE_MAX]] for row in snapshot.services
         ]
         self.waiting = [
             [text.listed(task.name for task in tasks), why] for tasks, why in text.waiting(snapshot)
@@ -122,6 +125,7 @@ class Board(DockedWidget):
             "step": _("+10 s"),
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
+            "large": _("Large type"),
             "legend": _("Legend: shape is state, colour is version"),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
@@ -222,7 +226,7 @@ def settled(snapshot: ClusterSnapshot) -> bool:
 def column(
     row: NodeRow, tasks: list[TaskRow], colours: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
-    """The column of one node as JavaScript draws it; a task is [id, kind, name, title, colour]."""
+    """The column of one node as JavaScript draws it; task: id, kind, name, title, colour, from."""
     facts = text.node_facts(row)
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     term = "" if row.term is None else _("term {term}", term=row.term)
@@ -243,7 +247,11 @@ def column(
             [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
         ],
         "tasks": [
-            [task.id, task.kind, task.name, _title(task), colours[task.service, task.version]]
+            [
+                *(task.id, task.kind, task.name, _title(task)),
+                colours[task.service, task.version],
+                task.came_from if task.came_from != row.name else "",
+            ]
             for task in tasks
         ],
     }

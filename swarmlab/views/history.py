@@ -300,7 +300,7 @@ def _consequence(record: Record) -> TimelineEvent | None:
             task = record.name.rpartition(".")[0]
             kind, text = "failed", line.format(task=task, node=record.where, error=record.err)
         case trace_records.NodeStateChanged() if record.state == "down":
-            kind, text = "lost", _("the managers believe {node} is down", node=record.node)
+            kind, text = "lost", _("{node} counts as down", node=record.node)
         case trace_records.UpdateStateChanged():
             line = _("update of {service}: {message}")
             kind, text = "update", line.format(service=record.service, message=record.message)

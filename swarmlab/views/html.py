@@ -25,6 +25,13 @@ WIDGET_STYLE = (
 )
 
 
+# As `static/common.js` does it.
+SWITCH_BIG = (
+    "document.documentElement.classList.toggle('swarmlab-big',ON);"
+    "try{localStorage.swarmlabBig=ON}catch{}"
+)
+
+
 def widget_head() -> str:
     """The beginning of the HTML of a widget made of ipywidgets: its style, and the line that says
     that the kernel was restarted."""
@@ -65,7 +72,7 @@ def folded(title: str, html: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class BigForm:
-    """While it is shown, all pictures on the page, live or still, have type for the last row."""
+    """Turns on or off type for the last row in all pictures, live or still, also those to come."""
 
     on: bool = True
 
@@ -73,8 +80,10 @@ class BigForm:
         return _("Pictures are large.") if self.on else _("Pictures have the size of the page.")
 
     def _repr_html_(self) -> Markup:
-        size = "max(24px,calc(var(--jp-content-font-size1,14px)*24/14))" if self.on else "initial"
-        return Markup(f"<style>:root{{--swarmlab-size:{size}}}</style>") + big(repr(self))
+        size = "max(24px,calc(var(--jp-content-font-size1,14px)*24/14))"
+        code = SWITCH_BIG.replace("ON", str(self.on).lower())
+        style = f"<style>:root.swarmlab-big{{--swarmlab-size:{size}}}</style>"
+        return Markup(f"{style}<script>{code}</script>") + big(repr(self))
 
 
 def big_form(on: bool = True) -> BigForm:

@@ -78,3 +78,10 @@ def played(
     )
     inside = tag("div", Markup(still), class_="still"), data, tag("style", Markup(style)), script
     return tag("div", *inside, class_="swarmlab-recorded", data_recorded=model)
+
+
+def growing(chart: Markup, seconds: float, code: str) -> Markup:
+    """A chart over so many seconds, which plays: its lanes grow as it happened."""
+    labels = json.dumps(player_labels("") | {"seconds": seconds})
+    script = Markup("<script type='module'>{}\ngrowAll();</script>").format(Markup(code))
+    return tag("div", chart, class_="swarmlab-grows", data_labels=labels) + script

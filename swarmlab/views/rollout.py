@@ -30,6 +30,7 @@ from swarmlab.views.primitives import (
     upright,
     view,
 )
+from swarmlab.views.recorded import growing
 from swarmlab.views.update_history import (
     UPDATE_ENDED,
     ObservedTask,
@@ -38,6 +39,7 @@ from swarmlab.views.update_history import (
     UpdatePhase,
     phases_of,
 )
+from swarmlab.views.widget import source
 
 VERSION_LENGTH_MAX = 44
 # The states of a task that last, and so are bars; each has a texture of its own.
@@ -141,6 +143,7 @@ class Rollout:
         summary = big("".join(f"<div>{marked(line)}</div>" for line in lines))
         title = _("Task by task, in words ({count})", count=len(self.table.rows))
         chart = RolloutChart(self).html
+        chart = growing(chart, self.end - self.start, source("common.js", "player.js"))
         return view(chart) + summary + folded(title, self.table._repr_html_())
 
 

@@ -6,6 +6,8 @@ from there in another way. `static/timeline.js` draws it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 import traitlets
@@ -25,14 +27,16 @@ from swarmlab.views.history import (
 )
 from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated, tag
 from swarmlab.views.palette import LEADER, LOOKS, colours_of
-from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, mark, shape, view
+from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
 from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
+LINE_EM = 1.8  # the height of a line of words
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
 NEAR = 6  # events in the text form, on either side of the moment
 TICKS = 4
+WORD_MAX, CHARACTER = 20, 1.7  # letters of an event's word; the width of one, in percent
 
 
 class Timeline(LiveWidget):
@@ -46,7 +50,8 @@ class Timeline(LiveWidget):
     _esm = source("common.js", "timeline.js")
     _css = source("view.css", "board.css", "timeline.css")
     events = synced_list("one row a group of events")
-    leaders = synced_list("(left %, width %, text)")
+    leaders = synced_list("(left %, width %, text, title)")
+    twin = synced_list("title and columns of the last fork")
     happened = synced_list("what happened there")
     swarm = synced_list("leader, services, as then")
     looks = traitlets.Dict(help="how each kind of task and of event is drawn").tag(sync=True)
@@ -69,12 +74,12 @@ class Timeline(LiveWidget):
             "events": _("Marks, oldest first"),
             "happened": _("What happened there"),
             "swarm": _("The swarm as it was then"),
+            "original": _("The original"),
             "text": _("The same in words"),
             "help": _(
                 "Press ← or →, or click a mark. A number stands for marks close together; the keys"
                 " step through them. Fork here makes a copy that goes on from there."
             ),
-            "kinds": [*EVENT_LOOKS],
         }
 
     # -- going to a moment -------------------------------------------------------------
@@ -144,13 +149,14 @@ class Timeline(LiveWidget):
         happened, spans = self._look(), RaftHistory(self.cluster).spans
         with self.hold_sync():
             groups = grouped(self._events, self.cluster.now_ns)
-            self.events = [self._row(group) for group in groups]
+            self.events = _in_lines([self._row(group) for group in groups])
             self.leaders = [self._leader(span) for span in spans if span.role == "leader"]
             self.happened, self.swarm = happened, swarm_lines(self._snapshot)
             tasks = self._snapshot.by_node
             colours = colours_of(((t.service, t.version) for t in self._snapshot.tasks), {})
             nodes = self._snapshot.nodes
             self.columns = [column(node, tasks.get(node.key, []), colours) for node in nodes]
+            self.twin = self._twin(colours)
             text = snapshot_text(self._snapshot)
             self.text = "\n".join([repr(self._near()), "", *happened, "", text])
             ticks = [n * self.cluster.now_ns / TICKS for n in range(TICKS + 1)]
@@ -160,6 +166,16 @@ class Timeline(LiveWidget):
                 "ticks": [[self._left(ns), f"{ns / S:.0f} s"] for ns in ticks],
                 "error": self.error,
             }
+
+    def _twin(self, colours: Mapping[tuple[str, str], str]) -> list[Any]:
+        """The last fork as it is now, to stand beside the original."""
+        if self.forked is None:
+            return []
+        copy = look(self.forked)
+        tasks = copy.by_node
+        colours = colours_of(((t.service, t.version) for t in copy.tasks), colours)
+        rows = [column(node, tasks.get(node.key, []), colours) for node in copy.nodes]
+        return [_("The copy, t = {s:.1f} s", s=copy.now_s), rows]
 
     def _look(self) -> list[str]:
         """Read the swarm at the moment; what happened there, and since the event before."""
@@ -179,18 +195,23 @@ class Timeline(LiveWidget):
         return round(float(100 * at_ns / max(1, self.cluster.now_ns)), 2)
 
     def _row(self, group: list[TimelineEvent]) -> dict[str, Any]:
+        more = f" +{len(group) - 1}" if len(group) > 1 else ""
+        first = min(group, key=lambda event: [*EVENT_LOOKS].index(event.kind)).text
         return {
             "ns": group[0].at_ns,
             "left": self._left(group[0].at_ns),
             "kind": min((event.kind for event in group), key=[*EVENT_LOOKS].index),
-            "count": f"×{len(group)}" if len(group) > 1 else "",
+            "word": shorten(first, WORD_MAX, placeholder="…") + more,
+            "bad": group[0].kind in ("fault", "failed", "lost"),
             "here": any(event.at_ns == self._at_ns for event in group),
             "label": "; ".join(f"{event.at_ns / S:.1f} s: {event.text}" for event in group),
         }
 
     def _leader(self, span: RoleSpan) -> list[Any]:
         text = _("{name}, term {term}", name=span.name, term=span.term)
-        return [self._left(span.start_ns), self._left(span.end_ns - span.start_ns), text]
+        width = self._left(span.end_ns - span.start_ns)
+        shown = next((t for t in (text, span.name) if CHARACTER * (len(t) + 1) < width), "")
+        return [self._left(span.start_ns), width, shown, text]
 
     def _near(self) -> Table:
         """The events around the moment; ▶ marks it."""
@@ -213,15 +234,33 @@ class Timeline(LiveWidget):
 
     def _line(self) -> Markup:
         """Events, leaders and seconds, as JavaScript draws them."""
-        looks = {**LOOKS, **EVENT_LOOKS}
-        events = (mark(row["left"], shape(looks[row["kind"]])) for row in self.events)
+        events = [
+            tag("span", row["word"], class_=f"word {'alarm' * row['bad']} {'late' * row['late']}",
+                style=f"left:{row['left']}%;top:{LINE_EM * row['line']}em", title=row["label"])
+            for row in self.events
+        ]  # fmt: skip
+        height = f"height:{LINE_EM * (1 + max((r['line'] for r in self.events), default=0))}em"
         leaders = [
-            bar(left, left + width, "leader", LEADER, text, title=text)
-            for left, width, text in self.leaders
+            bar(left, left + width, "leader", LEADER, shown, title=text)
+            for left, width, shown, text in self.leaders
         ]
         alt = "; ".join(row["label"] for row in self.events)
         seconds = axis(0, self.cluster.now_ns / S)
-        return drawing(alt, lane(_("events"), *events), lane(_("leader"), *leaders), seconds)
+        return drawing(
+            alt, lane(_("events"), *events, style=height), lane(_("leader"), *leaders), seconds
+        )
+
+
+def _in_lines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each word in the first line in which it lies on no other."""
+    ends: list[float] = []  # of each line so far, in percent
+    for row in rows:
+        width = CHARACTER * (len(row["word"]) + 2)
+        row["late"] = row["left"] + width > 100
+        start = row["left"] - width * row["late"]
+        row["line"] = next((n for n, end in enumerate(ends) if end <= start), len(ends))
+        ends[row["line"] :] = [row["left"] + width * (not row["late"]), *ends[row["line"] + 1 :]]
+    return rows
 
 
 def timeline(cluster: Any) -> Timeline | Callout:

@@ -1,6 +1,8 @@
 // Draws the board. Python decides every text, order and state, and sends finished rows.
 // The helpers are in common.js.
 
+const MOVE_MS = 900;
+
 function render({ model, el }) {
   const root = make("section", "swarmlab-board", el);
   const labels = model.get("labels");
@@ -8,6 +10,7 @@ function render({ model, el }) {
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
   let drawnOnce = false;
+  const arriving = []; // tasks that have come from another node: (the task, that node's name)
   const { send, begin, end } = connect(model, root, draw);
 
   // -- the bar: the clock, and the leader -------------------------------------------
@@ -22,6 +25,8 @@ function render({ model, el }) {
   speed.onchange = () => send("speed", { speed: Number(speed.value) });
   const clock = make("span", "clock", bar);
   const leader = make("span", "leader", bar);
+  const large = make("button", "large", bar, labels.large);
+  large.onclick = () => { big.on = !big.on; draw(); };
   const services = make("ul", "services", root);
   const columns = make("ul", "columns", root);
   // Below the columns, so that nothing moves under the pointer when these come and go.
@@ -100,8 +105,9 @@ function render({ model, el }) {
     syncChildren(column.tasks, row.tasks, ([id]) => id, createTask, drawTask);
   }
 
-  function createTask() {
+  function createTask(row) {
     const task = document.createElement("li");
+    if (drawnOnce && row[5]) arriving.push([task, row[5]]);
     task.className = "task";
     task.shape = newShape(task);
     task.name = make("span", "name", task);
@@ -118,6 +124,15 @@ function render({ model, el }) {
     write(task.name, name);
     write(task.state, ` ${look[1]}`);
     highlightChange(task, kind);
+  }
+
+  // A task that has moved is seen to move: from the node that had it to the one that has it.
+  function arrive(task, name) {
+    const home = columns.querySelector(`.column[data-name="${name}"] .tasks`);
+    if (!home || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const [from, to] = [home.getBoundingClientRect(), task.getBoundingClientRect()];
+    const away = `translate(${from.left - to.left}px, ${from.top - to.top}px)`;
+    task.animate([{ transform: away, zIndex: 9 }, { transform: "none", zIndex: 9 }], { duration: MOVE_MS, easing: "ease-in-out" });
   }
 
   function choose(key) {
@@ -156,7 +171,8 @@ function render({ model, el }) {
 
   function draw() {
     const status = model.get("status");
-    bar.hidden = !status.clock;
+    large.setAttribute("aria-pressed", String(big.on));
+    for (const part of [play, step, speed, clock]) part.hidden = !status.clock;
     write(play, status.playing ? labels.halt : labels.play);
     speed.value = status.speed;
     write(clock, status.clock);
@@ -164,11 +180,11 @@ function render({ model, el }) {
     write(error, status.error);
     const line = (parent) => () => make("li", "", parent);
     syncChildren(notices, status.notices, String, () => make("p", "", notices), write);
-    syncChildren(services, model.get("services"), ([name]) => name, line(services), (item, [name, text, colours]) => {
+    syncChildren(services, model.get("services"), ([name]) => name, line(services), (item, [name, text, tasks]) => {
       item.replaceChildren();
-      for (const colour of colours) drawShape(newShape(item), model.get("looks").running, colour);
       make("b", "", item, name);
-      item.append(` ${text}`);
+      item.append(` ${text} `);
+      for (const [kind, colour] of tasks) drawShape(newShape(item), model.get("looks")[kind], colour);
     });
     drawColumns();
     syncChildren(waiting, model.get("waiting"), ([, why]) => why, line(waiting), (item, [names, why]) => {
@@ -182,6 +198,7 @@ function render({ model, el }) {
       writeWithIds(item, text);
     });
     write(textForm, model.get("text"));
+    for (const [task, name] of arriving.splice(0)) arrive(task, name);
     drawnOnce = true;
   }
 

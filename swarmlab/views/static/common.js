@@ -3,6 +3,16 @@
 const ANSWER_MS_MAX = 5000; // a kernel that takes longer to answer is reported
 const app = window.jupyterapp; // in JupyterLab as `swarmlab lab` starts it
 
+// One switch for all pictures of this browser, also those that are made later.
+const big = {
+  get on() { return document.documentElement.classList.contains("swarmlab-big"); },
+  set on(value) {
+    document.documentElement.classList.toggle("swarmlab-big", value);
+    try { localStorage.swarmlabBig = value; } catch { /* a page from a file may not remember */ }
+  },
+};
+try { if (localStorage.swarmlabBig === "true") big.on = true; } catch { /* the same */ }
+
 function make(tag, className, parent, text = "") {
   const element = document.createElement(tag);
   element.className = className;

@@ -2,6 +2,8 @@
 
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const FRAME_MS = 500;
+const PLAY_MS_MAX = 20000;
+const GROW_STEPS = 100;
 
 // A button and a slider over `count` moments; `show` draws one of them, and returns its words.
 function makePlayer(parent, labels, count, show, last = count - 1) {
@@ -31,7 +33,7 @@ function makePlayer(parent, labels, count, show, last = count - 1) {
     if (timer) return halt();
     if (Number(slider.value) >= count - 1) go(0);
     if (CALM.matches) return next(); // a step a press
-    timer = setInterval(next, Math.min(FRAME_MS, 20000 / count));
+    timer = setInterval(next, Math.min(FRAME_MS, PLAY_MS_MAX / count));
     play.textContent = labels.halt;
   };
   slider.oninput = () => { halt(); go(Number(slider.value)); };
@@ -88,5 +90,17 @@ function playAll(model, render) {
       playOne(holder, render);
     });
     seen.observe(holder);
+  }
+}
+
+// Charts whose lanes grow from left to right, as it happened.
+function growAll() {
+  for (const chart of document.querySelectorAll(".swarmlab-grows:not([data-played])")) {
+    chart.dataset.played = "";
+    const labels = JSON.parse(chart.dataset.labels);
+    makePlayer(chart, labels, GROW_STEPS + 1, (at) => {
+      chart.style.setProperty("--rest", `${100 - (100 * at) / GROW_STEPS}%`);
+      return `${((labels.seconds * at) / GROW_STEPS).toFixed(1)} s`;
+    });
   }
 }

@@ -26,16 +26,16 @@ function render({ model, el }) {
   const happened = make("ul", "happened", root);
   happened.setAttribute("aria-label", labels.happened);
   happened.setAttribute("aria-live", "polite");
-  const columns = make("ul", "columns", root);
-  columns.setAttribute("aria-label", labels.swarm);
+  // After a fork there are two boards, side by side.
+  const boards = make("div", "boards", root);
+  const [columns, twinColumns] = [labels.swarm, ""].map((name) => {
+    const board = make("div", "", boards);
+    const title = make("b", "", board);
+    const list = make("ul", "columns", board);
+    list.setAttribute("aria-label", name);
+    return Object.assign(list, { heading: title });
+  });
   const swarm = make("ul", "swarm", root);
-  const legend = make("ul", "legend", root);
-  for (const kind of labels.kinds) {
-    const item = make("li", "", legend);
-    const look = model.get("looks")[kind];
-    drawShape(newShape(item), look);
-    item.append(look[1]);
-  }
   make("p", "help", root, labels.help);
   const textForm = makeTextForm(root, labels);
 
@@ -52,21 +52,21 @@ function render({ model, el }) {
   function createEvent() {
     const item = document.createElement("li");
     item.button = make("button", "event", item);
-    item.shape = newShape(item.button);
-    item.count = make("span", "count", item.button);
     item.button.onclick = () => send("at", { ns: item.row.ns });
     return item;
   }
 
   function drawEvent(item, row) {
     place(item, row.left);
-    drawShape(item.shape, model.get("looks")[row.kind]);
+    item.style.setProperty("--line", row.line);
+    item.classList.toggle("late", row.late);
+    write(item.button, row.word);
     item.button.dataset.kind = row.kind;
+    item.button.classList.toggle("alarm", row.bad);
     item.button.title = row.label;
     item.button.setAttribute("aria-label", row.label);
     item.button.setAttribute("aria-current", row.here ? "step" : "false");
     item.button.tabIndex = row.here || row === model.get("events").at(-1) ? 0 : -1;
-    item.count.textContent = row.count;
     if (row.here && events.contains(document.activeElement)) item.button.focus();
   }
 
@@ -96,12 +96,14 @@ function render({ model, el }) {
     const status = model.get("status");
     write(clock, status.clock);
     place(cursor, status.left);
+    const lines = Math.max(0, ...model.get("events").map((row) => row.line)) + 1;
+    events.style.setProperty("--lines", lines);
     syncChildren(events, model.get("events"), (row) => row.ns, createEvent, drawEvent);
-    syncChildren(leaders, model.get("leaders"), (_, at) => at, line(leaders), (item, [left, width, text]) => {
+    syncChildren(leaders, model.get("leaders"), (_, at) => at, line(leaders), (item, [left, width, text, title]) => {
       place(item, left);
       item.style.width = `${width}%`;
-      item.title = text;
-      write(item, text);
+      item.title = title;
+      item.textContent = text;
     });
     syncChildren(ticks, status.ticks, (_, at) => at, line(ticks), (item, [left, text]) => {
       place(item, left);
@@ -111,7 +113,13 @@ function render({ model, el }) {
     syncChildren(news, model.get("news").slice(0, 1), ([number]) => number, () => make("p", "", news),
       (item, [, , text]) => write(item, text));
     syncChildren(happened, model.get("happened"), (_, at) => at, line(happened), write);
+    const [copy = "", rows = []] = model.get("twin");
+    write(columns.heading, copy && labels.original);
+    write(twinColumns.heading, copy);
+    twinColumns.setAttribute("aria-label", copy);
+    twinColumns.parentElement.hidden = copy === "";
     syncChildren(columns, model.get("columns"), (row) => row.name, line(columns), drawColumn);
+    syncChildren(twinColumns, rows, (row) => row.name, line(twinColumns), drawColumn);
     syncChildren(swarm, model.get("swarm"), (_, at) => at, line(swarm), write);
     write(textForm, model.get("text"));
   }
