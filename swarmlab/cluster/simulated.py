@@ -260,9 +260,9 @@ class SimulatedCluster(BaseCluster):
         >>> requests.served, requests.failed
         (500, 0)
         """
-        from swarmlab.network.traffic import Requests, check, newest_services
+        from swarmlab.network.traffic import Requests, check
 
-        check(service, rate, newest_services(self.world.network))
+        check(service, rate, self.world.network)
         self._do("traffic", service, rate, source or self.names[-1])
         return Requests(self.trace, service, self.now_ns)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmlab.model import Node, Service, StoreObject, Task
@@ -72,6 +72,7 @@ class ClusterState:
     nodes: list[Json]
     services: list[Json]
     tasks: list[Json]
+    containers: dict[str, list[Json]] = field(default_factory=dict)  # of engines in no swarm
 
 
 def _managers(cluster: Simulated) -> dict[str, Manager]:
@@ -88,14 +89,18 @@ def cluster_state(cluster: Simulated) -> ClusterState:
             name: _machine_state(cluster.engine(name), raft.get(name)) for name in cluster.names
         }
         now_s = cluster.now_ns / S
+        engines = {name: cluster.engine(name) for name, m in machines.items() if m.left}
+        containers = {name: container_rows(e) for name, e in engines.items() if e is not None}
         leading = [name for name, manager in managers.items() if manager.raft.is_leader]
         leader = max(leading, key=lambda name: raft[name].term, default="")
         best = leader or max(managers, key=lambda name: managers[name].store.index, default="")
         if not best:
-            return ClusterState(machines=machines, now_s=now_s, nodes=[], services=[], tasks=[])
+            state = ClusterState(machines=machines, now_s=now_s, nodes=[], services=[], tasks=[])
+            return replace(state, containers=containers)
         return ClusterState(
             machines=machines,
             now_s=now_s,
+            containers=containers,
             has_leader=bool(leader),
             index=managers[best].store.index,
             nodes=_nodes(managers[best], leads=bool(leader)),

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import product
+from functools import partial
+from itertools import groupby, product
 from typing import Any
 
 import docker
 import requests
 
+from swarmlab.cluster.autoscale import Scaling, autoscale
 from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
@@ -29,6 +31,7 @@ SETTLE_TIME = "10s"  # for messages already on their way to arrive
 # On real engines every manager is an engine, and the minutes are real.
 REAL_SIZES, REAL_WRITE_ROUNDS = (1, 3), 3
 POLL_S, POLLS_MAX, AFTER_UPDATE = 0.2, 600, "3s"
+SCALING_TARGET = 20  # requests a second for each task
 NO_UPDATE_S = 5  # after so long without an update, there is none to wait for
 # Patient enough for an app that needs six seconds: ten probes, one a second.
 HEALTH_CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": 10**9, "retries": 10}
@@ -185,4 +188,53 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
         requests_count = str(rollout.served + rollout.failed)
         failed, took = str(rollout.failed), f"{update.end - update.start:.0f} s"
         rows.append((order, _("yes") if check else _("no"), requests_count, failed, took))
+    return Table(title, heads, tuple(rows))
+
+
+# -- by hand, or by a control loop -----------------------------------------------------------------
+def plain_engines(engines: int = 3, *, seed: int = 7, make: Make) -> Any:
+    """Engines that are in no swarm: m1, w1, w2, … Lesson: 03_why_orchestrate.
+
+    >>> import swarmlab
+    >>> [row.condition for row in plain_engines(2, make=swarmlab.simulate).nodes]
+    ['in no swarm', 'in no swarm']
+    """
+    cluster = make(managers=1, workers=engines - 1, seed=seed)
+    for name in reversed(cluster.names):
+        cluster.client(name).swarm.leave(force=True)
+    cluster.run(SETTLE_TIME)
+    return cluster
+
+
+def users(cluster: Any, target: str, rate: int = 30) -> None:
+    """Requests of users, instead of those before: `users(cluster, "web")` to a service,
+    `users(cluster, "m1:8080,w1:8080")` to ports of nodes in turn. Real engines get none.
+    Lesson: 03_why_orchestrate.
+    """
+    if cluster.has_trace:
+        for source, former in list(cluster.world.traffic):
+            cluster.traffic(former, rate=0, source=source)
+        cluster.traffic(target, rate=rate)
+
+
+def scaling_day(
+    cluster: Any, service: str, rates: Iterable[int] = (20, 130, 20)
+) -> Table | Callout:
+    """Requests rise and fall, and `autoscale` follows: `scaling_day(cluster, "web")` has 30 s at
+    each rate. Lesson: 03_why_orchestrate.
+    """
+    if not cluster.has_trace:
+        return only_simulated(_("The load is that of simulated requests."))
+    rounds = list[Scaling]()
+    for rate in rates:
+        users(cluster, service, rate)
+        options = {"target": SCALING_TARGET, "cool_down": "10s", "sleep": cluster.run}
+        rounds += autoscale(cluster.client(), service, partial(float, rate), rounds=6, **options)
+    groups = groupby(rounds, key=lambda r: (r.load, r.replicas, r.scaled))
+    rows = [
+        (f"{r.load:g}", str(r.replicas), str(r.wanted), _("scales") if r.scaled else _("waits"))
+        for r in (next(group) for _key, group in groups)
+    ]
+    heads = (_("requests a second"), _("replicas"), _("wanted"), _("the loop"))
+    title = _("autoscale: a task for every {n} requests a second", n=SCALING_TARGET)
     return Table(title, heads, tuple(rows))

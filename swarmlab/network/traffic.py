@@ -2,8 +2,9 @@
 
 A client on one node sends so many a second: to the published port of its own node, where the
 routing mesh passes them on, or, if the service publishes none, to the service's virtual IP, as a
-container on that node would. Which task gets a request, and whether it answers, is decided as for
-any other request: see `data_path` and, for what a node knows of tasks elsewhere, `gossip`.
+container on that node would. Without a swarm, ports of nodes are named, which get them in turn.
+Which task gets a request, and whether it answers, is decided as for any other request: see
+`data_path` and, for what a node knows of tasks elsewhere, `gossip`.
 A task takes part from the moment it is RUNNING (with a health check: healthy), until its orderly
 stop begins, two seconds before the stop signal, or its container dies.
 Source: moby daemon/libnetwork/service_linux.go, daemon/cluster/executor/container/controller.go.
@@ -57,12 +58,23 @@ def send(network: Network, source: str, service: Service) -> Delivery:
     return path.to_address(network_id, ip, ANY_PORT, "")
 
 
+def send_to_port(network: Network, source: str, address: str) -> Delivery:
+    """One request to a port of a node: `m1:8080`."""
+    engine: Any = network.machines[source].process
+    if engine is None:
+        return UNREACHABLE
+    node, _colon, port = address.partition(":")
+    path: DataPath = engine.network
+    return path.to_node(node, int(port), network.machines[source].address)
+
+
 class Traffic:
     """`rate` requests a second from machine `source`; counted in the trace, second by second."""
 
     def __init__(self, network: Network, source: str, service: str, rate: int) -> None:
         self.network, self.source, self.service, self.rate = network, source, service, rate
-        self._ticks = 0
+        self._addresses = service.split(",") if ":" in service else []
+        self._turn = self._ticks = 0
         self._known: Service | None = None  # as of the last tick in which a manager was up
         self._counts: dict[tuple[str, str, str], list[int]] = {}
         self._timer = network.simulation.after(TICK_NS, self._tick)
@@ -77,6 +89,11 @@ class Traffic:
         due = (self._ticks + 1) * self.rate // TICKS_PER_S - self._ticks * self.rate // TICKS_PER_S
         service = self._known
         for _request in range(due):
+            if self._addresses:
+                address = self._addresses[self._turn % len(self._addresses)]
+                self._count(send_to_port(self.network, self.source, address))
+                self._turn += 1
+                continue
             self._count(send(self.network, self.source, service) if service else UNREACHABLE)
         self._ticks += 1
         simulation = self.network.simulation
@@ -155,19 +172,29 @@ class Requests(ShownAs):
         return Table(title, headers, tuple(rows), (total,))
 
 
-def check(service: str, rate: int, services: Collection[Service] | None) -> None:
-    """Raise a LabError unless `rate` requests a second can be sent to `service`.
+def check_addresses(service: str, nodes: Collection[str]) -> None:
+    """Raise a LabError unless it is `NODE:PORT`, or several with commas between them."""
+    for address in service.split(","):
+        node, _colon, port = address.partition(":")
+        if node not in nodes:
+            raise NoneSuch("there is no node {name!r}; there are {known}", node, nodes)
+        if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise LabError("{address!r} is no port of a node; write m1:8080", address=address)
 
-    `services` are those of the swarm; None when no manager is up.
-    """
+
+def check(service: str, rate: int, network: Network) -> None:
+    """Raise a LabError unless `rate` requests a second can be sent to `service`, or to ports."""
     if not isinstance(rate, int) or isinstance(rate, bool) or not 0 <= rate <= RATE_MAX:
         raise LabError(
             "rate={rate!r}: give whole requests a second, 1 to {most}; 0 ends them",
             rate=rate,
             most=RATE_MAX,
         )
-    if rate == 0:
+    if ":" in service:
+        check_addresses(service, network.machines)
+    if rate == 0 or ":" in service:
         return
+    services = newest_services(network)
     if services is None:
         raise LabError("no manager is up that knows the service's virtual IP")
     by_name = {candidate.name: candidate for candidate in services}

@@ -22,7 +22,7 @@ from swarmlab.errors import LabError
 from swarmlab.strings import _
 from swarmlab.units import natural_key
 from swarmlab.views.html import ShownAs, Table
-from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
+from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of, kind_of_container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +119,18 @@ def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
         versions = {task.id: task.version for task in last.tasks} if last else {}
         rows = state.nodes, state.services, state.tasks, state.machines, state.now_s
         snapshot = picture(*rows, versions)
-        return replace(snapshot, index=state.index)
+        return _with_containers(replace(snapshot, index=state.index), state.containers)
     # Of engines that this kit started it is known which are up, even without a leader.
     names = cluster.names if hasattr(cluster, "crash") else []
     up = cluster.up() if names else []
     machines = {name: MachineState(name in up, "", None) for name in names}
     if cluster.leader():
         return _ask_manager(cluster.client(), machines)
+    clients = {name: cluster.client(name) for name in names if machines[name].up}
+    swarms = {client.info()["Swarm"]["LocalNodeState"] for client in clients.values()}
+    if swarms == {"inactive"}:
+        alone = {name: client.api.containers(all=True)[::-1] for name, client in clients.items()}
+        return _with_containers(picture([], [], [], machines), alone)
     if last is None:
         raise LabError("no manager knows a leader, so the state of the swarm is unknown")
     return _remembered(last, machines, None)
@@ -169,6 +174,30 @@ def picture(
         term=leader.term if leader else None,
         now_s=now_s,
     )
+
+
+def _with_containers(
+    snapshot: ClusterSnapshot, containers: Mapping[str, Iterable[Json]]
+) -> ClusterSnapshot:
+    """The snapshot, with the containers of engines that are in no swarm, in place of tasks."""
+    keys = {row.name: row.key for row in snapshot.nodes if not row.role}
+    tasks = [
+        TaskRow(
+            id=row["Id"],
+            name=row["Names"][0].removeprefix("/"),
+            service=row["Image"].partition(":")[0],
+            node=keys[name],
+            state=row["State"],
+            desired="running",
+            kind=kind_of_container(row),
+            reason=row["Status"],
+            version=row["Image"],
+        )
+        for name, rows in containers.items()
+        if name in keys
+        for row in rows
+    ]
+    return replace(snapshot, tasks=(*snapshot.tasks, *tasks))
 
 
 class NodeRows(ShownAs, tuple[NodeRow, ...]):

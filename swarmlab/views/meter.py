@@ -1,0 +1,126 @@
+"""What work by hand costs, and what Swarm achieves: commands, outages, alerts; slide 20's effects.
+
+Commands are those that were typed, outages come from the requests that failed, and what a running
+swarm achieves is read from its API. Nothing here is known beforehand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from swarmlab.model.trace_records import RequestsCounted
+from swarmlab.simulation import S
+from swarmlab.strings import _
+from swarmlab.views.html import Callout, Table
+from swarmlab.views.snapshot import look
+
+READING = {"ps", "ls", "inspect", "logs", "images", "info", "exec"}
+ALERT_S = 10  # requests that fail for so long wake somebody up
+
+
+def commands_typed(cluster: Any) -> list[str]:
+    """The lines typed at a cluster that change something: to look is free."""
+    return [line for _at, line in cluster.typed if not READING & set(line.split()[:5])]
+
+
+def failing_seconds(cluster: Any) -> list[int]:
+    """The seconds in which a request failed."""
+    failed = Counter[int]()
+    for record in cluster.trace.of(RequestsCounted):
+        failed[record.at_ns // S] += sum(count.failed for count in record.counts)
+    return sorted(second for second, count in failed.items() if count)
+
+
+def stretches(seconds: Iterable[int]) -> list[int]:
+    """The lengths of the runs of consecutive seconds.
+
+    >>> stretches([3, 4, 5, 9])
+    [3, 1]
+    """
+    runs = groupby(enumerate(seconds), key=lambda pair: pair[1] - pair[0])
+    return [len(list(run)) for _start, run in runs]
+
+
+def meter(by_hand: Any, swarm: Any) -> Table:
+    """What two clusters have cost so far: `meter(by_hand, swarm)`. Lesson: 03_why_orchestrate."""
+    both = (by_hand, swarm)
+    rows = [(_("commands you typed"), *(str(len(commands_typed(cluster))) for cluster in both))]
+    notes = [_("Commands that only look (`ps`, `ls`, `inspect`, …) aren't counted.")]
+    if all(cluster.has_trace for cluster in both):
+        outages = [stretches(failing_seconds(cluster)) for cluster in both]
+        alerts = [sum(length >= ALERT_S for length in lengths) for lengths in outages]
+        rows.append((_("seconds with failed requests"), *(str(sum(o)) for o in outages)))
+        rows.append((_("alerts to whoever is on call"), *map(str, alerts)))
+        notes.append(_("An alert: requests have failed for {s} seconds on end.", s=ALERT_S))
+    else:
+        notes.append(_("Only a simulated cluster counts requests, and so outages and alerts."))
+    heads = ("", _("by hand"), _("with Swarm"))
+    return Table(_("The meter"), heads, tuple(rows), tuple(notes))
+
+
+def reservations(cluster: Any) -> Table:
+    """What is reserved of each node's CPUs and memory: `reservations(cluster)`.
+
+    Lesson: 03_why_orchestrate.
+    """
+    shares, waiting = _reserved(cluster.client().api)
+    rows = [
+        (name, str(own["tasks"]), f"{own['cpu'] / 1e9:g} / {has['NanoCPUs'] / 1e9:g}",
+         f"{own['memory'] / 2**30:.1f} / {has['MemoryBytes'] / 2**30:.1f} GiB")
+        for name, has, own in shares
+    ]  # fmt: skip
+    notes = (_("Waiting, since no node has the room: {n}.", n=waiting),) if waiting else ()
+    heads = (_("node"), _("tasks"), _("CPUs reserved"), _("memory reserved"))
+    return Table(_("Reserved, of what each node has"), heads, tuple(rows), notes)
+
+
+def _reserved(api: Any) -> tuple[list[tuple[str, Any, Counter[str]]], int]:
+    """(name, what it has, what is reserved there) by node; and how many tasks wait for one."""
+    reserved: dict[str, Counter[str]] = {}
+    for task in api.tasks(filters={"desired-state": "running"}):
+        wanted = (task["Spec"].get("Resources") or {}).get("Reservations") or {}
+        own = reserved.setdefault(task.get("NodeID", ""), Counter())
+        own.update(tasks=1, cpu=wanted.get("NanoCPUs", 0), memory=wanted.get("MemoryBytes", 0))
+    waiting = reserved.get("", Counter[str]())["tasks"]
+    rows = [
+        (node["Description"]["Hostname"], node["Description"]["Resources"],
+         reserved.get(node["ID"], Counter()))
+        for node in api.nodes()
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row[0]), waiting
+
+
+def effects(cluster: Any, day: Table | Callout | None = None) -> Table:
+    """Slide 20's five effects, as the running swarm shows them: `effects(cluster)`; `day` is what
+    `scaling_day` gave.
+
+    Lesson: 03_why_orchestrate.
+    """
+    snapshot, api = look(cluster), cluster.client().api
+    tasks, services = api.tasks(), snapshot.services
+    running, desired = sum(s.running for s in services), sum(s.desired for s in services)
+    down = {row.key for row in snapshot.nodes if row.down}
+    lost = [t for t in tasks if t["Status"]["State"] == "failed" or t.get("NodeID") in down]
+    replicas = [row[1] for row in day.rows] if isinstance(day, Table) else []
+    shares, waiting = _reserved(api)
+    cpus = sum(has["NanoCPUs"] for _name, has, _own in shares)
+    used = sum(own["cpu"] for _name, _has, own in shares)
+    typed = len(commands_typed(cluster))
+    rows = (
+        (desired and running >= desired, _("The app runs"),
+         _("{running} of {desired} tasks run", running=running, desired=desired)),
+        (len(set(replicas)) > 1, _("It scales by itself"),
+         _("replicas, by autoscale: {all}", all=" → ".join(key for key, _same in groupby(replicas)))
+         if replicas else _("Swarm doesn't; a control loop on its API does")),
+        (lost and running >= desired, _("It tolerates failures"),
+         _("{n} tasks failed or lost their node; {running} run", n=len(lost), running=running)),
+        (used and not waiting, _("It makes better use of resources"),
+         _("{share:.0%} of all CPUs reserved, and kept by every node", share=used / cpus)),
+        (len(tasks) > typed, _("It needs little work by hand"),
+         _("{typed} commands typed, {n} tasks started", typed=typed, n=len(tasks))),
+    )  # fmt: skip
+    marked = tuple(("✔" if reached else "–", text, figure) for reached, text, figure in rows)
+    return Table(_("What orchestration is for"), ("", _("effect"), _("here, now")), marked)
