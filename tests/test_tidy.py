@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 5407,
-    ("network", "engine", "cluster", "real"): 8045,
+    ("views", "lessons", "compare"): 5550,
+    ("network", "engine", "cluster", "real"): 8073,
     ("docker_cli", "cli", "jupyter"): 4813,
     (
         "__init__.py",
