@@ -18,13 +18,17 @@ from tests.browser import Lab, Notebook, opened
 pytestmark = pytest.mark.browser
 NOTEBOOKS = sorted(path.name for path in (Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 QUESTION = ".widget-vbox:not(:has(.widget-vbox)):has(button:text('A: '))"
+TO_THE_LAST_CARD = """(questions) => questions.map((question) =>
+    [...question.querySelectorAll(".swarmlab-card")].at(-1).getBoundingClientRect().bottom
+        - question.getBoundingClientRect().top)"""
 BARS_PX = 110  # JupyterLab's menu, tabs, tool bar and status bar
 BY_KEY = partial(Locator.press, key="Enter")
-# What scrolls sideways in a page's outputs, other than tables of `docker` and what it printed.
+# What scrolls sideways in a page's outputs, other than pictures and what commands print.
 SCROLLS = """() => [...document.querySelectorAll(
     ".jp-OutputArea-output, .jp-OutputArea-output *, .jp-MarkdownOutput"
 )].filter((part) => part.checkVisibility() && part.clientWidth > 0
     && part.scrollWidth > part.clientWidth + 1 && !part.closest("svg, pre, .swarmlab-board")
+    && !part.querySelector(".swarmlab-view, .swarmlab-board")
     && ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
 ).map((part) => `${part.className}: ${part.textContent.trim().slice(0, 80)}`)"""
 # Texts of lessons that can hardly be read on their ground; and markup shown as text.
@@ -120,6 +124,8 @@ def test_lessons_fit_a_small_screen_and_are_legible_in_both_themes(ran: Notebook
     """1024 by 768: as it is, and at 200 %, where a question fits between JupyterLab's own bars."""
     page, former = ran.page, ran.page.viewport_size
     assert former is not None
+    files = "window.jupyterapp.commands.execute('application:toggle-left-area')"
+    page.evaluate(files)
     for theme in ("JupyterLab Light", "JupyterLab Dark"):  # in which the rest is used
         command = f"('apputils:change-theme', {{theme: '{theme}'}})"
         page.evaluate(f"window.jupyterapp.commands.execute{command}")
@@ -131,9 +137,9 @@ def test_lessons_fit_a_small_screen_and_are_legible_in_both_themes(ran: Notebook
     assert page.evaluate(SCROLLS) == []
     page.set_viewport_size({"width": 512, "height": 384})
     expect(page.locator("body")).to_have_js_property("clientWidth", 512)
-    boxes = [question.bounding_box() for question in page.locator(QUESTION).all()]
-    heights = [box["height"] for box in boxes if box is not None]
+    heights = page.locator(QUESTION).evaluate_all(TO_THE_LAST_CARD)
     page.set_viewport_size(former)
+    page.evaluate(files)
     assert heights
     assert max(heights) <= 384 - BARS_PX
 
@@ -176,8 +182,12 @@ def use_bet(notebook: Notebook) -> None:
     notebook.run(cell, 'ask("leader_crash")')  # a bet from before is revealed
     status = cell.get_by_role("status")
     expect(status).to_have_text("Place your bet: one click.")
+    below = cell.locator("xpath=following-sibling::*[1]")
+    texts = [cell.get_by_text("The swarm is gone until"), below]
+    before = [text.bounding_box() for text in texts]
     cell.get_by_role("button", name="A: ").click()
     expect(status).to_contain_text("Your bet: A. How sure are you?")
+    assert [text.bounding_box() for text in texts] == before  # nothing jumps
     cell.get_by_role("button", name="I'm sure").click()
     expect(status).to_contain_text("Your bet: A, sure")
     reach_by_tab(cell, cell.get_by_role("button", name="C: "))

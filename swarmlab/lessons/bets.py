@@ -34,11 +34,12 @@ UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
 # A choice is a card as wide as the page, its text at any length. In a low window, as at 200 %, type
 # and cards are smaller, so that one question fits in it.
 CARD = (
-    "<style>.swarmlab-question{font-size:1.25em;line-height:1.35}"
-    ".jupyter-button.swarmlab-card{height:auto;padding:.45em .8em;"
+    ".swarmlab-ask{font-size:1.25em;line-height:1.35}"
+    ".jupyter-button.swarmlab-card{height:auto;padding:.45em 2em .45em .8em;"
     "text-align:left;white-space:normal;line-height:1.35;font-size:1.2em}"
-    "@media(max-height:500px){.swarmlab-question,.jupyter-button.swarmlab-card"
-    "{font-size:1em;line-height:1.25}.jupyter-button.swarmlab-card{padding:.1em .5em}}</style>"
+    ".swarmlab-card .fa{position:absolute;right:.6em}"
+    "@media(max-height:500px){.swarmlab-ask,.jupyter-button.swarmlab-card"
+    "{font-size:1em;line-height:1.25}.swarmlab-card.swarmlab-card{padding:.1em 2em .1em .5em}}"
 )
 
 
@@ -133,10 +134,12 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         }
         self._how_sure = ipywidgets.HBox([*self._confidence.values()])
         self._how_sure.layout.display = "none"
-        self._status = ipywidgets.HTML()
-        html = f"{widget_head()}{CARD}<b class='swarmlab-question'>{marked(question)}</b>"
-        parts = [ipywidgets.HTML(html), *self._cards.values(), self._how_sure, self._status]
-        super().__init__(parts)
+        self._status = ipywidgets.HTML(layout={"flex": "1 1 20em"})
+        # One row, so that nothing below moves when the two buttons appear.
+        row = {"flex_flow": "row wrap", "align_items": "center", "min_height": "2.6em"}
+        last_row = ipywidgets.HBox([self._status, self._how_sure], layout=row)
+        html = f"{widget_head()}<style>{CARD}</style><b class='swarmlab-ask'>{marked(question)}</b>"
+        super().__init__([ipywidgets.HTML(html), *self._cards.values(), last_row])
         prompt = _("Choose: one click.") if reveal_on_click else _("Place your bet: one click.")
         self._show_status(prompt)
         self._keep_former_bet()

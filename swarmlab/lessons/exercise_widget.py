@@ -80,11 +80,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def run(self) -> None:
         """Run what the command line holds, and show its output below."""
-        command = self._command.value.strip()
-        if command:
-            output = f"$ {command}\n{self.do(command)}"
-            style = "margin:.2em 0;overflow-x:auto;line-height:1.35"
-            self._output.value = tag("pre", output.rstrip(), style=style)
+        if command := self._command.value.strip():
+            output = f"$ {command}\n{self.do(command)}".rstrip()
+            self._output.value = tag("pre", output, style="overflow-x:auto;line-height:1.35")
             self._command.value = ""
 
     def do(self, commands: str) -> str:
@@ -196,8 +194,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
 def _text_field(label: str, *, display: str = "", placeholder: str = "") -> ipywidgets.Text:
     layout = ipywidgets.Layout(flex="1 1 20em", max_width="60em", width="auto", display=display)
-    style = {"description_width": "initial"}
-    return ipywidgets.Text(description=label, placeholder=placeholder, layout=layout, style=style)
+    options = {"layout": layout, "style": {"description_width": "initial"}}
+    return ipywidgets.Text(description=label, placeholder=placeholder, **options)
 
 
 def _task_html(exercise: Exercise) -> str:
