@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import groupby, product
 from typing import Any
@@ -31,6 +32,7 @@ SETTLE_TIME = "10s"  # for messages already on their way to arrive
 # On real engines every manager is an engine, and the minutes are real.
 REAL_SIZES, REAL_WRITE_ROUNDS = (1, 3), 3
 POLL_S, POLLS_MAX, AFTER_UPDATE = 0.2, 600, "3s"
+IMAGES = ("nginx:1.25", "nginx:1.27", "nginx:latest", "redis:latest")  # that page 03 runs
 SCALING_TARGET = 20  # requests a second for each task
 NO_UPDATE_S = 5  # after so long without an update, there is none to wait for
 # Patient enough for an app that needs six seconds: ten probes, one a second.
@@ -193,7 +195,7 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
 
 # -- by hand, or by a control loop -----------------------------------------------------------------
 def plain_engines(engines: int = 3, *, seed: int = 7, make: Make) -> Any:
-    """Engines that are in no swarm: m1, w1, w2, … Lesson: 03_why_orchestrate.
+    """Engines that are in no swarm: m1, w1, w2, …, with some images. Lesson: 03_why_orchestrate.
 
     >>> import swarmlab
     >>> [row.condition for row in plain_engines(2, make=swarmlab.simulate).nodes]
@@ -201,7 +203,12 @@ def plain_engines(engines: int = 3, *, seed: int = 7, make: Make) -> Any:
     """
     cluster = make(managers=1, workers=engines - 1, seed=seed)
     for name in reversed(cluster.names):
-        cluster.client(name).swarm.leave(force=True)
+        client = cluster.client(name)
+        client.swarm.leave(force=True)
+        for image in IMAGES:
+            with suppress(docker.errors.DockerException):  # without a registry: those that are here
+                repository, _colon, tag = image.partition(":")
+                client.images.pull(repository, tag=tag)
     cluster.run(SETTLE_TIME)
     return cluster
 
