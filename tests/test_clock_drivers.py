@@ -315,6 +315,25 @@ def test_an_upgrade_gets_a_101_and_then_a_raw_connection(served):
     assert rest == b"\x01\0\0\0\0\0\0\x06typed\n"
 
 
+def test_attaching_before_a_short_run_ends_with_that_run(served):
+    """As `docker run` does, without -d; and `docker start --attach` once more."""
+    client = served.sdk()
+    client.images.pull("busybox")
+    container = client.containers.create("busybox", "echo hi")
+    for _ in range(2):
+        with served.connect() as sock:
+            sock.settimeout(20)
+            sock.sendall(
+                b"POST /containers/%s/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\n"
+                b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n" % container.id.encode()
+            )
+            answer = sock.recv(1000)
+            container.start()
+            while piece := sock.recv(1000):
+                answer += piece
+        assert answer.endswith(b"hi\n")
+
+
 def test_the_thread_of_an_exec_ends_when_its_client_disconnects(served):
     client = served.sdk()
     client.images.pull("busybox")

@@ -93,6 +93,7 @@ def test_images_are_listed_under_the_names_that_were_asked_for(client):
     assert tags("mine") == tags("m*") == tags("mine:v1") == ["mine:v1"]
     assert tags("busy*") == ["busybox:latest"]
     assert tags("nosuch") == []
+    assert [row["RepoDigests"] for row in client.api.images("mine")] == [[]]
 
 
 def test_volumes_networks_and_containers_have_events():

@@ -313,7 +313,7 @@ def attach(request: ApiRequest, ref: str) -> Any:
     raw = bool(container.config.get("Tty"))
     channels = [name for name in streams.CHANNELS if request.query(name)]
     follow = request.query("stream")
-    exited = container.exited if container.running else None
+    exited = container.exited
     read_count = 0 if request.query("logs") else container.lines_count
     reads = bool(request.query("stdin")) and container.keyboard.input.open
     closes = bool(container.config.get("StdinOnce"))
@@ -321,11 +321,10 @@ def attach(request: ApiRequest, ref: str) -> Any:
     containers.emit(container, "attach")
 
     def talk(receive: Receive) -> Pieces:
-        nonlocal read_count, exited
+        nonlocal read_count
         while True:
-            exited = exited or (container.exited if container.running else None)
             gone = containers.find(container.name) is not container
-            ended = not follow or gone or (exited and exited.done) or not request.alive()
+            ended = not follow or gone or exited.done or not request.alive()
             typing.listen(receive)
             unread_count, read_count = container.lines_count - read_count, container.lines_count
             for entry in list(container.logs)[max(0, len(container.logs) - unread_count) :]:

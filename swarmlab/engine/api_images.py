@@ -47,6 +47,8 @@ def images(request: ApiRequest) -> Any:
     if wanted := criteria.get("reference"):
         for row in rows:
             row["RepoTags"] = [name for name in row["RepoTags"] if _is_like(name, wanted)]
+            digests = [(name, f"{name.partition('@')[0]}:") for name in row["RepoDigests"]]
+            row["RepoDigests"] = [name for name, bare in digests if _is_like(bare, wanted)]
     return rows
 
 

@@ -247,7 +247,6 @@ class Containers:
         container.state, container.exit_code, container.error = "running", 0, ""
         container.started_ns, container.finished_ns = simulation.now_ns, None
         container.pid = simulation.rng.randint(1000, 32000)
-        container.exited = Call() if container.exited.done else container.exited
         for point in container.mounts:
             container.files.mount(point, self.volumes.files(point))
             if point.kind == "volume":
@@ -288,7 +287,8 @@ class Containers:
         container.save()
         run_s = (container.finished_ns - (container.started_ns or 0)) // S
         self.emit(container, "die", exitCode=str(code), execDuration=str(run_s))
-        container.exited.resolve(code)
+        exited, container.exited = container.exited, Call()
+        exited.resolve(code)
         container.keyboard = Keyboard.of(container, container.config, "OpenStdin")
         if container.host_config.get("AutoRemove"):
             self.remove(container, volumes=True)
