@@ -133,9 +133,10 @@ def test_a_container_without_input_reads_nothing(engine):
 
 def test_each_run_of_a_container_has_an_input_of_its_own(engine):
     container = started(engine, Cmd=("cat",), OpenStdin=True)
-    engine.containers.kill(container)
+    container.keyboard.close()
     engine.containers.start(container)
     engine.run(S)
+    assert container.running
     container.keyboard.send(b"again\n")
     assert [entry.data for entry in container.logs] == [b"echo early\n", b"again\n"]
 
