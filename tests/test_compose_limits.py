@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import time
+from copy import deepcopy
 from random import Random
 from typing import Any
 
 import docker
 import pytest
+import yaml
 
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.compose import keys
@@ -196,5 +198,61 @@ def test_any_key_of_a_service_may_have_any_value(leaf):
     for key in keys()["service"]:
         name = str(key).partition(" ")[0]
         code, said = config(json.dumps({"services": {"a": {"image": "x", name: leaf}}}))
+        assert code in (0, 1)
+        assert said
+
+
+EVERY_KEY = yaml.safe_load("""
+services:
+  web:
+    image: nginx
+    command: [a]
+    environment: {A: b}
+    env_file: [/dev/null]
+    ports: [{target: 90, published: 91, protocol: tcp, mode: host}]
+    networks: {n: {aliases: [q]}}
+    volumes:
+      - {type: volume, source: v, target: /v, volume: {nocopy: true}}
+      - {type: bind, source: ., target: /b, bind: {propagation: shared}}
+      - {type: tmpfs, target: /t, tmpfs: {size: 10}}
+    secrets: [{source: s, target: t, mode: 292}]
+    configs: [{source: k}]
+    healthcheck: {test: [CMD, x], interval: 3s, retries: 2}
+    credential_spec: {file: x}
+    deploy:
+      mode: replicated
+      replicas: 2
+      update_config: {parallelism: 1, delay: 1s, order: start-first}
+      restart_policy: {condition: any, delay: 1s, max_attempts: 3}
+      placement: {constraints: [node.role==manager], preferences: [{spread: node.labels.a}]}
+      resources:
+        limits: {cpus: "0.5", memory: 10M}
+        reservations: {generic_resources: [{discrete_resource_spec: {kind: g, value: 1}}]}
+    logging: {driver: json-file, options: {a: b}}
+    ulimits: {nofile: {soft: 1, hard: 2}}
+networks: {n: {driver: overlay, ipam: {config: [{subnet: 10.9.0.0/24}]}}}
+volumes: {v: {driver: local, driver_opts: {a: b}}}
+secrets: {s: {file: /dev/null}}
+configs: {k: {file: /dev/null}}
+""")
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The keys that lead to each value."""
+    inner = value.items() if isinstance(value, dict) else []
+    inner = enumerate(value) if isinstance(value, list) else inner
+    below = [place for key, item in inner for place in places(item, (*above, key))]
+    return [above, *below] if above else below
+
+
+@pytest.mark.parametrize("place", places(EVERY_KEY), ids=lambda place: ".".join(map(str, place)))
+def test_any_place_of_a_whole_file_may_have_any_value(place):
+    for leaf in [None, "", [], {}, *LEAVES[len(place) % 8 :: 8]]:
+        file = deepcopy(EVERY_KEY)
+        block = file
+        for key in place[:-1]:
+            block = block[key]
+        block[place[-1]] = leaf
+        code, said = config(json.dumps(file))
         assert code in (0, 1)
         assert said

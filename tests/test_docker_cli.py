@@ -58,6 +58,26 @@ def docker_run(line: str, *, reply: Any = answer, **options: Any) -> tuple[int, 
     return code, out.getvalue(), err.getvalue()
 
 
+@pytest.mark.parametrize("word", ["{x}", "{", "{0}", "%", "%2f", "%(a)s", "a%zz", "\u202e"])
+@pytest.mark.parametrize(
+    "line",
+    ["rm {}", "inspect {}", "service rm {}", "node inspect {}", "secret rm {}", "image rm {}",
+     "logs {}", "stop {}", "volume rm {}", "network inspect {}", "service ps {}", "kill {}"],
+)  # fmt: skip
+def test_whatever_a_reference_is_the_engine_is_asked_for_just_that(line, word):
+    asked: list[str] = []
+
+    def absent(method: str, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        asked.append(requests.utils.unquote(path))
+        return 404, {"message": "nothing there"}
+
+    code, _out, err = docker_run(line.replace("{}", word), reply=absent)
+    assert code != 0
+    assert err
+    assert all(f"/{word}" in path for path in asked if word[0] in path)
+    assert any(path.count(f"/{word}") for path in asked) or "list" in line or "ps" in line
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -309,6 +329,12 @@ class OneNode:
     """A cluster of one scripted node, for the magic."""
 
     names = ("m1", "m2")
+
+    def __init__(self) -> None:
+        self.typed: list[tuple[int, str]] = []
+
+    def clock_ns(self) -> int:
+        return 0
 
     def default_node(self) -> str:
         return "m1"

@@ -18,6 +18,7 @@ import docker
 import pytest
 
 import swarmlab
+from swarmlab.cluster.files import replace_file
 from swarmlab.simulation import S
 from swarmlab.simulation.interrupts import UNINTERRUPTED
 
@@ -170,3 +171,23 @@ def test_a_request_that_is_given_up_between_its_steps_takes_no_later_one_in_a_re
     cluster.run("3s")
     assert bool(cluster.client().services.list()) == (after_us < 2000)
     assert swarmlab.load(cluster.save(tmp_path / "saved.json")).now_ns == cluster.now_ns
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_interrupt_during_the_renaming_of_a_saved_run_is_that_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+):
+    """Just before or just after: the file is whole, and nothing is left beside it."""
+    path, rename = tmp_path / "run.json", Path.replace
+    replace_file(path, "old")
+
+    def interrupted(new: Path, target: Path) -> None:
+        if late:
+            rename(new, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(path, "new")
+    assert path.read_text("utf-8") == ("new" if late else "old")
+    assert list(tmp_path.iterdir()) == [path]

@@ -407,7 +407,7 @@ def test_a_task_whose_node_is_down_does_not_count_as_running(cluster: Any, clien
 def test_no_check_holds_of_a_swarm_without_a_leader(cluster: Any):
     cluster.crash("m2", "m3")
     cluster.run("60s")
-    assert evaluate(SwarmReader(cluster), "leader is nobody") == (True, "nobody")
+    assert evaluate(SwarmReader(cluster), "leader is none") == (True, "none")
     holds, text = evaluate(SwarmReader(cluster), "services lacks web")
     assert not holds
     assert "The swarm does not have a leader" in text

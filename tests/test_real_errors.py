@@ -104,7 +104,7 @@ DOCKER_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKE
         ("tcp://\u202eh:1", "invalid control character in URL"),
         ("ssh://", "hostname is empty"),
         ("ssh://me:geheim@h", "plain-text password is not supported"),
-        ("ssh://h?x=1", "query parameters"),
+        ("ssh://h?x=1", "query and fragment are not allowed"),
         ("ssh://h:port", "invalid port after host"),
         ("ssh://me@h", 'exec: "ssh": executable file not found in $PATH'),
         ("tcp://me:gehe/im@127.0.0.1:1", "invalid port after host"),

@@ -326,7 +326,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
         yield plain(task._status.value + task._count.value)
     task.do(task.exercise.solution)
     yield repr(task.check())
-    yield from (goal_checks.value_text(value) for value in ("nobody", Counter(unlabelled=2), []))
+    yield from (goal_checks.value_text(value) for value in ("none", Counter(unlabelled=2), []))
     yield from (button.description for button in task._buttons)
     yield page(progress("05_quorum"))
     task.close()

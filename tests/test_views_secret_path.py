@@ -130,7 +130,7 @@ def test_a_thief_reads_a_manager_s_disk_unless_it_is_locked(web: Any):
 
     Source: swarmkit manager/deks.go, design/raft_encryption.md.
     """
-    thief = "Whoever has this disk alone can read: {}."
+    thief = "This disk alone gives away: {}."
     assert thief.format("senha-db (12 bytes)") in repr(stolen_disk(web, "m2"))
     assert thief.format("no secret") in repr(stolen_disk(web, "w1"))
     docker_output("swarm update --autolock=true")
@@ -148,7 +148,7 @@ def test_a_disk_holds_what_its_machine_received_even_if_removed_since(web: Any):
         "service update --quiet --secret-rm senha-db web",
         "secret rm senha-db",
     )
-    assert "read: senha-db (12 bytes), late (4 bytes)." in repr(stolen_disk(web, "m3"))
+    assert "away: senha-db (12 bytes), late (4 bytes)." in repr(stolen_disk(web, "m3"))
     assert "read: senha-db (12 bytes)." in repr(stolen_disk(web, "m2"))
 
 

@@ -20,5 +20,5 @@ def replace_file(path: Path, text: str) -> None:
             file.close()
             new.replace(path)
         except BaseException:
-            new.unlink()
+            new.unlink(missing_ok=True)  # it has its place already, or has not
             raise

@@ -79,7 +79,7 @@ def disk(cluster: Simulated, name: str) -> Table:
     sealed = any(row[2] == _("with the unlock key") for row in rows)
     secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
     notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []
-    notes.append(_("Whoever has this disk alone can read: {secrets}.", secrets=secrets))
+    notes.append(_("This disk alone gives away: {secrets}.", secrets=secrets))
     heads = _("file"), _("bytes"), _("sealed"), _("begins with")
     return Table(_("{name}'s disk", name=name), heads, tuple(rows), tuple(notes))
 

@@ -251,8 +251,8 @@ class Reader:
             filled = {k: v or os.environ.get(k, v) for k, v in variables.items()}
             service["environment"] = dict(sorted(filled.items()))
             self._sort("service", service)
-        for mount in service.get("volumes", []):
-            if mount["type"] == "bind" and not re.match(r"[a-zA-Z]:[/\\]", mount.get("source", "")):
+        for mount in [m for m in service.get("volumes", []) if m.get("type") == "bind"]:
+            if not re.match(r"[a-zA-Z]:[/\\]", mount.get("source", "")):
                 if "source" not in mount:
                     fault = "field Source must not be empty"
                     raise CliError(f'invalid mount config for type "bind": {fault}')

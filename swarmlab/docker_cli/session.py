@@ -95,7 +95,7 @@ class Session:
             query["filters"] = json.dumps({k: dict.fromkeys(v, True) for k, v in filters.items()})
         flags = {k: "1" if v is True else v for k, v in query.items()}
         timeout = None if stream else self.client.timeout
-        url = self.client._url(path.replace("%", "%%"))
+        url = self.client._url("{0}", path)  # quoted, since it holds a user's words
         try:
             reply = self.client.request(
                 method, url, params=flags, json=body, stream=stream, timeout=timeout

@@ -21,6 +21,7 @@ from swarmlab.simulation import EPOCH_NS
 Json = dict[str, Any]
 Time = Callable[[int], str]  # a virtual time -> RFC 3339, as a clock driver shows it
 NEVER = "0001-01-01T00:00:00Z"
+NO_IPAM = Document(Driver="", Options=None, Config=None)
 NETWORK_FLAGS = ("EnableIPv6", "Internal", "Attachable", "Ingress", "ConfigOnly")
 
 
@@ -197,7 +198,7 @@ def network(network: model.SwarmNetwork, at: Time) -> Json:
     spec, local = network.spec, network.spec.get("Scope") == "local"
     # A network of the swarm has no driver until the allocator has given it a subnet.
     allocated = local or network.ipam or spec.get("Driver", "overlay") != "overlay"
-    ipam = network.ipam or (allocated and spec.get("IPAM")) or {"Driver": "", "Config": None}
+    ipam = network.ipam or (allocated and spec.get("IPAM")) or NO_IPAM
     return {
         "Name": network.name,
         "Id": network.id,
@@ -205,7 +206,7 @@ def network(network: model.SwarmNetwork, at: Time) -> Json:
         "Scope": "local" if local else "swarm",
         "Driver": spec.get("Driver", "overlay") if allocated else "",
         "EnableIPv4": bool(spec.get("EnableIPv4", True)),
-        "IPAM": {**{k: ipam[k] for k in ("Driver",) if k in ipam}, "Options": None, **ipam},
+        "IPAM": ipam,
         **{key: bool(spec.get(key)) for key in NETWORK_FLAGS},
         "ConfigFrom": {"Network": ""},
         "Containers": {} if local else None,

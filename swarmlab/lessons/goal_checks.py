@@ -15,7 +15,7 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     secrets has senha_v2                   services, configs, networks, nodes: their names
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
     container web State.Health.Status is healthy            of an engine, in a swarm or in none
-    leader at m2 is nobody                 as the node m2 answers; so with any measure
+    leader at m2 is none                   as the node m2 answers; so with any measure
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from swarmlab.strings import N_, _
 from swarmlab.views.widget import explained
 
 Json = Mapping[str, Any]
-NOBODY, NO_LABEL = N_("nobody"), N_("unlabelled")  # as checks write them
+NONE, NO_LABEL = N_("none"), N_("unlabelled")  # as checks write them
 LISTS: dict[str, Callable[[APIClient], list[Json]]] = {
     method.__name__: method
     for method in (
@@ -68,8 +68,8 @@ class SwarmReader:
     def leader(self) -> str:
         with suppress(DockerException, OSError):
             leaders = (n for n in self.objects("nodes") if value_at(n, "ManagerStatus.Leader"))
-            return next(map(name_of, leaders), NOBODY)
-        return NOBODY
+            return next(map(name_of, leaders), NONE)
+        return NONE
 
     def tasks(self, service: str) -> list[Json]:
         """The tasks of a service in the store, ended ones included."""
@@ -112,7 +112,7 @@ def node_value(node: Json, key: str) -> str:
         "state": node["Status"]["State"],
         "role": spec["Role"],
         "availability": spec["Availability"],
-        "reachability": manager.get("Reachability") or NOBODY,
+        "reachability": manager.get("Reachability") or NONE,
         "status": "leader" if manager.get("Leader") else manager.get("Reachability"),
     }
     return str(values.get(key) or (spec.get("Labels") or {}).get(key) or NO_LABEL)
@@ -232,7 +232,7 @@ def evaluate(swarm: SwarmReader, check: str) -> tuple[bool, str]:
 
 def value_text(value: Any) -> str:
     """A measured value as people read it: `a: 5, b: 1`."""
-    translated = {word: _(word) for word in (NOBODY, NO_LABEL)}
+    translated = {word: _(word) for word in (NONE, NO_LABEL)}
     if isinstance(value, Counter):
         counts = [f"{translated.get(key, key)}: {count}" for key, count in sorted(value.items())]
         return ", ".join(counts) or _("nothing")

@@ -56,7 +56,7 @@ class CnmAllocator:
         ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
         ipam |= {"IPRange": range} if range else {}
         options = {VXLAN: str(self._vxlan_ids.next()), **(network.spec.get("Options") or {})}
-        document = freeze({"Driver": "default", "Config": [ipam]})
+        document = freeze({"Driver": "default", "Options": None, "Config": [ipam]})
         return network.with_(ipam=document, driver_options=freeze(options))
 
     def free_network(self, network: SwarmNetwork) -> None:

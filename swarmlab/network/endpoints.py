@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from swarmlab.model import EMPTY, Document, SwarmNetwork
 
@@ -58,7 +58,8 @@ def own_networks(machine: str) -> dict[str, SwarmNetwork]:
 
 
 def local_network(id: str, created_ns: int = 0, **spec: object) -> SwarmNetwork:
-    whole = {"Driver": "bridge", "Labels": EMPTY, "IPAM": IPAM, "Options": EMPTY, **spec}
+    whole: dict[str, Any] = {"Driver": "bridge", "Labels": EMPTY, "Options": EMPTY, **spec}
+    whole["IPAM"] = IPAM.with_(**whole.get("IPAM", {}))
     document = Document(whole).with_(Scope="local")
     whole_bridge = document.with_(PoolSubnet=document.get("Name") == "bridge" or None)
     return SwarmNetwork(id=id, created_ns=created_ns, spec=whole_bridge)

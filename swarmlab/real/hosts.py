@@ -80,29 +80,24 @@ def check_address(url: str) -> None:
 
     Source: docker/cli opts/hosts.go, cli/connhelper/ssh/ssh.go; Go net/url, os/exec.
     """
-    scheme, fault = url.partition("://")[0], ""
-    if not url.isprintable():
-        raise DockerException("invalid control character in URL")
-    if scheme not in SCHEMES:
-        raise DockerException(f"invalid bind address format: {url}")
+    scheme, ssh = url.partition("://")[0], url.startswith("ssh://")
     try:
         where = urlsplit(url)
         _port = where.port  # it is looked at only now
     except ValueError as error:
         fault = "invalid port after host" if "Port" in str(error) else "invalid host name"
         raise DockerException(fault) from None
-    if scheme != "ssh":
-        return
-    if where.password is not None:
-        fault = "plain-text password is not supported"
-    elif not where.hostname:
-        fault = "hostname is empty"
-    elif where.query or where.fragment:
-        fault = "query parameters and fragments are not allowed"
-    if fault:
-        raise DockerException(f"invalid SSH URL: {fault}")
-    if shutil.which("ssh") is None:
-        raise DockerException('exec: "ssh": executable file not found in $PATH')
+    no_ssh = "invalid SSH URL: {}".format
+    faults = {
+        "invalid control character in URL": not url.isprintable(),
+        f"invalid bind address format: {url}": scheme not in SCHEMES,
+        no_ssh("plain-text password is not supported"): ssh and where.password is not None,
+        no_ssh("hostname is empty"): ssh and not where.hostname,
+        no_ssh("query and fragment are not allowed"): ssh and bool(where.query + where.fragment),
+        'exec: "ssh": executable file not found in $PATH': ssh and shutil.which("ssh") is None,
+    }
+    if fault := next(filter(faults.get, faults), ""):
+        raise DockerException(fault)
 
 
 def docker_variables() -> dict[str, str]:
