@@ -207,6 +207,7 @@ def record(name: str, passed: set[str]) -> None:
     """Write the list; a test keeps the reason that it had."""
     reasons = recorded(name)
     lines = [f"{test}  {reasons.get(test, '')}".rstrip() for test in sorted(passed)]
+    LISTS.mkdir(exist_ok=True)
     (LISTS / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 
 import docker
@@ -11,7 +12,7 @@ import swarmlab
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.routes import LEFT_OUT_RULES, MAP
 from swarmlab.jupyter.magic import run_commands
-from tests.fake_engine import Lab
+from tests.test_security import rotate_root, rotating
 
 
 @pytest.fixture
@@ -172,17 +173,26 @@ def test_a_command_that_is_left_out_says_so(cluster):
 
 
 # -- routes --------------------------------------------------------------------------------------
-def test_a_route_that_is_left_out_says_so():
-    """404 would say that the object is missing."""
-    lab = Lab()
+def test_a_route_that_is_left_out_says_so(cluster):
+    """404 would say that the object is missing; where it is missing, 404 is the answer."""
+    client = cluster.client("m1")
+    client.containers.create("alpine", name="here")
     for rule in LEFT_OUT_RULES:
-        path = rule.rule.replace("<path:ref>", "x").replace("<ref>", "x")
+        path = rule.rule.replace("<path:ref>", "alpine").replace("<ref>", "here")
+        query = {"container": "here"}
+        url = client.api.base_url + path
         for method in rule.methods - {"HEAD"}:
-            response = lab.ask(method, path)
+            response = client.api.request(method, url, params=query)
             assert response.status_code == 501
             assert response.json()["message"].startswith("this simulation leaves out docker ") or (
                 "web socket" in response.json()["message"]
             )
+            if path.startswith(("/containers", "/commit")) or path == "/images/alpine/get":
+                query = {"container": "gone"}
+                missing = url.replace("here", "gone").replace("alpine", "gone")
+                response = client.api.request(method, missing, params=query)
+                assert response.status_code == 404
+                assert response.json()["message"].startswith("No such ")
     assert len(list(MAP.iter_rules())) > len(LEFT_OUT_RULES) + 60
 
 
@@ -207,6 +217,33 @@ def test_there_are_no_plugins(cluster):
         client.plugins.get("foo:latest")
     with pytest.raises(docker.errors.APIError, match="leaves out docker plugin install"):
         client.plugins.install("foo")
+
+
+def test_events_until_a_time_are_those_that_happened(cluster):
+    client = cluster.client("m1")
+    client.containers.create("alpine", name="web")
+    now = datetime.datetime.fromisoformat(client.info()["SystemTime"])
+    until = int(now.timestamp()) + 1
+    events = client.events(until=until, filters={"container": "web"}, decode=True)
+    assert [event["Action"] for event in events] == ["create"]
+
+
+@pytest.mark.parametrize("kind", ["containers", "networks", "images"])
+def test_prune_has_one_filter_for_the_time(cluster, kind):
+    client = cluster.client("m1")
+    with pytest.raises(docker.errors.APIError, match="more than one until filter specified"):
+        getattr(client, kind).prune({"until": ["1h", "2h"]})
+    with pytest.raises(docker.errors.APIError, match="as time or duration"):
+        getattr(client, kind).prune({"until": "x"})
+
+
+def test_networks_are_pruned_by_their_age(cluster):
+    client = cluster.client("m1")
+    client.networks.create("old")
+    cluster.run("2h")
+    client.networks.create("new")
+    assert client.networks.prune({"until": "1h"}) == {"NetworksDeleted": ["old"]}
+    assert client.networks.prune() == {"NetworksDeleted": ["new"]}
 
 
 def test_attach_streams_the_output_until_the_container_exits(cluster):
@@ -320,6 +357,11 @@ def test_a_swarm_may_advertise_an_address_that_is_not_the_engines_own(cluster):
     client.services.create("alpine", ["sleep", "99"], name="web")
     cluster.run("10s")
     assert [task["Status"]["State"] for task in client.services.list()[0].tasks()] == ["running"]
+    rotate_root(client)
+    cluster.until(lambda: not rotating(client), "10s")
+    cluster.run("1s")
+    (node,) = client.nodes.list()
+    assert node.attrs["Description"]["TLSInfo"] == client.swarm.attrs["TLSInfo"]
 
 
 def test_a_live_worker_that_is_removed_loses_its_containers():

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 5557,
-    ("network", "engine", "cluster", "real"): 8074,
+    ("network", "engine", "cluster", "real"): 8093,
     ("docker_cli", "cli", "jupyter"): 4813,
     (
         "__init__.py",

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from swarmlab.engine import container_networks, filters, wire
+from swarmlab.engine.api_usage import until_ns
 from swarmlab.engine.network_checks import check
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import (
@@ -236,14 +237,15 @@ def disconnect(request: ApiRequest, ref: str) -> None:
 
 def prune(request: ApiRequest) -> Any:
     """Remove the networks that nothing uses: the swarm's first, if this is a manager."""
-    criteria, own = request.filters(PRUNE_TESTS), request.engine.network
-    deleted = []
+    criteria, own = request.filters((*PRUNE_TESTS, "until")), request.engine.network
+    end_ns, deleted = until_ns(request, criteria), []
     for network in _all(request):
         local = network.id in own.local
         kept = (
             network.name in BUILTIN or network.spec.get("Ingress") or network.spec.get("ConfigOnly")
         )
         used = own.containers_in(network.id) or network.name == GATEWAY_BRIDGE
+        used = used or network.created_ns > end_ns
         if kept or used or not criteria.keep([wire.network(network, request.time)], PRUNE_TESTS):
             continue
         try:

@@ -193,10 +193,11 @@ def _event(request: ApiRequest, event: Document) -> Json:
 
 
 def events(request: ApiRequest) -> Any:
-    """The events `since` a time, and new ones `until` another; without one, for ever."""
+    """The events `since` a time and `until` another; without the latter new ones, for ever."""
     criteria, simulation = request.filters(TESTS), request.engine.machine.simulation
-    start_ns = streams.time_parameter(request, "since", simulation.now_ns + 1)
     end_ns = streams.time_parameter(request, "until", float("inf"))
+    first_ns = simulation.now_ns + 1 if end_ns == float("inf") else 0
+    start_ns = streams.time_parameter(request, "since", first_ns)
 
     def pieces() -> streams.Pieces:
         last: Document | None = None

@@ -51,17 +51,16 @@ def disk_usage(request: ApiRequest) -> Any:
 
 
 # -- prune ----------------------------------------------------------------------------------------
-def _selected(request: ApiRequest, key: str, items: list[T]) -> tuple[Filters, list[T]]:
-    """The filters, with `key` among them, and the objects that they let go."""
-    moments_ns: dict[str, float] = {}
+def _selected(request: ApiRequest, keys: str, items: list[T]) -> tuple[Filters, list[T]]:
+    """The filters, with `keys` among them, and the objects that they let go."""
     tests: dict[str, Test] = {
         "label": labelled(_labels),
         "label!": lambda item, value: not labelled(_labels)(item, value),
-        "until": lambda item, value: item.created_ns <= moments_ns[value],
     }
-    criteria = request.filters((*tests, key))
-    moments_ns |= {text: _moment_ns(request, text) for text in criteria.get("until", ())}
-    return criteria, criteria.keep(items, tests)
+    criteria = request.filters((*tests, *keys.split()))
+    end_ns = until_ns(request, criteria)
+    kept = criteria.keep(items, tests)
+    return criteria, [item for item in kept if item.created_ns <= end_ns]
 
 
 def _labels(item: Any) -> Any:
@@ -70,14 +69,18 @@ def _labels(item: Any) -> Any:
     return item.config.get("Labels") if isinstance(item, Image) else item.labels
 
 
-def _moment_ns(request: ApiRequest, text: str) -> float:
-    """A Unix time, or a duration before now, as a virtual time."""
+def until_ns(request: ApiRequest, criteria: Filters) -> float:
+    """The filter `until`, a Unix time or a duration before now, as a virtual time."""
+    text, *others = criteria.get("until", ("",))
+    if others:
+        raise BadParameter("more than one until filter specified")
     try:
         if text.isdecimal():
             return request.clock.from_unix_ns(int(text) * S)
-        return request.engine.machine.simulation.now_ns - parse_duration(text)
+        age_ns = parse_duration(text) if text else 0
     except ValueError:
-        raise BadParameter(f'time: invalid duration "{text}"') from None
+        raise BadParameter(f'failed to parse value as time or duration: "{text}"') from None
+    return request.engine.machine.simulation.now_ns - age_ns
 
 
 def prune_containers(request: ApiRequest) -> Any:
@@ -96,7 +99,7 @@ def prune_images(request: ApiRequest) -> Any:
     engine, deleted, freed_bytes = request.engine, [], 0
     used = {container.image.id for container in engine.containers.all()}
     unused = [image for image in engine.images.all() if image.id not in used]
-    criteria, selected = _selected(request, "dangling", unused)
+    criteria, selected = _selected(request, "until dangling", unused)
     every = "dangling" in criteria and not is_true(criteria["dangling"][0])
     for image in selected:
         names = engine.images.references(image)

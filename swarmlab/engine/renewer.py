@@ -23,6 +23,9 @@ class CertifiedNode(Protocol):
     manager: Manager | None
     credentials: Credentials
 
+    @property
+    def manager_addresses(self) -> tuple[str, ...]: ...
+
     def certificate_renewed(self, issued: Issued, remote: str) -> None: ...
 
 
@@ -46,7 +49,7 @@ class Renewer:
         node, machine, identity = self.node, self.node.machine, self.node.identity
         if identity is None:
             return
-        remote = machine.simulation.rng.choice(identity.managers)
+        remote = machine.simulation.rng.choice(node.manager_addresses)
         target = machine.peer(remote)
         reply = Call().fail(NotLeader())
         if target is not None and (target is not machine or node.manager is not None):

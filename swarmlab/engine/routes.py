@@ -202,7 +202,7 @@ GET /plugins/privileges              docker plugin install
 POST /plugins/<path:ref>             docker plugin
 """
 LEFT_OUT_RULES = [
-    Rule(path, endpoint=command.strip(), methods=methods.split("|"))
+    Rule(path, endpoint=(path, command.strip()), methods=methods.split("|"))
     for methods, path, command in (line.split(None, 2) for line in LEFT_OUT.strip().splitlines())
 ]
 MAP = Map(
@@ -260,7 +260,7 @@ def handle(
         except HTTPException:
             raise NoSuchObject("page not found") from None
         if not isinstance(route, Route):
-            raise NotImplementedHere(f"this simulation leaves out {route}")
+            raise _left_out(engine, *route, **{**request.args, **parts})
         api_request = ApiRequest(engine, clock, request, version, route, connected)
         value = route.handler(api_request, **parts)
         if isinstance(value, Hijack):
@@ -275,6 +275,15 @@ def handle(
         response = error_response(500, "internal error; see the log")
     response.headers.extend(HEADERS)
     return response
+
+
+def _left_out(engine: Engine, path: str, command: str, **sent: Any) -> SwarmError:
+    """What to answer for a route that is left out; a missing object is refused first."""
+    if path.startswith(("/containers/", "/commit")):
+        engine.containers.get(sent.get("ref") or sent.get("container") or "")
+    elif path == "/images/<path:ref>/get":
+        engine.images.get(sent["ref"])
+    return NotImplementedHere(f"this simulation leaves out {command}")
 
 
 def _response(value: Any, status: int) -> Response:

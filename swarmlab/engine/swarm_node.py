@@ -303,6 +303,7 @@ class SwarmNode(ABC):
         if news != (identity.managers, identity.root_certificate):
             identity.managers, identity.root_certificate = news
             self._save()
+            self._refresh_agent()
         self._ready = True
         self._finish_join()
         promoted = node.role is Role.MANAGER and self.manager is None
@@ -321,6 +322,12 @@ class SwarmNode(ABC):
             self._join_raft(remote)
         else:
             self._promoting = False
+            self._refresh_agent()
+
+    def _refresh_agent(self) -> None:
+        """What it reports of its certificate may have changed."""
+        if self.agent is not None:
+            self.machine.after(0, self.agent.refresh)
 
     def update_autolock(self, cluster: Cluster) -> None:
         """Seal the keys with the cluster's unlock key, or with none, if that has changed."""

@@ -148,12 +148,15 @@ class Agent:
         else:
             self.machine.after(call.value, self._heartbeat, attempt)
 
-    def _refresh(self) -> None:
-        if self.stopped:
-            return
+    def refresh(self) -> None:
+        """Open a new session if the node's description has changed, as by a new certificate."""
         if self.session_id and self.host.description != self.executor.description:
             self._connect()
-        self.machine.after(DESCRIPTION_NS, self._refresh)
+
+    def _refresh(self) -> None:
+        if not self.stopped:
+            self.refresh()
+            self.machine.after(DESCRIPTION_NS, self._refresh)
 
     # -- assignments -----------------------------------------------------------------
     def receive(self, message: messages.SessionChanged | messages.Assignments) -> None:
