@@ -24,13 +24,14 @@ from IPython.display import display
 from markupsafe import Markup
 
 from swarmlab.errors import SwarmError
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.html import ShownAs, WithStaticForms, tag
 from swarmlab.views.recorded import Recording, played
 
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
 NEWS_MAX = 6
+RECORDED = N_("(The same as a recording, for pages without a kernel.)")
 WATCHED_MAX = 30  # nodes: a larger cluster is looked at after each cell only
 UNDRAWN = ("layout", "tabbable", "tooltip", "docks")  # traits that change no drawing
 FAILURES = (SwarmError, OSError, DockerException)
@@ -112,7 +113,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         Two outputs, since a new recording must not draw the live picture anew.
         """
         forms = self._repr_mimebundle_()[0]
-        recorded = {"text/html": forms["text/html"], "text/plain": ""}
+        recorded = {"text/html": forms["text/html"], "text/plain": _(RECORDED)}
         display(forms | {"text/html": ""}, raw=True)  # type: ignore[no-untyped-call]
         self._published = self.recording.moments
         self._output = display(recorded, raw=True, display_id=True)  # type: ignore[no-untyped-call]
@@ -122,7 +123,8 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         grown = self.recording.moments > self._published
         if self._output is not None and self.records_all and grown:
             self._published = self.recording.moments
-            self._output.update({"text/html": self._repr_html_(), "text/plain": ""}, raw=True)
+            forms = {"text/html": self._repr_html_(), "text/plain": _(RECORDED)}
+            self._output.update(forms, raw=True)
 
     def __repr__(self) -> str:
         return str(self.text)
