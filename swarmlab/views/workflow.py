@@ -145,7 +145,7 @@ def _step(
             if shown == "image pull":
                 here = {layer for layers in before.images.values() for layer in layers}
                 own = contents.images.get(record.id, ())
-                layers = tuple((layer.removeprefix("sha256:")[:12], layer in here) for layer in own)
+                layers = tuple((layer.removeprefix("sha256:")[:8], layer in here) for layer in own)
             new = sum(not here for _layer, here in layers)
             counts = _("{new} of {all} layers come", new=new, all=len(layers))
             detail = record.action.partition(": ")[2]

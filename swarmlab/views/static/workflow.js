@@ -22,6 +22,9 @@ function render({ model, el }) {
   const picture = make("div", "swarmlab-view", root);
   picture.setAttribute("aria-hidden", "true"); // its words are below
   picture.innerHTML = model.get("stage");
+  const head = picture.querySelector("marker"); // each picture needs an arrow head of its own
+  head.id += `-${(window.swarmlabHeads = (window.swarmlabHeads ?? 0) + 1)}`;
+  for (const line of picture.querySelectorAll("line")) line.setAttribute("marker-end", `url(#${head.id})`);
   const places = Object.fromEntries([...picture.querySelectorAll("[data-place]")].map((place) => [place.dataset.place, place]));
   const said = make("p", "said", root);
   said.setAttribute("role", "status");
