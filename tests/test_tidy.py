@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 5557,
-    ("network", "engine", "cluster", "real"): 8093,
+    ("views", "lessons", "compare"): 5559,
+    ("network", "engine", "cluster", "real"): 8090,
     ("docker_cli", "cli", "jupyter"): 4813,
     (
         "__init__.py",
