@@ -192,6 +192,7 @@ def test_the_command_line_is_always_there_and_starts_the_exercise(task: Any):
     enter(task, f"  {SPREAD}\n")
     assert task.attempt.changes == 1
     assert "$ docker service create" in task._output.value
+    assert task._output.value.count("overall progress") == 1  # its end alone
     press(task, "undo")
     assert task.attempt.changes == 0
     enter(task, "crash w2")

@@ -38,7 +38,7 @@ def run_lines(cluster: Any, text: str) -> tuple[int, str]:
         elif word == "run":
             cluster.run(" ".join(words))
         else:
-            code = run_commands(line, output, output)
+            code = run_commands(line, output, output, progress=lambda *_bar: None)
     return code, output.getvalue()
 
 
