@@ -196,13 +196,13 @@ class Timeline(LiveWidget):
 
     def _row(self, group: list[TimelineEvent]) -> dict[str, Any]:
         more = f" +{len(group) - 1}" if len(group) > 1 else ""
-        first = min(group, key=lambda event: [*EVENT_LOOKS].index(event.kind)).text
+        first = min(group, key=lambda event: [*EVENT_LOOKS].index(event.kind))
         return {
             "ns": group[0].at_ns,
             "left": self._left(group[0].at_ns),
-            "kind": min((event.kind for event in group), key=[*EVENT_LOOKS].index),
-            "word": shorten(first, WORD_MAX, placeholder="…") + more,
-            "bad": group[0].kind in ("fault", "failed", "lost"),
+            "kind": first.kind,
+            "word": shorten(first.text, WORD_MAX, placeholder="…") + more,
+            "bad": first.kind in ("fault", "failed", "lost"),
             "here": any(event.at_ns == self._at_ns for event in group),
             "label": "; ".join(f"{event.at_ns / S:.1f} s: {event.text}" for event in group),
         }
