@@ -18,15 +18,18 @@ from playwright.sync_api import Page, sync_playwright
 
 import swarmlab
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.lessons.course_map import course_map
 from swarmlab.lessons.experiments import follow, quorum_table
 from swarmlab.views.board import board_of
 from swarmlab.views.density import density
 from swarmlab.views.election import election
+from swarmlab.views.eras import eras
 from swarmlab.views.html import big_form
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.raft_columns import raft_columns
 from swarmlab.views.secret_path import secret_path
 from swarmlab.views.service_path import service_path
+from swarmlab.views.slots import slots
 from swarmlab.views.spread import spread
 from swarmlab.views.stacks import stack_builder, two_stacks
 from swarmlab.views.timeline import timeline
@@ -70,6 +73,20 @@ def live(widget: Any) -> str:
     return f"<style>{widget._css}</style><div id='{place}'></div>{script}"
 
 
+def parts_of(cluster: swarmlab.Cluster, service: str) -> dict[str, str]:
+    """The pictures of a service's way and slots, of Swarm's history, and of the course."""
+    path = service_path(cluster, service)
+    path.act("why", {"task": f"{service}.1"})
+    path.steps = [step for step in path.steps if step["part"] == "scheduler"]
+    return {
+        "slots": slots(cluster, service)._repr_html_(),
+        "eras": eras()._repr_html_(),
+        "course": course_map()._repr_html_(),
+        "path": live(path),
+        "path still": path.still_html(),
+    }
+
+
 def make_pictures() -> dict[str, str]:
     """Name -> HTML of every picture, in a state that shows much."""
     made: dict[str, str] = {}
@@ -89,10 +106,7 @@ def make_pictures() -> dict[str, str]:
     made["why"] = why(cluster, "web.2")._repr_html_()
     made["spread"] = spread(cluster, "web", "az")._repr_html_()
     made["secret"] = secret_path(cluster, "senha-db")._repr_html_()
-    path = service_path(cluster, "web")
-    path.act("why", {"task": "web.1"})
-    path.steps = [step for step in path.steps if step["part"] == "scheduler"]
-    made["path"], made["path still"] = live(path), path.still_html()
+    made |= parts_of(cluster, "web")
     cluster.traffic("web")
     docker("service update -q -d --args \"sh -c 'sleep 2; exit 1'\" web")
     made["rollout"] = follow(cluster, "web")._repr_html_()

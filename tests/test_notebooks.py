@@ -17,9 +17,12 @@ from nbclient import NotebookClient
 import swarmlab
 from swarmlab.lessons.bank import bank, topics
 from swarmlab.lessons.bets import questions
+from swarmlab.lessons.course_map import course, course_map
+from swarmlab.lessons.progress_record import record_solution
 from tests.tidy import outputs_kept
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+LESSONS = [path for path in NOTEBOOKS if path.stem != "index"]  # the course map teaches nothing
 CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
 WORDS_MAX = 900  # a page, without what is folded
 BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
@@ -36,6 +39,11 @@ def path(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def notebook(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request: pytest.FixtureRequest) -> Any:
+    return nbformat.read(request.param, as_version=4)
 
 
 def code_of(notebook: Any) -> list[str]:
@@ -130,17 +138,17 @@ def exercises_of(notebook: Any) -> list[str]:
     return [*EXERCISES.findall(code), *picked]
 
 
-def test_a_notebook_has_two_exercises_with_folded_answers(notebook: Any):
+def test_a_notebook_has_two_exercises_with_folded_answers(lesson: Any):
     """Exercises of the bank fold their answers themselves."""
-    text = "\n".join(texts_of(notebook))
-    names = exercises_of(notebook)
+    text = "\n".join(texts_of(lesson))
+    names = exercises_of(lesson)
     assert [name for name in names if name not in bank()] == []
     assert len(re.findall(r"^### \d\. ", text, flags=re.M)) >= 2
     assert text.count("<details><summary>Answer</summary>") + len(names) >= 2
 
 
-def test_each_bet_is_in_the_bank_and_comes_before_its_reveal(notebook: Any):
-    code = code_of(notebook)
+def test_each_bet_is_in_the_bank_and_comes_before_its_reveal(lesson: Any):
+    code = code_of(lesson)
     names = [name for cell in code for bet in BETS.findall(cell) for name in bet.split(",")]
     assert [n for n in names if n.strip(" \"'") not in questions()] == []
     asked = {m: i for i, cell in enumerate(code) for m in re.findall(r"\bask\((.*?)\)", cell)}
@@ -176,3 +184,47 @@ def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook:
     assert {len(names) for names in lessons.values()} == {1}, lessons
     assert set(itertools.chain(*lessons.values())) <= {path.stem for path in NOTEBOOKS}
     assert [f.__name__ for f in used if not EXAMPLE.search(inspect.getdoc(f) or "")] == []
+
+
+# -- the course map --------------------------------------------------------------------------------
+SLIDES_WITHOUT_A_PAGE = {36}  # certificates and the root CA
+
+
+def slides_in(text: str) -> set[int]:
+    """`20 (why), 24–28 (nodes)` as numbers."""
+    ranges = re.findall(r"(\d+)(?:[–-](\d+))?", re.sub(r"\([^)]*\)", "", text))
+    return {n for first, last in ranges for n in range(int(first), int(last or first) + 1)}
+
+
+def test_every_slide_is_named_by_a_page_that_teaches_it_and_the_map_says_the_same():
+    heads = {path.stem: nbformat.read(path, 4).cells[0].source for path in NOTEBOOKS}
+    slides = {
+        name: slides_in(re.findall(r"Slides of the talk\*\* \| (.*) \|", head)[0])
+        for name, head in heads.items()
+    }
+    minutes = {
+        name: int(re.findall(r"level\*\* \| (\d+) minutes", head)[0])
+        for name, head in heads.items()
+    }
+    assert slides.pop("index") == {1, 2, 44}
+    pages = {name: page for part in course().values() for name, page in part.items()}
+    assert {name: slides_in(page["slides"]) for name, page in pages.items()} == slides
+    assert {name: page["minutes"] for name, page in pages.items()} == {
+        n: minutes[n] for n in slides
+    }
+    taught = {1, 2, 44} | {slide for own in slides.values() for slide in own}
+    assert {*range(1, 45)} - taught == SLIDES_WITHOUT_A_PAGE
+
+
+def test_the_map_leads_to_every_page_and_counts_what_is_solved(tmp_path: Path, monkeypatch: Any):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    record_solution("retire_a_node", changes=3, hints=0)
+    shown = course_map()
+    html = shown._repr_html_()
+    assert [path.stem for path in LESSONS if f'href="{path.stem}.ipynb"' not in html] == []
+    (row,) = [row for row in shown.rows if row[1] == "04_parts_and_topology"]
+    assert row[2:] == ("slides 21-29", "20 minutes", "1 of 2 exercises")
+    index = next(path for path in NOTEBOOKS if path.stem == "index").read_text("utf-8")
+    assert "speakerdeck.com" in index
+    first = NOTEBOOKS[0].read_text("utf-8")
+    assert "(index.ipynb)" in first

@@ -106,7 +106,7 @@ def build(notebooks: Sequence[Path], into: Path) -> list[Path]:
     into.mkdir(parents=True, exist_ok=True)
     words = _("Docker Swarm mode, live, in your notebook. These pages were run; to play, run them.")
     index, pages = ["# swarmlab", words], []
-    for path in notebooks:
+    for path in [path for path in notebooks if path.stem != "index"]:  # the map needs a kernel
         notebook = v4.reads(path.read_text("utf-8"))
         title, _blank, promise, *_rest = notebook.cells[0].source.splitlines()
         index.append(f"- [{title.removeprefix('# ')}]({path.stem}.html)  \n  {promise}")

@@ -1,0 +1,60 @@
+"""The course map: the talk's agenda, the page that teaches each slide, and how far you are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from markupsafe import Markup
+
+from swarmlab.lessons.bank import topic_of, topics
+from swarmlab.lessons.progress_record import solved_exercises
+from swarmlab.strings import _
+from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.primitives import view
+
+
+class CourseMap(Table):
+    """The rows, and above them the agenda: each part with its pages, to click."""
+
+    def _repr_html_(self) -> Markup:
+        parts: dict[str, list[Markup]] = {}
+        for part, page, slides, minutes, solved in self.rows:
+            link = tag("a", tag("b", topic_of(page)), href=f"{page}.ipynb", style="color:inherit")
+            lines = [tag("span", text) for text in (slides, minutes, solved)]
+            style = "justify-items:start;margin:.2em 0;white-space:normal;text-align:left"
+            parts.setdefault(part, []).append(
+                tag("div", link, *lines, class_="node manager", style=style)
+            )
+        zones = [
+            tag("div", tag("div", tag("b", part)), *pages, class_="zone")
+            for part, pages in parts.items()
+        ]
+        table = folded(_("The same as a table"), Table("", self.heads, self.rows)._repr_html_())
+        return view(tag("div", *zones, class_="row zones")) + table
+
+
+def course() -> dict[str, dict[str, dict[str, str]]]:
+    """Part of the agenda -> page -> its slides and minutes."""
+    parts: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(
+        Path(__file__).with_name("course.yml").read_text("utf-8")
+    )
+    return parts
+
+
+def course_map() -> CourseMap:
+    """The talk's agenda, page by page, with what you have solved. Lesson: index.
+
+    >>> course_map().rows[0][:2]
+    ('Start', '00_start_here')
+    """
+    solved, rows = solved_exercises(), []
+    for part, pages in course().items():
+        for page, facts in pages.items():
+            own = [exercise.name for exercise in topics().get(page, [])]
+            done = _("{n} of {all} exercises", n=len({*own} & {*solved}), all=len(own))
+            slides = _("slides {slides}", slides=facts["slides"])
+            minutes = _("{minutes} minutes", minutes=facts["minutes"])
+            rows.append((_(part), page, slides, minutes, done if own else _("no exercises")))
+    heads = _("Part"), _("Page"), _("Slides"), _("Time"), _("Solved")
+    return CourseMap(_("The course"), heads, tuple(rows))
