@@ -44,7 +44,7 @@ def run(session: Session, arguments: Arguments) -> None:
         wait = f"/containers/{id}/wait"
         # Both are asked for before the start: a container with --rm may be gone soon after it.
         if not detach:
-            ending = session.open("POST", wait, stream=True, condition=condition)
+            ending = session.open("POST", wait, live=True, condition=condition)
             output = _output(session, id)
         session.post(f"/containers/{id}/start")
     except ApiError as error:
@@ -80,7 +80,7 @@ def _output(session: Session, id: str) -> Any:
     """The container's output, until it exits or enough has been shown."""
     until = session.clock() + (session.follow_s or FOREVER_S)
     query = {"stdout": True, "stderr": True, "follow": True, "until": f"{until:.9f}"}
-    return session.open("GET", f"/containers/{id}/logs", stream=True, **query)
+    return session.open("GET", f"/containers/{id}/logs", live=True, **query)
 
 
 def _follow(session: Session, id: str, output: Any, *, tty: bool) -> bool:

@@ -112,7 +112,7 @@ def pull_image(
         show("Using default tag: latest")
     tag = "" if untagged and all_tags else reference.digest or reference.tag
     query = {"fromImage": repository, "tag": tag, "platform": platform}
-    for line in session.open("POST", "/images/create", stream=True, **query).iter_lines():
+    for line in session.open("POST", "/images/create", live=True, **query).iter_lines():
         message = json.loads(line)
         if "error" in message:
             kind = ApiError if to_error else CliError
@@ -168,7 +168,7 @@ def update(session: Session, arguments: Arguments) -> None:
 
 def wait(session: Session, arguments: Arguments) -> None:
     def send(reference: str) -> list[Any]:
-        response = session.open("POST", f"/containers/{reference}/wait", stream=True)
+        response = session.open("POST", f"/containers/{reference}/wait", live=True)
         session.print(str(json.loads(response.text)["StatusCode"]))
         return []
 
@@ -247,7 +247,7 @@ def logs(session: Session, arguments: Arguments) -> None:
     container = session.get(f"/containers/{arguments.words[0]}/json")
     query = _log_query(session, arguments) | {"until": moment(session, arguments["until"])}
     path = f"/containers/{container['Id']}/logs"
-    response = session.open("GET", path, stream=True, **query)
+    response = session.open("GET", path, live=True, **query)
     print_logs(session, response, tty=container["Config"]["Tty"])
 
 
@@ -294,7 +294,7 @@ def service_logs(session: Session, arguments: Arguments) -> None:
     if tty and not raw:
         raise CliError("tty service logs only supported with --raw")
     query = _log_query(session, arguments) | {"details": arguments["details"] or not raw}
-    response = session.open("GET", f"/{kind}/{target}/logs", stream=True, **query)
+    response = session.open("GET", f"/{kind}/{target}/logs", live=True, **query)
     if raw:
         print_logs(session, response, tty=tty)
         return

@@ -86,19 +86,22 @@ class Session:
         return self.call("POST", path, body=body, **query)
 
     def open(
-        self, method: str, path: str, *, body: Any = None, stream: bool = False, **query: Any
+        self, method: str, path: str, *, body: Any = None, live: bool = False, **query: Any
     ) -> requests.Response:
-        """The HTTP response; ApiError for an error status, CliError where no engine answers."""
+        """The HTTP response, read as it comes if `live`.
+
+        ApiError for an error status, CliError where no engine answers.
+        """
         query = {k: v for k, v in query.items() if v not in (None, "", False, [], {})}
         filters = query.get("filters")
         if isinstance(filters, dict):
             query["filters"] = json.dumps({k: dict.fromkeys(v, True) for k, v in filters.items()})
         flags = {k: "1" if v is True else v for k, v in query.items()}
-        timeout = None if stream else self.client.timeout
+        timeout = None if live else self.client.timeout
         url = self.client._url("{0}", path)  # quoted, since it holds a user's words
         try:
             reply = self.client.request(
-                method, url, params=flags, json=body, stream=stream, timeout=timeout
+                method, url, params=flags, json=body, stream=live, timeout=timeout
             )
         except requests.exceptions.ConnectionError:
             raise CliError(unreachable(self.host or host_of(self.client))) from None

@@ -127,7 +127,7 @@ def events(session: Session, arguments: Arguments) -> None:
         raise CliError(f"Error parsing format: {fault}", 64) from None
     times = {name: moment(session, arguments[name]) for name in ("since", "until")}
     query = times | {"filters": arguments.filters()}
-    for line in session.open("GET", "/events", stream=True, **query).iter_lines():
+    for line in session.open("GET", "/events", live=True, **query).iter_lines():
         if line:
             event = json.loads(line)
             session.print(template.render(event) if template else _event_line(event))

@@ -124,7 +124,7 @@ def stats(session: Session, arguments: Arguments) -> None:
     if not names:
         containers = session.get("/containers/json", all=arguments["all"]) or []
         names = [container["Id"] for container in containers]
-    readings = [session.get(f"/containers/{name}/stats?stream=false") for name in names]
+    readings = [session.get(f"/containers/{name}/stats", stream="false") for name in names]
     write_list(session, arguments, "stats", map(_stats_row, readings))
 
 
