@@ -26,7 +26,11 @@ PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"
 SHARED = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")  # needed to reach the network
 WORDS = ("-q", "-m", "not browser and not oracle and not real and not sdk")
 # Old packages warn of what new ones did away with.
-OPTIONS = {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": "-W default -p no:cacheprovider"}
+OPTIONS = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONWARNINGS": "ignore",
+    "PYTEST_ADDOPTS": "-W default -p no:cacheprovider",
+}
 # Make a virtual environment once, then run the tests in it. Words: venv, python, pip's options.
 TEST = """
 set -e

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -255,6 +256,27 @@ def test_a_machine_that_is_down_refuses_connections_until_it_starts_again(served
 )
 def test_bad_requests_get_an_error_and_the_server_keeps_working(served, request_bytes, status):
     assert status in served.raw(request_bytes).split(b"\r\n")[0]
+    assert served.sdk().ping()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(f"Content-Length: {n}" for n in ("abc", "-1", "+2", "1_0", "\u00b2", "0x2")),
+        "Transfer-Encoding: gzip",
+        "Transfer-Encoding: chunked, gzip",
+        "no colon\r\nContent-Length: 2",
+        "A: b\r\n" * 200,
+    ],
+)
+def test_a_body_of_unknown_length_is_never_read_as_the_next_request(served, head):
+    """One answer, no page of Python's, then the end."""
+    body = "GET /_ping HTTP/1.1\r\n\r\n"
+    request = f"POST /secrets/create HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{body}"
+    answer = served.raw(request.encode())
+    assert re.match(rb"HTTP/1.1 [24]\d\d ", answer)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"html" not in answer.lower()
     assert served.sdk().ping()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import re
 import select
 import socket
 import threading
@@ -210,8 +211,21 @@ class _Handler(WSGIRequestHandler):
                 self.wfile.write(piece)
             elif not connected():
                 return
-        close = request.headers.get("Connection", "").lower() == "close"
+        close = request.headers.get("Connection", "").lower() == "close" or not self._framed()
         self.close_connection = close or b"\r\nConnection: close" in first
+
+    def _framed(self) -> bool:
+        """Whether it is known where the body ends; else the rest could be taken for a request."""
+        length, encoding = map(self.headers.get, ("Content-Length", "Transfer-Encoding"))
+        chunked = encoding is None or encoding.lower() == "chunked"
+        return bool(chunked and re.fullmatch("[0-9]*", length or "") and not self.headers.defects)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no request, and close. Source: Go net/http server.go, badRequestError."""
+        text = f"{int(code)} {self.responses[code][0]}"
+        head = f"HTTP/1.1 {text}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close"
+        self.wfile.write(f"{head}\r\n\r\n{text}".encode())
+        self.close_connection = True
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Log nothing: a server in a notebook must not write into it."""
