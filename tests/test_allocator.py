@@ -14,7 +14,8 @@ from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.store import create, remove, update
 from swarmlab.model import Document, SwarmNetwork, Task, TaskState, freeze
 from swarmlab.network.addresses import Ports, Subnet
-from tests.control_loops import Harness, service, task
+from swarmlab.network.cnm_allocator import CnmAllocator
+from tests.control_loops import Harness, node, service, task
 
 NEW, PENDING = TaskState.NEW, TaskState.PENDING
 
@@ -170,6 +171,32 @@ def test_a_task_that_is_still_stopping_keeps_its_address():
     harness.apply(update(replace(harness.store.tasks["t"], desired=TaskState.SHUTDOWN)))
     harness.add(new("u", web))
     assert harness.addresses("u") != before
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("end", ["removed", "service"])
+def test_a_node_without_an_address_is_looked_at_again_when_one_is_free(end: str, monkeypatch):
+    """So a swarm of more nodes than its ingress network has addresses costs no search each turn."""
+    web = service(**published(80))
+    nodes = [node(f"n{number}") for number in range(1, 8)]
+    ingress = overlay("ingress", Ingress=True, **subnet("10.0.0.0/29"))
+    harness = Allocation(ingress, web)
+    harness.add(*nodes)  # 6 hosts: gateway, virtual IP, 4 nodes
+
+    def without() -> list[str]:
+        return [id for id, found in harness.store.nodes.items() if not found.attachments]
+
+    assert without() == ["n5", "n6", "n7"]
+    asked: list[Any] = []
+    attach = CnmAllocator.attach
+    monkeypatch.setattr(CnmAllocator, "attach", lambda *args: asked.append(args) or attach(*args))
+    harness.add(service("other"))
+    assert asked == []
+    harness.take(harness.store.nodes["n2"] if end == "removed" else web)
+    assert without() == ["n6", "n7"]
+    assert len(asked) == 1
+    harness.take(harness.store.nodes["n6"], harness.store.nodes["n3"])  # n6 has none to give back
+    assert without() == []
 
 
 # -- networks and virtual IPs ------------------------------------------------------------------

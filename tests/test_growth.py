@@ -14,9 +14,12 @@ import pytest
 
 import swarmlab
 from swarmlab.cli.whole_cluster import lose_node, start_service
+from swarmlab.cluster import forming
+from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.engine.swarm_node import SwarmNode
 from swarmlab.manager.store import Store
 from swarmlab.model import Task
-from swarmlab.network.gossip import ALIVE, FAILED
+from swarmlab.network.gossip import ALIVE, FAILED, NetworkDB
 from swarmlab.worker.container import Container
 from swarmlab.worker.containers import Containers
 
@@ -65,6 +68,30 @@ def slot_by_search(store: Store, task: Task) -> list[Task]:
 
 def container_by_search(containers: Containers, name: str) -> Container | None:
     return next((c for c in containers.all() if c.name == name), None)
+
+
+@pytest.mark.parametrize("all_told", [False, True])
+def test_twice_the_nodes_are_twice_the_work_to_form_a_swarm(all_told: bool, monkeypatch):
+    """It is noticed when all nodes take notice of each that joins."""
+    marks, counts, joins = (60, 120, 240), list[int](), list[None]()
+    profile, join, enter = cProfile.Profile(builtins=False), SwarmNode.swarm_join, NetworkDB._enter
+
+    def counted(node: SwarmNode, request: Any) -> Any:
+        joins.append(None)
+        if len(joins) in marks:
+            counts.append(sum(entry.callcount for entry in profile.getstats()))
+        return join(node, request)
+
+    def telling(db: NetworkDB, group: str) -> None:
+        db.machine.network.changed()
+        enter(db, group)
+
+    monkeypatch.setattr(forming, "ONE_BY_ONE", 8)
+    monkeypatch.setattr(SwarmNode, "swarm_join", counted)
+    monkeypatch.setattr(NetworkDB, "_enter", telling if all_told else enter)
+    profile.runcall(SimulatedCluster.build, {"managers": 3, "workers": marks[-1], "seed": 1})
+    growth = (counts[2] - counts[1]) / (counts[1] - counts[0])
+    assert (growth > GROWTH_MAX) == all_told
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ class SimulatedCluster(BaseCluster):
     @classmethod
     def build(cls, configuration: dict[str, Any]) -> Self:
         """A new cluster: a swarm of `managers` and `workers`, or `engines`; `seed`; `any_image`."""
+        from swarmlab.cluster.forming import form
         from swarmlab.cluster.world import World
 
         seed, any_image = configuration["seed"], configuration.get("any_image", False)
@@ -75,7 +76,7 @@ class SimulatedCluster(BaseCluster):
         managers, workers = configuration["managers"], configuration["workers"]
         world = World(node_names(managers, workers), seed, any_image=any_image)
         cluster = cls(world, configuration, [])
-        cluster.form_swarm(managers, {m: cluster.machine(m).address for m in cluster.names})
+        form(cluster, managers)
         cluster.journal.clear()
         return cluster
 
@@ -145,13 +146,13 @@ class SimulatedCluster(BaseCluster):
     def default_node(self) -> str:
         """The leader, else a manager that is up: `default_node()`. Lesson: 05_quorum."""
         up = [name for name in self.names if self.is_up(name)]
-        managers = [name for name in up if self._manager(name)]
-        leaders = [name for name in managers if self._manager(name).raft.is_leader]
-        return [*leaders, *managers, *up, *self.names][0]
+        leaders = [name for name, manager in self._managers().items() if manager.raft.is_leader]
+        return [*leaders, *self._managers(), *up, *self.names][0]
 
-    def _manager(self, name: str) -> Any:
-        engine = self.engine(name)
-        return engine.manager if engine is not None else None
+    def _managers(self) -> dict[str, Any]:
+        """The managers that run, by the name of their node."""
+        engines: dict[str, Any] = {n: m.process for n, m in self.world.network.machines.items()}
+        return {n: engine.manager for n, engine in engines.items() if engine and engine.manager}
 
     def client(self, name: str | None = None) -> DockerClient:
         """A stock `docker.DockerClient` of one node: `client("m2")`. Lesson: 00_start_here."""
@@ -354,8 +355,7 @@ class SimulatedCluster(BaseCluster):
     def _placeholders(self) -> Placeholders:
         from swarmlab.cluster.stand_ins import placeholders
 
-        managers = filter(None, map(self._manager, self.names))
-        return placeholders(manager.store for manager in managers)
+        return placeholders(manager.store for manager in self._managers().values())
 
     # -- why ---------------------------------------------------------------------------
     def explain(self, task: str) -> Table:

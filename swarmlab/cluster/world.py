@@ -19,11 +19,11 @@ class World:
         self.network = Network(self.simulation)
         self.registry = Registry(any_image=any_image)
         self.traffic: dict[tuple[str, str], Traffic] = {}  # (source, service) -> its requests
-        self.network.watchers.append(self._disturbed)
         program = partial(Engine, registry=self.registry)
         for number, name in enumerate(names, start=2):
             address = f"10.77.{number // 256}.{number % 256}"
             Machine(self.network, name, address, program).start()
+        self.network.watchers.append(self._disturbed)
 
     def _disturbed(self) -> None:
         """The gossip of every node looks at what its probes will find from now on."""

@@ -6,6 +6,7 @@ Source: moby daemon/libnetwork/cnmallocator/{networkallocator,portallocator}.go.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 
@@ -24,6 +25,7 @@ def is_overlay(network: SwarmNetwork) -> bool:
 class CnmAllocator:
     def __init__(self) -> None:
         self._subnets: dict[str, Subnet] = {}  # by network id
+        self.freed = Counter[str]()  # network id -> addresses that are free since this was cleared
         self._given: list[IpNetwork] = []  # every subnet that was ever handed out
         self._vxlan_ids = Serial(VXLAN_ID_MIN, VXLAN_ID_MAX)
         self._ports: dict[str, Ports] = {}  # by protocol
@@ -53,6 +55,7 @@ class CnmAllocator:
         gateway, range = config.get("Gateway", ""), config.get("IPRange", "")
         allocated = self._subnets[network.id] = Subnet(subnet, gateway, range)
         self._given.append(allocated.network)
+        self.freed[network.id] += allocated.network.num_addresses
         ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
         ipam |= {"IPRange": range} if range else {}
         options = {VXLAN: str(self._vxlan_ids.next()), **(network.spec.get("Options") or {})}
@@ -64,20 +67,24 @@ class CnmAllocator:
         self._vxlan_ids.free(int(network.driver_options.get(VXLAN, 0)))
 
     # -- addresses of tasks and nodes -----------------------------------------------------
-    def _addresses(self, attachments: Iterable[Document]) -> Iterator[tuple[Subnet, str]]:
-        """The addresses of a task or a node, each with its subnet."""
+    def _addresses(self, attachments: Iterable[Document]) -> Iterator[tuple[str, str]]:
+        """The addresses of a task or a node, each with the id of its network."""
         for attachment in attachments:
-            subnet = self._subnets.get(attachment["Network"]["ID"])
-            if subnet is not None:
-                yield from ((subnet, address) for address in attachment["Addresses"])
+            id = attachment["Network"]["ID"]
+            if id in self._subnets:
+                yield from ((id, address) for address in attachment["Addresses"])
 
     def take(self, attachments: Iterable[Document]) -> None:
-        for subnet, address in self._addresses(attachments):
-            subnet.take(address)
+        for id, address in self._addresses(attachments):
+            self._subnets[id].take(address)
 
     def free(self, attachments: Iterable[Document]) -> None:
-        for subnet, address in self._addresses(attachments):
-            subnet.free(address)
+        for id, address in self._addresses(attachments):
+            self._free(id, address)
+
+    def _free(self, network_id: str, address: str) -> None:
+        self._subnets[network_id].free(address)
+        self.freed[network_id] += 1
 
     def attach(self, network: SwarmNetwork | None, wish: str = "") -> Document | None:
         """A new address in a network, `wish` if it is free; None when there is none left."""
@@ -101,9 +108,8 @@ class CnmAllocator:
             if _published(port) not in map(_published, _ingress(kept)):
                 self._protocol(port).free(port["PublishedPort"])
         for ip in old.get("VirtualIPs", ()):
-            subnet = self._subnets.get(ip["NetworkID"])
-            if subnet is not None and ip not in kept.get("VirtualIPs", ()):
-                subnet.free(ip["Addr"])
+            if ip["NetworkID"] in self._subnets and ip not in kept.get("VirtualIPs", ()):
+                self._free(ip["NetworkID"], ip["Addr"])
 
     def endpoint(self, service: Service, ingress_id: str, known: Iterable[str]) -> Document | None:
         """The service's ports and virtual IPs, unchanged where possible; None: not possible now.

@@ -20,30 +20,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from swarmlab.network import memberlist
+from swarmlab.network.memberlist import Packet, TableEntry
 from swarmlab.simulation import Machine, Timer
 
 NODES = ""  # the topic of the nodes' states; any other topic is a network's id
 ALIVE, SUSPECT, FAILED = "alive", "suspect", "failed"
-
-
-class TableEntry(NamedTuple):
-    """One entry of a table; only the node that owns it changes it (but for a node's state)."""
-
-    topic: str
-    key: str
-    owner: str  # a machine
-    time: int  # Lamport
-    value: Any  # None: deleted
-
-
-class Packet(NamedTuple):
-    source: str
-    cluster: str  # the swarm whose key encrypts it
-    records: tuple[TableEntry, ...]
-    topics: tuple[str, ...] = ()  # the tables that the receiver is to send back
 
 
 class NetworkDB:
@@ -131,7 +115,7 @@ class NetworkDB:
             del self.tables[topic]
             self.machine.network.multicast[topic].pop(self.name, None)
             self._live.pop(topic, None)
-            self._queue = {place: n for place, n in self._queue.items() if place[0] != topic}
+        self._drop_queued()
         for topic in [t for t in networks if t not in self.tables]:
             self.tables[topic] = {}
             self._enter(topic)
@@ -283,6 +267,7 @@ class NetworkDB:
                 record = self.tables.get(topic, {}).get(key)
                 if record is not None and record.value is None:
                     del self.tables[topic][key]
+        self._drop_queued()
         self._turn(self._push_pull, memberlist.PUSH_PULL_INTERVAL_NS)
 
     # -- failures -----------------------------------------------------------------------
@@ -390,6 +375,12 @@ class NetworkDB:
             kept = {k: r for k, r in self.tables[topic].items() if r.owner != node}
             self.tables[topic] = kept
             self._live.pop(topic, None)
+        self._drop_queued()
+
+    def _drop_queued(self) -> None:
+        """What is no longer in a table is not passed on."""
+        queued = self._queue.items()
+        self._queue = {place: n for place, n in queued if place[1] in self.tables.get(place[0], ())}
 
     def _retry(self) -> None:
         """Speak to a failed node that answers again; it will say that it is alive."""

@@ -1,4 +1,4 @@
-"""The times and counts of memberlist and NetworkDB, and the order in which nodes take turns.
+"""What nodes send each other by gossip, and its times and counts: memberlist's and NetworkDB's.
 
 Source: hashicorp/memberlist {config,suspicion,util}.go; moby
 daemon/libnetwork/networkdb/cluster.go.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import count
 from math import ceil, gcd, log10
+from typing import Any, NamedTuple
 
 from swarmlab.simulation import MINUTE, MS, S
 
@@ -19,6 +20,23 @@ PROBE_INTERVAL_NS, PROBE_TIMEOUT_NS, INDIRECT_CHECKS = 1 * S, 500 * MS, 3
 SUSPICION_MULT = 4
 RETRY_INTERVAL_NS = 1 * S  # networkdb cluster.go: how often a failed node is tried again
 REAP_ENTRY_INTERVAL_NS = 30 * MINUTE  # how long it is remembered that a record was deleted
+
+
+class TableEntry(NamedTuple):
+    """One entry of a table; only the node that owns it changes it (but for a node's state)."""
+
+    topic: str
+    key: str
+    owner: str  # a machine
+    time: int  # Lamport
+    value: Any  # None: deleted
+
+
+class Packet(NamedTuple):
+    source: str
+    cluster: str  # the swarm whose key encrypts it
+    records: tuple[TableEntry, ...]
+    topics: tuple[str, ...] = ()  # the tables that the receiver is to send back
 
 
 def bound_ns(nodes: int) -> int:

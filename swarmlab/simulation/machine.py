@@ -134,6 +134,7 @@ class Machine:
     ) -> None:
         assert name not in network.machines
         network.machines[name] = self
+        network.addresses.setdefault(address, self)
         self.network = network
         self.name = name
         self.address = address

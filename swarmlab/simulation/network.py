@@ -61,6 +61,7 @@ class Network:
     def __init__(self, simulation: Simulation, *, link: Link | None = None) -> None:
         self.simulation = simulation
         self.machines: dict[str, Machine] = {}  # by name
+        self.addresses: dict[str, Machine] = {}  # the machines by their IP addresses
         self.down: dict[str, None] = {}  # the machines that have ended
         self.multicast: dict[str, dict[str, None]] = {}  # group -> machines that have entered it
         self.link = link or Link()
@@ -75,7 +76,7 @@ class Network:
     def at(self, address: str) -> Machine | None:
         """The machine with this IP address (a `:port` is ignored), or None."""
         ip = address.rsplit(":", 1)[0] if ":" in address else address
-        return next((m for m in self.machines.values() if m.address == ip), None)
+        return self.addresses.get(ip)
 
     def changed(self) -> None:
         for watcher in self.watchers:

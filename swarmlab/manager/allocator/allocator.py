@@ -9,7 +9,9 @@ Source: swarmkit manager/allocator/network.go.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from itertools import islice
 
 from swarmlab import model
 from swarmlab.manager.control_loop import ControlLoop
@@ -27,6 +29,8 @@ class Allocator(ControlLoop):
         self.given = CnmAllocator()
         # Node -> network -> the tasks that use it there.
         self._users: dict[str, dict[str, dict[str, None]]] = {}
+        # Network -> the nodes for which it had no address left.
+        self._short: defaultdict[str, dict[str, None]] = defaultdict(dict)
         tables = ("network", "node", "service", "task")
         self._waiting: dict[str, dict[str, None]] = {table: {} for table in tables}
         for network in view.all(model.SwarmNetwork):
@@ -69,7 +73,7 @@ class Allocator(ControlLoop):
         if isinstance(new, model.Task):
             if isinstance(old, model.Task) and old.state <= model.TaskState.RUNNING < new.state:
                 self._ended(new)
-                return any(self._waiting.values())
+                return self._has_work()
             if new.state == model.TaskState.NEW:
                 self._waiting["task"][new.id] = None
                 return True
@@ -83,9 +87,13 @@ class Allocator(ControlLoop):
             self.given.free_network(old)
         elif isinstance(old, model.Node):
             self.given.free(old.attachments)
+            self._not_short(old.id)
         elif isinstance(old, model.Task) and old.state <= model.TaskState.RUNNING:
             self._ended(old)
-        return any(self._waiting.values())
+        return self._has_work()
+
+    def _has_work(self) -> bool:
+        return any(self._waiting.values()) or any(self._short.get(id) for id in self.given.freed)
 
     def _ended(self, task: model.Task) -> None:
         self.given.free(task.networks)
@@ -118,6 +126,9 @@ class Allocator(ControlLoop):
         A node for which a network has no address left waits. Source: allocateNode.
         """
         changes: list[Change] = []
+        for id, count in self.given.freed.items():
+            self._waiting["node"] |= dict.fromkeys(islice(self._short.get(id, ()), count))
+        self.given.freed.clear()
         ingress = [view.ingress.id] if view.ingress is not None else []
         for node_id in list(self._waiting["node"]):
             node = view.nodes.get(node_id)
@@ -127,12 +138,18 @@ class Allocator(ControlLoop):
             has = [
                 had.get(id) or self.given.attach(view.get(model.SwarmNetwork, id)) for id in needed
             ]
-            if None not in has:
-                del self._waiting["node"][node_id]
+            self._not_short(node_id)
+            for id in [id for id, attachment in zip(needed, has, strict=True) if not attachment]:
+                self._short[id][node_id] = None
+            del self._waiting["node"][node_id]
             given = tuple(attachment for attachment in has if attachment is not None)
             if node is not None and given != node.attachments:
                 changes.append(update(replace(node, attachments=given)))
         return changes
+
+    def _not_short(self, node_id: str) -> None:
+        for nodes in self._short.values():
+            nodes.pop(node_id, None)
 
     # -- tasks -------------------------------------------------------------------------
     def _tasks(self, view: Store) -> list[Change]:
