@@ -128,6 +128,15 @@ def test_lost_packets_are_made_up_for():
     assert {len(known(cluster, name)) for name in cluster.names} == {6}
 
 
+def test_what_a_failed_node_told_is_not_passed_on():
+    cluster = published("--mode global")
+    told, topic = db(cluster, "m1"), ingress(cluster)
+    (key,) = [key for key, entry in told.tables[topic].items() if entry.owner == "w4"]
+    told._queue[topic, key] = 0
+    told.forget("w4")
+    assert told._queue == {}
+
+
 def test_an_orderly_end_is_announced():
     cluster = published("--mode global")
     cluster.stop("w4")

@@ -25,7 +25,7 @@ def is_overlay(network: SwarmNetwork) -> bool:
 class CnmAllocator:
     def __init__(self) -> None:
         self._subnets: dict[str, Subnet] = {}  # by network id
-        self.freed = Counter[str]()  # network id -> addresses that are free since this was cleared
+        self.freed = Counter[str]()  # network id -> addresses given back since this was cleared
         self._given: list[IpNetwork] = []  # every subnet that was ever handed out
         self._vxlan_ids = Serial(VXLAN_ID_MIN, VXLAN_ID_MAX)
         self._ports: dict[str, Ports] = {}  # by protocol
@@ -55,7 +55,6 @@ class CnmAllocator:
         gateway, range = config.get("Gateway", ""), config.get("IPRange", "")
         allocated = self._subnets[network.id] = Subnet(subnet, gateway, range)
         self._given.append(allocated.network)
-        self.freed[network.id] += allocated.network.num_addresses
         ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
         ipam |= {"IPRange": range} if range else {}
         options = {VXLAN: str(self._vxlan_ids.next()), **(network.spec.get("Options") or {})}

@@ -66,6 +66,7 @@ class Allocator(ControlLoop):
     def see(self, old: model.StoreObject | None, new: model.StoreObject | None) -> bool:
         if isinstance(new, model.SwarmNetwork | model.Service):
             self._waiting[new.table][new.id] = None
+            self._waiting["node"] |= self._short.get(new.id, {})
             return True
         if isinstance(new, model.Node):
             self._waiting["node"] |= {} if old is not None else {new.id: None}
