@@ -15,6 +15,7 @@ import pytest
 import swarmlab
 from swarmlab.cli import bench, main, workloads
 from swarmlab.cli.workloads import WORKLOADS
+from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.manager.store import Store
 
@@ -26,6 +27,7 @@ RECORDS = {
     "decision": 5,
     "raft": 9,
     "raft-idle": 150,
+    "idle": 890,
     "services": 6_700,
     "tasks": 8_400,
     "tasks-1k": 65_000,
@@ -78,6 +80,32 @@ def test_a_cost_is_time_in_rounds_of_the_heap_loop_and_the_median_counts(monkeyp
     assert result["seconds"] == pytest.approx(0.25)
     assert result["heap_events"] == pytest.approx(0.25 * bench.HEAP_EVENTS / 0.5)
     assert result["target"] == 2 * bench.REFERENCE_PER_S
+
+
+def test_work_that_times_itself_and_memory_beyond_its_limit(monkeypatch):
+    found = {"workload": "none", "work": "", "seconds": 1, "megabytes": 1}
+    monkeypatch.setitem(bench.BENCHMARKS, "none", found)
+    monkeypatch.setitem(bench.WORKLOADS, "none", lambda: (lambda: 0.5, 2))
+    result = bench.measure("none")
+    assert result["seconds"] == 0.25
+    assert result["megabytes"] > 1
+    assert not result["met"]
+    monkeypatch.setitem(found, "megabytes", 100_000)
+    assert bench.measure("none")["met"]
+
+
+def test_a_lost_node_s_tasks_run_elsewhere_when_the_workload_ends(monkeypatch):
+    clusters: list[SimulatedCluster] = []
+    build = SimulatedCluster.build
+    monkeypatch.setattr(
+        workloads.SimulatedCluster, "build", lambda c: clusters.append(build(c)) or clusters[0]
+    )
+    run, _ = workloads.node_loss(workers=3, replicas=9)
+    run()
+    (cluster,) = clusters
+    assert not cluster.is_up("w1")
+    running = cluster.client().api.tasks({"desired-state": "running"})
+    assert [task["Status"]["State"] for task in running] == ["running"] * 9
 
 
 def test_the_command_prints_a_table_or_json_and_knows_its_benchmarks(capsys):

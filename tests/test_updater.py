@@ -146,6 +146,17 @@ def test_a_failure_after_the_monitor_period_does_not_count():
     assert harness.status[0] is UpdateState.UPDATING
 
 
+def test_an_update_keeps_in_mind_only_tasks_that_are_watched():
+    """So each step looks at a few, however many tasks the service has."""
+    harness = Rollout(12)
+    for _ in range(11):
+        harness.obey()
+        harness.later(2)
+    (rolling,) = harness.control_loop.updates.in_progress.values()
+    assert len(harness.made()) > 9
+    assert len(rolling.reached_ns) <= 4  # 5 s of watching, one each 2 s
+
+
 def test_the_failure_ratio_must_be_exceeded():
     """Strictly more than the ratio of the slots that were to be updated."""
     harness = Rollout(replicas=2, UpdateConfig={"MaxFailureRatio": 0.5, "Parallelism": 2})

@@ -7,7 +7,10 @@ Source: swarmkit manager/scheduler/scheduler_test.go.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache, partial
@@ -19,7 +22,7 @@ import docker
 from docker.types import ServiceMode
 
 from swarmlab import model
-from swarmlab.cli.whole_cluster import start_service
+from swarmlab.cli.whole_cluster import lose_node, start_service
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
@@ -198,10 +201,50 @@ def as_of() -> Work:
     return partial(cluster.as_of, f"{moment_ns - 1}ns"), 1
 
 
+def idle(managers: int, workers: int, virtual_s: int) -> Work:
+    """Time in which heartbeats are all that happens."""
+    return partial(cluster_of(managers, workers, 0, 0).run, f"{virtual_s}s"), virtual_s
+
+
+def playing(wall_s: int) -> Work:
+    """Time that follows the wall clock, while a board shows the cluster."""
+    cluster = large()
+    shown = cluster.board()
+
+    def run() -> None:
+        cluster.play()
+        for _ in range(5 * wall_s):
+            time.sleep(0.2)
+            shown.refresh()
+        cluster.pause()
+
+    return run, wall_s
+
+
+def import_package() -> Work:
+    """A new process's own processor time."""
+    code = "import time, swarmlab; print(time.process_time())"
+    command = [sys.executable, "-c", code]
+    return lambda: float(subprocess.run(command, check=True, capture_output=True).stdout), 1
+
+
+def forming(workers: int) -> Work:
+    configuration = {"managers": 3, "workers": workers, "seed": 7}
+    return partial(SimulatedCluster.build, configuration), 3 + workers
+
+
 def whole_cluster(workers: int, replicas: int) -> Work:
     """From the request of the service to its last running task."""
     cluster = SimulatedCluster.build({"managers": 3, "workers": workers, "seed": 7})
     return partial(start_service, cluster, replicas), 1
+
+
+def node_loss(workers: int, replicas: int) -> Work:
+    """From the crash of a worker until each task that it had runs elsewhere."""
+    cluster = SimulatedCluster.build({"managers": 3, "workers": workers, "seed": 7})
+    start_service(cluster, replicas)
+    cluster.run("10s")  # what follows the start
+    return partial(lose_node, cluster, "w1"), 1
 
 
 WORKLOADS: dict[str, Callable[..., Work]] = {
@@ -213,4 +256,9 @@ WORKLOADS: dict[str, Callable[..., Work]] = {
     "fork": lambda: (large().fork, 1),
     "as_of": as_of,
     "whole_cluster": whole_cluster,
+    "node_loss": node_loss,
+    "forming": forming,
+    "idle": idle,
+    "import": import_package,
+    "playing": playing,
 }

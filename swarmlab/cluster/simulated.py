@@ -76,7 +76,7 @@ class SimulatedCluster(BaseCluster):
         managers, workers = configuration["managers"], configuration["workers"]
         world = World(node_names(managers, workers), seed, any_image=any_image)
         cluster = cls(world, configuration, [])
-        form(cluster, managers)
+        form(cluster, world, managers)
         cluster.journal.clear()
         return cluster
 

@@ -8,6 +8,7 @@ Source: swarmkit manager/orchestrator/update/updater.go.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -42,7 +43,7 @@ class RollingUpdate:
     spec: model.ServiceSpec
     config: model.UpdateConfig
     rolling_back: bool
-    queue: list[Slot]
+    queue: deque[Slot]
     dirty_count: int
     monitor_ns: int  # how long a new task is watched
     slot_updates: list[SlotUpdate] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Updater:
         rolling_back = is_rolling_back(service)
         config = service.spec.rollback_config if rolling_back else service.spec.update_config
         self.in_progress[service.id] = RollingUpdate(
-            service.spec, config, rolling_back, dirty, len(dirty), config.monitor_ns
+            service.spec, config, rolling_back, deque(dirty), len(dirty), config.monitor_ns
         )
         if status is not None:
             return []
@@ -137,7 +138,7 @@ class Updater:
         while rolling.queue and len(rolling.slot_updates) < (
             rolling.config.parallelism or rolling.dirty_count
         ):
-            changes += self._begin(view, service, rolling, rolling.queue.pop(0))
+            changes += self._begin(view, service, rolling, rolling.queue.popleft())
         if rolling.queue or rolling.slot_updates:
             return changes
         if rolling.stopped:
@@ -208,8 +209,15 @@ class Updater:
 
     # -- failures --------------------------------------------------------------------
     def _record_running(self, view: Store, rolling: RollingUpdate) -> None:
-        """Record when each of the update's own tasks reached RUNNING or a later state."""
-        for id, reached_ns in rolling.reached_ns.items():
+        """Record when each of the update's own tasks reached RUNNING or a later state.
+
+        Those that have been watched for long enough are forgotten.
+        """
+        watched_ns = max(rolling.monitor_ns, rolling.config.delay_ns + 1 * S)
+        for id, reached_ns in list(rolling.reached_ns.items()):
+            if reached_ns is not None and reached_ns + watched_ns < self.simulation.now_ns:
+                del rolling.reached_ns[id]
+                continue
             task = view.tasks.get(id)
             if reached_ns is None and task is not None and task.state >= model.TaskState.RUNNING:
                 rolling.reached_ns[id] = self.simulation.now_ns
@@ -238,7 +246,7 @@ class Updater:
 
     def _failed(self, service: model.Service, rolling: RollingUpdate, task_id: str) -> list[Change]:
         cause = f"due to failure or early termination of task {task_id}"
-        before, rolling.queue = service.update_status, []
+        before, rolling.queue = service.update_status, deque()
         if rolling.config.failure_action == "rollback" and not rolling.rolling_back:
             rolling.stopped = True
             if service.previous_spec is None or before is None:

@@ -177,7 +177,8 @@ class Group:
             info.tasks[task.id] = task = task.with_(node_id=info.node.id, status=assigned)
             placed.append((task, info))
         self.placed += placed
-        for info, count in Counter(info for task, info in placed if is_active(task)).items():
+        active = [info for task, info in placed if task.desired <= TaskState.COMPLETE]
+        for info, count in Counter(active).items():
             info.count(tasks[0], count)
 
 
