@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1798,
     ("templates",): 355,
     ("views", "lessons", "compare"): 5680,
-    ("network", "engine", "cluster", "real"): 8100,
-    ("docker_cli", "cli", "jupyter"): 4813,
+    ("network", "engine", "cluster", "real"): 8136,
+    ("docker_cli", "cli", "jupyter"): 4856,
     (
         "__init__.py",
         "__main__.py",
