@@ -1,4 +1,4 @@
-"""The way of a command on a service: every step is what the trace and Raft's log say, no more."""
+"""The path of a command on a service: every step is what the trace and Raft's log say, no more."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_a_command_passes_every_part_in_the_order_of_the_slide(cluster: Any):
     assert [part for i, part in enumerate(parts) if part not in parts[:i]] == list(PARTS)
     assert parts[: len(WAY)] == WAY
     made, placed, sent = steps[1], steps[3], steps[4]
-    assert made["read"] == "wanted: 3; tasks there: 0"
-    assert made["decided"] == "new tasks: 3; to stop: 0"
+    assert made["read"] == "wanted: 3; live tasks: 0"
+    assert made["decided"] == "new tasks: 3"
     assert made["wrote"] == ["web.1: new", "web.2: new", "web.3: new"]
     assert placed["decided"].count("→") == 3
     assert [row[2:4] for row in made["store"]] == [["new", "–"]] * 3
@@ -52,7 +52,20 @@ def test_a_command_passes_every_part_in_the_order_of_the_slide(cluster: Any):
     assert {line.partition(":")[0] for line in sent["wrote"]} == {
         f"to {node}" for node in sent["where"].split(", ")
     }
+    assert f"m1 → {sent['where']}" in [row[2] for row in path(cluster).table.rows]
     assert (steps[0]["from"], steps[0]["to"], sent["to"]) == ("client", "store", "dispatcher")
+
+
+def test_a_dead_task_is_given_up_and_the_new_one_started_after_the_delay(cluster: Any):
+    create(cluster, replicas=2)
+    cluster.run("10s")
+    node = next(name for name in cluster.names if cluster.client(name).containers.list())
+    cluster.client(node).containers.list()[0].kill()
+    steps = [step for step in path(cluster).steps if step["part"] == "orchestrator"]
+    assert [(step["read"], step["decided"]) for step in steps[1:]] == [
+        ("wanted: 2; live tasks: 1", "new tasks: 1; given up: 1"),
+        ("wanted: 2; live tasks: 2", "to start: 1"),
+    ]
 
 
 def test_the_store_lags_behind_the_node_until_the_report_is_stored(cluster: Any):

@@ -1,4 +1,4 @@
-"""Slide 34, live: one command's way through the swarm's parts to its containers, and back.
+"""Slide 34, live: one command's path through the swarm's parts to its containers, and back.
 
 Every step is taken from the trace (`cluster/service_steps.py`); this module puts it into words.
 `static/path.js` draws the parts, moves from one step to the next, and needs no kernel for that.
@@ -20,6 +20,7 @@ from swarmlab.model.trace_records import Record, TasksSent, TaskStatusChanged
 from swarmlab.simulation import MS
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.palette import ENDED, UNWANTED
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.primitives import drawing, view
 from swarmlab.views.recorded import Recording
@@ -33,7 +34,7 @@ STEPS_MAX, TASKS_MAX = 60, 8  # shown
 STORE = "store"
 # The parts of slide 34: name -> (title, where it runs, what it does).
 PARTS = {
-    "api": ("API", "manager", N_("checks and stores your wish")),
+    "api": ("API", "manager", N_("checks and stores your request")),
     "orchestrator": ("Orchestrator", "manager", N_("makes and ends tasks")),
     "allocator": ("Allocator", "manager", N_("gives addresses")),
     "scheduler": ("Scheduler", "manager", N_("chooses nodes")),
@@ -82,12 +83,14 @@ class StepWords:
         errors += [a.status.err for b, a in tasks if a and b and a.status != b.status]
         places = [r.node if isinstance(r, TasksSent) else r.where for r in step.records]
         part = "dispatcher" if step.part == "reports" else step.part
+        sender = {f"{r.where} → " for r in step.records if isinstance(r, TasksSent)}
         after_ms = (step.at_ns - self.start_ns) / MS
         return {
             **{"part": part, "title": PARTS[part][0] if part else _("A leader that is gone")},
             **{"from": COMES_FROM.get(step.part, STORE), "to": STORE if step.changes else part},
             "time": f"+{after_ms:.0f} ms" if after_ms < 1000 else f"+{after_ms / 1000:.2f} s",
             "where": ", ".join(dict.fromkeys(places)),
+            "sender": "".join(sender),
             **{"read": read, "decided": decided, "wrote": [*filter(None, wrote)]},
             "error": next(filter(None, errors), ""),
             "why": self.names[tasks[0][1].id] if part == "scheduler" else "",
@@ -108,11 +111,17 @@ class StepWords:
             case "api":
                 return _("your command"), _("it's valid: stored, and nothing runs yet")
             case "orchestrator":
-                live = sum(str(task.desired) in ("ready", "running") for task in stored)
+                dead = [str(t.state) in ENDED or str(t.desired) in UNWANTED for t in stored]
+                live = dead.count(False)
+                read = _("wanted: {wanted}; live tasks: {live}", wanted=wanted, live=live)
                 made = sum(before is None for before, _after in tasks)
-                ended = sum(bool(b and a and a.desired > b.desired) for b, a in tasks)
-                read = _("wanted: {wanted}; tasks there: {live}", wanted=wanted, live=live)
-                return read, _("new tasks: {made}; to stop: {ended}", made=made, ended=ended)
+                raised = [pair for pair in tasks if all(pair) and pair[1].desired > pair[0].desired]
+                ended = [str(b.state) in ENDED for b, a in raised if str(a.desired) in UNWANTED]
+                started, over = len(raised) - len(ended), sum(ended)
+                counts = {_("new tasks"): made, _("to start"): started}
+                counts |= {_("to stop"): len(ended) - over, _("given up"): over}
+                told = "; ".join(f"{what}: {count}" for what, count in counts.items() if count)
+                return read, told or _("no task to make or stop")
             case "allocator":
                 needs = not tasks or any(after and after.networks for _before, after in tasks)
                 read = _("new tasks: {names}", names=waiting)
@@ -231,8 +240,8 @@ class ServicePath(LiveWidget):
         rows = []
         for row in self.steps:
             outcome = "; ".join([*row["wrote"], *filter(None, [row["error"]])])
-            cells = [row[key] for key in ("time", "title", "where", "read", "decided")]
-            rows.append((*cells, outcome))
+            where = row["sender"] + row["where"]
+            rows.append((row["time"], row["title"], where, row["read"], row["decided"], outcome))
         return Table(self.labels["title"], heads, tuple(rows))
 
     def still_html(self) -> Markup:
