@@ -332,7 +332,7 @@ def the_exercise(_cluster: Any) -> Iterator[str]:
     task.close()
 
 
-def the_time_line(cluster: Any) -> Iterator[str]:
+def the_timeline(cluster: Any) -> Iterator[str]:
     line = timeline(with_services(cluster))
     for _step in range(3):
         yield line.back().text
@@ -381,7 +381,7 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "secret": the_secret,
     "why here": both_reasons,
     "errors": the_errors,
-    "time line": the_time_line,
+    "timeline": the_timeline,
     "quorum": lambda _: iter([page(quorum_table((1, 2, 3), make=swarmlab.simulate))]),
     "slow followers": lambda cluster: iter([page(slow_followers(cluster))]),
     "topology": lambda cluster: iter([page(topology(with_services(cluster)))]),

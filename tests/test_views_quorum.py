@@ -49,10 +49,10 @@ def test_another_seed_gives_the_same_table(seed: int):
     assert [row.observed for row in rows] == [1, 1]
 
 
-def test_even_sizes_buy_nothing():
+def test_even_sizes_gain_nothing():
     table = table_of(1, 2, 3, 4)
     gains = [table.gain(row) for row in table.rows]
-    assert [gain.startswith("buys nothing") for gain in gains] == [False, True, False, True]
+    assert [gain.startswith("no gain") for gain in gains] == [False, True, False, True]
 
 
 def test_a_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch):

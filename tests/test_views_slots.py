@@ -1,4 +1,4 @@
-"""Slide 24 tied to a cluster, and the time line of slides 21 to 23."""
+"""Slide 24 tied to a cluster, and the timeline of slides 21 to 23."""
 
 from __future__ import annotations
 

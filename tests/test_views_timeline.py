@@ -1,4 +1,4 @@
-"""The time line: its marks, the swarm as it was at each, and a fork that goes its own way."""
+"""The timeline: its marks, the swarm as it was at each, and a fork that goes its own way."""
 
 from __future__ import annotations
 

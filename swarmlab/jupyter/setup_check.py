@@ -53,5 +53,5 @@ def _checks() -> Iterator[tuple[str, str, bool, str]]:
     move = _("Copy the notebooks to a folder of your own: only cluster.save() needs it")
     yield _("Folder"), str(Path.cwd()), os.access(Path.cwd(), os.W_OK), move
     docker = shutil.which("docker") or _("none; the notebooks don't need it")
-    yield _("Docker's own program"), docker, True, ""
+    yield _("Docker's own program (optional)"), docker, True, ""
     yield "DOCKER_HOST", os.environ.get("DOCKER_HOST", "") or _("not set"), True, ""

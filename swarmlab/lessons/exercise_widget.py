@@ -76,7 +76,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self.attempt.start()
         self._output.value = ""
         solve = _("Type commands above (Enter runs them) or in any cell, then press Check.")
-        self._show(_("`%docker` talks to this swarm now."), solve, _(WAY_BACK))
+        time = _("Time passes while a command runs; the line `run 30s` lets 30 seconds pass.")
+        self._show(_("`%docker` talks to this swarm now."), solve, time, _(WAY_BACK))
 
     def run(self) -> None:
         """Run what the command line holds, and show its output below."""

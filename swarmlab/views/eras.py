@@ -1,4 +1,4 @@
-"""Slides 21 to 23 as a time line to click: what each version of Swarm brought, and a command."""
+"""Slides 21 to 23 as a timeline to click: what each version of Swarm brought, and a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarmlab.views.primitives import view
 
 
 class Eras(Table):
-    """The rows, and a time line whose entries open by mouse or keyboard, without a kernel."""
+    """The rows, and a timeline whose entries open by mouse or keyboard, without a kernel."""
 
     def _repr_html_(self) -> Markup:
         entries = []

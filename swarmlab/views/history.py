@@ -1,5 +1,5 @@
 """What happened in a simulated cluster: the Raft roles, terms and votes of every manager over time,
-and the events on the time line, which are what was done and what followed.
+and the events on the timeline, which are what was done and what followed.
 
 What was done comes from the cluster's journal, the rest from its trace. Neither holds a secret, and
 of a request's body only the name is read.
@@ -214,7 +214,7 @@ def _said(record: Record, names: Mapping[int, str], leader: str) -> Iterator[tup
             yield record.peer, where, f"✘ {record.why}", "refused"
 
 
-# -- the events on the time line -------------------------------------------------------------------
+# -- the events on the timeline --------------------------------------------------------------------
 # Where events are too close to each other, the kind that comes first here stands for all of them.
 EVENT_LOOKS = {
     "fault": Look("✖", N_("fault"), palette.DIAMOND, palette.VERMILLION),
@@ -290,7 +290,7 @@ def command(names: dict[str, str], method: str, path: str, body: Any) -> str:
 
 
 def _consequence(record: Record) -> TimelineEvent | None:
-    """A record of the trace as an event; None for what the time line does not show."""
+    """A record of the trace as an event; None for what the timeline does not show."""
     match record:
         case trace_records.BecameLeader():
             text = _("{name} leads, term {term}", name=record.where, term=record.term)

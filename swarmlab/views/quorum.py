@@ -17,7 +17,7 @@ from swarmlab.views.primitives import drawing, legend, swatch, view, votes
 
 
 def tolerated(managers: int) -> int:
-    """How many managers may fail while the others still make a quorum."""
+    """How many managers can fail while the others still make a quorum."""
     return managers - quorum(managers)
 
 
@@ -95,9 +95,9 @@ class QuorumTable(ShownAs):
         if more > 0:
             return _("survives {more} more failure", more=more)
         if row.quorum > before.quorum:
-            line = _("buys nothing: {quorum} must be up, not {less}")
+            line = _("no gain: needs {quorum} up instead of {less}")
             return line.format(quorum=row.quorum, less=before.quorum)
-        return _("buys nothing")
+        return _("no gain")
 
     @property
     def cells(self) -> list[tuple[str, ...]]:
@@ -129,7 +129,7 @@ class QuorumTable(ShownAs):
         lanes = []
         for row in self.rows:
             squares = [("", "")] * row.quorum + [("✖", "down")] * row.tolerated
-            line = _("{spare} may fail", spare=row.tolerated)
+            line = _("{spare} can fail", spare=row.tolerated)
             lanes.append(votes(str(row.managers), squares, row.quorum, most, line))
         signs = (
             (swatch("", YELLOW), _("must be up: the quorum")),
@@ -142,6 +142,6 @@ class QuorumTable(ShownAs):
 
     @property
     def shown_as(self) -> Table:
-        proof = _("May fail: computed"), _("May fail: observed"), _("Do they agree?")
+        proof = _("Can fail: computed"), _("Can fail: observed"), _("Do they agree?")
         heads = (_("Managers"), _("Quorum"), *proof, _("Compared with one manager fewer"))
         return Table("", heads, tuple(self.cells), tuple(self.notes))

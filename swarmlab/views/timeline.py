@@ -1,4 +1,4 @@
-"""The time line: every event from 0 to now, the swarm as it was at each, and a fork.
+"""The timeline: every event from 0 to now, the swarm as it was at each, and a fork.
 
 A moment of the past is replayed from the journal (`as_of`), so it is a whole cluster and can go on
 from there in another way. `static/timeline.js` draws it.
@@ -34,7 +34,7 @@ from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 
 LINE_EM = 1.8  # the height of a line of words
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
-NEAR = 6  # events in the text form, on either side of the moment
+NEAR = 6  # events in the text form, on either side of the moment; at an end of the line, more
 TICKS = 4
 WORD_MAX, CHARACTER = 20, 1.7  # letters of an event's word; the width of one, in percent
 
@@ -67,7 +67,7 @@ class Timeline(LiveWidget):
 
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {
-            "title": _("Time line: everything that happened"),
+            "title": _("Timeline: everything that happened"),
             "back": _("◀ Step back"),
             "forward": _("Step forward ▶"),
             "fork": _("Fork here"),
@@ -216,7 +216,8 @@ class Timeline(LiveWidget):
     def _near(self) -> Table:
         """The events around the moment; ▶ marks it."""
         place = sum(event.at_ns < self.now_ns for event in self._events)
-        near = self._events[max(0, place - NEAR) : place + NEAR]
+        first = max(0, min(place - NEAR, len(self._events) - 2 * NEAR))
+        near = self._events[first : first + 2 * NEAR]
         rows = tuple(
             ("▶" if event.at_ns == self._at_ns else "", f"{event.at_ns / S:.1f} s", event.text)
             for event in near
@@ -264,7 +265,7 @@ def _in_lines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def timeline(cluster: Any) -> Timeline | Callout:
-    """The time line of a simulated cluster: `timeline(cluster)`. Lesson: 00_start_here."""
+    """The timeline of a simulated cluster: `timeline(cluster)`. Lesson: 00_start_here."""
     if not cluster.has_trace:
         return only_simulated(_("What happened to real machines can't be replayed."))
     return widget_of(Timeline, cluster)

@@ -31,7 +31,7 @@ from swarmlab.views.recorded import Recording, played
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
 NEWS_MAX = 6
-RECORDED = N_("(The same as a recording, for pages without a kernel.)")
+RECORDED = N_("(A recording, for readers who can't run this.)")
 WATCHED_MAX = 30  # nodes: a larger cluster is looked at after each cell only
 UNDRAWN = ("layout", "tabbable", "tooltip", "docks")  # traits that change no drawing
 FAILURES = (SwarmError, OSError, DockerException)

@@ -74,7 +74,7 @@ class ZoneSpread:
     @property
     def _summary(self) -> Callout:
         title = _("Managers: {managers}. Zones: {zones} ({spread}).")
-        line = _("Quorum: {quorum} of {managers}. Managers that may fail: {tolerated}.")
+        line = _("Quorum: {quorum} of {managers}. Managers that can fail: {tolerated}.")
         values = {
             "managers": self.managers,
             "zones": self.zones,

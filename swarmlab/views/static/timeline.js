@@ -1,4 +1,4 @@
-// Draws the time line. Python decides every text and position, and sends finished rows.
+// Draws the timeline. Python decides every text and position, and sends finished rows.
 // The helpers are in common.js.
 
 function render({ model, el }) {
