@@ -1,5 +1,6 @@
 """Image references, the simulated registry, and the images of an engine."""
 
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import swarmlab
 from swarmlab.engine.dockerfile import healthcheck, image_config
 from swarmlab.errors import BadParameter, EngineFault, NoSuchObject, SwarmError
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS, Machine, Network, S, Simulation
 from swarmlab.units import unix_seconds
@@ -145,6 +147,44 @@ def test_removing_one_of_two_tags_keeps_the_image(images):
     assert images.remove("demo:2") == [{"Untagged": "demo:2"}, {"Deleted": image.id}]
     with pytest.raises(SwarmError):
         images.get("demo:2")
+
+
+def test_an_image_that_a_container_uses_is_kept():
+    """In the words of a real engine (20.10)."""
+    cluster = swarmlab.engines(["host"])
+    api = cluster.client().api
+
+    def docker(*lines: str) -> str:
+        out = io.StringIO()
+        for line in lines:
+            run_commands(line, out, out)
+        return out.getvalue()
+
+    docker("docker run --detach --name box nginx sleep 1d")
+    box, image = (api.inspect_container("box")[key] for key in ("Id", "Image"))
+    box, short = box[:12], image[7:19]
+    by_name = (
+        'conflict: unable to remove repository reference "nginx" (must force) - '
+        f"container {box} is using its referenced image {short}"
+    )
+    by_id = f"conflict: unable to delete {short} ({{}} be forced) - image is {{}}"
+    running = by_id.format("cannot", f"being used by running container {box}")
+    stopped = by_id.format("must", f"being used by stopped container {box}")
+    assert by_name in docker("docker rmi nginx")
+    assert running in docker(f"docker rmi {short}")
+    assert running in docker(f"docker rmi --force {short}")
+    docker("docker tag nginx web:1")
+    assert docker("docker rmi web:1") == "Untagged: web:1\n"
+    assert "Deleted" not in docker("docker rmi --force nginx")
+    assert "<none>" in docker("docker images")
+    docker(f"docker tag {short} nginx", "docker kill box")
+    assert by_name in docker("docker rmi nginx")
+    assert stopped in docker(f"docker rmi {short}")
+    docker("docker tag nginx web:1")
+    several = by_id.format("must", "referenced in multiple repositories")
+    assert several in docker(f"docker rmi {short}")
+    docker("docker rmi web:1")
+    assert f"Deleted: {image}" in docker("docker rmi --force nginx")
 
 
 def test_a_duration_has_gos_format():

@@ -292,6 +292,25 @@ def test_a_container_that_fails_is_restarted_after_longer_and_longer_delays(clus
     assert container.attrs["State"]["ExitCode"] == 3
 
 
+def test_a_power_cut_gives_no_new_attempts_to_a_container_that_has_used_them_up(cluster, client):
+    """As a real engine did (20.10): one that has some left begins to count again."""
+    policy = {"Name": "on-failure", "MaximumRetryCount": 2}
+    used_up = run(client, "used", "sh", "-c", "exit 3", restart_policy=policy)
+    cluster.run("20s")
+    slow = run(client, "slow", "sh", "-c", "sleep 9; exit 3", restart_policy=policy)
+    cluster.run("12s")
+    slow.reload()
+    assert slow.attrs["RestartCount"] == 1
+    cluster.crash("m1")
+    cluster.start("m1")
+    cluster.run("5s")
+    seen = []
+    for container in (used_up, slow):
+        container.reload()
+        seen.append((container.status, container.attrs["RestartCount"]))
+    assert seen == [("exited", 2), ("running", 0)]
+
+
 def test_a_container_that_waits_for_its_restart_says_so(cluster, client):
     container = run(client, "box", "sh", "-c", "exit 3", restart_policy={"Name": "always"})
     cluster.run("60s")

@@ -177,7 +177,7 @@ def test_an_unhealthy_container_and_its_exit_code_are_named():
 
 def test_without_a_kernel_the_last_command_is_a_still_with_its_words():
     _cluster, picture = watched()
-    assert "Nothing was typed yet." in repr(picture)
+    assert "Nothing typed yet." in repr(picture)
     typed("docker pull redis", "docker run -d --name cache redis")
     picture.refresh()
     html = str(picture.still_html())

@@ -145,7 +145,10 @@ def tag(request: ApiRequest, ref: str) -> None:
 
 
 def remove(request: ApiRequest, ref: str) -> Any:
-    return request.engine.images.remove(ref)
+    engine, image = request.engine, request.engine.images.get(ref)
+    own = [c for c in engine.containers.all() if c.image.id == image.id]
+    users = [("running" if c.process or c.state == "restarting" else "stopped", c.id) for c in own]
+    return engine.images.remove(ref, sorted(users), force=request.query("force"))
 
 
 def distribution(request: ApiRequest, ref: str) -> Any:

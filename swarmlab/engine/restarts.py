@@ -30,6 +30,7 @@ class RestartMonitor:
         self._delays_ns: dict[str, int] = {}  # by container id
         for container in containers.all():
             if container.started_ns is not None and wanted(container):
+                container.restart_count = 0
                 containers.start(container)
 
     def handle(self, action: str, container: Container) -> None:

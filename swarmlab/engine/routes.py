@@ -149,7 +149,7 @@ ROUTES = (
     route("GET /images/<path:ref>/json", images.image, 200),
     route("GET /images/<path:ref>/history", images.history, 200),
     route("POST /images/<path:ref>/tag", images.tag, 201, query="repo tag"),
-    route("DELETE /images/<path:ref>", images.remove, 200, errors="409"),
+    route("DELETE /images/<path:ref>", images.remove, 200, query="force", errors="409"),
     route("GET /containers/json", containers.containers, 200, query="filters all limit size"),
     route(
         "POST /containers/create",

@@ -18,12 +18,13 @@ from swarmlab.views.html import Callout, Table
 from swarmlab.views.snapshot import look
 
 READING = {"ps", "ls", "inspect", "logs", "images", "info", "exec"}
+FREE = READING | {"kill"}  # the lesson's sabotage
 ALERT_S = 10  # requests that fail for so long wake somebody up
 
 
 def commands_typed(cluster: Any) -> list[str]:
-    """The lines typed at a cluster that change something: to look is free."""
-    return [line for _at, line in cluster.typed if not READING & set(line.split()[:5])]
+    """The lines typed at a cluster that change something: to look is free, and to kill."""
+    return [line for _at, line in cluster.typed if not FREE & set(line.split()[:5])]
 
 
 def failing_seconds(cluster: Any) -> list[int]:
@@ -48,13 +49,13 @@ def meter(by_hand: Any, swarm: Any) -> Table:
     """What two clusters have cost so far: `meter(by_hand, swarm)`. Lesson: 03_why_orchestrate."""
     both = (by_hand, swarm)
     rows = [(_("commands you typed"), *(str(len(commands_typed(cluster))) for cluster in both))]
-    notes = [_("Commands that only look (`ps`, `ls`, `inspect`, …) aren't counted.")]
+    notes = [_("Not counted: commands that only look (`ps`, `ls`, `inspect`, …), and `kill`.")]
     if all(cluster.has_trace for cluster in both):
         outages = [stretches(failing_seconds(cluster)) for cluster in both]
         alerts = [sum(length >= ALERT_S for length in lengths) for lengths in outages]
         rows.append((_("seconds with failed requests"), *(str(sum(o)) for o in outages)))
         rows.append((_("alerts to whoever is on call"), *map(str, alerts)))
-        notes.append(_("An alert: requests have failed for {s} seconds on end.", s=ALERT_S))
+        notes.append(_("An alert: requests have failed for {s} seconds in a row.", s=ALERT_S))
     else:
         notes.append(_("Only a simulated cluster counts requests, and so outages and alerts."))
     heads = ("", _("by hand"), _("with Swarm"))
@@ -112,7 +113,7 @@ def effects(cluster: Any, day: Table | Callout | None = None) -> Table:
     rows = (
         (desired and running >= desired, _("The app runs"),
          _("{running} of {desired} tasks run", running=running, desired=desired)),
-        (len(set(replicas)) > 1, _("It scales by itself"),
+        (len(set(replicas)) > 1, _("A program can scale it"),
          _("replicas, by autoscale: {all}", all=" → ".join(key for key, _same in groupby(replicas)))
          if replicas else _("Swarm doesn't; a control loop on its API does")),
         (lost and running >= desired, _("It tolerates failures"),

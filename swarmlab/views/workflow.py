@@ -228,7 +228,7 @@ class Workflow(DockedWidget):
         held = [
             _("Images here: {names}.", names=", ".join(steps[-1].contents.images) or "–"),
             _("Containers: {names}.", names=", ".join(map(_said, steps[-1].contents.containers))),
-        ] if steps else [_("Nothing was typed yet.")]  # fmt: skip
+        ] if steps else [_("Nothing typed yet.")]  # fmt: skip
         title = steps[0].typed if steps else ""
         return Table(title, (_("When"), _("What"), _("Record")), tuple(rows), tuple(held))
 

@@ -32,7 +32,7 @@ EXEC_NS = 20 * MS  # the time `docker exec` needs to start a command
 STREAMS = ("stdin", "stdout", "stderr")
 FOLDER = "docker/containers/"
 SAVED_FIELDS = ("id", "name", "config", "image", "mounts", "created_ns", "state", "exit_code",
-                "error", "started_ns", "finished_ns", "ended_by_user")  # fmt: skip
+                "error", "started_ns", "finished_ns", "ended_by_user", "restart_count")  # fmt: skip
 
 
 class LogEntry(NamedTuple):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from swarmlab.errors import EngineRefusal, NoSuchObject
+from swarmlab.errors import Conflict, EngineRefusal, NoSuchObject
 from swarmlab.model import Document
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.simulation import MS, Call, Machine, S
@@ -105,18 +105,37 @@ class Images:
         self._emit("pull", image, reference.familiar, reference.repository)
         result.resolve(image)
 
-    def remove(self, reference: str) -> list[dict[str, str]]:
-        """Untag, and delete the image when no name is left; returns what `docker rmi` prints."""
+    def remove(
+        self, reference: str, users: Sequence[tuple[str, str]] = (), *, force: bool = False
+    ) -> list[dict[str, str]]:
+        """Untag, and delete the image when no name is left; returns what `docker rmi` prints.
+
+        `users`: ("running" or "stopped", id) of its containers, those that run first.
+        Source: moby daemon/images/image_delete.go.
+        """
         image = self.get(reference)
-        names = list(self.references(image))
-        if named := [name for name in names if name in (reference, f"{reference}:latest")]:
-            other_tags = [name for name in names if "@" not in name and name not in named]
-            names = named if other_tags else names
+        names, short = list(self.references(image)), image.id[7:19]
+        tags = [name for name in names if "@" not in name]
+        named = [name for name in names if name in (reference, f"{reference}:latest")]
+        state, id = users[0] if users else ("", "")
+        why = f"image is being used by {state} container {id[:12]}"
+        if named and set(tags) - set(named):
+            names = named
+        elif named and users and not force:
+            raise Conflict(
+                f'conflict: unable to remove repository reference "{reference}" (must force) - '
+                f"container {id[:12]} is using its referenced image {short}"
+            )
+        elif not named and state == "running":
+            raise Conflict(f"conflict: unable to delete {short} (cannot be forced) - {why}")
+        elif not named and not force and (users or len(tags) > 1):
+            why = "image is referenced in multiple repositories" if len(tags) > 1 else why
+            raise Conflict(f"conflict: unable to delete {short} (must be forced) - {why}")
         for name in names:
             del self.tags[name]
             self._emit("untag", image)
         rows = [{"Untagged": name} for name in names]
-        if not self.references(image):
+        if not self.references(image) and state != "running":
             del self._images[image.id]
             self._emit("delete", image)
             rows.append({"Deleted": image.id})
