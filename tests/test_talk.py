@@ -73,7 +73,7 @@ TALK: tuple[tuple[int, str, int, str, str], ...] = (
     ),
     (
         *(43, "docker service update --rollback --rollback-parallelism 2 demo", 1),
-        *("other flags may not be combined with --rollback", "first store the policy"),
+        *("other flags may not be combined with --rollback", "in an earlier update (or at create)"),
     ),
 )
 

@@ -26,8 +26,8 @@ HINTS: tuple[tuple[str, str, str], ...] = (
     (
         r"service update(?=.*--rollback )",
         r'invalid argument "--([\w-]+)" for "--([\w-]+)" flag',
-        "--{1} takes a value, and cannot stand beside --rollback: store the policy first (`docker"
-        " service update --{1} … NAME`), go back later with `docker service rollback NAME`",
+        "--{1} takes a value, and cannot stand beside --rollback: set it in an earlier update ("
+        "`docker service update --{1} … NAME`), later go back with `docker service rollback NAME`",
     ),
     (
         r"",
@@ -37,8 +37,8 @@ HINTS: tuple[tuple[str, str, str], ...] = (
     (
         r"service update",
         r"other flags may not be combined with --rollback",
-        "first store the policy (`docker service update --rollback-parallelism 2 …`), later go back"
-        " with `docker service rollback`; it goes by the policy of the version that comes back",
+        "set --rollback-parallelism and the like in an earlier update (or at create); later go back"
+        " with `docker service rollback`, which uses the settings of the version it goes back to",
     ),
     (
         r"node (?:update|inspect|promote|demote|rm|ps)",

@@ -123,7 +123,7 @@ class Rollout:
             lines = (
                 (task.created, _("{v} is created")),
                 (task.states.get("running"), _("{v} runs on {node}")),
-                (task.stopped, _("{v} is told to stop")),
+                (task.stopped, _("{v} is to stop")),
                 (task.ended, ended),
             )
             values = {"v": self.letters[task.version], "node": task.node, "error": task.error}

@@ -281,15 +281,15 @@ def settings(cluster: Any, service: str) -> Table:
         (_("old or new first"), "order", "Order"),
         (_("watched for, once running"), "monitor", "Monitor"),
         (_("tolerated share of failures"), "max-failure-ratio", "MaxFailureRatio"),
-        (_("if there are more"), "failure-action", "FailureAction"),
+        (_("if exceeded"), "failure-action", "FailureAction"),
     )
     cells = tuple(
         (setting, *(_value(config, key) for config in configs), f"--update-{flag}")
         for setting, flag, key in rows
     )
     note = _(
-        "A rollback's flags begin with `--rollback-`. The settings that count are those of the "
-        "version that comes back."
+        "A rollback's flags begin with `--rollback-`. A rollback uses the settings stored in the "
+        "version it goes back to."
     )
     heads = (_("setting"), _("update"), _("rollback"), _("flag"))
     return Table(_("Update and rollback of {service}", service=service), heads, cells, (note,))
