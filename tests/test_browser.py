@@ -145,7 +145,7 @@ def test_the_board_stays_in_sight_in_a_panel_until_it_is_closed(lab: Lab, chromi
     with opened(lab, "docked.ipynb", chromium) as notebook:
         page = notebook.page
         boards = page.locator("section.swarmlab-board")
-        in_cell = page.locator(".jp-Cell section.swarmlab-board")
+        in_cell = page.locator(".jp-Cell section.swarmlab-board").filter(visible=True)
         panels = page.locator(".jupyterlab-sidecar")
         cell = page.locator(".jp-Notebook .jp-CodeCell").nth(1)
         notebook.run_all()

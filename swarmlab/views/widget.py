@@ -235,8 +235,8 @@ def after_cell(*_: Any) -> None:
 
 
 def watch(cluster: weakref.ref[Any]) -> None:
-    """Its time passes: refresh the widgets of this cluster."""
-    for widget in [w for w in _open if w.cluster is cluster() and w.comm is not None]:
+    """Its time passes: refresh the widgets of this cluster that record all they show."""
+    for widget in [w for w in _open if w.cluster is cluster() and w.comm and w.records_all]:
         widget.refresh()
 
 

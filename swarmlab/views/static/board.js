@@ -10,6 +10,7 @@ function render({ model, el }) {
   let current = ""; // the column that Tab leads to
   let open = ""; // the column whose menu is open
   let drawnOnce = false;
+  let speedOfKernel; // a choice on its way there is not undone
   const arriving = []; // tasks that have come from another node: (the task, that node's name)
   const { send, begin, end } = connect(model, root, draw);
 
@@ -174,7 +175,7 @@ function render({ model, el }) {
     large.setAttribute("aria-pressed", String(big.on));
     for (const part of [play, step, speed, clock]) part.hidden = !status.clock;
     write(play, status.playing ? labels.halt : labels.play);
-    speed.value = status.speed;
+    if (speedOfKernel !== status.speed) speed.value = speedOfKernel = status.speed;
     write(clock, status.clock);
     write(leader, status.leader);
     write(error, status.error);
