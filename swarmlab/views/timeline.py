@@ -36,7 +36,7 @@ LINE_EM = 1.8  # the height of a line of words
 PAST_MAX = 6  # clusters of the past that are kept, so that stepping to and fro is quick
 NEAR = 6  # events in the text form, on either side of the moment; at an end of the line, more
 TICKS = 4
-WORD_MAX, CHARACTER = 20, 1.7  # letters of an event's word; the width of one, in percent
+WORD_MAX, CHARACTER = 20, 2.3  # letters of an event's word; the width of one, in percent
 
 
 class Timeline(LiveWidget):
