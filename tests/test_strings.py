@@ -175,7 +175,8 @@ def page(shown: Any) -> str:
 def plain(html: str) -> str:
     """HTML without tags and commands, with the alternative texts of pictures."""
     html = re.sub(r"(?:alt|aria-label|title)=(['\"])(.*?)\1", r">\2<", html)
-    html = re.sub(r"<style>.*?</style>", " ", html, flags=re.DOTALL)
+    drawing = r"<(style|script|template)\b.*?</\1>"
+    html = re.sub(drawing, " ", html, flags=re.DOTALL)
     return unescape(re.sub(r"<code>.*?</code>|<[^>]*>", " ", html))
 
 
@@ -232,7 +233,8 @@ def shown_by(board: Board) -> Iterator[str]:
     yield from (look[1] for look in board.looks.values())
     yield from (sentence for _number, _at, sentence in board.news)
     yield from board.labels.values()
-    yield json.dumps([board.services, board.waiting], ensure_ascii=False)
+    services = [row[:-1] for row in board.services]  # the last one: how its tasks are drawn
+    yield json.dumps([services, board.waiting], ensure_ascii=False)
     status = board.status
     yield from (status["clock"], status["leader"], status["error"], *status["notices"])
     yield board.text
@@ -340,9 +342,7 @@ def the_timeline(cluster: Any) -> Iterator[str]:
     yield plain(line._repr_html_())
     yield from (sentence for _number, _at, sentence in line.news)
     yield from (look[1] for look in line.looks.values())
-    labels = dict(line.labels)
-    del labels["kinds"]
-    yield from labels.values()
+    yield from line.labels.values()
     line.close()
 
 
