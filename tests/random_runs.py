@@ -250,7 +250,7 @@ class RandomRun(RuleBasedStateMachine):
 
     def leading(self) -> list[str]:
         """The members of Raft, the leader first; empty without one."""
-        managers = filter(None, map(self.cluster._manager, self.cluster.names))
+        managers = self.cluster._managers().values()
         leaders = [manager for manager in managers if manager.raft.is_leader]
         if not leaders:
             return []

@@ -102,7 +102,7 @@ def test_a_rotation_changes_one_token_and_not_the_other(newcomer, turned):
 def test_a_worker_does_not_get_into_raft(newcomer):
     """The manager looks at the role that it has stored. Source: swarmkit raft.go, Join."""
     join(newcomer, newcomer.client("m1").swarm.attrs["JoinTokens"]["Worker"])
-    manager = newcomer._manager("m1")
+    manager = newcomer._managers()["m1"]
     e1 = newcomer.client("m1").nodes.get("e1")
     request = JoinRaft(node_id=e1.id, address=f"{newcomer.machine('e1').address}:2377")
     with pytest.raises(PermissionDenied, match="unauthorized peer role: swarm-worker"):
