@@ -149,7 +149,7 @@ def test_a_disk_holds_what_its_machine_received_even_if_removed_since(web: Any):
         "secret rm senha-db",
     )
     assert "away: senha-db (12 bytes), late (4 bytes)." in repr(stolen_disk(web, "m3"))
-    assert "read: senha-db (12 bytes)." in repr(stolen_disk(web, "m2"))
+    assert "away: senha-db (12 bytes)." in repr(stolen_disk(web, "m2"))
 
 
 def test_looking_at_a_disk_changes_nothing(web: Any):
