@@ -109,8 +109,7 @@ def _is_service(object: Any, name: str) -> bool:
 
 def _best_manager(cluster: Any) -> Manager:
     """The one that has applied the most."""
-    engines = filter(None, map(cluster.engine, cluster.names))
-    managers: list[Manager] = [engine.manager for engine in engines if engine.manager is not None]
+    managers: list[Manager] = [*cluster._managers().values()]
     if not managers:
         raise LabError("no manager is up, so no log can be read")
     return max(managers, key=lambda manager: manager.store.index)

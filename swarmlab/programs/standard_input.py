@@ -11,7 +11,7 @@ class MoreToCome(Exception):
 
 @dataclass(eq=False, repr=False)
 class Input:
-    """Whoever reads takes what it reads; `open`: a client may send more."""
+    """A reader takes what it reads; `open`: a client may send more."""
 
     data: bytes = b""
     open: bool = False

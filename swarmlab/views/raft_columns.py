@@ -309,17 +309,17 @@ class RaftColumns(LiveWidget):
     def recorded(self) -> tuple[Recording, str]:
         """What would come next if the leader crashed now: played on a copy."""
         copy = self.cluster.fork()
-        twin = RaftColumns(copy)
-        twin.refresh()
+        ahead = RaftColumns(copy)
+        ahead.refresh()
         copy.crash(copy.default_node())
-        twin.step(SILENCE)
+        ahead.step(SILENCE)
         for _message in range(AHEAD_MAX):
-            twin.step(MESSAGE)
-        twin.close()
+            ahead.step(MESSAGE)
+        ahead.close()
         note = _(
             "A recording: the leader crashes, the others vote. A running notebook answers you."
         )
-        return twin.recording, note
+        return ahead.recording, note
 
     def still_html(self) -> str:
         shown = self._logs or raft_logs(self.cluster)

@@ -98,7 +98,8 @@ class Recorder(HTTPAdapter):
         if self._contents and self._contents[-1][1] == contents:
             self._contents.pop()
         self._contents.append((now_ns, contents))
-        new = [event for event in events if event.at_ns >= self._newest_ns][self._newest_count :]
+        own = [event for event in events if event.kind in ("image", "container")]
+        new = [event for event in own if event.at_ns >= self._newest_ns][self._newest_count :]
         if new:
             same, self._newest_ns = self._newest_ns, new[-1].at_ns
             count = sum(event.at_ns == self._newest_ns for event in new)
@@ -119,9 +120,7 @@ class Recorder(HTTPAdapter):
             for name in _tags(engine.images.references(image), image.id)
         }
         events = [
-            EngineEvent(e["time_ns"], e["Type"], e["Action"], **_actor(e))
-            for e in engine.events
-            if e["Type"] in ("image", "container")
+            EngineEvent(e["time_ns"], e["Type"], e["Action"], **_actor(e)) for e in engine.events
         ]
         return images, container_rows(engine), events
 
@@ -141,7 +140,6 @@ class Recorder(HTTPAdapter):
         events = [
             EngineEvent(e["timeNano"] - self._epoch_ns, e["Type"], e["Action"], **_actor(e))
             for e in self.api.events(since=since, until=until, decode=True)
-            if e["Type"] in ("image", "container")
         ]
         return images, self.api.containers(all=True)[::-1], events
 

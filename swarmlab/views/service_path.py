@@ -71,7 +71,7 @@ class StepWords:
 
     def row(self, step: ServiceStep) -> dict[str, Any]:
         """The step as `static/path.js` draws it."""
-        tasks = [pair for pair in step.changes if "service_id" in dir(pair[0] or pair[1])]
+        tasks = [pair for pair in step.changes if (pair[0] or pair[1]).table == "task"]
         reports = [r for r in step.records if isinstance(r, TaskStatusChanged)]
         for task in (after or before for before, after in tasks):
             name = task.slot or self.node_names.get(task.node_id, "?")
@@ -192,6 +192,7 @@ class ServicePath(LiveWidget):
     sources = traitlets.Dict(help="function -> where it is, and its source").tag(sync=True)
     funnel = traitlets.Dict(help="task -> why it is where it is, as HTML").tag(sync=True)
     moves = False
+    records_all = False  # its steps are all that happened: to read them once, in the end, is enough
 
     def __init__(self, cluster: Any, service: str) -> None:
         self.service = service
@@ -287,9 +288,9 @@ def service_path(cluster: Any, service: str) -> ServicePath | Table:
 
 def _from_api(cluster: Any, service: str) -> Table:
     """What any API tells: the state of each task, and so which part has it now."""
-    has = {"new": "Allocator", "pending": "Scheduler", "assigned": "Dispatcher"}
+    has = {state: PARTS[part][0] for part, state in WAITS.items()}
     rows = tuple(
-        (row.name, row.state, has.get(row.state, "Executor"), row.reason or "–")
+        (row.name, row.state, has.get(row.state, PARTS["executor"][0]), row.reason or "–")
         for row in look(cluster).tasks
         if row.service == service
     )
