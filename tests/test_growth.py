@@ -1,8 +1,8 @@
 """Work grows with the tasks, not with their square: function calls are counted, not seconds.
 
 A read of an attribute of a task or a container is made a call, too: so a search through all of
-them counts, though it calls nothing. The garbage collector waits: closing a generator of a
-cluster that another test left behind is a call as well.
+them counts, though it calls nothing. The garbage collector waits: what it calls is counted, too,
+and if it comes while the counts are read, some are read twice or not at all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TASKS, WORKERS = 200, 2
 
 
 @pytest.fixture(autouse=True)
-def no_garbage_of_other_tests() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
