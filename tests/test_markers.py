@@ -419,7 +419,7 @@ def test_a_notebook_and_its_web_page_show_no_secret(story, monkeypatch, tmp_path
             if story.secrets.found(output)} == {}  # fmt: skip
     assert story.secrets.found(last) == {"secret"}
     assert story.secrets.found(json.dumps(notebook.metadata)) == set()
-    page = build([path], tmp_path)[1].read_text("utf-8")
+    page = build([path], tmp_path)[0].read_text("utf-8")
     before, planted, after = page.rpartition("planted")
     assert planted
     assert (story.secrets.found(before), story.secrets.found(after)) == (set(), {"secret"})

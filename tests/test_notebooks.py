@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 import swarmlab
 from swarmlab.lessons.bank import bank, topics
 from swarmlab.lessons.bets import questions
-from swarmlab.lessons.course_map import course, course_map
+from swarmlab.lessons.course_map import course, course_map, where_next
 from swarmlab.lessons.progress_record import record_solution
 from tests.tidy import outputs_kept
 
@@ -228,3 +228,24 @@ def test_the_map_leads_to_every_page_and_counts_what_is_solved(tmp_path: Path, m
     assert "speakerdeck.com" in index
     first = NOTEBOOKS[0].read_text("utf-8")
     assert "(index.ipynb)" in first
+
+
+def test_the_pages_lead_from_one_to_the_next_with_its_promise_and_each_back_to_the_map():
+    """The order is the course's; a page says what it promises in its own head."""
+    pages = [name for part in course().values() for name in part]
+    assert sorted(pages) == sorted(path.stem for path in LESSONS)
+    for before, page, after in zip(["index", *pages], pages, [*pages[1:], "index"], strict=False):
+        shown = where_next(page)
+        links = re.findall(r'<a href="(\w+)\.ipynb">', shown._repr_html_())
+        assert links == [after, before, "index"]
+        notebook = nbformat.read(NOTEBOOKS[0].with_name(f"{after}.ipynb"), as_version=4)
+        head = texts_of(notebook)[0].splitlines()
+        assert shown.lines[0] == f"**{head[0][2:]}.** {head[2].strip('*')}"
+        assert f"Next: {after}.ipynb" in repr(shown)
+    with pytest.raises(swarmlab.LabError, match="there is no page '99_nothing'; there are index, "):
+        where_next("99_nothing")
+
+
+def test_the_last_cell_of_a_page_says_what_comes_next():
+    ends = {path.stem: nbformat.read(path, as_version=4).cells[-1].source for path in LESSONS}
+    assert [page for page, end in ends.items() if f'where_next("{page}")' not in end] == []

@@ -9,13 +9,14 @@ import pytest
 
 from swarmlab.cli.notebooks import build
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb"
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, str]:
     into = tmp_path_factory.mktemp("pages")
-    return {page.name: page.read_text("utf-8") for page in build([NOTEBOOK], into)}
+    notebooks = [NOTEBOOKS / "00_start_here.ipynb", NOTEBOOKS / "index.ipynb"]
+    return {page.name: page.read_text("utf-8") for page in build(notebooks, into)}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -33,7 +34,9 @@ def test_a_page_loads_nothing_from_the_network(pages):
         assert urls == []
 
 
-def test_the_index_links_each_page_with_its_first_sentence(pages):
+def test_each_page_leads_to_the_next_and_to_the_map_and_the_map_to_each_page(pages):
     assert 'href="00_start_here.html"' in pages["index.html"]
-    assert "Start here" in pages["index.html"]
-    assert "watch the swarm repair itself" in pages["index.html"]
+    assert 'href="05_quorum.html"' in pages["index.html"]
+    for way in ('href="01_vm_vs_container.html"', 'href="index.html"'):
+        assert way in pages["00_start_here.html"].rpartition("Next: ")[2]
+    assert [name for name, page in pages.items() if '.ipynb"' in page] == []

@@ -127,7 +127,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = nbformat.reads(notebook_of(*CELLS), 4)
     source.cells.insert(0, nbformat.v4.new_markdown_cell("# Recorded\n\nA page."))
     (folder / "page.ipynb").write_text(nbformat.writes(source), encoding="utf-8")
-    return build([folder / "page.ipynb"], folder)[1]
+    return build([folder / "page.ipynb"], folder)[0]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ every widget carries for readers without a kernel.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from typing import Any
 import click
 
 from swarmlab.cli.ctl import FOLDER
-from swarmlab.strings import _
 
 PACKAGE = Path(__file__).parents[1]
 FIRST_NOTEBOOK = "00_start_here.ipynb"
@@ -49,6 +49,8 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
     """
     from jupyterlab.labapp import LabApp
 
+    from swarmlab.lessons.course_map import notebooks
+
     source = opened = notebooks()
     if folder is not None or source.name == "_notebooks":
         opened = (folder or Path("swarmlab-notebooks")).absolute()
@@ -64,13 +66,6 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
-
-
-def notebooks() -> Path:
-    """The folder of the notebooks: the checkout's, else the one in the installed package."""
-    checkout = PACKAGE.parent / "notebooks"
-    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
-    return checkout if in_checkout else PACKAGE / "_notebooks"
 
 
 def copy_notebooks(source: Path, target: Path) -> list[str]:
@@ -93,35 +88,29 @@ def copy_notebooks(source: Path, target: Path) -> list[str]:
 @click.command()
 @click.option("--into", type=FOLDER, default=Path("swarmlab-pages"), show_default=True)
 def pages(into: Path) -> None:
-    """Run the notebooks, and write them as web pages into a folder."""
+    """Run the notebooks, and write them as web pages into a folder; begin with index.html."""
+    from swarmlab.lessons.course_map import notebooks
+
     for page in build(sorted(notebooks().glob("*.ipynb")), into):
         print(page)
 
 
 def build(notebooks: Sequence[Path], into: Path) -> list[Path]:
-    """Run each notebook and write it as one HTML file; the pages, an index first."""
-    import nbformat
-
-    v4: Any = nbformat.v4
+    """Run each notebook and write it as one HTML file; `index` is the course map."""
     into.mkdir(parents=True, exist_ok=True)
-    words = _("Docker Swarm mode, live, in your notebook. These pages were run; to play, run them.")
-    index, pages = ["# swarmlab", words], []
-    for path in [path for path in notebooks if path.stem != "index"]:  # the map needs a kernel
-        notebook = v4.reads(path.read_text("utf-8"))
-        title, _blank, promise, *_rest = notebook.cells[0].source.splitlines()
-        index.append(f"- [{title.removeprefix('# ')}]({path.stem}.html)  \n  {promise}")
-        pages.append(_write(notebook, into / f"{path.stem}.html"))
-    contents = v4.new_notebook(cells=[v4.new_markdown_cell("\n\n".join(index))])
-    return [_write(contents, into / "index.html"), *pages]
+    return [_write(path, into / f"{path.stem}.html") for path in notebooks]
 
 
-def _write(notebook: Any, page: Path) -> Path:
+def _write(notebook: Path, page: Path) -> Path:
     import nbconvert
+    import nbformat
     from traitlets.config import Config
 
     exporter: Any = nbconvert.HTMLExporter(config=Config(SETTINGS))  # type: ignore[no-untyped-call]  # it has no types
     with tempfile.TemporaryDirectory() as folder:  # where a notebook writes its files
         resources = {"metadata": {"name": page.stem, "path": folder}}
-        html, _resources = exporter.from_notebook_node(notebook, resources)
-    page.write_text(html, encoding="utf-8")
+        node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # as above
+        html, _resources = exporter.from_notebook_node(node, resources)
+    # From page to page, as the notebooks lead from one to the next.
+    page.write_text(re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', html), encoding="utf-8")
     return page

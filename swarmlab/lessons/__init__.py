@@ -3,13 +3,15 @@
     exercise("spread_over_zones", make=make)  # shows it; Start makes its swarm
     exercises("07_placement", make=make)  # to pick from those of one topic
     progress()  # what is solved, and in how many changes
+    where_next("07_placement")  # the pages after and before it
 
 Read in this order: `goal_checks` (what can be measured of a swarm), `bank` (an exercise is data:
 the YAML files in `exercises/`, one a notebook), `attempt` (a learner's work on one exercise),
-`exercise_widget`, `progress_record`; and, by itself, `bets`.
+`exercise_widget`, `progress_record`; and, by themselves, `bets` and `course_map`.
 """
 
+from swarmlab.lessons.course_map import where_next
 from swarmlab.lessons.exercise_widget import exercise, exercises
 from swarmlab.lessons.progress_record import progress
 
-__all__ = ["exercise", "exercises", "progress"]
+__all__ = ["exercise", "exercises", "progress", "where_next"]

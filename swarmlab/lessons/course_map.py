@@ -1,17 +1,21 @@
-"""The course map: the talk's agenda, the page that teaches each slide, and how far you are."""
+"""The course: the talk's agenda, the page that teaches each slide, how far you are, what's next."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import yaml
 from markupsafe import Markup
 
+from swarmlab.errors import NoneSuch
 from swarmlab.lessons.bank import topic_of, topics
 from swarmlab.lessons.progress_record import solved_exercises
 from swarmlab.strings import _
-from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.html import Callout, Table, folded, tag
 from swarmlab.views.primitives import view
+
+PACKAGE, MAP = Path(__file__).parents[1], "index.ipynb"
 
 
 class CourseMap(Table):
@@ -58,3 +62,28 @@ def course_map() -> CourseMap:
             rows.append((_(part), page, slides, minutes, done if own else _("no exercises")))
     heads = _("Part"), _("Page"), _("Slides"), _("Time"), _("Solved")
     return CourseMap(_("The course"), heads, tuple(rows))
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: the checkout's, else the one in the installed package."""
+    checkout = PACKAGE.parent / "notebooks"
+    in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
+    return checkout if in_checkout else PACKAGE / "_notebooks"
+
+
+def where_next(page: str) -> Callout:
+    """The page after this one and why to read it, the one before, and the map. Lesson: index.
+
+    >>> print(where_next("05_quorum").title)
+    Next: 06_command_to_container.ipynb
+    """
+    pages = ["index", *(page for part in course().values() for page in part)]
+    if page not in pages:
+        raise NoneSuch("there is no page {name!r}; there are {known}", page, pages)
+    place = pages.index(page)
+    before, after = pages[place - 1], pages[(place + 1) % len(pages)]
+    cells = json.loads((notebooks() / f"{after}.ipynb").read_text("utf-8"))["cells"]
+    title, _blank, promise, *_rest = "".join(cells[0]["source"]).splitlines()
+    why = f"**{title.removeprefix('# ')}.** {promise.strip('*')}"
+    back = _("Before this page: {before}. All pages: {map}.", before=f"{before}.ipynb", map=MAP)
+    return Callout(_("Next: {page}", page=f"{after}.ipynb"), (why, back))

@@ -53,8 +53,9 @@ def tag(name: str, *inside: str, **attributes: str) -> Markup:
 
 
 def marked(text: str) -> Markup:
-    """Plain text as HTML; `code`, **strong** and line breaks are kept."""
+    """Plain text as HTML; `code`, **strong**, line breaks and names of notebooks, as links."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    text = re.sub(r"\b(\w+)\.ipynb\b", r'<a href="\1.ipynb">\1</a>', text)
     return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text).replace("\n", "<br>"))
 
 
