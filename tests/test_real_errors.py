@@ -22,7 +22,7 @@ from swarmlab.real.remedies import lab_errors
 
 def test_a_real_cluster_has_each_attribute_of_a_simulated_one_or_a_reason():
     public = {name for name in dir(SimulatedCluster) if not name.startswith("_")} | {"lock"}
-    expected = set(dir(LaunchedCluster)) | set(ONLY_SIMULATED) | {"slow"}
+    expected = set(dir(LaunchedCluster)) | set(ONLY_SIMULATED) | {"slow", "close_ports"}
     assert public - expected == set()
     assert set(ONLY_SIMULATED) & set(dir(LaunchedCluster)) == set()
 

@@ -25,6 +25,7 @@ from swarmlab.simulation import (
     Stopped,
     Trace,
 )
+from swarmlab.simulation.network import CONTROL_PORT, GOSSIP_PORT
 
 
 class Recorder:
@@ -261,6 +262,19 @@ def test_an_unordered_network_lets_messages_overtake_each_other(world):
     world.simulation.run_until(S)
     assert world.received("b") != list(range(200))
     assert sorted(world.received("b")) == list(range(200))
+
+
+def test_a_closed_port_stops_what_goes_to_it_and_a_later_change_of_the_link_keeps_it(world):
+    world.network.change_link("a", "b", closed=frozenset({CONTROL_PORT}))
+    world.network.change_link("a", "b", delay_ns=3 * MS)
+    for source, target in (("a", "b"), ("b", "a"), ("a", "c")):
+        world[source].send(target, "hello")
+    world.simulation.run_until(S)
+    assert [len(world.received(name)) for name in "abc"] == [0, 0, 1]
+    assert world.network.connected("b", "a", GOSSIP_PORT)
+    world.network.heal()
+    assert world.network.connected("b", "a", CONTROL_PORT)
+    assert world.network.links["b", "a"] == Link(delay_ns=3 * MS, jitter_ns=3 * MS)
 
 
 def test_a_lossy_link_loses_about_its_share(world):

@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1798,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 5711,
-    ("network", "engine", "cluster", "real"): 8140,
-    ("docker_cli", "cli", "jupyter"): 4846,
+    ("views", "lessons", "compare"): 5796,
+    ("network", "engine", "cluster", "real"): 8155,
+    ("docker_cli", "cli", "jupyter"): 4852,
     (
         "__init__.py",
         "__main__.py",

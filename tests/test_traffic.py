@@ -137,6 +137,56 @@ def test_a_partition_makes_requests_fail_on_both_sides():
     assert last == {("m1", "web.m1"): 0, ("m1", "web.w1"): 0, ("w2", ""): 30}
 
 
+@pytest.mark.parametrize(
+    ("ports", "state", "known", "failed"),
+    [
+        ((), "Ready", ["web.m1", "web.w1"], 0),
+        ((2377,), "Down", ["web.m1", "web.w1"], 0),
+        ((7946,), "Ready", ["web.m1"], 0),
+        ((4789,), "Ready", ["web.m1", "web.w1"], 15 * 30),
+    ],
+)
+def test_each_closed_port_has_an_effect_of_its_own(
+    tmp_path: Path, ports: tuple[int, ...], state: str, known: list[str], failed: int
+):
+    """2377: the managers lose the node. 7946: its tasks are forgotten. 4789: packets are lost.
+
+    Source: Docker docs, "Open protocols and ports between the hosts".
+    """
+    cluster = web("--mode global", workers=1)
+    requests = cluster.traffic("web", rate=30, source="m1")
+    cluster.close_ports("m1", "w1", *ports)
+    cluster.run("30s")
+    backends, _network = cluster.engine("m1").network.published(8080)
+    assert docker("node ls --filter name=w1 --format {{.Status}}").strip() == state
+    assert [endpoint.task for endpoint in backends] == known
+    assert (requests.failed, requests.served) == (failed, 30 * 30 - failed)
+    cluster.heal()
+    cluster.run("40s")
+    assert docker("node ls --filter name=w1 --format {{.Status}}") == "Ready\n"
+    before = requests.failed
+    cluster.run("10s")
+    assert requests.failed == before
+    again = swarmlab.load(cluster.save(tmp_path / "run.json"))
+    assert again.trace.digest() == cluster.trace.digest()
+
+
+def test_gossip_goes_around_a_closed_port_where_a_third_node_can_be_reached():
+    """memberlist's indirect probes; so the node's tasks stay in the balancer."""
+    cluster = web("--mode global", workers=2)
+    cluster.close_ports("m1", "w1", 7946)
+    cluster.run("60s")
+    backends, _network = cluster.engine("m1").network.published(8080)
+    assert len(backends) == 3
+
+
+@pytest.mark.parametrize("port", [0, 1 << 16, "4789"])
+def test_what_is_no_port_is_refused(port: Any):
+    cluster = swarmlab.simulate(managers=1, workers=1)
+    with pytest.raises(LabError, match="is no port; a swarm uses 2377, 7946 and 4789"):
+        cluster.close_ports("m1", "w1", port)
+
+
 def test_all_requests_from_a_node_that_is_down_fail():
     cluster = web()
     requests = cluster.traffic("web", rate=10, source="w1")

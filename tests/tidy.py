@@ -134,7 +134,7 @@ ALLOWED = {
 # Calls that change a cluster, and the methods of a view that only draw it.
 CHANGES = {
     *("crash", "start", "stop", "partition", "heal", "slow", "drop", "run", "until", "play"),
-    *("traffic", "create", "update", "remove", "scale"),
+    *("traffic", "create", "update", "remove", "scale", "close_ports"),
 }
 DRAWING = {"__init__", "refresh", "__repr__", "_repr_html_", "figure"}
 

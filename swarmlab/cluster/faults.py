@@ -78,6 +78,14 @@ def inject(cluster: Breakable, word: str, *words: str) -> None:
     fault.inject(cluster, *words)
 
 
+def checked_ports(ports: Collection[int]) -> Collection[int]:
+    """These ports; raises LabError for what is none."""
+    for port in ports:
+        if not isinstance(port, int) or not 0 < port < 1 << 16:
+            raise LabError("{port!r} is no port; a swarm uses 2377, 7946 and 4789", port=port)
+    return ports
+
+
 def parse_groups(groups: Collection[list[str] | str], names: Collection[str]) -> Groups:
     """The groups of a partition as lists of names; `"m1,w1"` is one group.
 

@@ -1,8 +1,7 @@
 """The simulated cluster: the object users create, advance and break.
 
 Requests to the swarm go through the Docker API of one of its nodes (`client`, `%docker`). This
-class does what no API can: crash a machine, partition the network, let time pass, copy the whole
-simulation, or save it as a small file.
+class does what no API can: break machines and links, let time pass, copy or save the whole run.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Self
 from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.checkpoints import Checkpoints
 from swarmlab.cluster.copies import copy_of
-from swarmlab.cluster.faults import parse_groups
+from swarmlab.cluster.faults import checked_ports, parse_groups
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import advance, past_of, save
 from swarmlab.cluster.sizes import node_names
 from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
-from swarmlab.simulation import InFlight, Link, Machine, S, Trace
+from swarmlab.simulation import InFlight, Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
+from swarmlab.strings import N_
 from swarmlab.units import Duration, nanoseconds, step_ns
 
 if TYPE_CHECKING:
@@ -182,7 +182,6 @@ class SimulatedCluster(BaseCluster):
 
     def partition(self, *groups: list[str] | str) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
-
         Nodes that are not named stay with the first group. Lesson: 05_quorum.
         """
         self._do("partition", *parse_groups(groups, self.names))
@@ -197,6 +196,12 @@ class SimulatedCluster(BaseCluster):
             raise LabError("loss={loss} is not a probability; use 0 to 1", loss=loss)
         self.check_names(source, target)
         self._do("slow", source, target, nanoseconds(delay), loss)
+
+    def close_ports(self, one: str, other: str, *ports: int) -> None:
+        """Close only these ports between two nodes: `close_ports("m1", "w1", 4789)`; `heal()` opens
+        them. Lesson: 15_network."""
+        self.check_names(one, other)
+        self._do("close_ports", one, other, *checked_ports(ports))
 
     def drop(self, source: str, target: str, place: int = 0) -> None:
         """Lose a message on its way from one node to another; `place` 0 is the next to arrive."""
@@ -224,10 +229,12 @@ class SimulatedCluster(BaseCluster):
                 network.heal()
             case "drop":
                 network.drop(*args)
+            case "close_ports":
+                network.change_link(*args[:2], closed=frozenset(args[2:]))
             case "slow":
                 source, target, delay_ns, loss = args
-                link = Link(delay_ns=delay_ns or network.link.delay_ns, loss=loss)
-                network.set_link(source, target, link)
+                delay_ns = delay_ns or network.link.delay_ns
+                network.change_link(source, target, delay_ns=delay_ns, loss=loss)
             case "traffic":
                 from swarmlab.network.traffic import set_rate
 
@@ -288,11 +295,8 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.engine.clock_drivers import SPEED_MAX, Pacer
 
         if not 0 < speed <= SPEED_MAX:
-            raise LabError(
-                "speed={speed} is not a speed; use more than 0 and at most {most}, or pause()",
-                speed=speed,
-                most=SPEED_MAX,
-            )
+            text = N_("speed={speed} is not a speed; use more than 0 and at most {most} or pause()")
+            raise LabError(text, speed=speed, most=SPEED_MAX)
         if self._pacer is None:
             self._pacer = Pacer(self.world.simulation, speed, self.lock.inner)
             self._pacer.start()
@@ -326,11 +330,8 @@ class SimulatedCluster(BaseCluster):
         with self.lock.inner:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
-                raise LabError(
-                    "{moment:g} s is in the future; it is {now:.1f} s now",
-                    moment=until_ns / S,
-                    now=self.now_ns / S,
-                )
+                text = N_("{moment:g} s is in the future; it is {now:.1f} s now")
+                raise LabError(text, moment=until_ns / S, now=self.now_ns / S)
             return past_of(self, until_ns)  # type: ignore[no-any-return]
 
     def save(self, path: str | Path) -> Path:
@@ -357,7 +358,7 @@ class SimulatedCluster(BaseCluster):
 
         return placeholders(manager.store for manager in self._managers().values())
 
-    # -- why ---------------------------------------------------------------------------
+    # -- looking inside ----------------------------------------------------------------
     def explain(self, task: str) -> Table:
         """Why a task is where it is, or is nowhere: `explain("web.3")`. Lesson: 07_placement."""
         from swarmlab.views.placement_explanation import why
@@ -376,7 +377,6 @@ class SimulatedCluster(BaseCluster):
 
         return decision_of(self, task)
 
-    # -- looking inside ------------------------------------------------------------------
     def disk(self, name: str) -> Table:
         """The files on one node's disk, and what seals them."""
         from swarmlab.cluster import inspectors

@@ -19,6 +19,7 @@ from swarmlab.network.endpoints import GATEWAY_BRIDGE, Endpoint, subnets
 from swarmlab.network.network_controller import NetworkController, requested
 from swarmlab.programs.connections import LOCALHOST, Connection, Outcome
 from swarmlab.programs.interface import ProcessContainer
+from swarmlab.simulation.network import OVERLAY_PORT
 
 OUTSIDE = ip_network("203.0.113.0/24")  # for documentation (RFC 5737): all hosts outside
 ATTEMPTS_MAX = 3  # a lost packet is sent again after a second; then the client gives up
@@ -143,7 +144,8 @@ class DataPath(NetworkController):
     def to_node(self, node: str, port: int | None, client: str) -> Delivery:
         """To a port of a node: published in host mode there, or through the routing mesh."""
         target: Any = self.machine.network.machines[node].process
-        if target is None or not self.machine.network.connected(self.machine.name, node):
+        here, network = self.machine.name, self.machine.network
+        if target is None or not network.connected(here, node, port or 0):
             return Delivery(UNANSWERED)
         if port is None:
             return Delivery(Connection(Outcome.ANSWERED))
@@ -176,7 +178,8 @@ class DataPath(NetworkController):
         network, here, there = self.machine.network, self.machine.name, endpoint.node
         engine: Any = network.machines[there].process
         delivery = delivery._replace(endpoint=endpoint)
-        if engine is None or not self.machine.up or not network.connected(here, there):
+        tunnel = network.connected(here, there, OVERLAY_PORT)
+        if engine is None or not self.machine.up or not tunnel:
             return delivery
         link, back = (network.links.get(p, network.link) for p in ((here, there), (there, here)))
         lost, chance = 0, self.machine.simulation.rng.random

@@ -25,6 +25,7 @@ from typing import Any
 from swarmlab.network import memberlist
 from swarmlab.network.memberlist import Packet, TableEntry
 from swarmlab.simulation import Machine, Timer
+from swarmlab.simulation.network import GOSSIP_PORT
 
 NODES = ""  # the topic of the nodes' states; any other topic is a network's id
 ALIVE, SUSPECT, FAILED = "alive", "suspect", "failed"
@@ -203,7 +204,7 @@ class NetworkDB:
         """A datagram: it arrives after the link's delay, or never."""
         network, simulation = self.machine.network, self.machine.simulation
         link = network.links.get((self.name, peer), network.link)
-        if not (records or topics) or not network.connected(self.name, peer):
+        if not (records or topics) or not network.connected(self.name, peer, GOSSIP_PORT):
             return
         lost = link.loss and simulation.rng.random() < link.loss
         if not lost and (topics or self._changes(peer, records)):
@@ -223,7 +224,7 @@ class NetworkDB:
 
     def _arrive(self, peer: str, packet: Packet) -> None:
         db = self._db(peer)
-        if db is not None and self.machine.network.connected(self.name, peer):
+        if db is not None and self.machine.network.connected(self.name, peer, GOSSIP_PORT):
             db.receive(packet)
 
     def receive(self, packet: Packet) -> None:
@@ -303,7 +304,7 @@ class NetworkDB:
     def _rtt_ns(self, one: str, other: str) -> int | None:
         """A ping's time from one node to another and back; None: it is not answered."""
         network = self.machine.network
-        if not network.machines[other].up or not network.connected(one, other):
+        if not network.machines[other].up or not network.connected(one, other, GOSSIP_PORT):
             return None
         pairs = ((one, other), (other, one))
         return sum(network.links.get(pair, network.link).delay_ns for pair in pairs)

@@ -35,9 +35,12 @@ NOT_SUPPORTED = {
             " Make the cluster with swarmlab.simulate() to use it"
         ),
     ),
-    "slow": N_(
-        "`{name}`: links between real engines are not slowed; cut them with"
-        " `cluster.partition(…)`, or use swarmlab.simulate()"
+    **dict.fromkeys(
+        ("slow", "close_ports"),
+        N_(
+            "`{name}`: single links between real engines are left as they are; cut the network"
+            " with `cluster.partition(…)`, or use swarmlab.simulate()"
+        ),
     ),
     **dict.fromkeys(
         (*FAULTS, "pause"),

@@ -1,4 +1,4 @@
-"""The network between machines: delay, jitter, loss and partitions.
+"""The network between machines: delay, jitter, loss, partitions and closed ports.
 
 Messages of one link arrive in the order they were sent, as over TCP, unless `ordered` is False.
 Messages in flight across a new partition are lost.
@@ -7,7 +7,7 @@ Messages in flight across a new partition are lost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from swarmlab.simulation.machine import Machine
 
 
+# Where a node's daemon listens for its swarm. Source: moby daemon/cluster/cluster.go,
+# daemon/libnetwork/{networkdb/cluster.go,drivers/overlay/overlay.go}.
+CONTROL_PORT, GOSSIP_PORT, OVERLAY_PORT = 2377, 7946, 4789
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link(Shared):
     """One direction between two machines."""
@@ -27,6 +32,7 @@ class Link(Shared):
     delay_ns: int = 1 * MS
     jitter_ns: int = 1 * MS  # a uniform random 0 to this is added
     loss: float = 0.0  # the probability that a message never arrives
+    closed: frozenset[int] = frozenset()  # ports of the target that a firewall closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +88,22 @@ class Network:
         for watcher in self.watchers:
             watcher()
 
-    def set_link(self, one: str, other: str, link: Link) -> None:
-        """Use this link between two machines, both ways."""
-        self.links[one, other] = self.links[other, one] = link
+    def change_link(self, one: str, other: str, **changes: Any) -> None:
+        """Change the link between two machines, both ways: `delay_ns`, `loss`, `closed`."""
+        for pair in ((one, other), (other, one)):
+            self.links[pair] = replace(self.links.get(pair, self.link), **changes)
         self.changed()
 
     @property
     def partitioned(self) -> bool:
         return bool(self._group)
 
-    def connected(self, source: str, target: str) -> bool:
-        """Whether no partition separates the two machines."""
-        return self._group.get(source, 0) == self._group.get(target, 0)
+    def connected(self, source: str, target: str, port: int = CONTROL_PORT) -> bool:
+        """Whether no partition, and no closed port, separates one machine from the other."""
+        if self._group.get(source, 0) != self._group.get(target, 0):
+            return False
+        link = self.links.get((source, target))
+        return link is None or port not in link.closed
 
     def send(self, source: str, target: str, message: Any, *, quiet: bool = False) -> None:
         """Send `message`; it arrives later, or never.
@@ -158,7 +168,8 @@ class Network:
         self.changed()
 
     def heal(self) -> None:
-        """End the partition."""
+        """End the partition, and open all ports."""
         self._group = {}
+        self.links = {pair: replace(link, closed=frozenset()) for pair, link in self.links.items()}
         self.simulation.trace.add(Healed(self.simulation.now_ns, ""))
         self.changed()

@@ -267,6 +267,10 @@ def _action(entry: JournalEntry, names: dict[str, str]) -> TimelineEvent:
         case "partition":
             sides = "  |  ".join(" ".join(side) for side in args)
             kind, text = "fault", _("the network is cut:  {sides}", sides=sides)
+        case "close_ports":
+            ports = ", ".join(map(str, args[2:])) or _("none")
+            kind, line = "fault", _("closed ports between {0} and {1}: {ports}")
+            text = line.format(*args, ports=ports)
         case "slow":
             line = _("the link between {0} and {1} takes {ms:g} ms, and loses a share of {3:g}")
             kind, text = "fault", line.format(*args, ms=args[2] / MS)
