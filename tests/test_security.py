@@ -159,6 +159,38 @@ def test_a_stolen_certificate_is_refused_once_its_node_was_removed(cluster, clie
     assert any("was removed from swarm" in r.why for r in cluster.trace.of(SessionRefused))
 
 
+def role_in_certificate(cluster: Any, name: str) -> str:
+    machine = cluster.machine(name)
+    return ca.verify(machine.presents, machine.trusts, cluster.now_ns).role.value
+
+
+def test_a_certificate_follows_its_nodes_role(cluster, client):
+    """Source: swarmkit node/node.go, run; agent/session.go."""
+    for name, role in (("m3", "worker"), ("w1", "manager")):
+        node = client.nodes.get(name)
+        node.update({**node.attrs["Spec"], "Role": role})
+        cluster.run("10s")
+        assert role_in_certificate(cluster, name) == role
+
+
+def test_the_other_managers_of_before_a_forced_new_cluster_join_again_by_themselves(cluster):
+    """They learn that they were removed, and are managers in the list of nodes still: half a
+    minute later they are managers again (engine 20.10.24). Source: swarmkit node/node.go,
+    superviseManager.
+    """
+    cluster.crash("m2", "m3")
+    cluster.run("20s")
+    api = cluster.client("m1").api
+    api.init_swarm(advertise_addr="10.77.0.2", force_new_cluster=True)
+    cluster.run("20s")
+    cluster.start("m2", "m3")
+    cluster.run("15s")
+    assert [api.inspect_node(name).get("ManagerStatus") for name in ("m2", "m3")] == [None, None]
+    cluster.run("60s")
+    reachable = [api.inspect_node(n)["ManagerStatus"]["Reachability"] for n in ("m2", "m3")]
+    assert reachable == ["reachable", "reachable"]
+
+
 def test_a_foreign_swarms_certificate_opens_no_session(cluster):
     """Another root. Source: swarmkit ca/auth.go."""
     other = swarmlab.simulate(managers=1, workers=0, seed=99)

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1798,
     ("templates",): 355,
     ("views", "lessons", "compare"): 5796,
-    ("network", "engine", "cluster", "real"): 8155,
+    ("network", "engine", "cluster", "real"): 8160,
     ("docker_cli", "cli", "jupyter"): 4852,
     (
         "__init__.py",

@@ -30,6 +30,7 @@ from swarmlab.worker.agent import Agent
 from swarmlab.worker.containers import Containers
 
 STATE_FILE, RAFT_FILES, SWARM_FILES = "swarm/state.json", "swarm/raft/", "swarm/"
+ROLE_CHANGE_NS = 16 * S  # how long a former manager waits to be told that it is a worker
 EXPIRED = "Swarm certificates have expired. To replace them, leave the swarm and join again."
 
 
@@ -309,7 +310,8 @@ class SwarmNode(ABC):
         promoted = node.role is Role.MANAGER and self.manager is None
         if node.role is Role.WORKER and self.manager is not None:
             self._stop_manager()
-        if (promoted or node.certificate_state == "rotate") and not self._promoting:
+        changed = self._certified_manager is not (node.role is Role.MANAGER)
+        if (promoted or changed or node.certificate_state == "rotate") and not self._promoting:
             self._promoting = True
             self.renewer.renew_now()
 
@@ -337,8 +339,22 @@ class SwarmNode(ABC):
             self.machine.after(0, self.manager.raft.reseal, self.credentials.seal())
 
     def removed_from_raft(self) -> None:
-        """This manager is no longer a Raft member; the agent keeps running."""
+        """This manager is no longer a Raft member; the agent keeps running.
+
+        One that no demotion took out, as after a forced new cluster, waits for the role of a
+        worker, renews its certificate, waits once more, and joins again as the manager that it
+        still is. Source: swarmkit node/node.go, superviseManager.
+        """
         self.machine.after(0, self._stop_manager)
+        self.machine.after(2 * ROLE_CHANGE_NS, self._join_again)
+
+    def _join_again(self) -> None:
+        if self.manager is None and self.identity is not None and self._certified_manager:
+            self.renewer.renew_now()
+
+    @property
+    def _certified_manager(self) -> bool:
+        return self.credentials.own_peer().role is Role.MANAGER
 
     def swarm_unlock(self, key: str) -> Call:
         """Read the keys with the unlock key, and start the manager and the agent."""
