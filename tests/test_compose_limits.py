@@ -58,6 +58,8 @@ WHOLE = "services: {a: {image: x}}\n"
         ("services: {a: {image: x, '{path}': 1}}", "Additional property {path} is not allowed"),
         ("services: {1: {image: x}, b: {image: x}}", "json: unsupported type: map[interface {}]"),
         ("services: {a: {image: x, ~: 1}}", "json: unsupported type: map[interface {}]interface"),
+        ("services: {a: {image: x, image: y}}", 'line 1: mapping key "image" already defined at'),
+        (WHOLE.rstrip() + "\n" + WHOLE, 'mapping key "services" already defined at line 1'),
         ("services: {a: {image: !!int abc}}", "yaml: cannot decode !!str `abc` as a !!int"),
         ("services: {a: {image: !!bool abc}}", "yaml: cannot decode !!str `abc` as a !!bool"),
         ("services: {a: {image: !!timestamp 2001-13-45}}", "yaml: cannot decode !!str"),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from swarmlab.engine.filters import Filters
 from swarmlab.engine.go_json import parsed
 from swarmlab.engine.schemas import decoded
 from swarmlab.errors import BadParameter
@@ -124,3 +125,50 @@ def test_a_container_takes_one_word_for_a_list():
     assert "Go struct field ContainerConfigWrapper.HostConfig of type container.HostConfig" in (
         refusal('{"HostConfig": "x"}', "ContainerConfigWrapper")
     )
+
+
+# A field that is sent twice, as an engine of 20.10.24 reads it: what the later value does not say
+# stays; in a map each key is of its own; in a list the first elements are read into what was there.
+REPEATED = [
+    (
+        "CreateOptions",
+        '{"Name":"a","Labels":{"a":"1"},"name":"b"}',
+        '{"Name":"b","Labels":{"a":"1"}}',
+    ),
+    ("CreateOptions", '{"Labels":{"a":"1"},"Labels":{"b":"2"}}', '{"Labels":{"a":"1","b":"2"}}'),
+    ("CreateOptions", '{"Labels":{"a":"1"},"labels":{"a":"3"}}', '{"Labels":{"a":"3"}}'),
+    ("CreateOptions", '{"Labels":{"a":"1"},"Labels":null}', "{}"),
+    ("CreateOptions", '{"Name":"a","Name":null}', '{"Name":"a"}'),
+    (
+        "ServiceMode",
+        '{"Global":{},"Replicated":{"Replicas":2},"Replicated":{}}',
+        '{"Global":{},"Replicated":{"Replicas":2}}',
+    ),
+    ("ContainerSpec", '{"Env":["A=1","B=2"],"Env":["C=1"]}', '{"Env":["C=1"]}'),
+    (
+        "TaskSpec",
+        '{"Runtime":"container","ContainerSpec":{"Image":"x"},"ContainerSpec":{"Env":["A"]}}',
+        '{"Runtime":"container","ContainerSpec":{"Image":"x","Env":["A"]}}',
+    ),
+    (
+        "EndpointSpec",
+        '{"Ports":[{"TargetPort":80,"Protocol":"udp"}],"Ports":[{"TargetPort":81}]}',
+        '{"Ports":[{"TargetPort":81,"Protocol":"udp"}]}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("struct", "sent", "same"), REPEATED)
+def test_a_repeated_field_is_read_into_what_is_there(struct, sent, same):
+    assert decoded(parsed(sent.encode()), struct) == decoded(parsed(same.encode()), struct)
+
+
+@pytest.mark.parametrize("sent", ['{"Name":5,"Name":"z"}', '{"Name":"z","name":5}'])
+def test_each_value_of_a_repeated_field_must_be_right(sent):
+    with pytest.raises(BadParameter, match="cannot unmarshal number"):
+        decoded(parsed(sent.encode()), "CreateOptions")
+
+
+def test_of_a_repeated_filter_the_last_counts():
+    for sent in ('{"name":{"a":true},"name":{"b":true}}', '{"name":["a"],"name":["b"]}'):
+        assert Filters.parse(sent, ["name"]) == {"name": ("b",)}

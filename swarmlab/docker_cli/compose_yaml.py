@@ -66,9 +66,10 @@ class Loader(yaml.SafeLoader):
             name, line = key.value, key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and not key.tag.endswith((":str", ":merge")):
                 raise CliError(NO_TEXT_KEY)
-            if key.tag.endswith(":str") and lines.setdefault(name, line) != line:
+            if key.tag.endswith(":str") and name in lines:
                 fault = f"mapping key {go_quote(name)} already defined at line {lines[name]}"
                 raise CliError(f"yaml: unmarshal errors:\n  line {line}: {fault}")
+            lines[name] = line
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> Any:

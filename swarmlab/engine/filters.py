@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
-from swarmlab.engine.go_json import parsed
+from swarmlab.engine.go_json import last, parsed
 from swarmlab.engine.schemas import decoded
 from swarmlab.errors import BadParameter, EngineFault
 from swarmlab.model import TaskState
@@ -44,7 +44,9 @@ class Filters(dict[str, tuple[str, ...]]):
         """
         try:
             sent = parsed(text.encode(errors="replace")) if text else {}
-            listed = any(isinstance(values, list) for values in sent.values()) if sent else False
+            listed = (
+                any(isinstance(last(values), list) for values in sent.values()) if sent else False
+            )
             kind = "map[string][]string" if listed else "map[string]map[string]bool"
             filters = {key: tuple(values) for key, values in decoded(sent, kind).items()}
         except (BadParameter, AttributeError):

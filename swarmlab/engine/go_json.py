@@ -35,7 +35,32 @@ def _no_constant(name: str) -> NoReturn:
     raise BadParameter(f"invalid character '{name.strip('-')[0]}' looking for beginning of value")
 
 
-DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_no_constant)
+class Repeated(tuple[Any, ...]):
+    """The values of a key that stands in an object more than once: a struct's field takes one after
+    the other, in a map the last one counts."""
+
+    __slots__ = ()
+
+
+def last(value: Any) -> Any:
+    return value[-1] if isinstance(value, Repeated) else value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for key in found:
+            if len(values := [value for name, value in pairs if name == key]) > 1:
+                found[key] = Repeated(values)
+    return found
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=Number,
+    parse_float=Number,
+    parse_constant=_no_constant,
+)
 
 
 def parsed(data: bytes) -> Any:

@@ -11,7 +11,7 @@ import base64
 import re
 from typing import Any
 
-from swarmlab.engine.go_json import Number
+from swarmlab.engine.go_json import Number, Repeated, last
 from swarmlab.errors import BadParameter
 
 # Go's packages and their structs, in Go's order of fields: fields, then their type. A zero behind
@@ -185,11 +185,21 @@ Where = tuple[str, str]  # the innermost struct, and the path of the field from 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
-def decoded(value: Any, kind: str, where: Where = ("", ""), *, zeros: bool = False) -> Any:
-    """`value` as a `kind`; fields that are zero are left out unless `zeros`. Bytes stay base64."""
-    kind = kind.lstrip("*")
+def decoded(
+    value: Any, kind: str, where: Where = ("", ""), before: Any = None, *, zeros: bool = False
+) -> Any:
+    """`value` as a `kind`; fields that are zero are left out unless `zeros`. Bytes stay base64.
+
+    What the same field held `before`, of a key that is repeated, stays where `value` says nothing.
+    """
+    pointer, kind = kind.startswith("*"), kind.lstrip("*")
+    if isinstance(value, Repeated):
+        for one in value:
+            before = decoded(one, kind, where, before, zeros=zeros)
+        return before
     if value is None:
-        return zero(kind)
+        clears = pointer or before is None or kind.startswith(("[]", "map[", "strslice"))
+        return zero(kind) if clears else before
     if kind == "[]uint8" and type(value) is str:
         return _base64(value)
     if kind == "strslice" and not isinstance(value, list):
@@ -198,17 +208,21 @@ def decoded(value: Any, kind: str, where: Where = ("", ""), *, zeros: bool = Fal
         if not isinstance(value, list):
             raise _mismatch(value, kind, where)
         item_kind = "string" if kind == "strslice" else kind[2:]
-        items = [decoded(item, item_kind, where, zeros=zeros) for item in value]
+        old = (before or [])[: len(value)]
+        old += [None] * (len(value) - len(old))
+        pairs = zip(value, old, strict=True)
+        items = [decoded(item, item_kind, where, there, zeros=zeros) for item, there in pairs]
         return base64.b64encode(bytes(items)).decode() if kind == "[]uint8" else items
     if kind.startswith("map["):
         if not isinstance(value, dict):
             raise _mismatch(value, kind, where)
         item_kind = kind.partition("]")[2]
-        return {
-            _text(key): decoded(item, item_kind, where, zeros=zeros) for key, item in value.items()
+        return (before or {}) | {
+            _text(key): decoded(last(item), item_kind, where, zeros=zeros)
+            for key, item in value.items()
         }
     if kind in STRUCTS:
-        return _struct(value, kind, where, zeros)
+        return _struct(value, kind, where, dict(before or {}), zeros)
     return _plain(value, kind, where)
 
 
@@ -221,19 +235,17 @@ def zero(kind: str) -> Any:
     return False if kind == "bool" else 0 if kind in INTEGERS or kind == "float32" else ""
 
 
-def _struct(value: Any, kind: str, where: Where, zeros: bool) -> Any:
+def _struct(value: Any, kind: str, where: Where, fields: dict[str, Any], zeros: bool) -> Any:
     if not isinstance(value, dict):
         raise _mismatch(value, kind, where)
-    fields: dict[str, Any] = {}
     for key, sent in value.items():
-        # Go matches names in any case, and a later one replaces an earlier one.
+        # Go matches names in any case; the same one again is read into what is there.
         name = FOLDED[kind].get(key.lower().replace("ſ", "s"))
         if name is None or sent is None:
             continue
         field_kind = STRUCTS[kind][name]
         path = f"{where[1]}.{name}".lstrip(".")
-        fields.pop(name, None)
-        item = decoded(sent, field_kind, (kind, path), zeros=zeros)
+        item = decoded(sent, field_kind, (kind, path), fields.pop(name, None), zeros=zeros)
         if item or zeros or field_kind in STRUCTS or field_kind.startswith("*"):
             fields[name] = item
     return fields
