@@ -131,6 +131,19 @@ def test_an_unhealthy_container_that_stops_with_code_0_counts_as_started(contain
     assert outcome(containers, controller.wait()) == "done"
 
 
+def test_a_check_that_passes_too_late_does_not_start_the_task(containers):
+    """Asked on a real engine (26.1.5): the task stays STARTING through the grace, then fails."""
+    check = {"Test": ["CMD-SHELL", "test -f /ok"], "Interval": 1 * S, "Retries": 2}
+    controller = prepared(containers, Healthcheck=check)
+    call = controller.start()
+    assert outcome(containers, call, 3 * S) == "waiting"
+    assert controller.container.health.status == "unhealthy"
+    controller.container.files["/ok"] = controller.container.files["/etc/hostname"]
+    assert outcome(containers, call, 3 * S) == "waiting"
+    assert controller.container.health.status == "healthy"
+    assert "unhealthy container" in outcome(containers, call, 20 * S)
+
+
 def test_a_running_container_that_becomes_unhealthy_and_stops_with_code_0_has_finished(containers):
     """COMPLETE: with condition on-failure it is not restarted. Source: moby controller.go, Wait."""
     containers.images.pull("nginx")

@@ -115,6 +115,51 @@ def test_volumes_at_the_command_line(cluster):
     )  # fmt: skip
 
 
+WEB = "mkdir /www; echo hello > /www/index.html; exec httpd -f -h /www"
+
+
+def test_a_server_that_got_the_signal_stop_is_up_and_answers_nothing(cluster):
+    """As a real engine (26.1.5) does; process 1 is immune to such a signal from inside."""
+    typed(f"docker run -d --name web busybox sh -c '{WEB}'")
+    ask = "docker exec web wget -q -T 2 -O - localhost"
+    assert typed("docker exec web kill -STOP 1")[0] == 0
+    assert typed(ask)[:2] == (0, "hello\n")
+    assert typed("docker kill --signal STOP web") == (0, "web\n", "")
+    assert "Up" in typed("docker ps")[1]
+    assert "timed out" in typed(ask)[2]
+    typed("docker kill --signal TERM web")
+    cluster.run("5s")
+    assert "Up" in typed("docker ps")[1]  # the signal waits
+    typed("docker kill --signal CONT web")
+    assert typed(ask)[:2] == (0, "hello\n")
+    typed("docker kill --signal STOP web")
+    typed("docker kill web")
+    cluster.run("1s")
+    assert "Exited (137)" in typed("docker ps -a")[1]
+
+
+def test_a_paused_server_answers_nothing(cluster):
+    typed("docker network create net")
+    typed(f"docker run -d --name web --network net busybox sh -c '{WEB}'")
+    typed("docker run -d --name client --network net busybox sleep 1000")
+    ask = "docker exec client wget -q -O - web"
+    assert typed(ask)[1] == "hello\n"
+    typed("docker pause web")
+    assert "timed out" in typed(ask)[2]
+    assert typed("docker exec client ping -c 1 web")[0] == 0  # the kernel answers
+
+
+def test_a_signal_that_came_while_a_process_was_stopped_is_delivered_later(cluster):
+    typed("docker run -d --name one busybox sh -c 'trap exit TERM; while true; do sleep 1; done'")
+    typed("docker kill --signal STOP one")
+    typed("docker kill --signal TERM one")
+    cluster.run("5s")
+    assert "Up" in typed("docker ps")[1]
+    typed("docker kill --signal CONT one")
+    cluster.run("2s")
+    assert "Exited" in typed("docker ps -a")[1]
+
+
 def test_pause_rename_update_and_top(cluster):
     typed("docker run -d --name one alpine sleep 1000")
     assert typed("docker pause one") == (0, "one\n", "")

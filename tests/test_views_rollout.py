@@ -12,7 +12,13 @@ import pytest
 import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import run_commands
-from swarmlab.lessons.experiments import downtime, follow
+from swarmlab.lessons.experiments import (
+    check_explorer,
+    checked_app,
+    downtime,
+    follow,
+    hang,
+)
 from swarmlab.model.trace_records import TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.charts import requests_chart
@@ -403,3 +409,74 @@ def test_without_an_update_following_ends_soon(web: Any):
     assert states(seen) == []
     assert "No update was seen" in repr(seen)
     assert seen.end - seen.start < 15
+
+
+# -- health checks ---------------------------------------------------------------------------------
+SETTINGS = {"ready": 6, "hangs": 0, "interval": 5, "timeout": 3, "retries": 3, "start_period": 0}
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Any:
+    return swarmlab.simulate(managers=1, workers=2, seed=7)
+
+
+def test_each_run_of_a_health_check_is_observed_and_drawn(quiet: Any):
+    before = quiet.trace.digest()
+    seen = checked_app(quiet, **SETTINGS)
+    assert quiet.trace.digest() == before  # it ran on a copy
+    created = seen.tasks[0].states["starting"]
+    probes = seen.probes("app.1")
+    starts = [probe.start - created for probe in probes]
+    assert starts == pytest.approx([5 * (n + 1) for n in range(len(probes))], abs=1.5)
+    assert [probe.exit_code for probe in probes] == [1] + [0] * (len(probes) - 1)
+    assert "Connection refused" in probes[0].output
+    assert seen.tasks[0].states["running"] == pytest.approx(probes[1].end, abs=0.1)
+    text = repr(seen)
+    assert f"health checks: {len(probes) - 1} passed, 1 failed" in text
+    assert text.count("check failed: wget: can't connect") == 1
+    assert "No update was seen" not in text
+    html = seen._repr_html_()
+    assert [html.count("✔"), html.count("✘")] == [len(probes) - 1 + 1, 1 + 1]  # and the legend's
+    fromstring(f"<p>{RolloutChart(seen).html}</p>")
+
+
+def test_an_app_that_hangs_is_replaced_once_its_check_has_timed_out_often_enough(quiet: Any):
+    seen = checked_app(quiet, **{**SETTINGS, "hangs": 30})
+    first, second, *_ = seen.tasks
+    failed = [p for p in first.probes.values() if p.exit_code == -1][:3]
+    assert [p.end - p.start for p in failed] == pytest.approx([3] * 3, abs=0.1)
+    assert "Health check exceeded timeout (3s)" in failed[0].output
+    assert "unhealthy container" in first.error
+    # It leaves the balancer; two seconds later comes the stop signal, which a stopped process
+    # cannot handle; ten seconds later it is killed.
+    assert first.ended == pytest.approx(failed[2].end + 12, abs=0.5)
+    assert second.slot == first.slot
+    lost = [row.at for row in seen.requests if row.failed and row.version]
+    assert min(lost) == pytest.approx(seen.start + 30, abs=3)
+    assert max(lost) < failed[2].end + 2  # an unhealthy task gets no more requests
+
+
+def test_a_check_without_patience_kills_an_app_that_starts_slowly(quiet: Any):
+    strict = checked_app(quiet, **{**SETTINGS, "ready": 20})
+    assert {task.states.get("running") for task in strict.tasks} == {None}
+    assert len(strict.tasks) > 1
+    patient = checked_app(quiet, **{**SETTINGS, "ready": 20, "start_period": 20})
+    assert len(patient.tasks) == 1
+    assert "running" in patient.tasks[0].states
+
+
+def test_each_slider_of_the_explorer_changes_what_happens(quiet: Any):
+    explorer = check_explorer(quiet)
+    picture = explorer.children[-1]
+    seen = {picture.value}
+    values = zip(explorer.controls.values(), (16, 50, 7, 5, 2, 20), strict=True)
+    for n, (control, value) in enumerate(values, 2):
+        control.value = value
+        seen.add(picture.value)
+        assert len(seen) == n, control.label
+    assert "Only on a simulated cluster" in repr(check_explorer(Real(quiet)))
+
+
+def test_a_service_that_does_not_run_cannot_hang(quiet: Any):
+    with pytest.raises(LabError, match="no container of 'nope' runs"):
+        hang(quiet, "nope")

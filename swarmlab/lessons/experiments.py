@@ -23,6 +23,7 @@ from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
 from swarmlab.views.snapshot import look
 from swarmlab.views.update_history import UPDATE_ENDED, ServiceHistory
+from swarmlab.views.widget import Sliders, slider
 
 Make = Callable[..., Any]  # swarmlab.simulate or launch: makes a cluster of managers and workers
 
@@ -37,6 +38,11 @@ SCALING_TARGET = 20  # requests a second for each task
 NO_UPDATE_S = 5  # after so long without an update, there is none to wait for
 # Patient enough for an app that needs six seconds: ten probes, one a second.
 HEALTH_CHECK = {"test": ["CMD", "curl", "-f", "localhost"], "interval": 10**9, "retries": 10}
+
+# Another app: a small web server, and a check that asks for its page.
+APP = "mkdir /www; echo hello > /www/index.html; sleep {ready}; exec httpd -f -h /www"
+CHECK = ["CMD", "wget", "-q", "-O", "/dev/null", "localhost"]
+OBSERVED_S = 90
 
 
 # -- quorum --------------------------------------------------------------------------------------
@@ -146,17 +152,22 @@ def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
     ['updating', 'completed']
     """
     history = ServiceHistory(cluster, service)
+    _watch(history, for_s)
+    if for_s is None:
+        cluster.run(AFTER_UPDATE)
+        history.poll()
+    return Rollout.of(history, for_update=for_s is None)
+
+
+def _watch(history: ServiceHistory, for_s: float | None) -> None:
+    """Poll until the update has ended, or `for_s` seconds have passed since the first poll."""
     for _poll in range(POLLS_MAX):
         state = history.poll()
         observed_s = history.now - history.first
         no_update = not state and observed_s > NO_UPDATE_S
         if observed_s >= for_s if for_s is not None else state in UPDATE_ENDED or no_update:
             break
-        cluster.run(POLL_S)
-    if for_s is None:
-        cluster.run(AFTER_UPDATE)
-        history.poll()
-    return Rollout.of(history)
+        history.cluster.run(POLL_S)
 
 
 def downtime(cluster: Any, replicas: int = 3) -> Table:
@@ -191,6 +202,64 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
         failed, took = str(rollout.failed), f"{update.end - update.start:.0f} s"
         rows.append((order, _("yes") if check else _("no"), requests_count, failed, took))
     return Table(title, heads, tuple(rows))
+
+
+# -- health checks ---------------------------------------------------------------------------------
+def hang(cluster: Any, service: str) -> Callout:
+    """Make the app in one container of a service hang: `docker kill --signal STOP`. The process is
+    there, and answers nothing. `hang(cluster, "web")`. Lesson: 11_health_checks.
+    """
+    filters = {"label": f"com.docker.swarm.service.name={service}"}
+    for node in cluster.names:
+        for container in cluster.client(node).containers.list(filters=filters):
+            container.kill(signal="STOP")
+            name = container.name.rpartition(".")[0]
+            return Callout(f"docker -H {node} kill --signal STOP {name}.…", ())
+    raise LabError("no container of {service!r} runs", service=service)
+
+
+def checked_app(cluster: Any, **seconds: int) -> Rollout:
+    """One task and its health check for 90 seconds, on a copy of the cluster.
+    Lesson: 11_health_checks.
+
+    `ready` and `hangs`: after so long the app serves, and hangs (0: never); then the check's
+    settings. `checked_app(cluster, ready=6, hangs=30, interval=5, timeout=3, retries=3,
+    start_period=0)`
+    """
+    copy = cluster.fork()
+    times = {name: seconds[name] * 10**9 for name in ("interval", "timeout", "start_period")}
+    copy.client().services.create(
+        "busybox",
+        args=["sh", "-c", APP.format(**seconds)],
+        name="app",
+        endpoint_spec=docker.types.EndpointSpec(ports={8282: 80}),
+        healthcheck=docker.types.Healthcheck(test=CHECK, retries=seconds["retries"], **times),
+    )
+    copy.traffic("app", rate=20)
+    history = ServiceHistory(copy, "app")
+    if seconds["hangs"]:
+        _watch(history, seconds["hangs"])
+        with suppress(LabError):  # it is being replaced at this moment
+            hang(copy, "app")
+    _watch(history, OBSERVED_S)
+    return Rollout.of(history, for_update=False)
+
+
+def check_explorer(cluster: Any) -> Sliders | Callout:
+    """The settings of a health check as sliders, above what they do to an app:
+    `check_explorer(cluster)`. Lesson: 11_health_checks.
+    """
+    if not cluster.has_trace:
+        return only_simulated(_("Each move of a slider runs a copy of the cluster for 90 s."))
+    controls = {
+        "ready": slider(_("The app is ready after (s)"), 6, 0, 30),
+        "hangs": slider(_("It hangs after (s; 0: never)"), 30, 0, 60, 5),
+        "interval": slider("--health-interval (s)", 5, 1, 30),
+        "timeout": slider("--health-timeout (s)", 3, 1, 30),
+        "retries": slider("--health-retries", 3, 1, 10),
+        "start_period": slider("--health-start-period (s)", 0, 0, 30),
+    }
+    return Sliders(partial(checked_app, cluster), controls)
 
 
 # -- by hand, or by a control loop -----------------------------------------------------------------

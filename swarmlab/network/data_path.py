@@ -196,7 +196,7 @@ class DataPath(NetworkController):
 
 def _answer(container: ProcessContainer, address: str, port: int | None) -> Connection:
     """What a container on this address answers."""
-    if container.process is None:
+    if container.process is None or (container.process.frozen and port is not None):
         return Connection(Outcome.TIMED_OUT, address)
     serving = container.process.serving
     answers = port is None or (serving if port == ANY_PORT else container.listens(port))

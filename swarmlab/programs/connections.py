@@ -87,6 +87,8 @@ class Loopback:
     ) -> Connection:
         if not self.resolve(container, host):
             return Connection(Outcome.NO_SUCH_HOST)
+        if container.process and container.process.frozen and port is not None:
+            return Connection(Outcome.TIMED_OUT, LOCALHOST)
         answers = port is None or container.listens(port)
         outcome = Outcome.ANSWERED if answers else Outcome.REFUSED
         return Connection(outcome, LOCALHOST, container, LOCALHOST)

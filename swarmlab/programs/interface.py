@@ -66,6 +66,7 @@ class ProgramProcess(Protocol):
     input: Input
     serving: bool
     ended: bool
+    frozen: bool  # by the signal STOP, or in a paused container: it answers nothing
     ports: dict[int, str]  # on which it listens -> the folder it serves
     memory: dict[str, str]  # of a Redis server
 

@@ -34,6 +34,7 @@ from swarmlab.views.recorded import growing
 from swarmlab.views.update_history import (
     UPDATE_ENDED,
     ObservedTask,
+    Probe,
     RequestSecond,
     ServiceHistory,
     UpdatePhase,
@@ -44,6 +45,7 @@ from swarmlab.views.widget import source
 VERSION_LENGTH_MAX = 44
 # The states of a task that last, and so are bars; each has a texture of its own.
 LASTING = ("running", "starting", "pending", "stopping", "lost")
+PASSED, FAILED = tag("b", "✔", class_="good"), tag("b", "✘", class_="alarm")
 LANES_MAX = 12  # of full height: when there are more, they are lower
 TEXT_EM_MIN = 1.1  # the height of a bar that holds text
 
@@ -57,14 +59,15 @@ class Rollout:
     requests: tuple[RequestSecond, ...]
     start: float
     end: float
+    for_update: bool = True  # whether an update was to be seen
 
     @classmethod
-    def of(cls, history: ServiceHistory) -> Self:
+    def of(cls, history: ServiceHistory, *, for_update: bool = True) -> Self:
         requests = tuple(history.read_trace())
         tasks = [t for t in history.tasks.values() if (t.ended or history.now) >= history.first]
         tasks.sort(key=lambda task: (task.created, task.slot))
         phases = tuple(phases_of(history))
-        return cls(tuple(tasks), phases, requests, history.first, history.now)
+        return cls(tuple(tasks), phases, requests, history.first, history.now, for_update)
 
     @property
     def letters(self) -> dict[str, str]:
@@ -90,11 +93,19 @@ class Rollout:
     def failed(self) -> int:
         return sum(row.failed for row in self.requests)
 
+    def probes(self, slot: str = "") -> list[Probe]:
+        """The runs of the health check, of this slot's tasks or of all, in order."""
+        tasks = (task for task in self.tasks if slot in ("", task.slot))
+        probes = (probe for task in tasks for probe in task.probes.values())
+        return sorted(probe for probe in probes if self.start <= probe.end <= self.end)
+
     @property
     def summary(self) -> list[str]:
         """The versions, a line per phase, and the requests."""
         lines = [", ".join(self.versions)]
-        if not self.phases:
+        if not self.for_update:
+            pass
+        elif not self.phases:
             lines.append(_("No update was seen. Start one with `--detach`, then follow it."))
         elif self.phases[0].state in UPDATE_ENDED or self.phases[0].start < self.start:
             early = _("The update began before the first look, so its beginning isn't shown. With"
@@ -105,6 +116,10 @@ class Rollout:
             span = f"{start:.1f} – {phase.end - self.start:.1f} s"
             details = filter(None, (phase.message, phase.gauge if phase.created else ""))
             lines.append(f"**{phase.title}** ({span}): {'. '.join(details)}")
+        if probes := self.probes():
+            passed = sum(not probe.exit_code for probe in probes)
+            line = _("health checks: {passed} passed, {failed} failed")
+            lines.append(line.format(passed=passed, failed=len(probes) - passed))
         if self.requests:
             failed = Counter[float]()
             for row in self.requests:
@@ -130,6 +145,10 @@ class Rollout:
             for at, line in lines:
                 if at is not None:
                     events.append((at, task.slot, line.format(**values)))
+            failed = (probe for probe in task.probes.values() if probe.exit_code)
+            line = _("check failed: {output}")
+            texts = ((p.end, line.format(output=p.output.strip() or p.exit_code)) for p in failed)
+            events += [(at, task.slot, text) for at, text in texts]
         shown = sorted(event for event in events if self.start <= event[0] <= self.end)
         rows = tuple((f"{at - self.start:+.1f} s", slot, text) for at, slot, text in shown)
         return Table("", (_("When"), _("Slot"), _("What")), rows)
@@ -162,9 +181,10 @@ class RolloutChart:
     def html(self) -> Markup:
         rollout = self.rollout
         alt = "; ".join(rollout.summary).replace("**", "")
-        state = lane(_("update"), *map(self._phase, rollout.phases))
+        state = lane(_("update"), *map(self._phase, rollout.phases)) if rollout.phases else ""
         slots = (
-            lane(slot, *self._slot(slot), style=f"height:{self.lane_em}em") for slot in self.slots
+            lane(slot, *self._slot(slot), style=f"height:{self.lane_em}em") + self._checks(slot)
+            for slot in self.slots
         )
         seconds = axis(0, rollout.end - rollout.start)
         chart = drawing(alt, state, *slots, *self._requests(), seconds)
@@ -181,6 +201,8 @@ class RolloutChart:
             states.append((shape(LOOKS["failed"]), _("failed")))
         if any(phase.created for phase in rollout.phases):
             states.append((tag("i", class_="watched"), _("watched: a failure counts")))
+        if rollout.probes():
+            states += [(PASSED, _("check passed")), (FAILED, _("check failed"))]
         return legend(entries) + legend(states)
 
     def x(self, at: float) -> float:
@@ -227,6 +249,16 @@ class RolloutChart:
                 sign = shape(LOOKS["failed"], title=f"{slot} {_('failed')}: {task.error}")
                 yield mark(self.x(task.ended), sign)
             yield from self._watched(task, top + height)
+
+    def _checks(self, slot: str) -> Markup:
+        """Below a slot: each run of the health check, as long as it took."""
+        parts = []
+        for probe in self.rollout.probes(slot):
+            left, right = self.x(probe.start), self.x(probe.end)
+            if right - left > 1:
+                parts.append(bar(left, right, "follower", WHITE, style="top:.8em;height:.5em"))
+            parts.append(mark(right, FAILED if probe.exit_code else PASSED))
+        return lane(_("checks"), *parts, style="height:1.6em") if parts else Markup("")
 
     def _watched(self, task: ObservedTask, top: float) -> Iterator[Markup]:
         """Below a new task: how long its failure would count."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import docker
 import requests
 
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, SwarmError
 from swarmlab.model.specs import UPDATE_DEFAULTS
 from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
@@ -26,6 +27,7 @@ from swarmlab.views.html import Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 from swarmlab.views.snapshot import version_of
 
+CHECKED_S = 5  # so long after a task's end, the last results of its check are read
 UPDATE_ENDED = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
@@ -35,6 +37,15 @@ def inspect_service(api: Any, service: str) -> Any:
         return api.inspect_service(service)
     except docker.errors.NotFound:
         raise LabError("there is no service {name!r}", name=service) from None
+
+
+class Probe(NamedTuple):
+    """One run of a container's health check; times in seconds since 1970."""
+
+    start: float
+    end: float
+    exit_code: int  # 0: it passed; -1: it took longer than its timeout
+    output: str
 
 
 @dataclass(slots=True)
@@ -53,6 +64,8 @@ class ObservedTask:
     # was down), and `gone` (it was no longer listed).
     seen: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    checked: bool = True  # False: its container has no health check
+    probes: dict[float, Probe] = field(default_factory=dict)  # by start
 
     @property
     def ended(self) -> float | None:
@@ -133,6 +146,7 @@ class ServiceHistory:
             self.updates.append((updated, state, message, service["Spec"]))
         for task in tasks:
             self._observe(task, nodes.get(task.get("NodeID", ""), {}))
+            self._read_probes(task)
         listed = {task["ID"] for task in tasks}
         for observed in self.tasks.values():
             if observed.id not in listed and observed.ended is None:
@@ -160,6 +174,19 @@ class ServiceHistory:
             observed.seen.setdefault("unwanted", unix_seconds(task["UpdatedAt"]))
         if node.get("Status", {}).get("State") == "down":
             observed.seen.setdefault("lost", self.now)
+
+    def _read_probes(self, task: Any) -> None:
+        """The last five results of its health check, if it has one and its node answers."""
+        observed, container = self.tasks[task["ID"]], task["Status"].get("ContainerStatus") or {}
+        id, ended = container.get("ContainerID"), observed.ended
+        if not (id and observed.checked) or (ended is not None and ended < self.now - CHECKED_S):
+            return
+        with suppress(SwarmError, OSError, docker.errors.DockerException):
+            state = self.cluster.client(observed.node).api.inspect_container(id)["State"]
+            observed.checked = "Health" in state
+            for row in (state.get("Health") or {}).get("Log") or ():
+                times = unix_seconds(row["Start"]), unix_seconds(row["End"])
+                observed.probes[times[0]] = Probe(*times, row["ExitCode"], row["Output"])
 
     def read_trace(self) -> list[RequestSecond]:
         """Add exact times to the tasks; the requests, second by second and version by version."""

@@ -136,7 +136,7 @@ class Controller:
             self._exited(self.container, self._pending)
         elif action == "destroy":
             self._pending.fail(EngineFault("dockerexec: container destroyed"))
-        elif action == "health_status: healthy" and self._starting:
+        elif action == "health_status: healthy" and self._starting and not self.unhealthy:
             self._pending.resolve()
             self.containers.network.changed()
         elif action == "health_status: unhealthy":

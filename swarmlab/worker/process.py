@@ -15,7 +15,7 @@ from swarmlab.simulation import MS
 from swarmlab.worker.container_checks import SIGNALS
 
 # By default these do not end a process.
-HARMLESS = ("WINCH", "CHLD", "CONT", "URG", "STOP", "TSTP", "TTIN", "TTOU")
+HARMLESS = ("WINCH", "CHLD", "URG", "TSTP", "TTIN", "TTOU")
 # A server exits with 0 so long after one of these; it ignores all others.
 SERVER_STOPS = ("TERM", "INT", "QUIT", "WINCH", "USR1")
 STOP_NS_MIN, STOP_NS_MAX = 100 * MS, 300 * MS
@@ -42,6 +42,7 @@ class Process(Interpreter):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.jobs: dict[int, tuple[Job, Process]] = {}  # by process id
+        self.pending: list[str] = []  # signals that came while it was frozen
 
     def job_codes(self) -> dict[int, int | None]:
         return {pid: job.code for pid, (job, _) in self.jobs.items()}
@@ -81,11 +82,13 @@ class Process(Interpreter):
             self.run()
 
     def freeze(self) -> None:
-        """Execute nothing until `thaw`, as in a paused container."""
+        """Execute nothing until `thaw`: in a paused container, or after the signal STOP."""
         self.frozen = True
 
     def thaw(self) -> None:
-        self.frozen = False
+        self.frozen, pending, self.pending = False, self.pending, []
+        for name in pending:
+            self.signal(name)
         self.run()
 
     def end(self, code: int) -> None:
@@ -103,6 +106,12 @@ class Process(Interpreter):
             return
         if name == "KILL":
             self.end(128 + SIGNALS[name])
+        elif name == "STOP":
+            self.freeze()
+        elif name == "CONT":
+            self.thaw()
+        elif self.frozen:
+            self.pending.append(name)
         elif self.serving:
             if name in SERVER_STOPS and self.timer is None:
                 machine = self.container.machine
@@ -119,7 +128,8 @@ class Process(Interpreter):
         process = self.jobs[pid][1] if pid in self.jobs else self.container.process
         if process is None or process.ended or (pid != 1 and pid not in self.jobs):
             raise FileError("No such process")
-        process.signal(signal)
+        if (pid, signal) != (1, "STOP"):  # process 1 is immune to its own container
+            process.signal(signal)
 
     def start_job(self, body: Node) -> None:
         if len(self.jobs) >= JOBS_MAX:
