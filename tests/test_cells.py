@@ -93,18 +93,33 @@ def test_each_command_of_several_stands_above_its_output(
     assert lines == [f"$ {line}" if "|" in line else f"$ docker {line}" for line in shown]
 
 
-def test_the_error_of_a_command_and_its_hint_come_below_it_in_that_order(cluster: swarmlab.Cluster):
-    """The two streams of a cell are shown in the order in which they are flushed."""
+class Stream(io.StringIO):
+    """Like one of a kernel's two: a cell shows both in the order in which they are flushed."""
+
+    def __init__(self, shown: list[str]) -> None:
+        super().__init__()
+        self.shown = shown
+
+    def flush(self) -> None:
+        self.shown.extend(self.getvalue().splitlines())
+        self.seek(0)
+        self.truncate()
+
+
+def test_both_streams_of_a_command_are_shown_in_the_order_in_which_it_wrote_them(
+    cluster: swarmlab.Cluster,
+):
     shown: list[str] = []
+    script = "echo first; sleep 1; echo wrong >&2; sleep 1; echo last"
+    run_commands(f"run --rm alpine sh -c '{script}'", Stream(shown), Stream(shown))
+    assert shown[0] == "Unable to find image 'alpine:latest' locally"
+    assert shown[-3:] == ["first", "wrong", "last"]
 
-    class Stream(io.StringIO):
-        def flush(self) -> None:
-            shown.extend(self.getvalue().splitlines())
-            self.seek(0)
-            self.truncate()
 
+def test_the_error_of_a_command_and_its_hint_come_below_it_in_that_order(cluster: swarmlab.Cluster):
+    shown: list[str] = []
     lines = "service create --secret-add=senha demo\nservice create -d   -q nginx"
-    run_commands(lines, Stream(), Stream(), shown=True)
+    run_commands(lines, Stream(shown), Stream(shown), shown=True)
     at = {text: shown.index(text) for text in shown}
     hint = next(line for line in shown if line.startswith("hint: "))
     command, other = (line for line in shown if line.startswith("$ docker"))

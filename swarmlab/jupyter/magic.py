@@ -148,7 +148,7 @@ def _run_docker(
                 raise KeyboardInterrupt
 
         time = {"clock": lambda: (EPOCH_NS + cluster.now_ns) / S, "sleep": sleep}
-    errors = io.StringIO()
+    errors = ErrorsInOrder(out, err)
     session = Session(
         client=client,
         out=out,
@@ -160,19 +160,29 @@ def _run_docker(
     )
     hints: list[str] = []
     code = run(words, session, hint_to=hints.append)
-    out.flush()
-    err.write(errors.getvalue())
-    if cluster is not None and unreachable(host_of(client)) in errors.getvalue():
+    if cluster is not None and unreachable(host_of(client)) in errors.text:
         up = [name for name in cluster.names if cluster.is_up(name)]
         hints.append(
             f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`"
             if up
             else "hint: all nodes are down: `cluster.start(…)`"
         )
-    err.flush()
     # Below the error, and no error itself.
     out.writelines(f"{FOLDED.fill(hint)}\n" for hint in hints)
     return code
+
+
+class ErrorsInOrder:
+    """Standard error, shown after what was printed before it and before what is printed next."""
+
+    def __init__(self, out: Any, err: Any) -> None:
+        self._out, self._err, self.text = out, err, ""
+
+    def write(self, text: str) -> None:
+        self._out.flush()  # a cell buffers either stream by itself
+        self._err.write(text)
+        self._err.flush()
+        self.text += text
 
 
 def load_ipython_extension(ipython: Any) -> None:
