@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 import swarmlab
+from swarmlab.cluster.simulated_state import managers_of
 from swarmlab.manager.store import Store
 from swarmlab.model import NodeState
 from swarmlab.simulation.fault_log import FaultLog
@@ -250,7 +251,7 @@ class RandomRun(RuleBasedStateMachine):
 
     def leading(self) -> list[str]:
         """The members of Raft, the leader first; empty without one."""
-        managers = self.cluster._managers().values()
+        managers = managers_of(self.cluster).values()
         leaders = [manager for manager in managers if manager.raft.is_leader]
         if not leaders:
             return []

@@ -94,7 +94,7 @@ def test_the_meter_counts_what_was_typed_and_what_failed(hand: Any, swarm: Any):
     assert rows == {
         "commands you typed": ("3", "1"),
         "seconds with failed requests": (str(len(failing)), "0"),
-        "alerts to whoever is on call": ("1", "0"),  # the second outage was short
+        "alerts that wake you up": ("1", "0"),  # the second outage was short
     }
 
 
@@ -132,7 +132,7 @@ def test_reservations_are_those_of_the_tasks_on_each_node(swarm: Any):
     swarm.run("10s")
     table = reservations(swarm)
     assert [row[2:] for row in table.rows] == [("3 / 4", "2.0 / 8.0 GiB")] * 3
-    assert table.notes == ("Waiting, since no node has the room: 1.",)
+    assert table.notes == ("Waiting, since no node has enough left: 1.",)
     assert effects(swarm).rows[3][0] == "–"
 
 

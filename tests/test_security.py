@@ -12,6 +12,7 @@ import pytest
 from docker.types import SecretReference
 
 import swarmlab
+from swarmlab.cluster.simulated_state import managers_of
 from swarmlab.errors import PermissionDenied, Unauthorized
 from swarmlab.manager.ca import certificates as ca
 from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, new_unlock_key
@@ -102,7 +103,7 @@ def test_a_rotation_changes_one_token_and_not_the_other(newcomer, turned):
 def test_a_worker_does_not_get_into_raft(newcomer):
     """The manager looks at the role that it has stored. Source: swarmkit raft.go, Join."""
     join(newcomer, newcomer.client("m1").swarm.attrs["JoinTokens"]["Worker"])
-    manager = newcomer._managers()["m1"]
+    manager = managers_of(newcomer)["m1"]
     e1 = newcomer.client("m1").nodes.get("e1")
     request = JoinRaft(node_id=e1.id, address=f"{newcomer.machine('e1').address}:2377")
     with pytest.raises(PermissionDenied, match="unauthorized peer role: swarm-worker"):

@@ -255,14 +255,14 @@ def test_a_fork_is_independent_of_the_original(line: Timeline):
 
 
 def test_a_fork_stands_beside_the_original_and_goes_its_own_way(line: Timeline):
-    assert line.twin == []
+    assert line.copy == []
     crash_ns = next(mark.at_ns for mark in line._events if mark.text == "m1 crashes")
     click(line, "at", ns=crash_ns)
     click(line, "fork")
     line.forked.start("m1")
     line.forked.run("30s")
     click(line, "look")
-    title, rows = line.twin
+    title, rows = line.copy
     assert title == f"The copy, t = {line.forked.now_ns / 10**9:.1f} s"
     states = [[row["condition"] for row in board] for board in (line.columns, rows)]
     assert [state[0] for state in states] == ["crashed, not noticed yet", "ready"]

@@ -35,7 +35,7 @@ class ClusterRegistry:
         return self._registry.find(ImageReference.parse(reference))
 
 
-def register(registry: Registry, args: Sequence[Any]) -> None:
+def register_image(registry: Registry, args: Sequence[Any]) -> None:
     """Publish an image as the journal has it; BadParameter: its `config` is not what Docker takes.
 
     Only what a container's configuration can hold is kept of it.

@@ -6,7 +6,7 @@ stored is read from Raft's log, at the index that the record names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from swarmlab.manager.orchestrator.task_reaper import TaskReaper
 from swarmlab.manager.scheduler.scheduler import Scheduler, build_tree, rank
 from swarmlab.model import Service, StoreObject, TaskState
 from swarmlab.model.trace_records import Record, TasksSent, TaskStatusChanged, Written
-from swarmlab.simulation import MS
+from swarmlab.simulation import MS, Trace
 from swarmlab.worker.agent import Agent
 from swarmlab.worker.controller import Controller
 from swarmlab.worker.task_manager import next_step
@@ -77,9 +77,9 @@ class ServiceStep:
         return self.records[0].at_ns
 
 
-def service_steps(cluster: Any, service: str) -> list[ServiceStep]:
+def service_steps(managers: Iterable[Manager], trace: Trace, service: str) -> list[ServiceStep]:
     """Every step of the newest service of this name, from its creation as far as the log goes."""
-    manager = _best_manager(cluster)
+    manager = _best_manager([*managers])
     entries = manager.raft.core.log.entries
     stored = [(entry.index, entry.data) for entry in entries if isinstance(entry.data, tuple)]
     named = [o.id for _, data in stored for _, o in data if _is_service(o, service)]
@@ -89,14 +89,14 @@ def service_steps(cluster: Any, service: str) -> list[ServiceStep]:
     changes = dict(_changes(stored, named[-1], manager.raft.applied_index))
     tasks = {o.id for pairs in changes.values() for pair in pairs for o in pair if o is not None}
     # A leader that is lost may not live to see its last write committed, so nobody records it.
-    told = {record.index for record in cluster.trace.of(Written)}
+    told = {record.index for record in trace.of(Written)}
     lost = [
         Written((pairs[0][1] or pairs[0][0]).updated_ns, "", "", index)
         for index, pairs in changes.items()
         if index not in told
     ]
     steps: list[ServiceStep] = []
-    for record in sorted([*cluster.trace, *lost], key=lambda record: record.at_ns):
+    for record in sorted([*trace, *lost], key=lambda record: record.at_ns):
         step = _step(record, changes, tasks)
         if step is not None and not _joined(steps, step):
             steps.append(step)
@@ -107,9 +107,8 @@ def _is_service(object: Any, name: str) -> bool:
     return isinstance(object, Service) and object.spec.name == name
 
 
-def _best_manager(cluster: Any) -> Manager:
+def _best_manager(managers: list[Manager]) -> Manager:
     """The one that has applied the most."""
-    managers: list[Manager] = [*cluster._managers().values()]
     if not managers:
         raise LabError("no manager is up, so no log can be read")
     return max(managers, key=lambda manager: manager.store.index)

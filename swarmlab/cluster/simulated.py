@@ -16,6 +16,7 @@ from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.faults import checked_ports, parse_groups
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import advance, past_of, save
+from swarmlab.cluster.simulated_state import managers_of
 from swarmlab.cluster.sizes import node_names
 from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
@@ -146,13 +147,9 @@ class SimulatedCluster(BaseCluster):
     def default_node(self) -> str:
         """The leader, else a manager that is up: `default_node()`. Lesson: 05_quorum."""
         up = [name for name in self.names if self.is_up(name)]
-        leaders = [name for name, manager in self._managers().items() if manager.raft.is_leader]
-        return [*leaders, *self._managers(), *up, *self.names][0]
-
-    def _managers(self) -> dict[str, Any]:
-        """The managers that run, by the name of their node."""
-        engines: dict[str, Any] = {n: m.process for n, m in self.world.network.machines.items()}
-        return {n: engine.manager for n, engine in engines.items() if engine and engine.manager}
+        managers = managers_of(self)
+        leaders = [name for name, manager in managers.items() if manager.raft.is_leader]
+        return [*leaders, *managers, *up, *self.names][0]
 
     def client(self, name: str | None = None) -> DockerClient:
         """A stock `docker.DockerClient` of one node: `client("m2")`. Lesson: 00_start_here."""
@@ -241,9 +238,9 @@ class SimulatedCluster(BaseCluster):
                 self.check_names(args[2])
                 set_rate(self.world.traffic, network, *args)
             case "register":
-                from swarmlab.cluster.registry import register
+                from swarmlab.cluster.registry import register_image
 
-                register(self.world.registry, args)
+                register_image(self.world.registry, args)
             case "interrupted":
                 pass  # it has ended the request before it
             case "request":
@@ -356,7 +353,7 @@ class SimulatedCluster(BaseCluster):
     def _placeholders(self) -> Placeholders:
         from swarmlab.cluster.stand_ins import placeholders
 
-        return placeholders(manager.store for manager in self._managers().values())
+        return placeholders(manager.store for manager in managers_of(self).values())
 
     # -- looking inside ----------------------------------------------------------------
     def explain(self, task: str) -> Table:

@@ -75,7 +75,7 @@ class ClusterState:
     containers: dict[str, list[Json]] = field(default_factory=dict)  # of engines in no swarm
 
 
-def _managers(cluster: Simulated) -> dict[str, Manager]:
+def managers_of(cluster: Simulated) -> dict[str, Manager]:
     """Name -> manager, of the nodes where one runs."""
     engines = {name: cluster.engine(name) for name in cluster.names}
     return {name: e.manager for name, e in engines.items() if e is not None and e.manager}
@@ -84,7 +84,7 @@ def _managers(cluster: Simulated) -> dict[str, Manager]:
 def cluster_state(cluster: Simulated) -> ClusterState:
     """The cluster at this moment."""
     with cluster.lock:
-        managers, raft = _managers(cluster), raft_statuses(cluster)
+        managers, raft = managers_of(cluster), raft_statuses(cluster)
         machines = {
             name: _machine_state(cluster.engine(name), raft.get(name)) for name in cluster.names
         }
@@ -179,20 +179,20 @@ def steps_of(cluster: Simulated, service: str) -> list[ServiceStep]:
     from swarmlab.cluster.service_steps import service_steps
 
     with cluster.lock:
-        return service_steps(cluster, service)
+        return service_steps(managers_of(cluster).values(), cluster.trace, service)
 
 
 # -- Raft ------------------------------------------------------------------------------------------
 def raft_statuses(cluster: Simulated) -> dict[str, Status]:
     """Name -> role, term, vote and log of every manager that is up."""
-    return {name: manager.raft.status() for name, manager in _managers(cluster).items()}
+    return {name: manager.raft.status() for name, manager in managers_of(cluster).items()}
 
 
 def raft_names(cluster: Simulated) -> dict[int, str]:
     """Raft id -> node name, as the managers that are up know each other; 0 is nobody."""
     names = {0: ""}
     addresses = {cluster.machine(name).address: name for name in cluster.names}
-    for manager in _managers(cluster).values():
+    for manager in managers_of(cluster).values():
         for raft_id, member in manager.raft.members.items():
             names[raft_id] = addresses.get(member.address.rsplit(":", 1)[0], "?")
     return names

@@ -19,6 +19,9 @@ from swarmlab.templates.go_text import go_quote
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
 # After the first argument of these, all words belong to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec", "run", "top"}
+# docker 28.2.2 lets these have more arguments than their usage line says.
+# Source: docker/cli cli/command/image/import.go, `RequiresMinArgs`.
+TAKES_ANY_NUMBER = {"import"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,8 @@ class Command:
         words = usage.replace("[OPTIONS]", "").split()
         least = sum(not word.startswith("[") for word in words)
         open_ended = words[-1:] and words[-1].endswith("...]")
-        # docker 28.2.2 checks no upper limit of `import` (cli/command/image/import.go).
-        return least, float("inf") if open_ended or self.path == "import" else len(words)
+        unlimited = open_ended or self.path in TAKES_ANY_NUMBER
+        return least, float("inf") if unlimited else len(words)
 
     def error(self, text: str, code: int = 1, verb: str = "Run") -> CliError:
         """An error of `text` with the usage line below it."""

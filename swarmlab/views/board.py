@@ -120,8 +120,6 @@ class Board(DockedWidget):
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {
             "title": _("Board of the swarm"),
-            "play": _("▶ Play"),
-            "halt": _("❚❚ Pause"),
             "step": _("+10 s"),
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),

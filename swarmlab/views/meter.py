@@ -54,7 +54,7 @@ def meter(by_hand: Any, swarm: Any) -> Table:
         outages = [stretches(failing_seconds(cluster)) for cluster in both]
         alerts = [sum(length >= ALERT_S for length in lengths) for lengths in outages]
         rows.append((_("seconds with failed requests"), *(str(sum(o)) for o in outages)))
-        rows.append((_("alerts to whoever is on call"), *map(str, alerts)))
+        rows.append((_("alerts that wake you up"), *map(str, alerts)))
         notes.append(_("An alert: requests have failed for {s} seconds in a row.", s=ALERT_S))
     else:
         notes.append(_("Only a simulated cluster counts requests, and so outages and alerts."))
@@ -73,7 +73,7 @@ def reservations(cluster: Any) -> Table:
          f"{own['memory'] / 2**30:.1f} / {has['MemoryBytes'] / 2**30:.1f} GiB")
         for name, has, own in shares
     ]  # fmt: skip
-    notes = (_("Waiting, since no node has the room: {n}.", n=waiting),) if waiting else ()
+    notes = (_("Waiting, since no node has enough left: {n}.", n=waiting),) if waiting else ()
     heads = (_("node"), _("tasks"), _("CPUs reserved"), _("memory reserved"))
     return Table(_("Reserved, of what each node has"), heads, tuple(rows), notes)
 

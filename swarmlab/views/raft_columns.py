@@ -330,8 +330,7 @@ class RaftColumns(LiveWidget):
         steps = {MESSAGE: _("to the next message")}
         return super()._labels() | {
             "title": _("Raft: the managers, and the messages between them"),
-            "run": _("▶ Run slowly"),
-            "halt": _("❚❚ Pause"),
+            "play": _("▶ Run slowly"),
             "step": _("Step"),
             "size": _("Simulated time per step"),
             "steps": [[step, steps.get(step, step.replace("ms", " ms"))] for step in STEPS],

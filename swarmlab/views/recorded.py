@@ -56,15 +56,15 @@ class Recording:
         return packed
 
 
+def controls() -> dict[str, str]:
+    """The texts on the buttons of whatever plays, live or recorded."""
+    playing = {"play": _("▶ Play"), "halt": _("❚❚ Pause")}
+    return playing | {"back": _("◀ Back"), "forward": _("Forward ▶")}
+
+
 def player_labels(note: str) -> dict[str, str]:
-    """The texts on the controls of a player; `note` says what it plays."""
-    return {
-        "note": note,
-        "play": _("▶ Play"),
-        "halt": _("❚❚ Pause"),
-        "step": _("Next ▶"),
-        "moment": _("Moment of the recording"),
-    }
+    """The texts of a player; `note` says what it plays."""
+    return controls() | {"note": note, "moment": _("Moment of the recording")}
 
 
 def played(

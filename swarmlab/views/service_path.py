@@ -223,8 +223,7 @@ class ServicePath(LiveWidget):
         parts = [[key, name, _(does), place] for key, (name, place, does) in PARTS.items()]
         texts = {"title": title, "heads": heads, "parts": parts, "client": _("you")}
         texts |= {"manager": _("Manager (the leader)"), "node": _("Node"), "why": _("Why here?")}
-        texts |= {"back": _("◀ Back"), "forward": _("Forward ▶"), "step": _("step {0} of {1}")}
-        texts |= {"play": _("▶ Play"), "pause": _("❚❚ Pause"), "text": _("The same in words")}
+        texts |= {"step": _("step {0} of {1}"), "text": _("The same in words")}
         texts |= {
             "read": _("It read"),
             "decided": _("It decided"),

@@ -51,7 +51,7 @@ class Timeline(LiveWidget):
     _css = source("view.css", "board.css", "timeline.css")
     events = synced_list("one row a group of events")
     leaders = synced_list("(left %, width %, text, title)")
-    twin = synced_list("title and columns of the last fork")
+    copy = synced_list("title and columns of the last fork")
     happened = synced_list("what happened there")
     swarm = synced_list("leader, services, as then")
     looks = traitlets.Dict(help="how each kind of task and of event is drawn").tag(sync=True)
@@ -68,8 +68,6 @@ class Timeline(LiveWidget):
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {
             "title": _("Timeline: everything that happened"),
-            "back": _("◀ Step back"),
-            "forward": _("Step forward ▶"),
             "fork": _("Fork here"),
             "events": _("Marks, oldest first"),
             "happened": _("What happened there"),
@@ -156,7 +154,7 @@ class Timeline(LiveWidget):
             colours = colours_of(((t.service, t.version) for t in self._snapshot.tasks), {})
             nodes = self._snapshot.nodes
             self.columns = [column(node, tasks.get(node.key, []), colours) for node in nodes]
-            self.twin = self._twin(colours)
+            self.copy = self._copy(colours)
             text = snapshot_text(self._snapshot)
             self.text = "\n".join([repr(self._near()), "", *happened, "", text])
             ticks = [n * self.cluster.now_ns / TICKS for n in range(TICKS + 1)]
@@ -167,15 +165,15 @@ class Timeline(LiveWidget):
                 "error": self.error,
             }
 
-    def _twin(self, colours: Mapping[tuple[str, str], str]) -> list[Any]:
+    def _copy(self, colours: Mapping[tuple[str, str], str]) -> list[Any]:
         """The last fork as it is now, to stand beside the original."""
         if self.forked is None:
             return []
-        copy = look(self.forked)
-        tasks = copy.by_node
-        colours = colours_of(((t.service, t.version) for t in copy.tasks), colours)
-        rows = [column(node, tasks.get(node.key, []), colours) for node in copy.nodes]
-        return [_("The copy, t = {s:.1f} s", s=copy.now_s), rows]
+        snapshot = look(self.forked)
+        tasks = snapshot.by_node
+        colours = colours_of(((t.service, t.version) for t in snapshot.tasks), colours)
+        rows = [column(node, tasks.get(node.key, []), colours) for node in snapshot.nodes]
+        return [_("The copy, t = {s:.1f} s", s=snapshot.now_s), rows]
 
     def _look(self) -> list[str]:
         """Read the swarm at the moment; what happened there, and since the event before."""

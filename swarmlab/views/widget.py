@@ -26,7 +26,7 @@ from markupsafe import Markup
 from swarmlab.errors import SwarmError
 from swarmlab.strings import N_, _
 from swarmlab.views.html import ShownAs, WithStaticForms, tag
-from swarmlab.views.recorded import Recording, played
+from swarmlab.views.recorded import Recording, controls, played
 
 STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
@@ -75,7 +75,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         rebuild = _("Rebuild: run the cells above, and this one, again")
         by_hand = _("If it was restarted, run the page again from the top.")
         texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand, "model": self.model_id}
-        return {**texts, "news": _("What happened")}
+        return {**controls(), **texts, "news": _("What happened")}
 
     def refresh(self) -> None:
         """Read the cluster again, show what changed, and record it."""

@@ -181,10 +181,7 @@ class Workflow(DockedWidget):
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {
             "title": _("Docker's workflow: client, daemon, registry"),
-            "back": _("◀ Step"),
-            "forward": _("Step ▶"),
             "play": _("▶ Play the command"),
-            "halt": _("❚❚ Pause"),
             "now": _("Now ▶❚"),
             "here": _("is here"),
             "comes": _("comes"),

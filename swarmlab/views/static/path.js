@@ -21,7 +21,7 @@ function render({ model, el }) {
       go(at + 1);
       if (at === model.get("steps").length - 1) setPlaying(false);
     }, STEP_MS) : 0;
-    play.textContent = on ? labels.pause : labels.play;
+    play.textContent = on ? labels.halt : labels.play;
   };
   const stepBy = (count) => { setPlaying(false); go(at + count); };
   make("button", "back", bar, labels.back).onclick = () => stepBy(-1);

@@ -22,7 +22,7 @@ function makePlayer(parent, labels, count, show, last = count - 1) {
   const halt = () => {
     clearInterval(timer);
     timer = 0;
-    play.textContent = CALM.matches ? labels.step : labels.play;
+    play.textContent = CALM.matches ? labels.forward : labels.play;
   };
   const next = () => {
     if (!bar.isConnected || Number(slider.value) >= count - 1) return halt();

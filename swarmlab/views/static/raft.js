@@ -103,7 +103,7 @@ function render({ model, el }) {
     const columns = model.get("columns");
     const messages = model.get("messages");
     stage.style.setProperty("--columns", columns.length);
-    write(run, status.running ? labels.halt : labels.run);
+    write(run, status.running ? labels.halt : labels.play);
     size.value = status.step;
     write(clock, status.clock);
     syncChildren(heads, columns, ({ name }) => name, createHead, drawHead);

@@ -28,7 +28,7 @@ function render({ model, el }) {
   happened.setAttribute("aria-live", "polite");
   // After a fork there are two boards, side by side.
   const boards = make("div", "boards", root);
-  const [columns, twinColumns] = [labels.swarm, ""].map((name) => {
+  const [columns, copyColumns] = [labels.swarm, ""].map((name) => {
     const board = make("div", "", boards);
     const title = make("b", "", board);
     const list = make("ul", "columns", board);
@@ -113,13 +113,13 @@ function render({ model, el }) {
     syncChildren(news, model.get("news").slice(0, 1), ([number]) => number, () => make("p", "", news),
       (item, [, , text]) => write(item, text));
     syncChildren(happened, model.get("happened"), (_, at) => at, line(happened), write);
-    const [copy = "", rows = []] = model.get("twin");
-    write(columns.heading, copy && labels.original);
-    write(twinColumns.heading, copy);
-    twinColumns.setAttribute("aria-label", copy);
-    twinColumns.parentElement.hidden = copy === "";
+    const [title = "", rows = []] = model.get("copy");
+    write(columns.heading, title && labels.original);
+    write(copyColumns.heading, title);
+    copyColumns.setAttribute("aria-label", title);
+    copyColumns.parentElement.hidden = title === "";
     syncChildren(columns, model.get("columns"), (row) => row.name, line(columns), drawColumn);
-    syncChildren(twinColumns, rows, (row) => row.name, line(twinColumns), drawColumn);
+    syncChildren(copyColumns, rows, (row) => row.name, line(copyColumns), drawColumn);
     syncChildren(swarm, model.get("swarm"), (_, at) => at, line(swarm), write);
     write(textForm, model.get("text"));
   }
