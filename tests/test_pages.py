@@ -28,6 +28,10 @@ def test_a_page_shows_the_static_form_of_widgets(pages):
     assert "widget-view" not in page
 
 
+def test_each_page_says_that_it_was_run(pages):
+    assert [name for name, page in pages.items() if "This page was run for you" not in page] == []
+
+
 def test_a_page_loads_nothing_from_the_network(pages):
     for page in pages.values():
         urls = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](https?:[^\"']+)", page)

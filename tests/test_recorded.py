@@ -192,7 +192,7 @@ def test_who_wants_no_motion_steps(page: Page):
     page.reload()
     raft = page.locator(".swarmlab-recorded").last
     raft.scroll_into_view_if_needed()
-    step = raft.get_by_role("button", name="Next")
+    step = raft.get_by_role("button", name="Forward")
     slider = raft.get_by_role("slider")
     for place in ("1", "2"):
         step.click()

@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from swarmlab.cli.ctl import FOLDER
+from swarmlab.strings import _
 
 PACKAGE = Path(__file__).parents[1]
 FIRST_NOTEBOOK = "00_start_here.ipynb"
@@ -91,8 +92,10 @@ def pages(into: Path) -> None:
     """Run the notebooks, and write them as web pages into a folder; begin with index.html."""
     from swarmlab.lessons.course_map import notebooks
 
-    for page in build(sorted(notebooks().glob("*.ipynb")), into):
-        print(page)
+    with tempfile.TemporaryDirectory() as data:
+        os.environ["JUPYTER_DATA_DIR"] = data  # what you have solved is not for your readers
+        for page in build(sorted(notebooks().glob("*.ipynb")), into):
+            print(page)
 
 
 def build(notebooks: Sequence[Path], into: Path) -> list[Path]:
@@ -109,7 +112,9 @@ def _write(notebook: Path, page: Path) -> Path:
     exporter: Any = nbconvert.HTMLExporter(config=Config(SETTINGS))  # type: ignore[no-untyped-call]  # it has no types
     with tempfile.TemporaryDirectory() as folder:  # where a notebook writes its files
         resources = {"metadata": {"name": page.stem, "path": folder}}
-        node = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # as above
+        node: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # as above
+        note = _("*This page was run for you, and plays what happened. To try it: `swarmlab lab`.*")
+        node.cells[0].source += f"\n\n{note}"
         html, _resources = exporter.from_notebook_node(node, resources)
     # From page to page, as the notebooks lead from one to the next.
     page.write_text(re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', html), encoding="utf-8")

@@ -6,7 +6,7 @@ Where `sidecar` or JupyterLab is missing (Notebook 7, VS Code, web pages) it sta
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 import traitlets
@@ -36,7 +36,13 @@ def undock(widget: ipywidgets.DOMWidget) -> None:
 
 
 class DockedWidget(LiveWidget):
-    """A live widget that asks for the panel when a cell shows it."""
+    """A live widget that asks for the panel when a cell shows it.
+
+    When all cells run at once, the requests come after the last of them: only the widget that was
+    shown last gets the panel, and the others stay in their cells.
+    """
+
+    shown_last: ClassVar[DockedWidget | None] = None
 
     docks = traitlets.Bool(help="a cell shows it, which asks for a panel").tag(sync=True)
 
@@ -45,14 +51,15 @@ class DockedWidget(LiveWidget):
         return super()._labels() | {"docked": docked}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        self.docks = True
+        self.docks, DockedWidget.shown_last = True, self
         return super()._repr_mimebundle_(**options)
 
     def act_on_panel(self, verb: str) -> bool:
         """Carry out the verbs of `static/dock.js`; whether it was one."""
         if verb == "dock":
             self.docks = False
-            dock(self, _("Swarm"))
+            if DockedWidget.shown_last is self:
+                dock(self, _("Swarm"))
         elif verb == "undock":
             undock(self)
         return verb in ("dock", "undock")
