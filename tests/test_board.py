@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import swarmlab
 from swarmlab.cluster.simulated_state import MachineState
 from swarmlab.model.trace_records import Scheduled
+from swarmlab.views import dock
 from swarmlab.views import widget as module
 from swarmlab.views.board import Board, board_of, settled, trait_name
 from swarmlab.views.snapshot import look
@@ -364,3 +365,20 @@ def test_a_task_that_comes_from_another_node_is_one_placement_of_the_trace(clust
     assert len(moved) >= 1
     assert {id: placed[id] for id in moved} == moved
     board.close()
+
+
+def test_of_boards_shown_in_one_go_the_last_one_gets_the_panel(board, monkeypatch):
+    """When all cells run at once, the browser asks for each board after the last cell."""
+    docked = []
+    monkeypatch.setattr(dock, "dock", lambda widget, title: docked.append(widget))
+    other = board_of(swarmlab.simulate(managers=1, workers=1, seed=7))
+    for shown in (board, other, board, other):
+        shown._repr_mimebundle_()
+    for asking in (board, other):
+        click(asking, "dock")
+    assert docked == [other]
+    board._repr_mimebundle_()  # later, by itself
+    click(board, "dock")
+    assert docked == [other, board]
+    assert [board.docks, other.docks] == [False, False]
+    other.close()

@@ -6,7 +6,7 @@ Where `sidecar` or JupyterLab is missing (Notebook 7, VS Code, web pages) it sta
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import ipywidgets
 import traitlets
@@ -42,7 +42,7 @@ class DockedWidget(LiveWidget):
     shown last gets the panel, and the others stay in their cells.
     """
 
-    shown_last: ClassVar[DockedWidget | None] = None
+    shown_last = ""  # the id of that widget
 
     docks = traitlets.Bool(help="a cell shows it, which asks for a panel").tag(sync=True)
 
@@ -51,14 +51,14 @@ class DockedWidget(LiveWidget):
         return super()._labels() | {"docked": docked}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        self.docks, DockedWidget.shown_last = True, self
+        self.docks, DockedWidget.shown_last = True, self.model_id
         return super()._repr_mimebundle_(**options)
 
     def act_on_panel(self, verb: str) -> bool:
         """Carry out the verbs of `static/dock.js`; whether it was one."""
         if verb == "dock":
             self.docks = False
-            if DockedWidget.shown_last is self:
+            if DockedWidget.shown_last == self.model_id:
                 dock(self, _("Swarm"))
         elif verb == "undock":
             undock(self)
