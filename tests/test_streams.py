@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import docker
@@ -9,6 +10,7 @@ import pytest
 
 import swarmlab
 from swarmlab.engine.streams import frame
+from swarmlab.jupyter.magic import run_commands
 from swarmlab.model import TaskState
 from swarmlab.simulation import S
 from swarmlab.units import MINUTE
@@ -70,6 +72,32 @@ def test_followed_logs_end_when_the_machine_does(lab):
     container = lab.client.containers.run("busybox", ["sleep", "1000"], detach=True)
     lab.simulation.after(5 * S, lab.machine.crash)
     assert list(container.logs(stream=True, follow=True)) == []
+
+
+def test_a_services_logs_say_which_node_is_missing_and_are_whole_again_with_it():
+    """As recorded on an engine 20.10.24. Source: swarmkit manager/logbroker/subscription.go."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    out, err = io.StringIO(), io.StringIO()
+    create = (
+        "docker service create --quiet --name hi --mode global busybox sh -c 'hostname; sleep 9'"
+    )
+    assert run_commands(create, out, err) == 0
+    cluster.run("3s")
+    (node,) = cluster.client().nodes.list(filters={"name": "w1"})
+    for fault in (lambda: cluster.crash("w1"), lambda: cluster.partition("m1", "w1")):
+        fault()
+        out, err = io.StringIO(), io.StringIO()
+        assert run_commands("docker service logs hi", out, err) == 1
+        assert "@m1" in out.getvalue()
+        assert "@w1" not in out.getvalue()
+        assert err.getvalue().startswith(
+            "error from daemon in stream: Error grabbing logs: rpc error: "
+        )
+        assert err.getvalue().endswith(f"following reasons: node {node.id} is not available\n\n")
+        cluster.start("w1")
+        cluster.heal()
+        cluster.run("20s")
+        assert run_commands("docker service logs hi", io.StringIO(), io.StringIO()) == 0
 
 
 def test_details_of_a_services_logs_name_node_service_and_task(lab):

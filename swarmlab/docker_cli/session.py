@@ -14,6 +14,7 @@ import requests
 
 T = TypeVar("T")
 Json = dict[str, Any]
+SYSTEM_ERROR = 3  # a stream of frames
 
 
 class Writer(Protocol):
@@ -203,7 +204,13 @@ def _message(reply: requests.Response) -> str:
 
 
 def frames(reply: requests.Response) -> Iterator[tuple[int, bytes]]:
-    """The frames of a multiplexed log stream: 1 (stdout) or 2 (stderr), and the bytes."""
+    """The frames of a multiplexed log stream: 1 (stdout) or 2 (stderr), and the bytes.
+
+    The daemon's own error (3) is raised. Source: moby pkg/stdcopy.
+    """
     while len(header := reply.raw.read(8)) == 8:
         stream, length = struct.unpack(">BxxxL", header)
-        yield stream, reply.raw.read(length)
+        data = reply.raw.read(length)
+        if stream == SYSTEM_ERROR:
+            raise CliError(f"error from daemon in stream: {data.decode()}")
+        yield stream, data

@@ -182,27 +182,40 @@ def task_logs(request: ApiRequest, ref: str) -> Any:
 
 
 # -- logs -----------------------------------------------------------------------------------------
-def _source(request: ApiRequest, task: model.Task) -> streams.Source | None:
-    """The task's container, on whichever node it is; None when that node cannot be reached.
+# Source: swarmkit manager/logbroker/subscription.go, moby daemon/cluster/services.go.
+INCOMPLETE = (
+    "Error grabbing logs: rpc error: code = Unknown desc = warning: incomplete log stream. some"
+    " logs could not be retrieved for the following reasons"
+)
+
+
+def _engines(request: ApiRequest) -> dict[str, Any]:
+    """The engines that this one can reach, by node id.
 
     SwarmKit's log broker asks the agents; here the manager reads from their engines directly.
     """
     here = request.engine.machine
-    for machine in here.network.machines.values():
-        engine: Any = machine.process
-        if engine is None or engine.node_id != task.node_id or not task.node_id:
-            continue
-        container = engine.containers.find(task.name)
-        if container is not None and here.network.connected(here.name, machine.name):
-            ids = {"node": task.node_id, "service": task.service_id, "task": task.id}
-            details = ",".join(f"com.docker.swarm.{key}.id={id}" for key, id in ids.items())
-            return container, details
-    return None
+    machines = here.network.machines.values()
+    engines: list[Any] = [m.process for m in machines if here.network.connected(here.name, m.name)]
+    return {engine.node_id: engine for engine in engines if engine is not None}
 
 
 def _logs(request: ApiRequest, spec: model.TaskSpec, tasks: Callable[[], list[model.Task]]) -> Any:
     def sources() -> list[streams.Source]:
-        return [source for task in tasks() if (source := _source(request, task))]
+        found, engines = list[streams.Source](), _engines(request)
+        for task in tasks():
+            engine = engines.get(task.node_id)
+            container = engine.containers.find(task.name) if engine is not None else None
+            if container is not None:
+                ids = {"node": task.node_id, "service": task.service_id, "task": task.id}
+                details = ",".join(f"com.docker.swarm.{key}.id={id}" for key, id in ids.items())
+                found.append((container, details))
+        return found
+
+    def error() -> str:
+        missing = dict.fromkeys(t.node_id for t in tasks() if t.node_id not in _engines(request))
+        reasons = ", ".join(f"node {id} is not available" for id in filter(None, missing))
+        return f"{INCOMPLETE}: {reasons}" if reasons else ""
 
     return streams.log_stream(
         request,
@@ -211,4 +224,5 @@ def _logs(request: ApiRequest, spec: model.TaskSpec, tasks: Callable[[], list[mo
         tty=bool(spec.container.get("TTY")),
         no_channel="must specify at least one of 'stdout' or 'stderr'",
         strict_tail=True,
+        error=error,
     )

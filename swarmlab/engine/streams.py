@@ -23,6 +23,7 @@ from swarmlab.worker.keyboard import Keyboard
 
 TYPED_BYTES_MAX = 1 << 16  # what has not been read yet; a client that types more has to wait
 CHANNELS = {"stdout": 1, "stderr": 2}
+STREAMS = CHANNELS | {"systemerr": 3}  # the daemon's own error
 RAW, MULTIPLEXED = "application/vnd.docker.raw-stream", "application/vnd.docker.multiplexed-stream"
 POLL_NS = 100 * MS
 
@@ -47,7 +48,7 @@ def stream(pieces: Pieces, content_type: str = "application/json") -> Response:
 
 def frame(channel: str, data: bytes, *, tty: bool = False) -> bytes:
     """One piece of output; without a terminal, behind a header with channel and length."""
-    return data if tty else struct.pack(">BxxxL", CHANNELS[channel], len(data)) + data
+    return data if tty else struct.pack(">BxxxL", STREAMS[channel], len(data)) + data
 
 
 def content_type(tty: bool) -> str:
@@ -125,11 +126,13 @@ def log_stream(
     tty: bool,
     no_channel: str,
     strict_tail: bool,
+    error: Callable[[], str] = str,
 ) -> Response:
     """The log lines that the request selects; with `follow`, new ones too, while `more()`.
 
     `no_channel`: the error when neither stdout nor stderr is selected. With `strict_tail` a tail
-    that is not a number is refused; else it is all.
+    that is not a number is refused; else it is all. `error()` is what the stream ends with, if it
+    says something.
     """
     channels = [name for name in CHANNELS if request.query(name)]
     if not channels:
@@ -169,6 +172,8 @@ def log_stream(
             ended = not (following and more() and request.alive())
             yield from lines()
             if ended:
+                if text := error():
+                    yield frame("systemerr", f"{text}\n".encode(), tty=tty)
                 return
             yield b""
 
