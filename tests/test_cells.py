@@ -93,6 +93,27 @@ def test_each_command_of_several_stands_above_its_output(
     assert lines == [f"$ {line}" if "|" in line else f"$ docker {line}" for line in shown]
 
 
+def test_a_cell_is_the_file_that_its_command_reads(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    """As `docker stack deploy -c - <<END` in a shell; nothing in the file is replaced or run."""
+    cluster = swarmlab.simulate(seed=7)
+    cell = """%%docker -H m2 stack deploy --detach=true --compose-file - site
+services:
+  web:
+    image: nginx  # one line | of many
+    labels: {price: "$$(node ls -q)"}
+"""
+    shell.parent_header = {"content": {"code": cell}}
+    shell.run_cell(cell)
+    assert capsys.readouterr().out == "Creating network site_default\nCreating service site_web\n"
+    (web,) = cluster.client().services.list()
+    labels = web.attrs["Spec"]["TaskTemplate"]["ContainerSpec"]["Labels"]
+    assert labels["price"] == "$(node ls -q)"
+    shell.run_cell("%docker stack ls\nprint('after')")
+    assert capsys.readouterr().out.splitlines()[-1] == "after"
+
+
 class Stream(io.StringIO):
     """Like one of a kernel's two: a cell shows both in the order in which they are flushed."""
 

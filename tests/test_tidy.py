@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1850,
     ("templates",): 360,
-    ("views", "lessons", "compare"): 6500,
-    ("network", "engine", "cluster", "real"): 8500,
-    ("docker_cli", "cli", "jupyter"): 5100,
+    ("views", "lessons", "compare"): 6580,
+    ("network", "engine", "cluster", "real"): 8506,
+    ("docker_cli", "cli", "jupyter"): 5116,
     (
         "__init__.py",
         "__main__.py",

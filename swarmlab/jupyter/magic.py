@@ -58,11 +58,19 @@ def lines_of(text: str) -> list[str]:
 
 
 def run_commands(
-    text: str, out: Any, err: Any, *, node: str = "", progress: Any = None, shown: bool = False
+    text: str,
+    out: Any,
+    err: Any,
+    *,
+    node: str = "",
+    progress: Any = None,
+    shown: bool = False,
+    stdin: bytes = b"",
 ) -> int:
     """Run each line of `text` at a node; the exit code of the last one.
 
-    `shown`: each command stands above its output, as in a terminal.
+    `shown`: each command stands above its output, as in a terminal. `stdin`: for a command that no
+    pipe leads to.
     """
     code = 0
     for line in lines_of(text):
@@ -72,7 +80,7 @@ def run_commands(
         if cluster is not None and line.strip() and not line.lstrip().startswith("#"):
             cluster.typed.append((cluster.clock_ns(), _full(line.strip())))
         try:
-            code = _run_line(line, out, err, node=node, progress=progress)
+            code = _run_line(line, out, err, node=node, progress=progress, stdin=stdin)
         except (CliError, ValueError, OSError) as error:
             err.write(f"{error}\n")
             code = 1
@@ -89,7 +97,9 @@ def _full(command: str) -> str:
     return command if "|" in command or command.startswith("docker") else f"docker {command}"
 
 
-def _run_line(line: str, out: Any, err: Any, *, node: str, progress: Any) -> int:
+def _run_line(
+    line: str, out: Any, err: Any, *, node: str, progress: Any, stdin: bytes = b""
+) -> int:
     def substitute(match: re.Match[str]) -> str:
         inner = io.StringIO()
         _run_line(match[1], inner, err, node=node, progress=None)
@@ -102,7 +112,7 @@ def _run_line(line: str, out: Any, err: Any, *, node: str, progress: Any) -> int
     comment = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
     stages = [list(stage) for pipe, stage in groupby(words[:comment], "|".__eq__) if not pipe]
     *producers, words = stages or [[]]
-    stdin = b"".join(map(_output_of, producers))
+    stdin = b"".join(map(_output_of, producers)) or stdin
     node, words = take_node(words[words[:1] == ["docker"] :], node)
     return _run_docker(words, stdin, out, err, node=node, progress=progress) if words else 0
 
@@ -193,15 +203,18 @@ def load_ipython_extension(ipython: Any) -> None:
         """Docker's command line: `%docker node ls`, or `%%docker` above several lines.
 
         `-H m2` in front of a command asks node m2; `%docker -H m2` alone asks it from now on. A
-        cell may have comments, a backslash at a line's end, `echo … | docker …` and `$(…)`.
+        cell may have comments, a backslash at a line's end, `echo … | docker …` and `$(…)`. Below a
+        command that reads `-`, it's the file: `%%docker stack deploy --compose-file - shop`.
         `%docker service create --help` tells of a command; notebook 00 begins with all of it.
         """
         node, words = split_host(line.split()) if cell is not None else ("", [])
-        text = line if cell is None else f"{' '.join(words)}\n{cell}"
+        reads = "-" in words  # the cell is the file that the command reads
+        text = line if cell is None or reads else f"{' '.join(words)}\n{cell}"
+        stdin = cell.encode() if cell is not None and reads else b""
         shown = _count_commands(ipython) > 1
         with contextlib.closing(ProgressBar()) as bar:
             code = run_commands(
-                text, sys.stdout, sys.stderr, node=node, progress=bar.show, shown=shown
+                text, sys.stdout, sys.stderr, node=node, progress=bar.show, shown=shown, stdin=stdin
             )
         ipython.user_ns["_exit_code"] = code
 
@@ -212,7 +225,7 @@ def _count_commands(ipython: Any) -> int:
     """How many docker commands the cell has that is being run."""
     parent = getattr(ipython, "parent_header", None) or {}
     lines = lines_of(parent.get("content", {}).get("code", ""))
-    if lines and lines[0].startswith("%%docker"):
+    if lines and lines[0].startswith("%%docker") and "-" not in lines[0].split():
         return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in lines[1:])
     return sum(line.lstrip().startswith("%docker") for line in lines)
 
