@@ -23,7 +23,7 @@ CHECK_S_MAX = 2.0
 NOTEBOOKS = (
     *("00_start_here", "02_docker_workflow", "03_why_orchestrate", "04_parts_and_topology"),
     *("05_quorum", "06_command_to_container", "07_placement"),
-    *("10_secrets_and_configs", "12_rolling_updates"),
+    *("10_secrets_and_configs", "12_rolling_updates", "15_network"),
 )
 WRONG = [(entry, i) for entry in bank().values() for i in range(len(entry.wrong))]
 
@@ -392,6 +392,19 @@ def test_a_check_gives_the_measured_value(
     on = {name: len(cluster.client(name).containers.list()) for name in cluster.names}
     expected = text.format(**on, elsewhere=6 - on["w1"])  # chance decides who gets two
     assert evaluate(SwarmReader(cluster), check) == (holds, expected)
+
+
+def test_a_command_is_run_inside_a_task_wherever_it_is(cluster: Any, client: Any):
+    spec = {"name": "box", "constraints": ["node.hostname==w1"]}
+    client.services.create("busybox", ["sleep", "1d"], hostname="{{.Node.Hostname}}", **spec)
+    swarm = SwarmReader(cluster)
+    assert evaluate(swarm, "inside box hostname is w1")[0] is False  # it doesn't run yet
+    cluster.run("20s")
+    swarm = SwarmReader(cluster)
+    assert evaluate(swarm, "inside box hostname is w1") == (True, "w1")
+    assert evaluate(swarm, "inside box cat /nothing is null") == (True, "not set")
+    assert swarm.inside("box", ["cat", "/nothing"])[:2] == ("box on w1", 1)
+    assert swarm.inside("none", ["true"]) == ("no task of none runs", 1, "")
 
 
 def test_a_task_whose_node_is_down_does_not_count_as_running(cluster: Any, client: Any):

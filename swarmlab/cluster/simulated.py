@@ -363,7 +363,7 @@ class SimulatedCluster(BaseCluster):
         return why(self, task)
 
     def explain_request(self, target: str | int, *, source: str = "") -> Table:
-        """Where one request goes and why: to a service, or to a port of the node `source`."""
+        """Where a request goes, hop by hop: `explain_request("web")`. Lesson: 15_network."""
         from swarmlab.network.journey import explain_request
 
         return explain_request(self.fork().world.network, source or self.names[-1], target)

@@ -15,6 +15,7 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     secrets has senha_v2                   services, configs, networks, nodes: their names
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
     container web State.Health.Status is healthy            of an engine, in a swarm or in none
+    inside db cat /data/votes is 42        what a command prints in a task; null when it fails
     leader at m2 is none                   as the node m2 answers; so with any measure
 """
 
@@ -80,6 +81,18 @@ class SwarmReader:
         """The tasks of a service that run, and whose desired state is running."""
         tasks = [task for task in self.tasks(service) if task["DesiredState"] == "running"]
         return [task for task in tasks if task["Status"]["State"] == "running"]
+
+    def inside(self, service: str, command: list[str]) -> tuple[str, int, str]:
+        """Run a command in the first running task of a service: (its place, exit code, output)."""
+        if not (running := self.running(service)):
+            return _("no task of {service} runs", service=service), 1, ""
+        task = min(running, key=lambda task: (task.get("Slot", 0), task["ID"]))
+        node = next(n for n in self.objects("nodes") if n["ID"] == task["NodeID"])
+        api = self.cluster.client(name_of(node)).api
+        id = api.exec_create(task["Status"]["ContainerStatus"]["ContainerID"], command)["Id"]
+        output = api.exec_start(id).decode(errors="replace").strip()
+        place = _("{service} on {node}", service=service, node=name_of(node))
+        return place, api.exec_inspect(id)["ExitCode"], output
 
     def tasks_by(self, service: str, key: str) -> dict[str, int]:
         """Running tasks; zero for a node, or a label's value, that could have some and has none."""
@@ -159,6 +172,9 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
             with suppress(NotFound):
                 return value_at(swarm.api.inspect_container(name), path)
             return None
+        case ["inside", service, *command]:
+            _place, code, output = swarm.inside(service, command)
+            return None if code else output
         case ["nodes", key]:
             return {name_of(node): node_value(node, key) for node in swarm.objects("nodes")}
         case ["nodes", "by", key]:

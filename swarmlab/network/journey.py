@@ -55,7 +55,7 @@ def _port_row(source: str, port: int, delivery: Delivery) -> Row:
         return where, _("the routing mesh takes it"), _("the port is published: all nodes answer")
     if delivery.endpoint is not None:
         return where, _("goes to a container here"), _("the port is published in host mode")
-    return where, _("connection refused"), _("no service publishes this port")
+    return where, _("connection refused"), _("no service publishes this port here")
 
 
 def _service_row(source: str, service: Service) -> Row:
