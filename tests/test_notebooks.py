@@ -187,7 +187,7 @@ def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook:
 
 
 # -- the course map --------------------------------------------------------------------------------
-SLIDES_WITHOUT_A_PAGE = {36}  # certificates and the root CA
+SLIDES_WITHOUT_A_PAGE: set[int] = set()
 
 
 def slides_in(text: str) -> set[int]:

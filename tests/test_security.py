@@ -257,6 +257,28 @@ def test_a_rotation_waits_for_a_node_that_is_down_until_it_is_removed(cluster, c
     assert {n.attrs["Status"]["State"] for n in client.nodes.list()} == {"ready"}
 
 
+def test_a_rotation_begun_within_a_rotation_ends_with_the_newest_root(cluster, client):
+    """Nodes that have renewed for the first are asked again.
+
+    Source: swarmkit ca/reconciler.go, IssuanceStateRotate.
+    """
+    cluster.crash("w2")
+    rotate_root(client)
+    cluster.run("10s")
+    rotate_root(client, 2)
+    cluster.run("10s")
+    client.swarm.reload()
+    newest = client.swarm.attrs["TLSInfo"]["CertIssuerPublicKey"]
+    issuers = {
+        n.attrs["Description"]["Hostname"]: n.attrs["Description"]["TLSInfo"]["CertIssuerPublicKey"]
+        for n in client.nodes.list()
+    }
+    assert [name for name, issuer in issuers.items() if issuer != newest] == ["w2"]
+    cluster.start("w2")
+    cluster.until(lambda: not rotating(client), "2m")
+    assert client.swarm.attrs["TLSInfo"]["CertIssuerPublicKey"] == newest
+
+
 def test_a_root_from_the_user_becomes_the_swarms(cluster, client):
     """The root that the user brings becomes the swarm's; its key is never shown.
 

@@ -1,4 +1,4 @@
-"""Inspectors of a simulated cluster: disks, who trusts which root, who can read a secret.
+"""Inspectors of a simulated cluster: disks, links, who trusts which root, who can read a secret.
 
 None of them prints a secret, a key or a token.
 """
@@ -6,6 +6,7 @@ None of them prints a secret, a key or a token.
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,20 +14,22 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.cluster.copies import copy_of
 from swarmlab.errors import LabError, PermissionDenied
 from swarmlab.manager.ca.certificates import verify
-from swarmlab.manager.ca.data_keys import KEY_FILE, KeyFile, Seal, WrongKey
+from swarmlab.manager.ca.data_keys import KEY_BYTES, KEY_FILE, NONCE_BYTES, KeyFile, Seal, WrongKey
 from swarmlab.manager.ca.join_tokens import digest_of
 from swarmlab.manager.store import StoreCodec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
-from swarmlab.simulation import EPOCH_NS, Machine, S, Simulation
+from swarmlab.simulation import EPOCH_NS, MS, InFlight, Machine, S, Simulation
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Table
+from swarmlab.units import Duration, nanoseconds
+from swarmlab.views.html import Callout, Table, only_simulated
 
 if TYPE_CHECKING:
     from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.simulated_state import Simulated
 
 HEX_BYTES = 16
+PACKETS_MAX, PACKET_HEX_BYTES = 12, 10  # shown
 WAL = "swarm/raft/wal"
 LOCKED_NOTE = N_("Autolock is on: the data key is sealed with the unlock key, which is on no disk.")
 OPEN_NOTE = N_(
@@ -102,6 +105,45 @@ def trust(cluster: Simulated) -> Table:
         rows.append((name, root, peer.role.value, f"{until:%Y-%m-%d %H:%M}", _("valid")))
     heads = (_("node"), _("trusts root"), _("certificate says"), _("valid until"), _("now"))
     return Table(_("Who trusts whom"), heads, tuple(rows))
+
+
+def eavesdrop(cluster: Any, one: str, other: str, duration: Duration = "3s") -> Table | Callout:
+    """Listen to the link between two nodes: what passes, as someone without the session's key
+    sees it, and as its two ends do: `eavesdrop(cluster, "m1", "w1")`. Lesson: 08_tls_and_ca.
+
+    Simulated nodes hand over objects. Here each is encoded, and sealed with a key made for this.
+    """
+    if not cluster.has_trace:
+        return only_simulated(
+            _("On a real link, `tcpdump port 2377` shows as much as a thief sees.")
+        )
+    simulation = Simulation(cluster.now_ns)
+    session = Seal(simulation.random_bytes(KEY_BYTES), simulation)
+    flights: dict[tuple[int, int], InFlight] = {}
+    for _ms in range(nanoseconds(duration) // MS):  # no message takes less than one
+        cluster.run("1ms")
+        for flight in cluster.in_flight():
+            if {flight.source, flight.target} == {one, other}:
+                flights.setdefault((id(flight.message), flight.arrives_ns), flight)
+    rows = []
+    for flight in [*flights.values()][:PACKETS_MAX]:
+        sealed = session.seal(pickle.dumps(flight.message))
+        seen = sealed[NONCE_BYTES:][:PACKET_HEX_BYTES].hex(" ")
+        seen = _("{size:,} bytes: {seen} …", size=len(sealed), seen=seen)
+        when, ends = f"{flight.arrives_ns / S:.2f} s", f"{flight.source} → {flight.target}"
+        rows.append((when, ends, seen, _contents(flight.message)))
+    heads = _("when"), _("from, to"), _("without the key"), _("with it")
+    return Table(
+        _("On the link between {one} and {other}", one=one, other=other), heads, tuple(rows)
+    )
+
+
+def _contents(message: Any) -> str:
+    """What a message is, in few words, and the names of the secrets in it."""
+    body = getattr(message, "body", message)  # of a call
+    kind = _("answer") if hasattr(message, "value") else type(body).__name__
+    secrets = ", ".join(secret.name for secret in getattr(body, "secrets", ()))
+    return f"{kind}: {secrets}" if secrets else kind
 
 
 def who_can_read(cluster: Simulated, name: str) -> Table:

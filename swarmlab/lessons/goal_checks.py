@@ -16,11 +16,14 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
     container web State.Health.Status is healthy            of an engine, in a swarm or in none
     inside db cat /data/votes is 42        what a command prints in a task; null when it fails
+    token in deploy is manager             whose join token, if it is valid, is in this config
+    info Swarm.LocalNodeState at m3 is locked               what `docker -H m3 info` shows
     leader at m2 is none                   as the node m2 answers; so with any measure
 """
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -189,6 +192,12 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
             references = value_at(swarm.named("services", service), path) or ()
             names = [r["File"]["Name"] for r in references if r["SecretName"] == secret]
             return join("/run/secrets", names[0]) if names else None
+        case ["token", "in", config]:
+            data = base64.b64decode(value_at(swarm.named("configs", config), "Spec.Data") or "")
+            tokens = swarm.api.inspect_swarm()["JoinTokens"].items()
+            return next((role.lower() for role, t in tokens if t.encode() in data), NONE)
+        case ["info", path]:
+            return value_at(swarm.api.info(), path)
         case ["swarm", path]:
             return value_at(swarm.api.inspect_swarm(), path)
         case [kind, name, path] if f"{kind}s" in NAMED_KINDS:

@@ -42,15 +42,17 @@ class RootRotation(ControlLoop):
         rotation = cluster.rotation
         if rotation is None:
             return []
-        behind = [n for n in view.all(Node) if not is_renewed(n, rotation.certificate)]
+        behind, changes = list[Node](), list[Change]()
+        for node in view.all(Node):
+            if not is_renewed(node, rotation.certificate):
+                behind.append(node)
+            elif node.certificate_state != "issued":  # so that a later rotation can ask it again
+                changes.append(update(node.with_(certificate_state="issued")))
         if behind:
             pending = [node for node in behind if node.certificate_state != "rotate"]
-            asked = len(behind) - len(pending)
-            return [
-                update(node.with_(certificate_state="rotate")) for node in pending[: BATCH - asked]
-            ]
+            some = pending[: BATCH - (len(behind) - len(pending))]
+            return changes + [update(node.with_(certificate_state="rotate")) for node in some]
         root, simulation = rotation.certificate, self.simulation
-        rotated = [n for n in view.all(Node) if n.certificate_state != "issued"]
         return [
             update(
                 cluster.with_(
@@ -61,7 +63,7 @@ class RootRotation(ControlLoop):
                     manager_token=new_token(root, simulation),
                 )
             ),
-            *(update(node.with_(certificate_state="issued")) for node in rotated),
+            *changes,
         ]
 
     def alarm_ns(self) -> int | None:
