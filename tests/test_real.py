@@ -37,12 +37,20 @@ from swarmlab.lessons.bank import bank, exercise_named
 from swarmlab.real import engines, images, launched
 from swarmlab.real.launched import LaunchedCluster
 from tests.host_engine import HostEngine, import_dind, missing
+from tests.test_fuzz import commit_number
 
 pytestmark = pytest.mark.real
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 # The longest first: eight minutes, mostly of waiting.
 PAGES = ("05_quorum", "12_rolling_updates", "07_placement", "00_start_here", "01_vm_vs_container")
+# Each commit runs one of these; `ALL_PAGES=1` runs them all.
+MORE_PAGES = (
+    *("02_docker_workflow", "03_why_orchestrate"),
+    *("04_parts_and_topology", "06_command_to_container"),
+)
+CHOSEN = MORE_PAGES[commit_number() % len(MORE_PAGES) :][:1]
+PAGES = (*PAGES, *(MORE_PAGES if "ALL_PAGES" in os.environ else CHOSEN))
 PAGES_AT_ONCE = 3
 PAGE_S_MAX = 1200
 # Three quick ones; `ALL_EXERCISES=1` plays all of them, which takes half an hour.
