@@ -424,7 +424,7 @@ def use_picker(notebook: Notebook) -> None:
     cell.get_by_text("A manager is gone for good").last.wait_for()
     pick.press("ArrowDown")
     cell.get_by_text("One manager in each of the zones").wait_for()
-    for text in ("06 Command to container", "07 Placement"):
+    for text in ("06 From a command to a container", "07 Placement"):
         topic.press("ArrowDown")
         expect(topic.locator("option:checked")).to_have_text(text)
     expect(count).to_contain_text("Changes: 1 (fewest: 1)")  # solved above

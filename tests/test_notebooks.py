@@ -223,7 +223,7 @@ def test_the_map_leads_to_every_page_and_counts_what_is_solved(tmp_path: Path, m
     html = shown._repr_html_()
     assert [path.stem for path in LESSONS if f'href="{path.stem}.ipynb"' not in html] == []
     (row,) = [row for row in shown.rows if row[1] == "04_parts_and_topology"]
-    assert row[2:] == ("slides 21-29", "20 minutes", "1 of 2 exercises")
+    assert row[2:] == ("slides 21-29", "20 minutes", "solved 1 of 2")
     index = next(path for path in NOTEBOOKS if path.stem == "index").read_text("utf-8")
     assert "speakerdeck.com" in index
     first = NOTEBOOKS[0].read_text("utf-8")
@@ -240,7 +240,7 @@ def test_the_pages_lead_from_one_to_the_next_with_its_promise_and_each_back_to_t
         assert links == [after, before, "index"]
         notebook = nbformat.read(NOTEBOOKS[0].with_name(f"{after}.ipynb"), as_version=4)
         head = texts_of(notebook)[0].splitlines()
-        assert shown.lines[0] == f"**{head[0][2:]}.** {head[2].strip('*')}"
+        assert shown.lines[:2] == (f"**{head[0][2:]}**", head[2].strip("*"))
         assert f"Next: {after}.ipynb" in repr(shown)
     with pytest.raises(swarmlab.LabError, match="there is no page '99_nothing'; there are index, "):
         where_next("99_nothing")

@@ -24,6 +24,8 @@ PACKAGE = Path(__file__).parents[1]
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 # Scripts that nbconvert would load from the network; no page needs them.
 SCRIPT_URLS = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url")
+# What commands print keeps its columns, as in JupyterLab.
+STYLE = "<style>.jp-OutputArea-output pre{white-space:pre!important;overflow-x:auto}</style>"
 SETTINGS = {
     "ExecutePreprocessor": {
         "enabled": True,
@@ -117,5 +119,6 @@ def _write(notebook: Path, page: Path) -> Path:
         node.cells[0].source += f"\n\n{note}"
         html, _resources = exporter.from_notebook_node(node, resources)
     # From page to page, as the notebooks lead from one to the next.
-    page.write_text(re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', html), encoding="utf-8")
+    html = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', html)
+    page.write_text(html.replace("</head>", f"{STYLE}</head>", 1), encoding="utf-8")
     return page

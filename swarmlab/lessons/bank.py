@@ -77,13 +77,3 @@ def exercise_named(name: str) -> Exercise:
 def topics() -> dict[str, list[Exercise]]:
     """The exercises of each notebook that has some."""
     return {stem: [*own] for stem, own in groupby(bank().values(), lambda entry: entry.notebook)}
-
-
-def topic_of(notebook: str) -> str:
-    """`05_quorum` as a reader sees it.
-
-    >>> topic_of("12_rolling_updates")
-    '12 Rolling updates'
-    """
-    number, _underline, words = notebook.partition("_")
-    return f"{number} {words.replace('_', ' ').capitalize()}"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import yaml
 from markupsafe import Markup
 
 from swarmlab.errors import NoneSuch
-from swarmlab.lessons.bank import topic_of, topics
+from swarmlab.lessons.bank import topics
 from swarmlab.lessons.progress_record import solved_exercises
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, Table, folded, tag
 from swarmlab.views.primitives import view
 
 PACKAGE, MAP = Path(__file__).parents[1], "index.ipynb"
+CARD = (
+    "justify-items:start;margin:.2em 0;white-space:normal;text-align:left;color:inherit;"
+    "width:100%;box-sizing:border-box"
+)
 
 
 class CourseMap(Table):
@@ -24,12 +29,11 @@ class CourseMap(Table):
     def _repr_html_(self) -> Markup:
         parts: dict[str, list[Markup]] = {}
         for part, page, slides, minutes, solved in self.rows:
-            link = tag("a", tag("b", topic_of(page)), href=f"{page}.ipynb", style="color:inherit")
+            title = tag("b", topic_of(page), style="text-decoration:underline")
             lines = [tag("span", text) for text in (slides, minutes, solved)]
-            style = "justify-items:start;margin:.2em 0;white-space:normal;text-align:left"
-            parts.setdefault(part, []).append(
-                tag("div", link, *lines, class_="node manager", style=style)
-            )
+            href = f"{page}.ipynb"
+            card = tag("a", title, *lines, class_="node manager", href=href, style=CARD)
+            parts.setdefault(part, []).append(card)
         zones = [
             tag("div", tag("div", tag("b", part)), *pages, class_="zone")
             for part, pages in parts.items()
@@ -56,7 +60,7 @@ def course_map() -> CourseMap:
     for part, pages in course().items():
         for page, facts in pages.items():
             own = [exercise.name for exercise in topics().get(page, [])]
-            done = _("{n} of {all} exercises", n=len({*own} & {*solved}), all=len(own))
+            done = _("solved {n} of {all}", n=len({*own} & {*solved}), all=len(own))
             slides = _("slides {slides}", slides=facts["slides"])
             minutes = _("{minutes} minutes", minutes=facts["minutes"])
             rows.append((_(part), page, slides, minutes, done if own else _("no exercises")))
@@ -71,6 +75,23 @@ def notebooks() -> Path:
     return checkout if in_checkout else PACKAGE / "_notebooks"
 
 
+@cache
+def head_of(page: str) -> tuple[str, str]:
+    """The title of a page, and what it promises."""
+    cells = json.loads((notebooks() / f"{page}.ipynb").read_text("utf-8"))["cells"]
+    title, _blank, promise, *_rest = "".join(cells[0]["source"]).splitlines()
+    return title.removeprefix("# "), promise.strip("*")
+
+
+def topic_of(page: str) -> str:
+    """A page by its number and the first part of its title.
+
+    >>> topic_of("12_rolling_updates")
+    '12 Rolling updates'
+    """
+    return f"{page.partition('_')[0]} {head_of(page)[0].partition(':')[0]}"
+
+
 def where_next(page: str) -> Callout:
     """The page after this one and why to read it, the one before, and the map. Lesson: index.
 
@@ -82,8 +103,6 @@ def where_next(page: str) -> Callout:
         raise NoneSuch("there is no page {name!r}; there are {known}", page, pages)
     place = pages.index(page)
     before, after = pages[place - 1], pages[(place + 1) % len(pages)]
-    cells = json.loads((notebooks() / f"{after}.ipynb").read_text("utf-8"))["cells"]
-    title, _blank, promise, *_rest = "".join(cells[0]["source"]).splitlines()
-    why = f"**{title.removeprefix('# ')}.** {promise.strip('*')}"
+    title, promise = head_of(after)
     back = _("Before this page: {before}. All pages: {map}.", before=f"{before}.ipynb", map=MAP)
-    return Callout(_("Next: {page}", page=f"{after}.ipynb"), (why, back))
+    return Callout(_("Next: {page}", page=f"{after}.ipynb"), (f"**{title}**", promise, back))

@@ -21,7 +21,8 @@ from swarmlab.cluster.current import use
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import progress_record
 from swarmlab.lessons.attempt import Attempt, Verdict
-from swarmlab.lessons.bank import Exercise, exercise_named, topic_of, topics
+from swarmlab.lessons.bank import Exercise, exercise_named, topics
+from swarmlab.lessons.course_map import topic_of
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, tag, widget_head

@@ -53,10 +53,16 @@ def tag(name: str, *inside: str, **attributes: str) -> Markup:
 
 
 def marked(text: str) -> Markup:
-    """Plain text as HTML; `code`, **strong**, line breaks and names of notebooks, as links."""
+    """Plain text as HTML: `code`, **strong**, *emphasis*, line breaks; notebooks become links.
+
+    >>> marked("*no*: `a*b*c`, 2*3*4, 05_quorum.ipynb")
+    Markup('<i>no</i>: <code>a*b*c</code>, 2*3*4, <a href="05_quorum.ipynb">05_quorum</a>')
+    """
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     text = re.sub(r"\b(\w+)\.ipynb\b", r'<a href="\1.ipynb">\1</a>', text)
-    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text).replace("\n", "<br>"))
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    text = re.sub(r"(?<![\w*])\*(\w[^*]*)\*(?![\w*])", r"<i>\1</i>", text)
+    return Markup(text.replace("\n", "<br>"))
 
 
 def big(html: str) -> Markup:

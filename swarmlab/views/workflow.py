@@ -63,12 +63,12 @@ EVENTS = {
 ASK, ANSWER = "client-daemon", "daemon-client"
 # Place -> left, width (in percent), top, height (in em), title.
 PLACES = {
-    "client": (0, 20, 0.2, 12.6, N_("Client")),
-    "host": (27, 48, 0.2, 12.6, N_("Docker host")),
+    "client": (0, 20, 0.2, 13.6, N_("Client")),
+    "host": (27, 48, 0.2, 13.6, N_("Docker host")),
     "daemon": (42, 21, 0.9, 2.3, N_("daemon")),
     "containers": (28.5, 20, 5.2, 7, N_("Containers")),
     "images": (55, 19, 5.2, 7, N_("Images")),
-    "registry": (82, 18, 0.2, 12.6, N_("Registry")),
+    "registry": (82, 18, 0.2, 13.6, N_("Registry")),
 }
 # Path -> from (left in percent, top in em) to (the same).
 PATHS = {
