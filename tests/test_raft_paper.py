@@ -26,6 +26,7 @@ from swarmlab.raft.messages import (
     RequestVote,
     Snapshot,
     TimeoutNow,
+    VoteRefusal,
     VoteReply,
 )
 
@@ -47,6 +48,13 @@ def follower(
     state = HardState(term, vote, commit)
     raft = Raft(1, random.Random(1), state, group, entries(log))
     raft.applied(len(raft.ready().committed))
+    return raft
+
+
+def following(*, term: int) -> Raft:
+    """A follower that has just heard the leader, replica 3."""
+    raft = follower(term=term)
+    raft.step(AppendEntries(3, term, 0, 0, (), 0))
     return raft
 
 
@@ -398,6 +406,28 @@ def test_vote_requests_are_ignored_while_the_leader_is_heard():
     assert raft.term == 1
     ticks(raft, 1)
     assert reply(raft.step(RequestVote(3, 9, 5, 8))) == VoteReply(1, 9, True)
+
+
+@pytest.mark.parametrize(
+    ("voter", "request_", "why"),
+    [
+        (follower(term=3), RequestVote(2, 2, 9, 2), VoteRefusal.TERM),
+        (follower(term=1, vote=3), RequestVote(2, 1, 0, 0), VoteRefusal.VOTED),
+        (follower([2], term=2), RequestVote(2, 3, 9, 1), VoteRefusal.LOG),
+        (following(term=1), RequestVote(2, 2, 0, 0), VoteRefusal.LEASE),
+        (following(term=1), RequestVote(2, 1, 0, 0), VoteRefusal.LEADER),
+        (follower(term=1), RequestVote(2, 1, 0, 0), None),
+        (follower(term=1, vote=2), RequestVote(2, 1, 0, 0), None),
+        (follower(term=1, vote=3), RequestVote(2, 2, 0, 0), None),
+    ],
+    ids=lambda value: str(value) if isinstance(value, VoteRefusal | None) else "",
+)
+def test_a_vote_that_is_refused_has_its_reason(voter, request_, why):
+    """Figure 2, RequestVote; section 6. The reply carries it, for people; the lease sends none."""
+    assert voter.vote_refusal(request_) is why
+    ready = voter.step(request_)
+    replies = [(message.granted, message.why) for _to, message in ready.messages]
+    assert replies == ([] if why is VoteRefusal.LEASE else [(why is None, why)])
 
 
 def test_the_lease_does_not_block_a_transfer():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import swarmlab
 from swarmlab.raft import messages as rpc
 from swarmlab.simulation import Dropped
 from swarmlab.views import raft_columns as module
+from swarmlab.views.election import election
 from swarmlab.views.raft_columns import MESSAGE, RaftColumns, raft_columns
 
 ENTRIES = tuple(rpc.Entry(index, 2, rpc.EntryKind.NORMAL) for index in (7, 8))
@@ -143,6 +145,25 @@ def test_an_entry_is_open_until_a_quorum_has_it(columns: RaftColumns):
 )
 def test_every_kind_of_message_has_a_text(message: Any, tone: str, text: str):
     assert module.message_text(message) == (tone, text)
+
+
+def test_a_refused_vote_says_why(columns: RaftColumns):
+    """m2 hears nothing for a while, campaigns, and meets a manager that has heard more."""
+    columns.cluster.partition("m2", "m1,m3")
+    columns.cluster.client("m1").services.create("nginx")
+    columns.step("30s")
+    columns.cluster.crash("m1")
+    columns.cluster.heal()
+    row = until(columns, "✘ no vote: my log is newer")
+    assert (row["source"], row["target"]) == ("m3", "m2")
+    rows = election(columns.cluster).rows
+    assert ["m3", "→ m2: ✘ no vote: my log is newer"] in [list(row[1:]) for row in rows]
+
+
+@pytest.mark.parametrize("why", rpc.VoteRefusal)
+def test_every_reason_for_no_vote_has_words(why: rpc.VoteRefusal):
+    text = module.message_text(rpc.VoteReply(1, 3, False, why))[1]
+    assert re.fullmatch("✘ no vote: .+ .+", text)
 
 
 def test_all_synced_traits_are_plain_data_and_have_a_text_and_a_table(columns: RaftColumns):

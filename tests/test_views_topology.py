@@ -130,3 +130,15 @@ def test_what_is_refused_says_why(cluster: Any):
     cluster.trace.add(SessionRefused(cluster.now_ns, "m1", "w1", "unknown root"))
     (spoken,) = spoken_since(cluster, len(cluster.trace) - 1, "m1")
     assert (spoken.line, spoken.kind) == ("w1 → m1: ✘ unknown root", "refused")
+
+
+def test_a_refused_vote_flies_with_its_reason(cluster: Any):
+    """A manager that hears nobody campaigns; the other two still hear the leader."""
+    cluster.partition("m2", "m1,m3,w1,w2")
+    cluster.run("25s")
+    first = len(cluster.trace)
+    cluster.heal()
+    cluster.slow("m1", "m2", "1ms", loss=1.0)
+    cluster.run("20s")
+    refused = [s for s in spoken_since(cluster, first, "m1") if s.kind == "refused"]
+    assert refused[0].line == "m3 → m2: ✘ no vote: I still hear the leader"

@@ -34,6 +34,13 @@ class VotedFor(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class VoteRefused(Record):
+    term: int  # the candidate's
+    candidate: int  # raft id
+    why: str  # a raft.messages.VoteRefusal
+
+
+@dataclass(frozen=True, slots=True)
 class BecameLeader(Record):
     term: int
 

@@ -60,8 +60,7 @@ class Raft:
     ) -> None:
         """Continue from what was persisted; the entries follow the snapshot."""
         index, term = (snapshot.index, snapshot.term) if snapshot else (0, 0)
-        self.raft_id = raft_id
-        self.election_ticks = election_ticks
+        self.raft_id, self.election_ticks = raft_id, election_ticks
         self.term, self.vote = hard_state.term, hard_state.vote
         self.role = RaftRole.FOLLOWER
         self.log = Log(index, term, entries, hard_state.commit)
@@ -158,8 +157,7 @@ class Raft:
             return self.campaign() if self._elapsed >= self._timeout else NOTHING
         if self._elapsed >= self.election_ticks:
             self._elapsed = self.transferee = 0
-            active_count = 1 + sum(peer.active for peer in self.progress.values())
-            if active_count < self.quorum:
+            if 1 + sum(peer.active for peer in self.progress.values()) < self.quorum:
                 self._become(RaftRole.FOLLOWER, self.term)
             for peer in self.progress.values():
                 peer.active = False
@@ -185,12 +183,13 @@ class Raft:
     # -- messages --------------------------------------------------------------------
     def step(self, message: rpc.Message) -> Ready:
         """Handle a message of another replica."""
-        if isinstance(message, rpc.RequestVote) and self._in_lease(message):
+        why = self.vote_refusal(message) if isinstance(message, rpc.RequestVote) else None
+        if why is rpc.VoteRefusal.LEASE:
             return NOTHING
         from_leader = isinstance(message, rpc.AppendEntries | rpc.InstallSnapshot)
         if message.term < self.term:
             if isinstance(message, rpc.RequestVote):
-                self._send(message.source, rpc.VoteReply(self.raft_id, self.term, False))
+                self._on_request_vote(message)
             elif from_leader:
                 self._send(message.source, rpc.AppendReply(self.raft_id, self.term, 0, True))
             return self.ready()
@@ -217,17 +216,24 @@ class Raft:
                 assert_never(message)
         return self.ready()
 
-    def _in_lease(self, request: rpc.RequestVote) -> bool:
-        """Ignore votes while the leader was heard within the minimum election timeout."""
-        leader_heard = self.leader_id != 0 and self._elapsed < self.election_ticks
-        return leader_heard and request.term > self.term and not request.transfer
+    def vote_refusal(self, request: rpc.RequestVote) -> rpc.VoteRefusal | None:
+        """Why this replica would not vote for the sender now; None if it would."""
+        same_term, has_leader = request.term == self.term, self.leader_id != 0
+        leader_heard = has_leader and self._elapsed < self.election_ticks
+        refusals = {
+            rpc.VoteRefusal.TERM: request.term < self.term,
+            rpc.VoteRefusal.LEASE: leader_heard and not same_term and not request.transfer,
+            rpc.VoteRefusal.VOTED: same_term and self.vote not in (0, request.source),
+            rpc.VoteRefusal.LEADER: same_term and self.vote == 0 and has_leader,
+            rpc.VoteRefusal.LOG: not self.log.is_up_to_date(request.last_index, request.last_term),
+        }
+        return next((why for why, applies in refusals.items() if applies), None)
 
     def _on_request_vote(self, request: rpc.RequestVote) -> None:
-        can_vote = self.vote == request.source or (self.vote == 0 and self.leader_id == 0)
-        granted = can_vote and self.log.is_up_to_date(request.last_index, request.last_term)
-        if granted:
+        why = self.vote_refusal(request)
+        if why is None:
             self.vote, self._elapsed = request.source, 0
-        self._send(request.source, rpc.VoteReply(self.raft_id, self.term, granted))
+        self._send(request.source, rpc.VoteReply(self.raft_id, self.term, why is None, why))
 
     def _count_vote(self, source: int, granted: bool) -> None:
         if self.role is not RaftRole.CANDIDATE or source not in self.members:

@@ -8,7 +8,7 @@ Source: Raft paper (Ongaro and Ousterhout), figures 2 and 13; etcd-io/raft raftp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from swarmlab.simulation import Shared
 
@@ -73,9 +73,20 @@ class RequestVote(_Message):
     transfer: bool = False  # the leader started this election, so its lease does not apply
 
 
+class VoteRefusal(StrEnum):
+    """Why a replica does not vote for a candidate."""
+
+    TERM = "newer term"
+    LEASE = "leader heard"  # within the minimum election timeout; the request gets no reply
+    VOTED = "voted"  # for another, in this term
+    LEADER = "leader known"  # of this term
+    LOG = "newer log"
+
+
 @dataclass(frozen=True, slots=True)
 class VoteReply(_Message):
     granted: bool
+    why: VoteRefusal | None = field(default=None, compare=False)  # for people; etcd sends none
 
 
 @dataclass(frozen=True, slots=True)

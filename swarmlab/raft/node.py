@@ -216,6 +216,8 @@ class RaftNode:
         elif not (isinstance(message, rpc.RequestVote) and self._is_stranger(source)):
             self._names[source] = source_machine
             self._heard_ns[source] = self.machine.simulation.now_ns
+            if isinstance(message, rpc.RequestVote) and (why := core.vote_refusal(message)):
+                self.machine.record(trace_records.VoteRefused, message.term, source, str(why))
             self._take(core.step(message))
 
     def _is_stranger(self, raft_id: int) -> bool:

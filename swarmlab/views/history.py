@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import Simulated, cluster_state
 from swarmlab.model import trace_records
+from swarmlab.raft.messages import VoteRefusal
 from swarmlab.raft.quorum import quorum
 from swarmlab.simulation import MS, Record
 from swarmlab.strings import N_, _
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 SPOKEN_MAX = 6  # shown at a time
 SAME_MOMENT_NS = 100 * MS
+VOTE_REFUSALS: dict[str, str] = {  # in the voter's words
+    VoteRefusal.TERM: N_("a newer term has begun"),
+    VoteRefusal.LEASE: N_("I still hear the leader"),
+    VoteRefusal.VOTED: N_("I voted for another"),
+    VoteRefusal.LEADER: N_("this term has a leader"),
+    VoteRefusal.LOG: N_("my log is newer"),
+}
 FAULTS = trace_records.Crashed | trace_records.Stopped | trace_records.Partitioned
 
 
@@ -133,6 +141,9 @@ class RaftHistory:
                 self._report(record, text)
                 if record.term > self._current[record.where].term:
                     self._change_role(record, "follower", record.term)
+            case trace_records.VoteRefused():
+                name = self.raft_names.get(record.candidate, "?")
+                self._report(record, f"→ {name}: {refused_vote(record.why)}")
             case trace_records.BecameLeader():
                 self._change_role(record, "leader", record.term)
                 self._report(record, _("LEADER of term {term}", term=record.term))
@@ -160,6 +171,11 @@ class RaftHistory:
             self._report(record, _("steps down: it hears of term {term}", term=term))
         elif before.role == "candidate" and term == before.term:
             self._report(record, _("gives up: a majority refuses"))
+
+
+def refused_vote(why: str) -> str:
+    """What a voter says that does not vote for a candidate, and why."""
+    return ": ".join(filter(None, [_("✘ no vote"), _(VOTE_REFUSALS.get(why, ""))]))
 
 
 # -- who speaks to whom ----------------------------------------------------------------------------
@@ -196,6 +212,8 @@ def _said(record: Record, names: Mapping[int, str], leader: str) -> Iterator[tup
         case trace_records.VotedFor():
             text = _("my vote in term {term}", term=record.term)
             yield where, names.get(record.candidate, ""), text
+        case trace_records.VoteRefused():
+            yield where, names.get(record.candidate, ""), refused_vote(record.why), "refused"
         case trace_records.BecameFollower() if record.leader:
             text = _("I lead in term {term}", term=record.term)
             yield names.get(record.leader, ""), where, text

@@ -17,6 +17,7 @@ from swarmlab.errors import LabError
 from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _
+from swarmlab.views.history import refused_vote
 from swarmlab.views.html import Callout, ShownAs, Table, big, marked, only_simulated
 from swarmlab.views.palette import ROLES
 from swarmlab.views.primitives import look_rows
@@ -221,7 +222,7 @@ def message_text(message: Any) -> tuple[str, str]:
         case messages.RequestVote():
             return "candidate", _("vote for me, term {term}?", term=message.term)
         case messages.VoteReply():
-            return "answer", _("✔ my vote") if message.granted else _("✘ no vote")
+            return "answer", _("✔ my vote") if message.granted else refused_vote(message.why or "")
         case messages.InstallSnapshot():
             return "leader", _("snapshot up to #{index}", index=message.snapshot.index)
         case messages.TimeoutNow():
