@@ -20,6 +20,11 @@ from swarmlab.worker.registry import Image
 T = TypeVar("T", Container, Image, Volume)
 
 
+def _layers(engine: Any) -> dict[str, int]:
+    """The size of each layer: images share them."""
+    return dict(layer for image in engine.images.all() for layer in image.layers)
+
+
 def disk_usage(request: ApiRequest) -> Any:
     engine = request.engine
     volumes = [
@@ -32,14 +37,13 @@ def disk_usage(request: ApiRequest) -> Any:
         }
         for volume in engine.volumes.all()
     ]
-    layers = dict(layer for image in engine.images.all() for layer in image.layers)
     used = [container.image.id for container in engine.containers.all()]
     images = [
         {**api_images.summary(request, image), "SharedSize": 0, "Containers": used.count(image.id)}
         for image in engine.images.all()
     ]
     return {
-        "LayersSize": sum(layers.values()),
+        "LayersSize": sum(_layers(engine).values()),
         "Images": images,
         "Containers": [
             {**api_containers.summary(request, c), "SizeRw": c.files.own_bytes}
@@ -96,7 +100,7 @@ def prune_containers(request: ApiRequest) -> Any:
 
 def prune_images(request: ApiRequest) -> Any:
     """Remove the images without a name; with `dangling=false` all that no container uses."""
-    engine, deleted, freed_bytes = request.engine, [], 0
+    engine, deleted, before = request.engine, [], _layers(request.engine)
     used = {container.image.id for container in engine.containers.all()}
     unused = [image for image in engine.images.all() if image.id not in used]
     criteria, selected = _selected(request, "until dangling", unused)
@@ -104,10 +108,10 @@ def prune_images(request: ApiRequest) -> Any:
     for image in selected:
         names = engine.images.references(image)
         if every or not names:
-            freed_bytes += image.size_bytes
             for name in names or (image.id,):
                 deleted += engine.images.remove(name) if name in engine.images else []
-    return {"ImagesDeleted": deleted or None, "SpaceReclaimed": freed_bytes}
+    gone = before.keys() - _layers(engine).keys()
+    return {"ImagesDeleted": deleted or None, "SpaceReclaimed": sum(before[id] for id in gone)}
 
 
 def prune_volumes(request: ApiRequest) -> Any:

@@ -16,10 +16,11 @@ from swarmlab.model import EMPTY, Document, freeze
 from swarmlab.model.image_reference import ImageReference
 from swarmlab.programs.interface import Site
 from swarmlab.programs.table import WRAPPERS
-from swarmlab.simulation import Shared
+from swarmlab.simulation import HOUR, Shared
 
 # The lowest layer of many images is a distribution's, which all of them share.
 BASE_BYTES = {"debian": 75_000_000, "alpine": 8_000_000}
+BUILT_NS = -336 * HOUR  # two weeks before the run
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -80,6 +81,7 @@ def make_image(
             for i, (owner, size) in enumerate(zip(owners, sizes, strict=True))
         ),
         server_logs=None if server_logs is None else tuple(server_logs),
+        created_ns=BUILT_NS,
         **fields,
     )
 
