@@ -149,7 +149,7 @@ def stolen_disk(cluster: Any, name: str) -> Table | Callout:
     """The files on a node's disk, and the secrets that someone reads who has that disk alone:
     `stolen_disk(cluster, "m1")`.
 
-    Lesson: 10_secrets_and_configs.
+    Lesson: 09_autolock.
     """
     if not cluster.has_trace:
         return only_simulated(_("Only a simulated cluster shows its disks."))
