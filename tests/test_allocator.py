@@ -199,6 +199,26 @@ def test_a_node_without_an_address_is_looked_at_again_when_one_is_free(end: str,
     assert without() == []
 
 
+def test_a_task_that_waits_while_a_node_is_detached_gets_its_address_then():
+    """Both wait at once when the last task of a network on a drained node is replaced."""
+    web = service(**attached("net"))
+    harness = Allocation(overlay("net"), web, node("n1"))
+    harness.add(new("u", web))
+    harness.apply(update(replace(harness.store.tasks["u"], node_id="n1")))
+    harness.report("u", TaskState.ASSIGNED)
+    harness.decide()
+    assert harness.store.nodes["n1"].attachments
+    harness.report("u", TaskState.SHUTDOWN)
+    harness.apply(create(new("v", web)))
+    before = harness.store.nodes["n1"]
+    (detached,) = harness.control_loop.decide(harness.store)
+    assert harness.control_loop.see(before, detached.object)  # so that v gets its turn
+    harness.apply(detached)
+    harness.decide()
+    assert harness.store.nodes["n1"].attachments == ()
+    assert harness.state("v")[0] == PENDING
+
+
 # -- networks and virtual IPs ------------------------------------------------------------------
 def test_networks_take_the_next_free_24_and_the_gateway_comes_first():
     harness = Allocation(overlay("a"), overlay("b"))

@@ -70,7 +70,7 @@ class Allocator(ControlLoop):
             return True
         if isinstance(new, model.Node):
             self._waiting["node"] |= {} if old is not None else {new.id: None}
-            return old is None
+            return old is None or bool(self._waiting["task"])
         if isinstance(new, model.Task):
             if isinstance(old, model.Task) and old.state <= model.TaskState.RUNNING < new.state:
                 self._ended(new)
