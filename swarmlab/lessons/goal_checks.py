@@ -15,7 +15,7 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     secrets has senha_v2                   services, configs, networks, nodes: their names
     file senha_v2 of web is /run/secrets/senha              where its containers find a secret
     container web State.Health.Status is healthy            of an engine, in a swarm or in none
-    inside db cat /data/votes is 42        what a command prints in a task; null when it fails
+    inside db cat /data/votes is "42"      what a command prints in a task; null when it fails
     token in deploy is manager             whose join token, if it is valid, is in this config
     info Swarm.LocalNodeState at m3 is locked               what `docker -H m3 info` shows
     leader at m2 is none                   as the node m2 answers; so with any measure
