@@ -104,5 +104,5 @@ def where_next(page: str) -> Callout:
     place = pages.index(page)
     before, after = pages[place - 1], pages[(place + 1) % len(pages)]
     title, promise = head_of(after)
-    back = _("Before this page: {before}. All pages: {map}.", before=f"{before}.ipynb", map=MAP)
+    back = _("The page before: {before}. All pages: {map}.", before=f"{before}.ipynb", map=MAP)
     return Callout(_("Next: {page}", page=f"{after}.ipynb"), (f"**{title}**", promise, back))
