@@ -106,6 +106,35 @@ def test_a_user_can_register_an_image(images):
     assert (image.server, image.server_logs) == ("shop", ("open",))
 
 
+def test_a_second_build_gets_the_tag_and_the_first_keeps_its_digest():
+    """A service that was created before goes on with the digest: moby cli, service create."""
+    registry = Registry()
+    first = registry.register("shop:1", logs=["first"])
+    second = registry.register("shop:1", logs=["second"])
+    assert len({first.digest, second.digest}) == len({first.id, second.id}) == 2
+    find = [ImageReference.parse(text) for text in ("shop:1", f"shop:1@{first.digest}")]
+    assert [registry.find(reference) for reference in find] == [second, first]
+    assert registry.register("shop:1", logs=["first"]) == first
+
+
+def typed(command: str) -> str:
+    out = io.StringIO()
+    run_commands(command, out, out, progress=lambda *_: None)
+    return out.getvalue()
+
+
+def test_a_new_build_runs_only_where_a_command_names_the_image():
+    cluster = swarmlab.simulate(1, 1, seed=2)
+    cluster.registry.register("shop:1", logs=["first"])
+    typed("service create --quiet --name shop shop:1")
+    cluster.registry.register("shop:1", logs=["second"])
+    logs = []
+    for change in ("scale shop=2", "update --force shop", "update --image shop:1 shop"):
+        typed(f"service {change}")
+        logs.append(typed("service logs --raw shop").split())
+    assert logs == [["first"] * 2, ["first"] * 4, ["first"] * 4 + ["second"] * 2]
+
+
 def test_equal_names_are_equal_images_in_every_registry(images):
     redis_7 = ImageReference.parse("redis:7")
     assert Registry().find(redis_7) == images.registry.find(redis_7)

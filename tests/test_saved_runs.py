@@ -370,13 +370,15 @@ def test_what_goes_on_while_its_answer_is_read_is_replayed_to_its_end(tmp_path):
 def test_an_image_that_was_registered_is_in_the_saved_run_in_forks_and_in_the_past(tmp_path):
     cluster = swarmlab.engines(["m1"], seed=3)
     health = {"Test": ["CMD", "true"], "Interval": 10**9}
-    image = cluster.registry.register("shop:1", logs=["open"], Env=("A=b",), Healthcheck=health)
+    build = {"logs": ["open"], "Env": ("A=b",), "Healthcheck": health}
+    image = cluster.registry.register("shop:1", **build)
     cluster.run("1s")
     cluster.client("m1").images.pull("shop", tag="1")
     again, _ = replayed(cluster, tmp_path)
     for other in (again, cluster.as_of("1s"), cluster.fork()):
         assert other.client("m1").images.pull("shop", tag="1").attrs["Config"]["Env"] == ["A=b"]
-        assert other.registry.register("shop:1", logs=["open"]).id == image.id
+        assert other.registry.register("shop:1", **build).id == image.id
+        assert other.registry.register("shop:1", logs=["open"]).id != image.id
 
 
 @pytest.mark.parametrize(

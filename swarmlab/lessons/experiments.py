@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import groupby, product
 from typing import Any
 
@@ -172,7 +172,7 @@ def _watch(history: ServiceHistory, for_s: float | None) -> None:
 
 def downtime(cluster: Any, replicas: int = 3) -> Table:
     """Update a service in four ways, each on a copy of this cluster: how many requests fail?
-    `downtime(cluster, replicas=1)`. Lesson: 12_rolling_updates.
+    `downtime(cluster, replicas=1)`. Lesson: 11_health_checks.
 
     The app serves six seconds after its container has started. Needs a simulation: it counts.
     """
@@ -259,7 +259,7 @@ def check_explorer(cluster: Any) -> Sliders | Callout:
         "retries": slider("--health-retries", 3, 1, 10),
         "start_period": slider("--health-start-period (s)", 0, 0, 30),
     }
-    return Sliders(partial(checked_app, cluster), controls)
+    return Sliders(cache(partial(checked_app, cluster)), controls)
 
 
 # -- by hand, or by a control loop -----------------------------------------------------------------

@@ -155,7 +155,7 @@ class Rollout:
 
     def __repr__(self) -> str:
         summary = "\n".join(self.summary).replace("**", "")
-        return f"{summary}\n{self.table!r}"
+        return f"{summary}\n{self.table!r}" if self.table.rows else summary
 
     def _repr_html_(self) -> Markup:
         lines = self.summary[1:]  # the versions are in the chart

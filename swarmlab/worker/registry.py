@@ -64,7 +64,7 @@ def make_image(
     base: str = "",
     **config: Any,
 ) -> Image:
-    """An image whose id, digest and layers depend on its full name alone: equal in all runs.
+    """An image whose id, digest and layers depend on `name` alone: equal in all runs.
 
     With a `base`, its lowest layer is that of other images, too.
     """
@@ -124,6 +124,7 @@ class Registry:
     def __init__(self, *, any_image: bool = False) -> None:
         self._any_image = any_image
         self._images = dict(well_known())  # by familiar name
+        self._builds: dict[tuple[str, str], Image] = {}  # by repository and digest
 
     def register(
         self,
@@ -137,12 +138,15 @@ class Registry:
         """Publish an image that runs `command`; without one, a server that starts with `logs`.
 
         `config` takes Docker's own fields: Env, Entrypoint, Healthcheck, ExposedPorts, …
+        A second build under a name, if it differs, gets the tag; the first one can still be pulled
+        by its digest.
         """
         name = ImageReference.parse(reference)
         server_logs = None if command else logs
         command = command or [name.path.rsplit("/", 1)[-1]]
-        image = make_image(name.familiar, size_bytes, command, server_logs, **config)
-        self._images[name.familiar] = image
+        build = f"{name.familiar} {size_bytes} {command} {server_logs} {config}"
+        image = make_image(build, size_bytes, command, server_logs, **config)
+        self._images[name.familiar] = self._builds[name.repository, image.digest] = image
         return image
 
     def find(self, reference: ImageReference) -> Image:
@@ -154,6 +158,8 @@ class Registry:
         for image in images:
             if reference.digest and image.digest == reference.digest:
                 return image
+        if build := self._builds.get((reference.repository, reference.digest)):
+            return build
         if self._any_image and not reference.digest:
             return self._made_up(reference, images)
         if images:
