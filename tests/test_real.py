@@ -48,6 +48,7 @@ PAGES = ("05_quorum", "12_rolling_updates", "07_placement", "00_start_here", "01
 MORE_PAGES = (
     *("02_docker_workflow", "03_why_orchestrate"),
     *("04_parts_and_topology", "06_command_to_container"),
+    *("08_tls_and_ca", "09_autolock", "10_secrets_and_configs"),
 )
 CHOSEN = MORE_PAGES[commit_number() % len(MORE_PAGES) :][:1]
 PAGES = (*PAGES, *(MORE_PAGES if "ALL_PAGES" in os.environ else CHOSEN))
@@ -543,6 +544,13 @@ def test_a_notebook_runs_on_real_engines_after_one_line_is_changed(pages: Pages,
     if name == "00_start_here":
         assert re.search(r"m1 +Down .*Unreachable", shown["survivors"])
         assert re.search(r"m[23] +Ready .*Leader", shown["survivors"])
+    if name == "08_tls_and_ca":
+        assert "The rotation waits for w2" in shown["ends"]
+        assert "w2: pending" in shown["slept"]
+    if name == "09_autolock":
+        assert "Swarm is encrypted and needs to be unlocked" in shown["restart-run"]
+        assert "invalid key provided" in shown["keys-run"]
+        assert "later" not in shown["bill-run"]
     if name == "05_quorum":
         assert "computed and observed agree" in shown["table"]
         assert "web scaled to 9" in shown["cut-run"]

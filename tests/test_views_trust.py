@@ -27,7 +27,7 @@ class Real:
     has_trace = False
 
     def __init__(self, cluster: Any) -> None:
-        self.client, self.run = cluster.client, cluster.run
+        self.client, self.run, self.clock_ns = cluster.client, cluster.run, cluster.clock_ns
 
 
 def step(view: Trust) -> list[tuple[str, ...]]:
@@ -79,7 +79,7 @@ def test_a_node_that_is_down_is_named_as_what_the_rotation_waits_for(view: Trust
     view.refresh()
     assert roots(view) == [("A", "B")] * 4 + [("A", "A")]
     assert view.table.rows[-1][4] == "down"
-    assert "The rotation waits for w2, which is down." in repr(view)
+    assert "The rotation waits for w2 (down)." in repr(view)
     docker_output("docker node rm w2")
     cluster.run("10s")
     view.refresh()

@@ -25,8 +25,7 @@ from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.html import Callout, Table, only_simulated
 
 if TYPE_CHECKING:
-    from swarmlab.cluster.copies import copy_of
-from swarmlab.cluster.simulated_state import Simulated
+    from swarmlab.cluster.simulated_state import Simulated
 
 HEX_BYTES = 16
 PACKETS_MAX, PACKET_HEX_BYTES = 12, 10  # shown

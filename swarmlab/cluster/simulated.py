@@ -168,7 +168,7 @@ class SimulatedCluster(BaseCluster):
             self._do("crash", name)
 
     def stop(self, *names: str) -> None:
-        """Stop the engines of these nodes in an orderly way."""
+        """Stop the engines of these nodes in order: `stop("m1")`. Lesson: 09_autolock."""
         for name in [*filter(self.is_up, names)]:
             self._do("stop", name)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from swarmlab.cluster import simulated_state
+from swarmlab.simulation import MS
 from swarmlab.strings import _
 from swarmlab.views.html import Table, folded, marked, tag
 from swarmlab.views.palette import CIRCLE, DIAMOND, OCTAGON, SQUARE, VERSIONS, Look
@@ -21,7 +22,7 @@ from swarmlab.views.widget import Picture, widget_of
 
 SHAPES = (CIRCLE, SQUARE, DIAMOND, OCTAGON)  # of the roots, in the order in which they come
 # Nodes change one by one, some milliseconds apart; the CA looks at them every three seconds.
-STEP, STEPS_MAX = "2ms", 1750
+STEP, WAIT_NS = "2ms", 3500 * MS
 
 
 class Certified(NamedTuple):
@@ -76,10 +77,6 @@ class Trust(Picture):
         self.roots += [key for key in dict.fromkeys(keys) if key not in self.roots]
         super().read()
 
-    @property
-    def _records(self) -> int:
-        return len(self.cluster.trace) if self.cluster.has_trace else 0
-
     def letter(self, root: bytes) -> str:
         return chr(ord("A") + self.roots.index(root))
 
@@ -106,9 +103,8 @@ class Trust(Picture):
             "accepts certificates from {new}. From {old} still: {names}."
         )
         lines = [line.format(names=", ".join(row.name for row in behind), **letters)]
-        if down := ", ".join(row.name for row in behind if row.down):
-            lines.append(_("✖ **The rotation waits for {names}**, which is down.", names=down))
-        return lines
+        down = ", ".join(row.name for row in behind if row.down)
+        return lines + [_("✖ **The rotation waits for {names}** (down).", names=down)] * bool(down)
 
     @property
     def table(self) -> Table:
@@ -143,19 +139,17 @@ class Trust(Picture):
         return tag("div", self._badge(root), " ", tag("b", _("root")), " ", text, class_="zone")
 
     def _node(self, row: Certified) -> Markup:
-        facts = [tag("span", _("trusts "), self._badge(row.trusts))]
-        facts.append(tag("span", _("signed by "), self._badge(row.issuer)))
-        return node(row.name, row.role, *facts, *filter(None, [row.valid]), down=row.down)
+        trusts = tag("span", _("trusts "), self._badge(row.trusts))
+        issuer = tag("span", _("signed by "), self._badge(row.issuer))
+        return node(row.name, row.role, trusts, issuer, row.valid or "–", down=row.down)
 
     def act(self, verb: str, message: dict[str, Any]) -> None:
         """Let time pass until a node has another root or another certificate."""
-        before, records = certified(self.cluster), self._records
-        for _step in range(STEPS_MAX):
+        before, end_ns = certified(self.cluster), self.cluster.clock_ns() + WAIT_NS
+        while self.cluster.clock_ns() < end_ns:
             self.cluster.run(STEP)
-            if self._records != records or not self.cluster.has_trace:  # else nothing was written
-                records = self._records
-                if certified(self.cluster) != before:
-                    return
+            if certified(self.cluster) != before:
+                return
         self.error = _("Nothing has changed for 3.5 seconds.")
 
 
