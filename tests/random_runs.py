@@ -238,9 +238,10 @@ class RandomRun(RuleBasedStateMachine):
     @rule(name=st.sampled_from(MANAGERS), role=st.sampled_from(["worker", "manager", "manager"]))
     def set_role(self, name: str, role: str) -> None:
         """What is accepted must leave a quorum among those that can be reached."""
-        managers = self.leading()
         try:
-            self._node(name, {"Role": role})
+            node = self.cluster.client().nodes.get(name)
+            managers = self.leading()  # when the demotion is asked for
+            node.update({**node.attrs["Spec"], "Role": role})
         except (docker.errors.APIError, requests.ConnectionError):
             return
         if role == "worker" and managers and name in managers[1:] + managers[:1]:

@@ -137,6 +137,28 @@ def test_a_container_of_a_user_is_found_by_name_on_an_attachable_network():
     assert network.resolve(app, "box") == []
 
 
+def test_a_container_may_be_removed_while_it_waits_for_its_network():
+    """The engine goes on, and nothing of the container is left in networks or on disk."""
+    cluster = swarm(
+        "network create -d overlay --attachable open",
+        "service create --quiet --name app --network open --mode global redis",
+    )
+    cluster.client("w1").images.pull("redis", "latest")
+    box = cluster.client("w1").containers.create("redis", name="box", network="open")
+    engine = cluster.engine("w1")
+    containers, network = engine.containers, engine.network
+    cluster.partition("m1,w2", "w1")
+    started = containers.start(containers.get("box"))
+    cluster.run("3s")
+    assert not started.done
+    containers.remove(containers.get("box"), force=True)
+    network.changed()
+    cluster.run("30s")
+    assert str(started.error) == f"No such container: {box.id}"
+    assert box.id not in network.addresses
+    assert not [name for name in engine.machine.disk.names() if box.id in name]
+
+
 def test_networks_survive_a_copy_and_a_replay(tmp_path: Any):
     cluster = swarm(FRONT, DB)
     copy = cluster.fork()

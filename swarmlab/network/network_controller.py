@@ -283,6 +283,8 @@ class NetworkController:
         self.changed()
 
     def leave(self, container: ProcessContainer) -> None:
+        if waiting := self._attaching.pop(container.id, None):
+            waiting.fail(NoSuchObject(f"No such container: {container.id}"))
         for network_id in list(self.addresses.get(container.id, ())):
             self.disconnect(container.id, network_id)
         self.addresses.pop(container.id, None)

@@ -54,10 +54,7 @@ class VolumeStore(Protocol):
         container_id: str,
         mounts_of: Callable[[str], Iterable[MountPoint]],
     ) -> tuple[MountPoint, ...]:
-        """What a new container mounts; volumes that are missing are made.
-
-        `mounts_of` gives the mounts of another container.
-        """
+        """What a new container mounts, also of others (`mounts_of`); missing volumes are made."""
 
     def files(self, point: MountPoint) -> MutableMapping[str, File]:
         """What is mounted there."""
@@ -207,7 +204,8 @@ class Containers:
     def _start_failed(self, container: Container, error: SwarmError, result: Call) -> None:
         container.exit_code = 127 if isinstance(error, BadParameter) else 128
         container.error, container.ports = str(error), {}
-        container.save()
+        if container.id in self._by_id:  # and not removed meanwhile
+            container.save()
         result.fail(error)
         if container.host_config.get("AutoRemove"):
             self.remove(container, volumes=True)
@@ -354,14 +352,15 @@ class Containers:
             reason = "container is paused and must be unpaused first"
             raise Conflict(f'cannot remove container "/{container.name}": {reason}')
         if (container.process or container.state == "restarting") and not force:
-            reason = "stop the container before removing or force remove"
-            reason = f"container is {container.state}: {reason}"
+            way = "stop the container before removing or force remove"
+            reason = f"container is {container.state}: {way}"
             raise Conflict(f'cannot remove container "/{container.name}": {reason}')
         if container.process:
             self.kill(container)
         if self._by_id.pop(container.id, None):
             del self._by_name[container.name]
             self.machine.disk.delete(f"{FOLDER}{container.id}")
+            self.network.leave(container)
             self.emit(container, "destroy")
             for point in container.mounts if volumes else ():
                 if point.anonymous and not self.users_of(point.source):
