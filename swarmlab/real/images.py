@@ -2,7 +2,7 @@
 
 What the outer engine holds is copied; what it lacks it pulls, once. Where no registry can be
 reached, stand-ins made of the engine image's own busybox get the well-known names: they start,
-stop, answer HTTP on port 80 if they are servers, and do nothing else.
+stop, answer HTTP on port 80 if they are servers, ask for it with `curl`, and do nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ echo "A stand-in made of busybox answers from $(hostname)." > /tmp/index.html
 httpd -p 80 -h /tmp
 while true; do sleep 3600 & wait $!; done
 END
-chmod +x bin/serve
+cat > bin/curl <<'END'
+#!/bin/sh
+for word; do last=$word; done
+exec wget -q -O - "$last"
+END
+chmod +x bin/serve bin/curl
 tar -c . | docker import -c 'CMD ["serve"]' -c 'LABEL swarmlab=stand-in' - swarmlab/server
 tar -c . | docker import -c 'CMD ["sh"]' -c 'LABEL swarmlab=stand-in' - swarmlab/shell
 """
