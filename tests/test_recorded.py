@@ -72,6 +72,19 @@ def test_a_long_recording_leaves_out_moments_and_ends_where_it_ended():
     assert [moment["n"] for moment in moments] == sorted({moment["n"] for moment in moments})
 
 
+def test_a_recording_starts_at_the_moment_that_its_cell_showed_also_when_moments_are_left_out():
+    recording = Recording()
+    for number in range(FRAMES_MAX - 10):
+        recording.add({"n": number})
+    recording.shown_at = len(recording.frames) - 1
+    for number in range(FRAMES_MAX, 3 * FRAMES_MAX):
+        recording.add({"n": number})
+    shown = played(unpacked(recording.stored))[recording.shown_at]["n"]
+    assert abs(shown - FRAMES_MAX) <= 12  # of 3 * FRAMES_MAX
+    html = str(recorded.played(recording, "", model="", code="", style="", still=""))
+    assert f'data-start="{recording.shown_at}"' in html
+
+
 def test_what_is_stored_has_a_limit(monkeypatch: pytest.MonkeyPatch):
     recording = Recording()
     for number in range(200):
@@ -183,6 +196,25 @@ def test_a_recording_plays_pauses_and_is_scrubbed_by_mouse_and_by_key(page: Page
     slider.click(position={"x": 4, "y": 4})
     expect(leader).to_have_text("m1 leads, term 2.")
     assert slider.get_attribute("aria-valuetext") == clock.text_content()
+
+
+@pytest.mark.browser
+def test_a_board_that_is_shown_later_is_seen_as_it_was_then(page: Page):
+    cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+    board = board_of(cluster)
+    cluster.crash("m1")
+    cluster.run("60s")
+    board.refresh()
+    board._ipython_display_()
+    cluster.start("m1")
+    cluster.run("60s")
+    board.refresh()
+    page.set_content(board._repr_html_())
+    shown = page.locator(".swarmlab-recorded")
+    expect(shown.locator('.column[data-name="m1"]')).to_have_attribute("data-tone", "down")
+    shown.get_by_role("slider").press("End")
+    expect(shown.locator('.column[data-name="m1"]')).not_to_have_attribute("data-tone", "down")
+    board.close()
 
 
 @pytest.mark.browser

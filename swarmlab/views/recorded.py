@@ -27,6 +27,7 @@ class Recording:
     def __init__(self) -> None:
         self.frames: list[dict[str, Any]] = []  # what changed at each moment
         self.moments = 0  # that were added
+        self.shown_at = 0  # the place in `frames` of the moment that its cell showed
         self._now: dict[str, Any] = {}
 
     def add(self, state: Mapping[str, Any]) -> None:
@@ -44,6 +45,7 @@ class Recording:
         first, *rest = self.frames
         pairs = [rest[n : n + 2] for n in range(0, len(rest), 2)]
         self.frames = [first, *({**pair[0], **pair[-1]} for pair in pairs)]
+        self.shown_at = (self.shown_at + 1) // 2
 
     @property
     def stored(self) -> str:
@@ -71,8 +73,9 @@ def played(
     recording: Recording, note: str, *, model: str, code: str, style: str, still: str
 ) -> Markup:
     """The recording with what draws it; where scripts do not run, `still`."""
-    labels = json.dumps(player_labels(note))
-    data = tag("template", recording.stored, class_="frames", data_labels=labels)
+    labels, frames = json.dumps(player_labels(note)), recording.stored
+    start = str(recording.shown_at)
+    data = tag("template", frames, class_="frames", data_labels=labels, data_start=start)
     script = Markup("<script type='module'>{}\nplayAll('{}', render);</script>").format(
         Markup(code), model
     )

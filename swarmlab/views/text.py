@@ -9,7 +9,7 @@ from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, ServiceRow, TaskRow
 
 NO_LEADER = N_("No leader: the swarm can't change, but running tasks keep running.")
-NO_SWARM = N_("No swarm: plain engines. (`%docker swarm init` would make one.)")
+NO_SWARM = N_("No swarm: plain engines. (%docker swarm init would make one.)")
 NO_SERVICE = N_("No services yet. %docker service create … starts one.")
 NAMES_MAX, SENTENCES_MAX = 8, 8
 AVAILABILITY = {

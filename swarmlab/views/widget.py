@@ -112,6 +112,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
 
         Two outputs, since a new recording must not draw the live picture anew.
         """
+        self.recording.shown_at = max(0, len(self.recording.frames) - 1)
         forms = self._repr_mimebundle_()[0]
         recorded = {"text/html": forms["text/html"], "text/plain": _(RECORDED)}
         display(forms | {"text/html": ""}, raw=True)  # type: ignore[no-untyped-call]

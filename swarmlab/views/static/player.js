@@ -75,7 +75,7 @@ async function playOne(holder, render) {
   makePlayer(box, labels, frames.length, (at) => {
     model.goTo(at);
     return model.get("status")?.clock ?? "";
-  }, 0);
+  }, Number(template.dataset.start));
   holder.append(place);
   render({ model, el: place });
 }
