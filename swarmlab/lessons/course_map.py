@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -86,10 +87,11 @@ def head_of(page: str) -> tuple[str, str]:
 def topic_of(page: str) -> str:
     """A page by its number and the first part of its title.
 
-    >>> topic_of("12_rolling_updates")
-    '12 Rolling updates'
+    >>> topic_of("12_rolling_updates"), topic_of("03_why_orchestrate")
+    ('12 Rolling updates', '03 Why orchestrate?')
     """
-    return f"{page.partition('_')[0]} {head_of(page)[0].partition(':')[0]}"
+    [first] = re.findall(r"^[^:?]+\??", head_of(page)[0])
+    return f"{page.partition('_')[0]} {first}"
 
 
 def where_next(page: str) -> Callout:
