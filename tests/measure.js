@@ -1,5 +1,6 @@
 // Faults of the pictures on a page, as "kind: text": type that is too small, contrast that is too
-// low, text that is cut off or leaves its picture, and texts that lie on each other.
+// low, text that is cut off or leaves its picture, names that break in two, and texts that
+// lie on each other.
 (smallest) => {
   const parse = (colour) => {
     const [r, g, b, a = 1] = (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -61,6 +62,12 @@
       const ink = parse(drawn ? style.fill : style.color);
       const worst = Math.min(...(drawn ? shapeGround(element) : grounds(element)).map((rgb) => contrast(over(ink, rgb), rgb)));
       if (worst < 4.5) faults.push(`contrast: ${text} ${worst.toFixed(2)}`);
+      for (const { index, 0: word } of node.textContent.matchAll(/[\p{L}\p{N}_.]+/gu)) {
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) faults.push(`broken: ${word}`);
+      }
+      range.selectNodeContents(node);
       shown.push({ text, boxes: [...range.getClientRects()], mark: element.closest(".mark") !== null, element });
     }
     shown.forEach((a, place) => shown.slice(0, place).forEach((b) => {

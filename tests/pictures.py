@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 import swarmlab
+from swarmlab.compare.comparison import compare_one
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons.course_map import course_map
 from swarmlab.lessons.experiments import follow, quorum_table
@@ -141,6 +142,7 @@ def make_pictures() -> dict[str, str]:
     builder.put("nginx", 0)
     builder.refresh()
     made["stacks"] = live(builder)
+    made["compare"] = str(compare_one("leader_crash")._repr_html_())
     made["two stacks"] = two_stacks(3).shown_as._repr_html_()
     made["density"] = density(80).shown_as._repr_html_()
     return made

@@ -54,6 +54,10 @@ def test_every_picture_can_be_read_and_nothing_leaves_it_or_lies_on_another(
         ("contrast", ".swarmlab-view .bar.leader { background-color: #803060 !important }"),
         ("outside", ".swarmlab-view .tick:last-child { margin-left: 9em }"),
         ("cut", ".swarmlab-view .bar > span { font-size: 2.4em; flex: none }"),
+        (
+            "broken",
+            ".swarmlab-view .tick { width: 1ch; white-space: normal; overflow-wrap: anywhere }",
+        ),
         ("overlap", ".swarmlab-view .tick { left: 50% !important }"),
     ],
 )

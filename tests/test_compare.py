@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
 import swarmlab
 from swarmlab.cli.command_line import main
-from swarmlab.compare.comparison import Comparison, Comparisons, compare, compare_one
+from swarmlab.compare.comparison import (
+    Comparison,
+    Comparisons,
+    compare,
+    compare_one,
+    event_chart,
+)
 from swarmlab.compare.scenario import ScenarioPlayer, ScenarioResult, play, recorded, scenarios
+from swarmlab.views.palette import CIRCLE, SQUARE
 
 AGREE_LEAST = 25
 
@@ -88,7 +96,22 @@ def test_both_forms_show_every_fact_and_every_event():
             assert text in form
     html = comparison._repr_html_()
     assert html.count("<title>") == 2
-    assert "role='img' aria-label='Two lanes on one time axis: scene." in html
+    assert 'role="img" aria-label="Two lanes on one time axis: scene.' in html
+
+
+def test_the_chart_of_events_is_made_of_the_parts_of_every_picture():
+    """A circle for the simulation, a square for engines; close events share a label."""
+    steps = ((0.5, "one"), (0.9, "two"), (9.0, "three"))
+    whole = replace(comparison_of(), simulated=ScenarioResult("simulated", "26.1", {}, steps))
+    root = fromstring(f"<div>{event_chart(whole)}</div>")
+    lanes = [(lane[0].text or "", lane[1]) for lane in root.iter() if lane.get("class") == "lane"]
+    assert [name for name, _track in lanes] == ["", "simulated", "", "real", ""]
+    assert ["".join(part.itertext()) for part in lanes[0][1]] == ["1–2", "3"]
+    marks = [part.get("style") for part in lanes[1][1] if part.get("class") == "mark"]
+    lefts = [style.partition(";")[0] for style in marks]
+    assert lefts == ["left:5.56%", "left:10.00%", "left:100.00%"]
+    outlines = [path.get("d") for path in root.iter() if path.tag == "path"]
+    assert outlines == [CIRCLE] * 3 + [SQUARE]
 
 
 def test_a_player_carries_out_steps_one_by_one(cluster: Any):

@@ -239,6 +239,10 @@ def is_bar(part: Any) -> bool:
     return str(part.get("class", "")).startswith("bar")
 
 
+def is_note(part: Any) -> bool:
+    return str(part.get("class", "")).startswith("note")
+
+
 def geometry(part: Any) -> dict[str, float]:
     pairs = re.findall(r"(left|width|top|height):([\d.]+)(?:%|em)", part.get("style"))
     return {name: float(value) for name, value in pairs}
@@ -288,8 +292,10 @@ def test_the_gauge_shows_every_counted_phase_and_explains_itself(bad: Rollout):
     assert shares == [25, 0]
     assert [geometry(p)["left"] for p in parts if p.get("class") == "threshold"] == [0, 0]
     html = RolloutChart(bad).html
-    assert "<b>updating</b>: 1 of 4 failed; above 0: rollback</p>" in html
-    assert "<b>rollback started</b>: 0 of 2 failed; above 0: pause</p>" in html
+    assert "<b>updating</b>: 1 of 4 new tasks failed while watched: 25%</p>" in html
+    assert "<b>rollback started</b>: 0 of 2 new tasks failed while watched: 0%</p>" in html
+    limits = ["".join(part.itertext()) for part in lanes_of(bad)[""] if is_note(part)]
+    assert limits[-2:] == ["tolerated: 0%; above it: rollback", "tolerated: 0%; above it: pause"]
 
 
 def test_failed_requests_are_drawn_from_zero_up_in_red_below_those_that_were_served():

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import escape
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
+
+from markupsafe import Markup
 
 from swarmlab.cluster.factory import simulate
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs, Table
-from swarmlab.views.palette import BLUE, VERMILLION
+from swarmlab.views.palette import CIRCLE, ORANGE, SKY_BLUE, SQUARE, WHITE, Look
+from swarmlab.views.primitives import axis, bar, drawing, lane, mark, shape, view
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
-# Of the chart, in its own units. Events closer than GAP share one label.
-WIDTH, LEFT, RIGHT, GAP = 900, 110, 40, 28
-MIDDLE = "text-anchor='middle'"
+GAP = 10  # percent of the chart's width: events closer than this share one label
+MARKS = Look("", "", SQUARE, ORANGE), Look("", "", CIRCLE, SKY_BLUE)  # real, simulated
 
 
 def compare(*names: str, against: Callable[..., Any] | None = None) -> Comparisons:
@@ -103,46 +104,34 @@ class Comparison:
         return f"{tables[0]}{event_chart(self)}{tables[1]}"
 
 
-def event_chart(comparison: Comparison) -> str:
-    """Both sides' events on one axis of seconds, as SVG; numbered as in `events_table`."""
+def event_chart(comparison: Comparison) -> Markup:
+    """Both sides' events on one axis of seconds; numbered as in `events_table`."""
     results = comparison.simulated, comparison.real
     end_s = max([1.0, *(at_s for result in results for at_s, _step in result.events)])
-    scale = (WIDTH - LEFT - RIGHT) / end_s
-    ticks = [(LEFT + end_s * scale * n / 4, f"{end_s * n / 4:.1f} s") for n in range(5)]
+    lanes = chain.from_iterable(event_lanes(result, end_s) for result in results)
     label = _("Two lanes on one time axis: {name}. The table below has the same.")
-    return (
-        f"<svg role='img' aria-label='{escape(label.format(name=comparison.name))}'"
-        f" viewBox='0 0 {WIDTH} 150' fill='currentColor' font-size='17'"
-        f" style='width:100%;max-width:{WIDTH}px'>"
-        + event_lane(results[0], 45, scale, BLUE, corner=6)
-        + event_lane(results[1], 95, scale, VERMILLION, corner=0)
-        + "".join(f"<text x='{x:.0f}' y='135' {MIDDLE}>{text}</text>" for x, text in ticks)
-        + "</svg>"
-    )
+    alt = label.format(name=comparison.name)
+    return view(drawing(alt, *lanes, axis(0, end_s), style="--names:6.5em;padding-right:1em"))
 
 
-def event_lane(result: ScenarioResult, y: int, scale: float, colour: str, *, corner: int) -> str:
-    """One side's events from left to right, with round or square marks (`corner` is a radius).
+def event_lanes(result: ScenarioResult, end_s: float) -> Iterator[Markup]:
+    """One side's events from left to right, and above them their numbers.
 
-    Marks that lie close to each other share one label, such as 3–5.
+    Events that lie close to each other share one label, such as 3–5.
     """
-    parts = [
-        f"<text x='8' y='{y + 5}'>{escape(result.title.split(' ')[0])}</text>",
-        f"<path d='M{LEFT} {y}H{WIDTH - RIGHT}' stroke='{colour}' stroke-width='3'/>",
-    ]
-    labels: dict[float, list[int]] = {}  # x -> the numbers of the events there
+    look, marks = MARKS[result.kind == "simulated"], []
+    labels: dict[float, list[int]] = {}  # place -> the numbers of the events there
     for number, (at_s, step) in enumerate(result.events, start=1):
-        x = LEFT + at_s * scale
-        label_x = max((other for other in labels if x - other < GAP), default=x)
-        labels.setdefault(label_x, []).append(number)
-        parts.append(
-            f"<rect x='{x - 6:.0f}' y='{y - 6}' width='12' height='12' rx='{corner}'"
-            f" fill='{colour}'><title>{at_s} s: {escape(step)}</title></rect>"
-        )
-    for x, numbers in labels.items():
-        text = f"{numbers[0]}–{numbers[-1]}" if numbers[1:] else str(numbers[0])
-        parts.append(f"<text x='{x:.0f}' y='{y - 12}' {MIDDLE}>{text}</text>")
-    return "".join(parts)
+        left = 100 * at_s / end_s
+        place = max((other for other in labels if left - other < GAP), default=left)
+        labels.setdefault(place, []).append(number)
+        marks.append(mark(left, shape(look, title=f"{at_s} s: {step}")))
+    texts = {
+        place: f"{numbers[0]}–{numbers[-1]}" if numbers[1:] else str(numbers[0])
+        for place, numbers in labels.items()
+    }
+    yield lane("", *(mark(place, text) for place, text in texts.items()), style="height:1.5em")
+    yield lane(result.title.partition(" ")[0], bar(0, 100, "follower", WHITE), *marks)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

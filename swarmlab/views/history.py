@@ -18,7 +18,7 @@ from swarmlab.cluster.simulated_state import Simulated, cluster_state
 from swarmlab.model import trace_records
 from swarmlab.raft.messages import VoteRefusal
 from swarmlab.raft.quorum import quorum
-from swarmlab.simulation import MS, Record
+from swarmlab.simulation import EPOCH_NS, MS, Record, S
 from swarmlab.strings import N_, _
 from swarmlab.views import palette
 from swarmlab.views.palette import LOOKS, ROLES, Look
@@ -176,6 +176,26 @@ class RaftHistory:
 def refused_vote(why: str) -> str:
     """What a voter says that does not vote for a candidate, and why."""
     return ": ".join(filter(None, [_("✘ no vote"), _(VOTE_REFUSALS.get(why, ""))]))
+
+
+# -- a service, in seconds since 1970; nothing of a cluster without a trace -----------------------
+def task_states(cluster: Any) -> dict[str, dict[str, float]]:
+    """Task id -> each state that its worker reported, and when it did so first."""
+    states: dict[str, dict[str, float]] = {}
+    for record in cluster.trace.of(trace_records.TaskStatusChanged) if cluster.has_trace else ():
+        at = (EPOCH_NS + record.at_ns) / S
+        states.setdefault(record.task_id, {}).setdefault(str(record.state), at)
+    return states
+
+
+def request_counts(
+    cluster: Any, service: str = ""
+) -> Iterator[tuple[float, trace_records.RequestCount]]:
+    """The requests, second by second and task by task: to this service, or all."""
+    for record in cluster.trace.of(trace_records.RequestsCounted) if cluster.has_trace else ():
+        if service in ("", record.service):
+            for count in record.counts:
+                yield (EPOCH_NS + record.at_ns) / S, count
 
 
 # -- who speaks to whom ----------------------------------------------------------------------------

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from swarmlab.model.trace_records import RequestsCounted
-from swarmlab.simulation import S
 from swarmlab.strings import _
+from swarmlab.views.history import request_counts
 from swarmlab.views.html import Callout, Table
 from swarmlab.views.snapshot import look
 
@@ -30,8 +29,8 @@ def commands_typed(cluster: Any) -> list[str]:
 def failing_seconds(cluster: Any) -> list[int]:
     """The seconds in which a request failed."""
     failed = Counter[int]()
-    for record in cluster.trace.of(RequestsCounted):
-        failed[record.at_ns // S] += sum(count.failed for count in record.counts)
+    for at, count in request_counts(cluster):
+        failed[int(at)] += count.failed
     return sorted(second for second, count in failed.items() if count)
 
 

@@ -102,9 +102,10 @@ def note(left: float, text: str) -> Markup:
 
 def axis(start_s: float, end_s: float) -> Markup:
     """Seconds below the lanes."""
+    digits = int(end_s - start_s < 2 * TICKS)
     steps = [start_s + (end_s - start_s) * n / TICKS for n in range(TICKS + 1)]
     ticks = [
-        tag("span", f"{at:.0f} s", class_="tick", style=f"left:{100 * n / TICKS:.2f}%")
+        tag("span", f"{at:.{digits}f} s", class_="tick", style=f"left:{100 * n / TICKS:.2f}%")
         for n, at in enumerate(steps)
     ]
     return lane("", *ticks, style="height:1.6em")

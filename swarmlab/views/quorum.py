@@ -142,6 +142,6 @@ class QuorumTable(ShownAs):
 
     @property
     def shown_as(self) -> Table:
-        proof = _("Can fail: computed"), _("Can fail: observed"), _("Do they agree?")
-        heads = (_("Managers"), _("Quorum"), *proof, _("Compared with one manager fewer"))
+        proof = _("Can fail: computed"), _("observed"), _("agree?")
+        heads = (_("Managers"), _("Quorum"), *proof, _("against one fewer"))
         return Table("", heads, tuple(self.cells), tuple(self.notes))

@@ -19,10 +19,10 @@ import requests
 
 from swarmlab.errors import LabError, SwarmError
 from swarmlab.model.specs import UPDATE_DEFAULTS
-from swarmlab.model.trace_records import RequestsCounted, TaskStatusChanged
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.strings import _
 from swarmlab.units import unix_seconds
+from swarmlab.views.history import request_counts, task_states
 from swarmlab.views.html import Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 from swarmlab.views.snapshot import version_of
@@ -190,19 +190,14 @@ class ServiceHistory:
 
     def read_trace(self) -> list[RequestSecond]:
         """Add exact times to the tasks; the requests, second by second and version by version."""
-        requests = []
-        for record in self.cluster.trace if self.cluster.has_trace else ():
-            at = (EPOCH_NS + record.at_ns) / S
-            match record:
-                case TaskStatusChanged() if record.task_id in self.tasks:
-                    states, state = self.tasks[record.task_id].states, str(record.state)
-                    states[state] = min(at, states.get(state, at))
-                case RequestsCounted() if record.service == self.service:
-                    for count in record.counts:
-                        task = self.tasks.get(count.task_id)
-                        version = task.version if task else ""
-                        row = (at, version, count.served, count.failed, count.slow)
-                        requests.append(RequestSecond(*row))
+        for id, states in task_states(self.cluster).items():
+            if id in self.tasks:
+                self.tasks[id].states |= states
+        versions = {task.id: task.version for task in self.tasks.values()}
+        requests = [
+            RequestSecond(at, versions.get(count.task_id, ""), *count[-3:])
+            for at, count in request_counts(self.cluster, self.service)
+        ]
         return [row for row in requests if self.first < row.at <= self.now]
 
 
