@@ -6,6 +6,7 @@ documentation of the routing mesh and of service discovery, and libnetwork's sou
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -203,6 +204,22 @@ def test_a_request_to_an_overlays_virtual_ip_is_explained_from_any_node():
     assert "the name leads to 10.0.1.2" in text
     assert "db.1:6379" in text or "db.1" in text
     assert "answers" in text
+
+
+def test_a_request_to_a_service_without_a_virtual_ip_goes_to_its_tasks_in_turn():
+    cluster = swarm(FRONT, APP.replace("--mode global", "--replicas 2 --endpoint-mode dnsrr"))
+    path, task_ids = cluster.engine("m1").network, set()
+    for _request in range(2):
+        text = repr(cluster.explain_request("app", source="m1"))
+        assert "the name leads to its tasks" in text
+        assert "it sees the client's own address" in text
+        task_ids |= set(re.findall(r"app\.[12]", text))
+        network_id = next(id for id, n in path.overlays.items() if n.name == "front")
+        path.addresses_of("app", network_id)  # takes a turn
+    assert task_ids == {"app.1", "app.2"}
+    docker("service create --quiet --name idle --replicas 0 --network front"
+           " --endpoint-mode dnsrr nginx")  # fmt: skip
+    assert "no answer" in repr(cluster.explain_request("idle", source="m1"))
 
 
 # -- what a user feels ----------------------------------------------------------------------------

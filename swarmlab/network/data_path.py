@@ -53,9 +53,8 @@ class DataPath(NetworkController):
         if name == "localhost":
             return [LOCALHOST]
         for network_id in own:
-            if found := self._named(name, network_id):
-                turn = self._next_turn(f"{network_id} {name}") % len(found)
-                return found[turn:] + found[:turn]
+            if found := self.addresses_of(name, network_id):
+                return found
         if name == container.hostname.lower():
             return [next(filter(None, own.values()), LOCALHOST).partition("/")[0]]
         machine = self.machine.network.machines.get(name)
@@ -65,6 +64,12 @@ class DataPath(NetworkController):
         if not outside or not self._leads_outside(container):
             return []
         return [str(OUTSIDE[1 + sha256(name.encode()).digest()[0] % 254])]
+
+    def addresses_of(self, name: str, network_id: str) -> list[str]:
+        """The addresses that a name has in one network, another one first each time."""
+        found = self._named(name, network_id)
+        turn = self._next_turn(f"{network_id} {name}") % len(found) if found else 0
+        return found[turn:] + found[:turn]
 
     def _named(self, name: str, network_id: str) -> list[str]:
         """The addresses that a name has in one network; the default bridge knows no names."""

@@ -85,7 +85,9 @@ def _hops(network: Network, source: str, path: DataPath, delivery: Delivery) -> 
         vxlan = next(iter(overlay.driver_options.values()), "") if overlay is not None else ""
         how = _("through the VXLAN tunnel {id}", id=vxlan) if vxlan else ""
         yield f"{source} → {endpoint.node}", _("travels to {ip}", ip=endpoint.address), how
-    seen = _("it sees the client as {ip}", ip=connection.client or "?")
+    seen = _("it sees the client's own address")
+    if connection.client:
+        seen = _("it sees the client as {ip}", ip=connection.client)
     silent = _("{node} is down or cut off; gossip has not declared it failed", node=endpoint.node)
     outcome, why = {
         Outcome.ANSWERED: (_("answers"), seen),

@@ -51,11 +51,13 @@ def send(network: Network, source: str, service: Service) -> Delivery:
     published = [port for port in endpoint.get("Ports", ()) if is_ingress(port)]
     if published:
         return path.to_published(published[0]["PublishedPort"], network.machines[source].address)
-    (address, *_others) = endpoint.get("VirtualIPs") or (EMPTY,)
-    network_id, ip = address.get("NetworkID", ""), address.get("Addr", "").partition("/")[0]
+    joined = [(network.get("Target", ""), "") for network in service.spec.task.networks]
+    virtual = [(ip["NetworkID"], ip["Addr"]) for ip in endpoint.get("VirtualIPs", ())]
+    network_id, ip = (*virtual, *joined, ("", ""))[0]
     if network_id not in path.db.tables:
         path.host_client(network_id)
-    return path.to_address(network_id, ip, ANY_PORT, "")
+    ips = [ip.partition("/")[0]] if ip else path.addresses_of(service.name.lower(), network_id)
+    return path.to_address(network_id, ips[0], ANY_PORT, "") if ips else UNREACHABLE
 
 
 def send_to_port(network: Network, source: str, address: str) -> Delivery:
