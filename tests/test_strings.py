@@ -25,6 +25,7 @@ from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons import exercise, goal_checks, progress
 from swarmlab.lessons.bets import SCORE, Bet, ask, questions
 from swarmlab.lessons.experiments import follow, quorum_table, slow_followers
+from swarmlab.lessons.network_experiments import gossip_spread
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.density import density, sources
 from swarmlab.views.election import election
@@ -353,6 +354,7 @@ def the_errors(cluster: Any) -> Iterator[str]:
         lambda: cluster.partition(["web"]),
         lambda: cluster.slow("m1", "w1", "1s", loss=2),
         lambda: cluster.drop("m1", "w1", 99),
+        lambda: cluster.close_ports("m1", "w1", 0),
         lambda: cluster.run("web"),
         lambda: cluster.run(-1),
         lambda: cluster.play(0),
@@ -384,6 +386,7 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "timeline": the_timeline,
     "quorum": lambda _: iter([page(quorum_table((1, 2, 3), make=swarmlab.simulate))]),
     "slow followers": lambda cluster: iter([page(slow_followers(cluster))]),
+    "gossip": lambda _: iter([page(gossip_spread(nodes=3))]),
     "topology": lambda cluster: iter([page(topology(with_services(cluster)))]),
     "zones": lambda _: (page(quorum_explorer(5, zones)) for zones in (1, 2, 3)),
     "stacks": lambda _: iter([page(two_stacks()), page(SLIDE_5)]),
