@@ -134,7 +134,7 @@ class Trust(Picture):
     def _root(self, root: bytes) -> Markup:
         trust = sum(row.trusts == root for row in self.rows)
         signed = sum(row.issuer == root for row in self.rows)
-        facts = _("trusted by {trust}, signed for {signed}", trust=trust, signed=signed)
+        facts = _("trusted by {trust}, certificates: {signed}", trust=trust, signed=signed)
         text = tag("small", facts if root in self.used else _("gone"))
         return tag("div", self._badge(root), " ", tag("b", _("root")), " ", text, class_="zone")
 
