@@ -76,7 +76,9 @@ class StepWords:
         for task in (after or before for before, after in tasks):
             name = task.slot or self.node_names.get(task.node_id, "?")
             self.names[task.id] = f"{task.service_name}.{name}"
-        read, decided = self._words(step.part, tasks, [str(r.state) for r in reports])
+        sent = [id for r in step.records if isinstance(r, TasksSent) for id in r.task_ids]
+        states = [str(r.state) for r in reports]
+        read, decided = self._words(step.part, tasks, states, sent)
         wrote = [*map(self._change, step.changes), *map(self._done, step.records)]
         self.on_node |= {report.task_id: str(report.state) for report in reports}
         errors = [r.err for r in reports]
@@ -101,7 +103,9 @@ class StepWords:
     def _list(self, ids: Iterable[str]) -> str:
         return ", ".join(dict.fromkeys(self.names[id] for id in ids if id in self.names)) or "–"
 
-    def _words(self, part: str, tasks: list[Any], states: list[str]) -> tuple[str, str]:
+    def _words(
+        self, part: str, tasks: list[Any], states: list[str], sent: list[str]
+    ) -> tuple[str, str]:
         """What the part read, and what it decided."""
         stored, wanted = self.stored.values(), _("one a node")
         if self.spec is not None and self.spec.mode == "replicated":
@@ -109,7 +113,7 @@ class StepWords:
         waiting = self._list(t.id for t in stored if str(t.state) == WAITS.get(part))
         match part:
             case "api":
-                return _("your command"), _("it's valid: stored, and nothing runs yet")
+                return _("your command"), _("it's valid: stored, and answered; nothing runs yet")
             case "orchestrator":
                 dead = [str(t.state) in ENDED or str(t.desired) in UNWANTED for t in stored]
                 live = dead.count(False)
@@ -132,7 +136,7 @@ class StepWords:
                 read = _("pending tasks: {names}; and all nodes", names=waiting)
                 return read, ", ".join(places) or _("no node passes every filter: wait")
             case "dispatcher":
-                read = _("assigned tasks: {names}", names=waiting)
+                read = _("assigned or changed tasks: {names}", names=self._list(sent))
                 return read, _("each node gets its own tasks, and no others")
             case "reports":
                 return _("reports of the nodes"), _("the store catches up with the nodes")
@@ -140,10 +144,17 @@ class StepWords:
         read = _("what it was sent") if part == "worker" else _("the image: {image}", image=image)
         return read, ", ".join(_(DONE[state]) for state in Counter(states))
 
+    def _unusual(self, id: str) -> str:
+        """What a task is wanted to be, unless that's running."""
+        desired = str(self.stored[id].desired) if id in self.stored else "running"
+        return "" if desired == "running" else _(" (wanted: {state})", state=desired)
+
     def _done(self, record: Record) -> str:
         """What went to a node, or what became of a task there."""
         if isinstance(record, TasksSent):
-            return _("to {node}: {names}", node=record.node, names=self._list(record.task_ids))
+            own = [id for id in record.task_ids if id in self.names]
+            names = [self.names[id] + self._unusual(id) for id in own]
+            return _("to {node}: {names}", node=record.node, names=", ".join(names))
         if isinstance(record, TaskStatusChanged):
             return f"{self._list([record.task_id])}, {record.where}: {record.state}"
         return ""
@@ -163,7 +174,7 @@ class StepWords:
             return f"{name}: {verb}"
         self.stored[id] = after
         if before is None:
-            return f"{name}: {after.state}"
+            return f"{name}: {after.state}{self._unusual(id)}"
         fields = [f"{before.state} → {after.state}"] if before.state != after.state else []
         if before.node_id != after.node_id:
             fields.append(_("node {node}", node=self.node_names.get(after.node_id, "?")))
