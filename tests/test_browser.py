@@ -181,6 +181,17 @@ def test_the_board_stays_in_sight_in_a_panel_until_it_is_closed(lab: Lab, chromi
         assert notebook.dialogs() == []
 
 
+@pytest.mark.browser
+def test_the_end_of_a_page_leads_to_the_next_page(lab: Lab, chromium: str):
+    cells = notebook_of("from swarmlab.lessons import where_next\nwhere_next('05_quorum')")
+    (lab.folder / "end.ipynb").write_text(cells, encoding="utf-8")
+    with opened(lab, "end.ipynb", chromium) as notebook:
+        notebook.run_all()
+        notebook.page.locator(".jp-OutputArea-output a", has_text="06_command").click()
+        tabs = notebook.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab")
+        expect(tabs.filter(has_text="06_command_to_container.ipynb")).to_have_count(1)
+
+
 RAFT = """
 import swarmlab
 from swarmlab.views.raft_columns import raft_columns

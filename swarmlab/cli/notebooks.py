@@ -96,8 +96,8 @@ def pages(into: Path) -> None:
 
     with tempfile.TemporaryDirectory() as data:
         os.environ["JUPYTER_DATA_DIR"] = data  # what you have solved is not for your readers
-        for page in build(sorted(notebooks().glob("*.ipynb")), into):
-            print(page)
+        for notebook in sorted(notebooks().glob("*.ipynb")):
+            print(*build([notebook], into), flush=True)
 
 
 def build(notebooks: Sequence[Path], into: Path) -> list[Path]:
