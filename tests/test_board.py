@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
 from swarmlab.cluster.simulated_state import MachineState
+from swarmlab.lessons.experiments import plain_engines
 from swarmlab.model.trace_records import Scheduled
 from swarmlab.views import dock
 from swarmlab.views import widget as module
@@ -381,4 +382,20 @@ def test_of_boards_shown_in_one_go_the_last_one_gets_the_panel(board, monkeypatc
     click(board, "dock")
     assert docked == [other, board]
     assert [board.docks, other.docks] == [False, False]
+    other.close()
+
+
+def test_containers_of_plain_engines_are_news_once():
+    cluster = plain_engines(2, make=swarmlab.simulate)
+    other = board_of(cluster)
+    cluster.client("m1").containers.run("nginx:latest", name="web", detach=True)
+    api = cluster.client("w1").containers.run("nginx:latest", name="api", detach=True)
+    for act in (lambda: None, api.kill):
+        act()
+        for _second in range(12):
+            cluster.run("1s")
+            other.refresh()
+    sentences = [text for _number, _at, text in reversed(other.news)]
+    running = ["Running now: web.", "Running now: api."]
+    assert sentences == [*running, "api failed on w1: exited (137)."]
     other.close()

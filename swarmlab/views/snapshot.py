@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -190,7 +191,8 @@ def _with_containers(
             state=row["State"],
             desired="running",
             kind=kind_of_container(row),
-            reason=row["Status"],
+            # of `Exited (137) 5 seconds ago` what stays the same as time passes: exited (137)
+            reason=" ".join(f"{row['State']} {m}" for m in re.findall(r"\(.+?\)", row["Status"])),
             version=row["Image"],
         )
         for name, rows in containers.items()
