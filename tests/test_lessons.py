@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import swarmlab
 from swarmlab.errors import LabError
+from swarmlab.lessons import bank as bank_module
 from swarmlab.lessons import exercise, exercises, progress
-from swarmlab.lessons.attempt import Attempt, verdict_on
+from swarmlab.lessons.attempt import Attempt, examined, verdict_on
 from swarmlab.lessons.bank import Exercise, bank, topics
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate, parse_check
 from swarmlab.lessons.progress_record import progress_file
@@ -24,7 +26,7 @@ NOTEBOOKS = (
     *("00_start_here", "02_docker_workflow", "03_why_orchestrate", "04_parts_and_topology"),
     *("05_quorum", "06_command_to_container", "07_placement", "08_tls_and_ca", "09_autolock"),
     *("10_secrets_and_configs", "11_health_checks", "12_rolling_updates"),
-    *("13_rollback", "14_stacks", "15_network"),
+    *("13_rollback", "14_stacks", "15_network", "20_missions"),
 )
 WRONG = [(entry, i) for entry in bank().values() for i in range(len(entry.wrong))]
 
@@ -95,7 +97,7 @@ def test_no_single_click_of_the_board_solves_it(entry: Exercise):
         board.cluster = copy
         board._on_message(None, click, [])
         copy.run("45s")  # a dead node's tasks have started again elsewhere
-        assert not verdict_on(entry, SwarmReader(copy)).passed, click
+        assert not verdict_on(entry, examined(entry, copy)).passed, click
     board.close()
 
 
@@ -103,6 +105,12 @@ def test_each_of_these_notebooks_has_two_exercises_or_more():
     assert len(bank()) >= 16
     per_notebook = {n: [e for e in bank().values() if e.notebook == n] for n in NOTEBOOKS}
     assert min(map(len, per_notebook.values())) >= 2
+
+
+def test_no_two_exercises_have_the_same_name():
+    files = Path(bank_module.__file__).with_name("exercises").glob("*.yml")
+    names = [name for path in files for name in yaml.safe_load(path.read_text("utf-8"))]
+    assert sorted(names) == sorted(bank())
 
 
 def test_each_exercise_has_three_hints_and_a_wrong_answer_or_more(entry: Exercise):

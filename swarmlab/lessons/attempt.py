@@ -7,23 +7,28 @@ Reads are free. A simulated swarm is copied after every change, so the last one 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from swarmlab.cluster.current import use
 from swarmlab.cluster.faults import FAULTS, inject
 from swarmlab.errors import LabError
 from swarmlab.jupyter.magic import run_commands
-from swarmlab.lessons.bank import Exercise
+from swarmlab.lessons.bank import Exercise, Mission
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate
 from swarmlab.strings import N_, _
+from swarmlab.units import S
 from swarmlab.views.html import Callout
+from swarmlab.views.meter import READING, failed_by_second
 
 # Requests that are no changes of their own: `docker run` is one, when its container starts.
 UNCOUNTED = ("/exec", "/containers/create", "/images/create")
 SETTLE_TIME = "30s"  # of virtual time, before a simulated swarm is checked
+RATE = 10  # of a mission's users: requests a second
+TYPING_S = 5  # so long it takes to type a line in a mission, and to read what it answers
 
 
 def run_lines(cluster: Any, text: str) -> tuple[int, str]:
@@ -77,6 +82,40 @@ def verdict_on(exercise: Exercise, swarm: SwarmReader) -> Verdict:
     return Verdict(_("✘ Not yet."), (*lines, f"**{_('Next:')}** {step}"), False, step)
 
 
+def examined(exercise: Exercise, cluster: Any) -> SwarmReader:
+    """Reads the swarm; of a mission a copy, in which the next thing has happened."""
+    mission = exercise.mission
+    if mission is None or not mission.exam or not cluster.has_trace:
+        return SwarmReader(cluster)
+    copy = cluster.fork()
+    run_lines(copy, mission.exam)
+    use(cluster)
+    return SwarmReader(copy, now=SwarmReader(cluster))
+
+
+class Figures(NamedTuple):
+    """What a mission has cost so far, to be held against its budget."""
+
+    failed: int  # requests
+    seconds: int
+    changes: int
+    hints: int
+    looked: bool  # a command that only looks came before the first change
+    solved: bool
+
+    def against(self, mission: Mission) -> dict[str, bool]:
+        """Each part of the budget in words, and whether more than that is spent."""
+        lines = _("Failed requests: {n} of {most}."), _("Time: {n} of {most} s.")
+        parts = zip((*lines, _("Changes: {n} of {most}.")), self, mission.limits, strict=False)
+        return {line.format(n=n, most=most): n > most for line, n, most in parts}
+
+    def points(self, mission: Mission) -> int:
+        """40 for users, 20 each for time, for few changes, and for looking first; 5 less a hint."""
+        parts = zip((40, 20, 20), self, mission.limits, strict=False)
+        points = sum(worth * max(0, 1 - n / most) for worth, n, most in parts)
+        return self.solved * max(0, round(points + 20 * self.looked - 5 * self.hints))
+
+
 class Attempt:
     """One exercise, its cluster, and its count of changes; calls `on_change` when these change."""
 
@@ -85,8 +124,12 @@ class Attempt:
     ) -> None:
         self.exercise, self._make, self._on_change = exercise, make, on_change
         self.cluster: Any = None  # until it is started
-        self.changes = self.hints = 0
-        self._copies: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
+        self.changes = self.hints = self.undone = 0
+        self.solved = False
+        self.users_ns = self.known_ns = self.start_ns = 0  # users come; the sign shows; the call
+        self._lines = 0  # typed, for which time has passed
+        self.changed_ns: list[int] = []  # when each change was made
+        self.copies: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
 
     def start(self) -> None:
         """Make the swarm, anew if there was one, and make it the current cluster."""
@@ -98,8 +141,26 @@ class Attempt:
             text = N_("the swarm of {name!r} could not be set up: {output}")
             raise LabError(text, name=self.exercise.name, output=output)
         settle(self.cluster)
-        self.changes, self._copies = 0, []
-        self._watch(self.cluster)
+        self.undone, self.solved, self.known_ns = 0, False, 0
+        if mission := self.exercise.mission:
+            self._incident(self.cluster, mission)
+        self.resume(self.cluster)
+
+    def _incident(self, cluster: Any, mission: Mission) -> None:
+        """Let users come, and all happen that happens before the learner is called."""
+        self.users_ns = cluster.clock_ns()
+        if cluster.has_trace:
+            cluster.traffic(mission.users_of, rate=RATE)
+        for line in ("", *mission.incident.splitlines()):
+            run_lines(cluster, line)
+            if not self.known_ns and evaluate(SwarmReader(cluster), mission.sign)[0]:
+                self.known_ns = cluster.clock_ns()
+
+    def resume(self, cluster: Any) -> None:
+        """Begin with this swarm, which is set up."""
+        self.changes, self.changed_ns, self.copies = 0, [], []
+        self.start_ns, self._lines = cluster.clock_ns(), len(cluster.typed)
+        self._watch(cluster)
 
     def close(self) -> None:
         """Close a real swarm, which ends its engines; a simulated swarm is only forgotten."""
@@ -119,7 +180,7 @@ class Attempt:
     def _changed(self) -> None:
         """Keep a copy of the swarm after `changes` changes, where that is possible."""
         if self.cluster.has_trace:
-            self._copies[self.changes :] = [self.cluster.fork()]
+            self.copies[self.changes :] = [self.cluster.fork()]
         self._on_change()
 
     def _on_response(self, cluster: Any, response: Any, *_args: Any, **_options: Any) -> None:
@@ -128,11 +189,24 @@ class Attempt:
         reads = request.method in ("GET", "HEAD") or any(part in path for part in UNCOUNTED)
         if response.ok and not reads and cluster is self.cluster:
             self.changes += 1
+            self.changed_ns.append(cluster.clock_ns())
             self._changed()
 
     def do(self, commands: str) -> str:
         """Run these commands, one a line; their output."""
-        return run_lines(self.started(), commands)[1]
+        self.started()
+        output = ""
+        for line in commands.splitlines():
+            output += run_lines(self.cluster, line)[1]
+            self._type()
+        return output
+
+    def _type(self) -> None:
+        """In a mission, let the time pass that typing took since the last call."""
+        lines, self._lines = len(self.cluster.typed) - self._lines, len(self.cluster.typed)
+        if self.exercise.mission and lines:
+            self.cluster.run(TYPING_S * lines)
+            self._on_change()
 
     def started(self) -> Any:
         """Its cluster, which is made now if it was not started."""
@@ -144,8 +218,57 @@ class Attempt:
         """Check every goal; the verdict says what is missing and one next step."""
         cluster = self.started()
         use(cluster)
+        self._type()
         settle(cluster)
-        return verdict_on(self.exercise, SwarmReader(cluster))
+        verdict = verdict_on(self.exercise, examined(self.exercise, cluster))
+        if over := self.over_budget:
+            lost = _("✘ Lost: the budget is spent. Read the debrief, then start again.")
+            verdict = replace(verdict, title=lost, lines=(*over, *verdict.lines), passed=False)
+        self.solved = verdict.passed
+        self._on_change()
+        return verdict
+
+    @property
+    def figures(self) -> Figures:
+        """What it has cost so far."""
+        return Figures(
+            failed=sum(n for at, n in self.failed_by_second().items() if at > 0),
+            seconds=(self.cluster.clock_ns() - self.start_ns) // S,
+            changes=self.changes + self.undone,
+            hints=self.hints,
+            looked=any(at < min(self.changed_ns, default=at + 1) for at, _line in self.looks()),
+            solved=self.solved,
+        )
+
+    @property
+    def over_budget(self) -> list[str]:
+        """The parts of a mission's budget of which more was spent than there was."""
+        mission = self.exercise.mission
+        parts = self.figures.against(mission) if mission else {}
+        return [line for line, over in parts.items() if over]
+
+    def failed_by_second(self) -> Counter[int]:
+        """Second since the start -> how many requests to a mission's service failed in it."""
+        mission, start_s = self.exercise.mission, self.start_ns // S
+        if mission is None or not self.cluster.has_trace:
+            return Counter()
+        failed = failed_by_second(self.cluster, mission.users_of)
+        return Counter({at - start_s: n for at, n in failed.items()})
+
+    def looks(self) -> list[tuple[int, str]]:
+        """The lines typed since the start that only look, each with its time."""
+        typed = (entry for entry in self.cluster.typed if entry[0] >= self.start_ns)
+        return [(at, line) for at, line in typed if READING & set(line.split()[:5])]
+
+    def model(self) -> Attempt:
+        """The solution, from the moment at which this attempt began, and checked."""
+        model = Attempt(self.exercise, self._make, on_change=list)
+        model.users_ns = self.users_ns
+        model.resume(self.copies[0].fork())
+        model.do(self.exercise.solution)
+        model.check()
+        use(self.cluster)
+        return model
 
     def undo(self) -> None:
         """Go back to just before the last change; only a simulated swarm can."""
@@ -153,5 +276,9 @@ class Attempt:
             raise LabError("A real swarm can't go back. Undo it with a command, or start again.")
         if not self.changes:
             raise LabError("Nothing to undo: the swarm is as it was at the start.")
-        self.changes -= 1
-        self._watch(self._copies[self.changes])
+        self.changes, self.undone = self.changes - 1, self.undone + 1
+        del self.changed_ns[self.changes :]
+        former, copy = self.cluster, self.copies[self.changes]
+        copy.typed[:] = [entry for entry in former.typed if entry[0] <= copy.clock_ns()]
+        self._lines = len(copy.typed)
+        self._watch(copy)

@@ -9,6 +9,7 @@
     fewest_changes    to the swarm, that reach the goals
     why               what there is to learn, shown once it is solved
     wrong             known wrong answers: commands, checks that recognize them, feedback
+    mission           makes it an incident: see `Mission`
 
 Texts go through gettext when they are shown.
 """
@@ -40,6 +41,27 @@ class WrongAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mission:
+    """What makes an exercise an incident: users, a clock, a budget, and what comes next."""
+
+    users_of: str  # the service that users send requests to, from the start
+    incident: str  # docker commands and faults, after the setup
+    exam: str  # what happens next: tried on a copy before its goals are checked
+    failed_max: int  # requests; more, and the mission is lost
+    seconds_max: int
+    changes_max: int
+    look: str  # a command that shows the cause …
+    sign: str  # … from the moment on at which this check first holds, which is before the call
+    second: str  # docker commands: another way
+    lesson: list[str]  # parts of commands; without these neither way leads to the goal
+
+    @property
+    def limits(self) -> tuple[int, int, int]:
+        """The budget: failed requests, seconds, changes."""
+        return self.failed_max, self.seconds_max, self.changes_max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exercise:
     name: str
     notebook: str  # the stem of its file
@@ -53,6 +75,7 @@ class Exercise:
     fewest_changes: int
     why: str
     wrong: tuple[WrongAnswer, ...]
+    mission: Mission | None = None
 
 
 @cache
@@ -63,6 +86,8 @@ def bank() -> dict[str, Exercise]:
         for name, entry in yaml.safe_load(path.read_text("utf-8")).items():
             entry["goals"] = tuple(Goal(**goal) for goal in entry["goals"])
             entry["wrong"] = tuple(WrongAnswer(**answer) for answer in entry["wrong"])
+            if "mission" in entry:
+                entry["mission"] = Mission(**entry["mission"])
             exercises[name] = Exercise(**entry, name=name, notebook=path.stem)
     return exercises
 

@@ -20,9 +20,10 @@ from markupsafe import Markup
 from swarmlab.cluster.current import use
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import progress_record
-from swarmlab.lessons.attempt import Attempt, Verdict
+from swarmlab.lessons.attempt import Attempt, Figures, Verdict
 from swarmlab.lessons.bank import Exercise, exercise_named, topics
 from swarmlab.lessons.course_map import topic_of
+from swarmlab.lessons.debrief import Debrief
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, tag, widget_head
@@ -96,16 +97,27 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         verdict = self.attempt.check()
         recorded = (self._record(), _(WAY_BACK)) if verdict.passed else ()
         self._show(verdict.title, *verdict.lines, *recorded)
+        if self.exercise.mission and (verdict.passed or self.attempt.over_budget):
+            self._status.value += self.debrief()._repr_html_()
         board_of(self.cluster).refresh()  # time has passed
         return verdict
+
+    def debrief(self) -> Debrief:
+        """After a mission: your run and a model run on one time line, and your score."""
+        if self.exercise.mission is None:
+            raise LabError("{name!r} is no mission: it has no debrief", name=self.exercise.name)
+        self.attempt.started()
+        return Debrief(self.attempt, self.exercise.mission)
 
     def _record(self) -> str:
         """Record the solution; how many changes it took, and whether it could be recorded."""
         changes, fewest = self.attempt.changes, self.exercise.fewest_changes
+        mission = self.exercise.mission
+        points = self.attempt.figures.points(mission) if mission else None
         note = _("Start again, and try it with fewer.") if changes > fewest else ""
         try:
             progress_record.record_solution(
-                self.exercise.name, changes=changes, hints=self.attempt.hints
+                self.exercise.name, changes=changes, hints=self.attempt.hints, points=points
             )
         except (LabError, OSError) as error:
             note = _("It could not be saved: {error}", error=error)
@@ -173,6 +185,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             changes=attempt.changes,
             fewest=self.exercise.fewest_changes,
         )
+        if (mission := self.exercise.mission) and attempt.cluster is not None:
+            text = " ".join(attempt.figures.against(mission))
         if solution.disabled:
             text += " " + _("The solution comes after the third hint.")
         self._count.value = f"<span style='font-size:1.1em'>&ensp;{escape(text)}</span>"
@@ -187,8 +201,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         exercise = self.exercise
         goals = [f"  – {_(goal.text)}" for goal in exercise.goals]
-        lines = _(exercise.title), _(exercise.task).strip(), *goals
-        return "\n".join(lines).replace("**", "")
+        lines = _(exercise.title), _(exercise.task).strip(), *goals, _budget_text(exercise)
+        return "\n".join(lines).replace("**", "").rstrip()
 
     def _repr_html_(self) -> str:
         return _static_html(self.exercise)
@@ -200,11 +214,17 @@ def _text_field(label: str, *, display: str = "", placeholder: str = "") -> ipyw
     return ipywidgets.Text(description=label, placeholder=placeholder, **options)
 
 
+def _budget_text(exercise: Exercise) -> str:
+    mission, nothing = exercise.mission, Figures(0, 0, 0, hints=0, looked=False, solved=False)
+    return " ".join([_("Your budget:"), *nothing.against(mission)]) if mission else ""
+
+
 def _task_html(exercise: Exercise) -> str:
     goals = "".join(f"<li>{marked(_(goal.text))}</li>" for goal in exercise.goals)
     title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
     head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
-    return big(f"{head}{_('Goal:')}<ul style='margin:.2em 0'>{goals}</ul>")
+    goals = f"<ul style='margin:.2em 0'>{goals}</ul>{marked(_budget_text(exercise))}"
+    return big(f"{head}{_('Goal:')}{goals}")
 
 
 def _solution_lines(exercise: Exercise) -> list[str]:

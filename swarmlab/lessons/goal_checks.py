@@ -18,6 +18,8 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     inside db cat /data/votes is "42"      what a command prints in a task; null when it fails
     token in deploy is manager             whose join token, if it is valid, is in this config
     info Swarm.LocalNodeState at m3 is locked               what `docker -H m3 info` shows
+    failed web last 10s is 0              users' requests in that time; not counted on real engines
+    now running web is 4                  of a mission: before its exam
     leader at m2 is none                   as the node m2 answers; so with any measure
 """
 
@@ -36,6 +38,8 @@ from docker.errors import DockerException, NotFound
 
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import N_, _
+from swarmlab.units import S, nanoseconds
+from swarmlab.views.meter import failed_by_second
 from swarmlab.views.widget import explained
 
 Json = Mapping[str, Any]
@@ -53,8 +57,8 @@ NAMED_KINDS = LISTS.keys() - {"tasks"}
 class SwarmReader:
     """Reads a swarm through one manager; each list is requested once, when a check needs it."""
 
-    def __init__(self, cluster: Any, node: str = "") -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Any, node: str = "", *, now: SwarmReader | None = None) -> None:
+        self.cluster, self.now = cluster, now  # `now`: the original, if the cluster is a copy
         self.api = cluster.client(node or cluster.default_node()).api
         self._lists: dict[str, list[Json]] = {}
 
@@ -96,6 +100,13 @@ class SwarmReader:
         output = api.exec_start(id).decode(errors="replace").strip()
         place = _("{service} on {node}", service=service, node=name_of(node))
         return place, api.exec_inspect(id)["ExitCode"], output
+
+    def secret_file(self, service: str, secret: str) -> str | None:
+        """Where the containers of a service find a secret."""
+        path = "Spec.TaskTemplate.ContainerSpec.Secrets"
+        references = value_at(self.named("services", service), path) or ()
+        names = [r["File"]["Name"] for r in references if r["SecretName"] == secret]
+        return join("/run/secrets", names[0]) if names else None
 
     def tasks_by(self, service: str, key: str) -> dict[str, int]:
         """Running tasks; zero for a node, or a label's value, that could have some and has none."""
@@ -144,6 +155,14 @@ def value_at(object: Any, path: str) -> Any:
     return object
 
 
+def failed_requests(cluster: Any, service: str, last_ns: int) -> int | None:
+    """How many of the latest requests to a service failed; None where no one counts them."""
+    if not cluster.has_trace:
+        return None
+    since_s = (cluster.now_ns - last_ns) // S
+    return sum(n for second, n in failed_by_second(cluster, service).items() if second > since_s)
+
+
 def measure(swarm: SwarmReader, words: list[str]) -> Any:
     """What the words ask for: a number, a text, names, or counts by key."""
     match words:
@@ -169,6 +188,8 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
             return sorted({task["Status"].get("Err", "") for task in swarm.tasks(service)} - {""})
         case ["repositories", service]:  # of the images that run
             return sorted({image_of(t).partition(":")[0] for t in swarm.running(service)})
+        case ["failed", service, "last", duration]:
+            return failed_requests(swarm.cluster, service, nanoseconds(duration))
         case ["containers"]:
             return len(swarm.api.containers())
         case ["container", name, path]:
@@ -188,10 +209,7 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
         case [kind] if kind in NAMED_KINDS:
             return [name_of(object) for object in swarm.objects(kind)]
         case ["file", secret, "of", service]:
-            path = "Spec.TaskTemplate.ContainerSpec.Secrets"
-            references = value_at(swarm.named("services", service), path) or ()
-            names = [r["File"]["Name"] for r in references if r["SecretName"] == secret]
-            return join("/run/secrets", names[0]) if names else None
+            return swarm.secret_file(service, secret)
         case ["token", "in", config]:
             data = base64.b64decode(value_at(swarm.named("configs", config), "Spec.Data") or "")
             tokens = swarm.api.inspect_swarm()["JoinTokens"].items()
@@ -248,6 +266,8 @@ def evaluate(swarm: SwarmReader, check: str) -> tuple[bool, str]:
     Nothing holds of a swarm that answers with an error; the text is that error.
     """
     words, comparison, value = parse_check(check)
+    if words[0] == "now":
+        swarm, words = swarm.now or swarm, words[1:]
     try:
         measured = measure(swarm, words)
     except (DockerException, OSError) as error:

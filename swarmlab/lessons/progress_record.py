@@ -1,6 +1,7 @@
 """Which exercises a learner has solved: one small JSON file among their Jupyter data.
 
-`{"spread_over_zones": {"changes": 1, "hints": 0}}`: no names of people, no times.
+`{"spread_over_zones": {"changes": 1, "hints": 0}}`: no names of people, no times. Of a mission it
+also keeps the points.
 """
 
 from __future__ import annotations
@@ -36,12 +37,19 @@ def solved_exercises() -> Solved:
         raise LabError(text, path=progress_file(), error=error) from None
 
 
-def record_solution(name: str, *, changes: int, hints: int) -> None:
-    """Keep a solution, unless one with as few changes is kept already."""
+def record_solution(name: str, *, changes: int, hints: int, points: int | None = None) -> None:
+    """Keep a solution, unless one as good is kept: with as few changes, or as many points."""
     solved = solved_exercises()
-    if changes < solved.get(name, {}).get("changes", changes + 1):
+    best = solved.get(name)
+    new = {"changes": changes, "hints": hints} | ({} if points is None else {"points": points})
+    if best is None or rank(new) > rank(best):
         progress_file().parent.mkdir(parents=True, exist_ok=True)
-        write(progress_file(), {**solved, name: {"changes": changes, "hints": hints}})
+        write(progress_file(), {**solved, name: new})
+
+
+def rank(solution: dict[str, int]) -> tuple[int, int]:
+    """The better one is higher."""
+    return solution.get("points", 0), -solution.get("changes", 0)
 
 
 def write(path: Path, solved: Solved) -> None:
@@ -71,9 +79,10 @@ def progress(notebook: str = "") -> ProgressTable:
     for exercise in exercises:
         best = solved.get(exercise.name, {})
         mark = _("✔ solved") if best else _("– open")
-        numbers = best.get("changes", "–"), exercise.fewest_changes, best.get("hints", "–")
+        changes, hints, points = (best.get(key, "–") for key in ("changes", "hints", "points"))
+        numbers = changes, exercise.fewest_changes, hints, points
         rows.append((_(exercise.title), mark, *map(str, numbers)))
-    heads = _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints")
+    heads = _("Exercise"), _("Solved"), _("Changes"), _("Fewest"), _("Hints"), _("Points")
     count = sum(exercise.name in solved for exercise in exercises)
     summary = _("{count} of {all} solved.", count=count, all=len(exercises))
     copy = _("A copy of this, beside the page: ") + '`progress().export("progress.json")`'

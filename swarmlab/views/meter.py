@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.strings import _
 from swarmlab.views.history import request_counts
 from swarmlab.views.html import Callout, Table
@@ -26,12 +27,17 @@ def commands_typed(cluster: Any) -> list[str]:
     return [line for _at, line in cluster.typed if not FREE & set(line.split()[:5])]
 
 
+def failed_by_second(cluster: Any, service: str = "") -> Counter[int]:
+    """Second of its time -> how many requests failed in it, to one service or to all."""
+    failed = Counter[int]()
+    for at, count in request_counts(cluster, service):
+        failed[int(at) - EPOCH_NS // S] += count.failed
+    return failed
+
+
 def failing_seconds(cluster: Any) -> list[int]:
     """The seconds in which a request failed."""
-    failed = Counter[int]()
-    for at, count in request_counts(cluster):
-        failed[int(at)] += count.failed
-    return sorted(second for second, count in failed.items() if count)
+    return sorted(second for second, count in failed_by_second(cluster).items() if count)
 
 
 def stretches(seconds: Iterable[int]) -> list[int]:
