@@ -155,7 +155,8 @@ def show(page: Page, html: str, form: str) -> int:
     names = ("content-font-color1", "content-font-color2", "layout-color1", "layout-color2")
     values = zip(names, (ink, dim, paper, shade), strict=True)
     root = "".join(f"--jp-{name}:{value};" for name, value in values)
-    style = f":root{{{root}--jp-content-font-size1:14px}}body{{margin:0;background:{paper}}}"
+    body = f"body{{margin:0;background:{paper};color:{ink}}}"
+    style = f":root{{{root}--jp-content-font-size1:14px}}{body}"
     page.set_viewport_size({"width": width, "height": height})
     size = big_form()._repr_html_() if large else ""
     page.set_content(f"<body data-jp-theme-light='{is_light}'><style>{style}</style>{size}{html}")

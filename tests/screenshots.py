@@ -1,7 +1,7 @@
 """Runs every notebook and takes screenshots: `python -m tests.screenshots FOLDER [NAME…]`.
 
-In the light and in the dark theme, for projectors of 1280×720 and 1024×768, and at 200 %. Each
-picture is two screens high; outputs that are higher or wider than one screen are printed.
+In the light and in the dark theme, for projectors of 1280×720 and 1024×768, and at 150 and 200 %.
+Each picture is two screens high; outputs that are higher or wider than one screen are printed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser import CHROMIUM_OPTIONS, Lab, Notebook
 from tests.conftest import program
 
-# CSS pixels: two projectors, and the first of them at a zoom of 200 %.
-SIZES = (1280, 720), (1024, 768), (640, 360)
+# CSS pixels: two projectors, and the first of them at a zoom of 150 and of 200 %.
+SIZES = (1280, 720), (1024, 768), (853, 480), (640, 360)
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 THEME_FILE = ".jupyter/CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
 TOO_BIG = """([width, height]) => [...document.querySelectorAll(".jp-OutputArea-output")]

@@ -109,11 +109,12 @@ class Election:
         table = self.table._repr_html_()
         if len(self.rows) > ROWS_UNFOLDED_MAX:
             table = folded(_("The same in words: {count} lines", count=len(self.rows)), table)
+        candidate = {"candidate": shape(ROLES["candidate"])}  # as a bar, and where it campaigns
         signs = [
-            (swatch(role, look.colour), f"{look.letter} {_(look.title)}")
+            (swatch(role, look.colour) + candidate.get(role, ""), f"{look.letter} {_(look.title)}")
             for role, look in ROLES.items()
         ]
-        signs += [(shape(ROLES["candidate"]), _("stands")), (Markup("<b>↕</b>"), _("vote"))]
+        signs.append((Markup("<b>↕</b>"), _("vote")))
         return view(legend(signs), self.chart) + table
 
 
