@@ -5,12 +5,22 @@ from __future__ import annotations
 import io
 import re
 
+import nbformat
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
 from swarmlab.jupyter.magic import run_commands
+from swarmlab.views.board import board_of
+from swarmlab.views.snapshot import look
+from tests.planted import ROOT
+
+PAGE = {
+    cell.id: cell.source
+    for cell in nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", 4).cells
+    if cell.cell_type == "code"
+}
 
 
 @pytest.fixture
@@ -19,6 +29,21 @@ def shell(cluster: swarmlab.Cluster) -> InteractiveShell:
     swarmlab.load_ipython_extension(shell)
     shell.user_ns["cluster"] = cluster
     return shell
+
+
+def run_page(shell: InteractiveShell, skipped: str, click: str = "") -> dict[str, str]:
+    """Run page 00 but for one cell; before it, `click` crashes a node. Cell -> its error."""
+    errors = {}
+    for name, source in PAGE.items():
+        if name == skipped and click:
+            board_of(swarmlab.latest()).act("crash", {"node": click})
+        if name == skipped and not click:
+            continue
+        result = shell.run_cell(source)
+        error = result.error_in_exec or result.error_before_exec
+        if error is not None:
+            errors[name] = f"{type(error).__name__}: {error}"
+    return errors
 
 
 def completions(shell: InteractiveShell, typed: str) -> list[str]:
@@ -159,3 +184,23 @@ def test_the_node_of_a_cell_is_not_that_of_the_next(
     of_cell, of_next = capsys.readouterr().out.split("HOSTNAME")[1:]
     assert re.search(r"\* +m2 ", of_cell)
     assert re.search(r"\* +m1 ", of_next)
+
+
+# -- cells that are left out -----------------------------------------------------------------------
+@pytest.mark.parametrize("skipped", list(PAGE)[1:])
+def test_whatever_is_skipped_of_the_first_page_a_later_cell_goes_on(
+    shell: InteractiveShell, skipped: str
+):
+    """Only a name that the skipped cell brings is missing, which is said in one line."""
+    errors = run_page(shell, skipped)
+    brings = set(re.findall(r"\w+", PAGE[skipped].partition("\n")[0]))
+    unknown = {re.sub("NameError: name '(.+)' is not defined", r"\1", e) for e in errors.values()}
+    assert unknown <= brings
+    nodes = {node.name: node for node in look(shell.user_ns["cluster"]).nodes}
+    assert (nodes["m1"].state == "ready") is (skipped != "back")
+
+
+def test_a_node_that_was_crashed_by_a_click_is_not_crashed_again(shell: InteractiveShell):
+    (m1,) = (node.key for node in look(shell.user_ns["cluster"]).nodes if node.name == "m1")
+    assert run_page(shell, "crash", click=m1) == {}
+    assert look(shell.user_ns["cluster"]).leader in ("m2", "m3")
