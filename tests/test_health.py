@@ -84,6 +84,19 @@ def test_a_probe_that_times_out_has_exit_code_minus_one():
     assert (result.exit_code, result.output) == (-1, "Health check exceeded timeout (1.5s)")
 
 
+def test_a_check_of_a_process_that_is_stopped_waits_for_its_timeout():
+    """Also where the container has no network but its own. Asked on a real engine (26.1.5)."""
+    test = "wget -q -O - localhost"
+    container = started(test, Interval=1 * S, Timeout=2 * S, Retries=1)
+    assert container.process is not None
+    container.process.ports[80] = "/"
+    container.process.signal("STOP")
+    assert after(container, 2 * S) == ("starting", 0)
+    assert after(container, 3 * S) == ("unhealthy", 1)
+    assert container.health is not None
+    assert container.health.log[-1].exit_code == -1
+
+
 def test_the_interval_runs_from_the_end_of_a_probe():
     container = started("sleep 2; exit 1", Interval=3 * S)
     after(container, 19 * S)

@@ -27,7 +27,7 @@ from swarmlab.views.html import Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of
 from swarmlab.views.snapshot import version_of
 
-CHECKED_S = 5  # so long after a task's end, the last results of its check are read
+CHECKED_S = 3  # between two looks at a health check, of which an engine keeps five results
 UPDATE_ENDED = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
@@ -64,7 +64,7 @@ class ObservedTask:
     # was down), and `gone` (it was no longer listed).
     seen: dict[str, float] = field(default_factory=dict)
     error: str = ""
-    checked: bool = True  # False: its container has no health check
+    due: float = 0.0  # when its health check is read next; infinite: it has none
     probes: dict[float, Probe] = field(default_factory=dict)  # by start
 
     @property
@@ -178,15 +178,17 @@ class ServiceHistory:
     def _read_probes(self, task: Any) -> None:
         """The last five results of its health check, if it has one and its node answers."""
         observed, container = self.tasks[task["ID"]], task["Status"].get("ContainerStatus") or {}
-        id, ended = container.get("ContainerID"), observed.ended
-        if not (id and observed.checked) or (ended is not None and ended < self.now - CHECKED_S):
+        id = container.get("ContainerID")
+        if not id or self.now < observed.due:
             return
+        observed.due = self.now + CHECKED_S
         with suppress(SwarmError, OSError, docker.errors.DockerException):
             state = self.cluster.client(observed.node).api.inspect_container(id)["State"]
-            observed.checked = "Health" in state
             for row in (state.get("Health") or {}).get("Log") or ():
                 times = unix_seconds(row["Start"]), unix_seconds(row["End"])
                 observed.probes[times[0]] = Probe(*times, row["ExitCode"], row["Output"])
+            if "Health" not in state or observed.ended is not None:
+                observed.due = math.inf
 
     def read_trace(self) -> list[RequestSecond]:
         """Add exact times to the tasks; the requests, second by second and version by version."""
