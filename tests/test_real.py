@@ -49,6 +49,7 @@ MORE_PAGES = (
     *("02_docker_workflow", "03_why_orchestrate"),
     *("04_parts_and_topology", "06_command_to_container"),
     *("08_tls_and_ca", "09_autolock", "10_secrets_and_configs"),
+    *("11_health_checks", "13_rollback"),
 )
 CHOSEN = MORE_PAGES[commit_number() % len(MORE_PAGES) :][:1]
 PAGES = (*PAGES, *(MORE_PAGES if "ALL_PAGES" in os.environ else CHOSEN))
