@@ -252,7 +252,8 @@ def promotion_moves_by_role(p):
     p.until("moved", lambda: facts.per_node(p.sock, "workers") == {"w2": 2})
     p.c.sleep(2)
     p.note(
-        "promoted", [on(p, "workers", "w1"), p.errors("workers"), before == set(desired_tasks(p, "any"))]
+        "promoted",
+        [on(p, "workers", "w1"), p.errors("workers"), before == set(desired_tasks(p, "any"))],
     )
     p.say("on_w1", "node ls", at="w1")
     p.ok("node demote w1")
@@ -380,3 +381,54 @@ def nodes_over_the_api(p):
     p.note("swarm_stale", ask(p, "POST", "/swarm/update?version=1", spec))
     p.note("swarm_name", ask(p, "POST", path, {**spec, "Name": "other"}))
     p.note("swarm_spec", {k: v for k, v in spec.items() if k != "CAConfig"})
+
+
+# --- the root, and managers that were removed -----------------------------------------------------
+@scenario(managers=1, workers=2)
+def rotation_within_a_rotation(p):
+    """Nodes that have renewed for the first are asked again; a node that is down delays both.
+
+    Source: swarmkit ca/reconciler.go.
+    """
+
+    def renewed():
+        newest = facts.get(p.sock, "/swarm")["TLSInfo"]["CertIssuerPublicKey"]
+        issuers = {
+            n["Description"]["Hostname"]: n["Description"]["TLSInfo"]["CertIssuerPublicKey"]
+            for n in facts.nodes(p.sock).values()
+        }
+        return newest, sorted(name for name, issuer in issuers.items() if issuer == newest)
+
+    p.c.crash("w2")
+    p.until("w2 down", lambda: facts.node_table(p.sock)["w2"][0][2] == "down")
+    roots = [renewed()[0]]
+    for _rotation in range(2):
+        p.ok("swarm ca --rotate -d")
+        p.until("renewed", lambda: renewed()[0] not in roots and len(renewed()[1]) == 2)
+        roots.append(renewed()[0])
+        p.note(f"renewed_{len(roots)}", renewed()[1])
+    p.note("in_progress", facts.get(p.sock, "/swarm")["RootRotationInProgress"])
+    p.c.start("w2")
+    p.until("ended", lambda: not facts.get(p.sock, "/swarm")["RootRotationInProgress"])
+    p.note("newest_won", renewed()[0] == roots[-1])
+    p.note("renewed_at_last", renewed()[1])
+
+
+@scenario(managers=3, workers=0)
+def old_managers_join_again(p):
+    """After a forced new cluster the others learn that they were removed, and join once more.
+
+    Source: swarmkit node/node.go, superviseManager.
+    """
+    for name in ("m2", "m3"):
+        p.c.crash(name)
+    p.c.sleep(15)
+    p.ok("swarm init --force-new-cluster")
+    p.note("removed", [facts.node_table(p.sock)[name][0][::3] for name in ("m2", "m3")])
+    for name in ("m2", "m3"):
+        p.c.start(name)
+    back = ["manager", "active", "ready", "reachable"]
+    p.until(
+        "back", lambda: [facts.node_table(p.sock)[n][0] for n in ("m2", "m3")] == [back] * 2, 240
+    )
+    p.note("back", facts.node_table(p.sock))
