@@ -62,7 +62,7 @@ class Dispatcher:
             self.session_id, self.number = f"s{len(self.registered)}", 0
             if self.push_before_reply:
                 self.push(make_task())
-            return Registered(self.session_id, 5 * S, NODE, MANAGERS)
+            return Registered(self.session_id, NODE, MANAGERS, period_ns=5 * S)
         if body.session_id != self.session_id:
             raise Unknown("session invalid")
         if isinstance(body, Heartbeat):
@@ -104,8 +104,8 @@ class Engine:
     def description(self) -> Document:
         return Document(freeze({"Hostname": "worker", "Engine": {"Labels": self.labels}}))
 
-    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate) -> None:
-        self.session_changes.append((node, managers))
+    def session_changed(self, session: SessionChanged) -> None:
+        self.session_changes.append((session.node, session.managers))
 
     def receive(self, source: str, message: Any) -> None:
         self.agent.receive(message)

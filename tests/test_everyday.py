@@ -282,6 +282,26 @@ def test_prune_has_one_filter_for_the_time(cluster, kind):
         getattr(client, kind).prune({"until": "x"})
 
 
+def test_each_prune_and_top_are_events(cluster):
+    client = cluster.client()
+    client.images.pull("busybox")
+    client.containers.create("busybox", "true", name="gone")
+    client.containers.run("busybox", "sleep 100", name="box", detach=True).top()
+    client.containers.prune()
+    client.networks.prune()
+    client.volumes.prune()
+    client.images.prune({"dangling": False})
+    client.api._post(client.api._url("/build/prune"))
+    found = [e for e in cluster.engine("m1").events if e["Action"] in ("prune", "top")]
+    freed = [e["Actor"]["Attributes"].get("reclaimed", "-") for e in found]
+    assert [e["Type"] for e in found] == [
+        "container", "container", "network", "volume", "image", "builder",
+    ]  # fmt: skip
+    assert freed[:4] == ["-", freed[1], "0", "0"]
+    assert freed[1].isdecimal()
+    assert [e["Actor"]["ID"] == "" for e in found] == [False, *[True] * 5]
+
+
 def test_networks_are_pruned_by_their_age(cluster):
     client = cluster.client("m1")
     client.networks.create("old")
@@ -387,7 +407,8 @@ def test_all_ports_that_an_image_exposes_can_be_published(cluster):
     container = cluster.client("m1").containers.run("nginx", detach=True, publish_all_ports=True)
     cluster.run("2s")
     container.reload()
-    assert container.ports == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}]}
+    ports = [{"HostIp": ip, "HostPort": "32768"} for ip in ("0.0.0.0", "::")]
+    assert container.ports == {"80/tcp": ports}
 
 
 # -- a swarm -------------------------------------------------------------------------------------

@@ -145,6 +145,8 @@ class Story:
                 swarm = engine.manager.store.cluster
                 self.secrets.add("data key", engine.credentials._data_key)
                 self.secrets.add("CA key", swarm.root_key)
+                for key in swarm.encryption_keys:
+                    self.secrets.add("gossip key", key.key)
                 self.secrets.add("worker token", swarm.worker_token)
                 self.secrets.add("manager token", swarm.manager_token)
                 if swarm.unlock_key:
@@ -206,7 +208,7 @@ class Story:
         cluster = self.cluster
         self.shown["trace"] += map(repr, cluster.trace)
         self.shown["reprs"] += dataclass_reprs([cluster.world, cluster.journal])
-        tables = [cluster.trust(), *map(cluster.disk, ("m1", "w1"))]
+        tables = [cluster.trust(), cluster.network_keys(), *map(cluster.disk, ("m1", "w1"))]
         secrets = [secret.name for secret in self.client.secrets.list()]
         tables += [*map(cluster.who_can_read, secrets), cluster.nodes, cluster.board(), cluster]
         self.shown["inspectors"] += map(repr, tables)
@@ -392,6 +394,7 @@ CELLS = (
     "cluster.who_can_read('s')",
     "cluster.disk('m1')",
     "cluster.trust()",
+    "cluster.network_keys()",
     "from swarmlab.views.secret_path import secret_path\nsecret_path(cluster, 's')",
     "client.secrets.get('s').attrs, client.secrets.list(), cluster, cluster.trace.records[-5:]",
     "%docker secret inspect s",

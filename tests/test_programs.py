@@ -89,6 +89,8 @@ def test_programs_behave_as_in_busybox(container, text, output, code):
 def test_a_container_has_users_groups_owners_and_modes(container):
     container.files = base_files("box", ["redis"])
     for user, text, output in [
+        (User(1000, 1000), "id -G; id -Gn; id -G root; id -u nosuch", "1000\nredis\n0\n"
+         "id: unknown user nosuch\n"),
         (User(1000, 1000), "id; whoami", "uid=1000(redis) gid=1000(redis) groups=1000(redis)\n"
          "redis\n"),
         (User(2000, 3000), "id; touch /x; whoami; cd /tmp; touch y; ls -l y; chmod 600 /etc/passwd",

@@ -108,6 +108,13 @@ def shell(container: FakeContainer, text: str, limit_ns: int = 60 * S) -> tuple[
         ("export A=1 B; B=2; env | grep '^[AB]'; C=3 sh -c 'echo $C'; echo ${C:-none}",
          "A=1\nB=2\n3\nnone\n", 0),
         ("x=1; sh -c 'echo ${x:-unset}'; (x=2); echo $x", "unset\n1\n", 0),
+        # As BusyBox's ash reads them; `\\e` is no code there.
+        (r"""echo $'a\tb\n\x41\101\'q' "$'x'" pre$'mid 1'post $ $''.""",
+         "a\tb\nAA'q $'x' premid 1post $ .\n", 0),
+        (r"""x=$'new\nline'; echo "$x"; echo $'\e[0m'; for y in $'a b' c; do echo "<$y>"; done""",
+         "new\nline\n\\e[0m\n<a b>\n<c>\n", 0),
+        (r"printf 'a\tb\x41\n'; echo -e 'x\101\q'", "a\tbA\nxA\\q\n", 0),
+        ("echo $'open", "sh: syntax error: unterminated quoted string\n", 2),
         ("cd /etc && pwd; (cd /tmp); pwd; cat hostname; cd /nosuch", "/etc\n/etc\nbox\n"
          "cd: No such file or directory\n", 1),
         ("{ echo a; echo b; } > /f; (echo c) >> /f; cat /f; echo out", "a\nb\nc\nout\n", 0),

@@ -393,6 +393,7 @@ VIEWS: dict[str, Callable[[Any], Iterator[str]]] = {
     "density": lambda _: iter([page(density()), page(sources())]),
     "exercise": the_exercise,
     "trust": lambda cluster: iter([page(inspectors.trust(cluster))]),
+    "keys": lambda cluster: iter([page(inspectors.network_keys(cluster))]),
 }
 
 

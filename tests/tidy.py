@@ -103,6 +103,7 @@ CONTROL_LOOPS = {
     "manager.dispatcher.dispatcher",
     "manager.ca.root_rotation",
     "manager.role_manager",
+    "manager.key_manager",
 }
 
 # Groups of modules that import each other for types only: each part names its whole.

@@ -36,6 +36,12 @@ OPEN_NOTE = N_(
     "nothing against whoever has this disk."
 )
 
+ROTATION_NOTE = N_(
+    "The leader makes a new key every 12 hours, and when it becomes the leader; the oldest of the "
+    "three goes. Nodes encrypt with the middle one: all can read it, also those that have not got "
+    "the newest yet. The numbers left out are those of the keys of encrypted overlay networks."
+)
+
 
 def _sealing(name: str, data: bytes) -> str:
     if name.startswith("swarm/raft/"):
@@ -143,6 +149,20 @@ def _contents(message: Any) -> str:
     kind = _("answer") if hasattr(message, "value") else type(body).__name__
     secrets = ", ".join(secret.name for secret in getattr(body, "secrets", ()))
     return f"{kind}: {secrets}" if secrets else kind
+
+
+def network_keys(cluster: Simulated) -> Table:
+    """The keys with which each node encrypts and decrypts gossip, by their numbers."""
+    rows = []
+    for name in cluster.names:
+        engine = cluster.engine(name)
+        if engine is None or not engine.cluster_id:
+            rows.append((name, "-", "-"))
+            continue
+        keyring = engine.network.db.keyring
+        rows.append((name, ", ".join(map(str, keyring.times)), str(keyring.primary)))
+    heads = _("node"), _("can decrypt with keys"), _("encrypts with key")
+    return Table(_("Keys of the gossip"), heads, tuple(rows), (_(ROTATION_NOTE),))
 
 
 def who_can_read(cluster: Simulated, name: str) -> Table:

@@ -71,14 +71,13 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.cluster.forming import form
         from swarmlab.cluster.world import World
 
-        seed, any_image = configuration["seed"], configuration.get("any_image", False)
-        if engines := configuration.get("engines"):
-            return cls(World(engines, seed, any_image=any_image), configuration, [])
-        managers, workers = configuration["managers"], configuration["workers"]
-        world = World(node_names(managers, workers), seed, any_image=any_image)
+        managers, workers = (configuration.get(role, 0) for role in ("managers", "workers"))
+        names = configuration.get("engines") or node_names(managers, workers)
+        world = World(names, configuration["seed"], any_image=configuration.get("any_image", False))
         cluster = cls(world, configuration, [])
-        form(cluster, world, managers)
-        cluster.journal.clear()
+        if managers:
+            form(cluster, world, managers)
+            cluster.journal.clear()
         return cluster
 
     @property
@@ -131,10 +130,9 @@ class SimulatedCluster(BaseCluster):
 
     def machine(self, name: str) -> Machine:
         """The simulated machine of this name."""
-        machines = self.world.network.machines
-        if name not in machines:
+        if name not in self.world.network.machines:
             self.check_names(name)
-        return machines[name]
+        return self.world.network.machines[name]
 
     def engine(self, name: str) -> Engine | None:
         """The engine that runs on a node, None while it is down. For views that look inside."""
@@ -229,9 +227,8 @@ class SimulatedCluster(BaseCluster):
             case "close_ports":
                 network.change_link(*args[:2], closed=frozenset(args[2:]))
             case "slow":
-                source, target, delay_ns, loss = args
-                delay_ns = delay_ns or network.link.delay_ns
-                network.change_link(source, target, delay_ns=delay_ns, loss=loss)
+                delay_ns = args[2] or network.link.delay_ns
+                network.change_link(*args[:2], delay_ns=delay_ns, loss=args[3])
             case "traffic":
                 from swarmlab.network.traffic import set_rate
 
@@ -385,6 +382,12 @@ class SimulatedCluster(BaseCluster):
         from swarmlab.cluster import inspectors
 
         return inspectors.trust(self)
+
+    def network_keys(self) -> Table:
+        """The keys of the gossip that each node has; the managers make new ones every 12 hours."""
+        from swarmlab.cluster import inspectors
+
+        return inspectors.network_keys(self)
 
     def who_can_read(self, secret: str) -> Table:
         """Where the bytes of a secret are now, and why."""

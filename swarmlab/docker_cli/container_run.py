@@ -140,6 +140,6 @@ def _port_bindings(arguments: Arguments) -> dict[str, list[Json]]:
             raise CliError(f"docker: {fault}{MORE}", 125) from None
         for entry in entries:
             number = str(entry.get("PublishedPort") or "")
-            row = {"HostIp": "".join(ip), "HostPort": number}
+            row = {"HostIp": "".join(ip).strip("[]"), "HostPort": number}
             bindings.setdefault(f"{entry['TargetPort']}/{entry['Protocol']}", []).append(row)
     return bindings

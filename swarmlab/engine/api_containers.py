@@ -13,11 +13,11 @@ from werkzeug import Response
 
 from swarmlab.engine import container_networks, filters, platforms, streams, wire
 from swarmlab.engine.create_checks import check_cpus
-from swarmlab.engine.host_config import shown
+from swarmlab.engine.host_config import bindings_of, shown
 from swarmlab.engine.request import ApiRequest
 from swarmlab.engine.streams import Hijack, Pieces, Receive
 from swarmlab.errors import BadParameter, Conflict, EngineFault
-from swarmlab.model import EMPTY, freeze
+from swarmlab.model import freeze
 from swarmlab.programs.file_system import MountPoint
 from swarmlab.simulation import S
 from swarmlab.units import human_duration
@@ -50,12 +50,6 @@ def status_text(now_ns: int, container: Container) -> str:
     return f"Exited ({container.exit_code}) {age} ago"
 
 
-def _host_ip(container: Container, port: str) -> str:
-    """The address of the machine at which a port is published."""
-    bindings = container.host_config.at("PortBindings", port, default=()) or (EMPTY,)
-    return bindings[0].get("HostIp") or "0.0.0.0"
-
-
 def _ports(container: Container) -> list[Json]:
     rows: list[Json] = []
     exposed = [*container.ports, *(container.option("ExposedPorts") or ())]
@@ -64,8 +58,8 @@ def _ports(container: Container) -> list[Json]:
         if not re.fullmatch("[0-9]{1,5}", number):
             continue  # a port that an image or a request says to expose is not checked
         row = {"PrivatePort": int(number), "Type": kind or "tcp"}
-        public, ip = container.ports.get(port, ()), _host_ip(container, port)
-        rows += [{"IP": ip, "PublicPort": host, **row} for host in public] or [row]
+        public = bindings_of(container, port) if port in container.ports else ()
+        rows += [{"IP": ip, "PublicPort": host, **row} for ip, host in public] or [row]
     return rows
 
 
@@ -185,8 +179,8 @@ def _state(request: ApiRequest, c: Container) -> Json:
 def inspect(request: ApiRequest, ref: str) -> Any:
     c = request.engine.containers.get(ref)
     bindings = {
-        port: [{"HostIp": _host_ip(c, port), "HostPort": str(number)} for number in numbers]
-        for port, numbers in c.ports.items()
+        port: [{"HostIp": ip, "HostPort": str(number)} for ip, number in bindings_of(c, port)]
+        for port in c.ports
     }
     return {
         "Id": c.id,
@@ -223,11 +217,10 @@ def create(request: ApiRequest) -> Any:
             "invalid reference format" if config.get("Cmd") else "no command specified"
         )
     check_cpus(config, request.engine.description)
+    config = container_networks.with_mac_address(config)
     container_networks.check_create(request.engine.network, config)
-    return {
-        "Id": request.engine.containers.create(request.query("name"), config).id,
-        "Warnings": [],
-    }
+    id = request.engine.containers.create(request.query("name"), config).id
+    return {"Id": id, "Warnings": []}
 
 
 def start(request: ApiRequest, ref: str) -> Any:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from swarmlab.engine import container_networks, filters, wire
-from swarmlab.engine.api_usage import until_ns
+from swarmlab.engine.api_usage import pruned_event, until_ns
 from swarmlab.engine.network_checks import check
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import (
@@ -24,7 +24,7 @@ from swarmlab.errors import (
 from swarmlab.manager.store import matching
 from swarmlab.model import EMPTY, Document, SwarmNetwork, freeze
 from swarmlab.model.messages import CreateNetwork, RemoveNetwork
-from swarmlab.network.endpoints import BUILTIN, GATEWAY_BRIDGE
+from swarmlab.network.endpoints import BUILTIN, GATEWAY_BRIDGE, LOAD_BALANCER
 from swarmlab.network.network_controller import requested
 from swarmlab.simulation import Call
 from swarmlab.worker.containers import Container
@@ -107,22 +107,28 @@ def _containers(request: ApiRequest, network: SwarmNetwork) -> Any:
     networks, containers = request.engine.network, request.engine.containers
     ingress = network.spec.get("Ingress")
     rows = [
-        (id, containers.get(id).name, a) for id, a in networks.containers_in(network.id).items()
+        (id, id, containers.get(id).name, address, _mac(containers.get(id), network))
+        for id, address in networks.containers_in(network.id).items()
     ]
     if network.id in networks.load_balancers:
-        id = "ingress-sbox" if ingress else f"lb-{network.name}"
-        rows.append((id, f"{network.name}-endpoint", networks.load_balancers[network.id]))
-    for id, name, address in rows:
+        id, name = "ingress-sbox" if ingress else f"lb-{network.name}", f"{network.name}-endpoint"
+        rows.append((id, LOAD_BALANCER, name, networks.load_balancers[network.id], ""))
+    for id, holder, name, address, mac in rows:
         yield (
             id,
             {
                 "Name": name,
                 "EndpointID": container_networks.endpoint_id(id, network.id),
-                "MacAddress": container_networks.mac_address(address),
+                "MacAddress": container_networks.mac_address(address, mac),
                 "IPv4Address": address,
-                "IPv6Address": "",
+                "IPv6Address": networks.addresses6.get(holder, {}).get(network.id, ""),
             },
         )
+
+
+def _mac(container: Container, network: SwarmNetwork) -> str:
+    """The MAC address that it asks for."""
+    return str((requested(container).get(network.name) or EMPTY).get("MacAddress") or "")
 
 
 def _services(request: ApiRequest, network_id: str) -> dict[str, Any]:
@@ -253,4 +259,5 @@ def prune(request: ApiRequest) -> Any:
         except ManagerRefusal:
             continue  # a service or a task uses it
         deleted.append(network.name)
+    pruned_event(request, "network")
     return {"NetworksDeleted": deleted or None}

@@ -46,6 +46,7 @@ def top(request: ApiRequest, ref: str) -> Any:
             rows.append(["root", own, "0.0", "0.0", "1624", "4", "?", "Ss", started, "0:00", line])
         else:
             rows.append(["root", own, parent, "0", started, "?", "00:00:00", line])
+    request.engine.containers.emit(container, "top")
     return {"Titles": TITLES[by_user], "Processes": rows}
 
 

@@ -87,6 +87,10 @@ def until_ns(request: ApiRequest, criteria: Filters) -> float:
     return request.engine.machine.simulation.now_ns - age_ns
 
 
+def pruned_event(request: ApiRequest, type: str, freed_bytes: int = 0) -> None:
+    request.engine.record(type, "prune", "", reclaimed=str(freed_bytes))
+
+
 def prune_containers(request: ApiRequest) -> Any:
     """Remove the containers that do not run."""
     containers = request.engine.containers
@@ -95,6 +99,7 @@ def prune_containers(request: ApiRequest) -> Any:
     for container in pruned:
         containers.remove(container)
     freed_bytes = sum(container.files.own_bytes for container in pruned)
+    pruned_event(request, "container", freed_bytes)
     return {"ContainersDeleted": [c.id for c in pruned] or None, "SpaceReclaimed": freed_bytes}
 
 
@@ -110,8 +115,9 @@ def prune_images(request: ApiRequest) -> Any:
         if every or not names:
             for name in names or (image.id,):
                 deleted += engine.images.remove(name) if name in engine.images else []
-    gone = before.keys() - _layers(engine).keys()
-    return {"ImagesDeleted": deleted or None, "SpaceReclaimed": sum(before[id] for id in gone)}
+    freed_bytes = sum(before[id] for id in before.keys() - _layers(engine).keys())
+    pruned_event(request, "image", freed_bytes)
+    return {"ImagesDeleted": deleted or None, "SpaceReclaimed": freed_bytes}
 
 
 def prune_volumes(request: ApiRequest) -> Any:
@@ -124,9 +130,11 @@ def prune_volumes(request: ApiRequest) -> Any:
     freed_bytes = sum(engine.volumes.size_bytes(volume.name) for volume in pruned)
     for volume in pruned:
         engine.volumes.remove(volume.name)
+    pruned_event(request, "volume", freed_bytes)
     return {"VolumesDeleted": [v.name for v in pruned], "SpaceReclaimed": freed_bytes}
 
 
 def prune_build_cache(request: ApiRequest) -> Any:
     """There is no builder, and so nothing to remove."""
+    pruned_event(request, "builder")
     return {"CachesDeleted": None, "SpaceReclaimed": 0}

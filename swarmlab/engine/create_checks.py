@@ -39,10 +39,6 @@ def check_config(config: Document) -> None:
             raise BadParameter(f"invalid environment variable: {line}")
     check_health(config.get("Healthcheck") or EMPTY)
     _check_host(host)
-    if (mac := config.get("MacAddress")) and not re.fullmatch(
-        "(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", mac
-    ):
-        raise BadParameter(f"invalid config for network bridge: invalid MAC address {mac}")
     if signal:
         signal_name(signal)
     for port, bindings in (host.get("PortBindings") or EMPTY).items():

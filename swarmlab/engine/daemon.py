@@ -12,7 +12,8 @@ from swarmlab.engine.volumes import Volumes
 from swarmlab.engine.wire import swarm_event, tls_info
 from swarmlab.manager.ca.certificates import issuer_key_of
 from swarmlab.manager.store import Action, Change
-from swarmlab.model import Cluster, Document, Node, StoreObject, freeze
+from swarmlab.model import Cluster, Document, StoreObject, freeze
+from swarmlab.model.messages import SessionChanged
 from swarmlab.model.versions import ENGINE_VERSION
 from swarmlab.network.data_path import DataPath
 from swarmlab.simulation import Machine
@@ -86,9 +87,10 @@ class Engine(SwarmNode):
         """The id of the swarm that this node is in; empty: in none."""
         return self.identity.cluster_id if self.identity is not None else ""
 
-    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
-        super().session_changed(node, managers, root_certificate)
-        self.network.session_changed(node.attachments)
+    def session_changed(self, session: SessionChanged) -> None:
+        super().session_changed(session)
+        self.network.db.use(session.encryption_keys)
+        self.network.session_changed(session.node.attachments)
 
     def _leave(self) -> None:
         super()._leave()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swarmlab.engine.schemas import STRUCTS, zero
+from swarmlab.worker.containers import Container
 
 PARTS = ("HostConfig", "NetworkingConfig")  # of a create request: not of Config
 NOT_SHOWN = (*PARTS, "Shell", "StopSignal", "StopTimeout", "ArgsEscaped",
@@ -42,3 +43,16 @@ def shown(struct: str, sent: Mapping[str, Any]) -> dict[str, Any]:
             empty = None if kind[0] in "[*m" or kind == "strslice" else zero(kind)
             fields[name] = value or (empty if default is None else default)
     return fields
+
+
+def bindings_of(container: Container, port: str) -> list[tuple[str, int]]:
+    """The addresses of the machine, each with its port, that lead to a port of the container.
+
+    Where the user names no address, these are all of both IP versions.
+    """
+    asked = container.host_config.at("PortBindings", port, default=()) or ()
+    rows: list[tuple[str, int]] = []
+    for place, number in enumerate(container.ports.get(port, ())):
+        ip = asked[place].get("HostIp") if place < len(asked) else ""
+        rows += [(each, number) for each in ([ip] if ip else ["0.0.0.0", "::"])]
+    return rows

@@ -6,15 +6,15 @@ Source: moby api/types/network/ipam.go (ValidateIPAM), daemon/network.go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from swarmlab.errors import BadParameter, Forbidden, InvalidArgument, NoSuchObject
+from swarmlab.network.addresses import IpNetwork, address_of
 from swarmlab.network.endpoints import BUILTIN
 
 PREDEFINED = "com.docker.swarm.predefined"
 DRIVERS = ("bridge", "overlay", "ipvlan", "macvlan", "host", "null")
-IpNetwork = IPv4Network | IPv6Network
 
 
 def check(spec: dict[str, Any]) -> None:
@@ -85,12 +85,10 @@ def _wrong(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _wrong_address(what: str, text: str, subnet: IpNetwork, family: str) -> Iterator[str]:
-    try:
-        address = ip_address(text)
-    except ValueError:
+    address = address_of(text)
+    if address is None:
         yield f"{what}: invalid address"
-        return
-    if address.version != subnet.version:
+    elif address.version != subnet.version:
         yield f"{what}: parent subnet is {family}"
     elif address not in subnet:
         yield f"{what}: parent subnet {subnet} doesn't contain this address"

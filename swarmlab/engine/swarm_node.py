@@ -23,7 +23,7 @@ from swarmlab.manager.ca.data_keys import WrongKey, unlock_key_bytes
 from swarmlab.manager.manager import Manager
 from swarmlab.manager.rpc_server import RpcServer
 from swarmlab.manager.store import Change, StoreCodec
-from swarmlab.model import Cluster, Document, ManagerStatus, Node, Role, StoreObject, messages
+from swarmlab.model import Cluster, Document, ManagerStatus, Role, StoreObject, messages
 from swarmlab.raft import DamagedFile, Member, RaftNode, Storage
 from swarmlab.simulation import Call, Machine, S
 from swarmlab.worker.agent import Agent
@@ -296,11 +296,12 @@ class SwarmNode(ABC):
             call.resolve(self.node_id)
 
     # -- membership ---------------------------------------------------------------
-    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
+    def session_changed(self, session: messages.SessionChanged) -> None:
         """The dispatcher sent this node's object, the managers' addresses and the root to trust."""
-        identity = self.identity
+        identity, node = self.identity, session.node
         assert identity is not None
-        news = managers or identity.managers, root_certificate or identity.root_certificate
+        root = session.root_certificate or identity.root_certificate
+        news = session.managers or identity.managers, root
         if news != (identity.managers, identity.root_certificate):
             identity.managers, identity.root_certificate = news
             self._save()

@@ -20,6 +20,7 @@ from swarmlab.manager.allocator.allocator import Allocator
 from swarmlab.manager.ca.root_rotation import RootRotation
 from swarmlab.manager.control_loop import ControlLoop
 from swarmlab.manager.dispatcher.dispatcher import Dispatcher
+from swarmlab.manager.key_manager import KeyManager
 from swarmlab.manager.leader import is_safe_to_remove
 from swarmlab.manager.orchestrator.constraint_enforcer import ConstraintEnforcer
 from swarmlab.manager.orchestrator.global_services import GlobalOrchestrator
@@ -157,6 +158,7 @@ class Manager:
             ConstraintEnforcer(simulation, view),
             TaskReaper(view),
             RootRotation(simulation, view),
+            KeyManager(simulation),
             self._role_manager,
         ]
         for control_loop in self.control_loops:

@@ -6,6 +6,7 @@ Read `objects`, then `specs`, then `messages`. The names below can be imported f
 from swarmlab.model.objects import (
     Cluster,
     Config,
+    EncryptionKey,
     ManagerStatus,
     Node,
     NodeState,

@@ -29,17 +29,6 @@ class Register(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Registered(Message):
-    """The session is open: `SessionChanged` and `Assignments` are pushed from now on."""
-
-    session_id: str
-    period_ns: int  # send the next heartbeat after this much
-    node: model.Node
-    managers: tuple[str, ...]  # addresses, `10.77.0.2:2377`
-    root_certificate: str = field(default="", repr=False)  # the root to trust, PEM
-
-
-@dataclass(frozen=True, slots=True)
 class Heartbeat(Message):
     """Call: this node is alive; answered with the next period in nanoseconds."""
 
@@ -75,14 +64,26 @@ class DetachNetwork(Message):
 
 
 # -- dispatcher -> agent -------------------------------------------------------------------------
+# Node object, managers' addresses, root certificate, keys: the fields of `SessionChanged`.
+SessionNews = tuple[model.Node, tuple[str, ...], str, tuple[model.EncryptionKey, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class SessionChanged(Message):
-    """Push: the node object (role, availability, …), the managers or the root changed."""
+    """Push: the node object (role, availability, …), the managers, the root or the keys changed."""
 
     session_id: str
     node: model.Node
-    managers: tuple[str, ...]
-    root_certificate: str = field(default="", repr=False)
+    managers: tuple[str, ...]  # addresses, `10.77.0.2:2377`
+    root_certificate: str = field(default="", repr=False)  # the root to trust, PEM
+    encryption_keys: tuple[model.EncryptionKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(SessionChanged):
+    """The session is open: `SessionChanged` and `Assignments` are pushed from now on."""
+
+    period_ns: int = field(kw_only=True)  # send the next heartbeat after this much
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,15 @@ class Rotation:
     cross_signed: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptionKey:
+    """A key that the agents share, to encrypt gossip or the data of encrypted overlays."""
+
+    subsystem: str  # networking:gossip, networking:ipsec
+    time: int  # Lamport; all keys of a swarm have different ones
+    key: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster(StoreObject):
     """The one object that describes the swarm itself. `spec`: Docker's SwarmSpec."""
@@ -226,6 +235,7 @@ class Cluster(StoreObject):
     root_key: str = field(repr=False)  # PEM; stored in Raft only
     rotation: Rotation | None = None  # a root rotation that is under way
     unlock_key: str = field(default="", repr=False)  # empty: autolock is off
+    encryption_keys: tuple[EncryptionKey, ...] = ()  # NetworkBootstrapKeys: oldest first
     default_address_pool: tuple[str, ...] = ("10.0.0.0/8",)
     subnet_size: int = 24
     data_path_port: int = 4789

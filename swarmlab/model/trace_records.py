@@ -133,6 +133,14 @@ class SessionRefused(Record):
 
 
 # -- network --------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class KeysChanged(Record):
+    """This machine has other keys for gossip; each is named by its Lamport time."""
+
+    keys: tuple[int, ...]  # oldest first
+    primary: int  # the one that it encrypts with
+
+
 class RequestCount(NamedTuple):
     """The requests to one task in one second."""
 

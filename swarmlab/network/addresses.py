@@ -6,10 +6,26 @@ Source: swarmkit manager/allocator/{network,portallocator}.go, internal/idm/idm.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 
 PORT_MIN, DYNAMIC_PORT_MIN, DYNAMIC_PORT_MAX, PORT_MAX = 1, 30_000, 32_767, 65_535
 IpNetwork = IPv4Network | IPv6Network
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text says; None: it says none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 class Serial:
@@ -76,6 +92,9 @@ class Subnet:
         wished = int(ip_interface(wish).ip) if wish else None
         number = wished if wished and self._hosts.take(wished) else self._hosts.next()
         return None if number is None else self._text(number)
+
+    def has(self, address: str) -> bool:
+        return ip_interface(address).ip in self.network
 
     def take(self, address: str) -> bool:
         """Reserve an address; False when it is in use."""

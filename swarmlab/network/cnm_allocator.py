@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_network
 
 from swarmlab.model import EMPTY, Cluster, Document, Service, SwarmNetwork, freeze, is_ingress
 from swarmlab.model.specs import ServiceSpec
@@ -24,7 +23,7 @@ def is_overlay(network: SwarmNetwork) -> bool:
 
 class CnmAllocator:
     def __init__(self) -> None:
-        self._subnets: dict[str, Subnet] = {}  # by network id
+        self._subnets: dict[str, tuple[Subnet, ...]] = {}  # by network id
         self.freed = Counter[str]()  # network id -> addresses given back since this was cleared
         self._given: list[IpNetwork] = []  # every subnet that was ever handed out
         self._vxlan_ids = Serial(VXLAN_ID_MIN, VXLAN_ID_MAX)
@@ -35,35 +34,40 @@ class CnmAllocator:
         return network_id in self._subnets
 
     def restore_network(self, network: SwarmNetwork) -> None:
-        for config in network.ipam.get("Config") or ():
-            range = config.get("IPRange", "")
-            self._subnets[network.id] = Subnet(config["Subnet"], config["Gateway"], range)
-            self._vxlan_ids.take(int(network.driver_options.get(VXLAN, 0)))
+        if configs := network.ipam.get("Config"):
+            self._subnets[network.id] = tuple(map(_subnet, configs))
+            for vxlan_id in _vxlan_ids(network):
+                self._vxlan_ids.take(vxlan_id)
 
     def network(self, network: SwarmNetwork, cluster: Cluster) -> SwarmNetwork | None:
         """The network with a new subnet; None when it has one, or there is none left."""
         if network.id in self._subnets or not is_overlay(network):
             return None
-        (config, *_) = network.spec.at("IPAM", "Config", default=()) or (EMPTY,)
-        taken = [subnet.network for subnet in self._subnets.values()]
+        taken = [subnet.network for subnets in self._subnets.values() for subnet in subnets]
         pools, size = cluster.default_address_pool, cluster.subnet_size
         # Subnets are handed out serially: one that was freed comes last.
-        subnet = config.get("Subnet") or next_subnet(pools, size, [*taken, *self._given])
-        subnet = subnet or next_subnet(pools, size, taken)
-        if not subnet or any(ip_network(subnet, strict=False).overlaps(t) for t in taken):
+        free = next_subnet(pools, size, [*taken, *self._given]) or next_subnet(pools, size, taken)
+        configs = network.spec.at("IPAM", "Config", default=()) or (Document(Subnet=free),)
+        if not all(config.get("Subnet") for config in configs):
             return None
-        gateway, range = config.get("Gateway", ""), config.get("IPRange", "")
-        allocated = self._subnets[network.id] = Subnet(subnet, gateway, range)
-        self._given.append(allocated.network)
-        ipam = {"Subnet": str(allocated.network), "Gateway": allocated.gateway}
-        ipam |= {"IPRange": range} if range else {}
-        options = {VXLAN: str(self._vxlan_ids.next()), **(network.spec.get("Options") or {})}
-        document = freeze({"Driver": "default", "Options": None, "Config": [ipam]})
+        subnets = tuple(map(_subnet, configs))
+        if any(subnet.network.overlaps(t) for subnet in subnets for t in taken):
+            return None
+        self._subnets[network.id] = subnets
+        self._given += [subnet.network for subnet in subnets]
+        ipam = [
+            config.with_(Subnet=str(subnet.network), Gateway=subnet.gateway)
+            for config, subnet in zip(configs, subnets, strict=True)
+        ]
+        ids = ",".join(str(self._vxlan_ids.next()) for _ in subnets)
+        options = {VXLAN: ids, **(network.spec.get("Options") or {})}
+        document = freeze({"Driver": "default", "Options": None, "Config": ipam})
         return network.with_(ipam=document, driver_options=freeze(options))
 
     def free_network(self, network: SwarmNetwork) -> None:
         self._subnets.pop(network.id, None)
-        self._vxlan_ids.free(int(network.driver_options.get(VXLAN, 0)))
+        for vxlan_id in _vxlan_ids(network):
+            self._vxlan_ids.free(vxlan_id)
 
     # -- addresses of tasks and nodes -----------------------------------------------------
     def _addresses(self, attachments: Iterable[Document]) -> Iterator[tuple[str, str]]:
@@ -75,20 +79,29 @@ class CnmAllocator:
 
     def take(self, attachments: Iterable[Document]) -> None:
         for id, address in self._addresses(attachments):
-            self._subnets[id].take(address)
+            self._take(id, address)
 
     def free(self, attachments: Iterable[Document]) -> None:
         for id, address in self._addresses(attachments):
             self._free(id, address)
 
+    def _take(self, network_id: str, address: str) -> None:
+        for subnet in self._subnets[network_id]:
+            subnet.take(address)
+
     def _free(self, network_id: str, address: str) -> None:
-        self._subnets[network_id].free(address)
+        for subnet in self._subnets[network_id]:
+            subnet.free(address)
         self.freed[network_id] += 1
+
+    def _next(self, network_id: str, wish: str = "") -> str | None:
+        """The next address in the first subnet that has one (an engine: in any, by chance)."""
+        subnets = [s for s in self._subnets.get(network_id, ()) if not wish or s.has(wish)]
+        return next(filter(None, (subnet.next(wish) for subnet in subnets)), None)
 
     def attach(self, network: SwarmNetwork | None, wish: str = "") -> Document | None:
         """A new address in a network, `wish` if it is free; None when there is none left."""
-        subnet = self._subnets.get(network.id) if network is not None and network.ipam else None
-        address = subnet.next(wish) if subnet is not None else None
+        address = self._next(network.id, wish) if network is not None and network.ipam else None
         if network is None or address is None:
             return None
         return Document(Network=_shown(network), Addresses=(address,))
@@ -99,7 +112,7 @@ class CnmAllocator:
             self._protocol(port).take(port["PublishedPort"])
         for ip in endpoint.get("VirtualIPs", ()):
             if ip["NetworkID"] in self._subnets:
-                self._subnets[ip["NetworkID"]].take(ip["Addr"])
+                self._take(ip["NetworkID"], ip["Addr"])
 
     def free_endpoint(self, old: Document, kept: Document = EMPTY) -> None:
         """Free the ports and virtual IPs of an old endpoint that are not in `kept`."""
@@ -124,10 +137,9 @@ class CnmAllocator:
         had = {ip["NetworkID"]: ip for ip in before.get("VirtualIPs", ())}
         ips = []
         for id in networks if spec.endpoint.get("Mode", "vip") == "vip" else ():
-            subnet = self._subnets.get(id)
             if id in had:
                 ips.append(had[id])
-            elif subnet is not None and (address := subnet.next()) is not None:
+            elif (address := self._next(id)) is not None:
                 ips.append(Document(NetworkID=id, Addr=address))
             elif id in known:
                 self.free_endpoint(Document(Ports=tuple(ports), VirtualIPs=tuple(ips)), before)
@@ -159,6 +171,15 @@ class CnmAllocator:
         return ports
 
 
+def _subnet(config: Document) -> Subnet:
+    return Subnet(config["Subnet"], config.get("Gateway", ""), config.get("IPRange", ""))
+
+
+def _vxlan_ids(network: SwarmNetwork) -> list[int]:
+    """One for each subnet."""
+    return [int(id) for id in network.driver_options.get(VXLAN, "").split(",") if id]
+
+
 def _ingress(endpoint: Document) -> list[Document]:
     return [port for port in endpoint.get("Ports", ()) if is_ingress(port)]
 
@@ -175,6 +196,7 @@ def _shown(network: SwarmNetwork) -> Document:
     """A network as the attachment of a task or a node shows it."""
     spec = {"Name": network.name, "Labels": network.spec.get("Labels") or {}}
     flags = {k: True for k in ("Ingress", "Attachable", "Internal") if network.spec.get(k)}
+    flags |= {"IPv6Enabled": True} if network.spec.get("EnableIPv6") else {}
     options = {"Driver": {"Name": "default"}, "Configs": network.ipam.get("Config", ())}
     shown = {
         "ID": network.id,

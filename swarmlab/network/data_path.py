@@ -15,6 +15,7 @@ from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
+from swarmlab.network.addresses import address_of
 from swarmlab.network.endpoints import GATEWAY_BRIDGE, Endpoint, subnets
 from swarmlab.network.network_controller import NetworkController, requested
 from swarmlab.programs.connections import LOCALHOST, Connection, Outcome
@@ -48,7 +49,7 @@ class DataPath(NetworkController):
         asked = requested(self.host.containers.get(container.id)).values() if own else ()
         links = [link.partition(":") for settings in asked for link in settings.get("Links") or ()]
         name = {alias: target for target, _, alias in links}.get(name, name)
-        if _is_address(name):
+        if address_of(name):
             return [name]
         if name == "localhost":
             return [LOCALHOST]
@@ -69,10 +70,11 @@ class DataPath(NetworkController):
         """The addresses that a name has in one network, another one first each time."""
         found = self._named(name, network_id)
         turn = self._next_turn(f"{network_id} {name}") % len(found) if found else 0
-        return found[turn:] + found[:turn]
+        addresses = [e.address for e in found[turn:] + found[:turn]]
+        return [*addresses, *(e.address6 for e in found if e.address6)]
 
-    def _named(self, name: str, network_id: str) -> list[str]:
-        """The addresses that a name has in one network; the default bridge knows no names."""
+    def _named(self, name: str, network_id: str) -> list[Endpoint]:
+        """What a name leads to in one network; the default bridge knows no names."""
         network, bare = self.find(network_id), name.removeprefix("tasks.")
         nameless = ("bridge", GATEWAY_BRIDGE)
         if network is None or network.name in nameless or network.spec.get("Ingress"):
@@ -80,9 +82,9 @@ class DataPath(NetworkController):
         known = self.known(network_id)
         of_service = [e for e in known if bare in map(str.lower, (e.service, *e.aliases))]
         of_service = [e for e in of_service if e.service]
-        virtual = [e.virtual_ip for e in of_service if e.virtual_ip and name == bare]
-        return virtual[:1] or [
-            e.address for e in of_service or known if of_service or name in map(str.lower, e.names)
+        virtual = [e for e in of_service if e.virtual_ip and name == bare]
+        return [e._replace(address=e.virtual_ip) for e in virtual[:1]] or [
+            e for e in of_service or known if of_service or name in map(str.lower, e.names)
         ]
 
     def known(self, network_id: str) -> list[Endpoint]:
@@ -108,11 +110,13 @@ class DataPath(NetworkController):
         addresses = self.resolve(container, host)
         if not addresses:
             return Connection(Outcome.NO_SUCH_HOST)
-        return self.request(container, addresses[0], port).connection._replace(address=addresses[0])
+        address = next((a for a in addresses if ":" in a), addresses[0])  # IPv6 is preferred
+        return self.request(container, address, port).connection._replace(address=address)
 
     def request(self, container: ProcessContainer, address: str, port: int | None) -> Delivery:
         """A request of one of this node's containers to an address."""
-        own = self.addresses.get(container.id, {})
+        addresses = self.addresses6 if ":" in address else self.addresses
+        own = addresses.get(container.id, {})
         if address == LOCALHOST or address in (a.partition("/")[0] for a in own.values()):
             return Delivery(_answer(container, address, port))
         machine = self.machine.network.at(address)
@@ -135,7 +139,7 @@ class DataPath(NetworkController):
         if backends:
             return self.balance(network_id, backends, port)
         for endpoint in known:
-            if endpoint.address == address:
+            if address in (endpoint.address, endpoint.address6):
                 return self._pass_on(endpoint, Delivery(UNANSWERED, port=port), client)
         return Delivery(UNANSWERED)
 
@@ -207,11 +211,3 @@ def _answer(container: ProcessContainer, address: str, port: int | None) -> Conn
     answers = port is None or (serving if port == ANY_PORT else container.listens(port))
     outcome = Outcome.ANSWERED if answers else Outcome.REFUSED
     return Connection(outcome, address, container if answers else None, address)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

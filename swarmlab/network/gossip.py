@@ -12,7 +12,8 @@ all well sends nothing, nor does a packet whose receiver has all its records: th
 from the simulated machines and links.
 
 Simplified: which nodes are in the swarm, and on which networks, is known at once; a suspicion lasts
-its shortest time; a probe over a link that loses packets succeeds (its TCP fallback does).
+its shortest time; a probe over a link that loses packets succeeds (its TCP fallback does), and one
+from a node with other keys does.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
+from swarmlab.model import EncryptionKey
+from swarmlab.model.trace_records import KeysChanged
 from swarmlab.network import memberlist
-from swarmlab.network.memberlist import Packet, TableEntry
+from swarmlab.network.memberlist import Keyring, Packet, TableEntry
 from swarmlab.simulation import Machine, Timer
 from swarmlab.simulation.network import GOSSIP_PORT
 
@@ -40,6 +43,7 @@ class NetworkDB:
         self.machine = machine
         self.name = machine.name
         self.cluster = ""  # the id of the swarm; empty: in none
+        self.keyring = Keyring()
         self.tables: dict[str, dict[str, TableEntry]] = {NODES: {}}
         self._live: dict[str, tuple[Any, ...]] = {}  # network -> the values of its table
         self._lamport = 0
@@ -99,6 +103,11 @@ class NetworkDB:
                 self.machine.network.changed()  # the nodes' turns to be pinged are others now
         if cluster:
             self._turn(self._push_pull, memberlist.PUSH_PULL_INTERVAL_NS)
+
+    def use(self, keys: Iterable[EncryptionKey]) -> None:
+        """The managers have sent these keys."""
+        if self.keyring.replace(keys):
+            self.machine.record(KeysChanged, self.keyring.times, self.keyring.primary)
 
     def _enter(self, group: str) -> None:
         if group:
@@ -208,7 +217,7 @@ class NetworkDB:
             return
         lost = link.loss and simulation.rng.random() < link.loss
         if not lost and (topics or self._changes(peer, records)):
-            packet = Packet(self.name, self.cluster, records, topics)
+            packet = Packet(self.name, self.cluster, self.keyring.primary, records, topics)
             simulation.after(link.delay_ns, self._arrive, peer, packet)
 
     def _changes(self, peer: str, records: tuple[TableEntry, ...]) -> bool:
@@ -228,8 +237,8 @@ class NetworkDB:
             db.receive(packet)
 
     def receive(self, packet: Packet) -> None:
-        if packet.cluster != self.cluster:
-            return
+        if packet.cluster != self.cluster or packet.key not in self.keyring.times:
+            return  # it cannot be decrypted
         corrected = False
         for record in packet.records:
             known = self.tables.get(record.topic, {}).get(record.key)

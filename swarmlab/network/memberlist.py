@@ -6,10 +6,12 @@ daemon/libnetwork/networkdb/cluster.go.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import count
 from math import ceil, gcd, log10
 from typing import Any, NamedTuple
 
+from swarmlab.model import EncryptionKey
 from swarmlab.simulation import MINUTE, MS, S
 
 GOSSIP_INTERVAL_NS, GOSSIP_NODES = 200 * MS, 3
@@ -35,8 +37,30 @@ class TableEntry(NamedTuple):
 class Packet(NamedTuple):
     source: str
     cluster: str  # the swarm whose key encrypts it
+    key: int  # which of its keys
     records: tuple[TableEntry, ...]
     topics: tuple[str, ...] = ()  # the tables that the receiver is to send back
+
+
+class Keyring:
+    """The keys that a node can decrypt with, by their Lamport times, oldest first."""
+
+    def __init__(self) -> None:
+        self.times: tuple[int, ...] = (0,)
+
+    @property
+    def primary(self) -> int:
+        """The one it encrypts with: the newest may not have come to all nodes yet.
+
+        Source: moby daemon/libnetwork/agent.go, getPrimaryKeyTag.
+        """
+        return self.times[len(self.times) // 2]
+
+    def replace(self, keys: Iterable[EncryptionKey]) -> bool:
+        """Take over what the managers have sent; whether that is anything new."""
+        times = tuple(sorted(key.time for key in keys if key.subsystem == "networking:gossip"))
+        before, self.times = self.times, times or self.times
+        return self.times != before
 
 
 def bound_ns(nodes: int) -> int:

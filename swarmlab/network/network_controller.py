@@ -28,15 +28,18 @@ from swarmlab.network.addresses import Subnet, next_subnet
 from swarmlab.network.endpoints import (
     BUILTIN,
     GATEWAY_BRIDGE,
+    LOAD_BALANCER,
+    NO_IPV6_SUBNET,
     OPTIONS,
     Endpoint,
     attached_network,
-    configs,
+    has_ipv6_subnet,
     local_network,
     own_networks,
     subnets,
 )
 from swarmlab.network.gossip import NetworkDB
+from swarmlab.network.node_addresses import NodeAddresses
 from swarmlab.programs.interface import ProcessContainer
 from swarmlab.simulation import MS, Call, Machine, S
 from swarmlab.worker.agent import Agent
@@ -44,6 +47,9 @@ from swarmlab.worker.containers import Container, Containers
 
 # Source: moby daemon/cluster/executor/container/controller.go, daemon/cluster/networks.go.
 READY_POLL_NS, READY_TIMEOUT_NS, ATTACH_TIMEOUT_NS = 100 * MS, 30 * S, 20 * S
+ATTACH_FAILED = (
+    "attaching to network failed, make sure your network options are correct and check manager logs"
+)
 EXHAUSTED = "node is missing network attachments, ip addresses may be exhausted"
 # The subnets that bridges get. Source: moby daemon/libnetwork/ipamutils/utils.go.
 POOLS_16, POOLS_20 = [f"172.{n}.0.0/16" for n in range(17, 32)], ["192.168.0.0/16"]
@@ -88,8 +94,10 @@ class NetworkController:
         self.overlays: dict[str, SwarmNetwork] = {}  # those that this node is attached to, by id
         self.load_balancers: dict[str, str] = {}  # network -> this node's own address in it
         self.addresses: dict[str, dict[str, str]] = {}  # container -> network -> `10.0.1.5/24`
+        # As `addresses`; that of a node's load balancer is under `LOAD_BALANCER`.
+        self.addresses6: dict[str, dict[str, str]] = {LOAD_BALANCER: {}}
         self._in_overlays: dict[str, None] = {}  # containers with an address in one of the swarm's
-        self._pools: dict[str, Subnet] = {}  # of bridges
+        self.pools = NodeAddresses()
         self._attachments: dict[str, dict[str, str]] = {}  # container -> network -> task
         self._attaching: dict[str, Call] = {}  # by container
         self.turns: dict[str, int] = {}  # of round robins
@@ -107,6 +115,8 @@ class NetworkController:
         """A new network of this node alone; a bridge without a subnet gets the next one."""
         simulation = self.machine.simulation
         network = local_network(simulation.random_bytes(32).hex(), simulation.now_ns, **spec)
+        if not has_ipv6_subnet(network):
+            raise NoSuchObject(NO_IPV6_SUBNET)
         taken = [ip_network(s, strict=False) for n in self.local.values() for s in subnets(n)]
         wanted = [ip_network(s, strict=False) for s in subnets(network)]
         if any(one.overlaps(other) for one in wanted for other in taken):
@@ -118,7 +128,7 @@ class NetworkController:
             gateway = Subnet(subnet).gateway.partition("/")[0]
             given = Document(Subnet=subnet, Gateway=gateway)
             ipam = network.spec["IPAM"]
-            ipam = ipam.with_(Config=(given, *(ipam.get("Config") or ())))
+            ipam = ipam.with_(Config=(*(ipam.get("Config") or ()), given))
             network = network.with_(spec=network.spec.with_(IPAM=ipam, PoolSubnet=True))
         self.local[network.id] = network
         self._save()
@@ -167,12 +177,23 @@ class NetworkController:
         return result
 
     def _check_ready(self, networks: list[str], deadline_ns: int, result: Call) -> None:
-        if all(id in self.overlays for id in networks):
+        if broken := "".join(self._broken(self.overlays.get(id)) for id in networks):
+            result.fail(EngineFault(broken))
+        elif all(id in self.overlays for id in networks):
             result.resolve()
         elif self.machine.simulation.now_ns >= deadline_ns:
             result.fail(EngineFault(EXHAUSTED))
         else:
             self.machine.after(READY_POLL_NS, self._check_ready, networks, deadline_ns, result)
+
+    def _broken(self, network: SwarmNetwork | None) -> str:
+        """Why this node cannot make an overlay: a node's load balancer needs an IPv4 address."""
+        if network is None:
+            return ""
+        address = self.load_balancers.get(network.id, "").partition("/")[0]
+        if ":" in address:
+            return f"invalid address {address}: It does not belong to any of this network's subnets"
+        return "" if has_ipv6_subnet(network) else NO_IPV6_SUBNET
 
     # -- containers -----------------------------------------------------------------------
     def join(self, container: ProcessContainer) -> Call:
@@ -198,7 +219,7 @@ class NetworkController:
         network = self.find(name)
         label = (container.config.get("Labels") or EMPTY).get("com.docker.swarm.task.id")
         if network is not None and network.id in self.local:
-            self._place(container, network, self._take_address(network, wish))
+            self._place(container, network, self.pools.take(network, 4, wish))
         elif network is not None and label:
             (subnet, *_) = subnets(network)
             self._place(container, network, f"{wish}/{subnet.partition('/')[2]}")
@@ -210,41 +231,25 @@ class NetworkController:
 
     def _place(self, container: Container, network: SwarmNetwork, address: str) -> None:
         own = self.addresses.setdefault(container.id, {})
+        asked = requested(container).get(network.name) or EMPTY
+        self._take_address6(
+            container.id, network, asked.at("IPAMConfig", "IPv6Address", default="")
+        )
         own[network.id] = address
         self.report("connect", network, container=container.id)
         if network.id in self.overlays:
             self._in_overlays[container.id] = None
         bridge = self.find(GATEWAY_BRIDGE)
         if network.id in self.overlays and bridge is not None and bridge.id not in own:
-            own[bridge.id] = self._take_address(bridge)
+            own[bridge.id] = self.pools.take(bridge)
         self.changed()
 
-    def _take_address(self, network: SwarmNetwork, wish: str = "") -> str:
-        """The lowest free one of a bridge, or `wish`; none in `host` and `none`."""
-        if network.spec["Driver"] != "bridge":
-            return ""
-        pool = self._pool(network)
-        if wish and not pool.take(wish):
-            raise EngineFault("Address already in use")
-        address = f"{wish}/{pool.network.prefixlen}" if wish else pool.next()
-        if address is None:
-            raise EngineFault("no available IPv4 addresses on this network's address pools")
-        return address
-
-    def gateway(self, network: SwarmNetwork | None) -> str:
-        """The way out of a bridge; overlays have none of their own."""
-        if network is None or network.spec["Driver"] != "bridge":
-            return ""
-        return self._pool(network).gateway.partition("/")[0]
-
-    def _pool(self, network: SwarmNetwork) -> Subnet:
-        if network.id not in self._pools:
-            config = next(c for c in configs(network) if ":" not in c["Subnet"])
-            gateway, range = config.get("Gateway", ""), config.get("IPRange", "")
-            pool = self._pools[network.id] = Subnet(config["Subnet"], gateway, range, lowest=True)
-            if network.name == GATEWAY_BRIDGE:
-                pool.next()  # the ingress network's load balancer
-        return self._pools[network.id]
+    def _take_address6(self, holder: str, network: SwarmNetwork, wish: str = "") -> None:
+        """The nodes of an overlay hand out its IPv6 addresses, each by itself."""
+        balancers = self.addresses6[LOAD_BALANCER]
+        if network.id in self.load_balancers and network.id not in balancers:
+            balancers[network.id] = self.pools.take(network, 6)
+        self.addresses6.setdefault(holder, {})[network.id] = self.pools.take(network, 6, wish)
 
     def _ask_to_attach(self, agent: Agent, container: Container, name: str, wish: str) -> Call:
         result = Call()
@@ -252,18 +257,20 @@ class NetworkController:
         self._attaching[container.id] = result
         asked = self.machine.call(agent.leader, ask, timeout_ns=ATTACH_TIMEOUT_NS)
         asked.then(self._asked, name, result)
-        self.machine.after(ATTACH_TIMEOUT_NS, self._give_up, name, result)
+        self.machine.after(ATTACH_TIMEOUT_NS, self._give_up, result)
         return result
 
     def _asked(self, asked: Call, name: str, result: Call) -> None:
         if asked.error is not None:
             result.fail(_could_not_attach(name, asked.error))
 
-    def _give_up(self, name: str, result: Call) -> None:
-        result.fail(_could_not_attach(name, DeadlineExceeded()))
+    def _give_up(self, result: Call) -> None:
+        result.fail(EngineFault(f"{ATTACH_FAILED}: {DeadlineExceeded()}"))
 
     def attach(self, container_id: str, attachment_id: str, network: str, address: str) -> Call:
         found, waiting = self.find(network), self._attaching.pop(container_id, None)
+        if broken := self._broken(found):
+            return Call().fail(EngineFault(broken))  # the user waits in vain
         if found is None or waiting is None or waiting.done:
             return Call().fail(EngineFault(f"container {container_id} waits for no network"))
         self._attachments.setdefault(container_id, {})[network] = attachment_id
@@ -275,8 +282,8 @@ class NetworkController:
         """Take away the address that a container has in a network."""
         address = self.addresses.get(container_id, {}).pop(network_id, "")
         self.report("disconnect", self.find(network_id), container=container_id)
-        if address and network_id in self._pools:
-            self._pools[network_id].free(address)
+        for taken in (address, self.addresses6.get(container_id, {}).pop(network_id, "")):
+            self.pools.free(network_id, taken)
         attachment = self._attachments.get(container_id, {}).pop(network_id, "")
         if attachment and self.host.agent is not None:
             self.machine.call(self.host.agent.leader, DetachNetwork(self.host.node_id, attachment))
@@ -288,6 +295,7 @@ class NetworkController:
         for network_id in list(self.addresses.get(container.id, ())):
             self.disconnect(container.id, network_id)
         self.addresses.pop(container.id, None)
+        self.addresses6.pop(container.id, None)
         self._in_overlays.pop(container.id, None)
 
     # -- what other nodes are told ----------------------------------------------------------
@@ -346,9 +354,10 @@ class NetworkController:
         network = self.find(network_id)
         settings = requested(container).get(network.name if network is not None else "") or EMPTY
         names = container.name, container.id[:12], container.hostname, *settings.get("Aliases", ())
-        plain = Endpoint(
-            self.machine.name, container.id, address.partition("/")[0], tuple(dict.fromkeys(names))
-        )
+        node, names = self.machine.name, tuple(dict.fromkeys(names))
+        address6 = self.addresses6.get(container.id, {}).get(network_id, "").partition("/")[0]
+        address6 = "" if network_id in self.overlays else address6  # gossip tells none
+        plain = Endpoint(node, container.id, address.partition("/")[0], names, address6=address6)
         if task is None:
             return plain
         given = task.endpoint or EMPTY

@@ -136,9 +136,11 @@ def _connected(process: ProgramProcess, connection: Connection, host: str, port:
 def nslookup(process: ProgramProcess, options: Options, args: list[str]) -> int:
     addresses = process.container.network.resolve(process.container, args[0])
     process.write(1, f"Server:\t\t{NAME_SERVER}\nAddress:\t{NAME_SERVER}:53\n\n")
-    rows = "".join(f"Name:\t{args[0]}\nAddress: {address}\n" for address in addresses)
-    missing = f"** server can't find {args[0]}: NXDOMAIN\n"
-    process.write(1, (f"Non-authoritative answer:\n{rows}" if addresses else missing) + "\n")
+    for six in (False, True):  # one answer for each version of IP
+        found = [address for address in addresses if (":" in address) == six]
+        rows = "".join(f"Name:\t{args[0]}\nAddress: {address}\n" for address in found)
+        process.write(1, f"Non-authoritative answer:\n{rows}\n" if found else "")
+    process.write(1, "" if addresses else f"** server can't find {args[0]}: NXDOMAIN\n\n")
     return int(not addresses)
 
 
@@ -146,13 +148,16 @@ def dig(process: ProgramProcess, options: Options, args: list[str]) -> int:
     name = next(arg for arg in args if arg[0] not in "+@-")
     addresses = process.container.network.resolve(process.container, name)
     begin = "" if "+short" in args else f"{name}.\t\t600\tIN\tA\t"
-    process.write(1, "".join(f"{begin}{address}\n" for address in addresses))
+    process.write(1, "".join(f"{begin}{address}\n" for address in addresses if ":" not in address))
     return 0
 
 
 def ip(process: ProgramProcess, options: Options, args: list[str]) -> int:
     own = process.container.network.resolve(process.container, process.container.hostname)
     for index, address in enumerate(dict.fromkeys([LOCALHOST, *own])):
+        if ":" in address:  # of the same device
+            process.write(1, f"    inet6 {address} scope global\n")
+            continue
         name = f"eth{index - 1}" if index else "lo"
         process.write(1, f"{index + 1}: {name}: <UP,LOWER_UP>\n    inet {address} {name}\n")
     return 0

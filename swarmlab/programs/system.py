@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from swarmlab.errors import EngineFault
 from swarmlab.programs.base_files import find_user, name_of
 from swarmlab.programs.file_system import EXECUTE, READ, WRITE, FileError
 from swarmlab.programs.interface import Options, ProgramProcess
@@ -79,9 +80,12 @@ def date(process: ProgramProcess, options: Options, args: list[str]) -> int:
 
 def id_(process: ProgramProcess, options: Options, args: list[str]) -> int:
     files = process.container.files
-    uid, gid, _ = find_user(files, args[0]) if args else process.user
+    try:
+        uid, gid, _ = find_user(files, args[0]) if args else process.user
+    except EngineFault:
+        raise FileError(f"unknown user {args[0]}") from None
     user, group = name_of(files, uid, "passwd"), name_of(files, gid, "group")
-    if "u" in options or "g" in options:
+    if options.keys() & {"u", "g", "G"}:
         chosen = (uid, user) if "u" in options else (gid, group)
         text = str(chosen["n" in options])
     else:

@@ -50,7 +50,7 @@ PROGRAMS = {
     "sleep": Applet(system.sleep), "top": Applet(system.block, None),
     "test": Applet(system.test, None), "[": Applet(system.test, None),
     "[[": Applet(system.test, None), "env": Applet(system.env), "printenv": Applet(system.env),
-    "date": Applet(system.date, "u"), "id": Applet(system.id_, "ugn"),
+    "date": Applet(system.date, "u"), "id": Applet(system.id_, "ugGn"),
     "whoami": Applet(system.whoami), "ps": Applet(system.ps, None),
     "kill": Applet(system.kill, None),
     "curl": Applet(partial(clients.fetch, clients.curl), "fsSILko:w:m:", CURL_LONG),

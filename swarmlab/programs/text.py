@@ -14,14 +14,22 @@ from swarmlab.programs.patterns import MATCH_S_MAX, basic, compiled
 from swarmlab.simulation import S
 
 SEQ_MAX = 1 << 16
-ESCAPES = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 # From the text, or the lines, of the files or of the input to what is printed.
 Filter = Callable[[str, Options, list[str]], str]
 LineFilter = Callable[[list[str], Options, list[str]], Iterable[str]]
 
 
 def unescaped(text: str) -> str:
-    return re.sub(r"\\[nt\\]", lambda escape: ESCAPES[escape[0]], text)
+    """With what `\\n`, `\\x41` and their like stand for; any other backslash stays."""
+    return re.sub(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|([abfnrtv\\'\"]))", _escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    hexadecimal, octal, letter = match.groups()
+    if letter:
+        return dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)).get(letter, letter)
+    number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) & 255
+    return bytes([number]).decode(errors="surrogateescape")
 
 
 def print_text(text: str, status: int, process: ProgramProcess, _: Options, args: list[str]) -> int:

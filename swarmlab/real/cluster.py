@@ -22,6 +22,7 @@ from swarmlab.units import Duration, nanoseconds
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
+    "network_keys",
     *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
     "record_request",
     "record_interrupt",

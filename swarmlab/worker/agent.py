@@ -9,7 +9,7 @@ import pickle
 from typing import Protocol
 
 from swarmlab.errors import NotLeader
-from swarmlab.model import Document, Node, Task, TaskStatus, messages
+from swarmlab.model import Document, Task, TaskStatus, messages
 from swarmlab.simulation import MS, Call, Machine, S, Timer
 from swarmlab.worker.containers import Containers
 from swarmlab.worker.executor import Executor
@@ -37,8 +37,8 @@ class AgentHost(Protocol):
     def description(self) -> Document:
         """Docker's node description, as it is now."""
 
-    def session_changed(self, node: Node, managers: tuple[str, ...], root_certificate: str) -> None:
-        """Take over the manager's view of this node, the managers, and the root to trust."""
+    def session_changed(self, session: messages.SessionChanged) -> None:
+        """Take over the manager's view of this node, the managers, the root to trust, the keys."""
 
 
 class Agent:
@@ -127,7 +127,7 @@ class Agent:
         session: messages.Registered = call.value
         self.session_id, self.leader = session.session_id, target
         self._backoff_ns = self._number = 0
-        self.host.session_changed(session.node, session.managers, session.root_certificate)
+        self.host.session_changed(session)
         self._unsent = {id: task_manager.task.status for id, task_manager in self.tasks.items()}
         self._send_soon()
         self._heartbeat(attempt)
@@ -165,7 +165,7 @@ class Agent:
             self._early.append(message)
         elif message.session_id == self.session_id:
             if isinstance(message, messages.SessionChanged):
-                self.host.session_changed(message.node, message.managers, message.root_certificate)
+                self.host.session_changed(message)
             elif message.number == self._number + 1:
                 self._number += 1
                 self._assign(message)

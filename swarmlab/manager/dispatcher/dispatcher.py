@@ -102,8 +102,7 @@ class Dispatcher(ControlLoop):
         self._close_session(node_id)
         id = self.machine.simulation.new_id()
         session = self.sessions[node_id] = AgentSession(source, SentAssignments(id, node_id))
-        period_ns, root = self._extend(session), self.view.cluster.root_certificate
-        call.resolve(messages.Registered(id, period_ns, node, self.managers(), root))
+        call.resolve(messages.Registered(id, *self._news(node), period_ns=self._extend(session)))
         self._push(session, complete=True)
 
     def heartbeat(self, body: messages.Heartbeat) -> int:
@@ -234,23 +233,27 @@ class Dispatcher(ControlLoop):
         elif (
             isinstance(old, model.Cluster)
             and isinstance(new, model.Cluster)
-            and old.root_certificate != new.root_certificate
+            and (old.root_certificate, old.encryption_keys)
+            != (new.root_certificate, new.encryption_keys)
         ):
             self.managers_changed()
         return False
 
     def managers_changed(self) -> None:
-        """Send every agent the managers' addresses and the root certificate to trust."""
+        """Send every agent the managers' addresses, the root to trust and the encryption keys."""
         for session in self.sessions.values():
             node = self.view.nodes.get(session.sent.node_id)
             if node is not None:
                 self._send_session(session, node)
 
     def _send_session(self, session: AgentSession, node: model.Node) -> None:
-        root = self.view.cluster.root_certificate
-        id = session.sent.session_id
-        changed = messages.SessionChanged(id, node, self.managers(), root)
+        changed = messages.SessionChanged(session.sent.session_id, *self._news(node))
         self.machine.send(session.machine, changed)
+
+    def _news(self, node: model.Node) -> messages.SessionNews:
+        """What a session tells an agent."""
+        cluster = self.view.cluster
+        return node, self.managers(), cluster.root_certificate, cluster.encryption_keys
 
     def _task_changed(self, session: AgentSession, task_id: str) -> None:
         """Send the task soon, together with what changes until then."""

@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
+from swarmlab.programs.text import unescaped
+
 Node = tuple[Any, ...]
 Redirects = tuple[tuple[int, str, str], ...]  # stream, sign, target
 KEEP: Node = ("list",)  # does nothing: `$?` stays
@@ -36,7 +38,7 @@ _OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]|(?P<stream>\d?)(?P<sign>>>|>&|>|<<
 _TOKEN = re.compile(
     rf"(?P<blank>(?:[ \t\r]|\\\n)+|(?<![^\s;&|()])#[^\n]*)|{_OPERATOR.pattern}"
     rf"|(?:[^\s;&|()<>\"'\\$]|\\.|'[^']*+'|\"(?:\\.|\${_NESTED}|[^\"\\])*+\""
-    rf"|\$(?:{_NESTED}|{_BRACES})?)++|(?P<wrong>.)",
+    rf"|\$'(?:\\.|[^'\\])*+'|\$(?:{_NESTED}|{_BRACES})?)++|(?P<wrong>.)",
     re.S,
 )
 _VALUE = (
@@ -45,7 +47,8 @@ _VALUE = (
     r"(?(brace)(?P<sign>:?[-=+?]|%%?|\#\#?)?(?P<argument>(?:[^{}]|\{[^{}]*+\})*+)\})"
 )
 _PIECE = re.compile(
-    rf"{_VALUE}|'(?P<literal>[^']*+)'|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*+)\""
+    rf"{_VALUE}|'(?P<literal>[^']*+)'|\$'(?P<coded>(?:\\.|[^'\\])*+)'"
+    rf"|\"(?P<quoted>(?:\\.|\${_NESTED}|[^\"\\])*+)\""
     r"|\\(?P<escaped>.)|(?P<plain>[^\"'\\$]+|\$)",
     re.S,
 )
@@ -82,7 +85,8 @@ def parts(word: str, pieces: re.Pattern[str] = _PIECE) -> Iterator[Part]:
             yield Part("", True)
             yield from parts(match[kind], _IN_QUOTES)
         else:
-            yield Part(match[kind], quoted or kind != "plain")
+            text = unescaped(match[kind]) if kind == "coded" else match[kind]
+            yield Part(text, quoted or kind != "plain")
 
 
 def arithmetic(part: Part) -> str:

@@ -145,3 +145,17 @@ def manager_without_quorum(p):
     failed = [t for t in facts.tasks(p.sock, "web") if t["state"] == "failed"]
     p.note("failed", [[t["node"], t["err"] == f"No such container: {old}"] for t in failed])
     p.note("active", swarm(p))
+
+
+@scenario(managers=1, workers=0)
+def events_of_prunes(p):
+    """Each prune is an event of its own, also if nothing went."""
+    since = p.ok("info --format {{.SystemTime}}").strip()
+    p.ok("volume create vv")
+    for what in ("container", "network", "volume", "image", "builder"):
+        p.ok(f"{what} prune -f")
+    p.c.sleep(1)
+    until = p.ok("info --format {{.SystemTime}}").strip()
+    lines = p.ok(["events", "--since", since, "--until", until, "--filter", "event=prune", "--format", "{{json .}}"]).splitlines()
+    events = [json.loads(line) for line in lines]
+    p.note("events", [[e["Type"], e["Action"], e["Actor"], e["scope"]] for e in events])

@@ -178,3 +178,102 @@ def attachments(p):
     p.ok("network disconnect open r2", at="w1")
     p.until("free", lambda: p.docker("network rm open")[0] == 0, 30)
     p.say("prune", "network prune -f")
+
+
+SHOWN = ("IPAMConfig", "MacAddress", "Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen")
+
+
+def endpoints(p, name):
+    shown = container(p, name)["NetworkSettings"]["Networks"]
+    return {network: {key: row[key] for key in SHOWN} for network, row in shown.items()}
+
+
+@scenario(managers=1, workers=0)
+def ipv6_of_bridges(p):
+    """Subnets, addresses and names of IPv6 in an engine's own networks."""
+    p.ok("network create --ipv6 --subnet fd00:1::/64 six")
+    p.ok("network create --ipv6 --subnet fd00:2::/64 --gateway fd00:2::99 --subnet 10.9.0.0/24 both")
+    p.ok("network create --ipv6 --subnet fd00:4::/64 --ip-range fd00:4::100/120 ranged")
+    p.ok("network create --subnet fd00:3::/64 --subnet 10.33.0.0/24 plain")
+    p.say("overlap", "network create --ipv6 --subnet fd00:1::/65 again")
+    p.say("no subnet", "network create --ipv6 lost")
+    p.note("configs", {n: [row["EnableIPv6"], row["IPAM"]["Config"]] for n, row in networks(p).items() if n in ("both", "ranged", "plain")})
+    p.note("configs of six", [sorted(config) for config in networks(p)["six"]["IPAM"]["Config"]])
+    p.ok("run -d --name aa --network both --network-alias zz demo:1")
+    p.ok("run -d --name bb --network both --ip 10.9.0.7 --ip6 fd00:2::7 demo:1")
+    p.ok("run -d --name rr --network ranged demo:1")
+    p.ok("run -d --name pp --network plain --ip6 fd00:3::5 demo:1")
+    p.note("addresses", {name: endpoints(p, name) for name in ("aa", "bb", "pp")})
+    row = endpoints(p, "rr")["ranged"]
+    p.note("in a range", [row["IPv6Gateway"], row["GlobalIPv6Address"]])
+    p.note("containers", sorted([row["Name"], row["IPv6Address"]] for row in inspected(p, "both", "m1")["Containers"].values()))
+    p.say("in use", "run -d --name b2 --network both --ip6 fd00:2::7 demo:1")
+    p.say("elsewhere", "run -d --name b3 --network both --ip6 fd00:9::55 demo:1")
+    p.say("no address", "run -d --name b4 --network both --ip6 zz demo:1")
+    p.say("other version", "run -d --name b5 --network both --ip6 10.9.0.9 demo:1")
+    p.say("other version of a pool", "run -d --name b6 --network six --ip fd00:1::77 demo:1")
+    p.say("default bridge", "run -d --name b7 --ip6 fd00:9::1 demo:1")
+    p.ok("network disconnect both aa")
+    p.say("connect elsewhere", "network connect --ip6 fd00:9::a both aa")
+    p.ok("network connect --ip6 fd00:2::a both aa")
+    p.note("connected", endpoints(p, "aa")["both"]["GlobalIPv6Address"])
+
+
+@scenario(managers=1, workers=0)
+def ipv6_of_overlays(p):
+    """A node's load balancer needs an IPv4 address: an overlay of IPv6 alone cannot be used."""
+    p.ok("network create -d overlay --attachable --ipv6 --subnet fd00:11::/64 swarm6")
+    p.ok("network create -d overlay --attachable --ipv6 swarmlost")
+    p.ok("network create -d overlay --attachable --ipv6 --subnet 10.50.0.0/24 --subnet fd00:15::/64 swarmboth")
+    p.ok("network create -d overlay --subnet 10.60.0.0/29 --subnet 10.61.0.0/24 swarmtwo")
+    p.note("configs", {n: [row["EnableIPv6"], row["IPAM"]["Config"], row["Options"]] for n, row in networks(p).items() if n in ("swarm6", "swarmlost", "swarmboth", "swarmtwo")})
+    for name in ("swarm6", "swarmlost"):
+        create(p, f"s{name}", f"--network {name}")
+        p.until(name, lambda name=name: any(t["state"] == "rejected" for t in facts.tasks(p.sock, f"s{name}")))
+        rejected = next(t for t in facts.get(p.sock, "/tasks") if t["Status"]["State"] == "rejected" and t["NetworksAttachments"][0]["Network"]["Spec"]["Name"] == name)
+        shown = rejected["NetworksAttachments"][0]["Network"]["Spec"]["IPv6Enabled"]
+        p.note(f"task in {name}", [norm(rejected["Status"]["Err"]).split(":")[0].partition(" fd00")[0], shown])
+        p.note(f"virtual ip in {name}", [ip["Addr"] for ip in facts.service(p.sock, f"s{name}")["Endpoint"]["VirtualIPs"]])
+        p.ok(f"service rm s{name}")
+
+
+@scenario(managers=1, workers=0)
+def published_addresses(p):
+    """A port that names no address is published at all addresses of both versions."""
+    p.ok("run -d --name aa -p 8090:80 demo:1")
+    p.ok("run -d --name bb -p 127.0.0.1:8091:80 demo:1")
+    p.ok("run -d --name cc -p [::1]:8092:80 demo:1")
+    p.ok("run -d --name dd -p 81 demo:1")
+    p.note("ports", {name: container(p, name)["NetworkSettings"]["Ports"] for name in ("aa", "bb", "cc", "dd")})
+    listed = facts.get(p.sock, "/containers/json")
+    p.note("listed", sorted([row["Names"], row["Ports"]] for row in listed))
+    p.say("ps", "ps --format '{{.Names}} {{.Ports}}'")
+    p.say("port", "port aa")
+    create(p, "web", "--publish mode=host,published=8095,target=80")
+    p.running("web", 1)
+    p.note("of a task", facts.get(p.sock, "/containers/json")[0]["Ports"])
+
+
+@scenario(managers=1, workers=0)
+def mac_addresses(p):
+    """The MAC address that a container asks for, by its network or by itself."""
+    p.ok("network create --subnet 10.99.0.0/24 maclan")
+
+    def made(name, **body):
+        post(p, f"/containers/create?name={name}", {"Image": "demo:1", **body})
+        before = container(p, name)
+        p.ok(f"start {name}")
+        after = container(p, name)
+        return [[c["Config"].get("MacAddress"), {n: row["MacAddress"] for n, row in c["NetworkSettings"]["Networks"].items()}] for c in (before, after)]
+
+    p.note("by itself", made("aa", MacAddress="02:42:AC:11:00:79"))
+    p.note("by its network", made("bb", HostConfig={"NetworkMode": "maclan"}, NetworkingConfig={"EndpointsConfig": {"maclan": {"MacAddress": "02-42-AC-11-00-AB"}}}))
+    p.note("of the host", made("cc", MacAddress="02:42:ac:11:00:77", HostConfig={"NetworkMode": "host"}))
+    p.note("with dots", made("dd", MacAddress="0242.ac11.0078"))
+    p.note("in the network", sorted(row["MacAddress"] for row in inspected(p, "maclan", "m1")["Containers"].values()))
+    p.ok("stop -t 0 bb")
+    p.note("stopped", container(p, "bb")["NetworkSettings"]["Networks"]["maclan"]["MacAddress"])
+    for text in ("zz", "02:42", "02:42:ac:11:00:78:11", "02:42-ac:11:00:78"):
+        p.note(f"refused {text}", post(p, "/containers/create", {"Image": "demo:1", "MacAddress": text}))
+    p.note("refused in lan", post(p, "/containers/create", {"Image": "demo:1", "NetworkingConfig": {"EndpointsConfig": {"maclan": {"MacAddress": "zz"}}}}))
+    p.note("refused connect", post(p, "/networks/maclan/connect", {"Container": "aa", "EndpointConfig": {"MacAddress": "zz"}}))
