@@ -54,7 +54,7 @@ def meter(by_hand: Any, swarm: Any) -> Table:
     """What two clusters have cost so far: `meter(by_hand, swarm)`. Lesson: 03_why_orchestrate."""
     both = (by_hand, swarm)
     rows = [(_("commands you typed"), *(str(len(commands_typed(cluster))) for cluster in both))]
-    notes = [_("Not counted: commands that only look (`ps`, `ls`, `inspect`, …), and `kill`.")]
+    notes = [_("Not counted: commands that only look (`ps`, `ls`, …), `kill`, and `users(…)`.")]
     if all(cluster.has_trace for cluster in both):
         outages = [stretches(failing_seconds(cluster)) for cluster in both]
         alerts = [sum(length >= ALERT_S for length in lengths) for lengths in outages]
@@ -124,9 +124,9 @@ def effects(cluster: Any, day: Table | Callout | None = None) -> Table:
         (lost and running >= desired, _("It tolerates failures"),
          _("{n} tasks failed or lost their node; {running} run", n=len(lost), running=running)),
         (used and not waiting, _("It makes better use of resources"),
-         _("{share:.0%} of all CPUs reserved, and kept by every node", share=used / cpus)),
+         _("{share:.0%} of all CPUs reserved, on no node more than it has", share=used / cpus)),
         (len(tasks) > typed, _("It needs little work by hand"),
-         _("{typed} commands typed, {n} tasks started", typed=typed, n=len(tasks))),
+         _("{typed} commands typed, {n} tasks listed, old and new", typed=typed, n=len(tasks))),
     )  # fmt: skip
     marked = tuple(("✔" if reached else "–", text, figure) for reached, text, figure in rows)
     return Table(_("What orchestration is for"), ("", _("effect"), _("here, now")), marked)
