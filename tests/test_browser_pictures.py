@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 import swarmlab
+from swarmlab.views.board import board_of
 from swarmlab.views.service_path import service_path
 from tests.browser import CHROMIUM_OPTIONS
 from tests.pictures import FORMS, docker, live, make_pictures, show
@@ -67,6 +68,16 @@ def test_a_planted_fault_of_each_kind_is_found(
     smallest = show(page, f"{pictures['election']}<style>{style}</style>", "1024x768")
     found = page.evaluate(MEASURE, smallest)
     assert kind in {fault.partition(":")[0] for fault in found}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("form", ["1280x720", "150 %", "200 %", "big"])
+def test_the_name_of_a_task_stands_below_its_shape_rather_than_break(page: Page, form: str):
+    cluster = swarmlab.simulate(managers=3, workers=6, seed=7)
+    docker("service create -q --name payments --replicas 9 nginx")
+    smallest = show(page, live(board_of(cluster)), form)
+    assert page.locator(".task .name").count() == 9
+    assert page.evaluate(MEASURE, smallest) == []
 
 
 @pytest.mark.browser
