@@ -48,7 +48,7 @@ PAGES = ("05_quorum", "12_rolling_updates", "07_placement", "00_start_here", "01
 MORE_PAGES = (
     *("02_docker_workflow", "03_why_orchestrate"),
     *("04_parts_and_topology", "06_command_to_container"),
-    *("08_tls_and_ca", "09_autolock", "10_secrets_and_configs"),
+    *("08_tls_and_ca", "09_autolock", "10_secrets_and_configs", "14_stacks", "15_network"),
     *("11_health_checks", "13_rollback"),
 )
 CHOSEN = MORE_PAGES[commit_number() % len(MORE_PAGES) :][:1]
