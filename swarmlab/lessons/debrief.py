@@ -58,7 +58,7 @@ class Debrief:
         self.known_s = (attempt.known_ns - attempt.start_ns) // S
         runs = {_("you"): attempt}
         if attempt.cluster.has_trace:
-            runs[_("model run")] = attempt.model()
+            runs[_("model")] = attempt.model()
         self.costs = {name: run.figures for name, run in runs.items()}
         self.failed = {name: run.failed_by_second() for name, run in runs.items()}
         self.runs = {name: [e for e in events_of(run) if e[0] >= 0] for name, run in runs.items()}
@@ -87,7 +87,7 @@ class Debrief:
     @property
     def history(self) -> Table:
         """The incident, and what happened in each run, side by side."""
-        columns = {_("incident"): self.incident, **self.runs}
+        columns = {_("before"): self.incident, **self.runs}
         places: dict[tuple[int, str], list[int]] = {}
         for n, events in enumerate(columns.values()):
             for at, _kind, text in events:
@@ -120,7 +120,7 @@ class Debrief:
 
     def _drawing(self) -> Markup:
         """The incident, and of each run what was done and the requests that failed."""
-        lanes = [self._marks(_("incident"), self.incident)]
+        lanes = [self._marks(_("before"), self.incident)]
         for name, events in self.runs.items():
             lanes += self._marks(name, events), self._bars(self.failed[name])
         notes = {0: _("the call"), self.known_s: _("you could have known")}
