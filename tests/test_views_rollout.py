@@ -483,6 +483,15 @@ def test_each_slider_of_the_explorer_changes_what_happens(quiet: Any):
     assert "Only on a simulated cluster" in repr(check_explorer(Real(quiet)))
 
 
+def test_the_requests_of_a_second_are_one_bar_for_all_tasks_of_a_version(web: Any):
+    """Else a task that answers would hide one that does not."""
+    hang(web, "web")
+    seen = follow(web, "web", for_s=10)
+    assert len({row.at for row in seen.requests}) == len(seen.requests) > 5
+    assert {row.served + row.failed for row in seen.requests} == {50}
+    assert min(row.failed for row in seen.requests[2:]) >= 12  # a quarter
+
+
 def test_a_service_that_does_not_run_cannot_hang(quiet: Any):
     with pytest.raises(LabError, match="no container of 'nope' runs"):
         hang(quiet, "nope")

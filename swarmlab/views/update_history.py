@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from operator import add
 from typing import Any, NamedTuple
 
 import docker
@@ -196,11 +197,12 @@ class ServiceHistory:
             if id in self.tasks:
                 self.tasks[id].states |= states
         versions = {task.id: task.version for task in self.tasks.values()}
-        requests = [
-            RequestSecond(at, versions.get(count.task_id, ""), *count[-3:])
-            for at, count in request_counts(self.cluster, self.service)
-        ]
-        return [row for row in requests if self.first < row.at <= self.now]
+        counts: dict[tuple[float, str], tuple[int, ...]] = {}
+        for at, count in request_counts(self.cluster, self.service):
+            key = at, versions.get(count.task_id, "")
+            counts[key] = tuple(map(add, counts.get(key, (0, 0, 0)), count[-3:]))
+        rows = (RequestSecond(*key, *numbers) for key, numbers in counts.items())
+        return [row for row in rows if self.first < row.at <= self.now]
 
 
 # -- the phases of an update -----------------------------------------------------------------------
