@@ -22,6 +22,8 @@ QUESTION = ".widget-vbox:not(:has(.widget-vbox)):has(button:text('A: '))"
 TO_THE_LAST_CARD = """(questions) => questions.map((question) =>
     [...question.querySelectorAll(".swarmlab-card")].at(-1).getBoundingClientRect().bottom
         - question.getBoundingClientRect().top)"""
+CARD_TOPS = """(question) => [...question.querySelectorAll(".swarmlab-card")].map((card) =>
+    Math.round(card.getBoundingClientRect().top - question.getBoundingClientRect().top))"""
 BARS_PX = 110  # JupyterLab's menu, tabs, tool bar and status bar
 BY_KEY = partial(Locator.press, key="Enter")
 # What scrolls sideways in a page's outputs, other than pictures and what commands print.
@@ -116,11 +118,14 @@ def test_every_question_is_answered_alike_by_mouse_and_by_key(ran: Notebook):
     for question in questions.all():
         status = question.get_by_role("status")
         first, other = (question.get_by_role("button", name=f"{letter}: ").last for letter in "AB")
+        tops = partial(question.evaluate, CARD_TOPS)
+        before = tops()
         seen_by(BY_KEY, other, status)
         clicked = seen_by(Locator.click, first, status)
         seen_by(Locator.click, other, status)
         assert seen_by(BY_KEY, first, status) == clicked
         assert re.match("✔|✘", clicked)
+        assert tops() == before  # nothing jumps under the pointer
 
 
 def test_lessons_fit_a_small_screen_and_are_legible_in_both_themes(ran: Notebook):

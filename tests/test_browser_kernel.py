@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,9 @@ WAITS = "%docker service create --name web --constraint node.role==nobody nginx"
 NEXT = (
     '%docker service ls\n%docker node ls\ncluster.crash("m1")\ncluster.run("60s")\n%docker node ls'
 )
+
+QUIZ = 'from swarmlab.lessons.bets import quiz, score\nquiz("reads")'
+SCORE = "from swarmlab.lessons.bets import score\nscore()"
 
 
 def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, chromium: str):
@@ -86,7 +90,9 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
 def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
     lab: Lab, chromium: str
 ):
-    (lab.folder / "rebuilt.ipynb").write_text(notebook_of(VIEWS, NEXT, WAITS), encoding="utf-8")
+    (lab.folder / "rebuilt.ipynb").write_text(
+        notebook_of(VIEWS, NEXT, WAITS, QUIZ, SCORE), encoding="utf-8"
+    )
     with opened(lab, "rebuilt.ipynb", chromium) as notebook:
         page = notebook.page
         cells = page.locator(".jp-Notebook .jp-Cell")
@@ -95,9 +101,16 @@ def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
 
         notebook.run(cells.nth(0))
         expect(gone).to_have_count(3)
+        notebook.run(cells.nth(3))
+        cells.nth(3).get_by_role("button", name="A: ").click()
+        status = cells.nth(3).get_by_role("status").filter(has_text="Bets right")
+        (bets_right,) = re.findall(r"Bets right: \d+ of \d+", status.inner_text())
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)
+        # What was right stays counted.
+        notebook.run(cells.nth(4))
+        expect(cells.nth(4)).to_contain_text(bets_right)
         # A cell from the middle of the page says in one line what is missing.
         notebook.run(cells.nth(1))
         notebook.wait_until_idle()
