@@ -26,7 +26,7 @@ NOTEBOOKS = (
     *("00_start_here", "02_docker_workflow", "03_why_orchestrate", "04_parts_and_topology"),
     *("05_quorum", "06_command_to_container", "07_placement", "08_tls_and_ca", "09_autolock"),
     *("10_secrets_and_configs", "11_health_checks", "12_rolling_updates"),
-    *("13_rollback", "14_stacks", "15_network", "20_missions"),
+    *("13_rollback", "14_stacks", "15_network", "16_scale", "20_missions"),
 )
 WRONG = [(entry, i) for entry in bank().values() for i in range(len(entry.wrong))]
 

@@ -6,12 +6,13 @@ manager's store, in the engine's own JSON.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from swarmlab.model import Node, Service, StoreObject, Task
+from swarmlab.model import Node, NodeState, Service, StoreObject, Task, TaskState
 from swarmlab.model.trace_records import MembershipChanged
 from swarmlab.raft import Status as Status
 from swarmlab.simulation import InFlight, S, Trace
@@ -91,9 +92,7 @@ def cluster_state(cluster: Simulated) -> ClusterState:
         now_s = cluster.now_ns / S
         engines = {name: cluster.engine(name) for name, m in machines.items() if m.left}
         containers = {name: container_rows(e) for name, e in engines.items() if e is not None}
-        leading = [name for name, manager in managers.items() if manager.raft.is_leader]
-        leader = max(leading, key=lambda name: raft[name].term, default="")
-        best = leader or max(managers, key=lambda name: managers[name].store.index, default="")
+        leader, best = _best_informed(managers)
         if not best:
             state = ClusterState(machines=machines, now_s=now_s, nodes=[], services=[], tasks=[])
             return replace(state, containers=containers)
@@ -107,6 +106,47 @@ def cluster_state(cluster: Simulated) -> ClusterState:
             services=[_json_of(service) for service in managers[best].store.services.values()],
             tasks=[_json_of(task) for task in managers[best].store.tasks.values()],
         )
+
+
+def _best_informed(managers: Mapping[str, Manager]) -> tuple[str, str]:
+    """(the leader, or empty; the leader, else the manager with the highest index)."""
+    leading = [name for name, manager in managers.items() if manager.raft.is_leader]
+    leader = max(leading, key=lambda name: managers[name].raft.status().term, default="")
+    best = max(managers, key=lambda name: managers[name].store.index, default="")
+    return leader, leader or best
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLoad:
+    """One of very many nodes."""
+
+    name: str
+    role: str  # leader, manager, worker
+    ready: bool  # and its machine runs
+    running: int  # tasks
+
+
+def node_loads(cluster: Simulated) -> list[NodeLoad]:
+    """How many tasks run on each node of the swarm, in the order of the nodes."""
+    with cluster.lock:
+        managers = managers_of(cluster)
+        leader, best = _best_informed(managers)
+        if not best:
+            return []
+        store = managers[best].store
+        counts = Counter(
+            task.node_id for task in store.tasks.values() if task.state == TaskState.RUNNING
+        )
+        up = {name for name in cluster.names if cluster.engine(name) is not None}
+        return [
+            NodeLoad(
+                node.hostname,
+                "leader" if node.hostname == leader else str(node.role),
+                node.status.state is NodeState.READY and node.hostname in up,
+                counts[node.id],
+            )
+            for node in store.nodes.values()
+        ]
 
 
 def _machine_state(engine: Engine | None, raft: Status | None) -> MachineState:

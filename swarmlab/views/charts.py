@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from swarmlab.views.palette import BLACK, VERMILLION
+from swarmlab.views.palette import BLACK, BLUE, VERMILLION
 from swarmlab.views.update_history import RequestSecond
 
 # What an SVG file has and a part of a page must not: its own size, and what acts on other pictures.
@@ -17,14 +18,29 @@ OF_A_FILE = r' (?:width|height)="[\d.]+pt"| (?:id|clip-path)="[^"]*"|<(metadata|
 SIZE_INCHES = (8, 0.6)  # it is stretched to the lane
 
 
-def svg(figure: Figure) -> Markup:
+def svg(figure: Figure, keeps_ratio: bool = False) -> Markup:
     """The figure on no ground of its own; what is black has the colour of the page's text."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "swarmlab"}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue().partition("<svg")[2].replace(BLACK, "var(--ink)")
     text = re.sub(OF_A_FILE, "", text, flags=re.DOTALL)
-    return Markup(f'<svg class="chart" preserveAspectRatio="none" aria-hidden="true"{text}')
+    kind = 'class="curves"' if keeps_ratio else 'class="chart" preserveAspectRatio="none"'
+    return Markup(f'<svg {kind} aria-hidden="true"{text}')
+
+
+def curves(*charts: tuple[str, str, Sequence[float], Sequence[float]]) -> Markup:
+    """Charts side by side: (title, what is counted to the right, where, how much)."""
+    figure = Figure(figsize=(4 * len(charts), 3), layout="constrained")
+    for place, (title, right, xs, ys) in enumerate(charts, start=1):
+        axes = figure.add_subplot(1, len(charts), place)
+        axes.plot(xs, ys, color=BLUE, marker="o", markersize=9, linewidth=3)
+        axes.set(ylim=(0, 1.15 * max(ys)), xlim=(0, 1.05 * max(xs)), xticks=xs)
+        axes.set_title(title, fontsize=15)
+        axes.set_xlabel(right, fontsize=15)
+        axes.tick_params(labelsize=13)
+        axes.spines[["top", "right"]].set_visible(False)
+    return svg(figure, keeps_ratio=True)
 
 
 def requests_chart(
