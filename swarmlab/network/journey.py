@@ -7,7 +7,7 @@ from typing import Any
 
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.model import EMPTY, Service, TaskState, is_ingress
-from swarmlab.network.data_path import DataPath, Delivery
+from swarmlab.network.data_path import OUTSIDE, DataPath, Delivery
 from swarmlab.network.traffic import newest_services, send
 from swarmlab.programs.connections import Outcome
 from swarmlab.simulation import Network
@@ -16,10 +16,11 @@ from swarmlab.units import S
 from swarmlab.views.html import Table
 
 Row = tuple[str, str, str]
+CLIENT = str(OUTSIDE[7])  # asks for a port of a node
 
 
 def explain_request(network: Network, source: str, target: str | int) -> Table:
-    """One request from a client on the node `source` to a service, or to a port of that node.
+    """One request: from the node `source` to a service, or from outside to a port of that node.
 
     `network` is a copy: the request takes its turn, and time may pass.
     """
@@ -30,20 +31,21 @@ def explain_request(network: Network, source: str, target: str | int) -> Table:
         raise LabError("{source} is down, so no request leaves it", source=source)
     path: DataPath = engine.network
     if isinstance(target, int):
-        delivery, service = path.to_published(target, network.machines[source].address), None
+        delivery, service = path.to_published(target, CLIENT), None
+        title = _("A client, {ip}, asks port {port} of {node}", ip=CLIENT, port=target, node=source)
         rows = [_port_row(source, target, delivery)]
     else:
         services = {service.name: service for service in newest_services(network) or ()}
         if target not in services:
             raise NoneSuch("there is no service {name!r}; there are {known}", target, services)
         service = services[target]
+        title = _("A request from {source} to {target}", source=source, target=target)
         delivery = send(network, source, service)
         if delivery.endpoint is None:  # a client that is new in the network hears of its tasks
             network.simulation.run_until(network.simulation.now_ns + S)
             delivery = send(network, source, service)
         rows = [_service_row(source, service)]
     rows += _hops(network, source, path, delivery)
-    title = _("A request from {source} to {target}", source=source, target=str(target))
     notes = tuple(_left_out(network, path, delivery)) if delivery.balancer else ()
     numbered = tuple((str(number), *row) for number, row in enumerate(rows, start=1))
     return Table(title, (_("hop"), _("where"), _("what happens"), _("why")), numbered, notes)

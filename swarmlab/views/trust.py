@@ -33,7 +33,7 @@ class Certified(NamedTuple):
     down: bool
     trusts: bytes
     issuer: bytes
-    valid: str  # `until 2018-01-26 12:00`; empty: not known
+    valid: str  # `until 2018-01-26 12:00`, `expired`; empty: not known
 
 
 @lru_cache(maxsize=64)
@@ -51,7 +51,8 @@ def certified(cluster: Any) -> list[Certified]:
     if cluster.has_trace:
         nodes = simulated_state.cluster_state(cluster).nodes
         for name, root, _role, until, state in cluster.trust().rows:
-            valid[name] = state if "-" in (root, until) else _("until {date}", date=until)
+            ended = _("expired") if until == "-" else _("until {date}", date=until)
+            valid[name] = state if root == "-" else ended
     else:
         nodes = cluster.client().api.nodes()
     rows = []
@@ -92,7 +93,9 @@ class Trust(Picture):
         letters = {"old": self.letter(old), "new": self.letter(new)}
         if old == new:
             line = _("**One root, {new}.** Every node trusts it and has its certificate from it.")
-            return [line.format(**letters)]
+            expired = ", ".join(row.name for row in self.rows if row.valid == _("expired"))
+            late = [_("✖ **The certificate of {names} has expired.**", names=expired)]
+            return [line.format(**letters)] + late * bool(expired)
         behind = [row for row in self.rows if row.issuer != new]
         if not behind:
             line = _("**Every certificate is from {new}.** {names} still trust {old}.")
