@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from swarmlab.cli import ctl, socket_folder
+from swarmlab.cli import ctl
 from swarmlab.cli.docker_command import host_of
-from swarmlab.cli.socket_folder import default_folder, prepare
+from swarmlab.cluster import socket_folder
+from swarmlab.cluster.socket_folder import default_folder, prepare
 from swarmlab.errors import LabError
 from tests.served import Served
 

@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1850,
     ("templates",): 360,
     ("views", "lessons", "compare"): 6580,
-    ("network", "engine", "cluster", "real"): 8506,
-    ("docker_cli", "cli", "jupyter"): 5116,
+    ("network", "engine", "cluster", "real"): 8660,
+    ("docker_cli", "cli", "jupyter"): 4962,
     (
         "__init__.py",
         "__main__.py",

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarmlab.cli.socket_folder import check_served, default_folder
 from swarmlab.cluster.faults import FAULTS
+from swarmlab.cluster.socket_folder import check_served, default_folder
 from swarmlab.engine.clock_drivers import SPEED_MAX
 from swarmlab.engine.go_json import parsed
 from swarmlab.engine.schemas import decoded

@@ -9,7 +9,7 @@ import click
 import docker
 
 from swarmlab.cli.ctl import DIR
-from swarmlab.cli.socket_folder import why_not_private
+from swarmlab.cluster.socket_folder import why_not_private
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
 from swarmlab.docker_cli.session import Session, split_host, unreachable

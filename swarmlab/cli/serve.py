@@ -13,7 +13,6 @@ import functools
 import os
 import re
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,8 @@ from typing import Any
 
 import click
 
-from swarmlab.cli import ctl, socket_folder
-from swarmlab.cluster import factory
+from swarmlab.cli import ctl
+from swarmlab.cluster import factory, socket_folder
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
@@ -118,11 +117,6 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
     """Make the folders for the sockets; LabError when they are in use or cannot be used."""
     socket_folder.prepare(folder, names)
     control = folder / ctl.SOCKET
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(control)) == 0:
-            raise LabError(
-                "{folder} is in use by another server; choose another --dir", folder=folder
-            )
     if control.exists():
         FAULT_LOG.write("the server before this one was killed")
         control.unlink()
@@ -131,19 +125,16 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
 @contextlib.contextmanager
 def engine_sockets(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     """Serve every node on its own socket while time passes, for the length of a `with` block."""
+    servers = [
+        SocketServer(
+            folder / name / socket_folder.SOCKET, functools.partial(cluster.engine, name), pacer
+        )
+        for name in cluster.names
+    ]
     with contextlib.ExitStack() as stack:
         pacer.start()
         stack.callback(pacer.stop)
-        for name in cluster.names:
-            engine_of = functools.partial(cluster.engine, name)
-            server = SocketServer(folder / name / "docker.sock", engine_of, pacer)
-            server.start()
-            stack.callback(_end, server)
+        stack.enter_context(socket_folder.started(servers))
+        for server in servers:
             print(f"DOCKER_HOST=unix://{server.path}", flush=True)
         yield
-
-
-def _end(server: SocketServer) -> None:
-    server.stop()
-    with contextlib.suppress(OSError):
-        server.path.parent.rmdir()

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from swarmlab.cluster.watch import TimeWatch
 from swarmlab.engine.clock_drivers import VirtualClock
-from swarmlab.engine.transport import EngineAdapter, in_process_client
+from swarmlab.engine.transport import EngineAdapter, in_process_client, received
 from swarmlab.simulation.interrupts import SteadyLock
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from requests import PreparedRequest
+    from werkzeug import Request
 
     from swarmlab.cluster.world import World
     from swarmlab.engine.daemon import Engine
+
+
+READS = ("GET", "HEAD")  # the methods that change nothing
 
 
 class Journaled(Protocol):
@@ -26,7 +29,7 @@ class Journaled(Protocol):
     @property
     def world(self) -> World: ...
     def engine(self, name: str) -> Engine | None: ...
-    def record_request(self, name: str, request: PreparedRequest) -> None:
+    def record_request(self, name: str, request: Request) -> None:
         """A request has arrived at node `name`."""
 
     def record_interrupt(self) -> None:
@@ -42,7 +45,7 @@ class ArrivalClock(VirtualClock):
     def __init__(self, cluster: Journaled, name: str) -> None:
         super().__init__(cluster.world.simulation, cluster.lock)
         self._cluster, self._name = cluster, name
-        self.change: PreparedRequest | None = None  # not arrived yet
+        self.change: Request | None = None  # not arrived yet
 
     def begin_request(self) -> None:
         self.simulation = self._cluster.world.simulation
@@ -60,9 +63,9 @@ class JournalingAdapter(EngineAdapter):
         super().__init__(lambda: cluster.engine(name), self._arrivals)
 
     def send(self, request: Any, *args: Any, **options: Any) -> Any:
-        is_change = request.method not in ("GET", "HEAD")
+        is_change = request.method not in READS
         with self._cluster.lock:
-            self._arrivals.change = request if is_change else None
+            self._arrivals.change = received(request) if is_change else None
             try:
                 response = super().send(request, *args, **options)
             except KeyboardInterrupt:

@@ -16,25 +16,22 @@ import requests
 from swarmlab.cluster.stand_ins import Placeholders, with_secrets, without_secrets
 from swarmlab.engine.request import body_of
 from swarmlab.engine.routes import route_of
-from swarmlab.engine.transport import received
 from swarmlab.errors import BadParameter
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from werkzeug import Request
 
 UNREADABLE = "{"  # stands for a body that the engine refuses, whatever was in it
 
 
-def recordable(
-    request: requests.PreparedRequest, seed: int, keys: Callable[[], Placeholders]
-) -> tuple[str, str, Any]:
+def recordable(http: Request, seed: int, keys: Callable[[], Placeholders]) -> tuple[str, str, Any]:
     """The method, path and body of a request as they may be written down.
 
     `keys` is asked for the swarm's tokens and keys only where the request can hold one.
     """
-    http = received(request)
     route = route_of(http.method, http.path)
-    path, _, query = request.path_url.partition("?")
+    path, _, query = http.environ["REQUEST_URI"].partition("?")
     declared = route.query if route is not None else ()
     words = [word for word in query.split("&") if unquote_plus(word.split("=")[0]) in declared]
     path = "?".join(filter(None, (path, "&".join(words))))

@@ -6,15 +6,14 @@ class does what no API can: break machines and links, let time pass, copy or sav
 
 from __future__ import annotations
 
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.checkpoints import Checkpoints
 from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.faults import checked_ports, parse_groups
 from swarmlab.cluster.journal import JournalEntry
+from swarmlab.cluster.paced import PacedCluster
 from swarmlab.cluster.replay import advance, past_of, save
 from swarmlab.cluster.simulated_state import managers_of
 from swarmlab.cluster.sizes import node_names
@@ -27,19 +26,18 @@ from swarmlab.units import Duration, nanoseconds, step_ns
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from requests import PreparedRequest
+    from werkzeug import Request
 
     from swarmlab.cluster.registry import ClusterRegistry
     from swarmlab.cluster.stand_ins import Placeholders
     from swarmlab.cluster.world import World
-    from swarmlab.engine.clock_drivers import Pacer
     from swarmlab.engine.daemon import Engine
     from swarmlab.manager.scheduler.explanation import Explanation
     from swarmlab.network.traffic import Requests
     from swarmlab.views.html import Table
 
 
-class SimulatedCluster(BaseCluster):
+class SimulatedCluster(PacedCluster):
     """A simulated cluster of Docker engines.
 
     >>> import swarmlab
@@ -62,7 +60,6 @@ class SimulatedCluster(BaseCluster):
         self._torn = False  # an event was cut off
         self.configuration = configuration
         self._clients: dict[str, DockerClient] = {}
-        self._pacer: Pacer | None = None
         self.watch = TimeWatch()
 
     @classmethod
@@ -88,10 +85,10 @@ class SimulatedCluster(BaseCluster):
         return self._world
 
     def _tear(self) -> None:
-        self._torn = True
         if self._pacer is not None:
             self._pacer.stop(limit_s=0)  # it waits for the lock
-            self._pacer = None
+        self.close()
+        self._torn = True
 
     def _mend(self) -> None:
         """Replay the run up to the event that was cut off."""
@@ -284,33 +281,6 @@ class SimulatedCluster(BaseCluster):
     def _poll_pause(self) -> None:
         self.run("200ms")
 
-    def play(self, speed: float = 1.0) -> None:
-        """Tie simulated time to the wall clock, `speed` times as fast, until `pause()`."""
-        from swarmlab.engine.clock_drivers import SPEED_MAX, Pacer
-
-        if not 0 < speed <= SPEED_MAX:
-            text = N_("speed={speed} is not a speed; use more than 0 and at most {most} or pause()")
-            raise LabError(text, speed=speed, most=SPEED_MAX)
-        if self._pacer is None:
-            self._pacer = Pacer(self.world.simulation, speed, self.lock.inner)
-            self._pacer.start()
-            weakref.finalize(self, self._pacer.stop)
-        else:
-            self._pacer.set_speed(speed)
-
-    def pause(self) -> None:
-        """Stop tying simulated time to the wall clock; it passes only when you let it."""
-        if self._pacer is not None:
-            self._pacer.stop()
-            self._pacer = None
-
-    close = pause
-
-    @property
-    def speed(self) -> float:
-        """How fast simulated time follows the wall clock; 0 while it is paused."""
-        return self._pacer.speed if self._pacer is not None else 0.0
-
     # -- copies ------------------------------------------------------------------------
     def fork(self) -> SimulatedCluster:
         """A copy of the whole cluster, as it is now; the two go on independently."""
@@ -334,7 +304,7 @@ class SimulatedCluster(BaseCluster):
             return save(self, self.configuration, Path(path))
 
     # -- the journal --------------------------------------------------------------------
-    def record_request(self, name: str, request: PreparedRequest) -> None:
+    def record_request(self, name: str, request: Request) -> None:
         """Write a request that arrives now at node `name` into the journal, without any secret."""
         from swarmlab.cluster.recording import recordable
         from swarmlab.engine.clock_drivers import REQUEST_NS

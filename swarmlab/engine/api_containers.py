@@ -353,8 +353,10 @@ def exec_start(request: ApiRequest, ref: str) -> Any:
     keys = streams.detach_keys(instance.config.get("DetachKeys") or "", "escape")
     typing = streams.Conversation(instance.keyboard, attach_stdin, not terminal, keys)
 
+    exit_code = instance.start()
+
     def talk(receive: Receive) -> Pieces:
-        exit_code, count = instance.start(), 0
+        count = 0
         while True:
             ended = exit_code.done or not request.alive()
             typing.listen(receive)

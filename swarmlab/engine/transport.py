@@ -191,11 +191,11 @@ class _Handler(WSGIRequestHandler):
     server: SocketServer  # type: ignore[assignment]
 
     def run_wsgi(self) -> None:
-        clock, request = self.server.clock, Request(self.make_environ())
+        request = Request(self.make_environ())
         connected = partial(still_connected, self.connection)
         self.close_connection = True
         try:
-            response = respond(self.server.engine_of(), clock, request, connected)
+            clock, response = self.server.respond(request, connected)
         except EngineGone:
             return
         if isinstance(response, Hijack):
@@ -245,17 +245,27 @@ class SocketServer:
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._run, name=f"serve {path}", daemon=True)
 
+    def respond(
+        self, request: Request, connected: Callable[[], bool]
+    ) -> tuple[ClockDriver, Iterator[bytes] | Hijack]:
+        """The response, and by which clock its stream goes on."""
+        return self.clock, respond(self.engine_of(), self.clock, request, connected)
+
     def start(self) -> None:
         """Start serving; if the machine is up, the socket exists when this returns."""
         self._thread.start()
         self._listening.wait()
+
+    @property
+    def serving(self) -> bool:
+        return not self._stopping.is_set()
 
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while self.serving:
             engine = self.engine_of()
             if engine is None:
                 self._listening.set()
@@ -272,7 +282,7 @@ class SocketServer:
             listener.listen(1024)
             listener.settimeout(ACCEPT_S)
             self._listening.set()
-            while self.engine_of() is engine and not self._stopping.is_set():
+            while self.engine_of() is engine and self.serving:
                 with contextlib.suppress(OSError):  # no client within `ACCEPT_S`
                     connection, _ = listener.accept()
                     self._connections.add(connection)

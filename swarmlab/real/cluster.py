@@ -20,7 +20,7 @@ from swarmlab.units import Duration, nanoseconds
 
 # What a simulated cluster has and no Docker API provides.
 ONLY_SIMULATED = (
-    *("trace", "now_ns", "speed", "play", "machine", "engine", "registry"),
+    *("trace", "now_ns", "speed", "play", "serve", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     "network_keys",
     *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),

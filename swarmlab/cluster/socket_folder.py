@@ -1,16 +1,20 @@
-"""The folder of a served cluster's sockets: nobody but this user can enter it."""
+"""The folder of a served cluster's sockets, which nobody but this user can enter; its servers."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
 from swarmlab.strings import _
 
+SOCKET = "docker.sock"  # in a folder of the node's name
 PRIVATE = 0o700  # for folders; a socket in one gets 0600
 SOCKET_PATH_BYTES_MAX = 99  # macOS takes four more, Linux eight
 
@@ -24,7 +28,7 @@ def default_folder() -> Path:
         return Path(tempfile.gettempdir()) / "swarmlab"
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     folder = runtime / "swarmlab"
-    fits = len(os.fsencode(folder / "m1" / "docker.sock")) <= SOCKET_PATH_BYTES_MAX
+    fits = len(os.fsencode(folder / "m1" / SOCKET)) <= SOCKET_PATH_BYTES_MAX
     if runtime.is_absolute() and fits and not why_not_private(runtime, mode=PRIVATE):
         return folder
     return Path(tempfile.gettempdir()) / f"swarmlab-{os.geteuid()}"
@@ -50,7 +54,7 @@ def prepare(folder: Path, names: list[str]) -> None:
 
     Raises LabError if it is in use, or others own it or anything in it.
     """
-    longest = folder / max(names, key=len) / "docker.sock"
+    longest = folder / max(names, key=len) / SOCKET
     if len(os.fsencode(longest)) > SOCKET_PATH_BYTES_MAX:
         raise LabError(
             "{longest} is too long for a socket; choose a shorter --dir", longest=longest
@@ -64,6 +68,29 @@ def prepare(folder: Path, names: list[str]) -> None:
         raise LabError(
             "{folder} cannot be used ({why}); choose another --dir", folder=folder, why=why
         ) from None
+    if any(map(_accepts, [*folder.glob("*.sock"), *folder.glob(f"*/{SOCKET}")])):
+        raise LabError("{folder} is in use by another server; choose another --dir", folder=folder)
+
+
+def _accepts(path: Path) -> bool:
+    """Whether a server listens on this socket; a killed one has left it without."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def started(servers: Iterable[SocketServer]) -> contextlib.ExitStack:
+    """Start these servers; what is returned stops them, and removes their nodes' folders."""
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            server.start()
+            stack.callback(_stop, server)
+        return stack.pop_all()
+
+
+def _stop(server: SocketServer) -> None:
+    server.stop()
+    with contextlib.suppress(OSError):
+        server.path.parent.rmdir()
 
 
 def _make_private(folder: Path, subfolders: list[Path]) -> None:
