@@ -17,6 +17,8 @@ import docker
 import pytest
 
 import swarmlab
+from swarmlab.cluster import served
+from swarmlab.engine import http_response
 from swarmlab.errors import LabError
 from swarmlab.views.board import board_of
 from tests.test_serve import until
@@ -100,6 +102,33 @@ def test_changes_from_many_sides_at_once_are_replayed(cluster, tmp_path):
     cluster.close()
     again = swarmlab.load(cluster.save(tmp_path / "run.json"))
     assert again.trace.digest() == cluster.trace.digest()
+    tags = [
+        sorted(str(i.tags) for i in each.client("m2").images.list()) for each in (cluster, again)
+    ]
+    assert tags[0] == tags[1]
+    assert len(tags[0]) == 5
+
+
+def test_nothing_happens_between_a_pull_and_its_answer(cluster, tmp_path, monkeypatch):
+    cluster.serve(tmp_path / "lab")
+    cluster.pause()
+    free: dict[str, bool] = {}
+
+    def look(method: str) -> None:
+        free[method] = cluster.lock.inner.acquire(timeout=0.05)
+        if free[method]:
+            cluster.lock.inner.release()
+
+    def watched(*args: Any) -> Any:
+        response = http_response.respond(*args)
+        other = threading.Thread(target=look, args=(args[2].method,))
+        other.start()
+        other.join()
+        return response
+
+    monkeypatch.setattr(served, "respond", watched)
+    sdk(tmp_path / "lab").images.pull("redis", tag="7")
+    assert free["POST"] is False
 
 
 def test_no_secret_of_a_terminal_is_saved(cluster, tmp_path):
@@ -139,6 +168,7 @@ def test_nothing_is_left(cluster, tmp_path):
     paths = [folder, folder / "m1", folder / "m1" / "docker.sock"]
     assert [stat.S_IMODE(path.lstat().st_mode) for path in paths] == [0o700, 0o700, 0o600]
     logs = sdk(folder).events()
+    cluster.pause()  # who waits for time to pass is released, too
     cluster.close()
     served.close()  # twice does no harm
     assert not folder.exists()
