@@ -201,6 +201,25 @@ raft_columns(swarmlab.simulate(managers=3, workers=1, seed=7))
 
 
 @pytest.mark.browser
+def test_a_wide_table_scrolls_in_its_cell(lab: Lab, chromium: str):
+    """Docker's tables are wide, and a wrapped one cannot be read."""
+    make = "import swarmlab\nswarmlab.simulate(seed=7).board()"
+    wide = "%docker service create --quiet --name web redis\n%docker service ps --no-trunc web"
+    cells = notebook_of(make, wide)
+    (lab.folder / "wide.ipynb").write_text(cells, encoding="utf-8")
+    with opened(lab, "wide.ipynb", chromium) as notebook:
+        notebook.page.set_viewport_size({"width": 1024, "height": 768})
+        notebook.run_all()
+        table = notebook.page.locator("[data-mime-type$=stdout] pre").last
+        wide = "(text) => [text, text.parentElement].some((e) => e.scrollWidth > e.clientWidth)"
+        assert table.evaluate(wide)
+        lines = table.evaluate(
+            "(text) => text.clientHeight / parseFloat(getComputedStyle(text).lineHeight)"
+        )
+        assert round(lines) == len(table.inner_text().rstrip().splitlines())
+
+
+@pytest.mark.browser
 def test_a_message_between_managers_is_lost_by_mouse_and_by_keyboard(lab: Lab, chromium: str):
     """Both requests for a vote are lost, so nobody leads; a later election succeeds."""
     (lab.folder / "raft.ipynb").write_text(notebook_of(RAFT), encoding="utf-8")
