@@ -171,7 +171,7 @@ def test_every_exercise_of_a_notebook_is_offered_in_it():
     assert [e.name for e in bank().values() if e.name not in offered[e.notebook]] == []
 
 
-IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import (.+)$", re.MULTILINE)
+IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import ([^(].*|\([^)]*\))$", re.MULTILINE)
 METHODS = re.compile(r"\bcluster\.(\w+)\(")
 EXAMPLE = re.compile(r"^>>> |`[\w.]+\(", re.MULTILINE)
 
@@ -181,7 +181,7 @@ def test_the_help_of_each_function_that_a_notebook_uses_names_a_lesson(notebook:
     code = "\n".join(code_of(notebook))
     used = [getattr(swarmlab.Cluster, name) for name in METHODS.findall(code)]
     for module, names in IMPORTED.findall(code):
-        used += [getattr(importlib.import_module(module), name) for name in names.split(", ")]
+        used += [getattr(importlib.import_module(module), n) for n in re.findall(r"\w+", names)]
     assert used
     lessons = {f: re.findall(r"Lesson: (\w+)\.", inspect.getdoc(f) or "") for f in used}
     assert {len(names) for names in lessons.values()} == {1}, lessons

@@ -52,11 +52,13 @@ EVENTS = {
     "image import": ((TO_IMAGES,), N_("An image is made of what the client sent.")),
     "image untag": ((TO_IMAGES,), N_("A name of the image is gone.")),
     "image delete": ((TO_IMAGES,), N_("The image is deleted.")),
+    "image prune": ((TO_IMAGES,), N_("The daemon has thrown away images that nobody uses.")),
     "container create": (("images-containers",), N_("{name} is made from the image {image}.")),
     "container start": ((TO_CONTAINERS,), N_("{name} starts.")),
     "container kill": ((TO_CONTAINERS,), N_("The daemon sends {name} signal {signal}.")),
     "container die": ((FROM_CONTAINERS,), N_("{name} has ended, with exit code {exitCode}.")),
     "container destroy": ((TO_CONTAINERS,), N_("{name} is removed.")),
+    "container prune": ((TO_CONTAINERS,), N_("The daemon has thrown away what doesn't run.")),
     "container exec_start": ((TO_CONTAINERS,), N_("In {name} runs: {detail}")),
     "container health_status": ((FROM_CONTAINERS,), N_("{name}: {detail}")),
 }
