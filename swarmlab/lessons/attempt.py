@@ -7,6 +7,7 @@ Reads are free. A simulated swarm is copied after every change, so the last one 
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ UNCOUNTED = ("/exec", "/containers/create", "/images/create")
 SETTLE_TIME = "30s"  # of virtual time, before a simulated swarm is checked
 RATE = 10  # of a mission's users: requests a second
 TYPING_S = 5  # so long it takes to type a line in a mission, and to read what it answers
+COUNTED = {"failed": N_("requests that failed: {n}"), "running": N_("tasks that run: {n}")}
+LOST = N_("✘ Lost: the budget is spent. Read the debrief, then start again.")
 
 
 def run_lines(cluster: Any, text: str) -> tuple[int, str]:
@@ -61,12 +64,21 @@ class Verdict(Callout):
     step: str  # what to do next, or, when all goals are reached, what there was to learn
 
 
+def found(check: str, value: str) -> str:
+    """What a goal's check has measured, with its unit; no raw error."""
+    if re.search("not have a leader|not a swarm manager", value):
+        return _("no leader answers")
+    return _(COUNTED.get(check.split()[0], "{n}"), n=value.rpartition("desc = ")[2])
+
+
 def verdict_on(exercise: Exercise, swarm: SwarmReader) -> Verdict:
     """Check every goal; a known wrong answer gets feedback of its own."""
     results = [(goal, *evaluate(swarm, goal.check)) for goal in exercise.goals]
-    line = _("✘ {goal} (found: {found})")
+    line = _("✘ {goal} (in the test: {found})") if swarm.now else _("✘ {goal} (found: {found})")
     lines = [
-        f"✔ {_(goal.text)}" if reached else line.format(goal=_(goal.text), found=value)
+        f"✔ {_(goal.text)}"
+        if reached
+        else line.format(goal=_(goal.text), found=found(goal.check, value))
         for goal, reached, value in results
     ]
     missed = [goal for goal, reached, _value in results if not reached]
@@ -199,7 +211,7 @@ class Attempt:
         for line in commands.splitlines():
             output += run_lines(self.cluster, line)[1]
             self._type()
-        return output
+        return f"{output}{self.standing}\n" if self.exercise.mission else output
 
     def _type(self) -> None:
         """In a mission, let the time pass that typing took since the last call."""
@@ -222,8 +234,8 @@ class Attempt:
         settle(cluster)
         verdict = verdict_on(self.exercise, examined(self.exercise, cluster))
         if over := self.over_budget:
-            lost = _("✘ Lost: the budget is spent. Read the debrief, then start again.")
-            verdict = replace(verdict, title=lost, lines=(*over, *verdict.lines), passed=False)
+            lines = (*over, *verdict.lines)
+            verdict = replace(verdict, title=_(LOST), lines=lines, passed=False)
         self.solved = verdict.passed
         self._on_change()
         return verdict
@@ -246,6 +258,12 @@ class Attempt:
         mission = self.exercise.mission
         parts = self.figures.against(mission) if mission else {}
         return [line for line, over in parts.items() if over]
+
+    @property
+    def standing(self) -> str:
+        """Of a mission: what is spent, and whether it is lost."""
+        parts = self.figures.against(mission) if (mission := self.exercise.mission) else {}
+        return " ".join([*[_(LOST)] * any(parts.values()), *parts])
 
     def failed_by_second(self) -> Counter[int]:
         """Second since the start -> how many requests to a mission's service failed in it."""

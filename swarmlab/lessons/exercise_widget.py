@@ -30,6 +30,10 @@ from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, t
 from swarmlab.views.widget import Field, button
 
 WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
+WAITING = N_(
+    "**Waiting costs:** a line takes 5 s, and as long as its command waits. `docker service update`"
+    " waits until all tasks run, up to 300 s; with `--detach` it doesn't."
+)
 REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
 _latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for it
 
@@ -185,8 +189,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             changes=attempt.changes,
             fewest=self.exercise.fewest_changes,
         )
-        if (mission := self.exercise.mission) and attempt.cluster is not None:
-            text = " ".join(attempt.figures.against(mission))
+        if self.exercise.mission and attempt.cluster is not None:
+            text = attempt.standing
         if solution.disabled:
             text += " " + _("The solution comes after the third hint.")
         self._count.value = f"<span style='font-size:1.1em'>&ensp;{escape(text)}</span>"
@@ -201,7 +205,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         exercise = self.exercise
         goals = [f"  – {_(goal.text)}" for goal in exercise.goals]
-        lines = _(exercise.title), _(exercise.task).strip(), *goals, _budget_text(exercise)
+        lines = _(exercise.title), _task_text(exercise), *goals, _budget_text(exercise)
         return "\n".join(lines).replace("**", "").rstrip()
 
     def _repr_html_(self) -> str:
@@ -219,9 +223,14 @@ def _budget_text(exercise: Exercise) -> str:
     return " ".join([_("Your budget:"), *nothing.against(mission)]) if mission else ""
 
 
+def _task_text(exercise: Exercise) -> str:
+    waiting = [_(WAITING)] if exercise.mission else []
+    return "\n".join([*waiting, _(exercise.task).strip()])
+
+
 def _task_html(exercise: Exercise) -> str:
     goals = "".join(f"<li>{marked(_(goal.text))}</li>" for goal in exercise.goals)
-    title, task = marked(_(exercise.title)), marked(_(exercise.task).strip())
+    title, task = marked(_(exercise.title)), marked(_task_text(exercise))
     head = f"<b style='font-size:1.15em'>{title}</b><p>{task}</p>"
     goals = f"<ul style='margin:.2em 0'>{goals}</ul>{marked(_budget_text(exercise))}"
     return big(f"{head}{_('Goal:')}{goals}")
