@@ -15,6 +15,8 @@ from typing import Any
 
 import docker
 import pytest
+from werkzeug import Request
+from werkzeug.test import create_environ
 
 import swarmlab
 from swarmlab.cluster import served
@@ -129,6 +131,15 @@ def test_nothing_happens_between_a_pull_and_its_answer(cluster, tmp_path, monkey
     monkeypatch.setattr(served, "respond", watched)
     sdk(tmp_path / "lab").images.pull("redis", tag="7")
     assert free["POST"] is False
+
+
+def test_a_pull_is_whole_whether_or_not_its_answer_is_read(cluster, tmp_path):
+    cluster.serve(tmp_path / "lab")
+    cluster.pause()
+    server = served.JournalingServer(tmp_path / "other.sock", cluster, "m1", cluster._pacer)
+    path = "/v1.47/images/create?fromImage=redis&tag=7"
+    server.respond(Request(create_environ(path, method="POST")), bool)
+    assert [image.tags for image in cluster.client("m1").images.list()] == [["redis:7"]]
 
 
 def test_no_secret_of_a_terminal_is_saved(cluster, tmp_path):

@@ -12,10 +12,12 @@ from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
 from swarmlab.cli.serve import serve
+from swarmlab.cli.wheels import wheels
 from swarmlab.errors import LabError
 
 swarmlab = click.Group(
-    help="Docker Swarm mode, live and simulated.", commands=[lab, pages, serve, ctl, docker_command]
+    help="Docker Swarm mode, live and simulated.",
+    commands=[lab, pages, wheels, serve, ctl, docker_command],
 )
 
 
