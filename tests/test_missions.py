@@ -182,9 +182,12 @@ def test_the_debrief_shows_two_runs_and_the_incident_on_one_time_line(debrief: D
     assert rows["w1 crashes", "", ""] == rows["w2 crashes", "", ""] == "-60 s"
     assert rows["", "docker node ls", ""] == "+0 s"
     own = [text for _at, _incident, text, _model in debrief.history.rows if text]
-    assert own[:3] == ["docker node ls", "service update web", LOOK]
+    assert own[:2] == ["docker node ls", "docker service scale --detach web=12"]
+    assert own.index(LOOK) < own.index(FIX) < own.index("check: waits 30 s")
     model = [text for *_rest, text in debrief.history.rows if text]
-    assert model[:3] == ["docker service ps web", LOOK, "service update web"]
+    assert model[:2] == ["docker service ps web", LOOK]
+    assert ZONE.solution.splitlines()[2] in model
+    assert any(text.startswith("waits 1") for text in model)
     you, best = debrief.costs.values()
     assert you.changes == 2 > best.changes == 1
     assert you.failed > best.failed > 0
@@ -192,12 +195,29 @@ def test_the_debrief_shows_two_runs_and_the_incident_on_one_time_line(debrief: D
         str(you.points(debrief.mission)),
         str(best.points(debrief.mission)),
     )
+    assert sum(you.parts(debrief.mission)) == you.points(debrief.mission)
+    assert debrief.table.rows[4][1] == "✔: +20 points"
+
+
+def test_a_refused_command_is_no_change_in_the_debrief():
+    attempt = begun("docker service rm nope")
+    text = repr(Debrief(attempt, mission_of(ZONE)))
+    assert "docker service rm nope (changed nothing)" in text
+    assert "Your first change: –." in text
+    assert "0: not won" in text
+
+
+def test_a_lost_budget_is_told_as_soon_as_it_is_spent():
+    attempt = Attempt(ZONE, swarmlab.simulate, on_change=list)
+    waited = attempt.do("docker service update --force web")
+    assert waited.splitlines()[-1].startswith("✘ Lost: the budget is spent.")
+    assert "Lost" not in begun(LOOK).standing
 
 
 def test_the_debrief_names_the_moment_when_the_cause_could_be_seen(debrief: Debrief):
     assert debrief.start_s <= debrief.known_s == -70  # before the zone died
     text = repr(debrief)
-    assert f"could have known 70 s before the call: `{LOOK}`" in text
+    assert f"could have known at least 70 s before the call: `{LOOK}`" in text
     assert "Your first look: +0 s. Your first change: +5 s." in text
     html = debrief._repr_html_()
     assert html.count('class="lane"') == 7
@@ -223,6 +243,8 @@ def test_a_mission_is_won_by_its_widget_which_then_shows_the_debrief(
     assert "of 1200" in task._count.value
     task.check()
     assert "Debrief" not in task._status.value  # it goes on
+    with pytest.raises(LabError, match="shows a solution"):
+        task.debrief()
     task.do(FIX)
     assert task.check().passed
     assert "Debrief: Mission 1" in task._status.value

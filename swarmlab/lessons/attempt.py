@@ -121,11 +121,16 @@ class Figures(NamedTuple):
         parts = zip((*lines, _("Changes: {n} of {most}.")), self, mission.limits, strict=False)
         return {line.format(n=n, most=most): n > most for line, n, most in parts}
 
-    def points(self, mission: Mission) -> int:
-        """40 for users, 20 each for time, for few changes, and for looking first; 5 less a hint."""
+    def parts(self, mission: Mission) -> list[int]:
+        """The points: 40 for users, 20 for time, 20 for few changes; 5 less a hint; 20 for looking
+        first."""
         parts = zip((40, 20, 20), self, mission.limits, strict=False)
-        points = sum(worth * max(0, 1 - n / most) for worth, n, most in parts)
-        return self.solved * max(0, round(points + 20 * self.looked - 5 * self.hints))
+        points = [round(worth * max(0, 1 - n / most)) for worth, n, most in parts]
+        return [*points, -5 * self.hints, 20 * self.looked]
+
+    def points(self, mission: Mission) -> int:
+        """The sum, when it is solved."""
+        return self.solved * max(0, sum(self.parts(mission)))
 
 
 class Attempt:
@@ -141,6 +146,7 @@ class Attempt:
         self.users_ns = self.known_ns = self.start_ns = 0  # users come; the sign shows; the call
         self._lines = 0  # typed, for which time has passed
         self.changed_ns: list[int] = []  # when each change was made
+        self.waits: list[tuple[int, str]] = []  # when each wait and each check began
         self.copies: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
 
     def start(self) -> None:
@@ -170,7 +176,7 @@ class Attempt:
 
     def resume(self, cluster: Any) -> None:
         """Begin with this swarm, which is set up."""
-        self.changes, self.changed_ns, self.copies = 0, [], []
+        self.changes, self.changed_ns, self.waits, self.copies = 0, [], [], []
         self.start_ns, self._lines = cluster.clock_ns(), len(cluster.typed)
         self._watch(cluster)
 
@@ -209,7 +215,10 @@ class Attempt:
         self.started()
         output = ""
         for line in commands.splitlines():
+            began_ns = self.cluster.clock_ns()
             output += run_lines(self.cluster, line)[1]
+            if (waited := (self.cluster.clock_ns() - began_ns) // S) > 2:
+                self.waits.append((began_ns, _("waits {n} s", n=waited)))
             self._type()
         return f"{output}{self.standing}\n" if self.exercise.mission else output
 
@@ -231,6 +240,7 @@ class Attempt:
         cluster = self.started()
         use(cluster)
         self._type()
+        self.waits.append((cluster.clock_ns(), _("check: waits 30 s")))
         settle(cluster)
         verdict = verdict_on(self.exercise, examined(self.exercise, cluster))
         if over := self.over_budget:
@@ -298,5 +308,6 @@ class Attempt:
         del self.changed_ns[self.changes :]
         former, copy = self.cluster, self.copies[self.changes]
         copy.typed[:] = [entry for entry in former.typed if entry[0] <= copy.clock_ns()]
+        self.waits = [wait for wait in self.waits if wait[0] < copy.clock_ns()]
         self._lines = len(copy.typed)
         self._watch(copy)

@@ -50,8 +50,9 @@ class Mission:
     failed_max: int  # requests; more, and the mission is lost
     seconds_max: int
     changes_max: int
-    look: str  # a command that shows the cause …
-    sign: str  # … from the moment on at which this check first holds, which is before the call
+    look: str  # a command that shows the cause,
+    shows: str  # which is this,
+    sign: str  # from the moment on at which this check first holds, which is before the call
     second: str  # docker commands: another way
     lesson: list[str]  # parts of commands; without these neither way leads to the goal
 

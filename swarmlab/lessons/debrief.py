@@ -15,18 +15,23 @@ from typing import Any
 
 from markupsafe import Markup
 
-from swarmlab.lessons.attempt import RATE, Attempt
+from swarmlab.lessons.attempt import RATE, TYPING_S, Attempt
 from swarmlab.lessons.bank import Mission, bank
 from swarmlab.strings import N_, _
 from swarmlab.units import S
 from swarmlab.views import primitives as draw
 from swarmlab.views.history import EVENT_LOOKS, timeline_events
 from swarmlab.views.html import Callout, Table, big, marked
-from swarmlab.views.palette import CIRCLE, VERMILLION, YELLOW, Look
+from swarmlab.views.palette import CIRCLE, GREY, SQUARE, VERMILLION, YELLOW, Look
 
-EACH = ("look", "asked", "fault", "repair")  # of other kinds the first is enough
+EACH = ("look", "asked", "nothing", "wait", "fault", "repair")  # of other kinds the first is enough
+SPAN = range(TYPING_S * S)  # after a line was typed
 STEP_S = 5  # of a bar of failed requests
-LOOKS = EVENT_LOOKS | {"look": Look("?", N_("a look"), CIRCLE, YELLOW)}
+LOOKS = EVENT_LOOKS | {
+    "look": Look("?", N_("a look"), CIRCLE, YELLOW),
+    "nothing": Look("–", N_("changed nothing"), CIRCLE, GREY),
+    "wait": Look("…", N_("a wait"), SQUARE, GREY),
+}
 CODE = re.compile(r"\b(\w+):(\d+(?:-\d+){4})-([0-9a-f]{3})\b")
 
 
@@ -36,13 +41,22 @@ Event = tuple[int, str, str]  # (seconds since the start, a key of LOOKS, text)
 def events_of(attempt: Attempt) -> list[Event]:
     """Every look and every change, and the first consequence of each kind, before and after the
     start: what came before it is the incident."""
-    looks = [(at, "look", line) for at, line in attempt.looks()]
+    typed = [entry for entry in attempt.cluster.typed if entry[0] >= attempt.users_ns]
+    looks = attempt.looks()
+    ends = [at for at, _line in typed[1:]] + [attempt.cluster.clock_ns() + 1]
+    lines: list[Event] = [(at, "wait", text) for at, text in attempt.waits]
+    for (at, line), end in zip(typed, ends, strict=True):
+        changed = at < attempt.start_ns or any(at <= then < end for then in attempt.changed_ns)
+        kind = "look" if (at, line) in looks else "asked" if changed else "nothing"
+        lines.append((at, kind, line + _(" (changed nothing)") * (kind == "nothing")))
     done: list[Event] = [(at, "asked", "…") for at in attempt.changed_ns]
     if attempt.cluster.has_trace:
         events = timeline_events(attempt.cluster)
         done = [(e.at_ns, e.kind, e.text) for e in events if e.at_ns >= attempt.users_ns]
+    # What was asked by a line that was typed is shown as that line.
+    done = [e for e in done if e[1] != "asked" or not any(e[0] - at in SPAN for at, _l in typed)]
     shown: dict[tuple[Any, ...], Event] = {}
-    for at_ns, kind, text in sorted(looks + done):
+    for at_ns, kind, text in sorted(lines + done):
         second = (at_ns - attempt.start_ns) // S
         own = (at_ns, text) if kind in EACH else ()
         shown.setdefault((kind, second < 0, *own), (second, kind, text))
@@ -77,9 +91,18 @@ class Debrief:
     def table(self) -> Table:
         """What each run has cost, and the budget."""
         heads = _("requests that failed"), _("seconds"), _("changes"), _("hints"), _("looked first")
-        costs = [(*map(str, own[:4]), "✔" if own.looked else "–") for own in self.costs.values()]
-        limits = (*(_("at most {n}", n=n) for n in self.mission.limits), "", "")
-        points = [str(figures.points(self.mission)) for figures in self.costs.values()]
+        line, costs = _("{n}: {points:+} points"), list[list[str]]()
+        for own in self.costs.values():
+            shown = *own[:4], "✔" if own.looked else "–"
+            parts = zip(shown, own.parts(self.mission), strict=True)
+            costs.append([line.format(n=n, points=points) for n, points in parts])
+        worth = zip(self.mission.limits, (40, 20, 20), strict=True)
+        limit = _("at most {n}; with 0: +{points} points")
+        limits = *(limit.format(n=n, points=points) for n, points in worth), "", ""
+        points = [
+            str(own.points(self.mission)) if own.solved else _("0: not won")
+            for own in self.costs.values()
+        ]
         rows = *zip(heads, *costs, limits, strict=True), (_("points"), *points, _("of 100"))
         title = _("Debrief: {title}", title=_(self.title))
         return Table(title, ("", *self.costs, _("budget")), rows)
@@ -101,8 +124,8 @@ class Debrief:
     @property
     def lines(self) -> Iterator[str]:
         """When the cause could be seen, when it was looked for, and the code."""
-        line = _("**You could have known {s} s before the call:** `{look}` shows it.")
-        yield line.format(s=-self.known_s, look=self.mission.look)
+        line = _("**You could have known at least {s} s before the call:** `{look}` shows {what}.")
+        yield line.format(s=-self.known_s, look=self.mission.look, what=_(self.mission.shows))
         own = next(iter(self.runs.values()))
         first = {kind: f"+{at} s" for at, kind, _text in reversed(own)}
         look, asked = first.get("look", "–"), first.get("asked", "–")

@@ -49,6 +49,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._command = _text_field(_("Command:"), placeholder="docker service ls")
         self._command.on_msg(self._on_command)  # Enter
         run = button(_("Run"), partial(self._on_click, self.run))
+        actions: dict[str, Callable[[], object]]
         actions = {_("Start"): self.start, _("Check"): self.check, _("Hint"): self.hint}
         actions |= {_("Undo"): self.undo, _("Solution"): self.solution}
         self._buttons = [
@@ -111,6 +112,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         if self.exercise.mission is None:
             raise LabError("{name!r} is no mission: it has no debrief", name=self.exercise.name)
         self.attempt.started()
+        if not (self.attempt.solved or self.attempt.over_budget):
+            text = N_("The debrief shows a solution: win first, or lose (`run {n}s`).")
+            raise LabError(text, n=self.exercise.mission.seconds_max)
         return Debrief(self.attempt, self.exercise.mission)
 
     def _record(self) -> str:
@@ -128,8 +132,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         count = _("Changes: {changes}, fewest: {fewest}.", changes=changes, fewest=fewest)
         return f"{count} {note}".rstrip()
 
-    def hint(self) -> Callout:
+    def hint(self, tried: str = "") -> Callout:
         """The next hint; before the last one, the learner writes what they tried and saw."""
+        self._reflection.value = tried or self._reflection.value
         hints = self.exercise.hints
         level = min(self.attempt.hints + 1, len(hints))
         due = level == REFLECTION_LEVEL > self.attempt.hints
@@ -146,7 +151,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         lines = [f"{i}. {_(hint)}" for i, hint in enumerate(hints[:level], 1)]
         if self._reflection.layout.display != "none":
             lines.append(_("First one line: what did you try, and what did you see?"))
-            lines.append(_("Write it below, then press Hint again."))
+            lines.append(_('Write it below, then press Hint again; without buttons: `hint("…")`.'))
         return Callout(_("Hint {level} of {all}", level=level, all=len(hints)), tuple(lines))
 
     def solution(self) -> Callout:
