@@ -86,6 +86,21 @@ def test_an_error_inside_a_function_keeps_its_traceback(
     assert "Traceback" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("cluster.client().services.get('nope')", "✘ service nope not found"),
+        ("cluster.crash('m1')\ncluster.client('m1').ping()", "✘ The engine doesn't answer"),
+    ],
+)
+def test_a_refusal_through_the_sdk_gives_one_line(
+    source: str, line: str, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    shell.run_cell(source)
+    (said,) = capsys.readouterr().out.strip().splitlines()
+    assert said.startswith(line)
+
+
 def test_an_interrupted_cell_gives_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):
