@@ -244,7 +244,8 @@ class RandomRun(RuleBasedStateMachine):
             node.update({**node.attrs["Spec"], "Role": role})
         except (docker.errors.APIError, requests.ConnectionError):
             return
-        if role == "worker" and managers and name in managers[1:] + managers[:1]:
+        demoted = role == "worker" and node.attrs["Spec"]["Role"] == "manager"
+        if demoted and managers and name in managers[1:] + managers[:1]:
             rest = [other for other in managers if other != name]
             left = [other for other in rest if not self.silent(managers[0], other)]
             if len(left) < len(rest) // 2 + 1:
