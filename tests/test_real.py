@@ -288,7 +288,7 @@ def test_a_paused_or_stopped_engine_is_down_until_it_is_started(real: LaunchedCl
         (lambda c: c.partition("m1", "m1,m2"), "'m1' is in two groups"),
         (lambda c: c.client("m9"), "there is no node 'm9'"),
         (lambda c: c.pause(), "one node"),
-        (lambda c: c.slow("m1", "m2", "1s"), "cut them with"),
+        (lambda c: c.slow("m1", "m2", "1s"), "cut the network"),
         (lambda c: c.until(lambda: False, "1s"), "condition was not met within 1s"),
         (lambda c: c.run("soon"), "'soon' is not a duration"),
         (lambda c: c.explain("web.1"), "only a simulation knows"),
