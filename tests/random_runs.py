@@ -237,19 +237,28 @@ class RandomRun(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(MANAGERS), role=st.sampled_from(["worker", "manager", "manager"]))
     def set_role(self, name: str, role: str) -> None:
-        """What is accepted must leave a quorum among those that can be reached."""
+        """What is accepted must leave a quorum among those that can be reached; a member may join
+        while the request is under way."""
         try:
             node = self.cluster.client().nodes.get(name)
-            managers = self.leading()  # when the demotion is asked for
+            managers = self.leading()
             node.update({**node.attrs["Spec"], "Role": role})
         except (docker.errors.APIError, requests.ConnectionError):
             return
         demoted = role == "worker" and node.attrs["Spec"]["Role"] == "manager"
-        if demoted and managers and name in managers[1:] + managers[:1]:
-            rest = [other for other in managers if other != name]
-            left = [other for other in rest if not self.silent(managers[0], other)]
-            if len(left) < len(rest) // 2 + 1:
-                self.judge.violations.append(f"{name} was demoted, of {managers} {left} are left")
+        after = self.leading()
+        if (
+            demoted
+            and self._outvoted(managers, name)
+            and (name not in after or self._outvoted(after, name))
+        ):
+            self.judge.violations.append(f"{name} was demoted, of {managers}")
+
+    def _outvoted(self, managers: list[str], name: str) -> bool:
+        """Whether a member's removal would leave no quorum that the leader reaches."""
+        rest = [other for other in managers if other != name]
+        left = [other for other in rest if not self.silent(managers[0], other)]
+        return name in managers and len(left) < len(rest) // 2 + 1
 
     def leading(self) -> list[str]:
         """The members of Raft, the leader first; empty without one."""
