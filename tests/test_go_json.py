@@ -169,6 +169,13 @@ def test_each_value_of_a_repeated_field_must_be_right(sent):
         decoded(parsed(sent.encode()), "CreateOptions")
 
 
+def test_one_repeated_key_among_very_many_is_read_at_once():
+    """In one pass: to look through all keys for each of them would take minutes."""
+    keys = [f'"k{number}":"v"' for number in range(50_000)]
+    labels = decoded(parsed(f"{{{','.join([*keys, keys[0]])}}}".encode()), "map[string]string")
+    assert len(labels) == 50_000
+
+
 def test_of_a_repeated_filter_the_last_counts():
     for sent in ('{"name":{"a":true},"name":{"b":true}}', '{"name":["a"],"name":["b"]}'):
         assert Filters.parse(sent, ["name"]) == {"name": ("b",)}

@@ -48,11 +48,12 @@ def last(value: Any) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        for key in found:
-            if len(values := [value for name, value in pairs if name == key]) > 1:
-                found[key] = Repeated(values)
-    return found
+    if len(found) == len(pairs):
+        return found
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: Repeated(sent) if len(sent) > 1 else sent[0] for name, sent in values.items()}
 
 
 DECODER = json.JSONDecoder(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from itertools import zip_longest
 from typing import Any
 
 from swarmlab.engine.go_json import Number, Repeated, last
@@ -208,9 +209,7 @@ def decoded(
         if not isinstance(value, list):
             raise _mismatch(value, kind, where)
         item_kind = "string" if kind == "strslice" else kind[2:]
-        old = (before or [])[: len(value)]
-        old += [None] * (len(value) - len(old))
-        pairs = zip(value, old, strict=True)
+        pairs = zip_longest(value, (before or [])[: len(value)])
         items = [decoded(item, item_kind, where, there, zeros=zeros) for item, there in pairs]
         return base64.b64encode(bytes(items)).decode() if kind == "[]uint8" else items
     if kind.startswith("map["):

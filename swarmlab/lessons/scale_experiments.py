@@ -69,7 +69,7 @@ def _swarm(nodes: int, managers: int = 3) -> SimulatedCluster:
 
 
 def _messages_a_write(managers: int) -> float:
-    """Messages of Raft, from the leader's first to the last answer."""
+    """Messages between the managers, until the write is answered."""
     cluster = _swarm(managers, managers)
     network, client = cluster.world.network, cluster.client()
     before = network.messages
@@ -83,14 +83,10 @@ def _start(cluster: SimulatedCluster, tasks: int) -> None:
     mode = ServiceMode("replicated", tasks)
     service = cluster.client().services.create("busybox", "sleep 1d", name="web", mode=mode)
     for _second in range(LIMIT_S):
-        if service.tasks({"desired-state": "running"}) and _running(service) == tasks:
+        states = [task["Status"]["State"] for task in service.tasks({"desired-state": "running"})]
+        if states.count("running") == tasks:
             return
         cluster.run("1s")
-
-
-def _running(service: Any) -> int:
-    states = [task["Status"]["State"] for task in service.tasks({"desired-state": "running"})]
-    return states.count("running")
 
 
 def _timed(clock: Callable[[], float], work: Callable[..., object], *args: Any) -> float:
