@@ -25,18 +25,18 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1818,
-    ("templates",): 355,
-    ("views", "lessons", "compare"): 6542,
-    ("network", "engine", "cluster", "real"): 8656,
-    ("docker_cli", "cli", "jupyter"): 4879,
+    ("programs",): 1830,
+    ("templates",): 360,
+    ("views", "lessons", "compare"): 7100,
+    ("network", "engine", "cluster", "real"): 8800,
+    ("docker_cli", "cli", "jupyter"): 5500,
     (
         "__init__.py",
         "__main__.py",
         "errors.py",
         "units.py",
         "strings.py",
-    ): 255,
+    ): 300,
 }
 
 
