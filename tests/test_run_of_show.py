@@ -1,0 +1,160 @@
+"""The run of show: the steps of every page, their scenes, minutes and notes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarmlab.errors import LabError
+from swarmlab.lessons import run_of_show
+from swarmlab.lessons.run_of_show import RUNS, Step, pages, steps
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SECTIONS = re.compile(r"^## ", re.MULTILINE)
+# The metadata that a cell of a clean notebook may have.
+KEYS = {"slideshow", "swarmlab", "tags"}
+WORDS_MAX = {"with an output": 75, "alone": 100}  # on the projector
+
+
+def cells_of(page: str) -> list[dict[str, Any]]:
+    """Each with its source as one text."""
+    cells = json.loads((NOTEBOOKS / f"{page}.ipynb").read_text("utf-8"))["cells"]
+    return [cell | {"source": "".join(cell["source"])} for cell in cells]
+
+
+@pytest.fixture(params=pages())
+def page(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def type_of(cell: dict[str, Any]) -> str | None:
+    kind: str | None = cell["metadata"].get("slideshow", {}).get("slide_type")
+    return kind
+
+
+def test_the_metadata_is_what_the_run_of_show_reads(page: str):
+    for cell in cells_of(page):
+        assert {*cell["metadata"]} <= KEYS
+        assert type_of(cell) in (None, "slide", "subslide", "skip")
+        assert {*cell["metadata"].get("slideshow", {})} <= {"slide_type"}
+
+
+def test_every_section_begins_a_step_with_a_scene_or_is_not_shown(page: str):
+    cells = cells_of(page)
+    begun = {step.first: step for step in steps(page)}
+    assert begun[0].title == cells[0]["source"].splitlines()[0][2:]
+    places = [
+        place
+        for place, cell in enumerate(cells)
+        if cell["cell_type"] == "markdown" and SECTIONS.search(cell["source"])
+    ]
+    shown = [place for place in places if type_of(cells[place]) != "skip"]
+    assert [place for place in shown if place not in begun or not begun[place].scene] == []
+    assert [place for place in shown if len(SECTIONS.findall(cells[place]["source"])) > 1] == []
+    assert shown
+
+
+def words_shown(step: Step, cells: list[dict[str, Any]]) -> int:
+    """Words of its prose, those of folded answers left out."""
+    texts = [cells[p]["source"] for p in step.cells if cells[p]["cell_type"] == "markdown"]
+    text = re.sub(r"<details>.*?</details>", "", "\n".join(texts), flags=re.DOTALL)
+    return sum(any(map(str.isalnum, word)) for word in text.split())
+
+
+def test_a_step_is_a_few_words_and_what_its_cells_show(page: str):
+    cells = cells_of(page)
+    for step in steps(page):
+        alone = all(cells[place]["cell_type"] == "markdown" for place in step.cells)
+        assert words_shown(step, cells) <= WORDS_MAX["alone" if alone else "with an output"], step
+
+
+def one_page(folder: Path, monkeypatch: pytest.MonkeyPatch, *metadata: dict[str, Any]) -> None:
+    """Page 05 is three cells with this metadata: a heading, code, a heading."""
+    sources = ["# Page\n\n*What it promises.*", "cluster = 1", "## Part"]
+    cells = [
+        {"id": f"c{place}", "cell_type": kind, "metadata": metadata[place], "source": [source]}
+        for place, (kind, source) in enumerate(
+            zip(["markdown", "code", "markdown"], sources, strict=True)
+        )
+    ]
+    (folder / "05_quorum.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    monkeypatch.setattr(run_of_show, "notebooks", lambda: folder)
+
+
+SLIDE: dict[str, Any] = {"slideshow": {"slide_type": "slide"}}
+SKIP: dict[str, Any] = {"slideshow": {"slide_type": "skip"}}
+
+
+def test_a_step_ends_before_the_next_and_has_no_cell_that_is_skipped(tmp_path, monkeypatch):
+    facts = {"scene": "start", "minutes": {"30": 1.5, "90": 2}, "notes": "Hello.", "code": True}
+    one_page(tmp_path, monkeypatch, SLIDE | {"swarmlab": facts}, {}, SLIDE)
+    first, second = steps("05_quorum")
+    assert (first.cells, first.first, first.title) == ((0, 1), 0, "Page")
+    assert (first.scene, first.minutes, first.shows_code) == ("05.start", {30: 1.5, 90: 2}, True)
+    assert (second.cells, second.title, second.scene, second.minutes) == ((2,), "Part", "", {})
+    assert (first.notes, second.notes, second.shows_code) == ("Hello.", "", False)
+    assert steps("05", 30) == [first]
+    assert steps("05", 45) == []
+    one_page(tmp_path, monkeypatch, SLIDE, SKIP, {})
+    assert [step.cells for step in steps("05")] == [(0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scene", "Cut"),
+        ("scene", ""),
+        ("scene", 5),
+        ("minutes", 3),
+        ("minutes", {"50": 3}),
+        ("minutes", {"45": 0}),
+        ("minutes", {"45": "3"}),
+        ("minutes", {"45": True}),
+        ("notes", ["a"]),
+        ("code", "yes"),
+        ("nodes", "a"),
+    ],
+)
+def test_wrong_metadata_is_one_line_that_says_where(tmp_path, monkeypatch, key, value):
+    one_page(tmp_path, monkeypatch, SLIDE, {}, SLIDE | {"swarmlab": {key: value}})
+    with pytest.raises(LabError) as error:
+        steps("05")
+    said = str(error.value)
+    assert said.startswith(f"05_quorum, cell 'c2': {key} is {value!r}. Only a slide has a scene (")
+    assert "\n" not in said
+
+
+def test_a_scene_names_one_step_and_notes_belong_to_a_slide(tmp_path, monkeypatch):
+    twice = SLIDE | {"swarmlab": {"scene": "start"}}
+    one_page(tmp_path, monkeypatch, twice, {}, twice)
+    with pytest.raises(LabError, match=r"^05_quorum, cell 'c2': scene is 'start'\. Only a slide"):
+        steps("05")
+    one_page(tmp_path, monkeypatch, SLIDE, SKIP | {"swarmlab": {"notes": "a"}}, {})
+    with pytest.raises(
+        LabError, match=r"^05_quorum, cell 'c1': slide_type is 'skip'\. Only a slide"
+    ):
+        steps("05")
+
+
+def test_pages_and_runs_that_do_not_exist_are_refused():
+    with pytest.raises(LabError, match=r"^there is no page '99'; there are 00_start_here, "):
+        steps("99")
+    with pytest.raises(
+        LabError, match=r"^there is no run of 50 minutes; there are 30, 45, 60, 90$"
+    ):
+        run_of_show.run_of_show(50)
+    with pytest.raises(LabError, match=r"^there is no run of 50 minutes"):
+        steps("05", 50)
+
+
+def test_a_step_begins_when_those_before_it_have_had_their_minutes():
+    for run in RUNS:
+        shown = run_of_show.run_of_show(run, ["05_quorum"])
+        assert [step for _start, step in shown] == steps("05", run)
+        lengths = [step.minutes[run] for _start, step in shown]
+        assert [start for start, _step in shown] == [sum(lengths[:n]) for n in range(len(shown))]
