@@ -8,29 +8,71 @@
 from __future__ import annotations
 
 import gettext
+import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 DOMAIN = "swarmlab"
 FOLDER = Path(__file__).with_name("locale")
+ENGLISH = "en"
 
-_catalogue: gettext.NullTranslations = gettext.translation(DOMAIN, FOLDER, fallback=True)
+_catalogue = gettext.NullTranslations()
+_marks: dict[int, str] = {}  # how the language writes "." and "," in numbers, where not as English
 
 
 def use(*languages: str) -> None:
-    """Use the first of these languages that has a catalogue (`pt_BR`), else English."""
-    global _catalogue
-    _catalogue = gettext.translation(DOMAIN, FOLDER, languages, fallback=True)
+    """Use the first of these languages that has a catalogue (`pt_BR`), else English.
+
+    Without any: the language of the user's environment (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
+    """
+    global _catalogue, _marks
+    _catalogue = gettext.translation(DOMAIN, FOLDER, languages or None, fallback=True)
+    _marks = {}
+    if (name := language()) != ENGLISH:
+        from babel.numbers import get_decimal_symbol, get_group_symbol
+
+        _marks = str.maketrans({".": get_decimal_symbol(name), ",": get_group_symbol(name)})
 
 
-def _(text: str, /, **values: object) -> str:
+def language() -> str:
+    """The language in use, as gettext names it: `en`, `pt_BR`."""
+    return _catalogue.info().get("language", ENGLISH)
+
+
+class Text(str):
+    """A text in the user's language; `format` writes numbers as that language does."""
+
+    __slots__ = ()
+
+    def format(self, *args: object, **values: object) -> str:
+        return _FORMATTER.vformat(self, args, values)
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, spec: str) -> str:
+        return number(value, spec) if isinstance(value, int | float) else format(value, spec)
+
+
+_FORMATTER = _Formatter()
+
+
+def number(value: float, spec: str = "") -> str:
+    """A number as the user's language writes it: `number(1.5, ".1f")` is 1.5, or 1,5."""
+    return format(value, spec).translate(_marks)
+
+
+def _(text: str, many: str = "", /, **values: object) -> str:
     """`text` in the language of the user's environment (LANGUAGE, LC_ALL, LANG), or of `use`.
 
     The text is translated, then filled in: `_("{name} leads", name="m1")`. Call it where the text
-    is shown, not when a module is imported.
+    is shown, not when a module is imported. `many`: the text for any `n` but 1.
     """
-    translated = _catalogue.gettext(text) if text else ""  # gettext's "" is the catalogue's header
-    return translated.format(**values) if values else translated
+    if many:
+        translated = _catalogue.ngettext(text, many, values["n"])  # type: ignore[arg-type]  # a count
+    else:
+        translated = _catalogue.gettext(text) if text else ""  # gettext's "" is the header
+    return Text(translated).format(**values) if values else Text(translated)
 
 
 def N_(text: str) -> str:
@@ -50,3 +92,6 @@ def text_table(rows: Iterable[Sequence[str]], *, padding: int = 2, minimum: int 
             widths[column] = max(widths.get(column, minimum), len(cell) + padding)
     padded = [[c.ljust(widths[i]) for i, c in enumerate(row[:-1])] + row[-1:] for row in table]
     return "\n".join(map("".join, padded))
+
+
+use()

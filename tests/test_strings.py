@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import gettext
 import io
 import json
 import re
@@ -20,6 +22,8 @@ from babel.messages.pofile import read_po
 
 import swarmlab
 from swarmlab import strings
+from swarmlab.cli.command_line import main
+from swarmlab.cli.command_line import swarmlab as swarmlab_command
 from swarmlab.cluster import inspectors
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons import exercise, goal_checks, progress
@@ -39,7 +43,19 @@ from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
 from swarmlab.views.update_history import settings
 from swarmlab.views.zones import quorum_explorer
-from tests.catalogue import KEYWORDS, PACKAGE, python_messages, template, write, yaml_messages
+from tests.catalogue import (
+    KEYWORDS,
+    PACKAGE,
+    YAML_TEXTS,
+    faults,
+    files,
+    key,
+    python_messages,
+    read,
+    template,
+    write,
+    yaml_messages,
+)
 
 
 # -- the template ----------------------------------------------------------------------------------
@@ -48,12 +64,10 @@ def messages(catalogue: Catalog) -> dict[Any, list[str]]:
     return {m.id: sorted({file for file, _line in m.locations}) for m in catalogue if m.id}
 
 
-def test_the_template_can_be_written_and_read_by_babel():
-    file = io.BytesIO()
-    write(file)
-    file.seek(0)
-    written = messages(read_po(file))
-    assert len(written) > 1000
+def test_the_template_can_be_written_and_read_by_babel(tmp_path: Path):
+    write(tmp_path / "swarmlab.po", template())
+    written = messages(read(tmp_path / "swarmlab.po"))
+    assert len(written) > 2000
     assert written == messages(template())
 
 
@@ -65,14 +79,33 @@ def test_every_message_that_babel_extracts_is_in_the_template():
         for _line, message, _comments, _context in extract_from_file("python", path, keywords)
     }
     assert len(extracted) > 500
-    assert extracted <= set(messages(template()))
+    assert extracted <= {key(message) for message in template()}
 
 
 def test_messages_are_extracted_from_python_and_yaml():
     source = '_("a" " b")\nN_("c")\nf"{_(\'d\')}"\nf("no")\n_(name)\nLabError("{i}", i="no")'
-    assert sorted(python_messages(source)) == ["a b", "c", "d", "{i}"]
+    assert [*python_messages(source)] == ["a b", "c", "d", "{i}"]
+    assert [*python_messages('_("{n} e", "{n} f", n=3)')] == [("{n} e", "{n} f")]
     data = {"four": {"question": "e", "choices": {"f": "g", "h": None, 3: None}, "seed": "no"}}
-    assert sorted(yaml_messages(data)) == ["e", "f", "g", "h"]
+    assert [*yaml_messages(data, {"question", "choices"})] == ["e", "f", "g", "h"]
+
+
+def test_of_every_yaml_file_it_is_said_which_keys_hold_texts():
+    for path in PACKAGE.rglob("*.yml"):
+        assert sum(path.relative_to(PACKAGE).match(name) for name in YAML_TEXTS) == 1, path
+
+
+def test_every_sentence_of_the_help_is_in_the_template(
+    marked_language: None, monkeypatch: pytest.MonkeyPatch
+):
+    """Also click's own: it looks for them in our catalogue."""
+    monkeypatch.setenv("LANGUAGE", "xx")
+    for name in {*swarmlab_command.commands} - {"docker"}:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main([name, "--help"]) == 0
+        own_words = re.sub(r"-?-[\w-]+|\b[A-Z]{2,}\b", "", out.getvalue())  # options, arguments
+        assert unmarked(own_words) <= {name, "swarmlab", "IN"}
 
 
 def test_the_header_of_a_catalogue_is_never_shown(marked_language: None):
@@ -143,7 +176,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Catalog()
     for message in template():
         if message.id:
-            made.add(message.id, f"{OPEN}{message.id}{SHUT}")
+            texts = [message.id] if isinstance(message.id, str) else message.id
+            marked = tuple(f"{OPEN}{text}{SHUT}" for text in texts)
+            made.add(message.id, marked if message.pluralizable else marked[0])
     made_in = tmp_path_factory.mktemp("locale")
     file = made_in / "xx" / "LC_MESSAGES" / "swarmlab.mo"
     file.parent.mkdir(parents=True)
@@ -152,12 +187,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_in
 
 
+class Unknown(gettext.NullTranslations):
+    """Notes what was looked up and is in no catalogue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: set[str] = set()
+
+    def gettext(self, message: str) -> str:
+        self.texts.add(message)
+        return message
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self.gettext(msgid1)
+
+
 @pytest.fixture
-def marked_language(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use that language."""
+def marked_language(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Use that language; every text that is looked up has to be in it."""
     monkeypatch.setattr(strings, "FOLDER", folder)
     monkeypatch.setattr(strings, "_catalogue", strings._catalogue)  # restored afterwards
     strings.use("xx")
+    unknown = Unknown()
+    strings._catalogue.add_fallback(unknown)
+    yield
+    words = {re.sub(r"\{\w*\}", "", text) for text in unknown.texts}
+    assert words - DOCKERS == {""} & words
 
 
 def unmarked(text: str) -> set[str]:
@@ -410,3 +465,56 @@ def test_every_text_of_a_view_comes_from_a_catalogue(
 
 def test_a_word_without_marks_is_detected(marked_language: None):
     assert unmarked(strings._("No election in this time.") + " again, ready") == {"again"}
+
+
+# -- the catalogues that are kept ------------------------------------------------------------------
+def planted(change: str) -> list[str]:
+    """The faults of a small catalogue after a change of its text."""
+    wanted, text = (
+        Catalog(locale="pt_BR"),
+        io.BytesIO(SMALL.replace(*change.split(" => ")).encode()),
+    )
+    wanted.add("`docker` asks <b>{name}</b> for **{n}** ")
+    wanted.add(("{n} task", "{n} tasks"))
+    return [*faults(read_po(text), wanted)]
+
+
+SMALL = """msgid ""
+msgstr "Language: pt_BR\\nPlural-Forms: nplurals=2; plural=(n > 1);"
+
+msgid "`docker` asks <b>{name}</b> for **{n}** "
+msgstr "O `docker` pede **{n}** a <b>{name}</b> "
+
+msgid "{n} task"
+msgid_plural "{n} tasks"
+msgstr[0] "{n} tarefa"
+msgstr[1] "{n} tarefas"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    {
+        "fulano => fulano": "",
+        'msgstr "O => #msgstr "O': "missing",
+        "{n} tarefas => ": "missing",
+        'msgid "` => #, fuzzy\nmsgid "`': "fuzzy",
+        'msgid "{n} task"\nmsgid_plural => msgid "{n} job"\nmsgid_plural': "stale",
+        "pede **{n}** => pede **{m}**": "placeholders differ",
+        "{n} tarefas => {n}{n} tarefas": "placeholders differ",
+        "a <b>{name}</b> => a <b>{name}": "HTML tags differ",
+        "O `docker` => O `doca`": "commands in backticks differ",
+        "pede **{n}** => pede *{n}*": "asterisks differ",
+        'a <b>{name}</b> " => a <b>{name}</b>"': "spaces at the ends differ",
+    }.items(),
+)  # fmt: skip
+def test_a_fault_of_a_catalogue_is_found(change: str, fault: str):
+    found = planted(change)
+    assert (fault == "") == (found == [])
+    assert any(line.startswith(fault) for line in found) or not fault
+
+
+def test_the_catalogues_are_whole():
+    """After a change of a text: `python -m tests.catalogue update`, and translate."""
+    for path in files():
+        assert [*faults(read(path), template(), missing=False)] == []

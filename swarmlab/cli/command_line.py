@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gettext
+import inspect
 import json
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
 
 import click
 
+from swarmlab import strings
 from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
 from swarmlab.cli.serve import serve
 from swarmlab.cli.wheels import wheels
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 
 swarmlab = click.Group(
     help="Docker Swarm mode, live and simulated.",
@@ -38,7 +44,7 @@ def compare(scenarios: tuple[str, ...], only_list: bool, recorded: bool) -> int:
     names = chosen(scenarios)
     if only_list:
         for name in names:
-            print(f"{name:20} {all_scenarios()[name]['about']}")
+            print(f"{name:20} {_(all_scenarios()[name]['about'])}")
         return 0
     comparisons = []
     for name in names:
@@ -61,16 +67,17 @@ def clean(yes: bool, everybody: bool) -> None:
     for found in engines.find(client_for_host()):
         owner = engines.labels_of(found).get(engines.OWNER)
         chosen += [found] if everybody or owner == mine else []
-        whose = "yours" if owner == mine else f"launched by {owner or 'an unknown user'}"
-        stays = "" if everybody or owner == mine else "; stays, unless --all is given"
+        by = _("launched by {user}", user=owner or _("an unknown user"))
+        whose = _("yours") if owner == mine else by
+        stays = "" if everybody or owner == mine else _("; stays, unless --all is given")
         print(f"{type(found).__name__.lower():10} {found.name}: {whose}{stays}")
     if not chosen:
-        print("there is nothing of yours to remove")
-    elif not yes and not click.confirm(f"Remove {len(chosen)} of these?"):
+        print(_("there is nothing of yours to remove"))
+    elif not yes and not click.confirm(_("Remove {n} of these?", n=len(chosen))):
         raise LabError("nothing was removed")
     for found in chosen:
         engines.remove_found(found)
-        print(f"removed {found.name}")
+        print(_("removed {name}", name=found.name))
 
 
 @swarmlab.command("bench")
@@ -88,10 +95,25 @@ def run_bench(names: tuple[str, ...], times: int, wants_json: bool) -> None:
     print(json.dumps(results, indent=1) if wants_json else bench.table(results))
 
 
+def translate(command: click.Command) -> click.Command:
+    """Put its help, and that of its subcommands, into the user's language."""
+    helped: list[Any] = [command, *command.params]
+    for one in helped:
+        if getattr(one, "help", None):
+            one.help = _(inspect.cleandoc(one.help))
+    command.epilog = command.epilog and _(command.epilog)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        translate(below)
+    return command
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 0, 1 when it was refused, 2 when it was not understood."""
+    gettext.bindtextdomain(strings.DOMAIN, strings.FOLDER)
+    gettext.textdomain(strings.DOMAIN)  # in which click looks for its own words
     try:
-        code: int | None = swarmlab.main(argv, "swarmlab", standalone_mode=False)
+        command = translate(deepcopy(swarmlab))
+        code: int | None = command.main(argv, "swarmlab", standalone_mode=False)
         return code or 0
     except click.ClickException as error:
         error.show()

@@ -26,7 +26,7 @@ from swarmlab.engine.go_json import parsed
 from swarmlab.engine.schemas import decoded
 from swarmlab.engine.transport import still_connected
 from swarmlab.errors import BadParameter, LabError, NoneSuch
-from swarmlab.strings import text_table
+from swarmlab.strings import _, text_table
 from swarmlab.units import S, step_ns
 
 if TYPE_CHECKING:
@@ -115,24 +115,25 @@ class Ctl:
             reply = self.commands[word](*words)
             self.pacer.condition.notify_all()
         if word in FAULTS:
-            return FAULTS[word].confirmation.format(words=" ".join(words))
+            return _(FAULTS[word].confirmation, words=" ".join(words))
         return str(reply)
 
     def speed(self, text: str) -> str:
         self.pacer.set_speed(parse_speed(text))
-        return f"speed {self.pacer.speed:g}"
+        return _("speed {speed:g}", speed=self.pacer.speed)
 
     def run(self, duration: str) -> str:
         self.pacer.run_ahead(step_ns(duration), self.connected)
         return self.time()
 
     def time(self) -> str:
-        return f"t = {self.cluster.now_ns / S:.1f} s, speed {self.pacer.speed:g}"
+        now_s, speed = self.cluster.now_ns / S, self.pacer.speed
+        return _("t = {now:.1f} s, speed {speed:g}", now=now_s, speed=speed)
 
     def status(self) -> str:
-        rows = [("NODE", "ADDRESS", "MACHINE")]
+        rows = [(_("NODE"), _("ADDRESS"), _("MACHINE"))]
         for name in self.cluster.names:
-            up = "up" if self.cluster.is_up(name) else "down"
+            up = _("up") if self.cluster.is_up(name) else _("down")
             rows.append((name, self.cluster.machine(name).address, up))
         return "\n".join([self.time(), text_table(rows, padding=3)])
 
@@ -166,7 +167,8 @@ class CtlHandler(socketserver.StreamRequestHandler):
             return {"reply": self.server.ctl(connected).obey(*words)}  # type: ignore[attr-defined]
         except BadParameter as error:
             example = '{"words": ["status"]}'
-            return {"error": f"not understood: {error}; send one line such as {example}"}
+            text = _("not understood: {error}; send one line such as {example}")
+            return {"error": text.format(error=error, example=example)}
         except LabError as error:
             return {"error": str(error)}
 

@@ -58,9 +58,9 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
     if folder is not None or source.name == "_notebooks":
         opened = (folder or Path("swarmlab-notebooks")).absolute()
         changed = copy_notebooks(source, opened)
-        print(f"The notebooks are in {opened}")
+        print(_("The notebooks are in {folder}", folder=opened))
         if changed:
-            print(f"Left as you changed them: {', '.join(changed)}")
+            print(_("Left as you changed them: {names}", names=", ".join(changed)))
     # Settings of ours that spare newcomers JupyterLab's questions (the user's own still win), and
     # a kernel in which `%docker` and help in cells work before any cell was run.
     for variable in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):

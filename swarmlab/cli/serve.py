@@ -27,6 +27,7 @@ from swarmlab.engine.clock_drivers import Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import LabError
 from swarmlab.simulation.fault_log import FAULT_LOG
+from swarmlab.strings import _
 
 LOG = "serve.log"
 GRACE_S = 1.5  # how long the end may take
@@ -59,7 +60,7 @@ def serve(folder: Path, speed: float, **nodes: Any) -> int:
         with sockets, ctl.control_socket(cluster, pacer, folder):
             ending.began.wait()
     except OSError as error:
-        FAULT_LOG.report("swarmlab serve has ended", error)
+        FAULT_LOG.report(_("swarmlab serve has ended"), error)
         return 1
     return ending.code
 
@@ -82,12 +83,13 @@ class Ending:
     def _thread_failed(self, failure: threading.ExceptHookArgs) -> None:
         """Without the pacer time would stand still; any other thread served one client."""
         name = failure.thread.name if failure.thread is not None else ""
-        FAULT_LOG.report(f"thread {name} has ended", failure.exc_value or failure.exc_type())
+        what = _("thread {name} has ended", name=name)
+        FAULT_LOG.report(what, failure.exc_value or failure.exc_type())
         if name == "pacer":
-            self._begin("a fault of its clock", 1)
+            self._begin(_("a fault of its clock"), 1)
 
     def _begin(self, why: str, code: int) -> None:
-        FAULT_LOG.write(f"swarmlab serve was ended by {why}")
+        FAULT_LOG.write(_("swarmlab serve was ended by {why}", why=why))
         self.code = code
         self.began.set()
         threading.Event().wait(GRACE_S)
@@ -118,7 +120,7 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
     socket_folder.prepare(folder, names)
     control = folder / ctl.SOCKET
     if control.exists():
-        FAULT_LOG.write("the server before this one was killed")
+        FAULT_LOG.write(_("the server before this one was killed"))
         control.unlink()
 
 

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from swarmlab.cli.ctl import FOLDER
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -50,7 +51,8 @@ def wheels(folder: Path, pythons: tuple[str, ...]) -> None:
     pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
     for path in collect(next(folder.glob("swarmlab-*.whl")), pythons):
         print(path, flush=True)
-    print(f"On each laptop: pip install --no-index --find-links {folder} swarmlab")
+    command = f"pip install --no-index --find-links {folder} swarmlab"
+    print(_("On each laptop: {command}", command=command))
 
 
 def collect(wheel: Path, pythons: Iterable[str]) -> Iterable[str]:

@@ -11,6 +11,7 @@ from inspect import signature
 from typing import NamedTuple, Protocol
 
 from swarmlab.errors import LabError, NoneSuch
+from swarmlab.strings import N_
 
 Groups = list[list[str]]
 
@@ -55,16 +56,18 @@ def heal(cluster: Breakable) -> None:
 
 
 FAULTS = {
-    "crash": Fault("crash NODE…", "cut the power of these nodes", crash, "crashed: {words}"),
-    "start": Fault("start NODE…", "start these nodes again", start, "started: {words}"),
-    "stop": Fault("stop NODE…", "shut these nodes down in order", stop, "stopped: {words}"),
+    "crash": Fault(
+        "crash NODE…", N_("cut the power of these nodes"), crash, N_("crashed: {words}")
+    ),
+    "start": Fault("start NODE…", N_("start these nodes again"), start, N_("started: {words}")),
+    "stop": Fault("stop NODE…", N_("shut these nodes down in order"), stop, N_("stopped: {words}")),
     "partition": Fault(
         "partition A,B C,D,E",
-        "partition the network into these groups",
+        N_("partition the network into these groups"),
         partition,
-        "partitioned: {words}",
+        N_("partitioned: {words}"),
     ),
-    "heal": Fault("heal", "connect all nodes again", heal, "healed"),
+    "heal": Fault("heal", N_("connect all nodes again"), heal, N_("healed")),
 }
 
 

@@ -15,8 +15,9 @@ from swarmlab.docker_cli import (
 )
 from swarmlab.docker_cli.flags import Arguments, check_count, find, parse
 from swarmlab.docker_cli.hints import hint_for
-from swarmlab.docker_cli.session import CliError, Session
+from swarmlab.docker_cli.session import HINT, CliError, Session
 from swarmlab.model.versions import DOCKER_VERSION
+from swarmlab.strings import _
 
 VERSION = f"Docker version {DOCKER_VERSION}, build e6534b4"
 Handler = Callable[[Session, Arguments], None]
@@ -110,7 +111,7 @@ def run(
     if fault:
         session.warn(fault)
     if hint_to and (hint := hint_for(words, fault, lambda: session.stdin)):
-        hint_to(f"hint: {hint}")
+        hint_to(f"{_(HINT)} {hint}")
     return code
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from swarmlab.docker_cli.session import CliError, Json
+from swarmlab.strings import _
 from swarmlab.templates.go_text import go_quote
 
 SIZE_MAX, NODES_MAX, DEPTH_MAX = 200_000, 10_000, 100  # bytes; values, repeated by aliases or not
@@ -62,7 +63,7 @@ class Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[str, int] = {}
-        for key, _ in node.value:
+        for key, _value in node.value:
             name, line = key.value, key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and not key.tag.endswith((":str", ":merge")):
                 raise CliError(NO_TEXT_KEY)
@@ -97,7 +98,8 @@ Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 def parse(data: bytes) -> Json:
     """The first YAML document, a mapping; CliError where it is not YAML or not a mapping."""
     if len(data) > SIZE_MAX:
-        raise CliError(f"the file has {len(data)} bytes; at most {SIZE_MAX} are read here")
+        text = _("the file has {n} bytes; at most {most} are read here")
+        raise CliError(text.format(n=len(data), most=SIZE_MAX))
     try:
         loader = Loader(data)
         parsed = loader.get_data() if loader.check_data() else None  # type: ignore[no-untyped-call]

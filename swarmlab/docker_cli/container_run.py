@@ -13,8 +13,18 @@ from swarmlab.docker_cli.flag_types import put
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import labels
 from swarmlab.docker_cli.ports import parse_ports
-from swarmlab.docker_cli.session import ApiError, ApiNotFound, CliError, Json, Session, env_lines
+from swarmlab.docker_cli.session import (
+    HINT,
+    NOT_IN_KIT,
+    ApiError,
+    ApiNotFound,
+    CliError,
+    Json,
+    Session,
+    env_lines,
+)
 from swarmlab.model.image_reference import ImageReference
+from swarmlab.strings import _
 from swarmlab.templates.go_text import go_quote
 
 HERE = Path(__file__).parent
@@ -37,7 +47,7 @@ def run(session: Session, arguments: Arguments) -> None:
     if arguments["interactive"] and arguments["tty"] and not detach:
         raise CliError(TERMINAL)
     if others := arguments.given.keys() - fields().keys():
-        raise CliError(f"--{min(others)} is not part of this kit: use the docker command itself")
+        raise CliError(_(NOT_IN_KIT, what=f"--{min(others)}"))
     try:
         id = _create(session, arguments)
         condition = "removed" if arguments["rm"] else "next-exit"
@@ -54,7 +64,8 @@ def run(session: Session, arguments: Arguments) -> None:
         session.print(id)
     elif not _follow(session, id, output, tty=arguments["tty"]):
         name = arguments["name"] or id[:12]
-        session.warn(f"hint: the container goes on: `docker logs -f {name}` shows more of it")
+        more = _("the container goes on: `docker logs -f {name}` shows more of it", name=name)
+        session.warn(f"{_(HINT)} {more}")
     elif code := json.loads(ending.text)["StatusCode"]:
         raise CliError("", code)
 

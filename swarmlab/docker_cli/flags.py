@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from swarmlab.docker_cli.flag_types import BY_KIND, BY_NAME, MULTIPLE
-from swarmlab.docker_cli.session import CliError
+from swarmlab.docker_cli.session import NOT_IN_KIT, CliError
+from swarmlab.strings import _
 from swarmlab.templates.go_text import go_quote
 
 FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
@@ -152,7 +153,7 @@ def find(words: list[str]) -> tuple[Command, list[str]]:
 def _refuse_left_out(group: Command, path: str) -> None:
     """CliError for a command that the group's help lists, and that is not here."""
     if re.search(rf"^  {re.escape(path.split()[-1])} ", group.help, re.MULTILINE):
-        raise CliError(f"docker {path} is not part of this kit: use the docker command itself")
+        raise CliError(_(NOT_IN_KIT, what=f"docker {path}"))
 
 
 def parse(command: Command, words: list[str]) -> Arguments:

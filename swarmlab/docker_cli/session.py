@@ -12,9 +12,13 @@ from typing import Any, Protocol, TypeVar, cast
 import docker
 import requests
 
+from swarmlab.strings import N_
+
 T = TypeVar("T")
 Json = dict[str, Any]
 SYSTEM_ERROR = 3  # a stream of frames
+HINT = N_("hint:")
+NOT_IN_KIT = N_("{what} is not part of this kit: use the docker command itself")
 
 
 class Writer(Protocol):

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from swarmlab.docker_cli.flags import Arguments
 from swarmlab.docker_cli.listing import dig, labels, write_list
 from swarmlab.docker_cli.objects import confirmed
-from swarmlab.docker_cli.session import CliError, Json, Session
+from swarmlab.docker_cli.session import NOT_IN_KIT, CliError, Json, Session
 from swarmlab.docker_cli.text import align
+from swarmlab.strings import _
 from swarmlab.units import binary_size, decimal_size
 
 CONFIRM = "Are you sure you want to continue? [y/N] "
@@ -36,7 +37,7 @@ def volume_ls(session: Session, arguments: Arguments) -> None:
 # -- disk usage ------------------------------------------------------------------------------------
 def df(session: Session, arguments: Arguments) -> None:
     if arguments["verbose"]:
-        raise CliError("--verbose is not part of this kit: use the docker command itself")
+        raise CliError(_(NOT_IN_KIT, what="--verbose"))
     usage = session.get("/system/df")
     write_list(session, arguments, "system df", _usage_rows(usage))
 

@@ -22,8 +22,9 @@ from IPython.display import Pretty, display
 from swarmlab.cluster import current
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
-from swarmlab.docker_cli.session import CliError, Session, host_of, split_host, unreachable
+from swarmlab.docker_cli.session import HINT, CliError, Session, host_of, split_host, unreachable
 from swarmlab.simulation import EPOCH_NS
+from swarmlab.strings import _
 from swarmlab.units import S
 
 CONVERGENCE_LIMIT_S = 300  # of virtual time; an engine's command line waits for ever
@@ -128,7 +129,8 @@ def _output_of(words: list[str]) -> bytes:
             return (codecs.decode(text, "unicode_escape") % tuple(rest)).encode()
         case ["cat", *files]:
             return b"".join(Path(file).read_bytes() for file in files)
-    raise CliError(f"only echo, printf and cat can stand before a pipe here, not {words[:1]}")
+    text = _("only echo, printf and cat can stand before a pipe here, not {words}")
+    raise CliError(text.format(words=words[:1]))
 
 
 def take_node(words: list[str], node: str) -> tuple[str, list[str]]:
@@ -172,11 +174,11 @@ def _run_docker(
     code = run(words, session, hint_to=hints.append)
     if cluster is not None and unreachable(host_of(client)) in errors.text:
         up = [name for name in cluster.names if cluster.is_up(name)]
-        hints.append(
-            f"hint: that node is down; up are {', '.join(up)}: `%docker -H {up[0]} …`"
-            if up
-            else "hint: all nodes are down: `cluster.start(…)`"
-        )
+        hint = _("all nodes are down: `cluster.start(…)`")
+        if up:
+            hint = _("that node is down; up are {names}: `%docker -H {first} …`",
+                     names=", ".join(up), first=up[0])  # fmt: skip
+        hints.append(f"{_(HINT)} {hint}")
     # Below the error, and no error itself.
     out.writelines(f"{FOLDED.fill(hint)}\n" for hint in hints)
     return code

@@ -38,7 +38,7 @@ def eras() -> Eras:
     """
     entries = yaml.safe_load(Path(__file__).with_name("eras.yml").read_text("utf-8"))
     rows = tuple(
-        (_(e["when"]), e["name"], _(e["about"]), " → ".join(map(_, e["picture"])), e["tries"])
+        (_(e["when"]), _(e["name"]), _(e["about"]), " → ".join(map(_, e["picture"])), e["tries"])
         for e in entries
     )
     heads = _("When"), _("What"), _("It brought"), _("Its parts"), _("Try it")

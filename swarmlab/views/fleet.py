@@ -76,8 +76,9 @@ class Fleet(LiveWidget):
             managers=roles["manager"], leader=leads, workers=roles["worker"],
         )  # fmt: skip
         tasks = _(
-            "{tasks} tasks run; a node has {fewest} to {most}.",
-            tasks=sum(counts), fewest=min(counts), most=max(counts),
+            "{n} task runs; a node has {fewest} to {most}.",
+            "{n} tasks run; a node has {fewest} to {most}.",
+            n=sum(counts), fewest=min(counts), most=max(counts),
         )  # fmt: skip
         rest = "" if len(down) <= NAMED_MAX else ", …"
         lost = _("Down: {names}.", names=", ".join(down[:NAMED_MAX]) + rest) if down else ""
@@ -92,9 +93,11 @@ class Fleet(LiveWidget):
 
 def _one(load: NodeLoad) -> str:
     state = _("ready") if load.ready else _("down")
-    role = _(load.role)
-    facts = {"name": load.name, "role": role, "state": state, "tasks": load.running}
-    return _("{name}: {role}, {state}; {tasks} tasks run here.", **facts)
+    return _(
+        "{name}: {role}, {state}; {n} task runs here.",
+        "{name}: {role}, {state}; {n} tasks run here.",
+        name=load.name, role=_(load.role), state=state, n=load.running,
+    )  # fmt: skip
 
 
 def fleet(cluster: Any) -> Fleet:

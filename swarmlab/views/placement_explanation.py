@@ -98,11 +98,7 @@ def _funnel(
         yield _step(question, nodes)
         rows = [row for row in rows if row.refused_by != name]
     if rows and decision.tree:
-        line = _("└ {branch}: {count} tasks")
-        lines = [
-            line.format(branch=b.replace(NO_LABEL, _(NO_LABEL)), count=n)
-            for _d, b, n in decision.tree
-        ]
+        lines = [_branch(name, n) for _depth, name, n in decision.tree]
         yield _step(_("Branch"), [tag("span", text, class_="zone") for text in lines])
     last = []
     for row in sorted(rows, key=lambda row: (row.node != decision.chosen, row.rank)):
@@ -185,14 +181,14 @@ def _notes(cluster: Any, decision: Explanation) -> Iterator[str]:
         reason = next((t.reason for t in _tasks(look(cluster), decision.task)), "")
         yield _("In the words of `docker service ps`: {reason}", reason=reason)
     if decision.tree and _has_candidates(decision):
-        line = _("└ {branch}: {count} tasks")
-        tree = [
-            "\u2003" * 2 * depth
-            + line.format(branch=branch.replace(NO_LABEL, _(NO_LABEL)), count=count)
-            for depth, branch, count in decision.tree
-        ]
+        tree = ["\u2003" * 2 * depth + _branch(name, n) for depth, name, n in decision.tree]
         title = _("Tasks are divided over branches first, the emptiest first:")
         yield "\n".join([title, *tree])
+
+
+def _branch(branch: str, count: int) -> str:
+    shown = branch.replace(NO_LABEL, _(NO_LABEL))
+    return _("└ {branch}: {n} task", "└ {branch}: {n} tasks", branch=shown, n=count)
 
 
 def _tasks(snapshot: ClusterSnapshot, name: str) -> list[TaskRow]:

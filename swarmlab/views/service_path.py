@@ -218,7 +218,7 @@ class ServicePath(LiveWidget):
             self.steps = [words.row(step) for step in steps[:STEPS_MAX]]
             self.sources = {f.__qualname__: _source_of(f) for step in steps for f in step.functions}
             left = len(steps) - len(self.steps)
-            more = _("{n} more steps follow", n=left) if left else ""
+            more = _("{n} more step follows", "{n} more steps follow", n=left) if left else ""
             self.status = {"error": self.error, "more": more}
             self.text = repr(self.table)
 

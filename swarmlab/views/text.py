@@ -104,8 +104,9 @@ def change_sentences(before: ClusterSnapshot, after: ClusterSnapshot) -> list[st
     sentences = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
     sentences += [*_services(before, after), *_tasks(before, after)]
     if len(sentences) > SENTENCES_MAX:
-        count = len(sentences) - SENTENCES_MAX + 1
-        sentences[SENTENCES_MAX - 1 :] = [_("And {count} more changes.", count=count)]
+        more = len(sentences) - SENTENCES_MAX + 1
+        sentence = _("And {n} more change.", "And {n} more changes.", n=more)
+        sentences[SENTENCES_MAX - 1 :] = [sentence]
     return sentences
 
 
