@@ -10,6 +10,7 @@ from __future__ import annotations
 import gettext
 import string
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ _marks: dict[int, str] = {}  # how the language writes "." and "," in numbers, w
 def use(*languages: str) -> None:
     """Use the first of these languages that has a catalogue (`pt_BR`), else English.
 
-    Without any: the language of the user's environment (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
+    Without any: in a folder named after a language, such as `notebooks/pt-BR`, that language; else
+    that of the user's environment (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
     """
     global _catalogue, _marks
+    with suppress(OSError):  # the folder is gone
+        here = Path.cwd().name.replace("-", "_")
+        languages = languages or ((here,) if here in translations() else ())
     _catalogue = gettext.translation(DOMAIN, FOLDER, languages or None, fallback=True)
     _marks = {}
     if (name := language()) != ENGLISH:
@@ -35,9 +40,19 @@ def use(*languages: str) -> None:
         _marks = str.maketrans({".": get_decimal_symbol(name), ",": get_group_symbol(name)})
 
 
+def translations() -> list[str]:
+    """The languages that there are beside English."""
+    return sorted(path.name for path in FOLDER.glob("*") if path.is_dir())
+
+
 def language() -> str:
     """The language in use, as gettext names it: `en`, `pt_BR`."""
     return _catalogue.info().get("language", ENGLISH)
+
+
+def language_tag(name: str) -> str:
+    """A language as web pages and folders name it: `language_tag("pt_BR")` is pt-BR."""
+    return name.replace("_", "-")
 
 
 class Text(str):

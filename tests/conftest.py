@@ -8,10 +8,12 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 # Tests with these marks need a program that a laptop may lack, where they are skipped. In CI
 # (`CI=true`) such a skip is a failure, since otherwise they would run nowhere.
 NEVER_SKIPPED_IN_CI = {"browser", "oracle", "real", "sdk"}
@@ -43,6 +45,13 @@ def pytest_configure() -> None:
     if hasattr(signal, "SIGHUP"):  # Windows has none
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["JUPYTER_DATA_DIR"] = JUPYTER_DATA.name
+    os.environ["LANGUAGE"] = "en"
+    for path in ROOT.glob("swarmlab/locale/*/*/*.po"):
+        made = path.with_suffix(".mo")
+        if not made.exists() or made.stat().st_mtime < path.stat().st_mtime:
+            from tests.catalogue import compiled
+
+            compiled(path)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

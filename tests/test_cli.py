@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import os
+from pathlib import Path
 
+import pytest
+from jupyterlab.labapp import LabApp
+
+from swarmlab import strings
 from swarmlab.cli.command_line import main
 from swarmlab.cli.notebooks import copy_notebooks
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -51,3 +59,44 @@ def test_ctl_without_a_server_says_how_to_start_one(tmp_path, capsys):
     error = capsys.readouterr().err
     assert f"nothing is served in {tmp_path}" in error
     assert f"swarmlab serve --dir {tmp_path}" in error
+
+
+@pytest.fixture
+def english(monkeypatch):
+    """Back to English afterwards."""
+    monkeypatch.setenv("LANGUAGE", "en")
+    yield
+    strings.use("en")
+
+
+@pytest.mark.usefixtures("english")
+def test_lab_opens_the_pages_of_a_language_with_its_settings(monkeypatch):
+    launched = []
+    monkeypatch.setattr(LabApp, "launch_instance", launched.append)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "")
+    assert main(["lab", "--lang", "pt-BR", "--no-browser"]) == 0
+    ((page, *options),) = launched
+    assert page == str(ROOT / "notebooks" / "pt-BR" / "00_start_here.ipynb")
+    assert {f"--ServerApp.root_dir={ROOT / 'notebooks'}", "--no-browser"} <= {*options}
+    assert os.environ["LANGUAGE"] == "pt_BR"  # for the kernels
+    folders = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    overrides = [Path(folder, "labconfig/default_setting_overrides.json") for folder in folders]
+    settings = [json.loads(path.read_text("utf-8")) for path in overrides]
+    assert settings[0] == {"@jupyterlab/translation-extension:plugin": {"locale": "pt_BR"}}
+    assert len(settings) == 2  # the kit's own for all languages
+
+
+@pytest.mark.usefixtures("english")
+def test_a_language_that_there_is_not_is_named_with_those_that_there_are(capsys):
+    assert main(["lab", "--lang", "tlh"]) == 1
+    assert "there is no language 'tlh'; there are en, pt-BR" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("english")
+def test_the_help_is_in_the_language_of_the_environment(monkeypatch, capsys):
+    monkeypatch.setenv("LANGUAGE", "pt_BR")
+    strings.use()
+    assert main(["lab", "--help"]) == 0
+    help_text = capsys.readouterr().out
+    assert "Uso: swarmlab lab [OPTIONS]" in help_text
+    assert "Abre o JupyterLab" in help_text

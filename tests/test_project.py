@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -84,16 +86,53 @@ def test_ci_runs_the_readmes_second_command_as_it_stands_there():
     assert shown.stdout.strip() == readme_blocks("bash")[1]
 
 
-def test_the_wheel_carries_notebooks_javascript_and_settings(tmp_path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    for compiled in ROOT.glob("swarmlab/locale/*/*/*.mo"):
+        compiled.unlink()  # the build makes them
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*build, "--wheel-dir", tmp_path, ROOT], check=True)
-    (wheel,) = tmp_path.glob("swarmlab-*.whl")
+    subprocess.run([*build, "--wheel-dir", folder, ROOT], check=True)
+    [made] = folder.glob("swarmlab-*.whl")
+    return made
+
+
+def test_the_wheel_carries_notebooks_javascript_and_settings(wheel: Path):
     carried = set(zipfile.ZipFile(wheel).namelist())
-    ours = {f"swarmlab/_notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")}
-    kept = (".py", ".js", ".json", ".txt", ".css", ".yml")
+    notebooks = ROOT / "notebooks"
+    pages = notebooks.rglob("*.ipynb")
+    ours = {f"swarmlab/_notebooks/{p.relative_to(notebooks)}" for p in pages}
+    kept = (".py", ".js", ".json", ".txt", ".css", ".yml", ".mo")
     files = [p for p in (ROOT / "swarmlab").rglob("*") if p.suffix in kept]
     assert carried >= ours | {str(p.relative_to(ROOT)) for p in files}
     assert not [name for name in carried if name.startswith(("tests/", "notebooks/"))]
+
+
+SPOKEN = """
+from swarmlab.lessons.course_map import notebooks
+from swarmlab.strings import _, number
+print(_("no leader"), number(1.5), notebooks().name, sep="; ")
+"""
+
+
+def test_an_installed_wheel_speaks_the_language_of_its_environment_or_folder(wheel: Path, tmp_path):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path]
+    subprocess.run([*pip, wheel], check=True)
+    folder = tmp_path / "pt-BR"
+    folder.mkdir()
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", SPOKEN],
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "LANGUAGE": name},
+            cwd=where,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        ).stdout.strip()
+        for name, where in (("en", tmp_path), ("pt_BR", tmp_path), ("en", folder))
+    ]
+    assert answers == ["no leader; 1.5; _notebooks", *["sem líder; 1,5; pt-BR"] * 2]
 
 
 def test_the_licence_is_apache_2():

@@ -17,8 +17,10 @@ from typing import Any
 
 import click
 
+from swarmlab import strings
 from swarmlab.cli.ctl import FOLDER
-from swarmlab.strings import _
+from swarmlab.errors import NoneSuch
+from swarmlab.strings import N_, _
 
 PACKAGE = Path(__file__).parents[1]
 FIRST_NOTEBOOK = "00_start_here.ipynb"
@@ -42,7 +44,30 @@ SETTINGS = {
 }
 
 
+def _speak(_context: object, _option: object, name: str | None) -> None:
+    """Use a language from now on, here and in the kernels that are started."""
+    if name is None:
+        return
+    known = [strings.ENGLISH, *strings.translations()]
+    if name.replace("-", "_") not in known:
+        text = N_("there is no language {name!r}; there are {known}")
+        raise NoneSuch(text, name, map(strings.language_tag, known))
+    os.environ["LANGUAGE"] = name.replace("-", "_")
+    strings.use(os.environ["LANGUAGE"])
+
+
+language_option = click.option(
+    *("--lang", "language"),
+    metavar="TAG",
+    callback=_speak,
+    is_eager=True,  # before anything is said
+    expose_value=False,
+    help="The language, such as pt-BR or en; else that of your environment.",
+)
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
+@language_option
 @click.option("--folder", type=FOLDER, help="Copy the notebooks there and open the copies.")
 @click.argument("options", metavar="", nargs=-1, type=click.UNPROCESSED)
 def lab(folder: Path | None, options: tuple[str, ...]) -> None:
@@ -50,25 +75,31 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
 
     Every other option, such as --no-browser or --port=9999, goes to JupyterLab.
     """
-    from jupyterlab.labapp import LabApp
+    from swarmlab.lessons.course_map import all_notebooks, notebooks
 
-    from swarmlab.lessons.course_map import notebooks
-
-    source = opened = notebooks()
+    source = opened = all_notebooks()
     if folder is not None or source.name == "_notebooks":
         opened = (folder or Path("swarmlab-notebooks")).absolute()
         changed = copy_notebooks(source, opened)
         print(_("The notebooks are in {folder}", folder=opened))
         if changed:
             print(_("Left as you changed them: {names}", names=", ".join(changed)))
-    # Settings of ours that spare newcomers JupyterLab's questions (the user's own still win), and
-    # a kernel in which `%docker` and help in cells work before any cell was run.
+    first = opened / notebooks().relative_to(source) / FIRST_NOTEBOOK
+    open_lab(first, [f"--ServerApp.root_dir={opened}", *options])
+
+
+def open_lab(notebook: Path, options: Sequence[str]) -> None:
+    """JupyterLab on a notebook, with our settings, until it is stopped."""
+    from jupyterlab.labapp import LabApp
+
+    # Settings of ours that spare newcomers JupyterLab's questions (the user's own still win), its
+    # language, and a kernel in which `%docker` and help in cells work before any cell was run.
     for variable in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
-        paths = [os.environ.get(variable), str(PACKAGE / "jupyter")]
-        os.environ[variable] = os.pathsep.join(path for path in paths if path)
+        paths = [os.environ.get(variable), strings.FOLDER / strings.language(), PACKAGE / "jupyter"]
+        os.environ[variable] = os.pathsep.join(str(path) for path in paths if path)
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    LabApp.launch_instance([str(opened / FIRST_NOTEBOOK), *root, *options])
+    LabApp.launch_instance([str(notebook), *root, *options])
 
 
 def copy_notebooks(source: Path, target: Path) -> list[str]:
@@ -89,6 +120,7 @@ def copy_notebooks(source: Path, target: Path) -> list[str]:
 
 # -- web pages -------------------------------------------------------------------------------------
 @click.command()
+@language_option
 @click.option("--into", type=FOLDER, default=Path("swarmlab-pages"), show_default=True)
 def pages(into: Path) -> None:
     """Run the notebooks, and write them as web pages into a folder; begin with index.html."""
@@ -111,7 +143,9 @@ def _write(notebook: Path, page: Path) -> Path:
     import nbformat
     from traitlets.config import Config
 
-    exporter: Any = nbconvert.HTMLExporter(config=Config(SETTINGS))  # type: ignore[no-untyped-call]  # it has no types
+    config = Config(SETTINGS)
+    config.HTMLExporter.language_code = strings.language().partition("_")[0]
+    exporter: Any = nbconvert.HTMLExporter(config=config)  # type: ignore[no-untyped-call]  # it has no types
     with tempfile.TemporaryDirectory() as folder:  # where a notebook writes its files
         resources = {"metadata": {"name": page.stem, "path": folder}}
         node: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # as above

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from swarmlab.errors import NoneSuch
 from swarmlab.lessons.bank import topics
 from swarmlab.lessons.progress_record import solved_exercises
-from swarmlab.strings import _
+from swarmlab.strings import _, language, language_tag
 from swarmlab.views.html import Callout, Table, folded, tag
 from swarmlab.views.primitives import view
 
@@ -69,11 +69,17 @@ def course_map() -> CourseMap:
     return CourseMap(_("The course"), heads, tuple(rows))
 
 
-def notebooks() -> Path:
+def all_notebooks() -> Path:
     """The folder of the notebooks: the checkout's, else the one in the installed package."""
     checkout = PACKAGE.parent / "notebooks"
     in_checkout = (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
     return checkout if in_checkout else PACKAGE / "_notebooks"
+
+
+def notebooks() -> Path:
+    """The folder of those in the user's language."""
+    translated = all_notebooks() / language_tag(language())
+    return translated if translated.is_dir() else all_notebooks()
 
 
 @cache
