@@ -38,7 +38,10 @@ LOCKED = (
 
 
 class SwarmError(Exception):
-    """Anything refused; `status` is the HTTP status of the reply."""
+    """Anything refused; `status` is the HTTP status of the reply. Lesson: 05_quorum.
+
+    `with suppress(swarmlab.SwarmError): cluster.client("m9")`
+    """
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     # A write that was refused this way may have happened all the same.
@@ -165,6 +168,7 @@ class LabError(SwarmError, ValueError):
     """Asked of the kit itself: the value, what is wrong with it, and what would be right.
 
     `text` is looked up in the user's language, then filled in: `LabError("{n} is odd", n=3)`.
+    Lesson: 00_start_here.
     """
 
     status = HTTPStatus.BAD_REQUEST

@@ -68,11 +68,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {
-        *("cluster.simulated_state", "model.specs", "model.trace_records"),
+        *("cluster.interface", "cluster.simulated_state", "model.specs", "model.trace_records"),
         *("raft.messages", "raft.quorum", "simulation", "units", "strings", "errors"),
     },
     "real": {
-        *("cluster.base", "cluster.current", "cluster.faults", "cluster.files", "cluster.sizes"),
+        *(
+            "cluster.base",
+            "cluster.current",
+            "cluster.interface",
+            "cluster.faults",
+            "cluster.files",
+            "cluster.sizes",
+        ),
         *("model.versions", "views", "units", "strings", "errors"),
     },
     # An exercise is solved by docker commands, on a cluster that `%docker` is told to speak to.

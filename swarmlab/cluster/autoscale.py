@@ -72,6 +72,17 @@ def autoscale(
     `cluster.run` for a simulated cluster, `time.sleep` for a real one.
 
     Docker Swarm has no such loop of its own; it offers `docker service scale`.
+    Lesson: 03_why_orchestrate.
+
+    >>> import swarmlab
+    >>> cluster = swarmlab.simulate(seed=7)
+    >>> web = cluster.client().services.create("nginx", name="web")
+    >>> load = lambda: 60  # requests a second
+    >>> rounds = autoscale(
+    ...     cluster.client(), "web", load, target=20, rounds=2, sleep=cluster.run
+    ... )
+    >>> [round.replicas for round in rounds]
+    [1, 3]
     """
     if not (0 < at_least <= at_most and target > 0):
         text = N_(

@@ -5,14 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from swarmlab.cluster import current
+from swarmlab.cluster.interface import NodeName
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.units import Duration, nanoseconds
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+    from swarmlab.views.board import Board
+    from swarmlab.views.snapshot import NodeRows
 
 WAIT_LIMIT = "10m"
 
@@ -38,12 +42,16 @@ class BaseCluster(ABC):
         """The nodes' names: managers first."""
 
     @abstractmethod
-    def is_up(self, name: str) -> bool:
+    def is_up(self, name: NodeName) -> bool:
         """Whether the node's machine is up."""
 
     @abstractmethod
-    def client(self, name: str | None = None) -> DockerClient:
+    def client(self, name: NodeName | None = None) -> DockerClient:
         """A stock `docker.DockerClient` that speaks to one node."""
+
+    @abstractmethod
+    def default_node(self) -> str:
+        """The node that `%docker` speaks to: the leader, else a manager that is up."""
 
     @abstractmethod
     def run(self, duration: Duration) -> None:
@@ -62,6 +70,8 @@ class BaseCluster(ABC):
 
     def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
         """Let time pass until `condition()` holds; how many seconds it took.
+
+        `cluster.until(lambda: cluster.nodes["m1"].state == "down")`. Lesson: 05_quorum.
 
         It is asked every 200 ms of simulated time, or twice a second on real engines, where an
         error counts as not yet. Raises LabError when it does not hold within `limit`.
@@ -95,21 +105,29 @@ class BaseCluster(ABC):
             )
 
     def use(self) -> None:
-        """Make this the current cluster, which `%docker` speaks to: `swarmlab.use`."""
+        """Make this the current cluster, which `%docker` speaks to: `cluster.use()`.
+        Lesson: 07_placement."""
         current.use(self)
 
     @property
-    def nodes(self) -> Any:
-        """The nodes as rows: name, role, status, availability, manager status, tasks."""
+    def nodes(self) -> NodeRows:
+        """The nodes as rows: name, role, state, availability, …: `cluster.nodes["m1"].state`.
+        Lesson: 00_start_here."""
         from swarmlab.views.snapshot import node_rows
 
         return node_rows(self)
 
-    def board(self) -> Any:
+    def board(self) -> Board:
         """The live board, a column a node: `cluster.board()`. Lesson: 00_start_here."""
         from swarmlab.views.board import board_of
 
         return board_of(self)
+
+    def _repr_html_(self) -> str:
+        """The nodes and what runs on them, below the line that is its text form."""
+        from swarmlab.views.board import in_brief
+
+        return in_brief(self)
 
     @abstractmethod
     def close(self) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
-C = TypeVar("C")
+from swarmlab.cluster.interface import AnyCluster
 
-_current: Any = None
+C = TypeVar("C", bound=AnyCluster)
+
+_current: AnyCluster | None = None
 
 
-def latest() -> Any:
-    """The current cluster: the one made last, or that `use` named since; None before the first."""
+def latest() -> AnyCluster | None:
+    """The current cluster: the one made last, or that `use` named since; None before the first:
+    `latest()`. Lesson: 07_placement."""
     return _current
 
 
-def use(cluster: Any) -> None:
+def use(cluster: AnyCluster) -> None:
     """Make this the current cluster, until another is made. Lesson: 07_placement.
 
     >>> import swarmlab

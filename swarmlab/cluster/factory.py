@@ -38,7 +38,12 @@ def simulate(
 
 
 def engines(names: list[str], *, seed: int = 0, any_image: bool = False) -> SimulatedCluster:
-    """Simulated engines that belong to no swarm yet: `docker swarm init` is yours."""
+    """Simulated engines that belong to no swarm yet: `docker swarm init` is yours.
+    Lesson: 03_why_orchestrate.
+
+    >>> engines(["m1", "w1"]).nodes["m1"].condition
+    'in no swarm'
+    """
     if not names or len(set(names)) != len(names):
         raise LabError("engines={names!r}: give at least one name, and each name once", names=names)
     if odd := [name for name in names if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name)]:
@@ -51,7 +56,7 @@ def engines(names: list[str], *, seed: int = 0, any_image: bool = False) -> Simu
 
 
 def load(path: str | Path) -> SimulatedCluster:
-    """Replay a saved cluster; refused when its run does not end as it did then.
+    """Replay a saved cluster: `load("run.json")`. Refused when its run does not end as it did then.
 
     Lesson: 00_start_here.
     """
@@ -66,11 +71,11 @@ def launch(
     """A swarm of real engines, as containers of your own Docker: managers m1, …, workers w1, …
     Lesson: 30_is_the_simulator_right.
 
-    It takes some 10 seconds once `image`, which holds the engine, was pulled. `seed` is accepted,
-    so that one page can make simulated and real clusters, and changes nothing: chance on real
-    engines cannot be repeated. `close()`, the end of a `with` block or of the program removes all
-    of it; `swarmlab clean` does so after a crash. With more than 12 engines the oldest cluster is
-    closed.
+    `cluster = launch(managers=3, workers=2)` takes some 10 seconds once `image`, which holds the
+    engine, was pulled. `seed` is accepted, so that one page can make simulated and real clusters,
+    and changes nothing: chance on real engines cannot be repeated. `close()`, the end of a `with`
+    block or of the program removes all of it; `swarmlab clean` does so after a crash. With more
+    than 12 engines the oldest cluster is closed.
     """
     from swarmlab.real import launched
 
@@ -78,7 +83,8 @@ def launch(
 
 
 def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
-    """An existing swarm: at DOCKER_HOST, or where `host` says.
+    """An existing swarm: at DOCKER_HOST, or where `host` says: `connect("ssh://me@node1")`.
+    Lesson: 30_is_the_simulator_right.
 
     `host` is the address of an engine (`ssh://me@node1`, `tcp://…`, `unix://…`), the name of a
     docker context, or a list of those, one a node. What this kit did not make stays as it is

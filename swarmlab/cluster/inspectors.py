@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.copies import copy_of
+from swarmlab.cluster.interface import AnyCluster, NodeName
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError, PermissionDenied
 from swarmlab.manager.ca.certificates import verify
 from swarmlab.manager.ca.data_keys import KEY_BYTES, KEY_FILE, NONCE_BYTES, KeyFile, Seal, WrongKey
@@ -22,7 +24,7 @@ from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, MS, InFlight, Machine, S, Simulation
 from swarmlab.strings import N_, _
 from swarmlab.units import Duration, nanoseconds
-from swarmlab.views.html import Callout, Table, only_simulated
+from swarmlab.views.html import Callout, ShownAs, Table, only_simulated
 
 if TYPE_CHECKING:
     from swarmlab.cluster.simulated_state import Simulated
@@ -112,13 +114,15 @@ def trust(cluster: Simulated) -> Table:
     return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
-def eavesdrop(cluster: Any, one: str, other: str, duration: Duration = "3s") -> Table | Callout:
+def eavesdrop(
+    cluster: AnyCluster, one: NodeName, other: NodeName, duration: Duration = "3s"
+) -> Table | Callout:
     """Listen to the link between two nodes: what passes, as someone without the session's key
     sees it, and as its two ends do: `eavesdrop(cluster, "m1", "w1")`. Lesson: 08_tls_and_ca.
 
     Simulated nodes hand over objects. Here each is encoded, and sealed with a key made for this.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(
             _("On a real link, `tcpdump port 2377` shows as much as a thief sees.")
         )
@@ -141,6 +145,19 @@ def eavesdrop(cluster: Any, one: str, other: str, duration: Duration = "3s") -> 
     return Table(
         _("On the link between {one} and {other}", one=one, other=other), heads, tuple(rows)
     )
+
+
+class MessagesInFlight(ShownAs, list[InFlight]):
+    """The messages on their way between nodes, the soonest first; they print as a table."""
+
+    @property
+    def shown_as(self) -> Table:
+        rows = [
+            (f"{sent.arrives_ns / S:.3f} s", sent.source, sent.target, _contents(sent.message))
+            for sent in self
+        ]
+        heads = _("arrives at"), _("from"), _("to"), _("message")
+        return Table(_("{count} messages in flight", count=len(self)), heads, tuple(rows))
 
 
 def _contents(message: Any) -> str:

@@ -30,7 +30,8 @@ class PacedCluster(BaseCluster, ABC):
     def world(self) -> World: ...
 
     def play(self, speed: float = 1.0) -> None:
-        """Tie simulated time to the wall clock, `speed` times as fast, until `pause()`."""
+        """Tie simulated time to the wall clock: `play(5)` five times as fast, until `pause()`.
+        Lesson: 00_start_here."""
         from swarmlab.engine.clock_drivers import SPEED_MAX, Pacer
 
         if not 0 < speed <= SPEED_MAX:
@@ -44,7 +45,8 @@ class PacedCluster(BaseCluster, ABC):
             self._pacer.set_speed(speed)
 
     def pause(self) -> None:
-        """Stop tying simulated time to the wall clock; it passes only when you let it."""
+        """Stop the time that `play()` started; it passes only when you let it: `cluster.pause()`.
+        Lesson: 00_start_here."""
         if self._pacer is not None and self._sockets is not None and self._sockets.is_open:
             self._pacer.set_speed(0)  # whoever is connected waits
         elif self._pacer is not None:
@@ -53,7 +55,8 @@ class PacedCluster(BaseCluster, ABC):
 
     @property
     def speed(self) -> float:
-        """How fast simulated time follows the wall clock; 0 while it is paused."""
+        """How fast simulated time follows the wall clock: `cluster.speed` is 0 while it is paused.
+        Lesson: 00_start_here."""
         return self._pacer.speed if self._pacer is not None else 0.0
 
     def serve(self, folder: str | Path = "", *, speed: float = 1.0) -> ServedSockets:
@@ -73,7 +76,8 @@ class PacedCluster(BaseCluster, ABC):
         return self._sockets
 
     def close(self) -> None:
-        """Remove the sockets of `serve`, and stop playing."""
+        """Remove the sockets of `serve()`, and stop playing: `cluster.close()`.
+        Lesson: 00_start_here."""
         if self._sockets is not None:
             self._sockets.close()
             self._sockets = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from swarmlab.cluster.checkpoints import Checkpoints
 from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.faults import checked_ports, parse_groups
+from swarmlab.cluster.interface import NodeName, SecretName, ServiceName, TaskName
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.paced import PacedCluster
 from swarmlab.cluster.replay import advance, past_of, save
@@ -19,7 +20,7 @@ from swarmlab.cluster.simulated_state import managers_of
 from swarmlab.cluster.sizes import node_names
 from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
-from swarmlab.simulation import InFlight, Machine, S, Trace
+from swarmlab.simulation import Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
 from swarmlab.strings import N_
 from swarmlab.units import Duration, nanoseconds, step_ns
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from werkzeug import Request
 
+    from swarmlab.cluster.inspectors import MessagesInFlight
     from swarmlab.cluster.registry import ClusterRegistry
     from swarmlab.cluster.stand_ins import Placeholders
     from swarmlab.cluster.world import World
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedCluster(PacedCluster):
-    """A simulated cluster of Docker engines.
+    """A simulated cluster of Docker engines. Lesson: 00_start_here.
 
     >>> import swarmlab
     >>> cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
@@ -100,43 +102,50 @@ class SimulatedCluster(PacedCluster):
     # -- looking ---------------------------------------------------------------------
     @property
     def names(self) -> list[str]:
-        """The nodes' names, in the order they were made."""
+        """The nodes' names, as they were made: `cluster.names[0]`. Lesson: 00_start_here."""
         return list(self.world.network.machines)
 
     @property
     def trace(self) -> Trace:
-        """Everything that happened, as records."""
+        """Everything that happened, as records: `cluster.trace[-1]` is the last.
+        Lesson: 00_start_here."""
         return self.world.simulation.trace
 
-    def in_flight(self) -> list[InFlight]:
-        """The messages on their way between nodes at this moment, the soonest first."""
+    def in_flight(self) -> MessagesInFlight:
+        """The messages on their way between nodes now, the soonest first: `cluster.in_flight()`.
+        Lesson: 05_quorum."""
+        from swarmlab.cluster.inspectors import MessagesInFlight
+
         with self.lock:
-            return self.world.network.in_flight()
+            return MessagesInFlight(self.world.network.in_flight())
 
     @property
     def now_ns(self) -> int:
-        """Virtual time, in nanoseconds since the cluster was made."""
+        """Virtual time, in nanoseconds since the cluster was made: `cluster.now_ns / 1e9` seconds.
+        Lesson: 00_start_here."""
         return self.world.simulation.now_ns
 
     @property
     def registry(self) -> ClusterRegistry:
-        """The images that a pull finds; `registry.register(…)` adds one."""
+        """The images that a pull finds; `cluster.registry.register("shop:1")` adds one.
+        Lesson: 12_rolling_updates."""
         from swarmlab.cluster.registry import ClusterRegistry
 
         return ClusterRegistry(self.world.registry, self._do)
 
-    def machine(self, name: str) -> Machine:
+    def machine(self, name: NodeName) -> Machine:
         """The simulated machine of this name."""
         if name not in self.world.network.machines:
             self.check_names(name)
         return self.world.network.machines[name]
 
-    def engine(self, name: str) -> Engine | None:
+    def engine(self, name: NodeName) -> Engine | None:
         """The engine that runs on a node, None while it is down. For views that look inside."""
         process: Any = self.machine(name).process
         return process  # type: ignore[no-any-return]
 
-    def is_up(self, name: str) -> bool:
+    def is_up(self, name: NodeName) -> bool:
+        """Whether the node's machine is up: `cluster.is_up("m1")`. Lesson: 05_quorum."""
         return self.machine(name).up
 
     def default_node(self) -> str:
@@ -146,7 +155,7 @@ class SimulatedCluster(PacedCluster):
         leaders = [name for name, manager in managers.items() if manager.raft.is_leader]
         return [*leaders, *managers, *up, *self.names][0]
 
-    def client(self, name: str | None = None) -> DockerClient:
+    def client(self, name: NodeName | None = None) -> DockerClient:
         """A stock `docker.DockerClient` of one node: `client("m2")`. Lesson: 00_start_here."""
         from swarmlab.cluster.in_process_client import client_of
 
@@ -157,22 +166,22 @@ class SimulatedCluster(PacedCluster):
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
-    def crash(self, *names: str) -> None:
+    def crash(self, *names: NodeName) -> None:
         """Cut the power of these nodes, now: `crash("m1", "w2")`. Lesson: 05_quorum."""
         for name in [*filter(self.is_up, names)]:
             self._do("crash", name)
 
-    def stop(self, *names: str) -> None:
+    def stop(self, *names: NodeName) -> None:
         """Stop the engines of these nodes in order: `stop("m1")`. Lesson: 09_autolock."""
         for name in [*filter(self.is_up, names)]:
             self._do("stop", name)
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: NodeName) -> None:
         """Power on these nodes, with what their disks kept: `start("m1")`. Lesson: 05_quorum."""
         for name in [name for name in names if not self.is_up(name)]:
             self._do("start", name)
 
-    def partition(self, *groups: list[str] | str) -> None:
+    def partition(self, *groups: list[NodeName] | NodeName) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
         Nodes that are not named stay with the first group. Lesson: 05_quorum.
         """
@@ -182,21 +191,25 @@ class SimulatedCluster(PacedCluster):
         """Connect all nodes again: `cluster.heal()`. Lesson: 05_quorum."""
         self._do("heal")
 
-    def slow(self, source: str, target: str, delay: Duration, *, loss: float = 0.0) -> None:
-        """Slow the link between two nodes, both ways; delay 0 without loss is normal."""
+    def slow(
+        self, source: NodeName, target: NodeName, delay: Duration, *, loss: float = 0.0
+    ) -> None:
+        """Slow the link between two nodes, both ways: `slow("m1", "m2", "1s", loss=0.1)`; delay 0
+        without loss is normal. Lesson: 05_quorum."""
         if not 0 <= loss <= 1:
             raise LabError("loss={loss} is not a probability; use 0 to 1", loss=loss)
         self.check_names(source, target)
         self._do("slow", source, target, nanoseconds(delay), loss)
 
-    def close_ports(self, one: str, other: str, *ports: int) -> None:
+    def close_ports(self, one: NodeName, other: NodeName, *ports: int) -> None:
         """Close only these ports between two nodes: `close_ports("m1", "w1", 4789)`; `heal()` opens
         them. Lesson: 15_network."""
         self.check_names(one, other)
         self._do("close_ports", one, other, *checked_ports(ports))
 
-    def drop(self, source: str, target: str, place: int = 0) -> None:
-        """Lose a message on its way from one node to another; `place` 0 is the next to arrive."""
+    def drop(self, source: NodeName, target: NodeName, place: int = 0) -> None:
+        """Lose a message on its way from one node to another: `drop("m1", "m2")` the next to
+        arrive, `drop("m1", "m2", 1)` the one after it. Lesson: 05_quorum."""
         self._do("drop", source, target, place)
 
     def _do(self, verb: str, *args: Any) -> None:
@@ -245,7 +258,7 @@ class SimulatedCluster(PacedCluster):
                 raise LabError("the journal says {verb!r}, unknown to this version", verb=verb)
 
     # -- requests --------------------------------------------------------------------
-    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests:
+    def traffic(self, service: ServiceName, *, rate: int = 50, source: NodeName = "") -> Requests:
         """Send simulated requests to a service's virtual IP from now on; `rate` a second, 0: none;
         from node `source`, else the last one. The answer counts them. Lesson: 12_rolling_updates.
 
@@ -283,14 +296,16 @@ class SimulatedCluster(PacedCluster):
 
     # -- copies ------------------------------------------------------------------------
     def fork(self) -> SimulatedCluster:
-        """A copy of the whole cluster, as it is now; the two go on independently."""
+        """A copy of the whole cluster, as it is now: `other = cluster.fork()`; the two go on
+        independently. Lesson: 00_start_here."""
         with self.lock.inner:
             fork = SimulatedCluster(copy_of(self.world), self.configuration, list(self.journal))
             fork.checkpoints = self.checkpoints.before(self.now_ns)
             return fork
 
     def as_of(self, moment: Duration) -> SimulatedCluster:
-        """Another cluster, as this one was at a moment of its past: `as_of("35s")`."""
+        """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
+        Lesson: 00_start_here."""
         with self.lock.inner:
             until_ns = nanoseconds(moment)
             if until_ns > self.now_ns:
@@ -323,44 +338,48 @@ class SimulatedCluster(PacedCluster):
         return placeholders(manager.store for manager in managers_of(self).values())
 
     # -- looking inside ----------------------------------------------------------------
-    def explain(self, task: str) -> Table:
+    def explain(self, task: TaskName) -> Table:
         """Why a task is where it is, or is nowhere: `explain("web.3")`. Lesson: 07_placement."""
         from swarmlab.views.placement_explanation import why
 
         return why(self, task)
 
-    def explain_request(self, target: str | int, *, source: str = "") -> Table:
+    def explain_request(self, target: ServiceName | int, *, source: NodeName = "") -> Table:
         """Where a request goes, hop by hop: `explain_request("web")`. Lesson: 15_network."""
         from swarmlab.network.journey import explain_request
 
         return explain_request(self.fork().world.network, source or self.names[-1], target)
 
-    def decision(self, task: str) -> Explanation:
-        """What `explain` shows, as data; a past decision is explained as of the moment before."""
+    def decision(self, task: TaskName) -> Explanation:
+        """What `explain` shows, as data: `decision("web.3")`; a past decision is explained as of
+        the moment before. Lesson: 07_placement."""
         from swarmlab.cluster.decisions import decision_of
 
         return decision_of(self, task)
 
-    def disk(self, name: str) -> Table:
-        """The files on one node's disk, and what seals them."""
+    def disk(self, name: NodeName) -> Table:
+        """The files on one node's disk, and what seals them: `disk("m2")`. Lesson: 09_autolock."""
         from swarmlab.cluster import inspectors
 
         return inspectors.disk(self, name)
 
     def trust(self) -> Table:
-        """Who trusts which root, who shows which certificate, and until when."""
+        """Who trusts which root, who shows which certificate, and until when: `cluster.trust()`.
+        Lesson: 08_tls_and_ca."""
         from swarmlab.cluster import inspectors
 
         return inspectors.trust(self)
 
     def network_keys(self) -> Table:
-        """The keys of the gossip that each node has; the managers make new ones every 12 hours."""
+        """The keys of the gossip that each node has: `cluster.network_keys()`; the managers make
+        new ones every 12 hours. Lesson: 15_network."""
         from swarmlab.cluster import inspectors
 
         return inspectors.network_keys(self)
 
-    def who_can_read(self, secret: str) -> Table:
-        """Where the bytes of a secret are now, and why."""
+    def who_can_read(self, secret: SecretName) -> Table:
+        """Where the bytes of a secret are now, and why: `who_can_read("senha-db")`.
+        Lesson: 10_secrets_and_configs."""
         from swarmlab.cluster import inspectors
 
         return inspectors.who_can_read(self, secret)

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.model import Node, NodeState, Service, StoreObject, Task, TaskState
 from swarmlab.model.trace_records import MembershipChanged
 from swarmlab.raft import Status as Status
@@ -21,24 +22,28 @@ from swarmlab.strings import N_
 if TYPE_CHECKING:
     from swarmlab.cluster.journal import JournalEntry
     from swarmlab.cluster.service_steps import ServiceStep as ServiceStep
+    from swarmlab.cluster.world import World
     from swarmlab.engine.daemon import Engine
     from swarmlab.manager.manager import Manager
     from swarmlab.manager.scheduler.explanation import Explanation as Explanation
     from swarmlab.manager.scheduler.explanation import NodeAnswer as NodeAnswer
+    from swarmlab.network.traffic import Requests
     from swarmlab.simulation import Machine
+    from swarmlab.units import Duration
+    from swarmlab.views.html import Table
 
 Json = Mapping[str, Any]
 NOT_KNOWN = N_("not known")
 CACHED_OBJECTS_MAX = 100_000
 
 
-class Simulated(Protocol):
-    """The part of a simulated cluster that is read here."""
+class Simulated(AnyCluster, Protocol):
+    """What only a simulated cluster has, as far as views and experiments need it."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]: ...
     @property
-    def names(self) -> list[str]: ...
+    def world(self) -> World: ...
     @property
     def now_ns(self) -> int: ...
     @property
@@ -49,6 +54,18 @@ class Simulated(Protocol):
     def in_flight(self) -> list[InFlight]: ...
     def machine(self, name: str) -> Machine: ...
     def engine(self, name: str) -> Engine | None: ...
+    def fork(self) -> Simulated: ...
+    def slow(self, source: str, target: str, delay: Duration) -> None: ...
+    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests: ...
+    def close_ports(self, one: str, other: str, *ports: int) -> None: ...
+    def decision(self, task: str) -> Explanation: ...
+    def disk(self, name: str) -> Table: ...
+    def explain_request(self, target: str | int, *, source: str = "") -> Table: ...
+
+
+def is_simulated(cluster: AnyCluster) -> TypeGuard[Simulated]:
+    """Whether what happens inside can be read, and tried on a copy."""
+    return cluster.has_trace
 
 
 # -- machines and the store ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from swarmlab.cluster.factory import simulate
+from swarmlab.cluster.interface import MakeCluster
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
 from swarmlab.strings import _
 from swarmlab.views.html import ShownAs, Table
@@ -22,7 +23,7 @@ GAP = 10  # percent of the chart's width: events closer than this share one labe
 MARKS = Look("", "", SQUARE, ORANGE), Look("", "", CIRCLE, SKY_BLUE)  # real, simulated
 
 
-def compare(*names: str, against: Callable[..., Any] | None = None) -> Comparisons:
+def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
     """Play these scenarios, or all, on a simulated cluster and against real engines:
     `compare("spread")`.
 

@@ -17,7 +17,26 @@ from swarmlab.docker_cli.session import NOT_IN_KIT, CliError
 from swarmlab.strings import _
 from swarmlab.templates.go_text import go_quote
 
-FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)")
+FLAG = re.compile(r" {2}(?:-(\w), | {4})--([\w-]+)(?: ([\w-]+))?(?: {2,}|$)(.*)")
+# The only words that are taken, as the help has them: ("active", "pause"), (vip or dnsrr), (a|b).
+WORDS = re.compile(r'\(("[\w-]+"(?:,\s+"[\w-]+")+|\w+(?: or |\|)\w+)\)')
+# Commands -> the keys of their `--filter`, which no help tells.
+FILTER_KEYS = {
+    "node ls": "id label membership name node.label role",
+    "service ls": "id label mode name runtime",
+    "stack services": "id label mode name",
+    **dict.fromkeys(("node ps", "service ps", "stack ps"), "desired-state id label name node"),
+    **dict.fromkeys(("secret ls", "config ls"), "id label name"),
+    "network ls": "dangling driver id label name scope type",
+    "volume ls": "dangling driver label name",
+    "ps": "ancestor before exited expose health id is-task isolation label name network publish "
+    "since status volume",
+    "images": "dangling label reference",
+    "events": "config container event image label network node scope secret service type volume",
+    "volume prune": "all label label!",
+    "system prune": "label label! until",
+    **dict.fromkeys(("network prune", "container prune", "image prune"), "label label! until"),
+}
 # After the first argument of these, all words belong to the container.
 STOPS_AT_ARGUMENT = {"service create", "exec", "run", "top"}
 # docker 28.2.2 lets these have more arguments than their usage line says.
@@ -30,6 +49,7 @@ class Flag:
     name: str
     shorthand: str = ""
     kind: str = "bool"
+    words: tuple[str, ...] = ()  # the only ones it takes; empty: any
 
     @property
     def multiple(self) -> bool:
@@ -122,10 +142,22 @@ def commands() -> dict[str, Command]:
 
 def _flags(section: str) -> Iterator[Flag]:
     yield Flag(name="help", shorthand="h")
-    for line in section.splitlines():
+    for line in re.sub(r"\n {10,}", "  ", section).splitlines():
         if match := FLAG.match(line):
-            short, name, kind = match.groups()
-            yield Flag(name=name, shorthand=short or "", kind=kind or "bool")
+            short, name, kind, text = match.groups()
+            yield Flag(
+                name=name, shorthand=short or "", kind=kind or "bool", words=only_words(text)
+            )
+
+
+def only_words(text: str) -> tuple[str, ...]:
+    """The words that stand in a usage line, or a flag's help, as the only ones to choose from.
+
+    >>> only_words('Role of the node ("worker", "manager") (default "worker")')
+    ('worker', 'manager')
+    """
+    match = WORDS.search(text)
+    return tuple(re.findall(r"\b(?!or\b)[\w-]+", match[1])) if match else ()
 
 
 def find(words: list[str]) -> tuple[Command, list[str]]:

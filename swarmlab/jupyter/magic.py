@@ -151,15 +151,16 @@ def _run_docker(
 ) -> int:
     cluster, client = current.latest(), client_for(node)
     time: dict[str, Any] = {}
-    if hasattr(cluster, "now_ns"):
-        begun_ns = cluster.now_ns
+    if cluster is not None and cluster.virtual_time:
+        now_ns = cluster.clock_ns
+        begun_ns = now_ns()
 
         def sleep(_seconds: float) -> None:
             """Each request lets virtual time pass; at the limit this is as good as Ctrl+C."""
-            if cluster.now_ns - begun_ns > CONVERGENCE_LIMIT_S * S:
+            if now_ns() - begun_ns > CONVERGENCE_LIMIT_S * S:
                 raise KeyboardInterrupt
 
-        time = {"clock": lambda: (EPOCH_NS + cluster.now_ns) / S, "sleep": sleep}
+        time = {"clock": lambda: (EPOCH_NS + now_ns()) / S, "sleep": sleep}
     errors = ErrorsInOrder(out, err)
     session = Session(
         client=client,

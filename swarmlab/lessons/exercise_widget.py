@@ -18,6 +18,7 @@ import ipywidgets
 from markupsafe import Markup
 
 from swarmlab.cluster.current import use
+from swarmlab.cluster.interface import MakeCluster
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import progress_record
 from swarmlab.lessons.attempt import Attempt, Figures, Verdict
@@ -286,7 +287,7 @@ class ExercisePicker(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return "".join(_static_html(entry) for entry in topics()[self.topic.value])
 
 
-def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
+def exercise(name: str, *, make: MakeCluster) -> ExerciseWidget:
     """An exercise of the bank, to be shown: `exercise("lost_quorum", make=swarmlab.simulate)`.
     Lesson: 00_start_here.
 
@@ -298,7 +299,7 @@ def exercise(name: str, *, make: Callable[..., Any]) -> ExerciseWidget:
     return _latest[name]
 
 
-def exercises(topic: str, *, make: Callable[..., Any]) -> ExercisePicker:
+def exercises(topic: str, *, make: MakeCluster) -> ExercisePicker:
     """The exercises of a notebook to pick from, and by another list those of all the others:
     `exercises("07_placement", make=swarmlab.simulate)`. Lesson: 00_start_here.
     """

@@ -15,6 +15,8 @@ import docker
 import requests
 
 from swarmlab.cluster.autoscale import Scaling, autoscale
+from swarmlab.cluster.interface import AnyCluster, MakeCluster, ServiceName
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import _
@@ -24,8 +26,6 @@ from swarmlab.views.rollout import Rollout
 from swarmlab.views.snapshot import look
 from swarmlab.views.update_history import UPDATE_ENDED, ServiceHistory
 from swarmlab.views.widget import Sliders, slider
-
-Make = Callable[..., Any]  # swarmlab.simulate or launch: makes a cluster of managers and workers
 
 # Time for an election after a crash: 10 to 19 s each, and a split vote needs another one.
 ELECTION_TIME, WRITE_ROUNDS = "15s", 7
@@ -72,7 +72,7 @@ def _write(cluster: Any, managers: list[str], name: str) -> str:
     return error
 
 
-def prove_quorum(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
+def prove_quorum(managers: int, seed: int = 7, *, make: Callable[..., Any]) -> QuorumRow:
     """Crash the leader of a new cluster, again and again, until no manager accepts a write.
 
     >>> import swarmlab
@@ -95,7 +95,9 @@ def prove_quorum(managers: int, seed: int = 7, *, make: Make) -> QuorumRow:
     return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 
-def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Make) -> QuorumTable:
+def quorum_table(
+    sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: MakeCluster
+) -> QuorumTable:
     """Compute the slide's rows and prove each on a new cluster of that size. Lesson: 05_quorum.
 
     On real engines only the first size and `REAL_SIZES` are proven.
@@ -110,7 +112,7 @@ def quorum_table(sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: Mak
     return QuorumTable(tuple(rows))
 
 
-def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
+def slow_followers(cluster: AnyCluster, delay: str = "1s") -> Table | Callout:
     """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
     Lesson: 05_quorum.
 
@@ -118,7 +120,7 @@ def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
     >>> [row[-1] for row in slow_followers(swarmlab.simulate(managers=3, workers=0)).rows]
     ['0.2 s', '0.2 s', '2.2 s']
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("The network between real engines can't be slowed from here."))
     rows = []
     leader = cluster.default_node()
@@ -139,7 +141,7 @@ def slow_followers(cluster: Any, delay: str = "1s") -> Table | Callout:
 
 
 # -- rolling updates -------------------------------------------------------------------------------
-def follow(cluster: Any, service: str, for_s: float | None = None) -> Rollout:
+def follow(cluster: AnyCluster, service: ServiceName, for_s: float | None = None) -> Rollout:
     """Let time pass until the service's update has ended, or for `for_s`; what was observed.
     Lesson: 12_rolling_updates.
 
@@ -170,7 +172,7 @@ def _watch(history: ServiceHistory, for_s: float | None) -> None:
         history.cluster.run(POLL_S)
 
 
-def downtime(cluster: Any, replicas: int = 3) -> Table:
+def downtime(cluster: AnyCluster, replicas: int = 3) -> Table:
     """Update a service in four ways, each on a copy of this cluster: how many requests fail?
     `downtime(cluster, replicas=1)`. Lesson: 11_health_checks.
 
@@ -178,7 +180,7 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
     """
     heads = (_("order"), _("health check"), _("requests"), _("failed"), _("update took"))
     title = _("Replicas: {n}. The app needs 6 s to get ready", n=replicas)
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return Table(title, heads, (), (_("Only a simulated cluster counts requests."),))
     rows = []
     for order, check in product(("stop-first", "start-first"), (None, HEALTH_CHECK)):
@@ -205,7 +207,7 @@ def downtime(cluster: Any, replicas: int = 3) -> Table:
 
 
 # -- health checks ---------------------------------------------------------------------------------
-def hang(cluster: Any, service: str) -> Callout:
+def hang(cluster: AnyCluster, service: ServiceName) -> Callout:
     """Make the app in one container of a service hang: `docker kill --signal STOP`. The process is
     there, and answers nothing. `hang(cluster, "web")`. Lesson: 11_health_checks.
     """
@@ -245,11 +247,11 @@ def checked_app(cluster: Any, **seconds: int) -> Rollout:
     return Rollout.of(history, for_update=False)
 
 
-def check_explorer(cluster: Any) -> Sliders | Callout:
+def check_explorer(cluster: AnyCluster) -> Sliders | Callout:
     """The settings of a health check as sliders, above what they do to an app:
     `check_explorer(cluster)`. Lesson: 11_health_checks.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("Each move of a slider runs a copy of the cluster for 90 s."))
     controls = {
         "ready": slider(_("The app is ready after (s)"), 6, 0, 30),
@@ -263,7 +265,7 @@ def check_explorer(cluster: Any) -> Sliders | Callout:
 
 
 # -- by hand, or by a control loop -----------------------------------------------------------------
-def plain_engines(engines: int = 3, *, seed: int = 7, make: Make) -> Any:
+def plain_engines(engines: int = 3, *, seed: int = 7, make: MakeCluster) -> AnyCluster:
     """Engines that are in no swarm: m1, w1, w2, …, with some images. Lesson: 03_why_orchestrate.
 
     >>> import swarmlab
@@ -282,29 +284,29 @@ def plain_engines(engines: int = 3, *, seed: int = 7, make: Make) -> Any:
     return cluster
 
 
-def users(cluster: Any, target: str, rate: int = 30) -> None:
+def users(cluster: AnyCluster, target: str, rate: int = 30) -> None:
     """Requests of users, instead of those before: `users(cluster, "web")` to a service,
     `users(cluster, "m1:8080,w1:8080")` to ports of nodes in turn. Real engines get none.
     Lesson: 03_why_orchestrate.
     """
-    if cluster.has_trace:
+    if is_simulated(cluster):
         for source, former in list(cluster.world.traffic):
             cluster.traffic(former, rate=0, source=source)
         cluster.traffic(target, rate=rate)
 
 
 def scaling_day(
-    cluster: Any, service: str, rates: Iterable[int] = (20, 130, 20)
+    cluster: AnyCluster, service: ServiceName, rates: Iterable[int] = (20, 130, 20)
 ) -> Table | Callout:
     """Requests rise and fall, and `autoscale` follows: `scaling_day(cluster, "web")` has 30 s at
     each rate. Lesson: 03_why_orchestrate.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("The load is that of simulated requests."))
     rounds = list[Scaling]()
     for rate in rates:
         users(cluster, service, rate)
-        options = {"target": SCALING_TARGET, "cool_down": "10s", "sleep": cluster.run}
+        options: Any = {"target": SCALING_TARGET, "cool_down": "10s", "sleep": cluster.run}
         rounds += autoscale(cluster.client(), service, partial(float, rate), rounds=6, **options)
     groups = groupby(rounds, key=lambda r: (r.load, r.replicas, r.scaled))
     rows = [

@@ -7,7 +7,9 @@ from typing import Any
 
 import docker
 
+from swarmlab.cluster.interface import AnyCluster, NodeName, ServiceName
 from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.lessons.goal_checks import SwarmReader
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, Table, only_simulated
@@ -16,7 +18,7 @@ PORTS = (2377, 7946, 4789)  # between the nodes of a swarm
 STEPS_MAX = 1000
 
 
-def inside(cluster: Any, service: str, command: str) -> Callout:
+def inside(cluster: AnyCluster, service: ServiceName, command: str) -> Callout:
     """Run a command in a task of a service, on whichever node it is. Lesson: 14_stacks.
 
     >>> import swarmlab
@@ -31,21 +33,23 @@ def inside(cluster: Any, service: str, command: str) -> Callout:
     return Callout(f"{place} $ {command}", tuple(output.splitlines()))
 
 
-def request_path(cluster: Any, target: str | int, source: str) -> Table | Callout:
+def request_path(cluster: AnyCluster, target: str | int, source: NodeName) -> Table | Callout:
     """A request from a node to a service, or to a port of that node, hop by hop:
     `request_path(cluster, "web", source="m1")`. Lesson: 15_network.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("Real engines don't say where a request goes."))
     path: Table = cluster.explain_request(target, source=source)
     return path
 
 
-def closed_ports(cluster: Any, service: str, one: str, other: str) -> Table | Callout:
+def closed_ports(
+    cluster: AnyCluster, service: ServiceName, one: NodeName, other: NodeName
+) -> Table | Callout:
     """Close each of a swarm's ports between two nodes for a minute, on copies of the cluster, with
     50 requests a second from `one`: `closed_ports(cluster, "web", "m1", "w1")`. Lesson: 15_network.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("No port between real engines can be closed from here."))
     rows = []
     for ports in (*((port,) for port in PORTS), PORTS):

@@ -12,6 +12,7 @@ from requests.exceptions import RequestException
 
 from swarmlab.cluster.base import BaseCluster
 from swarmlab.cluster.faults import FAULTS
+from swarmlab.cluster.interface import NodeName, ServiceName
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.real.http_traffic import HttpRequests, send
 from swarmlab.real.remedies import NotSupported
@@ -74,16 +75,19 @@ class RealCluster(BaseCluster):
         return self.names
 
     # -- looking ---------------------------------------------------------------------
-    def is_up(self, name: str) -> bool:
+    def is_up(self, name: NodeName) -> bool:
+        """Whether the node is up: `cluster.is_up("m1")`. Lesson: 05_quorum."""
         self.check_names(name)
         return name in self.up()
 
     def leader(self) -> str:
-        """The name of the node that leads; empty when no manager says so soon."""
+        """The name of the node that leads: `cluster.leader()`; empty when no manager says so soon.
+        Lesson: 05_quorum."""
         return self._leader_and_managers()[0]
 
     def default_node(self) -> str:
-        """The node that `%docker` speaks to: the leader, else the first manager that is up."""
+        """The node that `%docker` speaks to, the leader, else the first manager that is up:
+        `default_node()`. Lesson: 05_quorum."""
         nodes = self.addressable_nodes()
         leader, managers = self._leader_and_managers()
         return next(name for name in (leader, *managers, *self.up(), *nodes) if name in nodes)
@@ -110,8 +114,11 @@ class RealCluster(BaseCluster):
         return str(leaders[0]["Description"]["Hostname"]) if leaders else ""
 
     # -- requests --------------------------------------------------------------------
-    def traffic(self, service: str, *, rate: int = 50, source: str = "") -> HttpRequests:
-        """Send real HTTP to a service's published port on one node, for five seconds.
+    def traffic(
+        self, service: ServiceName, *, rate: int = 50, source: NodeName = ""
+    ) -> HttpRequests:
+        """Send real HTTP to a service's published port on one node, for five seconds:
+        `traffic("web", rate=50)`. Lesson: 12_rolling_updates.
 
         Raises LabError, with the reason, when no connection can be made.
         """
@@ -131,7 +138,7 @@ class RealCluster(BaseCluster):
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
-        """Wait: `run("30s")` takes 30 seconds on real engines."""
+        """Wait: `run("30s")` takes 30 seconds on real engines. Lesson: 00_start_here."""
         seconds = nanoseconds(duration) / 1e9
         if seconds >= 5:
             self._say(_("{seconds:g} seconds pass, as real ones", seconds=seconds))

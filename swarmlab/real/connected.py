@@ -14,6 +14,7 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
+from swarmlab.cluster.interface import NodeName
 from swarmlab.errors import LabError
 from swarmlab.real.cluster import RealCluster
 from swarmlab.real.guard import LabelGuard
@@ -77,19 +78,21 @@ class ConnectedCluster(RealCluster):
 
     @property
     def names(self) -> list[str]:
-        """The nodes' names, managers first."""
+        """The nodes' names, managers first: `cluster.names[0]`. Lesson: 00_start_here."""
         return [_name(node) for node in self._list_nodes()]
 
     def up(self) -> list[str]:
-        """The names of the nodes that the managers list as ready."""
+        """The names of the nodes that the managers list as ready: `cluster.up()`.
+        Lesson: 30_is_the_simulator_right."""
         return [_name(node) for node in self._list_nodes() if node["Status"]["State"] == "ready"]
 
     def addressable_nodes(self) -> list[str]:
         """The names of the nodes whose addresses were given."""
         return [_name(node) for node in self._list_nodes() if node["ID"] in self._clients]
 
-    def client(self, name: str | None = None) -> docker.DockerClient:
-        """A stock `docker.DockerClient` of one node, if its address was given."""
+    def client(self, name: NodeName | None = None) -> docker.DockerClient:
+        """A stock `docker.DockerClient` of one node, if its address was given: `client("node2")`.
+        Lesson: 00_start_here."""
         name = name or self.default_node()
         self.check_names(name)
         for node in self._nodes:
@@ -103,7 +106,8 @@ class ConnectedCluster(RealCluster):
         )
 
     def close(self) -> None:
-        """Close the connections; the swarm stays as it is."""
+        """Close the connections: `cluster.close()`; the swarm stays as it is.
+        Lesson: 30_is_the_simulator_right."""
         for client in self._clients.values():
             client.close()
 

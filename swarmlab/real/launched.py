@@ -12,6 +12,7 @@ from functools import partial
 import docker
 
 from swarmlab.cluster.faults import parse_groups
+from swarmlab.cluster.interface import NodeName
 from swarmlab.cluster.sizes import check_sizes, node_names
 from swarmlab.errors import LabError
 from swarmlab.model.versions import ENGINE_IMAGE
@@ -57,20 +58,21 @@ class LaunchedCluster(RealCluster):
 
     @property
     def names(self) -> list[str]:
-        """The nodes' names: managers first."""
+        """The nodes' names, managers first: `cluster.names[0]`. Lesson: 00_start_here."""
         if not self.alive:
             raise LabError("this cluster was closed; make it again")
         return list(self._addresses)
 
     def up(self) -> list[str]:
-        """The names of the engines that run: not crashed, stopped or paused."""
+        """The names of the engines that run, not crashed, stopped or paused: `cluster.up()`.
+        Lesson: 30_is_the_simulator_right."""
         filters = {"label": f"{engines.LABEL}={self.lab}", "status": "running"}
         containers = self._outer.api.containers(filters=filters)
         running = {container["Labels"]["swarmlab.node"] for container in containers}
         return [name for name in self.names if name in running]
 
-    def client(self, name: str | None = None) -> docker.DockerClient:
-        """A stock `docker.DockerClient` of one node."""
+    def client(self, name: NodeName | None = None) -> docker.DockerClient:
+        """A stock `docker.DockerClient` of one node: `client("m2")`. Lesson: 00_start_here."""
         name = name or self.default_node()
         self.check_names(name)
         if name not in self._clients:
@@ -82,19 +84,21 @@ class LaunchedCluster(RealCluster):
         return f"{self.lab}-{name}"
 
     # -- faults ----------------------------------------------------------------------
-    def crash(self, *names: str) -> None:
-        """Kill these engines, and all that runs in them, now."""
+    def crash(self, *names: NodeName) -> None:
+        """Kill these engines, and all that runs in them, now: `crash("m1", "w2")`.
+        Lesson: 05_quorum."""
         for name in [name for name in names if self.is_up(name)]:
             self._outer.api.kill(self._container(name))
 
-    def stop(self, *names: str) -> None:
-        """Stop these engines in an orderly way."""
+    def stop(self, *names: NodeName) -> None:
+        """Stop these engines in an orderly way: `stop("m1")`. Lesson: 09_autolock."""
         self.check_names(*names)
         for name in names:
             self._outer.api.stop(self._container(name), timeout=STOP_LIMIT_S)
 
-    def start(self, *names: str) -> None:
-        """Start these engines again, with what their disks kept; or resume a paused one."""
+    def start(self, *names: NodeName) -> None:
+        """Start these engines again, with what their disks kept; or resume a paused one:
+        `start("m1")`. Lesson: 05_quorum."""
         self.check_names(*names)
         for name in names:
             state = self._outer.api.inspect_container(self._container(name))["State"]
@@ -105,18 +109,20 @@ class LaunchedCluster(RealCluster):
                 self._apply_partition(name)
                 self.wait_for(name)
 
-    def pause(self, *names: str) -> None:
-        """Pause all processes of these engines, as when a laptop sleeps; `start` resumes them."""
+    def pause(self, *names: NodeName) -> None:
+        """Pause all processes of these engines, as when a laptop sleeps: `pause("m1")`;
+        `start("m1")` resumes them. Lesson: 05_quorum."""
         if not names:
             raise LabError('real time cannot be stopped; `pause("m1")` freezes one node')
         self.check_names(*names)
         for name in names:
             self._outer.api.pause(self._container(name))
 
-    def partition(self, *groups: list[str] | str) -> None:
+    def partition(self, *groups: list[NodeName] | NodeName) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
 
         As on a simulated cluster, nodes that are not named stay with the first group.
+        Lesson: 05_quorum.
         """
         parsed = parse_groups(groups, self.names)
         self._groups = {name: number for number, group in enumerate(parsed) for name in group}
@@ -124,7 +130,7 @@ class LaunchedCluster(RealCluster):
             self._apply_partition(name)
 
     def heal(self) -> None:
-        """End the network partition."""
+        """End the network partition: `cluster.heal()`. Lesson: 05_quorum."""
         self.partition()
 
     def _apply_partition(self, name: str) -> None:
@@ -189,7 +195,8 @@ class LaunchedCluster(RealCluster):
         self._say(_("the swarm is ready after {s:.0f} s", s=time.monotonic() - start_s))
 
     def close(self) -> None:
-        """Remove the engines, their network and their volumes."""
+        """Remove the engines, their network and their volumes: `cluster.close()`.
+        Lesson: 30_is_the_simulator_right."""
         while self._clients:
             self._clients.popitem()[1].close()
         self._remove()

@@ -18,7 +18,7 @@ from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views import text
 from swarmlab.views.dock import DockedWidget
-from swarmlab.views.html import Table
+from swarmlab.views.html import Callout, Table
 from swarmlab.views.palette import LOOKS, colours_of
 from swarmlab.views.primitives import look_rows
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, NodeRows, ServiceRow, TaskRow, look
@@ -37,6 +37,7 @@ ACTIONS |= {"active": N_("Activate"), "pause": N_("Pause node")}
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)  # virtual seconds a wall second
 STEP = "10s"
 LANE_MAX = 12  # tasks of a service drawn in its line
+ROWS_MAX = 40  # nodes, where no kernel is
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 
@@ -277,13 +278,25 @@ def notices(snapshot: ClusterSnapshot) -> list[str]:
     return [] if snapshot.services else [_(text.NO_SERVICE)]
 
 
-def static_html(snapshot: ClusterSnapshot) -> str:
+def in_brief(cluster: Any) -> str:
+    """What a cluster is in one line, above its nodes; without a leader, above what is wrong."""
+    title = repr(cluster).strip("<>")
+    try:
+        return static_html(look(cluster), title)
+    except FAILURES as error:
+        return Callout(title, (explained(error),))._repr_html_()
+
+
+def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
-    rows = NodeRows(snapshot.nodes)
+    rows = NodeRows(snapshot.nodes[:ROWS_MAX])
     tasks = snapshot.by_node
     lines = [
         (*cells, ", ".join(text.in_state(task.name, task.kind) for task in tasks.get(row.key, [])))
         for row, cells in zip(rows, rows.cells(), strict=True)
     ]
     heads = (*rows.heads[:-1], _("RUNNING"), _("TASKS"))
-    return Table("", heads, tuple(lines), tuple(text.swarm_lines(snapshot)))._repr_html_()
+    notes = text.swarm_lines(snapshot)
+    if more := len(snapshot.nodes) - len(rows):
+        notes.insert(0, _("… and {count} more nodes: `fleet(cluster)` shows all", count=more))
+    return Table(title, heads, tuple(lines), tuple(notes))._repr_html_()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.simulation import S
 from swarmlab.strings import _
 from swarmlab.views.history import EVENT_LOOKS, RaftEvent, RaftHistory, RoleSpan, Vote
@@ -118,7 +119,7 @@ class Election:
         return view(legend(signs), self.chart) + table
 
 
-def election(cluster: Any, since_ns: int | None = None) -> Election | Callout:
+def election(cluster: AnyCluster, since_ns: int | None = None) -> Election | Callout:
     """How the managers elected a leader since the last fault, or since `since_ns` of virtual time.
     Lesson: 05_quorum.
 
@@ -129,7 +130,7 @@ def election(cluster: Any, since_ns: int | None = None) -> Election | Callout:
     >>> election(cluster).rows[0]
     ('+0.00 s', 'm1', '✖ down; it was the leader')
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("Docker's API doesn't say who voted for whom, or when."))
     history = RaftHistory(cluster)
     if since_ns is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import traitlets
 
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import NodeLoad, node_loads
 from swarmlab.strings import _
 from swarmlab.views.html import Callout
@@ -100,6 +101,6 @@ def _one(load: NodeLoad) -> str:
     )  # fmt: skip
 
 
-def fleet(cluster: Any) -> Fleet:
+def fleet(cluster: AnyCluster) -> Fleet:
     """Every node of a large swarm as a cell, live: `fleet(cluster)`. Lesson: 16_scale."""
     return widget_of(Fleet, cluster)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.strings import _
 from swarmlab.views.history import request_counts
@@ -50,7 +51,7 @@ def stretches(seconds: Iterable[int]) -> list[int]:
     return [len(list(run)) for _start, run in runs]
 
 
-def meter(by_hand: Any, swarm: Any) -> Table:
+def meter(by_hand: AnyCluster, swarm: AnyCluster) -> Table:
     """What two clusters have cost so far: `meter(by_hand, swarm)`. Lesson: 03_why_orchestrate."""
     both = (by_hand, swarm)
     rows = [(_("commands you typed"), *(str(len(commands_typed(cluster))) for cluster in both))]
@@ -67,7 +68,7 @@ def meter(by_hand: Any, swarm: Any) -> Table:
     return Table(_("The meter"), heads, tuple(rows), tuple(notes))
 
 
-def reservations(cluster: Any) -> Table:
+def reservations(cluster: AnyCluster) -> Table:
     """What is reserved of each node's CPUs and memory: `reservations(cluster)`.
 
     Lesson: 03_why_orchestrate.
@@ -99,7 +100,7 @@ def _reserved(api: Any) -> tuple[list[tuple[str, Any, Counter[str]]], int]:
     return sorted(rows, key=lambda row: row[0]), waiting
 
 
-def effects(cluster: Any, day: Table | Callout | None = None) -> Table:
+def effects(cluster: AnyCluster, day: Table | Callout | None = None) -> Table:
     """Slide 20's five effects, as the running swarm shows them: `effects(cluster)`; `day` is what
     `scaling_day` gave.
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster, TaskName
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
@@ -41,7 +43,7 @@ def _filter_texts() -> dict[str, tuple[str, str]]:
     }
 
 
-def why(cluster: Any, task: str) -> Table:
+def why(cluster: AnyCluster, task: TaskName) -> Table:
     """The table for `web.3`: a row per node, a column per filter, and the outcome in words.
     Lesson: 07_placement.
 
@@ -52,7 +54,7 @@ def why(cluster: Any, task: str) -> Table:
     >>> print(why(cluster, "web.1").title)  # doctest: +ELLIPSIS
     Why is web.1 on ...
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return _from_api(cluster, task)
     decision: Explanation = cluster.decision(task)
     refused_by = {row.refused_by for row in decision.rows}

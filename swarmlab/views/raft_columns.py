@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.cluster import simulated_state
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import Simulated, Status
 from swarmlab.errors import LabError
 from swarmlab.raft import messages
@@ -392,7 +393,7 @@ class RaftColumns(LiveWidget):
         self.tell([_("Lost, {source} to {target}: {text}", **row)])
 
 
-def raft_columns(cluster: Any) -> RaftColumns | Callout:
+def raft_columns(cluster: AnyCluster) -> RaftColumns | Callout:
     """The Raft columns of a simulated cluster: `raft_columns(cluster)`. Lesson: 05_quorum."""
     if not cluster.has_trace:
         return only_simulated(_("Docker's API shows neither Raft's messages nor its logs."))

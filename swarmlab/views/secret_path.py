@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from posixpath import join
 from textwrap import shorten
-from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster, NodeName, SecretName
+from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, Table, folded, only_simulated, tag
@@ -116,7 +117,7 @@ def _place(text: str, form: str, *, comes: bool) -> Markup:
     return tag("div", *lines, class_=f"place {FORMS[form]} {'comes' if comes else ''}")
 
 
-def secret_path(cluster: Any, name: str) -> SecretPath:
+def secret_path(cluster: AnyCluster, name: SecretName) -> SecretPath:
     """Where the bytes of a secret are now. Lesson: 10_secrets_and_configs.
 
     >>> import swarmlab
@@ -145,13 +146,13 @@ def secret_path(cluster: Any, name: str) -> SecretPath:
     return SecretPath(name, tuple(sorted(managers)), mounts, autolock)
 
 
-def stolen_disk(cluster: Any, name: str) -> Table | Callout:
+def stolen_disk(cluster: AnyCluster, name: NodeName) -> Table | Callout:
     """The files on a node's disk, and the secrets that someone reads who has that disk alone:
     `stolen_disk(cluster, "m1")`.
 
     Lesson: 09_autolock.
     """
-    if not cluster.has_trace:
+    if not is_simulated(cluster):
         return only_simulated(_("Only a simulated cluster shows its disks."))
     table: Table = cluster.disk(name)
     return table

@@ -6,10 +6,10 @@ Beside each other: the state that is wanted of a task, and the one it has. Read 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.strings import _
 from swarmlab.views.html import Table, folded, tag
 from swarmlab.views.palette import ENDED, UNWANTED
@@ -46,7 +46,7 @@ class Slots(Table):
         return view(tag("p", tag("b", self.title)), drawing(repr(self), picture)) + words
 
 
-def slots(cluster: Any, service: str) -> Slots:
+def slots(cluster: AnyCluster, service: ServiceName) -> Slots:
     """The slots of a service: tasks, nodes, containers, wanted and current state.
     Lesson: 04_parts_and_topology.
 

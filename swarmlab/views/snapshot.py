@@ -19,7 +19,7 @@ from typing import Any
 
 from swarmlab.cluster import simulated_state
 from swarmlab.cluster.simulated_state import NOT_KNOWN, Json, MachineState
-from swarmlab.errors import LabError
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import _
 from swarmlab.units import natural_key
 from swarmlab.views.html import ShownAs, Table
@@ -203,7 +203,20 @@ def _with_containers(
 
 
 class NodeRows(ShownAs, tuple[NodeRow, ...]):
-    """The nodes of a cluster, as rows that print as a table."""
+    """The nodes of a cluster, as rows that print as a table: `cluster.nodes["m1"].state`."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """A row by its place, or by the node's name."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if found := [row for row in self if row.name == key]:
+            return found[-1]
+        known = self._ipython_key_completions_()
+        raise NoneSuch("there is no node {name!r}; there are {known}", key, known)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """What Tab offers after `cluster.nodes[`."""
+        return [row.name for row in self]
 
     @property
     def heads(self) -> tuple[str, ...]:

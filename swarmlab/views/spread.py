@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
 from swarmlab.views.html import tag
@@ -79,7 +79,7 @@ class SpreadBranch:
         return tag("div", tag("b", self.name), *note, row, class_=f"node {self.role}")
 
 
-def spread(cluster: Any, service: str, *labels: str) -> SpreadBranch:
+def spread(cluster: AnyCluster, service: ServiceName, *labels: str) -> SpreadBranch:
     """The tasks of `service` now, over the values of one label or several, nested:
     `spread(cluster, "web", "az")`.
 

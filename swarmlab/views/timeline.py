@@ -13,6 +13,7 @@ from typing import Any
 import traitlets
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
@@ -262,7 +263,7 @@ def _in_lines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def timeline(cluster: Any) -> Timeline | Callout:
+def timeline(cluster: AnyCluster) -> Timeline | Callout:
     """The timeline of a simulated cluster: `timeline(cluster)`. Lesson: 00_start_here."""
     if not cluster.has_trace:
         return only_simulated(_("What happened to real machines can't be replayed."))

@@ -13,6 +13,7 @@ from typing import Any
 import networkx as nx
 from markupsafe import Markup
 
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.strings import N_, _
 from swarmlab.views.board import board_of
 from swarmlab.views.history import Spoken, spoken_since
@@ -216,7 +217,7 @@ def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Ma
     return tag("line", class_=f"line {kind}", **ends)
 
 
-def topology(cluster: Any, label: str = "az") -> Topology | LiveTopology:
+def topology(cluster: AnyCluster, label: str = "az") -> Topology | LiveTopology:
     """The nodes of the swarm and their connections; zones come from the node label `label`:
     `topology(cluster)`.
 

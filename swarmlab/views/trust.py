@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from swarmlab.cluster import simulated_state
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import MS
 from swarmlab.strings import _
 from swarmlab.views.html import Table, folded, marked, tag
@@ -156,7 +157,7 @@ class Trust(Picture):
         self.error = _("Nothing has changed for 3.5 seconds.")
 
 
-def trust(cluster: Any) -> Trust:
+def trust(cluster: AnyCluster) -> Trust:
     """Who trusts which root, and who signed whose certificate, live. Lesson: 08_tls_and_ca.
 
     >>> import swarmlab

@@ -1,0 +1,142 @@
+"""What a reader meets: how objects show themselves, the help and the types of public names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import swarmlab
+from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.real.cluster import RealCluster
+from swarmlab.real.connected import ConnectedCluster
+from swarmlab.real.launched import LaunchedCluster
+from tests.planted import ROOT
+
+
+# -- forms -----------------------------------------------------------------------------------------
+def test_a_cluster_shows_its_nodes_and_what_runs_on_them(tmp_path: Path):
+    cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+    cluster.client().services.create("nginx", name="web")
+    cluster.run("10s")
+    cluster.crash("m2")
+    others = cluster.fork(), swarmlab.load(cluster.save(tmp_path / "run.json"))
+    for shown in (cluster, *others):
+        html = shown._repr_html_()
+        line = f"Cluster simulated, 4 of 5 nodes up, t = {cluster.now_ns / 1e9:.1f} s"
+        assert repr(shown) == f"<{line}>"
+        assert f"<b>{line}</b>" in html
+        assert [name for name in cluster.names if f">{name}</td>" not in html] == []
+        assert "web.1 running" in html
+        assert "service web (nginx): 1 of 1 running" in html
+    cluster.crash("m1")
+    cluster.run("30s")
+    assert ". No leader: the swarm" in cluster._repr_html_()
+
+
+def test_a_large_cluster_shows_its_first_nodes_and_how_many_more_there_are():
+    html = swarmlab.engines([f"n{number}" for number in range(45)])._repr_html_()
+    assert html.count("<tr>") == 1 + 40
+    assert "… and 5 more nodes" in html
+
+
+class Unreachable(RealCluster):
+    """Real engines that do not answer."""
+
+    lab = "test"
+    names = ["m1"]  # noqa: RUF012
+
+    def up(self) -> list[str]:
+        return self.names
+
+    def client(self, name: str | None = None) -> Any:
+        raise ConnectionRefusedError("nobody <listens>")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_real_cluster_that_does_not_answer_shows_why():
+    html = Unreachable(print)._repr_html_()
+    assert "<b>Cluster real, 1 of 1 nodes up, test</b>" in html
+    assert "nobody &lt;listens&gt;" in html
+
+
+def test_messages_in_flight_are_a_list_that_prints_as_a_table():
+    cluster = swarmlab.simulate(seed=7)
+    cluster.until(cluster.in_flight)
+    messages = cluster.in_flight()
+    assert messages == [*messages]
+    first, title = messages[0], f"{len(messages)} messages in flight"
+    heads, row, *_ = repr(messages).partition("\n")[2].splitlines()
+    assert repr(messages).startswith(title)
+    assert heads.split("  ")[0] == "arrives at"
+    assert row.split()[:4] == [f"{first.arrives_ns / 1e9:.3f}", "s", first.source, first.target]
+    assert title in messages._repr_html_()
+    assert f">{first.target}</td>" in messages._repr_html_()
+
+
+def test_nodes_are_rows_by_place_and_by_name():
+    nodes = swarmlab.simulate(managers=1, workers=1, seed=7).nodes
+    assert nodes["w1"] is nodes[1]
+    assert nodes[:1] == (nodes["m1"],)
+    with pytest.raises(swarmlab.LabError, match="there is no node 'm9'; there are m1, w1"):
+        nodes["m9"]
+
+
+# -- help and types --------------------------------------------------------------------------------
+IMPORTED = re.compile(r"^from (swarmlab[\w.]*) import ([^(].*|\([^)]*\))$", re.MULTILINE)
+CLUSTERS = (SimulatedCluster, LaunchedCluster, ConnectedCluster)
+# Attributes of clusters that only the kit's own code uses.
+FOR_THE_KIT = {
+    *("kind", "has_trace", "virtual_time", "typed", "check_names", "form_swarm", "clock_ns"),
+    *("world", "build", "apply", "record_request", "record_interrupt", "machine", "engine"),
+    *("alive", "add", "set_up", "wait_for", "lab", "addressable_nodes", "leader_according_to"),
+}
+
+
+def public_names() -> dict[str, Any]:
+    """What a reader calls: all that the package exports, that a page imports, and that Tab offers
+    after `cluster.`."""
+    pages = [nbformat.read(path, 4).cells for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    code = "\n".join(c.source for cells in pages for c in cells if c.cell_type == "code")
+    found = {name: getattr(swarmlab, name) for name in swarmlab.__all__}
+    for module, names in IMPORTED.findall(code):
+        for name in re.findall(r"\w+", names):
+            found[f"{module}.{name}"] = getattr(importlib.import_module(module), name)
+    for kind in CLUSTERS:
+        attributes = {name: getattr(kind, name) for name in dir(kind) if name[0] != "_"}
+        found |= {f"{kind.__name__}.{n}": a for n, a in attributes.items() if n not in FOR_THE_KIT}
+    return {name: getattr(value, "fget", value) for name, value in found.items()}
+
+
+PUBLIC = public_names()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_help_of_each_public_name_has_an_example_and_names_its_page(name: str):
+    """So `cluster.crash?` and `cluster?` lead to the notebook that teaches it."""
+    help, last = inspect.getdoc(PUBLIC[name]) or "", name.rpartition(".")[2]
+    (page,) = re.findall(r"Lesson: (\w+)\.", help)
+    assert (ROOT / "notebooks" / f"{page}.ipynb").exists()
+    assert re.search(rf"^>>> |`[^`]*\b{last}\b[^`]*`", help, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [n for n, v in PUBLIC.items() if not isinstance(v, type)])
+def test_public_signatures_have_types(name: str):
+    """`topology?` says that it takes a cluster, and what it gives."""
+    signature = inspect.signature(PUBLIC[name])
+    parameters = [p for p in signature.parameters.values() if p.name not in ("self", "config")]
+    types = [*(parameter.annotation for parameter in parameters), signature.return_annotation]
+    assert [
+        text for text in types if not isinstance(text, str) or re.search(r"\bAny\b", text)
+    ] == []
+
+
+def test_an_installed_package_has_its_types():
+    assert (ROOT / "swarmlab" / "py.typed").exists()
