@@ -24,7 +24,13 @@ from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.views.charts import requests_chart
 from swarmlab.views.palette import LOOKS, VERSIONS
 from swarmlab.views.rollout import LASTING, Rollout, RolloutChart
-from swarmlab.views.update_history import ObservedTask, RequestSecond, settings, update_config
+from swarmlab.views.update_history import (
+    ObservedTask,
+    RequestSecond,
+    ServiceHistory,
+    settings,
+    update_config,
+)
 from swarmlab.views.widget import STATIC
 
 BAD = "--args \"sh -c 'sleep 2; exit 1'\""  # it crashes two seconds after its start
@@ -83,6 +89,17 @@ def test_the_times_are_those_of_the_trace(web: Any):
     for life in seen.phases[0].created:
         for state in ("preparing", "ready", "starting", "running"):
             assert life.states[state] == pytest.approx(moments[life.id, state], abs=1e-3)
+
+
+def test_a_failure_has_its_reason_before_the_managers_hear_of_it(web: Any):
+    docker_output(f"{UPDATE} {BAD} web")
+    history = ServiceHistory(web, "web")
+    history.poll()
+    web.run("10s")
+    history.poll()
+    for task in history.tasks.values():
+        task.error = ""  # as the managers answer until they have its report
+    assert "B FAILED: task: non-zero exit (1)" in repr(Rollout.of(history))
 
 
 def test_the_api_alone_shows_the_same(web: Any):

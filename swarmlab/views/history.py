@@ -179,13 +179,14 @@ def refused_vote(why: str) -> str:
 
 
 # -- a service, in seconds since 1970; nothing of a cluster without a trace -----------------------
-def task_states(cluster: Any) -> dict[str, dict[str, float]]:
-    """Task id -> each state that its worker reported, and when it did so first."""
-    states: dict[str, dict[str, float]] = {}
+def task_states(cluster: Any) -> dict[str, tuple[dict[str, float], str]]:
+    """Task id -> each state that its worker reported, and when it did so first; the last error."""
+    tasks: dict[str, tuple[dict[str, float], str]] = {}
     for record in cluster.trace.of(trace_records.TaskStatusChanged) if cluster.has_trace else ():
-        at = (EPOCH_NS + record.at_ns) / S
-        states.setdefault(record.task_id, {}).setdefault(str(record.state), at)
-    return states
+        states, error = tasks.get(record.task_id, ({}, ""))
+        states.setdefault(str(record.state), (EPOCH_NS + record.at_ns) / S)
+        tasks[record.task_id] = states, record.err or error
+    return tasks
 
 
 def request_counts(

@@ -194,9 +194,10 @@ class ServiceHistory:
 
     def read_trace(self) -> list[RequestSecond]:
         """Add exact times to the tasks; the requests, second by second and version by version."""
-        for id, states in task_states(self.cluster).items():
-            if id in self.tasks:
-                self.tasks[id].states |= states
+        for id, (states, error) in task_states(self.cluster).items():
+            if task := self.tasks.get(id):
+                task.states |= states
+                task.error = error or task.error
         versions = {task.id: task.version for task in self.tasks.values()}
         counts: dict[tuple[float, str], tuple[int, ...]] = {}
         for at, count in request_counts(self.cluster, self.service):
