@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from swarmlab.cli.notebooks import build
+from swarmlab.lessons.run_of_show import steps
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -30,6 +32,13 @@ def test_a_page_shows_the_static_form_of_widgets(pages):
 
 def test_each_page_says_that_it_was_run(pages):
     assert [name for name, page in pages.items() if "This page was run for you" not in page] == []
+
+
+def test_a_page_shows_nothing_of_what_a_presenter_says(pages):
+    page = unescape(pages["00_start_here.html"])
+    texts = [t for s in steps("00") for t in (s.notes, s.ask, s.wrong, s.trouble) if t]
+    assert len(texts) > 20
+    assert [text for text in texts if text in page] == []
 
 
 def test_a_page_loads_nothing_from_the_network(pages):

@@ -11,13 +11,20 @@ import pytest
 
 from swarmlab.errors import LabError
 from swarmlab.lessons import run_of_show
+from swarmlab.lessons.bets import questions
+from swarmlab.lessons.course_map import course
 from swarmlab.lessons.run_of_show import RUNS, Step, pages, steps
+from tests.lesson_plan import README, clock, written
+from tests.test_notebooks import slides_in
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECTIONS = re.compile(r"^## ", re.MULTILINE)
 # The metadata that a cell of a clean notebook may have.
 KEYS = {"slideshow", "swarmlab", "tags"}
 WORDS_MAX = {"with an output": 75, "alone": 100}  # on the projector
+CODE_LINES_MAX = 14  # on the projector
+SPOKEN_A_MINUTE, BET_MINUTES = 130, 1 / 3
+TEACHES_NOTHING = {1, 2, 44}  # title, agenda, thanks
 
 
 def cells_of(page: str) -> list[dict[str, Any]]:
@@ -71,6 +78,90 @@ def test_a_step_is_a_few_words_and_what_its_cells_show(page: str):
     for step in steps(page):
         alone = all(cells[place]["cell_type"] == "markdown" for place in step.cells)
         assert words_shown(step, cells) <= WORDS_MAX["alone" if alone else "with an output"], step
+
+
+def bets_in(step: Step, cells: list[dict[str, Any]], call: str) -> list[str]:
+    """The questions that its code asks, or reveals."""
+    code = "\n".join(cells[p]["source"] for p in step.cells if cells[p]["cell_type"] == "code")
+    calls = re.findall(rf"\b{call}\(([^)]*)\)", code)
+    return [name for arguments in calls for name in re.findall(r'"(\w+)"', arguments)]
+
+
+def test_every_step_has_notes_and_every_bet_what_to_ask_and_what_to_expect(page: str):
+    cells = cells_of(page)
+    shown = steps(page)
+    assert [step.title for step in shown if not step.notes] == []
+    bets = [step for step in shown if bets_in(step, cells, "ask")]
+    assert [step.title for step in bets if not step.ask or not step.wrong] == []
+    assert [step for step in shown if step.wrong and not step.ask] == []
+
+
+def test_no_bet_that_notes_call_wrong_is_right(page: str):
+    cells = cells_of(page)
+    for step in steps(page):
+        bets = [questions()[name] for name in bets_in(step, cells, "ask")]
+        right = {bet["answer"] for bet in bets}
+        wrong = {choice for bet in bets for choice in {*bet["choices"]} - {bet["answer"]}}
+        assert {*re.findall(r'"(.*?)"', step.wrong)} & (right - wrong) == set()
+
+
+def test_notes_can_be_said_in_the_minutes_of_their_step(page: str):
+    """Beside the bets, for which hands are counted."""
+    cells = cells_of(page)
+    for step in steps(page):
+        for minutes in step.minutes.values():
+            left = minutes - BET_MINUTES * len(bets_in(step, cells, "ask"))
+            assert len(step.notes.split()) <= SPOKEN_A_MINUTE * left, step.title
+
+
+def test_code_on_the_projector_is_short(page: str):
+    cells = cells_of(page)
+    for step in steps(page):
+        code = [cells[p]["source"] for p in step.cells if cells[p]["cell_type"] == "code"]
+        assert not step.shows_code or code
+        assert not step.shows_code or len("\n".join(code).splitlines()) <= CODE_LINES_MAX
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_takes_its_time_and_leaves_some_for_questions(run: int):
+    shown = run_of_show.run_of_show(run)
+    assert sum(step.minutes[run] for _start, step in shown) == pytest.approx(run - RUNS[run], abs=1)
+    assert 0.05 <= RUNS[run] / run <= 0.15
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_reveals_the_bets_that_it_asks_and_no_others(run: int):
+    for page in pages():
+        cells, asked = cells_of(page), set[str]()
+        for step in steps(page, run):
+            asked |= {*bets_in(step, cells, "ask")}
+            assert {*bets_in(step, cells, "reveal")} <= asked, step.title
+            asked -= {*bets_in(step, cells, "reveal")}
+        assert asked == set(), page
+
+
+def test_the_run_of_90_minutes_reaches_every_slide_that_teaches_something():
+    """A section names its slides in its heading, a page all of them in its head."""
+    own = {page: facts for part in course().values() for page, facts in part.items()}
+    reached = set()
+    for _start, step in run_of_show.run_of_show(90):
+        named = [slides_in(said) for said in re.findall(r"\(slides? ([^)]*)\)", step.title)]
+        assert set().union(*named) <= slides_in(own[step.page]["slides"]), step.title
+        reached |= set().union(*named)
+    assert {*range(1, 45)} - reached == TEACHES_NOTHING
+
+
+def test_a_shorter_run_shows_nothing_that_a_longer_one_has_no_page_for():
+    by_run = {run: {step.page for _start, step in run_of_show.run_of_show(run)} for run in RUNS}
+    assert by_run[30] <= by_run[45] <= by_run[60] <= by_run[90]
+
+
+def test_the_readme_has_the_plan_of_every_run():
+    readme = README.read_text("utf-8")
+    assert written(readme) == readme, "run `python -m tests.lesson_plan`"
+    assert clock(65.5) == "1:05"
+    assert "| 05 Quorum | " in readme
+    assert "| Questions | 0:27, 3 min |" in readme
 
 
 def one_page(folder: Path, monkeypatch: pytest.MonkeyPatch, *metadata: dict[str, Any]) -> None:

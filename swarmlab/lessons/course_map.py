@@ -43,6 +43,7 @@ class CourseMap(Table):
         return view(tag("div", *zones, class_="row zones")) + table
 
 
+@cache
 def course() -> dict[str, dict[str, dict[str, str]]]:
     """Part of the agenda -> page -> its slides and minutes."""
     parts: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(
