@@ -21,7 +21,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DEBIAN = "trixie"  # has Python 3.13
+DEBIAN, NEWEST_PYTHON = "trixie", "3.13"
 PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"
 SHARED = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")  # needed to reach the network
 WORDS = ("-q", "-m", "not browser and not oracle and not real and not sdk")

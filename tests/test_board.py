@@ -299,6 +299,50 @@ def test_fifty_runs_of_a_cell_leave_one_board_one_timer_and_no_thread(cluster):
     assert board_of(cluster) is not board
 
 
+async def ticks(board: Board, *verbs: str) -> int:
+    """How often it reads the cluster by itself in three ticks, after what its views say."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TICK_S", 0.01)
+        for verb in verbs:
+            click(board, verb)
+        await asyncio.sleep(0.02)  # the tick that was under way
+        reads: list[None] = []
+        patch.setattr(type(board), "read", lambda self: reads.append(None))
+        await asyncio.sleep(0.1)
+    return min(3, len(reads))
+
+
+def test_a_board_whose_last_view_is_gone_sleeps_until_it_is_shown_again(board, cluster):
+    """Its cell was deleted. A view that is left answers a "leave" with a "look"."""
+
+    async def watched() -> list[int]:
+        cluster.play(1)
+        return [await ticks(board, *verbs) for verbs in (["look"], ["leave"], ["leave", "look"])]
+
+    assert asyncio.run(watched()) == [3, 0, 3]
+    cluster.pause()
+    click(board, "leave")
+    cluster.crash("w1")
+    cluster.run("1s")
+    module.after_cell()
+    assert column(board, "w1")["tone"] == ""
+    click(board, "look")
+    assert column(board, "w1")["tone"] == "down"
+
+
+def test_a_board_pauses_the_time_that_its_click_started_before_it_sleeps(board, cluster):
+    async def click_and_leave() -> None:
+        click(board, "crash", "w1")
+        click(board, "leave")
+        end = time.monotonic() + WAIT_S
+        while cluster.speed and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+
+    asyncio.run(click_and_leave())
+    assert cluster.speed == 0
+    assert board.idle
+
+
 class Shell(InteractiveShell):
     """A shell that knows which cell is run, as a kernel's does."""
 

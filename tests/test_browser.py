@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,45 @@ def test_the_board_stays_in_sight_in_a_panel_until_it_is_closed(lab: Lab, chromi
         in_cell.locator("button.step").click()
         expect(in_cell.locator(".clock")).not_to_have_text(before)
         assert notebook.dialogs() == []
+
+
+@pytest.mark.browser
+def test_a_deleted_cells_picture_sleeps_until_the_cell_is_back(lab: Lab, chromium: str):
+    """Counted in the kernel: how often the picture reads the cluster while time plays."""
+    shown = "columns = raft_columns(swarmlab.simulate(seed=7))\ncolumns.cluster.play(1)\ncolumns"
+    count = "columns.recording.moments, columns.asleep"
+    imports = "import swarmlab\nfrom swarmlab.views.raft_columns import raft_columns"
+    texts = notebook_of(imports, shown, "columns", count)
+    (lab.folder / "deleted.ipynb").write_text(texts, encoding="utf-8")
+    with opened(lab, "deleted.ipynb", chromium) as notebook:
+        page = notebook.page
+        views, cells = page.locator(".swarmlab-raft"), page.locator(".jp-Notebook .jp-Cell")
+        edit = partial(notebook.menu, "Edit")
+
+        def counted() -> tuple[int, bool]:
+            notebook.run(cells.last)
+            notebook.wait_until_idle()
+            return ast.literal_eval(cells.last.locator(".jp-OutputArea-output").inner_text())
+
+        def moved() -> bool:
+            before, _asleep = counted()
+            page.wait_for_timeout(700)  # ms: some ticks
+            return counted()[0] > before + 1
+
+        notebook.run_all()
+        expect(views).to_have_count(2)
+        for left in (1, 0):
+            assert moved()
+            cells.nth(2 if left else 1).locator(".jp-InputPrompt").click()
+            edit("Delete Cell")
+            expect(views).to_have_count(left)
+        page.wait_for_timeout(500)  # ms: it's told, and the last tick passes
+        assert counted()[1] is True
+        assert not moved()
+        edit("Undo Cell Operation")
+        expect(views).to_have_count(1)
+        assert moved()
+        assert counted()[1] is False
 
 
 @pytest.mark.browser

@@ -9,11 +9,17 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.version import Version
+
+from swarmlab.cli import wheels
+from swarmlab.cli.command_line import main
+from tests import environments
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -36,6 +42,33 @@ def test_dependencies_are_sorted_and_each_has_a_lower_bound():
     names = [re.split(r"[><=]", line)[0] for line in PROJECT["dependencies"]]
     assert names == sorted(names)
     assert all(">=" in line for line in PROJECT["dependencies"])
+
+
+def test_the_readme_names_the_oldest_and_newest_versions_that_the_tests_ran_with():
+    """Oldest: the lower bounds, which `environments.py` installs. Newest: what is installed here;
+    of Python, what `environments.py newest` has."""
+    rows = re.findall(
+        r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \|$", (ROOT / "README.md").read_text("utf-8"), re.M
+    )
+    oldest = {name.lower(): Version(version) for name, version, _newest in rows}
+    newest = {name.lower(): Version(version) for name, _oldest, version in rows}
+    bounds = dict(line.split("==") for line in environments.lowest_versions(tests=False))
+    assert list(oldest) == ["python", "jupyterlab", "ipywidgets"]
+    assert oldest.pop("python") == Version(PROJECT["requires-python"].removeprefix(">="))
+    assert oldest == {name: Version(bounds[name]) for name in oldest}
+    assert newest.pop("python") == Version(environments.NEWEST_PYTHON)
+    assert wheels.PYTHONS[-1] == environments.NEWEST_PYTHON
+    for name, version in newest.items():
+        here = Version(metadata.version(name))
+        assert here.release[:2] <= version.release[:2], f"{name} {here}: the README can say so"
+
+
+def test_the_readme_tells_how_to_read_the_pages_without_installing():
+    reading = (ROOT / "README.md").read_text("utf-8").partition("**Only reading?** `")[2]
+    command = reading.partition("`")[0]
+    words = command.replace("FOLDER", "x").split()
+    assert words.pop(0) == "swarmlab"
+    assert main([*words, "--help"]) == 0  # the command and its option exist
 
 
 def imported_by(path: Path) -> set[str]:

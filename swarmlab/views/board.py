@@ -129,6 +129,11 @@ class Board(DockedWidget):
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
 
+    @property
+    def idle(self) -> bool:
+        """Not before it has paused the time that a click started."""
+        return super().idle and self._settling_s is None
+
     def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
         """Pause the time that a click started, once the swarm has settled; a sentence says so."""
         if self._settling_s is None or snapshot.now_s is None:

@@ -2,7 +2,8 @@
 
 A live widget is refreshed after every cell, and while time passes by a timer on the kernel's own
 event loop. What a cell showed is closed when the cell runs again, unless another cell shows it too:
-running a cell again leaves neither timers nor old clusters behind.
+running a cell again leaves neither timers nor old clusters behind. A widget whose last view has
+gone, as after its cell was deleted, sleeps; it wakes when it is shown again.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         self._published = 0  # moments of the recording
         self._output: Any = None  # the handle of what plays the recording below the last view
         self._news_count = 0
+        self.asleep = False  # its last view has gone
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._on_message)
 
@@ -142,24 +144,34 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         """Whether time passes by itself, as it always does on a real cluster."""
         return bool(getattr(self.cluster, "speed", 1.0))
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody needs it for now: it doesn't look at the cluster."""
+        return self.asleep
+
     def tick(self) -> None:
         """What the timer does."""
         self.refresh()
 
     def schedule_tick(self) -> None:
         """Another tick soon, while time passes; needs a running loop, as a kernel has."""
-        if self._timer is None and self.moves and (loop := running_loop()):
+        if self._timer is None and self.moves and not self.idle and (loop := running_loop()):
             self._timer = loop.call_later(TICK_S, _tick, weakref.ref(self))
 
     def _on_message(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
-        """A click or key: {"do": verb, …}; every one gets an answer."""
+        """A click or key: {"do": verb, …}; every one gets an answer.
+
+        A view that ends says "leave". It may not be the last: any other one then says "look".
+        """
         self.error, verb = "", message["do"]
+        self.asleep = verb == "leave"
         try:
-            if verb != "look":
+            if verb not in ("look", "leave"):
                 self.act(verb, message)
         except FAILURES as error:
             self.error = explained(error)
-        self.refresh()
+        if not self.idle:
+            self.refresh()
         self.send({"did": verb})
 
     def close(self) -> None:
@@ -177,7 +189,8 @@ def explained(error: Exception) -> str:
 def _tick(reference: weakref.ref[LiveWidget]) -> None:
     if (widget := reference()) is not None:
         widget._timer = None
-        widget.tick()
+        if not widget.idle:
+            widget.tick()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -230,7 +243,7 @@ def show_in_cell(widget: LiveWidget) -> None:
 
 def after_cell(*_: Any) -> None:
     for widget in list(_open):
-        if widget.comm is not None:
+        if widget.comm is not None and not widget.idle:
             widget.refresh()
             widget.publish_recording()
 
@@ -238,7 +251,8 @@ def after_cell(*_: Any) -> None:
 def watch(cluster: weakref.ref[Any]) -> None:
     """Its time passes: refresh the widgets of this cluster that record all they show."""
     for widget in [w for w in _open if w.cluster is cluster() and w.comm and w.records_all]:
-        widget.refresh()
+        if not widget.idle:
+            widget.refresh()
 
 
 # -- pictures that depend on a few numbers ---------------------------------------------------------

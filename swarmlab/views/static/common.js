@@ -129,7 +129,8 @@ function makeGone(root, labels) {
 }
 
 // The connection to the kernel: `send` reports a click, `draw` is called when something changed.
-// While the kernel does not answer, nothing can be clicked but what rebuilds the picture.
+// While the kernel does not answer, nothing can be clicked but what rebuilds the picture. A view that
+// ends says so: the picture sleeps, unless another view of it, here or in another browser, answers.
 function connect(model, root, draw) {
   const gone = makeGone(root, model.get("labels"));
   if (!model.recorded) { // while the live picture is there, its recording is not shown
@@ -151,7 +152,11 @@ function connect(model, root, draw) {
     if (!model.recorded) timeout = setTimeout(lost, ANSWER_MS_MAX);
     model.send({ do: verb, ...more });
   };
-  const events = { "change": soon, "msg:custom": answered, "comm_live_update": lost };
+  const told = ({ did }) => {
+    answered();
+    if (did === "leave") send("look");
+  };
+  const events = { "change": soon, "msg:custom": told, "comm_live_update": lost };
   const begin = () => {
     draw();
     for (const [name, handler] of Object.entries(events)) model.on(name, handler);
@@ -162,6 +167,7 @@ function connect(model, root, draw) {
     cancelAnimationFrame(frame);
     clearTimeout(timeout);
     root.remove();
+    if (!model.recorded) model.send({ do: "leave" });
   };
   return { send, begin, end };
 }
