@@ -137,7 +137,7 @@ def skipped(path: Path) -> bool:
 
 
 def test_notebooks_are_kept_without_outputs():
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
         assert tidy.outputs_kept(json.loads(path.read_text("utf-8"))["cells"]) == [], path.name
 
 
