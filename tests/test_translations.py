@@ -97,7 +97,7 @@ CHANGES: dict[str, tuple[int, Change, str]] = {
     "English notes": (0, lambda c: c[0]["metadata"]["swarmlab"].update(notes="3"), "has changed"),
     "English code": (0, lambda c: c[1].update(source=["make(3)"]), "other code"),
     "translated code": (1, lambda c: c[1].update(code("make(3)  # d\n", LS)), "other code"),
-    "a translated command": (1, lambda c: c[1].update(code("make(2)  # d\n", "%docker info  # t")), "other code"),
+    "a command": (1, lambda c: c[1].update(code("make(2)  # d\n", "%docker ps")), "other code"),
     "a scene": (1, lambda c: c[0]["metadata"]["swarmlab"].update(scene="corte"), "other metadata"),
     "more": (1, lambda c: c[0]["metadata"]["swarmlab"].update(ask="?"), "other metadata"),
     "no notes": (1, lambda c: c[0]["metadata"]["swarmlab"].pop("notes"), "other metadata"),
