@@ -86,19 +86,57 @@ def test_an_error_inside_a_function_keeps_its_traceback(
     assert "Traceback" in capsys.readouterr().out
 
 
+AGAIN = "client.services.create('nginx', name='web')"
+
+
 @pytest.mark.parametrize(
-    ("source", "line"),
+    ("source", "line", "next_step"),
     [
-        ("cluster.client().services.get('nope')", "✘ service nope not found"),
-        ("cluster.crash('m1')\ncluster.client('m1').ping()", "✘ The engine doesn't answer"),
+        (
+            "client.services.get('nope')",
+            "✘ service nope not found. ",
+            r"`client\.services\.list\(\)`",
+        ),
+        (f"{AGAIN}\n{AGAIN}", "✘ rpc error: code = AlreadyExists", "an earlier run|ran before"),
+        ("client.services.create('nginx', name='a b')", "✘ rpc error", "Nothing has changed"),
+        (
+            f"{AGAIN}\nweb = client.services.get('web')\nclient.services.get('web').scale(2)\n"
+            "web.update(image='redis')",
+            "✘ rpc error: code = Unknown desc = update out of sequence. ",
+            r"`\.reload\(\)`",
+        ),
+        (
+            f"web = {AGAIN}\nweb.remove()\nweb.remove()",
+            "✘ service ",
+            r"not found. Look",
+        ),
+        ("cluster.client('w1').nodes.list()", "✘ This node is not a swarm manager.", "A manager"),
+        ("cluster.client('m9')", "✘ there is no node 'm9'; there are m1, m2, ", "m3, w1, w2$"),
+        (
+            "cluster.crash('m1', 'm2')\ncluster.run('30s')\n"
+            "cluster.client('m3').secrets.create(name='s', data=b'x')",
+            "✘ rpc error: code = Unknown desc = The swarm does not have a leader.",
+            r"`cluster\.start\(…\)`",
+        ),
+        (
+            "cluster.crash('m1')\ncluster.client('m1').ping()",
+            "✘ The engine doesn't answer",
+            "`cluster.nodes`",
+        ),
     ],
 )
-def test_a_refusal_through_the_sdk_gives_one_line(
-    source: str, line: str, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+def test_a_refusal_through_the_sdk_gives_one_line_with_a_next_step(
+    source: str,
+    line: str,
+    next_step: str,
+    shell: InteractiveShell,
+    capsys: pytest.CaptureFixture[str],
 ):
+    shell.user_ns["client"] = shell.user_ns["cluster"].client("m1")
     shell.run_cell(source)
     (said,) = capsys.readouterr().out.strip().splitlines()
     assert said.startswith(line)
+    assert re.search(next_step, said)
 
 
 def test_an_interrupted_cell_gives_one_line(

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from swarmlab.cluster import current
 from swarmlab.cluster.interface import NodeName
 from swarmlab.errors import LabError, NoneSuch
+from swarmlab.strings import _
 from swarmlab.units import Duration, nanoseconds
+from swarmlab.views.progress import LongWork
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -77,10 +79,12 @@ class BaseCluster(ABC):
         error counts as not yet. Raises LabError when it does not hold within `limit`.
         """
         start_ns, limit_ns = self.clock_ns(), nanoseconds(limit)
-        while not self._holds(condition):
-            if self.clock_ns() - start_ns >= limit_ns:
-                raise LabError("the condition was not met within {limit}", limit=limit)
-            self._poll_pause()
+        with LongWork(_("seconds waited, at most")) as progress:
+            while not self._holds(condition):
+                if (waited_ns := self.clock_ns() - start_ns) >= limit_ns:
+                    raise LabError("the condition was not met within {limit}", limit=limit)
+                progress.at(waited_ns / 1e9, limit_ns / 1e9)
+                self._poll_pause()
         return (self.clock_ns() - start_ns) / 1e9
 
     def check_names(self, *names: str) -> None:
@@ -97,12 +101,14 @@ class BaseCluster(ABC):
         (first, address), *others = addresses.items()
         self.client(first).swarm.init(advertise_addr=address)
         tokens = self.client(first).swarm.attrs["JoinTokens"]
-        for number, (name, own_address) in enumerate(others, start=1):
-            self.client(name).swarm.join(
-                remote_addrs=[f"{address}:2377"],
-                join_token=tokens["Manager" if number < managers else "Worker"],
-                advertise_addr=own_address,
-            )
+        with LongWork(_("nodes joined")) as progress:
+            for number, (name, own_address) in enumerate(others, start=1):
+                self.client(name).swarm.join(
+                    remote_addrs=[f"{address}:2377"],
+                    join_token=tokens["Manager" if number < managers else "Worker"],
+                    advertise_addr=own_address,
+                )
+                progress.at(number + 1, len(addresses))
 
     def use(self) -> None:
         """Make this the current cluster, which `%docker` speaks to: `cluster.use()`.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from swarmlab.errors import LabError
 from swarmlab.model import Document
 from swarmlab.simulation import S
+from swarmlab.strings import _
+from swarmlab.views.progress import LongWork
 
 if TYPE_CHECKING:
     from swarmlab.cluster.base import BaseCluster
@@ -32,9 +34,11 @@ def form(cluster: BaseCluster, world: World, managers: int) -> None:
         JoinToken=first.manager.store.cluster.worker_token,
         Availability="active",
     )
-    while joining := machines[count : count + max(1, count // SHARE)]:
-        engines: list[Any] = [machine.process for machine in joining]
-        calls = [engine.swarm_join(request) for engine in engines]
-        if not world.simulation.run_while(lambda: any(c.waiting for c in calls), LIMIT_NS):  # noqa: B023
-            raise LabError("{names!r} cannot join the swarm", names=[m.name for m in joining])
-        count += len(joining)
+    with LongWork(_("nodes joined")) as progress:
+        while joining := machines[count : count + max(1, count // SHARE)]:
+            progress.at(count, len(machines))
+            engines: list[Any] = [machine.process for machine in joining]
+            calls = [engine.swarm_join(request) for engine in engines]
+            if not world.simulation.run_while(lambda: any(c.waiting for c in calls), LIMIT_NS):  # noqa: B023
+                raise LabError("{names!r} cannot join the swarm", names=[m.name for m in joining])
+            count += len(joining)

@@ -22,8 +22,9 @@ from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
 from swarmlab.simulation import Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
-from swarmlab.strings import N_
+from swarmlab.strings import N_, _
 from swarmlab.units import Duration, nanoseconds, step_ns
+from swarmlab.views.progress import LongWork
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -281,8 +282,10 @@ class SimulatedCluster(PacedCluster):
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
-        with self.lock:
-            for at_ns in self.watch.moments(self.now_ns, self.now_ns + step_ns(duration)):
+        start_ns, total_ns = self.now_ns, step_ns(duration)
+        with self.lock, LongWork(_("simulated seconds")) as progress:
+            for at_ns in self.watch.moments(start_ns, start_ns + total_ns):
+                progress.at((self.now_ns - start_ns) / S, total_ns / S)
                 advance(self, at_ns)
                 self.watch.passed(at_ns)
             if self._pacer is not None:

@@ -18,9 +18,8 @@ class TimeWatch:
 
     def moments(self, now_ns: int, end_ns: int) -> Iterator[int]:
         """The moments of a run at which to look; the last one is its end."""
-        if self.look is not None:
-            step_ns = max(WATCH_NS, (end_ns - now_ns) // WATCHES_MAX)
-            yield from range(now_ns + step_ns, end_ns, step_ns)
+        step_ns = max(WATCH_NS, (end_ns - now_ns) // WATCHES_MAX)
+        yield from range(now_ns + step_ns, end_ns, step_ns)
         yield end_ns
 
     def passed(self, now_ns: int) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 
 import docker
 from IPython.core.magic import no_var_expand
-from IPython.display import Pretty, display
 
 from swarmlab.cluster import current
 from swarmlab.docker_cli.command_line import run
@@ -26,6 +25,7 @@ from swarmlab.docker_cli.session import HINT, CliError, Session, host_of, split_
 from swarmlab.simulation import EPOCH_NS
 from swarmlab.strings import _
 from swarmlab.units import S
+from swarmlab.views.progress import StatusLine
 
 CONVERGENCE_LIMIT_S = 300  # of virtual time; an engine's command line waits for ever
 NO_CLUSTER = (
@@ -215,10 +215,13 @@ def load_ipython_extension(ipython: Any) -> None:
         text = line if cell is None or reads else f"{' '.join(words)}\n{cell}"
         stdin = cell.encode() if cell is not None and reads else b""
         shown = _count_commands(ipython) > 1
-        with contextlib.closing(ProgressBar()) as bar:
-            code = run_commands(
-                text, sys.stdout, sys.stderr, node=node, progress=bar.show, shown=shown, stdin=stdin
-            )
+        with contextlib.closing(StatusLine()) as below:
+
+            def progress(done: int, total: int, text: str) -> None:
+                below.show(bar_text(done, total, text))
+
+            options: Any = {"node": node, "progress": progress, "shown": shown, "stdin": stdin}
+            code = run_commands(text, sys.stdout, sys.stderr, **options)
         ipython.user_ns["_exit_code"] = code
 
     ipython.register_magic_function(magic, "line_cell", "docker")
@@ -231,21 +234,3 @@ def _count_commands(ipython: Any) -> int:
     if lines and lines[0].startswith("%%docker") and "-" not in lines[0].split():
         return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in lines[1:])
     return sum(line.lstrip().startswith("%docker") for line in lines)
-
-
-class ProgressBar:
-    """A bar in a cell's output that moves while a service converges, and is empty afterwards."""
-
-    def __init__(self) -> None:
-        self._handle: Any = None
-
-    def show(self, done: int, total: int, text: str) -> None:
-        shown: Any = Pretty(bar_text(done, total, text))  # type: ignore[no-untyped-call]  # IPython has no types here
-        if self._handle is None:
-            self._handle = display(shown, display_id=True)  # type: ignore[no-untyped-call]  # as above
-        else:
-            self._handle.update(shown)
-
-    def close(self) -> None:
-        if self._handle is not None:
-            self._handle.update(Pretty(""))  # type: ignore[no-untyped-call]  # as above

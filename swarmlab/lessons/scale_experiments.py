@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from docker.types import ServiceMode
@@ -14,6 +15,7 @@ from swarmlab.strings import _
 from swarmlab.views.charts import curves
 from swarmlab.views.html import Table
 from swarmlab.views.primitives import drawing, view
+from swarmlab.views.progress import each
 
 MANAGERS, NODES, TASKS = (1, 3, 5, 7, 9), (25, 50, 100), (200, 400, 800)
 WRITES, TASK_NODES, LIMIT_S = 20, 50, 120
@@ -58,10 +60,11 @@ def growth(clock: Callable[[], float]) -> Growth:
     """Simulate swarms of several sizes; `clock` tells what that takes on this computer:
     `growth(time.perf_counter)`. Lesson: 16_scale.
     """
-    messages = tuple(map(_messages_a_write, MANAGERS))
-    formed = [_timed(clock, _swarm, nodes) for nodes in NODES]
-    started = [_timed(clock, _start, _swarm(TASK_NODES), tasks) for tasks in TASKS]
-    return Growth(messages, tuple(formed), tuple(started))
+    messages = each(_("groups of managers measured"), _messages_a_write, MANAGERS)
+    formed = each(_("swarms formed"), partial(_timed, clock, _swarm), NODES)
+    swarms = [(_swarm(TASK_NODES), tasks) for tasks in TASKS]
+    started = each(_("services started"), lambda sizes: _timed(clock, _start, *sizes), swarms)
+    return Growth(tuple(messages), tuple(formed), tuple(started))
 
 
 def _swarm(nodes: int, managers: int = 3) -> SimulatedCluster:
