@@ -164,6 +164,21 @@ def test_the_readme_has_the_plan_of_every_run():
     assert "| Questions | 0:27, 3 min |" in readme
 
 
+def plan_in(readme: str) -> list[list[str]]:
+    """The starts and minutes of each row, whatever the language."""
+    rows = [line for line in readme.splitlines() if re.search(r"\d min\)? \|$", line)]
+    return [re.findall(r"\d+:\d\d|\d+(?:\.5)?(?= min)", row.replace(",5", ".5")) for row in rows]
+
+
+def test_a_translated_readme_has_the_same_plan():
+    english = plan_in(README.read_text("utf-8"))
+    assert english[-1] == ["0:27", "3", "0:40", "5", "0:54", "6", "1:20", "10"]
+    translated = sorted(NOTEBOOKS.glob("*/README.md"))
+    assert translated
+    for readme in translated:
+        assert plan_in(readme.read_text("utf-8")) == english, readme
+
+
 def one_page(folder: Path, monkeypatch: pytest.MonkeyPatch, *metadata: dict[str, Any]) -> None:
     """Page 05 is three cells with this metadata: a heading, code, a heading."""
     sources = ["# Page\n\n*What it promises.*", "cluster = 1", "## Part"]

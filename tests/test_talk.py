@@ -151,8 +151,12 @@ def test_waiting_for_a_service_that_never_converges_ends_after_a_limit(lab, outc
     assert (lab.now_ns - start_ns) / 10**9 < magic.CONVERGENCE_LIMIT_S + 60
 
 
-def test_the_notebooks_page_lists_every_mistake_on_the_slides():
-    page = (Path(__file__).parents[1] / "notebooks" / "README.md").read_text("utf-8")
+READMES = sorted((Path(__file__).parents[1] / "notebooks").rglob("README.md"))
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+def test_the_notebooks_page_lists_every_mistake_on_the_slides(readme: Path):
+    page = readme.read_text("utf-8")
     for mistake in (
         "node.label.az",
         "--secret-add",
