@@ -20,7 +20,7 @@ from tests.test_notebooks import slides_in
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECTIONS = re.compile(r"^## ", re.MULTILINE)
 # The metadata that a cell of a clean notebook may have.
-KEYS = {"slideshow", "swarmlab", "tags"}
+KEYS = {"slideshow", "swarmlab"}
 WORDS_MAX = {"with an output": 75, "alone": 100}  # on the projector
 CODE_LINES_MAX = 14  # on the projector
 SPOKEN_A_MINUTE, BET_MINUTES = 130, 1 / 3
@@ -250,6 +250,8 @@ def test_a_scene_names_one_step_and_notes_belong_to_a_slide(tmp_path, monkeypatc
 def test_pages_and_runs_that_do_not_exist_are_refused():
     with pytest.raises(LabError, match=r"^there is no page '99'; there are 00_start_here, "):
         steps("99")
+    with pytest.raises(LabError, match=r"^there is no page 'quorum'; there are "):
+        steps("quorum")
     with pytest.raises(
         LabError, match=r"^there is no run of 50 minutes; there are 30, 45, 60, 90$"
     ):
