@@ -14,7 +14,7 @@ import swarmlab
 from swarmlab.errors import LabError
 from swarmlab.lessons import bank as bank_module
 from swarmlab.lessons import exercise, exercises, progress
-from swarmlab.lessons.attempt import Attempt, examined, verdict_on
+from swarmlab.lessons.attempt import Attempt, examined, run_lines, verdict_on
 from swarmlab.lessons.bank import Exercise, bank, topics
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate, parse_check
 from swarmlab.lessons.progress_record import progress_file
@@ -401,6 +401,19 @@ def test_a_check_gives_the_measured_value(
     on = {name: len(cluster.client(name).containers.list()) for name in cluster.names}
     expected = text.format(**on, elsewhere=6 - on["w1"])  # chance decides who gets two
     assert evaluate(SwarmReader(cluster), check) == (holds, expected)
+
+
+def test_on_real_engines_a_check_asks_each_task_whether_it_answers():
+    cluster = RealCluster(managers=1, workers=1, seed=7)
+    check = "failed web last 10s is 0"
+    web = "docker service create --quiet --name web --replicas 3 --publish 80:80 nginx"
+    run_lines(cluster, web)
+    assert evaluate(SwarmReader(cluster), check) == (True, "0")
+    sleep = "docker service update --detach --update-parallelism 0 --args 'sleep 1d' web"
+    run_lines(cluster, f"{sleep}\nrun 20s")
+    assert evaluate(SwarmReader(cluster), check) == (False, "3")
+    run_lines(cluster, "docker service scale --detach web=0\nrun 20s")
+    assert evaluate(SwarmReader(cluster), check) == (False, "1")  # no one answers
 
 
 def test_a_command_is_run_inside_a_task_wherever_it_is(cluster: Any, client: Any):

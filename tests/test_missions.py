@@ -19,6 +19,7 @@ from swarmlab.lessons.bank import Exercise, Mission, bank
 from swarmlab.lessons.course_map import course_map
 from swarmlab.lessons.debrief import Debrief, compare_scores, letters
 from swarmlab.lessons.progress_record import record_solution
+from tests.test_lessons import RealCluster
 
 MISSIONS = [entry for entry in bank().values() if entry.mission is not None]
 SEEDS = (7, 1, 2, 3, 4) if "ALL_SEEDS" in os.environ else (7,)
@@ -95,6 +96,16 @@ def test_each_common_mistake_loses_or_is_told_in_its_own_words(entry: Exercise, 
         attempt.do(wrong.commands)
         verdict = attempt.check()
         assert (verdict.passed, verdict.step) == (False, wrong.feedback), wrong.commands
+
+
+def test_it_can_be_won_where_no_requests_are_counted(entry: Exercise):
+    """As on real engines, which these are not: `tests/test_real.py` plays it there."""
+    attempt = Attempt(entry, RealCluster, on_change=list)
+    attempt.start()
+    assert not attempt.check().passed
+    attempt.do(entry.solution)
+    attempt.cluster.run("30s")
+    assert attempt.check().passed
 
 
 # -- what it costs ---------------------------------------------------------------------------------

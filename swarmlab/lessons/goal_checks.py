@@ -18,7 +18,8 @@ A check is one line: what is measured, a comparison, and a value in YAML.
     inside db cat /data/votes is "42"      what a command prints in a task; null when it fails
     token in deploy is manager             whose join token, if it is valid, is in this config
     info Swarm.LocalNodeState at m3 is locked               what `docker -H m3 info` shows
-    failed web last 10s is 0              users' requests in that time; not counted on real engines
+    failed web last 10s is 0              users' requests in that time; on real engines, tasks that
+                                           don't answer a request of ours
     now running web is 4                  of a mission: before its exam
     leader at m2 is none                   as the node m2 answers; so with any measure
 """
@@ -94,12 +95,16 @@ class SwarmReader:
         if not (running := self.running(service)):
             return _("no task of {service} runs", service=service), 1, ""
         task = min(running, key=lambda task: (task.get("Slot", 0), task["ID"]))
-        node = next(n for n in self.objects("nodes") if n["ID"] == task["NodeID"])
-        api = self.cluster.client(name_of(node)).api
+        node, code, output = self.execute(task, command)
+        return _("{service} on {node}", service=service, node=node), code, output
+
+    def execute(self, task: Json, command: list[str]) -> tuple[str, int, str]:
+        """Run a command in a task's container: (its node, exit code, output)."""
+        node = next(name_of(n) for n in self.objects("nodes") if n["ID"] == task["NodeID"])
+        api = self.cluster.client(node).api
         id = api.exec_create(task["Status"]["ContainerStatus"]["ContainerID"], command)["Id"]
         output = api.exec_start(id).decode(errors="replace").strip()
-        place = _("{service} on {node}", service=service, node=name_of(node))
-        return place, api.exec_inspect(id)["ExitCode"], output
+        return node, api.exec_inspect(id)["ExitCode"], output
 
     def secret_file(self, service: str, secret: str) -> str | None:
         """Where the containers of a service find a secret."""
@@ -155,12 +160,19 @@ def value_at(object: Any, path: str) -> Any:
     return object
 
 
-def failed_requests(cluster: Any, service: str, last_ns: int) -> int | None:
-    """How many of the latest requests to a service failed; None where no one counts them."""
-    if not cluster.has_trace:
-        return None
-    since_s = (cluster.now_ns - last_ns) // S
-    return sum(n for second, n in failed_by_second(cluster, service).items() if second > since_s)
+def failed_requests(swarm: SwarmReader, service: str, last_ns: int) -> int:
+    """How many of the latest requests to a service failed; on real engines, where no one counts
+    them: how many of its tasks don't answer, 1 if none runs."""
+    cluster = swarm.cluster
+    if cluster.has_trace:
+        since_s = (cluster.now_ns - last_ns) // S
+        return sum(
+            n for second, n in failed_by_second(cluster, service).items() if second > since_s
+        )
+    port = value_at(swarm.named("services", service), "Endpoint.Ports.0.TargetPort")
+    request = ["curl", "-f", f"localhost:{port}"]
+    codes = [swarm.execute(task, request)[1] for task in swarm.running(service)]
+    return sum(map(bool, codes)) if codes else 1
 
 
 def measure(swarm: SwarmReader, words: list[str]) -> Any:
@@ -189,7 +201,7 @@ def measure(swarm: SwarmReader, words: list[str]) -> Any:
         case ["repositories", service]:  # of the images that run
             return sorted({image_of(t).partition(":")[0] for t in swarm.running(service)})
         case ["failed", service, "last", duration]:
-            return failed_requests(swarm.cluster, service, nanoseconds(duration))
+            return failed_requests(swarm, service, nanoseconds(duration))
         case ["containers"]:
             return len(swarm.api.containers())
         case ["container", name, path]:
