@@ -77,6 +77,11 @@ def number(value: float, spec: str = "") -> str:
     return format(value, spec).translate(_marks)
 
 
+def seconds(value: float, digits: int = 1) -> str:
+    """`seconds(1.5)` is 1.5 s, or 1,5 s."""
+    return f"{number(value, f'.{digits}f')} s"
+
+
 def _(text: str, many: str = "", /, **values: object) -> str:
     """`text` in the language of the user's environment (LANGUAGE, LC_ALL, LANG), or of `use`.
 

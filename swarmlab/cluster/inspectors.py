@@ -22,7 +22,7 @@ from swarmlab.manager.store import StoreCodec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, MS, InFlight, Machine, S, Simulation
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.html import Callout, ShownAs, Table, only_simulated
 
@@ -139,7 +139,7 @@ def eavesdrop(
         sealed = session.seal(pickle.dumps(flight.message))
         seen = sealed[NONCE_BYTES:][:PACKET_HEX_BYTES].hex(" ")
         seen = _("{size:,} bytes: {seen} …", size=len(sealed), seen=seen)
-        when, ends = f"{flight.arrives_ns / S:.2f} s", f"{flight.source} → {flight.target}"
+        when, ends = seconds(flight.arrives_ns / S, 2), f"{flight.source} → {flight.target}"
         rows.append((when, ends, seen, _contents(flight.message)))
     heads = _("when"), _("from, to"), _("without the key"), _("with it")
     return Table(
@@ -153,7 +153,7 @@ class MessagesInFlight(ShownAs, list[InFlight]):
     @property
     def shown_as(self) -> Table:
         rows = [
-            (f"{sent.arrives_ns / S:.3f} s", sent.source, sent.target, _contents(sent.message))
+            (seconds(sent.arrives_ns / S, 3), sent.source, sent.target, _contents(sent.message))
             for sent in self
         ]
         heads = _("arrives at"), _("from"), _("to"), _("message")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from swarmlab.cluster.factory import simulate
 from swarmlab.cluster.interface import MakeCluster
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
-from swarmlab.strings import _
+from swarmlab.strings import _, seconds
 from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import CIRCLE, ORANGE, SKY_BLUE, SQUARE, WHITE, Look
 from swarmlab.views.primitives import axis, bar, drawing, lane, mark, shape, view
@@ -91,7 +91,7 @@ class Comparison:
         rows = []
         pairs = zip_longest(self.simulated.events, self.real.events)
         for number, events in enumerate(pairs, start=1):
-            times = [f"{event[0]:.1f} s" if event else "–" for event in events]
+            times = [seconds(event[0]) if event else "–" for event in events]
             step = next(event[1] for event in events if event)
             rows.append((str(number), step, *times))
         heads = "", _("What happened"), self.simulated.title, self.real.title

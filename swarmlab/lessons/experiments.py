@@ -19,7 +19,7 @@ from swarmlab.cluster.interface import AnyCluster, MakeCluster, ServiceName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
-from swarmlab.strings import _
+from swarmlab.strings import _, seconds
 from swarmlab.views.html import Callout, Table, only_simulated
 from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
@@ -133,7 +133,7 @@ def slow_followers(cluster: AnyCluster, delay: str = "1s") -> Table | Callout:
         start_ns = copy.now_ns
         copy.client(leader).configs.create(name="written", data=b"written")
         quick = str(len(followers) + 1 - count)
-        rows.append((", ".join(slow) or "–", quick, f"{(copy.now_ns - start_ns) / 1e9:.1f} s"))
+        rows.append((", ".join(slow) or "–", quick, seconds((copy.now_ns - start_ns) / 1e9)))
     title = _("A write needs a quorum: {quorum} of {all}, including the leader, {leader}.")
     counts = {"quorum": quorum(len(followers) + 1), "all": len(followers) + 1}
     heads = (_("Slow managers"), _("Quick managers"), _("The write is answered after"))
@@ -201,7 +201,7 @@ def downtime(cluster: AnyCluster, replicas: int = 3) -> Table:
         rollout = follow(copy, "shop")
         update = rollout.phases[0]
         requests_count = str(rollout.served + rollout.failed)
-        failed, took = str(rollout.failed), f"{update.end - update.start:.0f} s"
+        failed, took = str(rollout.failed), seconds(update.end - update.start, 0)
         rows.append((order, _("yes") if check else _("no"), requests_count, failed, took))
     return Table(title, heads, tuple(rows))
 

@@ -11,7 +11,7 @@ from swarmlab.cluster.interface import AnyCluster, NodeName, ServiceName
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.lessons.goal_checks import SwarmReader
-from swarmlab.strings import _
+from swarmlab.strings import _, seconds
 from swarmlab.views.html import Callout, Table, only_simulated
 
 PORTS = (2377, 7946, 4789)  # between the nodes of a swarm
@@ -85,7 +85,7 @@ def gossip_spread(nodes: int = 30, seed: int = 7) -> Table:
         since_ns = since_ns or (cluster.now_ns if informed else 0)
         if informed and (not rows or rows[-1][1] != str(len(informed))):
             dots = "".join("●" if name in informed else "○" for name in cluster.names)
-            rows.append((f"{(cluster.now_ns - since_ns) / 1e9:.2f} s", str(len(informed)), dots))
+            rows.append((seconds((cluster.now_ns - since_ns) / 1e9, 2), str(len(informed)), dots))
         if len(informed) == nodes:
             break
         cluster.run("50ms")

@@ -11,7 +11,7 @@ from docker.types import ServiceMode
 from markupsafe import Markup
 
 from swarmlab.cluster.simulated import SimulatedCluster
-from swarmlab.strings import _
+from swarmlab.strings import _, number
 from swarmlab.views.charts import curves
 from swarmlab.views.html import Table
 from swarmlab.views.primitives import drawing, view
@@ -32,9 +32,11 @@ class Growth:
     @property
     def tables(self) -> list[Table]:
         def rows(sizes: tuple[int, ...], costs: tuple[float, ...], unit: str) -> Any:
-            return tuple((str(n), f"{c:.1f}{unit}") for n, c in zip(sizes, costs, strict=True))
+            return tuple(
+                (str(n), f"{number(c, '.1f')}{unit}") for n, c in zip(sizes, costs, strict=True)
+            )
 
-        fails = [(str(n), f"{c:.0f}", str((n - 1) // 2))
+        fails = [(str(n), number(c, ".0f"), str((n - 1) // 2))
                  for n, c in zip(MANAGERS, self.messages, strict=True)]  # fmt: skip
         heads = _("managers"), _("messages a write"), _("may fail")
         nodes, tasks = (_("nodes"), _("seconds to form")), (_("tasks"), _("seconds to start"))
@@ -76,8 +78,8 @@ def _messages_a_write(managers: int) -> float:
     cluster = _swarm(managers, managers)
     network, client = cluster.world.network, cluster.client()
     before = network.messages
-    for number in range(WRITES):
-        client.configs.create(name=f"c{number}", data=b"x")
+    for n in range(WRITES):
+        client.configs.create(name=f"c{n}", data=b"x")
     return (network.messages - before) / WRITES
 
 

@@ -15,7 +15,7 @@ import traitlets
 
 from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.errors import LabError
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.views import text
 from swarmlab.views.dock import DockedWidget
 from swarmlab.views.html import Callout, Table
@@ -84,7 +84,7 @@ class Board(DockedWidget):
         sentences += [*self._notes, *self._settle(after)]
         self._notes.clear()
         with self.hold_sync():
-            self.tell(sentences, "" if after.now_s is None else f"{after.now_s:.1f} s")
+            self.tell(sentences, "" if after.now_s is None else seconds(after.now_s))
             self._show(after)
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
@@ -110,7 +110,7 @@ class Board(DockedWidget):
         ]
         self.text = text.snapshot_text(snapshot)
         self.status = {
-            "clock": "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s",
+            "clock": "" if snapshot.now_s is None else f"t = {seconds(snapshot.now_s)}",
             "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
             "leader": text.leadership(snapshot) if snapshot.leader else _("no leader"),

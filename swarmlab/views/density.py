@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from markupsafe import Markup
 
-from swarmlab.strings import _
+from swarmlab.strings import _, number
 from swarmlab.views.html import Table, tag
 from swarmlab.views.primitives import drawing, view
 from swarmlab.views.widget import Sliders, slider
@@ -50,7 +50,12 @@ def sources() -> Table:
         "start_s": _("start"),
     }
     rows = [
-        (_(kind.title), title, f"{value:g} {'s' if name == 'start_s' else 'MiB'}", _(source))
+        (
+            _(kind.title),
+            title,
+            f"{number(value, 'g')} {'s' if name == 'start_s' else 'MiB'}",
+            _(source),
+        )
         for kind in ISOLATION_KINDS
         for name, title in figures.items()
         for value, source in [getattr(kind, name)]
@@ -100,9 +105,9 @@ class Density:
         rows = [
             (
                 _(kind.title),
-                f"{self.memory_mib(kind) / GIB:.1f} GiB",
-                f"{self.disk_mib(kind) / GIB:.1f} GiB",
-                f"{kind.start_s[0]:g} s",
+                f"{number(self.memory_mib(kind) / GIB, '.1f')} GiB",
+                f"{number(self.disk_mib(kind) / GIB, '.1f')} GiB",
+                f"{number(kind.start_s[0], 'g')} s",
                 str(self.fit(kind)),
             )
             for kind in ISOLATION_KINDS

@@ -13,7 +13,7 @@ from typing import Any
 
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import EPOCH_NS, S
-from swarmlab.strings import _
+from swarmlab.strings import _, number
 from swarmlab.views.history import request_counts
 from swarmlab.views.html import Callout, Table
 from swarmlab.views.snapshot import look
@@ -75,8 +75,9 @@ def reservations(cluster: AnyCluster) -> Table:
     """
     shares, waiting = _reserved(cluster.client().api)
     rows = [
-        (name, str(own["tasks"]), f"{own['cpu'] / 1e9:g} / {has['NanoCPUs'] / 1e9:g}",
-         f"{own['memory'] / 2**30:.1f} / {has['MemoryBytes'] / 2**30:.1f} GiB")
+        (name, str(own["tasks"]),
+         " / ".join(number(ns / 1e9, "g") for ns in (own["cpu"], has["NanoCPUs"])),
+         " / ".join(number(b / 2**30, ".1f") for b in (own["memory"], has["MemoryBytes"])) + " GiB")
         for name, has, own in shares
     ]  # fmt: skip
     notes = (_("Waiting, since no node has enough left: {n}.", n=waiting),) if waiting else ()

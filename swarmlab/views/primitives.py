@@ -11,7 +11,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from swarmlab.strings import _
+from swarmlab.strings import _, seconds
 from swarmlab.views.html import tag
 from swarmlab.views.palette import BLACK, YELLOW, Look
 
@@ -105,7 +105,7 @@ def axis(start_s: float, end_s: float) -> Markup:
     digits = int(end_s - start_s < 2 * TICKS)
     steps = [start_s + (end_s - start_s) * n / TICKS for n in range(TICKS + 1)]
     ticks = [
-        tag("span", f"{at:.{digits}f} s", class_="tick", style=f"left:{100 * n / TICKS:.2f}%")
+        tag("span", seconds(at, digits), class_="tick", style=f"left:{100 * n / TICKS:.2f}%")
         for n, at in enumerate(steps)
     ]
     return lane("", *ticks, style="height:1.6em")

@@ -17,7 +17,7 @@ from swarmlab.cluster.simulated_state import Simulated, Status
 from swarmlab.errors import LabError
 from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
-from swarmlab.strings import _
+from swarmlab.strings import _, number
 from swarmlab.views.history import refused_vote
 from swarmlab.views.html import Callout, ShownAs, Table, big, marked, only_simulated
 from swarmlab.views.palette import ROLES
@@ -80,7 +80,7 @@ class RaftLogs(ShownAs):
 
     @property
     def clock(self) -> str:
-        return f"t = {self.now_ns // S} s {self.now_ns % S / MS:06.2f} ms"
+        return f"t = {self.now_ns // S} s {number(self.now_ns % S / MS, '06.2f')} ms"
 
     @property
     def columns(self) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Self
 
 from markupsafe import Markup
 
-from swarmlab.strings import _
+from swarmlab.strings import _, number, seconds
 from swarmlab.units import natural_key
 from swarmlab.views.html import Table, big, folded, marked, tag
 from swarmlab.views.palette import BLUISH_GREEN, LOOKS, VERMILLION, VERSIONS, WHITE
@@ -113,7 +113,7 @@ class Rollout:
             lines.append(early)
         for phase in self.phases:
             start = max(phase.start - self.start, 0)
-            span = f"{start:.1f} – {phase.end - self.start:.1f} s"
+            span = f"{number(start, '.1f')} – {seconds(phase.end - self.start)}"
             details = filter(None, (phase.message, phase.gauge if phase.created else ""))
             lines.append(f"**{phase.title}** ({span}): {'. '.join(details)}")
         if probes := self.probes():

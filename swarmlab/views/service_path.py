@@ -19,7 +19,7 @@ from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.cluster.simulated_state import steps_of
 from swarmlab.model.trace_records import Record, TasksSent, TaskStatusChanged
 from swarmlab.simulation import MS
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.views.html import Table, folded, tag
 from swarmlab.views.palette import ENDED, UNWANTED
 from swarmlab.views.placement_explanation import why
@@ -91,7 +91,7 @@ class StepWords:
         return {
             **{"part": part, "title": PARTS[part][0] if part else _("A leader that is gone")},
             **{"from": COMES_FROM.get(step.part, STORE), "to": STORE if step.changes else part},
-            "time": f"+{after_ms:.0f} ms" if after_ms < 1000 else f"+{after_ms / 1000:.2f} s",
+            "time": f"+{after_ms:.0f} ms" if after_ms < 1000 else f"+{seconds(after_ms / 1000, 2)}",
             "where": ", ".join(dict.fromkeys(places)),
             "sender": "".join(sender),
             **{"read": read, "decided": decided, "wrote": [*filter(None, wrote)]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.snapshot import ClusterSnapshot, NodeRow, ServiceRow, TaskRow
 
@@ -70,7 +70,7 @@ def waiting(snapshot: ClusterSnapshot) -> list[tuple[list[TaskRow], str]]:
 
 def swarm_lines(snapshot: ClusterSnapshot) -> list[str]:
     """The leader, then a line per service, then the tasks that wait, and why."""
-    clock = "" if snapshot.now_s is None else f"t = {snapshot.now_s:.1f} s. "
+    clock = "" if snapshot.now_s is None else f"t = {seconds(snapshot.now_s)}. "
     lines = [clock + leadership(snapshot)]
     line = _("service {name} ({image}): {facts}")
     for service in snapshot.services:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
-from swarmlab.strings import _
+from swarmlab.strings import _, seconds
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.board import column, static_html
 from swarmlab.views.history import (
@@ -160,9 +160,9 @@ class Timeline(LiveWidget):
             self.text = "\n".join([repr(self._near()), "", *happened, "", text])
             ticks = [n * self.cluster.now_ns / TICKS for n in range(TICKS + 1)]
             self.status = {
-                "clock": f"t = {self.now_ns / S:.1f} s",
+                "clock": f"t = {seconds(self.now_ns / S)}",
                 "left": self._left(self.now_ns),
-                "ticks": [[self._left(ns), f"{ns / S:.0f} s"] for ns in ticks],
+                "ticks": [[self._left(ns), seconds(ns / S, 0)] for ns in ticks],
                 "error": self.error,
             }
 
@@ -203,7 +203,7 @@ class Timeline(LiveWidget):
             "word": shorten(first.text, WORD_MAX, placeholder="…") + more,
             "bad": first.kind in ("fault", "failed", "lost"),
             "here": any(event.at_ns == self._at_ns for event in group),
-            "label": "; ".join(f"{event.at_ns / S:.1f} s: {event.text}" for event in group),
+            "label": "; ".join(f"{seconds(event.at_ns / S)}: {event.text}" for event in group),
         }
 
     def _leader(self, span: RoleSpan) -> list[Any]:
@@ -218,7 +218,7 @@ class Timeline(LiveWidget):
         first = max(0, min(place - NEAR, len(self._events) - 2 * NEAR))
         near = self._events[first : first + 2 * NEAR]
         rows = tuple(
-            ("▶" if event.at_ns == self._at_ns else "", f"{event.at_ns / S:.1f} s", event.text)
+            ("▶" if event.at_ns == self._at_ns else "", seconds(event.at_ns / S), event.text)
             for event in near
         )
         title = _("{shown} of {count} marks", shown=len(near), count=len(self._events))

@@ -22,7 +22,7 @@ from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.errors import LabError, SwarmError
 from swarmlab.model.specs import UPDATE_DEFAULTS
 from swarmlab.simulation import EPOCH_NS, S
-from swarmlab.strings import _
+from swarmlab.strings import _, number
 from swarmlab.units import unix_seconds
 from swarmlab.views.history import request_counts, task_states
 from swarmlab.views.html import Table
@@ -326,7 +326,7 @@ def settings(cluster: AnyCluster, service: ServiceName) -> Table:
 def _value(config: dict[str, Any], key: str) -> str:
     value = config[key]
     if key in ("Delay", "Monitor"):
-        return f"{value / S:g} s"
+        return f"{number(value / S, 'g')} s"
     if (key, value) == ("Parallelism", 0):
         return _("all")
-    return value if isinstance(value, str) else f"{value:g}"
+    return value if isinstance(value, str) else number(value, "g")

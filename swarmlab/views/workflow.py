@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.views.dock import DockedWidget
 from swarmlab.views.html import Table, folded, tag
 from swarmlab.views.palette import LOOKS
@@ -224,7 +224,9 @@ class Workflow(DockedWidget):
         """The steps of the last command."""
         steps = self._last
         first_ns = steps[0].at_ns if steps else 0
-        rows = [(f"+{(step.at_ns - first_ns) / S:.1f} s", step.text, step.record) for step in steps]
+        rows = [
+            (f"+{seconds((step.at_ns - first_ns) / S)}", step.text, step.record) for step in steps
+        ]
         held = [
             _("Images here: {names}.", names=", ".join(steps[-1].contents.images) or "–"),
             _("Containers: {names}.", names=", ".join(map(_said, steps[-1].contents.containers))),
