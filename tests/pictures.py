@@ -68,7 +68,7 @@ def live(widget: Any) -> str:
     state.pop("layout", None)
     model = f"{{get: (key) => ({json.dumps(state)})[key], on() {{}}, off() {{}}, send() {{}}}}"
     place = f"el-{widget.model_id}"
-    code = str(widget._esm).replace("export default { render };", "")
+    code = str(widget._esm).replace("export default { render: inLanguage(render) };", "")
     call = f"render({{model: {model}, el: document.getElementById('{place}')}})"
     script = f"<script type='module'>{code}\n{call};</script>"
     return f"<style>{widget._css}</style><div id='{place}'></div>{script}"
@@ -82,7 +82,7 @@ def parts_of(cluster: swarmlab.Cluster, service: str) -> dict[str, str]:
     return {
         "slots": slots(cluster, service)._repr_html_(),
         "eras": eras()._repr_html_(),
-        "course": course_map()._repr_html_(),
+        "course": course_map().shown_as._repr_html_(),
         "path": live(path),
         "path still": path.still_html(),
     }

@@ -232,7 +232,7 @@ def test_the_map_leads_to_every_page_and_counts_what_is_solved(tmp_path: Path, m
     shown = course_map()
     html = shown._repr_html_()
     assert [path.stem for path in LESSONS if f'href="{path.stem}.ipynb"' not in html] == []
-    (row,) = [row for row in shown.rows if row[1] == "04_parts_and_topology"]
+    (row,) = [row for row in shown.shown_as.rows if row[1] == "04_parts_and_topology"]
     assert row[2:] == ("slides 21-29", "20 minutes", "solved 1 of 2")
     index = next(path for path in NOTEBOOKS if path.stem == "index").read_text("utf-8")
     assert "speakerdeck.com" in index

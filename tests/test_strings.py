@@ -7,6 +7,7 @@ import contextlib
 import gettext
 import io
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from swarmlab.cli.command_line import main
 from swarmlab.cli.command_line import swarmlab as swarmlab_command
 from swarmlab.cluster import inspectors
 from swarmlab.jupyter.magic import run_commands
-from swarmlab.lessons import exercise, goal_checks, progress
+from swarmlab.lessons import course_map, exercise, exercises, goal_checks, progress
 from swarmlab.lessons.bets import SCORE, Bet, ask, questions
 from swarmlab.lessons.experiments import follow, quorum_table, slow_followers
 from swarmlab.lessons.network_experiments import gossip_spread
@@ -42,10 +43,13 @@ from swarmlab.views.stacks import SLIDE_5, two_stacks
 from swarmlab.views.timeline import timeline
 from swarmlab.views.topology import topology
 from swarmlab.views.update_history import settings
+from swarmlab.views.widget import speak
+from swarmlab.views.workflow import workflow
 from swarmlab.views.zones import quorum_explorer
 from tests.catalogue import (
     KEYWORDS,
     PACKAGE,
+    ROOT,
     YAML_TEXTS,
     faults,
     files,
@@ -461,6 +465,99 @@ def test_every_text_of_a_view_comes_from_a_catalogue(
     texts = list(VIEWS[name](cluster))
     assert texts
     assert {word for text in texts for word in unmarked(text)} == set()
+
+
+# -- another language while a page is open ---------------------------------------------------------
+@pytest.fixture
+def switched(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The marked language is there to be chosen; afterwards it is English again."""
+    monkeypatch.setattr(strings, "FOLDER", folder)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LANGUAGE", "en")
+    monkeypatch.setattr(SCORE, "bets", {})
+    yield
+    strings.use("en")
+
+
+def shown_live(board: Board, line: Any, columns: Any, flow: Any, sliders: Any) -> Iterator[str]:
+    for widget in (board, line, columns, flow):
+        yield from (text for text in widget.labels.values() if isinstance(text, str) and text)
+        yield widget.text
+    yield from (
+        look[1] for looks in (board.looks, line.looks, flow.looks) for look in looks.values()
+    )
+    yield from (action[2] for action in board.actions)
+    yield from (control.label for control in sliders.controls.values())
+    yield plain(str(sliders._picture.value))
+
+
+def test_what_is_shown_live_changes_its_language_in_place(switched: None, cluster: Any):
+    made = [board_of(cluster), timeline(cluster), raft_columns(cluster), workflow(cluster)]
+    sliders = density()
+    assert all(OPEN not in text for text in shown_live(*made, sliders))
+    speak("xx")
+    texts = {
+        text.replace(widget.model_id, "") for widget in made for text in shown_live(*made, sliders)
+    }
+    assert {word for text in texts for word in unmarked(text)} == set()
+    speak("en")
+    assert all(OPEN not in text for text in shown_live(*made, sliders))
+
+
+def test_a_bet_keeps_its_choice_in_another_language(switched: None):
+    bet = ask("leader_crash").children[0]
+    first = next(iter(bet.feedback))
+    bet.bet(first, sure=True)
+    speak("xx")
+    assert bet.choice == f"{OPEN}{first}{SHUT}"
+    assert unmarked(bet.children[-1].children[0].value.replace("role='status'", "")) <= {
+        "span",
+        "style",
+        "font",
+        "size",
+        "em",
+    }
+    assert [card.button_style for card in bet.children[1:-1]] == ["primary", "", "", ""]
+    bet.reveal()
+    speak("en")
+    assert bet.revealed
+    assert bet.choice == first
+    assert [*SCORE.bets] == [bet.question]  # counted once, under its English name
+
+
+def test_an_exercise_and_the_list_it_is_picked_from_change_their_language(switched: None):
+    picker = exercises("05_quorum", make=swarmlab.simulate)
+    picker.exercise.start()
+    board, buttons = picker.exercise._board, [*picker.exercise._buttons]
+    speak("xx")
+    now = picker.exercise
+    assert all(OPEN in button.description for button in now._buttons)
+    assert now._buttons != buttons
+    assert now.children[-1] is board
+    assert {word for entry, _name in picker.pick.options for word in unmarked(entry)} == set()
+    assert picker.pick.label == f"{OPEN}Exercise{SHUT}"
+    assert picker.pick.value == now.exercise.name
+
+
+def test_the_course_map_has_a_list_of_languages_and_leads_to_their_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LANGUAGE", "en")
+    first = {"Start": {"00_start_here": {"slides": "20", "minutes": "15"}}}
+    monkeypatch.setattr(course_map, "course", lambda: first)
+    shown = course_map.course_map()
+    menu = shown.controls["name"]
+    assert menu.options == [["English", "en"], ["português (Brasil)", "pt_BR"]]
+    assert 'href="00_start_here.ipynb"' in shown._picture.value
+    menu.value = "pt_BR"
+    assert strings.language() == "pt_BR" == os.environ["LANGUAGE"]
+    assert 'href="pt-BR/00_start_here.ipynb"' in shown._picture.value
+    assert "Comece aqui" in shown._picture.value  # the page's own title
+    monkeypatch.setattr(course_map, "FIRST_LANGUAGE", "pt_BR")  # as from a Portuguese page
+    monkeypatch.chdir(ROOT / "notebooks" / "pt-BR")
+    menu.value = "en"
+    assert 'href="../00_start_here.ipynb"' in shown._picture.value
 
 
 def test_a_word_without_marks_is_detected(marked_language: None):

@@ -25,7 +25,7 @@ from swarmlab.errors import NoneSuch
 from swarmlab.lessons.progress_record import progress_file
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, ShownAs, WithStaticForms, folded, marked, widget_head
-from swarmlab.views.widget import button
+from swarmlab.views.widget import button, translate_later
 
 LETTERS = "ABCDEF"
 UNKNOWN_CHOICE = N_("{name!r} is none of the choices: {known}")
@@ -90,7 +90,7 @@ class Score(ShownAs):
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
             lines.append(_("Sure, and surprised: worth a second look."))
-            lines += [f"– {question}" for question in surprises]
+            lines += [f"– {_(question)}" for question in surprises]
         elif guesses and guess_right == guesses:
             lines.append(_("Every guess was right: you know more than you think."))
         return tuple(lines)
@@ -102,13 +102,14 @@ class Score(ShownAs):
 
 
 SCORE = Score()
-LATEST: dict[str, Bet] = {}  # question -> the widget made last for it
+LATEST: dict[str, Bet] = {}  # question, in English -> the widget made last for it
 
 
 class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """One question: a card for each choice, and then two buttons: sure, or a guess.
 
-    `choices`: text -> feedback for those who choose it wrongly. `reveal_on_click`: the click itself
+    All texts are English; it shows them in the user's language. `choices`: text -> feedback for
+    those who choose it wrongly. `reveal_on_click`: the click itself
     shows the answer, as in a quiz.
     """
 
@@ -121,12 +122,33 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         *,
         reveal_on_click: bool = False,
     ) -> None:
-        self.question, self.answer, self.why = question, answer, why
-        self.feedback, self.reveal_on_click = dict(choices), reveal_on_click
-        self._check_choice(answer)
+        self.english = question
+        self._texts = answer, why, dict(choices)  # in English, too
+        self.reveal_on_click, self.revealed = reveal_on_click, False
+        self.feedback: dict[str, str] = {}  # each choice, and what to say to those who choose it
         self.choice: str | None = None
         self.sure: bool | None = None
-        self.revealed = False
+        super().__init__()
+        self.relabel()
+        self._keep_former_bet()
+        translate_later(self)
+
+    def relabel(self) -> None:
+        """Show it in the language in use, as it stands."""
+        place = None if self.choice is None else [*self.feedback].index(self.choice)
+        answer, why, choices = self._texts
+        self.question, self.answer, self.why = _(self.english), _(answer), _(why)
+        self.feedback = {_(choice): _(feedback or "") for choice, feedback in choices.items()}
+        self._check_choice(self.answer)
+        self._build()
+        if place is not None:
+            revealed, self.revealed = self.revealed, False
+            self.bet([*self.feedback][place], sure=self.sure)
+            if revealed and not self.reveal_on_click:
+                self.reveal()
+
+    def _build(self) -> None:
+        choices = self.feedback
         self._cards = {choice: self._card(choice) for choice in choices}
         self._confidence = {
             sure: button(label, partial(self._say_how_sure, sure=sure))
@@ -138,11 +160,11 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         # One row, so that nothing below moves when the two buttons appear.
         row = {"flex_flow": "row wrap", "align_items": "center", "min_height": "2.6em"}
         last_row = ipywidgets.HBox([self._status, self._how_sure], layout=row)
-        html = f"{widget_head()}<style>{CARD}</style><b class='swarmlab-ask'>{marked(question)}</b>"
-        super().__init__([ipywidgets.HTML(html), *self._cards.values(), last_row])
-        prompt = _("Choose: one click.") if reveal_on_click else _("Place your bet: one click.")
-        self._show_status(prompt)
-        self._keep_former_bet()
+        ask = f"<b class='swarmlab-ask'>{marked(self.question)}</b>"
+        html = f"{widget_head()}<style>{CARD}</style>{ask}"
+        self.children = [ipywidgets.HTML(html), *self._cards.values(), last_row]
+        click, bet = _("Choose: one click."), _("Place your bet: one click.")
+        self._show_status(click if self.reveal_on_click else bet)
 
     def _check_choice(self, choice: str) -> None:
         if choice not in self.feedback:
@@ -150,8 +172,8 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def _keep_former_bet(self) -> None:
         """When a cell runs again, for example by Shift+Enter, a bet not yet revealed stands."""
-        former = LATEST.get(self.question)
-        LATEST[self.question] = self
+        former = LATEST.get(self.english)
+        LATEST[self.english] = self
         if former is not None and former.choice in self.feedback and not former.revealed:
             self.bet(former.choice, sure=former.sure)
 
@@ -212,7 +234,7 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""
         if self.choice is not None and not self.revealed:
-            SCORE.add(self.question, right=self.choice == self.answer, sure=self.sure)
+            SCORE.add(self.english, right=self.choice == self.answer, sure=self.sure)
         self.revealed = True
         self._how_sure.layout.display = "none"
         title, *lines = *self.explanation(), *SCORE.lines[:1]
@@ -262,8 +284,8 @@ def _entry(name: str) -> dict[str, Any]:
 
 def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
     entry = _entry(name)
-    choices = {_(str(choice)): _(feedback or "") for choice, feedback in entry["choices"].items()}
-    question, answer, why = (_(entry[key]) for key in ("question", "answer", "why"))
+    choices = {str(choice): feedback for choice, feedback in entry["choices"].items()}
+    question, answer, why = (entry[key] for key in ("question", "answer", "why"))
     return Bet(question, choices, answer, why, reveal_on_click=reveal_on_click)
 
 
@@ -287,7 +309,7 @@ def reveal(*names: str) -> Callout:
     `reveal("reads")`. Lesson: 00_start_here.
     """
     bets = [
-        LATEST.get(_(_entry(name)["question"])) or _bet_on(name, reveal_on_click=False)
+        LATEST.get(_entry(name)["question"]) or _bet_on(name, reveal_on_click=False)
         for name in names
     ]
     callouts = [bet.reveal() for bet in (*bets, *bets)]  # again, with all bets counted

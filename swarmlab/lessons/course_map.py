@@ -8,15 +8,18 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from babel import Locale
 from markupsafe import Markup
 
 from swarmlab.errors import NoneSuch
 from swarmlab.lessons.bank import topics
 from swarmlab.lessons.progress_record import solved_exercises
-from swarmlab.strings import _, language, language_tag
+from swarmlab.strings import ENGLISH, N_, _, language, language_tag, translations
 from swarmlab.views.html import Callout, Table, folded, tag
 from swarmlab.views.primitives import view
+from swarmlab.views.widget import Field, Sliders, speak
 
+FIRST_LANGUAGE = language()  # of the page that has started this process
 PACKAGE, MAP = Path(__file__).parents[1], "index.ipynb"
 CARD = (
     "justify-items:start;margin:.2em 0;white-space:normal;text-align:left;color:inherit;"
@@ -32,7 +35,7 @@ class CourseMap(Table):
         for part, page, slides, minutes, solved in self.rows:
             title = tag("b", topic_of(page), style="text-decoration:underline")
             lines = [tag("span", text) for text in (slides, minutes, solved)]
-            href = f"{page}.ipynb"
+            href = f"{folder_of_pages()}{page}.ipynb"
             card = tag("a", title, *lines, class_="node manager", href=href, style=CARD)
             parts.setdefault(part, []).append(card)
         zones = [
@@ -52,12 +55,22 @@ def course() -> dict[str, dict[str, dict[str, str]]]:
     return parts
 
 
-def course_map() -> CourseMap:
-    """The talk's agenda, page by page, with what you have solved. Lesson: index.
+def course_map() -> Sliders:
+    """The talk's agenda, page by page, with what you have solved; a list changes the language of
+    all that is shown live. Lesson: index.
 
-    >>> course_map().rows[0][:2]
+    >>> course_map().shown_as.rows[0][:2]
     ('Start', '00_start_here')
     """
+    names = [ENGLISH, *translations()]
+    known = [[Locale.parse(name).get_display_name(name), name] for name in names]
+    menu = Field(N_("Language"), options=known, value=language())
+    return Sliders(_in_language, {"name": menu})
+
+
+def _in_language(name: str) -> CourseMap:
+    if name != language():
+        speak(name)
     solved, rows = solved_exercises(), []
     for part, pages in course().items():
         for page, facts in pages.items():
@@ -68,6 +81,14 @@ def course_map() -> CourseMap:
             rows.append((_(part), page, slides, minutes, done if own else _("no exercises")))
     heads = _("Part"), _("Page"), _("Slides"), _("Time"), _("Solved")
     return CourseMap(_("The course"), heads, tuple(rows))
+
+
+def folder_of_pages() -> str:
+    """Where the pages in the language in use are, seen from the page that asks."""
+    if language() == FIRST_LANGUAGE:
+        return ""
+    up = "../" if Path.cwd().name == language_tag(FIRST_LANGUAGE) else ""
+    return up if language() == ENGLISH else f"{up}{language_tag(language())}/"
 
 
 def all_notebooks() -> Path:
@@ -83,10 +104,15 @@ def notebooks() -> Path:
     return translated if translated.is_dir() else all_notebooks()
 
 
-@cache
 def head_of(page: str) -> tuple[str, str]:
-    """The title of a page, and what it promises."""
-    cells = json.loads((notebooks() / f"{page}.ipynb").read_text("utf-8"))["cells"]
+    """The title of a page, and what it promises; in English where it is not translated yet."""
+    path = notebooks() / f"{page}.ipynb"
+    return _head_of(path if path.exists() else all_notebooks() / path.name)
+
+
+@cache
+def _head_of(path: Path) -> tuple[str, str]:
+    cells = json.loads(path.read_text("utf-8"))["cells"]
     title, _blank, promise, *_rest = "".join(cells[0]["source"]).splitlines()
     return title.removeprefix("# "), promise.strip("*")
 

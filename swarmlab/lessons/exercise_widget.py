@@ -28,7 +28,7 @@ from swarmlab.lessons.debrief import Debrief
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, tag, widget_head
-from swarmlab.views.widget import Field, button
+from swarmlab.views.widget import Field, button, translate_later
 
 WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
 WAITING = N_(
@@ -45,6 +45,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
         self.exercise, self.make = exercise, make
         self.attempt = Attempt(exercise, make, on_change=self._draw)
+        self._board: Board | None = None
+        super().__init__()
+        self.relabel()
+        translate_later(self)
+
+    def relabel(self) -> None:
+        """Show it in the language in use, as it stands; what was said last is not said again."""
         self._count, self._status, self._hints, self._output = (ipywidgets.HTML() for _ in range(4))
         self._reflection = _text_field(_("One line:"), display="none")
         self._command = _text_field(_("Command:"), placeholder="docker service ls")
@@ -58,12 +65,12 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         ]
         layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         row = ipywidgets.HBox([*self._buttons, self._count], layout=layout)
-        self._board: Board | None = None
         line = ipywidgets.HBox([self._command, run], layout=layout)
-        task = ipywidgets.HTML(Markup(widget_head()) + _task_html(exercise))
+        task = ipywidgets.HTML(Markup(widget_head()) + _task_html(self.exercise))
         self._fixed = [task, row, line, self._output, self._hints, self._reflection, self._status]
-        super().__init__(self._fixed)
-        self._show(_("Press Start: this exercise has a swarm of its own."))
+        self.children = [*self._fixed, *filter(None, [self._board])]
+        if self.attempt.cluster is None:
+            self._show(_("Press Start: this exercise has a swarm of its own."))
         self._draw()
 
     def _on_click(self, action: Callable[[], object]) -> None:
@@ -258,17 +265,22 @@ class ExercisePicker(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, topic: str, make: Callable[..., Any]) -> None:
         self.make = make
-        self.topic = Field(label=_("Topic"), options=[[topic_of(t), t] for t in topics()])
-        self.pick = Field(label=_("Exercise"))
+        self.topic = Field(N_("Topic"))
+        self.pick = Field(N_("Exercise"))
         super().__init__()
         self.pick.observe(self._show_exercise, "value")
         self.topic.observe(self._list_exercises, "value")
         self.topic.value = topic
+        translate_later(self)
+
+    def relabel(self) -> None:
+        """The lists in the language in use."""
+        self.topic.options = [[topic_of(name), name] for name in topics()]
+        self.pick.options = [[_(e.title), e.name] for e in topics()[self.topic.value]]
 
     def _list_exercises(self, _change: Any) -> None:
-        exercises = topics()[self.topic.value]
-        self.pick.options = [[_(entry.title), entry.name] for entry in exercises]
-        self.pick.value = exercises[0].name
+        self.relabel()
+        self.pick.value = topics()[self.topic.value][0].name
 
     def _show_exercise(self, _change: Any) -> None:
         """Show the exercise, as it was left if it was shown before."""

@@ -19,7 +19,7 @@ from swarmlab.cluster.interface import AnyCluster, MakeCluster, ServiceName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
-from swarmlab.strings import _, seconds
+from swarmlab.strings import N_, _, seconds
 from swarmlab.views.html import Callout, Table, only_simulated
 from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
@@ -254,8 +254,8 @@ def check_explorer(cluster: AnyCluster) -> Sliders | Callout:
     if not is_simulated(cluster):
         return only_simulated(_("Each move of a slider runs a copy of the cluster for 90 s."))
     controls = {
-        "ready": slider(_("The app is ready after (s)"), 6, 0, 30),
-        "hangs": slider(_("It hangs after (s; 0: never)"), 30, 0, 60, 5),
+        "ready": slider(N_("The app is ready after (s)"), 6, 0, 30),
+        "hangs": slider(N_("It hangs after (s; 0: never)"), 30, 0, 60, 5),
         "interval": slider("--health-interval (s)", 5, 1, 30),
         "timeout": slider("--health-timeout (s)", 3, 1, 30),
         "retries": slider("--health-retries", 3, 1, 10),

@@ -62,14 +62,17 @@ class Board(DockedWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.looks = look_rows(LOOKS)
-        self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
         self._snapshot: ClusterSnapshot | None = None
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
         self._notes: list[str] = []  # sentences to add after those about changes
+
+    def relabel(self) -> None:
+        self.looks = look_rows(LOOKS)
+        self.actions = [[key, verb, _(ACTIONS[verb])] for key, verb in KEYS.items()]
+        super().relabel()
 
     # -- showing ---------------------------------------------------------------------
     def read(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from markupsafe import Markup
 
-from swarmlab.strings import _, number
+from swarmlab.strings import N_, _, number
 from swarmlab.views.html import Table, tag
 from swarmlab.views.primitives import drawing, view
 from swarmlab.views.widget import Sliders, slider
@@ -137,9 +137,9 @@ class Density:
 def density(apps: int = 20) -> Sliders:
     """Sliders for apps, their needs and the server: `density(20)`. Lesson: 01_vm_vs_container."""
     controls = {
-        "apps": slider(_("Apps"), apps, 1, 500),
-        "app_mib": slider(_("Memory of one app, MiB"), 100, 10, 2000, 10),
-        "app_disk_mib": slider(_("Disk of one app, MiB"), 200, 10, 2000, 10),
-        "server_gib": slider(_("Memory of the server, GiB"), 16, 4, 256, 4),
+        "apps": slider(N_("Apps"), apps, 1, 500),
+        "app_mib": slider(N_("Memory of one app, MiB"), 100, 10, 2000, 10),
+        "app_disk_mib": slider(N_("Disk of one app, MiB"), 200, 10, 2000, 10),
+        "server_gib": slider(N_("Memory of the server, GiB"), 16, 4, 256, 4),
     }
     return Sliders(Density, controls)

@@ -15,7 +15,7 @@ import yaml
 from markupsafe import Markup
 
 from swarmlab.errors import LabError
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.html import marked, tag
 from swarmlab.views.primitives import view
 from swarmlab.views.widget import Picture, Sliders, slider
@@ -238,4 +238,4 @@ def stack_builder() -> Builder:
 
 def two_stacks(apps: int = 2) -> Sliders:
     """Slide 4, with a slider for the apps: `two_stacks(5)`. Lesson: 01_vm_vs_container."""
-    return Sliders(TwoStacks, {"apps": slider(_("Apps"), apps, 1, 5)})
+    return Sliders(TwoStacks, {"apps": slider(N_("Apps"), apps, 1, 5)})

@@ -59,12 +59,15 @@ class Timeline(LiveWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.looks = look_rows({**LOOKS, **EVENT_LOOKS})
         self.forked: Any = None  # the cluster that the last fork made
         self._at_ns: int | None = None  # the moment; None: now
         self._past: dict[int, Any] = {}  # moment -> the cluster as it was then
         self._events: list[TimelineEvent] = []
         self._snapshot = ClusterSnapshot(nodes=())
+
+    def relabel(self) -> None:
+        self.looks = look_rows({**LOOKS, **EVENT_LOOKS})
+        super().relabel()
 
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {

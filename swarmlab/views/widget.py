@@ -9,6 +9,7 @@ gone, as after its cell was deleted, sleeps; it wakes when it is shown again.
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from IPython import get_ipython
 from IPython.display import display
 from markupsafe import Markup
 
+from swarmlab import strings
 from swarmlab.errors import SwarmError
 from swarmlab.strings import N_, _
 from swarmlab.views.html import ShownAs, WithStaticForms, tag
@@ -61,7 +63,8 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
-        self.cluster, self.labels = cluster, self._labels()
+        self.cluster = cluster
+        self.relabel()
         self.error = ""  # of the last click
         self.recording = Recording()
         self._published = 0  # moments of the recording
@@ -70,6 +73,11 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         self.asleep = False  # its last view has gone
         self._timer: asyncio.TimerHandle | None = None
         self.on_msg(self._on_message)
+        translate_later(self)
+
+    def relabel(self) -> None:
+        """Put the texts that stay into the language in use; subclasses have more of them."""
+        self.labels = self._labels()
 
     def _labels(self) -> dict[str, Any]:
         """The texts that JavaScript puts beside the rows; each subclass adds its own."""
@@ -203,6 +211,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 # -- one widget of a class per cluster ---------------------------------------------
 W = TypeVar("W", bound=LiveWidget)
 _open: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+_translated: weakref.WeakSet[Any] = weakref.WeakSet()
 _cells: dict[str, tuple[str, list[LiveWidget]]] = {}  # cell id -> (its last run, what it showed)
 
 
@@ -255,6 +264,22 @@ def watch(cluster: weakref.ref[Any]) -> None:
             widget.refresh()
 
 
+def translate_later(widget: Any) -> None:
+    """Call its method `relabel` when the language changes."""
+    _translated.add(widget)
+
+
+def speak(name: str) -> None:
+    """Use a language from now on: whatever is shown live changes in place."""
+    os.environ["LANGUAGE"] = name
+    strings.use(name)
+    for widget in [w for w in _translated if w.comm is not None]:
+        with widget.hold_sync():
+            widget.relabel()
+            if isinstance(widget, LiveWidget):
+                widget.refresh()
+
+
 # -- pictures that depend on a few numbers ---------------------------------------------------------
 def button(label: str, action: Callable[[], object], **options: Any) -> ipywidgets.Button:
     """A button that carries out the action."""
@@ -276,6 +301,15 @@ class Field(anywidget.AnyWidget):
     options: traitlets.List[Any] = traitlets.List(help="(text, value), …").tag(sync=True)
     bounds: traitlets.List[int] = traitlets.List(help="minimum, maximum, step").tag(sync=True)
     value = traitlets.Any(help="what is chosen").tag(sync=True)
+
+    def __init__(self, label: str, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._english = label
+        self.relabel()
+        translate_later(self)
+
+    def relabel(self) -> None:
+        self.label = _(self._english)
 
 
 class Picture(LiveWidget):
@@ -310,18 +344,20 @@ class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self.make, self.controls = make, controls
         self._picture = picture or ipywidgets.HTML()
         for control in controls.values():
-            control.observe(self._draw, "value")
+            control.observe(self.relabel, "value")
         super().__init__([*controls.values(), self._picture])
-        self._draw()
+        self.relabel()
+        translate_later(self)
 
     @property
     def shown_as(self) -> Any:
         """What the controls ask for at this moment."""
         return self.make(**{name: control.value for name, control in self.controls.items()})
 
-    def _draw(self, _change: Any = None) -> None:
+    def relabel(self, _change: Any = None) -> None:
+        """Draw it again."""
         self._picture.value = self.shown_as._repr_html_()
 
 
 def slider(label: str, value: int, minimum: int, maximum: int, step: int = 1) -> Field:
-    return Field(label=label, value=value, bounds=[minimum, maximum, step])
+    return Field(label, value=value, bounds=[minimum, maximum, step])

@@ -177,9 +177,12 @@ class Workflow(DockedWidget):
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
-        self.looks, self.stage = look_rows(LOOKS), _stage(())
         self._history = WorkflowHistory(cluster, cluster.names[0])
         self.passed: list[WorkflowStep] = []
+
+    def relabel(self) -> None:
+        self.looks, self.stage = look_rows(LOOKS), _stage(())
+        super().relabel()
 
     def _labels(self) -> dict[str, Any]:
         return super()._labels() | {

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from swarmlab.raft.quorum import quorum
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, tag
 from swarmlab.views.primitives import node, view, votes
 from swarmlab.views.quorum import tolerated
@@ -139,8 +139,8 @@ def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
     """Managers 1 to 9 over zones 1 to 5: `quorum_explorer(5, 2)`; a click takes one away, or brings
     it back. Lesson: 05_quorum."""
     controls = {
-        "managers": slider(_("Managers"), managers, 1, MANAGERS_MAX),
-        "zones": slider(_("Zones"), zones, 1, len(LETTERS)),
+        "managers": slider(N_("Managers"), managers, 1, MANAGERS_MAX),
+        "zones": slider(N_("Zones"), zones, 1, len(LETTERS)),
     }
     machines = Machines()
     machines.refresh()

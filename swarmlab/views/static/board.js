@@ -208,4 +208,4 @@ function render({ model, el }) {
   return () => { undock(); end(); };
 }
 
-export default { render };
+export default { render: inLanguage(render) };

@@ -171,3 +171,20 @@ function connect(model, root, draw) {
   };
   return { send, begin, end };
 }
+
+// A view that is made anew when its texts come in another language.
+function inLanguage(render) {
+  return (context) => {
+    let end = render(context);
+    const again = () => {
+      const former = end;
+      end = render(context); // first, so that a docked board keeps its panel
+      former?.();
+    };
+    context.model.on("change:labels", again);
+    return () => {
+      context.model.off("change:labels", again);
+      end?.();
+    };
+  };
+}

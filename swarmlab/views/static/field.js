@@ -3,11 +3,10 @@
 function render({ model, el }) {
   const root = make("label", "swarmlab-board swarmlab-field", el);
   keepKeys(root);
-  make("span", "label", root, model.get("label"));
+  const name = make("span", "label", root);
   const options = () => model.get("options");
   const isList = options().length > 0;
   const control = make(isList ? "select" : "input", "", root);
-  control.setAttribute("aria-label", model.get("label"));
   const shown = isList ? null : make("output", "", root);
   if (shown) [control.type, control.min, control.max, control.step] = ["range", ...model.get("bounds")];
   control.oninput = () => {
@@ -16,6 +15,8 @@ function render({ model, el }) {
   };
 
   function draw() {
+    write(name, model.get("label"));
+    control.setAttribute("aria-label", model.get("label"));
     const value = model.get("value");
     if (isList) {
       syncChildren(control, options(), ([, key]) => key, () => document.createElement("option"),

@@ -150,4 +150,4 @@ function render({ model, el }) {
   return () => { clearInterval(timer); end(); };
 }
 
-export default { render };
+export default { render: inLanguage(render) };

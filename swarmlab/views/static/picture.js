@@ -48,4 +48,4 @@ function render({ model, el }) {
   return end;
 }
 
-export default { render };
+export default { render: inLanguage(render) };
