@@ -522,7 +522,8 @@ def test_a_bet_keeps_its_choice_in_another_language(switched: None):
     speak("en")
     assert bet.revealed
     assert bet.choice == first
-    assert [*SCORE.bets] == [bet.question]  # counted once, under its English name
+    assert bet.question in SCORE.bets
+    assert all(OPEN not in question for question in SCORE.bets)  # counted under its English name
 
 
 def test_an_exercise_and_the_list_it_is_picked_from_change_their_language(switched: None):
@@ -614,4 +615,4 @@ def test_a_fault_of_a_catalogue_is_found(change: str, fault: str):
 def test_the_catalogues_are_whole():
     """After a change of a text: `python -m tests.catalogue update`, and translate."""
     for path in files():
-        assert [*faults(read(path), template(), missing=False)] == []
+        assert [*faults(read(path), template())] == []
