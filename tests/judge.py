@@ -317,10 +317,11 @@ def tasks_are_spread(it: Transaction) -> Iterator[str]:
         after = it.after
         open_before = [n for n in it.before["node"].values() if has_room(it.before, n, first)]
         had = {node.id: count(it.before, node.id) for node in open_before}
-        if len(tasks) == 1:
-            least = min(had.values(), default=0)
-            if had.get(first.node_id, least) > least:
-                yield f"{first.name} on {label(after, first.node_id)}, which has more: {had}"
+        if len(tasks) == 1:  # others of the batch may have filled a node before its turn came
+            left = {n.id: had[n.id] for n in open_before if has_room(after, n, first)}
+            least = min(left.values(), default=0)
+            if left.get(first.node_id, least) > least:
+                yield f"{first.name} on {label(after, first.node_id)}, which has more: {left}"
         elif len(set(had.values())) == 1:
             have = {n.id: count(after, n.id) for n in open_before if has_room(after, n, first)}
             most = max(count(after, task.node_id) for task in tasks)

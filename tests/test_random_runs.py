@@ -7,6 +7,7 @@ goes on with `--seed` where an interrupted one stopped; a failure says how to pl
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import time
@@ -63,6 +64,15 @@ def batches(first: int, count: int, folder: Path) -> Iterator[tuple[int, str]]:
                 future.cancel()
 
 
+def earlier(file: Path, first: int) -> tuple[int, float]:
+    """(the first seed, the seconds) of the runs that ended where this one goes on."""
+    if file.is_file():
+        noted = json.loads(file.read_text("utf-8"))
+        if noted["complete"] == first:
+            return noted["first"], noted["seconds"]
+    return first, 0
+
+
 def test_as_many_random_runs_as_the_command_asks(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ):
@@ -71,7 +81,8 @@ def test_as_many_random_runs_as_the_command_asks(
     if not asked:
         pytest.skip("asked for by --random-runs")
     count, folder = -(-asked // RUNS_PER_BATCH), Path(request.config.getoption("failures"))
-    begin, done = time.monotonic(), set[int]()
+    begin, done, noted = time.monotonic(), set[int](), folder / "random-runs.json"
+    origin, earlier_s = earlier(noted, first)
     for number, failure in batches(first, count, folder):
         again = f"pytest {__file__} --random-runs {RUNS_PER_BATCH} --seed {number}"
         file = folder / f"random-run-{number}.json"
@@ -79,12 +90,14 @@ def test_as_many_random_runs_as_the_command_asks(
         done.add(number)
         passed_s, runs = time.monotonic() - begin, len(done) * RUNS_PER_BATCH
         complete = next(n for n in range(first, first + count + 1) if n not in done)
+        seconds = round(earlier_s + passed_s)
+        noted.write_text(json.dumps({"first": origin, "complete": complete, "seconds": seconds}))
         with capsys.disabled():
             print(f"\r{runs:6} of {asked} runs, {runs / passed_s:.1f} a second;", end="")
             print(f" to go on: --seed {complete} ", end="", flush=True)
-    if asked >= WORTH_NOTING:
-        minutes = round((time.monotonic() - begin) / 60)
-        results.write("random_runs", runs=count * RUNS_PER_BATCH, seed=first, minutes=minutes)
+    runs, minutes = (complete - origin) * RUNS_PER_BATCH, round(seconds / 60)
+    if runs >= WORTH_NOTING:
+        results.write("random_runs", runs=runs, seed=origin, minutes=minutes)
 
 
 # -- the judge -----------------------------------------------------------------------------------
@@ -220,6 +233,26 @@ def test_a_task_on_the_fuller_node_breaks_a_rule(run: RandomRun):
     run.judge.tables["task"]["x"] = waiting
     placed_there = waiting.with_(node_id=full.node_id, status=ASSIGNED)
     assert "tasks_are_spread" in broken(run, lambda t, s: [("update", placed_there)])
+
+
+def test_a_task_may_go_to_the_fuller_node_once_others_of_its_batch_have_filled_the_emptier(
+    run: RandomRun,
+):
+    large = template() | {"Resources": {"Reservations": {"MemoryBytes": 5 * GIB}}}
+    run.create_swarm(number=0, templates=[template()], replicas=5)
+    run.wait(4)
+    tables = run.judge.tables
+    full = next(iter(tables["task"].values()))
+    empty = next(n for n in tables["node"] if n not in {t.node_id for t in tables["task"].values()})
+    waiting = full.with_(id="x", slot=4, node_id="", status=NEVER_RUN, spec=freeze(large))
+    other = waiting.with_(id="y", service_id="other", service_name="other", slot=1)
+    tables["task"] |= {"x": waiting, "y": other}
+    placed = [
+        ("update", other.with_(node_id=empty, status=ASSIGNED)),
+        ("update", waiting.with_(node_id=full.node_id, status=ASSIGNED)),
+    ]
+    assert "tasks_are_spread" not in broken(run, lambda t, s: placed)
+    assert "tasks_are_spread" in broken(run, lambda t, s: placed[1:])
 
 
 @pytest.mark.parametrize(
