@@ -91,7 +91,8 @@ def test_as_many_random_runs_as_the_command_asks(
         passed_s, runs = time.monotonic() - begin, len(done) * RUNS_PER_BATCH
         complete = next(n for n in range(first, first + count + 1) if n not in done)
         seconds = round(earlier_s + passed_s)
-        noted.write_text(json.dumps({"first": origin, "complete": complete, "seconds": seconds}))
+        state = {"first": origin, "complete": complete, "seconds": seconds}
+        noted.write_text(json.dumps(state), "utf-8")
         with capsys.disabled():
             print(f"\r{runs:6} of {asked} runs, {runs / passed_s:.1f} a second;", end="")
             print(f" to go on: --seed {complete} ", end="", flush=True)
