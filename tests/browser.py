@@ -44,16 +44,17 @@ def free_port() -> int:
 
 
 class Lab:
-    """`swarmlab lab` on copies of the notebooks in `folder`, without this user's settings."""
+    """`swarmlab lab` on copies of the notebooks in `folder`, or another command that opens
+    JupyterLab, without this user's settings."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder, self.words = folder, words or ("lab", "--folder", str(folder))
         self.url = f"http://127.0.0.1:{free_port()}"
         self.log = folder / "lab.log"
 
     def __enter__(self) -> Lab:
         port = self.url.rsplit(":", 1)[1]
-        command = [sys.executable, "-m", "swarmlab", "lab", "--folder", str(self.folder)]
+        command = [sys.executable, "-m", "swarmlab", *self.words]
         command += ["--no-browser", "--ServerApp.ip=127.0.0.1"]
         command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
         names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")

@@ -16,6 +16,7 @@ from swarmlab import strings
 from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
+from swarmlab.cli.present import present
 from swarmlab.cli.serve import serve
 from swarmlab.cli.wheels import wheels
 from swarmlab.errors import LabError
@@ -23,7 +24,7 @@ from swarmlab.strings import _
 
 swarmlab = click.Group(
     help="Docker Swarm mode, live and simulated.",
-    commands=[lab, pages, wheels, serve, ctl, docker_command],
+    commands=[lab, present, pages, wheels, serve, ctl, docker_command],
 )
 
 

@@ -101,6 +101,11 @@ class ServedSockets:
         return folder
 
     @property
+    def line(self) -> str:
+        """What to paste into a terminal."""
+        return f"export DOCKER_HOST={self._host}"
+
+    @property
     def is_open(self) -> bool:
         return _served.get(self._folder) is self
 
@@ -115,4 +120,4 @@ class ServedSockets:
 
     def __repr__(self) -> str:
         how = _("In a terminal, paste this, then type docker, or swarmlab docker, as usual:")
-        return f"{how}\nexport DOCKER_HOST={self._host}"
+        return f"{how}\n{self.line}"

@@ -103,6 +103,8 @@ class Score(ShownAs):
 
 SCORE = Score()
 LATEST: dict[str, Bet] = {}  # question, in English -> the widget made last for it
+HANDS: dict[str, list[int]] = {}  # question -> hands that the room raised for each choice
+BAR_MAX = 24  # characters
 
 
 class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
@@ -228,8 +230,15 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return [verdict, *filter(None, [self.feedback[choice]])]
 
     def explanation(self) -> list[str]:
-        """The verdict on the bet, and why the answer is right."""
-        return [*self._verdict(self.choice), self.why]
+        """The verdict on the bet, what the room bet, and why the answer is right."""
+        return [*self._verdict(self.choice), *self._raised_hands(), self.why]
+
+    def _raised_hands(self) -> list[str]:
+        """A bar for each choice, if hands were counted."""
+        counts = HANDS.get(self.question, [])
+        most = max(counts, default=0) or 1
+        bars = ("█" * round(BAR_MAX * count / most) for count in counts)
+        return [f"`{x} {bar}` {n}" for x, bar, n in zip(LETTERS, bars, counts, strict=False)]
 
     def reveal(self) -> Callout:
         """The answer and why; counts the bet, if there was one."""

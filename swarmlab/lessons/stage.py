@@ -1,0 +1,149 @@
+"""The stage of `swarmlab present`, as its notebook's kernel sees it: what keys do to the cluster.
+
+`views/static/stage.js` takes the keys, and sends here what it cannot do itself.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from typing import Any
+
+from IPython import get_ipython
+from markupsafe import Markup
+
+from swarmlab.errors import LabError
+from swarmlab.lessons.bets import HANDS, ask
+from swarmlab.strings import N_, _
+from swarmlab.views import dock
+from swarmlab.views.board import SPEEDS, Board, board_of
+from swarmlab.views.html import tag
+from swarmlab.views.snapshot import look
+from swarmlab.views.widget import source
+
+# key -> (what it does, in words); those of a remote come first.
+KEYS = {
+    "PageDown": ("next", N_("next step; it runs")),
+    "PageUp": ("back", N_("the step before")),
+    "b": ("blank", N_("blank the screen")),
+    "n": ("presenter", N_("the presenter's window")),
+    "c": ("crash", N_("crash the leader")),
+    "u": ("start", N_("start what is down")),
+    "p": ("clock", N_("pause, or play")),
+    "+": ("faster", N_("time passes faster")),
+    "-": ("slower", N_("time passes slower")),
+    "t": ("terminal", N_("a terminal; PageUp leads back")),
+    "?": ("help", N_("these keys")),
+}
+NO_LEADER, NONE_DOWN = N_("no manager leads"), N_("nothing is down")
+LABELS = {
+    "failed": N_("A cell of this step failed."),
+    "end": N_("The end"),
+    "blocked": N_("The browser blocks the presenter's window: allow it, and press n again."),
+    "title": N_("Presenter's window"),
+    "next": N_("Next"),
+    "notes": N_("Say"),
+    "ask": N_("Ask the room"),
+    "wrong": N_("Wrong bets to expect"),
+    "trouble": N_("If it goes wrong"),
+    "hands": N_("Raised hands"),
+    "here": N_("this step"),
+    "total": N_("the talk"),
+    "ahead": N_("ahead by"),
+    "behind": N_("behind by"),
+}
+
+
+def starter() -> str:
+    """The first output of the talk's notebook: the stage itself."""
+    code = Markup(f"{source('common.js')}\n{source('stage.js', 'presenter.js')}")
+    style = tag("style", Markup(source("view.css", "board.css", "stage.css")))
+    return style + tag("script", code, type="module")
+
+
+def texts() -> dict[str, Any]:
+    """What `stage.js` needs from here: the keys, and the texts on its screens."""
+    keys = [[key, verb, _(words)] for key, (verb, words) in KEYS.items()]
+    return {"keys": keys, "labels": {name: _(text) for name, text in LABELS.items()}}
+
+
+def bets_in(source: str) -> list[dict[str, Any]]:
+    """The questions that these cells ask, in their order: name, question and choices.
+
+    >>> [bet["name"] for bet in bets_in('ask("reads", "lost_vote")')]
+    ['reads', 'lost_vote']
+    """
+    calls = re.findall(r"\bask\(([^)]*)\)", source)
+    names = [name for call in calls for name in re.findall(r'"(\w+)"', call)]
+    return [
+        {"name": name, "question": bet.question, "choices": [*bet.feedback]}
+        for name in names
+        for bet in ask(name).children
+    ]
+
+
+# -- in the notebook's kernel ----------------------------------------------------------------------
+_served: list[tuple[Any, Any]] = []  # the cluster that a terminal drives, and its sockets
+
+
+def act(verb: str, **more: Any) -> str:
+    """Do what a key asks for; a line about what one may not see, or else ""."""
+    cluster = get_ipython().user_ns.get("cluster")
+    if verb == "hands":
+        HANDS[more["question"]] = more["counts"]
+    elif cluster is not None:
+        return _on_cluster(verb, cluster)
+    elif verb != "look":
+        raise LabError("this page has no cluster")
+    return ""
+
+
+def _on_cluster(verb: str, cluster: Any) -> str:
+    board = board_of(cluster)
+    match verb:
+        case "look":
+            dock.dock(board, _("Swarm"))
+        case "crash" | "start":
+            return _on_nodes(verb, board)
+        case "clock":
+            board.act("halt" if board.moves else "play", {})
+        case "faster" | "slower":
+            return _change_speed(board, 1 if verb == "faster" else -1)
+        case "terminal":
+            return _line_for_terminal(cluster)
+        case "leave":
+            cluster.pause()
+    return ""
+
+
+def _on_nodes(verb: str, board: Board) -> str:
+    """Crash the leader, or start what is down."""
+    rows = look(board.cluster).nodes
+    chosen = [r for r in rows if (r.manager == "leader" if verb == "crash" else r.up is False)]
+    if not chosen:
+        raise LabError(NO_LEADER if verb == "crash" else NONE_DOWN)
+    for row in chosen:
+        board.act(verb, {"node": row.key})
+    board.refresh()
+    names = ", ".join(row.name for row in chosen)
+    return (_("Crashed: {names}") if verb == "crash" else _("Started: {names}")).format(names=names)
+
+
+def _change_speed(board: Board, by: int) -> str:
+    speeds = [*SPEEDS]
+    place = speeds.index(board.status["speed"]) + by if board.status["speed"] in speeds else 1
+    speed = speeds[max(0, min(place, len(speeds) - 1))]
+    board.act("speed", {"speed": speed})
+    board.refresh()
+    return _("{speed:g} simulated seconds a second", speed=speed)
+
+
+def _line_for_terminal(cluster: Any) -> str:
+    """What to paste into a terminal, so that `docker` drives this cluster; its time plays."""
+    if not any(served is cluster and sockets.is_open for served, sockets in _served):
+        _served[:] = [(cluster, cluster.serve())]
+    cluster.play(cluster.speed or 1.0)
+    line = str(_served[0][1].line)
+    ours = f"{line}; alias docker='{sys.executable} -m swarmlab docker'"
+    return line if shutil.which("docker") else ours

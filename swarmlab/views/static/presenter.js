@@ -1,0 +1,88 @@
+// The presenter's window: what this step is and what comes next, what to say and to ask, what may go
+// wrong, the room's hands, and the clock. The stage draws it; nothing of it is on the projector.
+
+let presenter; // the window
+
+function openPresenter() {
+  presenter = window.open("", "swarmlab-presenter", "popup,width=1100,height=800");
+  if (!presenter) throw new Error(labels.blocked);
+  presenter.document.title = labels.title;
+  const styles = document.querySelectorAll("style, link[rel=stylesheet]");
+  presenter.document.head.replaceChildren(...[...styles].map((style) => style.cloneNode(true)));
+  presenter.document.documentElement.className = "swarmlab-presenter";
+  presenter.onkeydown = onKey;
+  drawPresenter();
+}
+
+// The cells of a step as they are at this moment, small.
+function pictureOf(place, parent) {
+  const picture = make("div", "picture jp-Notebook", parent);
+  for (const index of steps[place].cells) {
+    const copy = cell(index).node.cloneNode(true);
+    copy.classList.remove("swarmlab-off");
+    copy.classList.add("swarmlab-code");
+    picture.append(copy);
+  }
+  picture.inert = true;
+}
+
+function drawPresenter() {
+  if (!presenter || presenter.closed) return;
+  const { body } = presenter.document;
+  body.replaceChildren();
+  const step = steps[at];
+  const clock = make("p", "clock", body);
+  const left = make("main", "", body);
+  make("h1", "", left, `${at + 1}/${steps.length} ${step.title}`);
+  for (const name of ["notes", "ask", "wrong", "trouble"]) {
+    if (!step[name]) continue;
+    make("h2", "", left, labels[name]);
+    make("p", name, left, step[name]);
+  }
+  for (const bet of step.bets) drawHands(bet, left);
+  const right = make("aside", "", body);
+  pictureOf(at, right);
+  if (at + 1 < steps.length) {
+    make("h2", "", right, `${labels.next}: ${steps[at + 1].title}`);
+    pictureOf(at + 1, right);
+  }
+  clearInterval(presenter.timer);
+  presenter.timer = setInterval(() => drawClock(clock), 1000);
+  drawClock(clock);
+}
+
+// A row for each choice: a click on its letter counts a hand, or the number is typed.
+function drawHands(bet, parent) {
+  bet.counts ??= bet.choices.map(() => 0);
+  make("h2", "", parent, `${labels.hands}: ${bet.question}`);
+  bet.choices.forEach((choice, place) => {
+    const row = make("p", "hands", parent);
+    const letter = make("button", "", row, "ABCDEF"[place]);
+    const count = make("input", "", row);
+    count.type = "number";
+    count.min = 0;
+    count.value = bet.counts[place];
+    count.setAttribute("aria-label", choice);
+    row.append(` ${choice}`);
+    const changed = () => {
+      bet.counts[place] = Math.max(0, Math.round(count.valueAsNumber) || 0);
+      act("hands", { question: bet.question, counts: bet.counts });
+    };
+    count.oninput = changed;
+    letter.onclick = () => { count.value = bet.counts[place] + 1; changed(); };
+  });
+}
+
+const clockTime = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
+
+function drawClock(clock) {
+  const now = performance.now();
+  const planned = 60 * steps.slice(0, at).reduce((sum, { minutes }) => sum + minutes, 0);
+  const own = 60 * steps[at].minutes;
+  const [total, here] = [(now - started) / 1000, (now - since) / 1000];
+  // On time: this step began no later than planned, or its minutes are not over yet.
+  const late = total - Math.max(Math.min(total, planned + own), planned);
+  const pace = late > 0 ? `${labels.behind} ${clockTime(late)}` : `${labels.ahead} ${clockTime(Math.max(0, planned - total))}`;
+  clock.textContent = `${new Date().toLocaleTimeString()} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(planned + own)} · ${pace}`;
+  clock.classList.toggle("late", late > 0);
+}

@@ -1,0 +1,191 @@
+// The stage of `swarmlab present`: shows one step of the talk's notebook at a time, runs it when it
+// is first shown, and takes the presenter's keys. `presenter.js` draws the presenter's window.
+
+const page = app && [...app.shell.widgets("main")].find((widget) => widget.context?.path.endsWith("talk.ipynb"));
+const { steps, keys, labels } = page?.content.model.getMetadata("swarmlab") ?? {};
+const REST_PX_MAX = 24; // below the screen, which hide nothing
+const started = performance.now();
+const ran = new Set(); // cells
+let at = 0; // the step on the screen
+let since = started; // when it came
+let terminal; // its panel
+let notice;
+let blank;
+let help;
+
+const cell = (place) => page.content.widgets[place];
+const isCode = (place) => cell(place).model.type === "code";
+const scroller = () => page.node.querySelector(".jp-WindowedPanel-outer");
+const inTerminal = () => terminal?.isVisible;
+
+// A line at the foot of the screen, for as long as it takes to read it.
+function tell(text) {
+  write(notice, text);
+  clearTimeout(notice.timeout);
+  notice.timeout = setTimeout(() => write(notice, ""), 2000 + 60 * text.length);
+}
+
+// -- the kernel --------------------------------------------------------------------------------------
+// Has `lessons/stage.py` do something; what it prints, or why it did not.
+async function act(verb, more = {}) {
+  const code = `from swarmlab.lessons.stage import act as _act; print(_act(**${JSON.stringify({ verb, ...more })}), end="")`;
+  const future = page.sessionContext.session.kernel.requestExecute({ code, store_history: false });
+  let text = "";
+  future.onIOPub = ({ content }) => { text += content.text ?? content.evalue ?? ""; };
+  const { content } = await future.done;
+  if (content.status !== "ok") throw new Error(text);
+  return text;
+}
+
+async function run(places) {
+  for (const place of places) {
+    if (!isCode(place) || ran.has(place)) continue;
+    ran.add(place);
+    app.shell.activateById(page.id);
+    page.content.activeCellIndex = place;
+    if (!(await app.commands.execute("notebook:run-cell"))) tell(labels.failed);
+  }
+}
+
+// -- what is on the screen ---------------------------------------------------------------------------
+function draw() {
+  page.content.widgets.forEach(({ node }, place) => {
+    node.classList.toggle("swarmlab-off", !steps[at].cells.includes(place));
+    node.classList.toggle("swarmlab-code", steps[at].shows_code);
+  });
+  document.documentElement.dataset.step = `${at + 1}/${steps.length}`;
+  scroller().scrollTop = 0;
+  drawPresenter();
+}
+
+async function show(place) {
+  at = place;
+  since = performance.now();
+  if (inTerminal()) await leave();
+  draw();
+  const step = steps[at];
+  await run([step.setup]);
+  await run(step.cells);
+  await act("look");
+  fit();
+  drawPresenter();
+}
+
+// The board gives way to the step: all of it, its nodes, or one line; what is below has the rest.
+function fit() {
+  const board = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
+  const dock = page.parent;
+  const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
+  const own = steps[at].cells.reduce((sum, place) => sum + cell(place).node.offsetHeight, 24);
+  if (!board || !handle) return;
+  for (const size of ["whole", "nodes", "line"]) {
+    document.documentElement.dataset.board = size;
+    if (board.offsetHeight + own <= dock.node.clientHeight) break;
+  }
+  dock.layout.moveHandle(handle, 0, board.offsetHeight + 6);
+}
+const observer = new ResizeObserver(() => requestAnimationFrame(fit));
+
+// A step that is higher than the screen is shown in parts: to the first that was cut off, else on.
+function scroll(forward) {
+  const view = scroller();
+  const frame = view.getBoundingClientRect();
+  const before = view.scrollTop;
+  if (forward) {
+    if (view.scrollHeight - before - frame.height < REST_PX_MAX) return false;
+    const parts = view.querySelectorAll(".jp-OutputArea-child, .jp-MarkdownOutput > *, .jp-OutputArea-output pre");
+    const cut = [...parts].map((part) => part.getBoundingClientRect())
+      .find(({ top, bottom, height }) => height && bottom > frame.bottom + 4 && top > frame.top + frame.height / 3);
+    view.scrollTop += cut ? cut.top - frame.top - 4 : frame.height * 0.9;
+  } else {
+    view.scrollTop -= frame.height * 0.9;
+  }
+  return view.scrollTop !== before;
+}
+
+// -- the keys ----------------------------------------------------------------------------------------
+const verbs = {
+  next: async () => {
+    if (inTerminal() || !scroll(true)) await (at + 1 < steps.length ? show(at + 1) : tell(labels.end));
+  },
+  back: async () => {
+    if (inTerminal()) await leave();
+    else if (!scroll(false) && at > 0) await show(at - 1);
+  },
+  blank: () => { blank.hidden = !blank.hidden; },
+  help: () => { help.hidden = !help.hidden; },
+  presenter: openPresenter,
+  terminal: async () => {
+    const line = await act("terminal");
+    app.shell.activateById(terminal.id);
+    if (line !== terminal.line) terminal.content.session.send({ type: "stdin", content: [`${line}\r`] });
+    terminal.line = line;
+  },
+};
+
+async function leave() {
+  app.shell.activateById(page.id);
+  await act("leave");
+}
+
+async function perform(verb) {
+  const text = await (verbs[verb] ?? (() => act(verb)))();
+  if (text) tell(text);
+}
+
+// Single letters are for whoever writes, and for the node that has the focus; a remote's keys are ours.
+function onKey(event) {
+  const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const [key, verb] = keys.find(([key]) => key === pressed) ?? [];
+  const elsewhere = event.target.closest("input, textarea, select, [contenteditable], .jp-Terminal, .swarmlab-board .column");
+  if (!key || event.ctrlKey || event.metaKey || event.altKey || (elsewhere && key.length === 1)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  enqueue(() => perform(verb));
+}
+
+// One after the other: a second press waits until the first is done.
+let queue = Promise.resolve();
+function enqueue(work) {
+  const { classList } = document.documentElement;
+  classList.add("swarmlab-busy");
+  const done = (queue = queue.then(work).catch((error) => tell(error.message)).then(() => {
+    if (done === queue) classList.remove("swarmlab-busy");
+  }));
+}
+
+// -- the beginning -----------------------------------------------------------------------------------
+async function begin() {
+  window.swarmlabStage = page.id;
+  document.documentElement.classList.add("swarmlab-stage", "swarmlab-big");
+  app.shell.collapseLeft();
+  app.shell.collapseRight();
+  for (const side of ["left", "right"]) {
+    if (app.shell.isSideTabBarVisible(side)) app.shell.toggleSideTabBarVisibility(side);
+  }
+  const refit = (widget) => { widget.fit(); for (const child of widget.children()) refit(child); };
+  refit(app.shell);
+  notice = make("p", "swarmlab-stage-notice", document.body);
+  notice.setAttribute("role", "status");
+  notice.hidden = true;
+  blank = make("div", "swarmlab-stage-blank", document.body);
+  help = make("dl", "swarmlab-stage-help", document.body);
+  for (const [key, , words] of keys) {
+    make("dt", "", help, key);
+    make("dd", "", help, words);
+  }
+  blank.hidden = help.hidden = true;
+  window.addEventListener("keydown", onKey, true);
+  window.addEventListener("resize", fit);
+  for (const { node } of page.content.widgets) observer.observe(node);
+  draw();
+  await page.sessionContext.ready;
+  terminal = await app.commands.execute("terminal:create-new");
+  await terminal.content.ready;
+  terminal.content.setOption("fontSize", Math.max(16, Math.round(innerHeight / 48)));
+  page.parent.addWidget(terminal, { mode: "tab-after", ref: page });
+  app.shell.activateById(page.id);
+  await show(0);
+}
+
+if (page && window.swarmlabStage !== page.id) enqueue(begin);
