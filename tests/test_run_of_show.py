@@ -66,6 +66,13 @@ def test_every_section_begins_a_step_with_a_scene_or_is_not_shown(page: str):
     assert shown
 
 
+def test_a_step_is_called_by_its_first_heading_or_the_last_one_above_it():
+    titles = [step.title for step in steps("20")]
+    assert "Nodes and releases" in titles
+    assert "1. A zone dies" not in titles
+    assert titles.count("Without a quorum") == 2  # the bet, and what it measures
+
+
 def words_shown(step: Step, cells: list[dict[str, Any]]) -> int:
     """Words of its prose, those of folded answers left out."""
     texts = [cells[p]["source"] for p in step.cells if cells[p]["cell_type"] == "markdown"]
