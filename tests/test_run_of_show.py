@@ -53,7 +53,7 @@ def test_the_metadata_is_what_the_run_of_show_reads(page: str):
 
 def test_every_section_begins_a_step_with_a_scene_or_is_not_shown(page: str):
     cells = cells_of(page)
-    begun = {step.first: step for step in steps(page)}
+    begun = {step.cells[0]: step for step in steps(page)}
     assert begun[0].title == cells[0]["source"].splitlines()[0][2:]
     places = [
         place
@@ -208,7 +208,7 @@ def test_a_step_ends_before_the_next_and_has_no_cell_that_is_skipped(tmp_path, m
     facts = {"scene": "start", "minutes": {"30": 1.5, "90": 2}, "notes": "Hello.", "code": True}
     one_page(tmp_path, monkeypatch, SLIDE | {"swarmlab": facts}, {}, SLIDE)
     first, second = steps("05_quorum")
-    assert (first.cells, first.first, first.title) == ((0, 1), 0, "Page")
+    assert (first.cells, first.title) == ((0, 1), "Page")
     assert (first.scene, first.minutes, first.shows_code) == ("05.start", {30: 1.5, 90: 2}, True)
     assert (second.cells, second.title, second.scene, second.minutes) == ((2,), "Part", "", {})
     assert (first.notes, second.notes, second.shows_code) == ("Hello.", "", False)
@@ -270,7 +270,7 @@ def test_pages_and_runs_that_do_not_exist_are_refused():
 
 def test_a_step_begins_when_those_before_it_have_had_their_minutes():
     for run in RUNS:
-        shown = run_of_show.run_of_show(run, ["05_quorum"])
-        assert [step for _start, step in shown] == steps("05", run)
+        shown = run_of_show.run_of_show(run)
+        assert [step for _start, step in shown] == [s for page in pages() for s in steps(page, run)]
         lengths = [step.minutes[run] for _start, step in shown]
         assert [start for start, _step in shown] == [sum(lengths[:n]) for n in range(len(shown))]

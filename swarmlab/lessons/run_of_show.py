@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -45,10 +45,6 @@ class Step:
     wrong: str = ""  # wrong bets to expect, and why
     trouble: str = ""  # what may go wrong, and the key that saves you
     shows_code: bool = False
-
-    @property
-    def first(self) -> int:
-        return self.cells[0]
 
 
 def pages() -> list[str]:
@@ -103,16 +99,15 @@ def steps(page: str, minutes: int | None = None) -> list[Step]:
     return [step for step in found.values() if minutes is None or minutes in step.minutes]
 
 
-def run_of_show(minutes: int, only: Iterable[str] = ()) -> list[tuple[float, Step]]:
-    """The steps of a run, each with the minute at which it begins; of some pages, if you name them.
+def run_of_show(minutes: int) -> list[tuple[float, Step]]:
+    """The steps of a run, each with the minute at which it begins.
 
-    >>> [(start, step.scene) for start, step in run_of_show(45, ["05"])][1]
-    (1.0, '05.healthy')
+    >>> [(start, step.scene) for start, step in run_of_show(45) if step.page == "05_quorum"][1]
+    (15.5, '05.healthy')
     """
-    named = {page_named(page) for page in only} or {*pages()}
-    shown = [step for page in pages() if page in named for step in steps(page, minutes)]
-    lengths = [step.minutes[minutes] for step in shown]
-    return list(zip(accumulate(lengths, initial=0.0), shown, strict=False))
+    shown = [step for page in pages() for step in steps(page, minutes)]
+    starts = accumulate((step.minutes[minutes] for step in shown), initial=0.0)
+    return list(zip(starts, shown, strict=False))
 
 
 def _title(cells: list[dict[str, Any]]) -> str:
