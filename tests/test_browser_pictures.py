@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,18 @@ from playwright.sync_api import Page, sync_playwright
 import swarmlab
 from swarmlab.views.board import board_of
 from swarmlab.views.service_path import service_path
+from swarmlab.views.snapshot import look
+from swarmlab.views.stacks import TwoStacks
+from swarmlab.views.topology import Topology
 from tests.browser import CHROMIUM_OPTIONS
 from tests.pictures import FORMS, docker, live, make_pictures, show
 
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
+
+# What is wider than its place, and has a scroll bar for that.
+SIDEWAYS = """() => [...document.querySelectorAll(".swarmlab-view *")].filter((part) =>
+    ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
+    && part.scrollWidth > part.clientWidth + 1).map((part) => part.className)"""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +87,23 @@ def test_the_name_of_a_task_stands_below_its_shape_rather_than_break(page: Page,
     smallest = show(page, live(board_of(cluster)), form)
     assert page.locator(".task .name").count() == 9
     assert page.evaluate(MEASURE, smallest) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("form", ["200 %", "big"])
+@pytest.mark.parametrize(("managers", "workers"), [(3, 6), (7, 2)])
+def test_nine_nodes_and_stacks_of_six_columns_need_no_scroll_bar(
+    page: Page, form: str, managers: int, workers: int
+):
+    cluster = swarmlab.simulate(managers=managers, workers=workers, seed=7)
+    zones_of = zip(cluster.names, cycle("abc"), strict=False)
+    nodes = [f"node update --label-add az={zone} {name}" for name, zone in zones_of]
+    for zones in ([], nodes):
+        docker(*zones)
+        for html in (Topology(look(cluster), "az")._repr_html_(), TwoStacks(5)._repr_html_()):
+            smallest = show(page, html, form)
+            assert page.evaluate(SIDEWAYS) == []
+            assert page.evaluate(MEASURE, smallest) == []
 
 
 @pytest.mark.browser

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
+import swarmlab
 from swarmlab.model.trace_records import SessionRefused
 from swarmlab.views.history import spoken_since
 from swarmlab.views.snapshot import look
@@ -142,3 +145,20 @@ def test_a_refused_vote_flies_with_its_reason(cluster: Any):
     cluster.run("20s")
     refused = [s for s in spoken_since(cluster, first, "m1") if s.kind == "refused"]
     assert refused[0].line == "m3 → m2: ✘ no vote: I still hear the leader"
+
+
+def test_nine_nodes_fit_and_none_lies_on_another():
+    """In em: so wide is a page at 200 %, and so wide and high a node."""
+    fits, (wide, high) = 510 / 16, (5, 3)
+    for managers, workers in [(3, 6), (7, 2), (1, 8)]:
+        cluster = swarmlab.simulate(managers=managers, workers=workers, seed=7)
+        zones = dict(zip(cluster.names, "abcabcabc", strict=True))
+        for shown in (cluster, labelled(cluster, **zones)):
+            stage = next(e for e in drawn(shown).iter() if "stage" in e.get("class", ""))
+            width = float(stage.get("style").partition("min-width:")[2].removesuffix("em"))
+            assert width <= fits
+            styles = [e.get("style") for e in stage if "node" in e.get("class", "").split()]
+            found = [re.findall(r"[\d.]+", style) for style in styles]
+            places = [(float(left) * width / 100, float(top)) for left, top in found]
+            for (x1, y1), (x2, y2) in combinations(places, 2):
+                assert abs(x1 - x2) >= wide or abs(y1 - y2) >= high

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -16,6 +17,7 @@ from swarmlab.strings import _, seconds
 from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import CIRCLE, ORANGE, SKY_BLUE, SQUARE, WHITE, Look
 from swarmlab.views.primitives import axis, bar, drawing, lane, mark, shape, view
+from swarmlab.views.progress import each
 
 # Durations hold chance: elections, heartbeats. They agree within this factor, or these seconds.
 FACTOR, SLACK_S = 2.0, 3.0
@@ -29,7 +31,8 @@ def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
 
     Lesson: 30_is_the_simulator_right.
     """
-    return Comparisons(tuple(compare_one(name, against) for name in chosen(names)))
+    one = partial(compare_one, against=against)
+    return Comparisons(tuple(each(_("scenarios played"), one, chosen(names))))
 
 
 def compare_one(name: str, against: Callable[..., Any] | None = None) -> Comparison:

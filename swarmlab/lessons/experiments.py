@@ -21,6 +21,7 @@ from swarmlab.errors import LabError
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import N_, _, seconds
 from swarmlab.views.html import Callout, Table, only_simulated
+from swarmlab.views.progress import LongWork
 from swarmlab.views.quorum import ProofStep, QuorumRow, QuorumTable
 from swarmlab.views.rollout import Rollout
 from swarmlab.views.snapshot import look
@@ -103,12 +104,14 @@ def quorum_table(
     On real engines only the first size and `REAL_SIZES` are proven.
     `quorum_table([3, 4], make=swarmlab.simulate)`
     """
-    rows: list[QuorumRow] = []
-    for managers in sizes:
-        if any(row.real for row in rows) and managers not in REAL_SIZES:
-            rows.append(QuorumRow(managers=managers, seed=seed, steps=(), real=True))
-        else:
-            rows.append(prove_quorum(managers, seed, make=make))
+    rows, counts = list[QuorumRow](), [*sizes]
+    with LongWork(_("sizes proven")) as progress:
+        for managers in counts:
+            progress.at(len(rows), len(counts))
+            if any(row.real for row in rows) and managers not in REAL_SIZES:
+                rows.append(QuorumRow(managers=managers, seed=seed, steps=(), real=True))
+            else:
+                rows.append(prove_quorum(managers, seed, make=make))
     return QuorumTable(tuple(rows))
 
 

@@ -65,6 +65,16 @@ def marked(text: str) -> Markup:
     return Markup(text.replace("\n", "<br>"))
 
 
+def unbroken(text: str) -> Markup:
+    """Text in which no name is broken at its hyphens, as `senha-db` would be.
+
+    >>> unbroken("x < senha-db")
+    Markup('x &lt; <span style="white-space:nowrap">senha-db</span>')
+    """
+    kept = r'<span style="white-space:nowrap">\g<0></span>'
+    return Markup(re.sub(r"[\w.]+(?:-[\w.]+)+", kept, escape(text)))
+
+
 def big(html: str) -> Markup:
     """HTML in type for a projector; tables are as large as the text around them."""
     html = html.replace("<table>", "<table style='font-size:1em'>")
@@ -138,7 +148,7 @@ class Table:
     def _repr_html_(self) -> Markup:
         left = "style='text-align:left;padding:.2em .8em .2em .2em'"
         head = "".join(f'<th {left} scope="col">{escape(cell)}</th>' for cell in self.heads)
-        cells = ("".join(f"<td {left}>{escape(cell)}</td>" for cell in row) for row in self.rows)
+        cells = ("".join(f"<td {left}>{unbroken(cell)}</td>" for cell in row) for row in self.rows)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         title = big(f"<b>{marked(self.title)}</b>") if self.title else Markup("")

@@ -16,7 +16,7 @@ from swarmlab.cluster.interface import AnyCluster, NodeName, SecretName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Callout, Table, folded, only_simulated, tag
+from swarmlab.views.html import Callout, Table, folded, only_simulated, tag, unbroken
 from swarmlab.views.palette import BEFORE_RUNNING
 from swarmlab.views.primitives import drawing, legend, view
 from swarmlab.views.snapshot import look
@@ -113,7 +113,7 @@ class SecretPath:
 
 def _place(text: str, form: str, *, comes: bool) -> Markup:
     """A place where the bytes are, or could be; with an arrow if they come to it."""
-    lines = (tag("div", line) for line in text.split("\n"))
+    lines = (tag("div", unbroken(line)) for line in text.split("\n"))
     return tag("div", *lines, class_=f"place {FORMS[form]} {'comes' if comes else ''}")
 
 

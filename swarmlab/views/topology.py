@@ -6,6 +6,7 @@ speaks to whom: each flight is one record of its trace.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -33,6 +34,8 @@ ARCH = 0.6  # how much higher the middle manager is drawn, so that lines past it
 ENDS = 0.65  # the lower edge of the frame around the managers, where lines to it end
 WORKERS_EM, UNIT_EM, HEIGHT_EM = 15.2, 7.4, 19.2  # from the top
 NODE_EM = 5.4  # a node with a space beside it
+# With more side by side, every second node is drawn higher or lower, and they move together.
+ABREAST, CLOSE_EM, LOWERED = 5, 2.9, 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +58,33 @@ class Topology:
         return {n: [row for row in rows if row.labels.get(self.label, "") == n] for n in names}
 
     @property
+    def crowded(self) -> bool:
+        levels = (Counter(row.role for row in rows) for rows in self.zones.values())
+        return sum(max(level.values()) for level in levels) > ABREAST
+
+    @property
+    def half(self) -> float:
+        """Half of a node's width, where 1 lies between two neighbours."""
+        return NODE_EM / CLOSE_EM / 2 if self.crowded else 0.5
+
+    @property
     def graph(self) -> nx.MultiGraph:
         """Nodes with positions, edges with a kind: every node gossips with every other."""
-        graph, left = nx.MultiGraph(), 0.0
+        graph, left = nx.MultiGraph(), self.half - 0.5
         managers, workers = self._names("manager"), self._names("worker")
         for zone, rows in self.zones.items():
             levels = [[row for row in rows if row.role == role] for role in ("worker", "manager")]
             width = max(map(len, levels))
-            for y, level in enumerate(levels):
+            for y, (level, all_there) in enumerate(zip(levels, (workers, managers), strict=True)):
                 for number, row in enumerate(level):
                     x = left + (number + 0.5) * width / len(level)
-                    part = managers.index(row.name) / max(1, len(managers) - 1) if y else 0
+                    place = all_there.index(row.name)
+                    part = place / max(1, len(managers) - 1) if y else 0
                     raised = ARCH * 4 * part * (1 - part)
+                    if self.crowded:
+                        raised = place % 2 * (ARCH if y else -LOWERED)
                     graph.add_node(row.name, row=row, zone=zone, at=(x, y + raised))
-            left += width + 0.4
+            left += width + max(0.4, 2 * self.half - 0.9)
         graph.add_edges_from(combinations(managers, 2), kind="raft")
         xs = [graph.nodes[name]["at"][0] for name in managers]
         for worker in workers:  # to the frame of the group: no API tells to which manager
@@ -115,20 +131,22 @@ class Topology:
     def picture(self) -> Markup:
         """Zones behind, lines over them, and the nodes in front."""
         graph = self.graph
-        right = max((x for name, (x, _y) in graph.nodes(data="at")), default=0.0) + 0.5
+        right = max((x for name, (x, _y) in graph.nodes(data="at")), default=0.0) + self.half
+        height = HEIGHT_EM + (LOWERED * UNIT_EM if self.crowded else 0)
         places = {
             name: (100 * x / right, WORKERS_EM - UNIT_EM * y)
             for name, (x, y) in graph.nodes(data="at")
         }
         shown = [(name, row) for name, row in graph.nodes(data="row") if row]
+        size = 200 * self.half / right, height  # the width of a node in percent; em
         zones = [
-            self._area([places[row.name] for row in rows], right, "zone", f"{self.label}={zone}")
+            self._area([places[row.name] for row in rows], size, "zone", f"{self.label}={zone}")
             for zone, rows in self.zones.items()
             if zone
         ]
         managers = [places[name] for name in self._names("manager")]
-        areas = [self._area([places[name] for name, _row in shown], right, "gossip", _("gossip"))]
-        areas += [self._area(managers, right, "raft", _("Raft group, CA"))] if managers else []
+        areas = [self._area([places[name] for name, _row in shown], size, "gossip", _("gossip"))]
+        areas += [self._area(managers, size, "raft", _("Raft group, CA"))] if managers else []
         edges = [
             _line(places[a], places[b], kind)
             for kind in reversed(LINES)
@@ -137,12 +155,12 @@ class Topology:
         ]
         said = [one for one in self.spoken if {one.source, one.target} <= places.keys()]
         edges += [_line(places[one.source], places[one.target], one.kind) for one in said]
-        lines = tag("svg", *edges, width="100%", height=f"{HEIGHT_EM}em")
+        lines = tag("svg", *edges, width="100%", height=f"{height:.1f}em")
         nodes = [self._node(row, places[name]) for name, row in shown]
-        size = f"height:{HEIGHT_EM}em;min-width:{NODE_EM * right:.1f}em"
+        style = f"height:{height:.1f}em;min-width:{NODE_EM / 2 / self.half * right:.1f}em"
         flights = (flight(places[one.source], places[one.target], one.line) for one in said)
         parts = *zones, *areas, lines, *nodes, *flights
-        stage = tag("div", *parts, class_="stage topology", style=size)
+        stage = tag("div", *parts, class_="stage topology", style=style)
         scroll = tag("div", stage, class_="scroll")
         return scroll if self.clickable else drawing(repr(self), scroll)
 
@@ -154,13 +172,16 @@ class Topology:
         return node(row.name, row.role, *facts, leads=leads, down=row.down, style=at, do=do)
 
     @staticmethod
-    def _area(places: list[tuple[float, float]], right: float, kind: str, title: str) -> Markup:
-        """The ground around nodes: a zone, the Raft group, or all that gossip."""
-        xs, ys = zip(*places, strict=True)
-        margin = {"zone": 0.47, "raft": 0.44, "gossip": 0.49}[kind] * 100 / right
+    def _area(
+        places: list[tuple[float, float]], size: tuple[float, float], kind: str, title: str
+    ) -> Markup:
+        """The ground around nodes, a zone, the Raft group, or all that gossip; `size`: the width of
+        a node, the height of the picture."""
+        (xs, ys), (width, height) = zip(*places, strict=True), size
+        margin = {"zone": 0.47, "raft": 0.44, "gossip": 0.49}[kind] * width
         top, bottom = {
-            "zone": (0.0, HEIGHT_EM),
-            "gossip": (0.3, HEIGHT_EM - 2.0),
+            "zone": (0.0, height),
+            "gossip": (0.3, height - 2.0),
             "raft": (min(ys) - 2.2, WORKERS_EM - UNIT_EM * ENDS),
         }[kind]
         place = f"left:{min(xs) - margin:.2f}%;width:{max(xs) - min(xs) + 2 * margin:.2f}%"
