@@ -139,6 +139,24 @@ def test_a_refusal_through_the_sdk_gives_one_line_with_a_next_step(
     assert re.search(next_step, said)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "service create -q -d -p 80:80 nginx",
+        "network create -d overlay n",
+        "run -d --name cache redis",
+    ],
+)
+def test_a_line_that_is_run_twice_has_a_hint(
+    line: str, shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+):
+    swarmlab.simulate(seed=7)
+    shell.run_cell(f"%docker {line}")
+    assert "hint: " not in capsys.readouterr().out
+    shell.run_cell(f"%docker {line}")
+    assert "hint: that's taken, perhaps since the same lines ran before" in capsys.readouterr().out
+
+
 def test_an_interrupted_cell_gives_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):

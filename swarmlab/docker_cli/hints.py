@@ -69,6 +69,11 @@ HINTS: tuple[tuple[str, str, str], ...] = (
             " `swarmlab serve --any-image` let every name be pulled"
         ),
     ),
+    (
+        r"",
+        r"already exists|already in use by",
+        N_("that's taken, perhaps since the same lines ran before: go on, or remove what has it"),
+    ),
     (r"/run/secret/(\S*)", r"", N_("the folder is /run/secrets (plural): /run/secrets/{0}")),
     (
         r"(--[\w-]+) (true|false)\b",
