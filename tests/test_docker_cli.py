@@ -328,7 +328,7 @@ def test_a_hint_points_out_the_newline_of_echo():
 class OneNode:
     """A cluster of one scripted node, for the magic."""
 
-    names = ("m1", "m2")
+    names, virtual_time = ("m1", "m2"), False
 
     def __init__(self) -> None:
         self.typed: list[tuple[int, str]] = []
