@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import stat
@@ -15,10 +16,12 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 from werkzeug import Request
 from werkzeug.test import create_environ
 
 import swarmlab
+from swarmlab.cli.docker_command import client_of, host_of
 from swarmlab.cluster import served
 from swarmlab.engine import http_response
 from swarmlab.errors import LabError
@@ -224,11 +227,64 @@ def test_a_crashed_node_refuses_and_answers_again(cluster, tmp_path):
     assert sdk(tmp_path / "lab", "w1").info()["Name"] == "w1"
 
 
-def test_without_unix_sockets_the_error_says_so(cluster, tmp_path, monkeypatch):
+@pytest.fixture
+def without_unix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where Python has neither."""
     monkeypatch.delattr(socket, "AF_UNIX")
-    with pytest.raises(LabError, match="no UNIX sockets"):
-        cluster.serve(tmp_path / "lab")
-    assert cluster.speed == 0
+    monkeypatch.delattr(select, "poll")
+
+
+def test_without_unix_sockets_our_command_line_reaches_it_by_its_token(
+    cluster, tmp_path, without_unix
+):
+    shown = repr(cluster.serve(tmp_path / "lab", speed=20))
+    files = {name: tmp_path / "lab" / name / "docker.tcp" for name in cluster.names}
+    host = str(files[cluster.default_node()])
+    assert shown.splitlines()[1] == f"$env:DOCKER_HOST='{host}'"
+    token = files["m1"].read_text("utf-8").split()[1]
+    assert len(token) >= 32
+    assert token not in shown + repr(cluster) + repr(vars(cluster))
+    assert stat.S_IMODE(files["m1"].stat().st_mode) == 0o600
+
+    def ours(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "swarmlab", "docker", *words],
+            env={**os.environ, "DOCKER_HOST": host},
+            capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ours("service", "create", "--name", "web", "--replicas", "4", "nginx")
+    assert "4/4" in ours("service", "ls")
+    assert ours("run", "--rm", "busybox", "echo", "hello").strip() == "hello"
+    cluster.close()
+    assert not any(file.exists() for file in files.values())
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Swarmlab-Token": ""}, {"X-Swarmlab-Token": "é" * 43}])
+def test_without_the_token_nobody_is_there(cluster, tmp_path, without_unix, headers):
+    cluster.serve(tmp_path / "lab")
+    port, token = (tmp_path / "lab" / "m1" / "docker.tcp").read_text("utf-8").split()
+    url = f"http://127.0.0.1:{port}/nodes"
+    coded = {name: value.encode() for name, value in headers.items()}
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, headers=coded, timeout=10)
+    assert requests.get(url, headers={"X-Swarmlab-Token": token}, timeout=10).status_code == 200
+
+
+def test_the_command_line_finds_a_port_file_as_it_finds_a_socket(
+    cluster, tmp_path, without_unix, monkeypatch
+):
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    cluster.serve(tmp_path / "lab")
+    files = {name: str(tmp_path / "lab" / name / "docker.tcp") for name in cluster.names}
+    assert host_of("", tmp_path / "lab") == files["m1"]
+    assert host_of("w2", tmp_path / "lab") == files["w2"]
+    assert host_of("tcp://there:2375", tmp_path / "lab") == "tcp://there:2375"
+    assert client_of(files["w2"], "auto").info()["Name"] == "w2"
+    with pytest.raises(docker.errors.DockerException, match="nothing is served"):
+        client_of(str(tmp_path / "docker.tcp"), "auto")
 
 
 def test_a_kernel_that_ends_leaves_no_socket(tmp_path):

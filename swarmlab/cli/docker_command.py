@@ -9,7 +9,7 @@ import click
 import docker
 
 from swarmlab.cli.ctl import DIR
-from swarmlab.cluster.socket_folder import why_not_private
+from swarmlab.cluster.socket_folder import PORT_FILE, TOKEN_HEADER, why_not_private
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
 from swarmlab.docker_cli.session import Session, split_host, unreachable
@@ -23,7 +23,11 @@ def host_of(name: str, folder: Path) -> str:
 
     Without a name: DOCKER_HOST, else the first served node, else this machine's engine.
     """
-    sockets = sorted(folder.glob("*/docker.sock")) if hasattr(socket, "AF_UNIX") else []
+    if not hasattr(socket, "AF_UNIX"):
+        ports = {path.parent.name: str(path) for path in sorted(folder.glob(f"*/{PORT_FILE}"))}
+        name = name or os.environ.get("DOCKER_HOST") or next(iter(ports), "")
+        return ports.get(name, name or DEFAULT)
+    sockets = sorted(folder.glob("*/docker.sock"))
     # What another user may have put there is not served by us.
     sockets = [
         path for path in sockets if not any(map(why_not_private, (folder, path.parent, path)))
@@ -32,6 +36,19 @@ def host_of(name: str, folder: Path) -> str:
     if name:
         return served.get(name, name)
     return os.environ.get("DOCKER_HOST") or next(iter(served.values()), DEFAULT)
+
+
+def client_of(host: str, version: str) -> docker.APIClient:
+    """A client of the engine at this address, or of the one that a file of port and token names."""
+    if not host.endswith(PORT_FILE):
+        return docker.APIClient(base_url=host, version=version)
+    try:
+        port, token = Path(host).read_text("utf-8").split()
+    except (OSError, ValueError):
+        raise docker.errors.DockerException(f"nothing is served at {host}") from None
+    client = docker.APIClient(base_url=f"http://127.0.0.1:{port}", version=API_VERSION)
+    client.headers[TOKEN_HEADER] = token
+    return client
 
 
 @click.command(
@@ -45,7 +62,7 @@ def docker_command(arguments: tuple[str, ...]) -> int:
     name, words = split_host(list(arguments))
     host, tty = host_of(name, DIR), sys.stdout.isatty()
     try:
-        client = docker.APIClient(base_url=host, version="auto")
+        client = client_of(host, "auto")
     except docker.errors.DockerException:
         if not _needs_no_engine(words):
             sys.stderr.write(unreachable(host) + "\n")

@@ -9,6 +9,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import hmac
+import secrets
+import socket
 from collections.abc import Callable, Iterator
 from itertools import chain, takewhile
 from pathlib import Path
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster import socket_folder
 from swarmlab.cluster.in_process_client import READS, ArrivalClock
-from swarmlab.engine.clock_drivers import ClockDriver, Pacer, always
+from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, Pacer, always
 from swarmlab.engine.http_response import respond
 from swarmlab.engine.streams import Hijack
 from swarmlab.engine.transport import SocketServer
@@ -79,14 +82,41 @@ class JournalingServer(SocketServer):
         return clock, response
 
 
+class LoopbackServer(JournalingServer):
+    """On a port of this machine, for clients that have read the token in the file at `path`."""
+
+    def listener(self) -> socket.socket:
+        listener, self._token = socket.create_server(("127.0.0.1", 0)), secrets.token_urlsafe()
+        self.path.write_text(f"{listener.getsockname()[1]} {self._token}", encoding="utf-8")
+        self.path.chmod(0o600)
+        return listener
+
+    def respond(
+        self, request: Request, connected: Callable[[], bool]
+    ) -> tuple[ClockDriver, Iterator[bytes] | Hijack]:
+        given = request.headers.get(socket_folder.TOKEN_HEADER, "")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            raise EngineGone  # as if nobody were there
+        return super().respond(request, connected)
+
+
 class ServedSockets:
     """The sockets of a cluster: shows what to paste into a terminal; `close` removes them."""
 
     def __init__(self, cluster: Any, pacer: Any, folder: Path) -> None:
-        paths = {name: folder / name / socket_folder.SOCKET for name in cluster.names}
-        self._folder, self._host = folder, f"unix://{paths[cluster.default_node()]}"
+        unix = hasattr(socket, "AF_UNIX")
+        server, file = (
+            (JournalingServer, socket_folder.SOCKET)
+            if unix
+            else (LoopbackServer, socket_folder.PORT_FILE)
+        )
+        paths = {name: folder / name / file for name in cluster.names}
+        path = paths[cluster.default_node()]
+        # Without UNIX sockets the terminal is a PowerShell.
+        self.line = f"export DOCKER_HOST=unix://{path}" if unix else f"$env:DOCKER_HOST='{path}'"
+        self._folder = folder
         self._sockets = socket_folder.started(
-            JournalingServer(path, cluster, name, pacer) for name, path in paths.items()
+            server(path, cluster, name, pacer) for name, path in paths.items()
         )
         _served[folder] = self
         atexit.register(self.close)
@@ -94,16 +124,15 @@ class ServedSockets:
     @staticmethod
     def prepare(cluster: Any, folder: Path) -> Path:
         """The folder, ready for sockets; LabError where they cannot be there."""
+        if not hasattr(socket, "AF_UNIX"):  # it is among the user's own files
+            for name in cluster.names:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            return folder
         socket_folder.check_served(folder / cluster.names[0])
         if folder in _served:
             _served[folder].close()  # of another cluster, or of a cell that ran before
         socket_folder.prepare(folder, cluster.names)
         return folder
-
-    @property
-    def line(self) -> str:
-        """What to paste into a terminal."""
-        return f"export DOCKER_HOST={self._host}"
 
     @property
     def is_open(self) -> bool:

@@ -15,6 +15,9 @@ from swarmlab.errors import LabError
 from swarmlab.strings import _
 
 SOCKET = "docker.sock"  # in a folder of the node's name
+# Where the system has no UNIX sockets: a file with a port of this machine, and the token that each
+# request has to bring in this header.
+PORT_FILE, TOKEN_HEADER = "docker.tcp", "X-Swarmlab-Token"
 PRIVATE = 0o700  # for folders; a socket in one gets 0600
 SOCKET_PATH_BYTES_MAX = 99  # macOS takes four more, Linux eight
 

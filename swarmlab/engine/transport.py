@@ -70,6 +70,8 @@ def readable(sock: socket.socket) -> bool:
 
 def still_connected(sock: socket.socket) -> bool:
     """Whether the client has not hung up; it may have said all that it has to say."""
+    if not hasattr(select, "poll"):  # Windows, where such a client counts as gone
+        return not readable(sock) or bool(sock.recv(1, socket.MSG_PEEK))
     poll = select.poll()
     poll.register(sock, 0)  # a hang-up is always reported
     return not poll.poll(0)
@@ -264,6 +266,14 @@ class SocketServer:
         self._stopping.set()
         self._thread.join()
 
+    def listener(self) -> socket.socket:
+        """A socket at the path, for this user alone, on which it listens."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        self.path.chmod(0o600)
+        listener.listen(1024)
+        return listener
+
     def _run(self) -> None:
         while self.serving:
             engine = self.engine_of()
@@ -276,10 +286,7 @@ class SocketServer:
     def _listen(self, engine: Engine) -> None:
         """Accept connections while this engine runs, then close all of them."""
         self.path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(self.path))
-            self.path.chmod(0o600)
-            listener.listen(1024)
+        with self.listener() as listener:
             listener.settimeout(ACCEPT_S)
             self._listening.set()
             while self.engine_of() is engine and self.serving:
