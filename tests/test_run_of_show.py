@@ -20,7 +20,7 @@ from tests.test_notebooks import slides_in
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECTIONS = re.compile(r"^## ", re.MULTILINE)
 # The metadata that a cell of a clean notebook may have.
-KEYS = {"slideshow", "swarmlab"}
+KEYS, TAGS = {"slideshow", "swarmlab", "tags"}, {"wall-clock"}
 WORDS_MAX = {"with an output": 75, "alone": 100}  # on the projector
 CODE_LINES_MAX = 14  # on the projector
 SPOKEN_A_MINUTE, BET_MINUTES, RUN_MINUTES = 130, 1 / 3, 0.1
@@ -47,6 +47,7 @@ def type_of(cell: dict[str, Any]) -> str | None:
 def test_the_metadata_is_what_the_run_of_show_reads(page: str):
     for cell in cells_of(page):
         assert {*cell["metadata"]} <= KEYS
+        assert {*cell["metadata"].get("tags", [])} <= TAGS
         assert type_of(cell) in (None, "slide", "subslide", "skip")
         assert {*cell["metadata"].get("slideshow", {})} <= {"slide_type"}
 
