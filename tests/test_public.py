@@ -138,5 +138,18 @@ def test_public_signatures_have_types(name: str):
     ] == []
 
 
+NAME_TYPES = {
+    **dict.fromkeys(("one", "other", "source", "groups"), "NodeName"),
+    **{"service": "ServiceName", "task": "TaskName", "secret": "SecretName"},
+}
+
+
+@pytest.mark.parametrize("name", [n for n, v in PUBLIC.items() if inspect.isfunction(v)])
+def test_what_a_name_names_is_said_by_its_type_which_completion_reads(name: str):
+    parameters = inspect.signature(PUBLIC[name]).parameters.values()
+    told = {p.name: p.annotation for p in parameters if p.name in NAME_TYPES}
+    assert [one for one, text in told.items() if NAME_TYPES[one] not in text] == []
+
+
 def test_an_installed_package_has_its_types():
     assert (ROOT / "swarmlab" / "py.typed").exists()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.cluster.interface import ServiceName
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
 from swarmlab.strings import N_
@@ -54,7 +55,7 @@ def scale(client: DockerClient, service: dict[str, Any], replicas: int) -> None:
 
 def autoscale(
     client: DockerClient,
-    service: str,
+    service: ServiceName,
     load: Callable[[], float],
     *,
     target: float,

@@ -287,7 +287,7 @@ def plain_engines(engines: int = 3, *, seed: int = 7, make: MakeCluster) -> AnyC
     return cluster
 
 
-def users(cluster: AnyCluster, target: str, rate: int = 30) -> None:
+def users(cluster: AnyCluster, target: ServiceName, rate: int = 30) -> None:
     """Requests of users, instead of those before: `users(cluster, "web")` to a service,
     `users(cluster, "m1:8080,w1:8080")` to ports of nodes in turn. Real engines get none.
     Lesson: 03_why_orchestrate.

@@ -33,7 +33,9 @@ def inside(cluster: AnyCluster, service: ServiceName, command: str) -> Callout:
     return Callout(f"{place} $ {command}", tuple(output.splitlines()))
 
 
-def request_path(cluster: AnyCluster, target: str | int, source: NodeName) -> Table | Callout:
+def request_path(
+    cluster: AnyCluster, target: ServiceName | int, source: NodeName
+) -> Table | Callout:
     """A request from a node to a service, or to a port of that node, hop by hop:
     `request_path(cluster, "web", source="m1")`. Lesson: 15_network.
     """
