@@ -93,10 +93,11 @@ class BaseCluster(ABC):
             if name not in self.names:
                 raise NoneSuch("there is no node {name!r}; there are {known}", name, self.names)
 
-    def form_swarm(self, managers: int, addresses: Mapping[str, str]) -> None:
+    def form_swarm(self, managers: int, addresses: Mapping[str, str], more: int = 0) -> None:
         """`docker swarm init` on the first node, `docker swarm join` on the others.
 
         The first `managers` nodes become managers; `addresses` are theirs by node name, in order.
+        So many `more` nodes will join later.
         """
         (first, address), *others = addresses.items()
         self.client(first).swarm.init(advertise_addr=address)
@@ -108,7 +109,7 @@ class BaseCluster(ABC):
                     join_token=tokens["Manager" if number < managers else "Worker"],
                     advertise_addr=own_address,
                 )
-                progress.at(number + 1, len(addresses))
+                progress.at(number + 1, len(addresses) + more)
 
     def use(self) -> None:
         """Make this the current cluster, which `%docker` speaks to: `cluster.use()`.

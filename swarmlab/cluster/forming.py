@@ -26,7 +26,8 @@ def form(cluster: BaseCluster, world: World, managers: int) -> None:
     as are a share of those that are there.
     """
     machines, count = list(world.network.machines.values()), max(managers, ONE_BY_ONE)
-    cluster.form_swarm(managers, {m.name: m.address for m in machines[:count]})
+    first_ones = {machine.name: machine.address for machine in machines[:count]}
+    cluster.form_swarm(managers, first_ones, more=len(machines) - len(first_ones))
     first: Any = machines[0].process
     request = Document(
         ListenAddr="0.0.0.0:2377",
