@@ -76,13 +76,13 @@ function fit() {
   const board = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
   const dock = page.parent;
   const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
-  const own = steps[at].cells.reduce((sum, place) => sum + cell(place).node.offsetHeight, 24);
+  const own = steps[at].cells.reduce((sum, place) => sum + cell(place).node.offsetHeight, 36);
   if (!board || !handle) return;
   for (const size of ["whole", "nodes", "line"]) {
     document.documentElement.dataset.board = size;
     if (board.offsetHeight + own <= dock.node.clientHeight) break;
   }
-  dock.layout.moveHandle(handle, 0, board.offsetHeight + 6);
+  dock.layout.moveHandle(handle, 0, board.offsetHeight + 16);
 }
 const observer = new ResizeObserver(() => requestAnimationFrame(fit));
 
@@ -95,7 +95,7 @@ function scroll(forward) {
     if (view.scrollHeight - before - frame.height < REST_PX_MAX) return false;
     const parts = view.querySelectorAll(".jp-OutputArea-child, .jp-MarkdownOutput > *, .jp-OutputArea-output pre");
     const cut = [...parts].map((part) => part.getBoundingClientRect())
-      .find(({ top, bottom, height }) => height && bottom > frame.bottom + 4 && top > frame.top + frame.height / 3);
+      .find(({ top, bottom, height }) => height && bottom > frame.bottom + 4 && top > frame.top + frame.height / 3 && top < frame.bottom);
     view.scrollTop += cut ? cut.top - frame.top - 4 : frame.height * 0.9;
   } else {
     view.scrollTop -= frame.height * 0.9;

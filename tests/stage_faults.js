@@ -1,0 +1,31 @@
+// What is wrong on the stage as one sees it now: type that is too small, and scroll bars.
+(least) => {
+  const faults = [];
+  const inSight = ({ left, right, top, bottom }, { left: l, right: r, top: t, bottom: b }) =>
+    right > l && left < r && bottom > t + 2 && top < b - 2;
+  for (const panel of document.querySelectorAll(".jp-WindowedPanel-outer, .jupyterlab-sidecar")) {
+    const frame = panel.getBoundingClientRect();
+    const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const text = walker.currentNode;
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      const box = range.getBoundingClientRect();
+      const { parentElement: parent } = text;
+      if (!text.textContent.trim() || !box.width || !box.height || !inSight(box, frame)) continue;
+      if (parent.closest(".spoken, style, script")) continue;
+      if (!parent.checkVisibility({ visibilityProperty: true })) continue;
+      const scale = parent.getScreenCTM?.()?.a ?? 1;
+      const px = parseFloat(getComputedStyle(parent).fontSize) * scale;
+      if (px < least - 0.1) faults.push(`${px.toFixed(1)} px: ${text.textContent.trim().slice(0, 40)} <${parent.tagName} ${parent.className}>`);
+    }
+    for (const element of panel.querySelectorAll("*")) {
+      const { overflowX, overflowY, scrollbarWidth } = getComputedStyle(element);
+      const scrolls = (overflow) => ["auto", "scroll"].includes(overflow) && scrollbarWidth !== "none";
+      const high = scrolls(overflowY) && element.scrollHeight > element.clientHeight + 1;
+      const wide = scrolls(overflowX) && element.scrollWidth > element.clientWidth + 1;
+      if ((high || wide) && element.clientHeight && inSight(element.getBoundingClientRect(), frame)) faults.push(`scroll bar: ${element.tagName}.${element.className}`);
+    }
+  }
+  return faults;
+}

@@ -1,0 +1,134 @@
+"""`swarmlab present` in headless Chromium: whole pages, with the keys of a remote control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser import CELLS_TIMEOUT_S, CHROMIUM_OPTIONS, TOKEN, Lab
+from tests.test_fuzz import commit_number
+
+MS = 1000 * CELLS_TIMEOUT_S
+TYPE_PX_MIN = 20
+SCREENS = {"small": (1024, 768), "large": (1920, 1080)}
+FAULTS = (Path(__file__).with_name("stage_faults.js")).read_text("utf-8")
+
+
+class Stage:
+    """The stage, as its presenter uses it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.wait()
+
+    def wait(self) -> None:
+        """Until what the last key asked for is done."""
+        idle = "() => document.querySelector('.swarmlab-stage:not(.swarmlab-busy)')"
+        self.page.wait_for_function(idle, timeout=MS)
+        self.page.wait_for_timeout(400)  # outputs are drawn by their own timers
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.wait()
+
+    def notice(self) -> str:
+        return self.page.locator(".swarmlab-stage-notice").text_content() or ""
+
+    def steps(self) -> list[int]:
+        """The number of the step on the screen, and of the last one."""
+        text = self.page.locator("html").get_attribute("data-step") or ""
+        return [*map(int, text.split("/"))]
+
+    def faults(self) -> list[str]:
+        texts = self.page.locator(".jp-RenderedText:visible").all_text_contents()
+        found: list[str] = self.page.evaluate(FAULTS, TYPE_PX_MIN)
+        return [text[:200] for text in texts if "Traceback" in text] + found
+
+
+@contextmanager
+def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator[Stage]:
+    """`swarmlab present …` in a browser of its own, once its first step is shown."""
+    with Lab(folder, "present", *words) as lab, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        width, height = SCREENS[screen]
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto(f"{lab.url}/lab/tree/talk.ipynb?token={TOKEN}")
+        try:
+            yield Stage(page)
+        finally:
+            browser.close()
+
+
+@pytest.mark.browser
+def test_pages_are_presented_from_first_to_last_step(tmp_path: Path, chromium: str):
+    """No traceback, no scroll bar, no small type; and after all steps the board is still alive.
+
+    On one of the screens, which the commit chooses.
+    """
+    screen = [*SCREENS][commit_number() % len(SCREENS)]
+    with presented(tmp_path, chromium, screen, "00", "05", "06", "12") as stage:
+        faults, steps = {}, int(stage.steps()[1])
+        for _ in range(4 * steps):
+            where = f"{stage.steps()[0]}/{steps}"
+            faults |= {where: found} if (found := stage.faults()) else {}
+            stage.press("PageDown")
+            if stage.notice() == "The end":
+                break
+        assert stage.steps()[0] == steps
+        assert faults == {}
+        board = stage.page.locator(".jupyterlab-sidecar section.swarmlab-board")
+        board.get_by_role("button", name="Play").click()
+        before = board.locator(".clock").text_content()
+        expect(board.locator(".clock")).not_to_have_text(before or "", timeout=MS)
+
+
+@pytest.mark.browser
+def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: str):
+    with presented(tmp_path, chromium, "small", "05") as stage:
+        page = stage.page
+        leader = page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
+        expect(leader).to_have_attribute("data-name", "m1")
+        stage.press("c")
+        assert stage.notice() == "Crashed: m1"
+        expect(leader).not_to_have_attribute("data-name", "m1", timeout=MS)
+        stage.press("u")
+        assert stage.notice() == "Started: m1"
+        # The terminal, as wide as the screen, below the board, in type of 16 px at least.
+        stage.press("t")
+        terminal = page.locator(".jp-Terminal:visible")
+        box = terminal.bounding_box()
+        assert box is not None
+        assert box["width"] > 1000
+        size = page.evaluate("jupyterapp.shell.currentWidget.content.getOption('fontSize')")
+        assert size >= 16
+        page.keyboard.type("docker service create --quiet --name web --replicas 3 nginx\n")
+        services = page.locator(".jupyterlab-sidecar .services")
+        expect(services).to_contain_text("3 of 3 running", timeout=MS)
+        stage.press("PageUp")
+        assert not page.locator(".jp-Terminal:visible").count()
+        # The presenter's window: its keys are the stage's, and the hands that it counts are shown.
+        with page.expect_popup() as opened:
+            stage.press("n")
+        window = opened.value
+        expect(window.locator("main > h1")).to_contain_text("Quorum")
+        window.keyboard.press("PageDown")
+        stage.wait()
+        expect(window.locator("main > h1")).to_contain_text("leader falls")
+        window.locator(".hands button").nth(1).click(click_count=3)
+        window.locator(".hands input").nth(2).fill("1")
+        stage.wait()
+        window.keyboard.press("Tab")
+        while stage.steps()[0] < 3:
+            stage.press("PageDown")
+        reveal = page.locator(".jp-Notebook .jp-Cell:not(.swarmlab-off)").get_by_text("█").first
+        expect(reveal).to_be_attached(timeout=MS)
+        stage.press("b")
+        expect(page.locator(".swarmlab-stage-blank")).to_be_visible()
+        stage.press("b")
+        notes = window.locator("p.notes").inner_text()
+        assert notes
+        assert notes[:60] not in page.locator("body").inner_text()
