@@ -33,9 +33,42 @@ __all__ = [
     "latest",
     "launch",
     "load",
+    "reset",
+    "scene",
     "simulate",
     "use",
 ]
+
+
+def scene(name: str) -> Any:
+    """Back to where a step of a page begins, whatever has happened: `scene("05.cut")`.
+    Lesson: 05_quorum.
+
+    The clusters that the page has by then are put back in place, so that its variables, clients,
+    boards and pictures go on; without a cluster it makes one. Time is paused. A name that is none
+    tells which there are. The answer is the current cluster.
+
+    >>> cluster = simulate(managers=3, workers=2, seed=7)
+    >>> scene("05.cut") is cluster
+    True
+    >>> [cluster.is_up(name) for name in cluster.names], len(cluster.names)
+    ([True, True, True, True, True, True, True], 7)
+    """
+    from swarmlab.lessons import scenes
+
+    return scenes.scene(name)
+
+
+def reset(page: str = "") -> Any:
+    """Between two talks: the first scene of the page, no bets, nothing solved: `reset("05")`.
+    Lesson: 05_quorum.
+
+    Without a page it is the one that this notebook, or the last scene, is of. What was solved, and
+    the bets, are kept beside their files, in `progress.before` and `bets.before`.
+    """
+    from swarmlab.lessons import scenes
+
+    return scenes.reset(page)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

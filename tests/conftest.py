@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-seed", type=int, default=0, help="the number of the first batch")
     parser.addoption("--failures", default="failures", help="the folder for failing runs")
     parser.addoption("--hours", type=int, default=2, help="hours in which memory stays bounded")
+    parser.addoption("--states", type=int, default=12, help="random states to leave for a scene")
     parser.addoption("--interrupts", type=int, default=20, help="how many interrupts to send (20)")
 
 

@@ -17,6 +17,7 @@ from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
 from swarmlab.cli.present import present
+from swarmlab.cli.rehearse import rehearse, scenes
 from swarmlab.cli.serve import serve
 from swarmlab.cli.wheels import wheels
 from swarmlab.errors import LabError
@@ -24,7 +25,7 @@ from swarmlab.strings import _
 
 swarmlab = click.Group(
     help="Docker Swarm mode, live and simulated.",
-    commands=[lab, present, pages, wheels, serve, ctl, docker_command],
+    commands=[lab, present, rehearse, scenes, pages, wheels, serve, ctl, docker_command],
 )
 
 

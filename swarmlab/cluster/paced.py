@@ -53,6 +53,12 @@ class PacedCluster(BaseCluster, ABC):
             self._pacer.stop()
             self._pacer = None
 
+    def _begin_again(self) -> None:
+        """The world is another one: nothing was typed there, and the pacer goes on with it."""
+        self.typed.clear()
+        if self._pacer is not None:
+            self._pacer.follow(self.world.simulation)
+
     @property
     def speed(self) -> float:
         """How fast simulated time follows the wall clock: `cluster.speed` is 0 while it is paused.

@@ -14,7 +14,7 @@ from swarmlab.worker.registry import Image, Registry
 class ClusterRegistry:
     """The images that a pull finds."""
 
-    def __init__(self, registry: Registry, do: Callable[..., None]) -> None:
+    def __init__(self, registry: Callable[[], Registry], do: Callable[..., None]) -> None:
         self._registry, self._do = registry, do  # `do` writes an action into the journal
 
     def register(
@@ -32,7 +32,7 @@ class ClusterRegistry:
         """
         image = reference, list(command), size_bytes, list(logs), config
         self._do("register", *json.loads(json.dumps(image)))
-        return self._registry.find(ImageReference.parse(reference))
+        return self._registry().find(ImageReference.parse(reference))
 
 
 def register_image(registry: Registry, args: Sequence[Any]) -> None:

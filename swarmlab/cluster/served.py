@@ -60,11 +60,16 @@ class ServedClock(ArrivalClock):
         return self._server.pacer.from_unix_ns(unix_ns)
 
 
+def engine_of(cluster: Any, name: str) -> Any:
+    """The engine of a node; None while it is down, and if the cluster has become one without it."""
+    return cluster.engine(name) if name in cluster.names else None
+
+
 class JournalingServer(SocketServer):
     """The socket of one engine, which no change passes unrecorded."""
 
     def __init__(self, path: Path, cluster: Any, name: str, pacer: Pacer) -> None:
-        super().__init__(path, functools.partial(cluster.engine, name), pacer)
+        super().__init__(path, functools.partial(engine_of, cluster, name), pacer)
         self.cluster, self.name, self.pacer = cluster, name, pacer
 
     def respond(

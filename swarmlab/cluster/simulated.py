@@ -96,9 +96,18 @@ class SimulatedCluster(PacedCluster):
     def _mend(self) -> None:
         """Replay the run up to the event that was cut off."""
         last_ns = self.journal[-1].at_ns if self.journal else 0
-        whole = past_of(self, max(self._world.simulation.now_ns - 1, last_ns))
-        self._world, self.journal, self._torn = whole.world, whole.journal, False
-        self.checkpoints = whole.checkpoints
+        self._become(past_of(self, max(self._world.simulation.now_ns - 1, last_ns)))
+
+    def _become(self, run: SimulatedCluster) -> None:
+        self._world, self.journal, self._torn = run.world, run.journal, False
+        self.checkpoints, self.configuration = run.checkpoints, run.configuration
+
+    def put_back(self, run: SimulatedCluster) -> None:
+        """Become what `run` is, which nobody else may use; clients and boards stay. Time pauses."""
+        self.pause()
+        with self.lock:
+            self._become(run)
+            self._begin_again()
 
     # -- looking ---------------------------------------------------------------------
     @property
@@ -132,7 +141,7 @@ class SimulatedCluster(PacedCluster):
         Lesson: 12_rolling_updates."""
         from swarmlab.cluster.registry import ClusterRegistry
 
-        return ClusterRegistry(self.world.registry, self._do)
+        return ClusterRegistry(lambda: self.world.registry, self._do)
 
     def machine(self, name: NodeName) -> Machine:
         """The simulated machine of this name."""
@@ -277,7 +286,7 @@ class SimulatedCluster(PacedCluster):
 
         check(service, rate, self.world.network)
         self._do("traffic", service, rate, source or self.names[-1])
-        return Requests(self.trace, service, self.now_ns)
+        return Requests(lambda: self.trace, service, self.now_ns)
 
     # -- time ------------------------------------------------------------------------
     def run(self, duration: Duration) -> None:
@@ -310,8 +319,7 @@ class SimulatedCluster(PacedCluster):
         """Another cluster, as this one was at a moment of its past: `as_of("35s")`.
         Lesson: 00_start_here."""
         with self.lock.inner:
-            until_ns = nanoseconds(moment)
-            if until_ns > self.now_ns:
+            if (until_ns := nanoseconds(moment)) > self.now_ns:
                 text = N_("{moment:g} s is in the future; it is {now:.1f} s now")
                 raise LabError(text, moment=until_ns / S, now=self.now_ns / S)
             return past_of(self, until_ns)  # type: ignore[no-any-return]

@@ -24,6 +24,6 @@ class TimeWatch:
 
     def passed(self, now_ns: int) -> None:
         """It is this late now."""
-        if self.look is not None and now_ns - self._last_ns >= WATCH_NS:
+        if self.look is not None and not 0 <= now_ns - self._last_ns < WATCH_NS:
             self._last_ns = now_ns
             self.look()

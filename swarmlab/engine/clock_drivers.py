@@ -168,6 +168,13 @@ class Pacer(ClockDriver):
             self._anchor()
             self.condition.notify_all()
 
+    def follow(self, simulation: Simulation) -> None:
+        """Drive this simulation from now on, whose time may be an earlier one."""
+        with self.condition:
+            self.simulation, self._shown = simulation, []
+            self._anchor()
+            self.condition.notify_all()
+
     def run_ahead(self, ns: int, waiting: Callable[[], bool] = always) -> None:
         """Let `ns` of virtual time pass as fast as possible, or less: only while `waiting()`.
 

@@ -7,11 +7,13 @@
 
 Read in this order: `goal_checks` (what can be measured of a swarm), `bank` (an exercise is data:
 the YAML files in `exercises/`, one a notebook), `attempt` (a learner's work on one exercise),
-`exercise_widget`, `progress_record`; and, by themselves, `bets` and `course_map`.
+`exercise_widget`, `progress_record`; by themselves, `bets` and `course_map`; and, for whoever
+presents a page, `run_of_show` and `scenes`.
 """
 
 from swarmlab.lessons.course_map import where_next
 from swarmlab.lessons.exercise_widget import exercise, exercises
 from swarmlab.lessons.progress_record import progress
+from swarmlab.lessons.scenes import reset, scene
 
-__all__ = ["exercise", "exercises", "progress", "where_next"]
+__all__ = ["exercise", "exercises", "progress", "reset", "scene", "where_next"]

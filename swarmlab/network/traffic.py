@@ -12,7 +12,7 @@ Source: moby daemon/libnetwork/service_linux.go, daemon/cluster/executor/contain
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,14 +132,14 @@ def set_rate(
 class Requests(ShownAs):
     """The counted requests to a service since some moment; up to date whenever it is shown."""
 
-    trace: Trace
+    trace: Callable[[], Trace]
     service: str
     since_ns: int = 0
 
     @property
     def counts(self) -> list[RequestCount]:
         """All counts, one for each second and task, oldest first."""
-        records = self.trace.of(RequestsCounted)
+        records = self.trace().of(RequestsCounted)
         records = [r for r in records if r.service == self.service and r.at_ns > self.since_ns]
         return [count for record in records for count in record.counts]
 

@@ -8,8 +8,8 @@ thread, and no timer while time is paused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import traitlets
 
@@ -42,6 +42,14 @@ ROWS_MAX = 40  # nodes, where no kernel is
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
 
 
+class SceneMenu(NamedTuple):
+    """The scenes of the page, and the ways to them; `lessons/scenes.py` has them."""
+
+    listed: Callable[[], list[list[str]]]  # (name, title)
+    back: Callable[[str], object]  # to this scene; to the last one, if it is ""
+    reset: Callable[[], object]  # for the next audience
+
+
 class Board(DockedWidget):
     """What `cluster.board()` shows; all its views stay in step.
 
@@ -59,12 +67,17 @@ class Board(DockedWidget):
     looks = traitlets.Dict(help="how each kind of task is drawn").tag(sync=True)
     actions = synced_list("(key, verb, text)")
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
+    scenes = synced_list("(name, title) of the page's scenes")
+    scene_menu: ClassVar[SceneMenu | None] = None
 
     def __init__(self, cluster: Any) -> None:
         super().__init__(cluster)
+        self._speed = 1.0  # the one that Play will take
+
+    def start_over(self) -> None:
+        super().start_over()
         self._snapshot: ClusterSnapshot | None = None
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
-        self._speed = 1.0  # the one that Play will take
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
         self._notes: list[str] = []  # sentences to add after those about changes
@@ -101,6 +114,8 @@ class Board(DockedWidget):
             own = column(row, tasks.get(row.key, []), self._colours)
             self.set_trait(trait_name(row.key), own)
         self.columns = keys
+        if self.scene_menu is not None and self.cluster.virtual_time:
+            self.scenes = self.scene_menu.listed()
         lanes: dict[str, list[Any]] = {}  # a service's tasks, as an update turns their colours
         for task in snapshot.tasks:
             shown = task.kind, self._colours[task.service, task.version]
@@ -128,6 +143,9 @@ class Board(DockedWidget):
             "speed": _("Speed: simulated seconds per second"),
             "text": _("The board in words"),
             "large": _("Large type"),
+            "scenes": _("Scenes"),
+            "reset": _("Start over: bets and progress go, too"),
+            "back": _("back to the scene"),
             "legend": _("Legend: shape is state, colour is version"),
             "help": _("Click a node (or reach it with Tab, ← and →) and press"),
         }
@@ -160,6 +178,10 @@ class Board(DockedWidget):
             return
         if verb in ACTIONS:
             self._act_on_node(verb, message["node"])
+        elif verb == "scene" and self.scene_menu is not None:
+            self.scene_menu.back(message["name"])
+        elif verb == "reset" and self.scene_menu is not None:
+            self.scene_menu.reset()
         else:
             self._set_clock(verb, message.get("speed", self._speed))
 

@@ -276,8 +276,8 @@ class RaftColumns(LiveWidget):
     messages = synced_list("one row a message")
     records_all = False
 
-    def __init__(self, cluster: Any) -> None:
-        super().__init__(cluster)
+    def start_over(self) -> None:
+        super().start_over()
         self._logs: RaftLogs | None = None
         self._step = MESSAGE
         self._running = False

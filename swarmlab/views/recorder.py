@@ -62,9 +62,10 @@ class Recorder(HTTPAdapter):
         self.start_ns = self._looked_ns = self._newest_ns = cluster.clock_ns()
         if not cluster.has_trace:
             self._epoch_ns = int(unix_seconds(self.api.info()["SystemTime"]) * S) - self.start_ns
-        self._adapter = self.api.get_adapter(self.api.base_url)
+        mounted = self.api.get_adapter(self.api.base_url)
+        self._adapter: Any = mounted._adapter if isinstance(mounted, Recorder) else mounted
         self.look()
-        prefixes = [p for p, adapter in self.api.adapters.items() if adapter is self._adapter]
+        prefixes = [p for p, adapter in self.api.adapters.items() if adapter is mounted]
         self.api.mount(prefixes[0], self)
 
     def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:

@@ -57,8 +57,8 @@ class Timeline(LiveWidget):
     swarm = synced_list("leader, services, as then")
     looks = traitlets.Dict(help="how each kind of task and of event is drawn").tag(sync=True)
 
-    def __init__(self, cluster: Any) -> None:
-        super().__init__(cluster)
+    def start_over(self) -> None:
+        super().start_over()
         self.forked: Any = None  # the cluster that the last fork made
         self._at_ns: int | None = None  # the moment; None: now
         self._past: dict[int, Any] = {}  # moment -> the cluster as it was then

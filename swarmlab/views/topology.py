@@ -206,10 +206,11 @@ class LiveTopology(Picture):
 
     label = "az"
 
-    def __init__(self, cluster: Any) -> None:
-        super().__init__(cluster)
-        self._records = len(cluster.trace) if cluster.has_trace else 0  # those that were shown
-        self.drawn = Topology(look(cluster), self.label)
+    def start_over(self) -> None:
+        super().start_over()
+        # Those that were shown.
+        self._records = len(self.cluster.trace) if self.cluster.has_trace else 0
+        self.drawn = Topology(look(self.cluster), self.label)
 
     def draw(self) -> Markup:
         """What was said since the last look is shown as it flies."""

@@ -68,8 +68,8 @@ def certified(cluster: Any) -> list[Certified]:
 class Trust(Picture):
     """The roots, and below them the nodes; a button lets time pass until something changes."""
 
-    def __init__(self, cluster: Any) -> None:
-        super().__init__(cluster)
+    def start_over(self) -> None:
+        super().start_over()
         self.rows = list[Certified]()
         self.roots = list[bytes]()  # all so far: A, B, …
 

@@ -72,12 +72,17 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         self._news_count = 0
         self.asleep = False  # its last view has gone
         self._timer: asyncio.TimerHandle | None = None
+        self.start_over()
         self.on_msg(self._on_message)
         translate_later(self)
 
     def relabel(self) -> None:
         """Put the texts that stay into the language in use; subclasses have more of them."""
         self.labels = self._labels()
+
+    def start_over(self) -> None:
+        """Forget what was seen of the cluster: it has been put back. Subclasses add theirs."""
+        self.news = []
 
     def _labels(self) -> dict[str, Any]:
         """The texts that JavaScript puts beside the rows; each subclass adds its own."""
@@ -278,6 +283,14 @@ def speak(name: str) -> None:
             widget.relabel()
             if isinstance(widget, LiveWidget):
                 widget.refresh()
+
+
+def start_over(cluster: Any, sentence: str) -> None:
+    """It was put back: its widgets forget what they saw, show it as it is now, and say so."""
+    for widget in [w for w in _open if w.cluster is cluster and w.comm]:
+        widget.start_over()
+        widget.tell([sentence])
+        widget.refresh()
 
 
 # -- pictures that depend on a few numbers ---------------------------------------------------------

@@ -175,9 +175,9 @@ class Workflow(DockedWidget):
     )
     looks = traitlets.Dict(help="how each kind of container is drawn").tag(sync=True)
 
-    def __init__(self, cluster: Any) -> None:
-        super().__init__(cluster)
-        self._history = WorkflowHistory(cluster, cluster.names[0])
+    def start_over(self) -> None:
+        super().start_over()
+        self._history = WorkflowHistory(self.cluster, self.cluster.names[0])
         self.passed: list[WorkflowStep] = []
 
     def relabel(self) -> None:

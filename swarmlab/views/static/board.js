@@ -24,6 +24,12 @@ function render({ model, el }) {
   speed.setAttribute("aria-label", labels.speed);
   for (const value of model.get("speeds")) make("option", "", speed, `${value}×`).value = value;
   speed.onchange = () => send("speed", { speed: Number(speed.value) });
+  const scenes = make("select", "scenes live", bar);
+  scenes.setAttribute("aria-label", labels.scenes);
+  scenes.onchange = () => {
+    goTo(scenes.value);
+    scenes.value = "";
+  };
   const clock = make("span", "clock", bar);
   const leader = make("span", "leader", bar);
   const large = make("button", "large", bar, labels.large);
@@ -41,6 +47,11 @@ function render({ model, el }) {
     make("kbd", "", help, key);
     help.append(text);
   }
+  const sceneHelp = make("span", "", help);
+  for (const [key, text] of [["z", labels.back], ["Z", labels.reset]]) {
+    make("kbd", "", sceneHelp, key);
+    sceneHelp.append(text);
+  }
   const key = make("details", "key", root);
   make("summary", "", key, labels.legend);
   const legend = make("ul", "legend", key);
@@ -50,6 +61,30 @@ function render({ model, el }) {
     item.append(look[1]);
   }
   const textForm = makeTextForm(root, labels);
+
+  // -- scenes: a menu of names, and a last entry that starts over -------------------
+  function goTo(name) {
+    if (name === "reset") send("reset");
+    else send("scene", { name });
+  }
+
+  root.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) return;
+    const name = { z: "", Z: "reset" }[event.key];
+    if (name !== undefined && model.get("scenes").length) goTo(name);
+  });
+
+  function drawScenes() {
+    const rows = model.get("scenes");
+    scenes.hidden = sceneHelp.hidden = !rows.length;
+    if (scenes.drawn === rows) return;
+    scenes.drawn = rows;
+    scenes.replaceChildren();
+    for (const [name, title] of [["", labels.scenes], ...rows, ["reset", labels.reset]]) {
+      const text = name.includes(".") ? `${name} · ${title}` : title;
+      make("option", "", scenes, text).value = name;
+    }
+  }
 
   // -- one column ------------------------------------------------------------------
   function createColumn(key) {
@@ -178,6 +213,7 @@ function render({ model, el }) {
     if (speedOfKernel !== status.speed) speed.value = speedOfKernel = status.speed;
     write(clock, status.clock);
     write(leader, status.leader);
+    drawScenes();
     write(error, status.error);
     const line = (parent) => () => make("li", "", parent);
     syncChildren(notices, status.notices, String, () => make("p", "", notices), write);

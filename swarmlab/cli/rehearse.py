@@ -1,0 +1,59 @@
+"""`swarmlab rehearse`, for the evening before a talk; `swarmlab scenes`, when a page changed."""
+
+from __future__ import annotations
+
+import click
+
+from swarmlab.errors import LabError
+
+
+def chosen(names: tuple[str, ...], everything: bool) -> list[str]:
+    """The pages of these names or numbers, or all."""
+    from swarmlab.lessons import run_of_show
+
+    if bool(names) == everything:
+        raise LabError("name pages, such as 05 or 05_quorum, or give --all")
+    return run_of_show.pages() if everything else [*map(run_of_show.page_named, names)]
+
+
+@click.command()
+@click.argument("names", metavar="[PAGE]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All pages.")
+@click.option("--minutes", type=int, help="Only what this run of show shows: 30, 45, 60 or 90.")
+def rehearse(names: tuple[str, ...], everything: bool, minutes: int | None) -> int:
+    """Play all steps by itself; tell what fails, and what needs more minutes than it has.
+
+    A step needs the time to say its notes, at 130 words a minute, to run its cells, and 20 seconds
+    for each bet. The exit code is 1 when something is wrong.
+    """
+    from swarmlab.cli import rehearsal
+
+    needed, planned, wrong = 0.0, 0.0, 0
+    for page in chosen(names, everything):
+        for played in rehearsal.rehearse(page, minutes):
+            step = played.step
+            shares = {n: share for n, share in step.minutes.items() if minutes in (None, n)}
+            late = [(n, share) for n, share in shares.items() if share < played.minutes]
+            problems = [f"too short in {n} minutes, which has {share:g}" for n, share in late]
+            print(f"{step.scene or step.page[:2]:14}{played.minutes:5.1f} minutes  {step.title}")
+            for problem in [*played.failures, *problems]:
+                print(f"    {problem}", flush=True)
+                wrong += 1
+            needed += played.minutes if shares else 0
+            planned += max(shares.values(), default=0)
+    print(f"{needed:.1f} minutes are needed of {planned:.1f}; {wrong} problems")
+    return 1 if wrong else 0
+
+
+@click.command()
+@click.argument("names", metavar="[PAGE]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All pages.")
+def scenes(names: tuple[str, ...], everything: bool) -> None:
+    """Make the scenes of pages: the states in which their steps begin. For authors of pages.
+
+    A cell whose step begins in a state of its own names it in its metadata.
+    """
+    from swarmlab.cli.rehearsal import save_scenes
+
+    for page in chosen(names, everything):
+        print(f"{page}: {save_scenes(page)} scenes", flush=True)

@@ -1,0 +1,153 @@
+"""Scenes: a page's clusters as they are when one of its steps begins, to go back to at any time.
+
+The folder `scenes` has a file a page: the runs of its clusters, how far each has come in every
+scene, and the digest of the cells. `cli/rehearsal.py` makes them from the pages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from IPython import get_ipython
+
+from swarmlab.cluster.copies import FrozenCopy
+from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.journal import JournalEntry
+from swarmlab.cluster.replay import replay
+from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.errors import LabError, NoneSuch
+from swarmlab.lessons import bets
+from swarmlab.lessons.progress_record import progress_file
+from swarmlab.lessons.run_of_show import Step, steps
+from swarmlab.strings import N_, _
+from swarmlab.views.board import Board, SceneMenu
+from swarmlab.views.widget import start_over
+
+FOLDER = Path(__file__).with_name("scenes")
+WORLDS_MAX = 4  # that are kept: whoever goes back to a scene again need not wait for its replay
+REAL = N_(
+    "real engines keep what was done to them, and can't go back to {name}; run swarmlab.simulate(),"
+    " then this again, to go on with simulated ones"
+)
+STALE = N_("the scenes of page {page} are not those of its cells; run `swarmlab scenes {page}`")
+_last = [""]  # the scene that was asked for last
+
+
+class Moment(NamedTuple):
+    """How far a cluster of a page has come when a scene begins."""
+
+    run: int  # which of the page's runs
+    entries: int  # of its journal
+    now_ns: int
+    digest: str  # of its trace
+
+
+@cache
+def scenes_of(page: str) -> dict[str, Any]:
+    """The file of a page, by its number: `runs`, `cells`, and of all `scenes` the clusters."""
+    files = {path.stem[:2]: path for path in sorted(FOLDER.glob("*.json"))}
+    if page not in files:
+        raise NoneSuch("there is no page {name!r} with scenes; there are {known}", page, files)
+    content: dict[str, Any] = json.loads(files[page].read_text("utf-8"))
+    return content
+
+
+def clusters_in(name: str) -> dict[str, Moment]:
+    """The page's variables that hold clusters in this scene, the one of the current cluster first.
+
+    Empty: the page has none by then. NoneSuch: there is no such scene.
+    """
+    page, _dot, short = name.partition(".")
+    known = scenes_of(page)["scenes"]
+    if short not in known:
+        names = [f"{page}.{other}" for other in known]
+        raise NoneSuch("there is no scene {name!r}; there are {known}", name, names)
+    return {variable: Moment(*moment) for variable, moment in known[short].items()}
+
+
+def scene(name: str) -> Any:
+    """What `swarmlab.scene` does.
+
+    In a notebook the page's variables are put back, elsewhere the current cluster.
+    """
+    moments, here, shell = clusters_in(name), latest(), get_ipython()
+    if here is not None and not here.has_trace:
+        raise LabError(REAL, name=name)
+    variables = {} if shell is None else shell.user_ns
+    held: dict[str, Any] = {variable: variables.get(variable) for variable in moments}
+    main = next(iter(held), "")
+    if not isinstance(held.get(main), SimulatedCluster) and here not in held.values():
+        held[main] = here
+    for variable, moment in moments.items():
+        run, cluster = run_until(name[:2], moment), held[variable]
+        if isinstance(cluster, SimulatedCluster):
+            cluster.put_back(run)
+            start_over(cluster, _("The swarm is as in scene {name}.", name=name))
+        else:
+            held[variable] = run
+    if moments:
+        variables.update(held)
+        use(held[main])
+    _last[:] = [name]
+    return latest()
+
+
+def run_until(page: str, moment: Moment) -> SimulatedCluster:
+    """A new cluster, which is what one of the page's was at that moment."""
+    world, configuration, journal = _replayed(page, moment)
+    return SimulatedCluster(world.thaw(), {**configuration}, [*journal])
+
+
+@lru_cache(WORLDS_MAX)
+def _replayed(page: str, moment: Moment) -> tuple[FrozenCopy, dict[str, Any], list[JournalEntry]]:
+    run = scenes_of(page)["runs"][moment.run]
+    rows = run["journal"][: moment.entries]
+    journal = [JournalEntry(at_ns, verb, tuple(args)) for at_ns, verb, *args in rows]
+    cluster = replay(SimulatedCluster.build(run["configuration"]), journal, moment.now_ns)
+    if cluster.trace.digest() != moment.digest:
+        raise LabError(STALE, page=page)
+    return FrozenCopy(cluster.world), run["configuration"], journal
+
+
+# -- the way back, for whoever presents ------------------------------------------------------------
+def page_here() -> str:
+    """The number of the page that this kernel runs, as Jupyter says, else that of the last scene;
+    empty when neither is known."""
+    number = Path(os.environ.get("JPY_SESSION_NAME", "")).name[:2]
+    return number if any(FOLDER.glob(f"{number}_*.json")) else _last[0][:2]
+
+
+def listed() -> list[list[str]]:
+    """Name and title of the scenes of this page."""
+    page = page_here()
+    return [[step.scene, step.title] for step in all_steps(page) if step.scene] if page else []
+
+
+@cache
+def all_steps(page: str) -> list[Step]:
+    """Of a page that does not change while it is shown."""
+    return steps(page)
+
+
+def back(name: str = "") -> Any:
+    """To this scene, else to the last one, else to the first of the page."""
+    names = [name, *_last, *(name for name, _title in listed())]
+    return scene(next(filter(None, names), page_here()))
+
+
+def reset(page: str = "") -> Any:
+    """What `swarmlab.reset` does."""
+    for path in (progress_file(), bets.score_file()):
+        if path.exists():
+            path.replace(path.with_suffix(".before"))
+    bets.SCORE.bets = {}
+    bets.LATEST.clear()
+    page = page or page_here()
+    return scene(f"{page}.{next(iter(scenes_of(page)['scenes']))}")
+
+
+Board.scene_menu = SceneMenu(listed, back, reset)
