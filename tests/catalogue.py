@@ -274,6 +274,38 @@ def merge(paths: Iterable[Path]) -> Iterator[str]:
     write(path, catalogue)
 
 
+# -- a language that nobody speaks -----------------------------------------------------------------
+KEPT = re.compile(r"(\{[^{}]*\}|<[^<>]*>|`[^`]*`|%[sd])")
+ACCENTED = str.maketrans("aeiouAEIOUcn", "áêíõüÁÊÍÕÜçñ")
+
+
+def stretched(text: str) -> str:
+    """Accented, and 30 % longer: as a language may be whose words nobody has tried here."""
+
+    def longer(word: re.Match[str]) -> str:
+        more = round(0.3 * len(word[0]) + 0.4)
+        return word[0].translate(ACCENTED) + "ōwïřşũ"[:more]
+
+    return "".join(
+        part if KEPT.fullmatch(part) else re.sub(r"[^\W\d_]{2,}", longer, part)
+        for part in KEPT.split(text)
+    )
+
+
+def invented(folder: Path, name: str, words: Callable[[str], str] = stretched) -> None:
+    """Write the compiled catalogue of a language, whose texts are made of the English ones."""
+    made = Catalog(locale=name, fuzzy=False)
+    for message in template():
+        if message.id:
+            texts = [message.id] if isinstance(message.id, str) else message.id
+            spoken = tuple(map(words, texts))
+            made.add(message.id, spoken if message.pluralizable else spoken[0])
+    file = folder / name / "LC_MESSAGES" / "swarmlab.mo"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as opened:
+        write_mo(opened, made)
+
+
 def main(command: str, *words: str) -> int:
     match command:
         case "update":

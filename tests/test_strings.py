@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 import swarmlab
@@ -53,6 +52,7 @@ from tests.catalogue import (
     YAML_TEXTS,
     faults,
     files,
+    invented,
     key,
     python_messages,
     read,
@@ -178,17 +178,9 @@ OURS = {"web", "senha", "db", "GiB", "MiB", "ms", "CA"}  # names made up in test
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of catalogues with one language, in which each message is in brackets."""
-    made = Catalog()
-    for message in template():
-        if message.id:
-            texts = [message.id] if isinstance(message.id, str) else message.id
-            marked = tuple(f"{OPEN}{text}{SHUT}" for text in texts)
-            made.add(message.id, marked if message.pluralizable else marked[0])
     made_in = tmp_path_factory.mktemp("locale")
-    file = made_in / "xx" / "LC_MESSAGES" / "swarmlab.mo"
-    file.parent.mkdir(parents=True)
-    with file.open("wb") as opened:
-        write_mo(opened, made)
+    invented(made_in, "eo", lambda text: f"{OPEN}{text}{SHUT}")
+    (made_in / "eo").rename(made_in / "xx")
     return made_in
 
 

@@ -120,9 +120,10 @@ def _on_cluster(verb: str, cluster: Any) -> str:
 def _on_nodes(verb: str, board: Board) -> str:
     """Crash the leader, or start what is down."""
     rows = look(board.cluster).nodes
+    none = NO_LEADER if verb == "crash" else NONE_DOWN
     chosen = [r for r in rows if (r.manager == "leader" if verb == "crash" else r.up is False)]
     if not chosen:
-        raise LabError(NO_LEADER if verb == "crash" else NONE_DOWN)
+        raise LabError(none)
     for row in chosen:
         board.act(verb, {"node": row.key})
     board.refresh()
