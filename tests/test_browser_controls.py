@@ -25,6 +25,7 @@ TO_THE_LAST_CARD = """(questions) => questions.map((question) =>
 CARD_TOPS = """(question) => [...question.querySelectorAll(".swarmlab-card")].map((card) =>
     Math.round(card.getBoundingClientRect().top - question.getBoundingClientRect().top))"""
 BARS_PX = 110  # JupyterLab's menu, tabs, tool bar and status bar
+SLOW_MS = 30_000  # what simulates 90 seconds for a picture
 BY_KEY = partial(Locator.press, key="Enter")
 # What scrolls sideways in a page's outputs, other than pictures and what commands print.
 SCROLLS = """() => [...document.querySelectorAll(
@@ -165,7 +166,7 @@ def seen_by(use: Callable[[Locator], None], control: Locator, seen: Locator) -> 
     """Use the control; what is `seen` changes, to this text."""
     before = seen.text_content() or ""
     use(control)
-    expect(seen).not_to_have_text(before)
+    expect(seen).not_to_have_text(before, timeout=SLOW_MS)
     return seen.text_content() or ""
 
 
@@ -300,13 +301,53 @@ def use_sliders(notebook: Notebook) -> None:
         box = slider.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
         picture = box.locator(".widget-html, .swarmlab-picture")
         slider.scroll_into_view_if_needed()
-        size = slider.bounding_box()
-        assert size is not None
-        place = {"x": size["width"] * 0.8, "y": size["height"] / 2}
-        seen_by(partial(Locator.click, position=place), slider, picture)
+        seen_by(by_mouse(0.8), slider, picture)
         seen_by(partial(Locator.press, key="ArrowDown"), slider, picture)
         shown = slider.locator("xpath=following-sibling::output")
         expect(shown).to_have_text(slider.input_value())
+
+
+def use_checks(notebook: Notebook) -> None:
+    """Six settings of a health check: what each does to an app, by mouse and by key."""
+    runs, hangs = "A runs on", "Health check exceeded timeout"
+    for name, use, seen, unseen in (
+        ("It hangs after", by_key("Home"), runs, hangs),
+        ("The app is ready after", by_mouse(1), "", runs),
+        ("--health-start-period", by_key("End"), runs, ""),
+        ("--health-start-period", by_mouse(0), "", runs),
+        ("--health-retries", by_mouse(1), runs, ""),
+        ("--health-retries", by_key("Home"), "", runs),
+        ("The app is ready after", by_key("Home"), runs, ""),
+        ("It hangs after", by_mouse(0.5), f"{hangs} (3s)", ""),
+        ("--health-timeout", by_key("ArrowRight"), f"{hangs} (4s)", ""),
+        ("--health-timeout", by_mouse(0), f"{hangs} (1s)", ""),
+        ("--health-interval", by_mouse(0), "", ""),
+        ("--health-interval", by_key("End"), "", ""),
+    ):
+        slider = notebook.page.get_by_role("slider", name=name)
+        box = slider.locator("xpath=ancestor::*[contains(@class, 'widget-vbox')][1]")
+        picture = box.locator(".widget-html")
+        slider.scroll_into_view_if_needed()
+        seen_by(use, slider, picture)
+        expect(picture).to_contain_text(seen, timeout=SLOW_MS)
+        expect(picture).not_to_contain_text(unseen or "Traceback", timeout=SLOW_MS)
+        expect(slider.locator("xpath=following-sibling::output")).to_have_text(slider.input_value())
+
+
+def by_key(key: str) -> Callable[[Locator], None]:
+    return partial(Locator.press, key=key)
+
+
+def by_mouse(share: float) -> Callable[[Locator], None]:
+    """Click on a slider, so far along."""
+
+    def click(slider: Locator) -> None:
+        size = slider.bounding_box()
+        assert size is not None
+        x = min(max(share * size["width"], 1), size["width"] - 1)
+        slider.click(position={"x": x, "y": size["height"] / 2})
+
+    return click
 
 
 def use_builder(notebook: Notebook) -> None:
@@ -440,4 +481,5 @@ USES: dict[str, list[Callable[[Notebook], None]]] = {
     "01_vm_vs_container.ipynb": [use_sliders, use_builder],
     "05_quorum.ipynb": [use_board, use_raft, use_sliders, use_machines],
     "07_placement.ipynb": [use_exercise, use_picker],
+    "11_health_checks.ipynb": [use_checks],
 }
