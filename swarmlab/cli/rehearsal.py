@@ -56,14 +56,14 @@ def code_of(step: Step) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def play(shell: Any, step: Step) -> Iterator[str]:
-    """Run the cells of a step; what fails, a line each."""
+def play(shell: Any, step: Step) -> Iterator[LabError]:
+    """Run the cells of a step; what fails."""
     for cell in code_of(step):
         with capture_output():
             result = shell.run_cell("".join(cell["source"]))
         if error := result.error_before_exec or result.error_in_exec:
             kind = type(error).__name__
-            yield str(LabError(FAILED, page=step.page, cell=cell["id"], kind=kind, error=error))
+            yield LabError(FAILED, page=step.page, cell=cell["id"], kind=kind, error=error)
 
 
 def clusters_of(shell: Any) -> dict[str, SimulatedCluster]:
@@ -91,7 +91,7 @@ def scenes_made(page: str) -> dict[str, Any]:
                     for name, cluster in held.items()
                 }
             for failure in play(shell, step):
-                raise LabError("{failure}", failure=failure)
+                raise failure
     runs = [
         {
             "configuration": cluster.configuration,
@@ -129,7 +129,7 @@ class RehearsedStep:
 
     step: Step
     wait_s: float  # until its cells had run
-    failures: tuple[str, ...]
+    failures: tuple[LabError, ...]
 
     @property
     def minutes(self) -> float:
@@ -160,7 +160,7 @@ def rehearse(page: str, minutes: int | None = None) -> Iterator[RehearsedStep]:
             ready = number + 1
 
 
-def _entered(shell: Any, step: Step, jump_to: str) -> Iterator[str]:
+def _entered(shell: Any, step: Step, jump_to: str) -> Iterator[LabError]:
     """Jump to a scene, or else see that the step's own is what the cells have led to."""
     try:
         if jump_to:
@@ -169,6 +169,6 @@ def _entered(shell: Any, step: Step, jump_to: str) -> Iterator[str]:
             saved = scenes.clusters_in(step.scene)
             now = {name: cluster.trace.digest() for name, cluster in clusters_of(shell).items()}
             if now != {name: moment.digest for name, moment in saved.items()}:
-                yield str(LabError(scenes.STALE, page=step.page[:2]))
+                yield LabError(scenes.STALE, page=step.page[:2])
     except LabError as error:
-        yield str(error)
+        yield error
