@@ -110,6 +110,15 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         expect(services).to_contain_text("3 of 3 running", timeout=MS)
         stage.press("PageUp")
         assert not page.locator(".jp-Terminal:visible").count()
+        # Back to where the step began, whatever has happened since; then the talk starts over.
+        stage.press("s")
+        expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
+        expect(services).not_to_contain_text("running")
+        stage.press("0")
+        assert stage.notice() == "Press it once more."
+        stage.press("0")
+        assert stage.steps()[0] == 1
+        expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
         # The presenter's window: its keys are the stage's, and the hands that it counts are shown.
         with page.expect_popup() as opened:
             stage.press("n")

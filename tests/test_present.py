@@ -12,9 +12,11 @@ import pytest
 from nbformat.sign import NotebookNotary
 
 import swarmlab
+from swarmlab.cli import stage
 from swarmlab.cli.present import chosen_steps, write_talk
+from swarmlab.cluster.current import latest, use
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.lessons import bets, run_of_show, stage
+from swarmlab.lessons import bets, run_of_show, scenes
 from swarmlab.lessons.bets import ask, questions, reveal
 from swarmlab.views import dock
 from swarmlab.views.board import board_of
@@ -111,7 +113,8 @@ def test_the_presenter_knows_the_bets_of_each_step(talk):
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with swarmlab.simulate(managers=3, workers=2, seed=7) as made:
         shell = SimpleNamespace(user_ns={"cluster": made})
-        monkeypatch.setattr(stage, "get_ipython", lambda: shell)
+        for module in (stage, scenes):
+            monkeypatch.setattr(module, "get_ipython", lambda: shell)
         yield made
 
 
@@ -187,3 +190,45 @@ def test_a_terminal_gets_the_line_that_leads_to_the_pages_cluster(cluster, tmp_p
         assert (tmp_path / "s" / "m1" / "docker.sock").exists()
         assert not (tmp_path / "s" / "w1").exists()
         other.close()
+
+
+def test_a_scene_puts_the_pages_cluster_back(cluster):
+    stage.act("crash")
+    cluster.run("30s")
+    stage.act("scene", scene="05.healthy")
+    assert stage.get_ipython().user_ns["cluster"] is cluster
+    assert cluster.default_node() == "m1"
+
+
+def test_after_a_fault_of_real_engines_simulated_ones_go_on(monkeypatch):
+    real = SimpleNamespace(has_trace=False, names=["m1"])
+    shell = SimpleNamespace(user_ns={"cluster": real, "make": swarmlab.launch})
+    for module in (stage, scenes):
+        monkeypatch.setattr(module, "get_ipython", lambda: shell)
+    for name in ("launch", "connect"):
+        monkeypatch.setattr(swarmlab, name, getattr(swarmlab, name))
+    use(real)
+    with pytest.raises(LabError, match="real engines"):
+        stage.act("scene", scene="05.cut")
+    stage.act("simulated", scene="05.cut")
+    assert shell.user_ns["make"] is swarmlab.simulate is swarmlab.launch
+    assert len(shell.user_ns["cluster"].names) == 7
+    assert latest() is shell.user_ns["cluster"]
+
+
+def test_starting_over_forgets_bets_and_hands(cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    ask("how_long").children[0].bet("No time at all", sure=True)
+    stage.act("hands", question=questions()["how_long"]["question"], counts=[1, 2, 3])
+    reveal("how_long")
+    stage.act("reset", page="05_quorum")
+    assert bets.HANDS == {}
+    assert bets.SCORE.bets == {}
+
+
+def test_a_board_that_is_in_the_panel_is_not_put_there_again(cluster, monkeypatch):
+    """JupyterLab would draw it twice."""
+    board, panel = board_of(cluster), SimpleNamespace(outputs=("as it is",))
+    monkeypatch.setattr(dock, "_shown", [(panel, board)])
+    stage.act("look")
+    assert panel.outputs == ("as it is",)

@@ -81,7 +81,7 @@ def write_talk(path: Path, steps: Sequence[Step], minutes: int | None, *, real: 
     import nbformat
     from nbformat.sign import NotebookNotary
 
-    from swarmlab.lessons import stage
+    from swarmlab.cli import stage
 
     output = nbformat.v4.new_output("display_data", {"text/html": stage.starter()})  # type: ignore[no-untyped-call]  # it has no types
     cells: list[Any] = [nbformat.v4.new_code_cell(outputs=[output])]  # type: ignore[no-untyped-call]  # as above
@@ -110,7 +110,8 @@ def _part(page: str, steps: Sequence[Step], start: int) -> tuple[list[Any], list
     """The cells of a page that a run needs, to stand from `start` on, and what its steps are."""
     import nbformat
 
-    from swarmlab.lessons import run_of_show, stage
+    from swarmlab.cli import stage
+    from swarmlab.lessons import run_of_show
     from swarmlab.lessons.course_map import notebooks
 
     cells = nbformat.read(notebooks() / f"{page}.ipynb", as_version=4).cells  # type: ignore[no-untyped-call]  # it has no types

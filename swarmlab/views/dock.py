@@ -19,6 +19,8 @@ _shown: list[tuple[Any, ipywidgets.DOMWidget]] = []  # this kernel's panel and w
 
 def dock(widget: ipywidgets.DOMWidget, title: str) -> None:
     """Show the widget in this kernel's panel, in place of what is there."""
+    if any(shown is widget for _panel, shown in _shown):
+        return  # once more at once, and JupyterLab draws it twice
     with suppress(ImportError):
         from sidecar import Sidecar
 

@@ -4,11 +4,13 @@
 const page = app && [...app.shell.widgets("main")].find((widget) => widget.context?.path.endsWith("talk.ipynb"));
 const { steps, keys, labels } = page?.content.model.getMetadata("swarmlab") ?? {};
 const REST_PX_MAX = 24; // below the screen, which hide nothing
-const started = performance.now();
+let started = performance.now();
 const ran = new Set(); // cells
+const shown = new Set(); // steps
 let at = 0; // the step on the screen
 let since = started; // when it came
 let terminal; // its panel
+let armed = ""; // what happens when its key is pressed once more
 let notice;
 let blank;
 let help;
@@ -26,9 +28,9 @@ function tell(text) {
 }
 
 // -- the kernel --------------------------------------------------------------------------------------
-// Has `lessons/stage.py` do something; what it prints, or why it did not.
+// Has `cli/stage.py` do something; what it prints, or why it did not.
 async function act(verb, more = {}) {
-  const code = `from swarmlab.lessons.stage import act as _act; print(_act(**${JSON.stringify({ verb, ...more })}), end="")`;
+  const code = `from swarmlab.cli.stage import act as _act; print(_act(**${JSON.stringify({ verb, ...more })}), end="")`;
   const future = page.sessionContext.session.kernel.requestExecute({ code, store_history: false });
   let text = "";
   future.onIOPub = ({ content }) => { text += content.text ?? content.evalue ?? ""; };
@@ -65,6 +67,9 @@ async function show(place) {
   draw();
   const step = steps[at];
   await run([step.setup]);
+  const jumps = step.jumps || (steps[at - 1]?.page === step.page && !shown.has(at - 1));
+  if (jumps && step.scene && !shown.has(at)) await act("scene", { scene: step.scene });
+  shown.add(at);
   await run(step.cells);
   await act("look");
   fit();
@@ -121,7 +126,37 @@ const verbs = {
     if (line !== terminal.line) terminal.content.session.send({ type: "stdin", content: [`${line}\r`] });
     terminal.line = line;
   },
+  scene: () => goBack("scene"),
+  again: async () => {
+    await goBack("scene");
+    steps[at].cells.forEach((place) => ran.delete(place));
+    await show(at);
+  },
+  simulated: async () => {
+    await goBack("simulated");
+    document.querySelector(".swarmlab-stage-copy") ?? make("p", "swarmlab-stage-copy", document.body, labels.copy);
+  },
+  reset: async () => {
+    await act("reset", { page: steps[0].page });
+    ran.clear();
+    shown.clear();
+    started = performance.now();
+    await show(0);
+  },
 };
+
+// To the scene in which the step begins: its own, else the last one before it on its page, else what
+// the page sets up.
+async function goBack(verb) {
+  const own = steps[at];
+  const before = steps.slice(0, at + 1).filter(({ page, scene }) => page === own.page && scene);
+  const { scene } = before.pop() ?? { scene: "" };
+  if (scene || verb !== "scene") await act(verb, { scene });
+  if (scene) return;
+  ran.delete(own.setup);
+  await run([own.setup]);
+  await act("look");
+}
 
 async function leave() {
   app.shell.activateById(page.id);
@@ -129,6 +164,12 @@ async function leave() {
 }
 
 async function perform(verb) {
+  if (verb === "reset" && armed !== verb) {
+    armed = verb;
+    tell(labels.again);
+    return;
+  }
+  armed = "";
   const text = await (verbs[verb] ?? (() => act(verb)))();
   if (text) tell(text);
 }

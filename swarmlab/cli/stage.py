@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from contextlib import suppress
 from typing import Any
 
 from IPython import get_ipython
 from markupsafe import Markup
 
+from swarmlab.cluster.factory import simulate
 from swarmlab.errors import LabError
+from swarmlab.lessons import scenes
 from swarmlab.lessons.bets import HANDS, ask
 from swarmlab.strings import N_, _
 from swarmlab.views import dock
@@ -33,11 +36,17 @@ KEYS = {
     "p": ("clock", N_("pause, or play")),
     "+": ("faster", N_("time passes faster")),
     "-": ("slower", N_("time passes slower")),
+    "s": ("scene", N_("back to where this step began")),
+    "r": ("again", N_("the same, and do this step again")),
     "t": ("terminal", N_("a terminal; PageUp leads back")),
+    "f": ("simulated", N_("go on with a simulated copy, from where this step began")),
+    "0": ("reset", N_("start the talk over, without bets and progress")),
     "?": ("help", N_("these keys")),
 }
 NO_LEADER, NONE_DOWN = N_("no manager leads"), N_("nothing is down")
 LABELS = {
+    "again": N_("Press it once more."),
+    "copy": N_("Simulated copy"),
     "failed": N_("A cell of this step failed."),
     "end": N_("The end"),
     "blocked": N_("The browser blocks the presenter's window: allow it, and press n again."),
@@ -90,12 +99,23 @@ _served: list[tuple[Any, Any]] = []  # the cluster that a terminal drives, and i
 def act(verb: str, **more: Any) -> str:
     """Do what a key asks for; a line about what one may not see, or else ""."""
     cluster = get_ipython().user_ns.get("cluster")
-    if verb == "hands":
-        HANDS[more["question"]] = more["counts"]
-    elif cluster is not None:
-        return _on_cluster(verb, cluster)
-    elif verb != "look":
-        raise LabError("this page has no cluster")
+    match verb:
+        case "hands":
+            HANDS[more["question"]] = more["counts"]
+        case "scene":
+            scenes.scene(more["scene"])
+        case "simulated":
+            _go_on_simulated(more["scene"])
+        case "reset":
+            HANDS.clear()
+            with suppress(LabError):  # real engines stay as they are
+                scenes.reset(more["page"][:2])
+        case _ if cluster is not None:
+            return _on_cluster(verb, cluster)
+        case "look":
+            pass
+        case _:
+            raise LabError("this page has no cluster")
     return ""
 
 
@@ -115,6 +135,17 @@ def _on_cluster(verb: str, cluster: Any) -> str:
         case "leave":
             cluster.pause()
     return ""
+
+
+def _go_on_simulated(name: str) -> None:
+    """From here on, and on the pages to come, simulated clusters; this one is as in that scene, if
+    there is one."""
+    vars(sys.modules["swarmlab"]).update(launch=simulate, connect=simulate)
+    variables = get_ipython().user_ns
+    variables["make"], variables["cluster"] = simulate, simulate()
+    if name:
+        scenes.scene(name)
+    dock.dock(board_of(variables["cluster"]), _("Swarm"))
 
 
 def _on_nodes(verb: str, board: Board) -> str:
