@@ -111,7 +111,7 @@ display(density(apps=20), reveal("vm_slow"), sources())
 # <p><b>Speed.</b> Felter and others (IBM report RC25482, 2014) compared KVM and Docker: containers were as fast as virtual machines or faster in almost all cases; both needed tuning for heavy input and output. <b>Start.</b> Manco and others ("My VM is lighter (and safer) than your container", SOSP 2017) booted very small machines in 2.3 ms, faster than Docker starts a container. <b>Safety.</b> The same paper: containers share a kernel, so the wall between them is thinner; for that reason people run them <i>in</i> virtual machines.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Now we build a container without Docker. Really: this command runs on this machine. One namespace, one view. Inside I'm root; outside I'm still myself. Inside the machine is called box, and outside nothing has changed.", "ask": "Am I really root now?", "wrong": "\"Yes\": only in there. On the host it's my own user, with my own rights.", "trouble": "Not on Linux, or not allowed here? The cell says so, and the page tells what Linux answers. PageDown.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Now we build a container without Docker. Really: this command runs on this machine. One namespace, one view. Inside I'm root; outside I'm still myself. Inside the machine is called box, and outside nothing has changed.", "ask": "Am I really root now?", "wrong": "\"Yes\": only in there. On the host it's my own user, with my own rights.", "trouble": "Not on Linux, or not allowed here? The cell says so, and the page tells what Linux answers. PageDown."}
 # ## 4. A container by hand
 #
 # A Linux **namespace** gives a process its own view of *one* thing. `unshare` starts a program in new namespaces, **for real**, on the machine that runs this notebook.
@@ -130,7 +130,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Linux says</summary><p><code>uid=0(root)</code>; then <code>box</code>; then the old name of your machine.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Next, its own processes and its own network. How many processes will it see? And how many network cards?", "ask": "How many processes does it see? How many network cards?", "wrong": "\"None\": it sees itself, as number 1. \"The host's card\": it has lo, and that leads nowhere.", "trouble": "No permission for namespaces? The page tells what Linux answers. PageDown.", "code": true}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Next, its own processes and its own network. How many processes will it see? And how many network cards?", "ask": "How many processes does it see? How many network cards?", "wrong": "\"None\": it sees itself, as number 1. \"The host's card\": it has lo, and that leads nowhere.", "trouble": "No permission for namespaces? The page tells what Linux answers. PageDown."}
 # Next, its own *processes* (`--pid`) and its own *network* (`--net`). **How many processes will it see? How many network cards?**
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -146,7 +146,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Linux says</summary><p>One process: <code>ps</code> itself, with number 1. And one network card, <code>lo</code>, which leads nowhere.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Last, its own files. A folder becomes its root directory. An image is no more than such a folder, packed up. And now all of it together: name, processes, network, files. That's a container. You've just seen one being made by hand.", "ask": "What's missing compared with Docker?", "wrong": "\"Security\": part of it. Limits, images, a network, and a less powerful root.", "code": true}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Last, its own files. A folder becomes its root directory. An image is no more than such a folder, packed up. And now all of it together: name, processes, network, files. That's a container. You've just seen one being made by hand.", "ask": "What's missing compared with Docker?", "wrong": "\"Security\": part of it. Limits, images, a network, and a less powerful root."}
 # Last, its own *files*: a folder becomes its root directory. (An image is such a folder, packed up.) Ours holds one program, `busybox`, under several names. All together:
 
 # %% tags=["this-computer"]

@@ -123,7 +123,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Up* is what the daemon sees of the process. *Healthy* is what the app says.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside?", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? R clears the machine, and runs these commands again.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside?", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? R clears the machine, and runs these commands again."}
 # ## 3. In and out: ports, logs, exec
 #
 # A container has a network of its own. `--publish 8080:80` connects port 8080 of the host to port 80 of the container: see PORTS. (Redis's `6379/tcp` has no arrow, so nothing leads there from outside.) `logs` shows what its process prints, and `exec` runs one more command inside, so this `curl` asks port 80.
@@ -173,7 +173,7 @@ display(reveal("stop_grace", "power_cut"))
 # <p><code>deaf</code>: 137 is 128 + 9, so it was ended by signal 9, KILL, after ten seconds: <code>flaky</code>, which was run when <code>stop</code> had returned, is so much younger. (CREATED counts from a whole second, so it may say one too many.) <code>flaky</code> had used up its two attempts before the power cut, which gives it no new ones. 255 marks what ended with the machine. Only <code>queue</code> is up.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "What stays? A container writes into a thin layer of its own, and that goes when the container goes. A volume stays. Twice I write a file and read it, once without a volume and once with one.", "ask": "Which of the two files is still there?", "wrong": "\"Both\": the first one was in a container that's been removed.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "What stays? A container writes into a thin layer of its own, and that goes when the container goes. A volume stays. Twice I write a file and read it, once without a volume and once with one.", "ask": "Which of the two files is still there?", "wrong": "\"Both\": the first one was in a container that's been removed."}
 # ## 5. What stays: volumes
 #
 # Each container writes into a thin layer of its own, which goes when the container is removed. A **volume** stays: `--volume orders:/data` shows the volume `orders` to the container as its folder `/data`. Twice, one container writes a file and another reads it. (`--rm` removes a container when it ends.)

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Managers crash one after another now, until the swarm says no. Three words before we start. A leader writes the log; the others copy it. A term is one leader's time in office. And a quorum is more than half of all managers. All of them, the dead ones too."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Managers crash one after another now, until the swarm says no. Three words before we start. A leader writes the log; the others copy it. A term is one leader's time in office. And a quorum is more than half of all managers. All of them, the dead ones too. A machine that's off still counts as a manager, as long as it's on the list. That's what makes it hard: you don't get a majority by forgetting about the dead."}
 # # Quorum: how many managers can fail?
 #
 # *Managers crash one by one until the swarm refuses every change, and you check the talk's table yourself.*
@@ -53,7 +53,7 @@ cluster.board()
 # %%
 ask("how_long")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed.", "ask": "Why a random time, and not simply ten seconds for everybody?", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? R puts back the healthy swarm, and runs the crash again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed. Once more: from the cross on there are no heartbeats, and for at least ten seconds nothing happens. Whoever loses patience first gets the votes, because it asks first, and each manager has one vote in a term.", "ask": "Why a random time, and not simply ten seconds for everybody?", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? R puts back the healthy swarm, and runs the crash again."}
 cluster.run("5s")  # all is quiet
 cluster.crash(cluster.default_node())  # the leader
 cluster.run("60s")
@@ -87,7 +87,7 @@ cluster.start(*cluster.names)
 cluster.run("10s")  # it's back, as a follower
 raft_columns(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "Slides 31 to 33, the table that everyone learns by heart and nobody believes. Half, rounded down, plus one. Now you have money for one more machine. Is four better than three? And two better than one?", "ask": "Four managers: how many may fail? Show me fingers. Then: is two better than one?", "wrong": "\"2 of 4\": half seems enough. A quorum is more than half, so it takes three, and one may fail. \"Two are safer\": that's true of a standby. Here both have to be up.", "trouble": "Half the room waits for the other half? Count down from three. PageDown reveals."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "Slides 31 to 33, the table that everyone learns by heart and nobody believes. Half, rounded down, plus one. Now you have money for one more machine. Is four better than three? And two better than one? Don't calculate yet: say what your stomach says. And think of the machines that you pay for.", "ask": "Four managers: how many may fail? Show me fingers. Then: is two better than one?", "wrong": "\"2 of 4\": half seems enough. A quorum is more than half, so it takes three, and one may fail. \"Two are safer\": that's true of a standby. Here both have to be up.", "trouble": "Half the room waits for the other half? Count down from three. PageDown reveals."}
 # ## 2. How many can fail? (slides 31–33)
 #
 # > *Devemos manter o quorum (maioria de votos): (n/2+1).* We must keep the quorum, a majority.
@@ -100,7 +100,7 @@ raft_columns(cluster)
 # %%
 ask("four_managers", "two_managers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "This table isn't from a book. Seven swarms have just lost leader after leader until one refused a change. Now read down the column Can fail. Zero, zero, one, one, two, two, three. Every even number pays for a machine and gets nothing. And two is the worst deal: either one stops you, so you've doubled your risk. Three, five or seven. That's the whole lesson.", "ask": "Your boss wants four, because four is more than three. What do you answer?", "wrong": "\"It does no harm\": it does. One more machine can fail, and one more has to agree.", "trouble": "The cell takes some seconds: seven swarms are made and broken. Keep talking; don't press PageDown twice. If you did, PageUp."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "This table isn't from a book. Seven swarms have just lost leader after leader until one refused a change. Now read down the column Can fail. Zero, zero, one, one, two, two, three. Every even number pays for a machine and gets nothing. And two is the worst deal: either one stops you, so you've doubled your risk. Three, five or seven. That's the whole lesson. And read the message at the bottom: the swarm does not have a leader. That's what you'd see at work, from every command, even from a harmless list. So when docker service ls complains, don't restart things. Count your managers first: how many are up, and how many are there in all?", "ask": "Your boss wants four, because four is more than three. What do you answer?", "wrong": "\"It does no harm\": it does. One more machine can fail, and one more has to agree.", "trouble": "The cell takes some seconds: seven swarms are made and broken. Keep talking; don't press PageDown twice. If you did, PageUp."}
 table = quorum_table(range(1, 8), seed=7, make=make)
 display(table, reveal("four_managers", "two_managers"))
 
@@ -117,7 +117,7 @@ display(table, reveal("four_managers", "two_managers"))
 # <tr><td>7</td><td>4</td><td>3</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Machines don't fail alone. A rack loses power, a data centre floods. So where do you put your managers? I move the sliders, you tell me where. With two zones, one of them always holds half or more: lose that one, and you're out. Three zones it is, and three managers are enough.", "ask": "How few managers, in how few zones, survive the loss of any one zone?", "wrong": "\"Five in two zones\": one zone then has three of five. \"Four in three zones\": one has two of four, and two are no quorum.", "trouble": "Letters do nothing? A slider has the focus. Click beside it; PageDown works anywhere."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Machines don't fail alone. A rack loses power, a data centre floods. So where do you put your managers? I move the sliders, you tell me where. With two zones, one of them always holds half or more: lose that one, and you're out. Three zones it is, and three managers are enough. A zone is whatever fails together: a rack, a room, one fuse. Three managers in one rack are three only until somebody trips over the cable.", "ask": "How few managers, in how few zones, survive the loss of any one zone?", "wrong": "\"Five in two zones\": one zone then has three of five. \"Four in three zones\": one has two of four, and two are no quorum.", "trouble": "Letters do nothing? A slider has the focus. Click beside it; PageDown works anywhere."}
 # ### And where do you put them?
 #
 # Machines fail together: a data centre burns, a rack loses power. Such a place is a *zone*. **Move the sliders: how few managers, in how few zones, survive the loss of any one zone?** (Click a manager to crash it.)

@@ -29,7 +29,7 @@
 # - **Sealed**: encrypted. **In clear**: not encrypted. **Root**: a machine's administrator, who can read all its memory.
 # - The slides' Portuguese: *senha* is a password; *nova*, new; *antiga*, old.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, as it stands there. The first command works, the second one doesn't: --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line?", "code": true}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, as it stands there. The first command works, the second one doesn't: --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line?"}
 # The next cell runs slide 38's two commands. One fails. (`hint:` lines are ours, not Docker's.)
 
 # %%
@@ -59,7 +59,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **How to read the picture.** The bytes travel along the arrows, encrypted. Orange and hatched: whoever gets in here can read them. Dashed: they aren't here. w2 runs no task that needs the secret, so it never gets it. (Why are the managers' sealed logs orange? Their key lies beside them: see 09_autolock.)
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. In the container it's a file below /run/secrets. With an s: the slide has it wrong. Five letters, and six bytes! echo has added a newline, and that has broken many a login. Use printf. And the API shows a name, and dates, but never the bytes.", "ask": "senha has five letters. Why six bytes?", "wrong": "\"An encoding\": it's the newline that echo adds.", "code": true}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. In the container it's a file below /run/secrets. With an s: the slide has it wrong. Five letters, and six bytes! echo has added a newline, and that has broken many a login. Use printf. And the API shows a name, and dates, but never the bytes.", "ask": "senha has five letters. Why six bytes?", "wrong": "\"An encoding\": it's the newline that echo adds."}
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* The secret is mounted in a tmpfs: a folder in memory, which never touches a disk.
 #
 # The real path has one more **s**: `/run/secrets/senha-db`.
@@ -101,7 +101,7 @@ reveal("secret_edit")
 #
 # `senha-db-2` is in use, so it can't be removed. The old one could go at once; at work, keep it for a while, since a rollback would need it.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. A config is the same thing for what's not secret: it lies at the root of the container, and the API gives it back to anyone who may ask. That's the difference. So no passwords in configs, please. And the slide's second command has the same mistake as before.", "ask": "Is a config encrypted?", "wrong": "\"No, says the slide\": on the disk it is, like everything in the log. But the API gives it back.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. A config is the same thing for what's not secret: it lies at the root of the container, and the API gives it back to anyone who may ask. That's the difference. So no passwords in configs, please. And the slide's second command has the same mistake as before.", "ask": "Is a config encrypted?", "wrong": "\"No, says the slide\": on the disk it is, like everything in the log. But the API gives it back."}
 # ## 3. Configs (slide 40)
 #
 # > *Muito similar ao secret, porém não encriptado.* Much like a secret, but not encrypted.
