@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from swarmlab.cli.stage import KEYS as KEYS_OF_STAGE
 from swarmlab.errors import LabError
 from swarmlab.lessons import run_of_show
 from swarmlab.lessons.bets import questions
@@ -121,6 +122,14 @@ def test_notes_can_be_said_in_the_minutes_of_their_step(page: str):
             runs = any(cells[place]["cell_type"] == "code" for place in step.cells)
             left = minutes - BET_MINUTES * len(bets_in(step, cells, "ask")) - RUN_MINUTES * runs
             assert len(step.notes.split()) <= SPOKEN_A_MINUTE * left, step.title
+
+
+def test_notes_name_keys_that_the_stage_has(page: str):
+    keys = {key.upper() if len(key) == 1 else key for key in KEYS_OF_STAGE}
+    assert {"PageDown", "S", "R"} <= keys
+    for step in steps(page):
+        named = re.findall(r"\bPage(?:Up|Down)\b|(?<![\w'])[B-HJ-Z](?![\w'])", step.trouble)
+        assert {*named} <= keys, step.trouble
 
 
 def test_code_on_the_projector_is_short(page: str):
