@@ -19,6 +19,8 @@ function pictureOf(place, parent) {
   const picture = make("div", "picture jp-Notebook", parent);
   for (const index of steps[place].cells) {
     const copy = cell(index).node.cloneNode(true);
+    // JupyterLab's own elements cannot be in another document.
+    for (const part of copy.querySelectorAll("*")) if (part.localName.includes("-")) part.remove();
     copy.classList.remove("swarmlab-off");
     copy.classList.add("swarmlab-code");
     picture.append(copy);
