@@ -16,12 +16,13 @@ from swarmlab.lessons.bets import questions
 from swarmlab.lessons.course_map import course
 from swarmlab.lessons.run_of_show import RUNS, Step, pages, steps
 from tests.lesson_plan import README, clock, written
+from tests.printed import LEFT_OUT
 from tests.test_notebooks import slides_in
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECTIONS = re.compile(r"^## ", re.MULTILINE)
 # The metadata that a cell of a clean notebook may have.
-KEYS, TAGS = {"slideshow", "swarmlab", "tags"}, {"wall-clock"}
+KEYS = {"slideshow", "swarmlab", "tags"}
 WORDS_MAX = {"with an output": 75, "alone": 100}  # on the projector
 CODE_LINES_MAX = 14  # on the projector
 SPOKEN_A_MINUTE, BET_MINUTES, RUN_MINUTES = 130, 1 / 3, 0.1
@@ -48,7 +49,7 @@ def type_of(cell: dict[str, Any]) -> str | None:
 def test_the_metadata_is_what_the_run_of_show_reads(page: str):
     for cell in cells_of(page):
         assert {*cell["metadata"]} <= KEYS
-        assert {*cell["metadata"].get("tags", [])} <= TAGS
+        assert {*cell["metadata"].get("tags", [])} <= LEFT_OUT
         assert type_of(cell) in (None, "slide", "subslide", "skip")
         assert {*cell["metadata"].get("slideshow", {})} <= {"slide_type"}
 
