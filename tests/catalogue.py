@@ -284,7 +284,7 @@ def stretched(text: str) -> str:
 
     def longer(word: re.Match[str]) -> str:
         more = round(0.3 * len(word[0]) + 0.4)
-        return word[0].translate(ACCENTED) + "ōwïřşũ"[:more]
+        return word[0].translate(ACCENTED) + "ïõřşũī"[:more]
 
     return "".join(
         part if KEPT.fullmatch(part) else re.sub(r"[^\W\d_]{2,}", longer, part)

@@ -12,12 +12,14 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.views.board import board_of
 from swarmlab.views.service_path import service_path
 from swarmlab.views.snapshot import look
 from swarmlab.views.stacks import TwoStacks
 from swarmlab.views.topology import Topology
 from tests.browser import CHROMIUM_OPTIONS
+from tests.catalogue import invented
 from tests.pictures import FORMS, docker, live, make_pictures, show
 
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
@@ -31,6 +33,23 @@ SIDEWAYS = """() => [...document.querySelectorAll(".swarmlab-view *")].filter((p
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, str]:
     return make_pictures()
+
+
+@pytest.fixture(scope="module")
+def translated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The pictures in Portuguese, and in an invented language: accented, and 30 % longer."""
+    folder = tmp_path_factory.mktemp("locale")
+    invented(folder, "eo")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "eo":
+            patch.setattr(strings, "FOLDER", folder)
+        strings.use(request.param)
+        assert strings.language() == request.param
+        made = make_pictures()
+        strings.use("en")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +71,23 @@ def test_every_picture_can_be_read_and_nothing_leaves_it_or_lies_on_another(
         faults[name] = page.evaluate(MEASURE, smallest)
         counted = page.locator(".swarmlab-view, .swarmlab-board").count()
         assert counted >= 1, name
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("translated", "form"),
+    [
+        *(("pt_BR", form) for form in ("1024x768", "1280x720", "200 %", "big")),
+        *(("eo", form) for form in ("1024x768", "1280x720", "big")),
+    ],
+    indirect=["translated"],
+)
+def test_nothing_is_cut_off_in_another_language(translated: dict[str, str], page: Page, form: str):
+    faults = {}
+    for name, html in translated.items():
+        smallest = show(page, html, form)
+        faults[name] = page.evaluate(MEASURE, smallest)
     assert {name: found for name, found in faults.items() if found} == {}
 
 

@@ -115,7 +115,7 @@ def event_chart(comparison: Comparison) -> Markup:
     lanes = chain.from_iterable(event_lanes(result, end_s) for result in results)
     label = _("Two lanes on one time axis: {name}. The table below has the same.")
     alt = label.format(name=comparison.name)
-    return view(drawing(alt, *lanes, axis(0, end_s), style="--names:6.5em;padding-right:1em"))
+    return view(drawing(alt, *lanes, axis(0, end_s), style="--names:7.5em;padding-right:1em"))
 
 
 def event_lanes(result: ScenarioResult, end_s: float) -> Iterator[Markup]:
