@@ -131,7 +131,7 @@ def _on_cluster(verb: str, cluster: Any) -> str:
         case "faster" | "slower":
             return _change_speed(board, 1 if verb == "faster" else -1)
         case "terminal":
-            return _line_for_terminal(cluster)
+            return _line_for_terminal(board)
         case "leave":
             cluster.pause()
     return ""
@@ -171,11 +171,12 @@ def _change_speed(board: Board, by: int) -> str:
     return _("{speed:g} simulated seconds a second", speed=speed)
 
 
-def _line_for_terminal(cluster: Any) -> str:
+def _line_for_terminal(board: Board) -> str:
     """What to paste into a terminal, so that `docker` drives this cluster; its time plays."""
+    cluster = board.cluster
     if not any(served is cluster and sockets.is_open for served, sockets in _served):
         _served[:] = [(cluster, cluster.serve())]
-    cluster.play(cluster.speed or 1.0)
+    board.act("play", {})  # and the board no longer pauses it when a crash has settled
     line = str(_served[0][1].line)
     ours = f"{line}; alias docker='{sys.executable} -m swarmlab docker'"
     return line if shutil.which("docker") else ours
