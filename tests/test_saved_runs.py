@@ -174,6 +174,31 @@ def test_a_root_from_the_user_is_replayed_with_another_key(tmp_path):
     assert "PRIVATE KEY" not in text
 
 
+@pytest.mark.parametrize("length", [0, 1, 511_999, 512_000])
+def test_a_payload_costs_a_few_bytes_and_is_as_long_in_the_replay(tmp_path, length):
+    cluster = swarmlab.simulate(managers=1, workers=0, seed=7)
+    body = {"Name": "a", "Data": base64.b64encode(b"x" * length).decode()}
+    status = post(cluster, "m1", "/secrets/create", body)
+    assert (status == 201) is (0 < length < 512_000)
+    again, text = replayed(cluster, tmp_path)
+    assert len(text) < 1000
+    assert len(again.client().secrets.list()) == (status == 201)
+
+
+def test_a_file_that_spells_its_payloads_out_is_read_too(tmp_path):
+    """Earlier ones did, in base 64."""
+    cluster = swarmlab.simulate(managers=1, workers=0, seed=7)
+    cluster.client().configs.create(name="page", data=b"hello")
+    content = json.loads(cluster.save(tmp_path / "run.json").read_text("utf-8"))
+    body = content["journal"][0][5]
+    assert body["Data"] == 5
+    body["Data"] = base64.b64encode(b"other").decode()
+    again = loaded(tmp_path, content)
+    (config,) = again.client().configs.list()
+    assert base64.b64decode(config.attrs["Spec"]["Data"]) == b"other"
+    assert again.trace.digest() == cluster.trace.digest()
+
+
 @pytest.mark.parametrize(
     ("template", "state"),
     [(b"{{.Node.Hostname}} MARKER", "running"), (b"\xffMARKER", "running"), (b"{{", "failed")],
@@ -277,6 +302,8 @@ def loaded(folder: Path, content: Any) -> Any:
         (["journal", 0, 1], "explode", r"damaged at journal\[0\]\[1\]: 'explode' is not one of"),
         (["journal", 0, 2], "m9", r"damaged: journal\[0\]: there is no node 'm9'; there are m1"),
         (["journal", 0, 3], "GET /\n", r"damaged at journal\[0\]\[3\]"),
+        (["journal", 1, 5, "Data"], 10**12, r"damaged at journal\[1\]\[5\]\.Data: 10+ is gr"),
+        (["journal", 1, 5, "Data"], [], r"damaged at journal\[1\]\[5\]\.Data: \[\] is not"),
         (["journal", 0, 5], [], r"damaged at journal\[0\]\[5\]"),
         (["digest"], "0" * 64, "altered, or saved by another version"),
         (["digest"], "no", "damaged at digest: 'no' does not match"),

@@ -45,12 +45,12 @@ def recordable(http: Request, seed: int, keys: Callable[[], Placeholders]) -> tu
 
 
 def replay_request(
-    client: DockerClient, keys: Placeholders, method: str, path: str, body: Any
+    client: DockerClient, keys: Placeholders, seed: int, method: str, path: str, body: Any
 ) -> None:
     """Send a journaled request again; `keys` are those of the swarm as it is now."""
     url, data = f"{client.api.base_url}{path}", body
     if isinstance(body, dict):
-        data = json.dumps(with_secrets(body, keys))
+        data = json.dumps(with_secrets(body, keys, seed))
     headers = {"Content-Type": "application/json"} if data else {}
     request = requests.Request(method, url, data=data, headers=headers).prepare()
     with contextlib.suppress(requests.exceptions.RequestException):  # the node is down, as it was

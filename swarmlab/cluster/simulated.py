@@ -263,7 +263,8 @@ class SimulatedCluster(PacedCluster):
             case "request":
                 from swarmlab.cluster.recording import replay_request
 
-                replay_request(self.client(args[0]), self._placeholders(), *args[1:])
+                keys, seed = self._placeholders(), self.configuration["seed"]
+                replay_request(self.client(args[0]), keys, seed, *args[1:])
             case verb:
                 raise LabError("the journal says {verb!r}, unknown to this version", verb=verb)
 
@@ -335,9 +336,8 @@ class SimulatedCluster(PacedCluster):
         from swarmlab.cluster.recording import recordable
         from swarmlab.engine.clock_drivers import REQUEST_NS
 
-        seed, sent_ns = self.configuration["seed"], self.now_ns - REQUEST_NS
-        what = recordable(request, seed, self._placeholders)
-        self.journal.append(JournalEntry(sent_ns, "request", (name, *what)))
+        what = recordable(request, self.configuration["seed"], self._placeholders)
+        self.journal.append(JournalEntry(self.now_ns - REQUEST_NS, "request", (name, *what)))
 
     def record_interrupt(self) -> None:
         """Write into the journal that nobody waits for the last request any more."""

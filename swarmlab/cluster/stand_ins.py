@@ -1,8 +1,8 @@
 """Stand-ins: what is written down, and sent in a replay, in place of a secret.
 
-A payload is replaced by other bytes of the same length, a token or key by a placeholder that says
-which it was. An engine takes or refuses a stand-in as it did the secret, so that a replayed run
-is the same.
+A payload is replaced by its length, for which a replay sends other bytes that follow from it and
+the run's seed; a template by another one; a token or key by a placeholder that says which it was.
+An engine takes or refuses a stand-in as it did the secret, so that a replayed run is the same.
 """
 
 from __future__ import annotations
@@ -64,10 +64,9 @@ def without_secrets(
         match field:
             case "Data":
                 data = base64.b64decode(value, validate=True)
-                other = hashlib.shake_256(f"{seed} {len(data)}".encode()).digest(len(data))
-                if owner.get("Templating"):
-                    other = _as_template(other, data)
-                return base64.b64encode(other).decode()
+                if not owner.get("Templating"):
+                    return len(data)
+                return base64.b64encode(_as_template(_payload(seed, len(data)), data)).decode()
             case "SigningCAKey":
                 return OWN_KEY if _fits(value, owner.get("SigningCACert", "")) else UNKNOWN
             case "JoinToken":
@@ -89,6 +88,10 @@ def _with_fields(value: Any, kind: str, replaced: Callable[[dict[str, Any], str]
         else _with_fields(item, fields[key].lstrip("*"), replaced)
         for key, item in value.items()
     }
+
+
+def _payload(seed: int, length: int) -> bytes:
+    return hashlib.shake_256(f"{seed} {length}".encode()).digest(length)
 
 
 def _as_template(other: bytes, data: bytes) -> bytes:
@@ -117,13 +120,15 @@ def _other_token(token: str, keys: Placeholders) -> str:
     return f"{head}-{'0' * 25}"
 
 
-def with_secrets(document: dict[str, Any], keys: Placeholders) -> dict[str, Any]:
+def with_secrets(document: dict[str, Any], keys: Placeholders, seed: int) -> dict[str, Any]:
     """The body to send for one that was written down; `keys` are the swarm's at this moment."""
     values = {placeholder: key for key, placeholder in keys.items()}
     document = {
         key: values.get(value, value) if key in SECRET_FIELDS else value
         for key, value in document.items()
     }
+    if type(length := document.get("Data")) is int:
+        document["Data"] = base64.b64encode(_payload(seed, length)).decode()
     authority = document.get("CAConfig") or {}
     if authority.get("SigningCAKey") == OWN_KEY:
         document["CAConfig"] = {**authority, **_other_root(authority["SigningCACert"])}
