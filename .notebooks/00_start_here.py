@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "This is a swarm. Five machines, simulated, in this notebook. It behaves like the real one, down to the words of its error messages, and I can crash it as often as I like. In a quarter of an hour you'll have seen a machine die, and the swarm repair itself, with nobody typing a thing. And you'll bet on it first. How it works: you bet with your hands, I run it, and then we look at what really happened. No question is too simple; whoever asks one helps three others.", "ask": "Who has been called at night because one machine died?", "trouble": "No board on the screen? R begins this step again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "This is a swarm. Five machines, simulated, in this notebook. It behaves like the real one, down to the words of its error messages, and I can crash it as often as I like. In a quarter of an hour you'll have seen a machine die, and the swarm repair itself, with nobody typing a thing. And you'll bet on it first. How it works: you bet with your hands, I run it, and then we look at what really happened. No question is too simple; whoever asks one helps three others.", "ask": "Who has been called at night because one machine died?", "trouble": "No board on the screen? `r` begins this step again."}
 # # Start here: a swarm in your notebook
 #
 # *In 15 minutes you run a service on five machines, crash the one in charge, and watch the swarm repair itself.*
@@ -53,7 +53,7 @@ from swarmlab.views.topology import topology
 # %docker node ls
 topology(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Six copies of a web server, please. Note what I don't say: where they run, and in which order. I say what I want, and the swarm finds out how. Watch the board fill up: every new task goes to the emptiest node. Six tasks on five machines, so one of them gets two. Read the table from the left: the task, its image, its node. Then desired state and current state: what I want, and what is. When the two agree in every line, Docker says converged.", "ask": "Five nodes, six copies: how will they be spread?", "wrong": "\"Three on each worker\": managers run tasks as well, unless you drain them.", "trouble": "A service web exists already? R puts back the empty swarm, and creates it."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Six copies of a web server, please. Note what I don't say: where they run, and in which order. I say what I want, and the swarm finds out how. Watch the board fill up: every new task goes to the emptiest node. Six tasks on five machines, so one of them gets two. Read the table from the left: the task, its image, its node. Then desired state and current state: what I want, and what is. When the two agree in every line, Docker says converged.", "ask": "Five nodes, six copies: how will they be spread?", "wrong": "\"Three on each worker\": managers run tasks as well, unless you drain them.", "trouble": "A service web exists already? `r` puts back the empty swarm, and creates it."}
 # ## Say what you want
 #
 # Six copies of a web server, please. You say *what*; the swarm works out *where* and *how*.
@@ -84,12 +84,12 @@ ask("leader_crash")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Pull the plug: **on the board, click m1 and choose Crash**. Watch. Then **click the next cell** and run it: it crashes m1 if you haven't, lets a minute pass, and says who was right.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "There it goes. And now, nothing. For some seconds nobody knows. No machine can report its own death; the others only notice that it's silent. Then two managers hold an election, and we have a leader again. And after that, some forty seconds after the crash, m1 counts as down, and its tasks start elsewhere. Who was right? Look at the term as well: it was 2, and now it's higher. Each election starts a new one, and that's how an old leader learns that its time is over.", "ask": "Who noticed first: the managers, or the workers?", "wrong": "\"The workers\": they notice that their connection is gone, and look for another manager. But the managers decide, by an election.", "trouble": "Crashed the wrong machine? R brings back the running swarm, and crashes m1. U starts what is down."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "There it goes. And now, nothing. For some seconds nobody knows. No machine can report its own death; the others only notice that it's silent. Then two managers hold an election, and we have a leader again. And after that, some forty seconds after the crash, m1 counts as down, and its tasks start elsewhere. Who was right? Look at the term as well: it was 2, and now it's higher. Each election starts a new one, and that's how an old leader learns that its time is over.", "ask": "Who noticed first: the managers, or the workers?", "wrong": "\"The workers\": they notice that their connection is gone, and look for another manager. But the managers decide, by an election.", "trouble": "Crashed the wrong machine? `r` brings back the running swarm, and crashes m1. `u` starts what is down."}
 cluster.crash("m1")
 cluster.run("60s")
 reveal("leader_crash")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "m1 can't answer, so I ask m2. Another leader. Six tasks run, none of them on m1. But the last line says seven of six! That's Docker, not us: a dead machine can't report that its tasks have stopped, so the lost one still counts. Real engines count the same way. When m1 is back, it's six again. And the workers? They simply went on. If one had been talking to m1, it has found another manager by now.", "ask": "Seven of six running. Is that a bug?", "wrong": "\"A bug\": Docker counts a task as running until it hears otherwise, and m1 is silent.", "trouble": "\"Cannot connect\"? m2 is down as well. R brings back the moment after the crash, and asks again."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "m1 can't answer, so I ask m2. Another leader. Six tasks run, none of them on m1. But the last line says seven of six! That's Docker, not us: a dead machine can't report that its tasks have stopped, so the lost one still counts. Real engines count the same way. When m1 is back, it's six again. And the workers? They simply went on. If one had been talking to m1, it has found another manager by now.", "ask": "Seven of six running. Is that a bug?", "wrong": "\"A bug\": Docker counts a task as running until it hears otherwise, and m1 is silent.", "trouble": "\"Cannot connect\"? m2 is down as well. `r` brings back the moment after the crash, and asks again."}
 # m1 can't answer now, so `-H m2` asks m2. (At work you'd set `DOCKER_HOST`.) The filter hides tasks that have ended. A dead machine counts as down only after some time (here about 40 s); only then are its tasks replaced. **Who leads? Where are the tasks?**
 
 # %%
@@ -114,7 +114,7 @@ reveal("leader_crash")
 # %%
 ask("comes_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "It's a follower, and it's empty. Nobody takes a healthy task away from where it runs, just to make the picture look even. Moving a task means stopping it, with users on it, though nothing is wrong with it. The next new task goes to m1, because it's the emptiest. So: you say what you want, the swarm compares that with what is, and repairs the difference. That's orchestration. All the rest is detail.", "ask": "How would you get work onto m1 now?", "wrong": "\"Restart the service\": close. Scale up, or docker service update --force, which replaces every task, one by one.", "trouble": "m1 still looks dead? R brings back the moment before, and starts it once more."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "It's a follower, and it's empty. Nobody takes a healthy task away from where it runs, just to make the picture look even. Moving a task means stopping it, with users on it, though nothing is wrong with it. The next new task goes to m1, because it's the emptiest. So: you say what you want, the swarm compares that with what is, and repairs the difference. That's orchestration. All the rest is detail.", "ask": "How would you get work onto m1 now?", "wrong": "\"Restart the service\": close. Scale up, or docker service update --force, which replaces every task, one by one.", "trouble": "m1 still looks dead? `r` brings back the moment before, and starts it once more."}
 cluster.start("m1")
 cluster.run("30s")
 reveal("comes_back")
@@ -145,7 +145,7 @@ from swarmlab.lessons import exercises
 
 exercises("00_start_here", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Everything you've seen goes through Docker's own API. So the standard Python library works as well, the one that you'd use against your real servers. Same code, no changes.", "ask": "Who automates Docker with something other than the shell?", "trouble": "m2 is down, and the cell can't reach it? R begins again with a whole swarm.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Everything you've seen goes through Docker's own API. So the standard Python library works as well, the one that you'd use against your real servers. Same code, no changes.", "ask": "Who automates Docker with something other than the shell?", "trouble": "m2 is down, and the cell can't reach it? `r` begins again with a whole swarm.", "code": true}
 # ## The same in Python
 #
 # `cluster.client("m2")` is the standard `docker` library, talking to m2. The same code works on a real swarm.
@@ -161,7 +161,7 @@ cache = client.services.create("redis", name="cache")
 cluster.run("30s")
 [task["Status"]["State"] for task in cache.tasks()], [s.name for s in client.services.list()]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "My favourite. Everything I've done is one small file. I can load it, step back to just before the crash, and fork: a copy of the swarm goes on from there, and m1 never dies. Try that at work.", "ask": "If m1 hadn't crashed, would any task have moved?", "wrong": "\"Some would, to even things out\": none would. Running tasks stay.", "trouble": "Lost in time? R loads the run again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "My favourite. Everything I've done is one small file. I can load it, step back to just before the crash, and fork: a copy of the swarm goes on from there, and m1 never dies. Try that at work.", "ask": "If m1 hadn't crashed, would any task have moved?", "wrong": "\"Some would, to even things out\": none would. Running tasks stay.", "trouble": "Lost in time? `r` loads the run again."}
 # ## What if …?
 #
 # `save()` writes what you did to a file that you can send to a friend; `load()` replays it. Here it is as a **timeline**. (*web.4 failed* isn't a second failure: m1 is back, and reports that its old web.4 died in the crash.)

@@ -123,7 +123,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Up* is what the daemon sees of the process. *Healthy* is what the app says.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside?", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? R clears the machine, and runs these commands again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside?", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? `r` clears the machine, and runs these commands again."}
 # ## 3. In and out: ports, logs, exec
 #
 # A container has a network of its own. `--publish 8080:80` connects port 8080 of the host to port 80 of the container: see PORTS. (Redis's `6379/tcp` has no arrow, so nothing leads there from outside.) `logs` shows what its process prints, and `exec` runs one more command inside, so this `curl` asks port 80.
@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because it has a policy. But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back?", "trouble": "The list looks odd? R puts back the moment before the power cut, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because it has a policy. But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back?", "trouble": "The list looks odd? `r` puts back the moment before the power cut, and does this step again."}
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")

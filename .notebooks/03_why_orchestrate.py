@@ -43,7 +43,7 @@ hand.board()
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two sets of three machines. The board shows the side you're working on, and `t`, its time. `-H w1` in front of a command speaks to the engine w1. The images are there already.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Life cycle, and scale. By hand it's one command per machine, and one more for the load balancer, which I have to tell every address. Three machines, so it's still fun.", "ask": "Thirty machines. Still fun?", "trouble": "The board shows the other side? It follows the side we work on. R begins again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Life cycle, and scale. By hand it's one command per machine, and one more for the load balancer, which I have to tell every address. Three machines, so it's still fun.", "ask": "Thirty machines. Still fun?", "trouble": "The board shows the other side? It follows the side we work on. `r` begins again."}
 # ## 1. Life cycle and scale (slide 11)
 #
 # > *Como gerenciar o ciclo de vida dos contêineres? Como escalar?* (1) How do you manage the containers' life cycle? (2) How do you scale?
@@ -84,7 +84,7 @@ display(swarm.board(), meter(hand, swarm))
 # %%
 ask("dies_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "You were called twice, and you were fast. Still, every third request failed until you'd typed something. Look at the meter: the phone rang, and you got up. Now the same night, with Swarm.", "ask": "Would your alert have been this fast?", "trouble": "R puts back three healthy servers on both sides, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "You were called twice, and you were fast. Still, every third request failed until you'd typed something. Look at the meter: the phone rang, and you got up. Now the same night, with Swarm.", "ask": "Would your alert have been this fast?", "trouble": "`r` puts back three healthy servers on both sides, and does this step again."}
 swarmlab.use(hand)
 # %docker -H w1 kill web
 hand.run("30s")  # the alert, your phone, your laptop
@@ -125,7 +125,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # %%
 ask("update_gap")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Yes, some. Between rm and the new server's start, nobody listens at that address, and the balancer doesn't know.", "ask": "What would you have to type to lose none?", "trouble": "R puts back the state after the night, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Yes, some. Between rm and the new server's start, nobody listens at that address, and the balancer doesn't know.", "ask": "What would you have to type to lose none?", "trouble": "`r` puts back the state after the night, and does this step again."}
 hand.start("w1")
 swarmlab.use(hand)
 # %docker -H m1 rm --force web
@@ -165,7 +165,7 @@ swarmlab.use(hand)
 # %docker -H m1 run --detach --name db --env PASSWORD=s3cret redis
 # %docker -H m1 inspect --format '{{.Config.Env}}' db
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "Swarm chooses the node, its network spans all of them, and the service only names its secret. The bytes aren't in the description.", "trouble": "R puts back both sides after the update, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "Swarm chooses the node, its network spans all of them, and the service only names its secret. The bytes aren't in the description.", "trouble": "`r` puts back both sides after the update, and does this step again."}
 swarmlab.use(swarm)
 # %docker network create --driver overlay back
 # %docker service create --quiet --name api --network back nginx

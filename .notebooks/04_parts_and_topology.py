@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("who_knew")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "In an outside service, Consul or etcd: before your first container you had another cluster to look after. Since 1.12 the managers keep it themselves. Since 1.13 there are secrets, and then configs.", "trouble": "Commands refused, since names are taken? R begins again with an empty swarm."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "In an outside service, Consul or etcd: before your first container you had another cluster to look after. Since 1.12 the managers keep it themselves. Since 1.13 there are secrets, and then configs.", "trouble": "Commands refused, since names are taken? `r` begins again with an empty swarm."}
 # %docker service create --quiet --name web --replicas 3 --publish 8080:80 nginx
 # %docker printf s3nha | docker secret create senha-db -
 # %docker printf debug | docker config create cfg-demo -
@@ -78,7 +78,7 @@ display(eras(), reveal("who_knew"))
 # %%
 display(slots(cluster, "web"), ask("slot_filled"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Same slot, new task, new container. The old task stays as history: wanted shutdown, is failed. Slots last, tasks don't.", "trouble": "R puts back three running tasks, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Same slot, new task, new container. The old task stays as history: wanted shutdown, is failed. Slots last, tasks don't.", "trouble": "`r` puts back three running tasks, and does this step again."}
 # cluster.client(name): that node's engine, in Docker's own Python library
 node = next(name for name in cluster.names if cluster.client(name).containers.list())
 cluster.client(node).containers.list()[0].kill()
@@ -105,7 +105,7 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # %%
 ask("loss_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "The worker is gone, and its tasks have started elsewhere. Nobody typed anything.", "ask": "And what about the tasks that ran on it?", "trouble": "R puts back the healthy swarm, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "The worker is gone, and its tasks have started elsewhere. Nobody typed anything.", "ask": "And what about the tasks that ran on it?", "trouble": "`r` puts back the healthy swarm, and does this step again."}
 # %docker service scale --detach web=6
 cluster.run("10s")
 cluster.crash("w1")
@@ -144,7 +144,7 @@ display(slots(cluster, "web"), reveal("loss_by_hand"))
 # %%
 ask("drained_and_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, in this order. A manager removes only a node that it knows to be down.", "ask": "Why does the list still show it after leave?", "wrong": "\"It takes a while\": leave tells the node's own engine. Only managers write the list.", "trouble": "\"node is not down\"? R goes back, and does it again in the right order."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, in this order. A manager removes only a node that it knows to be down.", "ask": "Why does the list still show it after leave?", "wrong": "\"It takes a while\": leave tells the node's own engine. Only managers write the list.", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
 # %docker node promote w1 w2
 # %docker node update --availability drain w3
 cluster.run("20s")
@@ -167,7 +167,7 @@ display(slots(cluster, "web"), reveal("drained_and_back"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A dash stands for w3 as it was: that node has been removed. The new w3 has another id.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, alive. Managers form the Raft group; they're also the CA, and sign certificates. TLS everywhere. And all nodes gossip. I click the leader. Who leads now? And if I click that one, too?", "ask": "Two of three managers are gone. Who leads?", "wrong": "\"The last one\": one of three is no majority. Nobody leads.", "trouble": "All dead by now? U starts what is down."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, alive. Managers form the Raft group; they're also the CA, and sign certificates. TLS everywhere. And all nodes gossip. I click the leader. Who leads now? And if I click that one, too?", "ask": "Two of three managers are gone. Who leads?", "wrong": "\"The last one\": one of three is no majority. Nobody leads.", "trouble": "All dead by now? `u` starts what is down."}
 # ## 4. Who speaks to whom (slide 29)
 #
 # Managers form the **Raft** group: they keep the same data. Each is also a **CA**: it issues the certificates with which nodes prove who they are, and with which **TLS** encrypts every connection. All nodes **gossip**: each tells some others, picked at random, who's there and which networks it has.

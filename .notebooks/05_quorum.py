@@ -53,7 +53,7 @@ cluster.board()
 # %%
 ask("how_long")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed. Once more: from the cross on there are no heartbeats, and for at least ten seconds nothing happens. Whoever loses patience first gets the votes, because it asks first, and each manager has one vote in a term.", "ask": "Why a random time, and not simply ten seconds for everybody?", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? R puts back the healthy swarm, and runs the crash again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed. Once more: from the cross on there are no heartbeats, and for at least ten seconds nothing happens. Whoever loses patience first gets the votes, because it asks first, and each manager has one vote in a term.", "ask": "Why a random time, and not simply ten seconds for everybody?", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? `r` puts back the healthy swarm, and runs the crash again."}
 cluster.run("5s")  # all is quiet
 cluster.crash(cluster.default_node())  # the leader
 cluster.run("60s")
@@ -66,7 +66,7 @@ display(election(cluster), reveal("how_long"))
 # <p>Each manager waits a random time, 10 to 19 s, drawn again for every term. So two rarely try at the same moment. And one that tries too early gets no votes: the others have only just heard from a leader.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Now you are the bad network. Step shows one message at a time. I crash the leader, and wait until somebody asks for a vote. And that request gets lost, because I click it. Can anyone lead now? Let's see what they do about it.", "ask": "If this one vote never arrives, is the swarm stuck?", "wrong": "\"Stuck for good\": nothing is remembered but the term. A few seconds later there's another election, in a new term.", "trouble": "You clicked too far, and somebody leads already? R begins again with the first message."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Now you are the bad network. Step shows one message at a time. I crash the leader, and wait until somebody asks for a vote. And that request gets lost, because I click it. Can anyone lead now? Let's see what they do about it.", "ask": "If this one vote never arrives, is the swarm stuck?", "wrong": "\"Stuck for good\": nothing is remembered but the term. A few seconds later there's another election, in a new term.", "trouble": "You clicked too far, and somebody leads already? `r` begins again with the first message."}
 # ### Now be the bad network
 #
 # Columns are managers, with messages travelling between them. **Step** goes to the next message.
@@ -141,7 +141,7 @@ cluster = make(managers=5, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 7 nginx
 ask("partition", "containers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "The side with three has a new leader, and scales. The side with two can't even list the services: every answer comes from a leader. Look at m1. For some seconds it still thinks it leads, in the old term. It can't do any harm, since nothing it writes reaches a majority. And the containers? They run, on both sides. For a while some run twice.", "ask": "Two leaders at the same time. Why isn't that a catastrophe?", "wrong": "\"They merge later\": there's nothing to merge. The small side couldn't commit anything.", "trouble": "The board doesn't fit the text? R puts back five managers, and cuts again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "The side with three has a new leader, and scales. The side with two can't even list the services: every answer comes from a leader. Look at m1. For some seconds it still thinks it leads, in the old term. It can't do any harm, since nothing it writes reaches a majority. And the containers? They run, on both sides. For a while some run twice.", "ask": "Two leaders at the same time. Why isn't that a catastrophe?", "wrong": "\"They merge later\": there's nothing to merge. The small side couldn't commit anything.", "trouble": "The board doesn't fit the text? `r` puts back five managers, and cuts again."}
 cluster.partition("m1,m2,w1", "m3,m4,m5,w2")
 cluster.run("60s")
 # %docker -H m3 service scale --detach web=9
@@ -157,7 +157,7 @@ display(election(cluster), reveal("partition", "containers"))
 # <p>The small side can change nothing, and can't even list the services: every answer comes from a leader. But its containers run. Meanwhile the large side counts those nodes as down, and starts replacements: some replicas run twice for now.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "cut", "notes": "Last, two extras. First: one manager is slow, a second for each message. Does everybody have to wait for it?", "ask": "One of five is slow. Is every change slow?", "wrong": "\"As slow as the slowest\": that's how a team meeting works. The leader waits for a majority, and forgets about the rest.", "trouble": "Already healed? S puts the cut swarm back."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "cut", "notes": "Last, two extras. First: one manager is slow, a second for each message. Does everybody have to wait for it?", "ask": "One of five is slow. Is every change slow?", "wrong": "\"As slow as the slowest\": that's how a team meeting works. The leader waits for a majority, and forgets about the rest.", "trouble": "Already healed? `s` puts the cut swarm back."}
 # ## 4. Extra: slow managers, and a lost quorum
 #
 # The network is whole again, but the link to one follower is slow: a second for each message. **How fast are changes?**
@@ -187,7 +187,7 @@ cluster.run("60s")
 # %docker -H m1 node promote w1
 reveal("demotion", "join_heals")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "The way out, and there's only one. Force new cluster, on one survivor, once. It's the only manager now, a quorum of one. Then add managers again, and remove the dead ones.", "ask": "Why only on one of the survivors?", "wrong": "\"On all of them, to be sure\": then you have several swarms, and each believes it's the right one.", "trouble": "It doesn't answer? R brings back the lost quorum, and forces once."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "The way out, and there's only one. Force new cluster, on one survivor, once. It's the only manager now, a quorum of one. Then add managers again, and remove the dead ones.", "ask": "Why only on one of the survivors?", "wrong": "\"On all of them, to be sure\": then you have several swarms, and each believes it's the right one.", "trouble": "It doesn't answer? `r` brings back the lost quorum, and forces once."}
 # %docker -H m1 swarm init --force-new-cluster
 cluster.run("60s")
 # %docker node ls

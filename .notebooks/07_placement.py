@@ -23,7 +23,7 @@
 # | **You need** | nothing else: no Docker, no network |
 # | **Slides of the talk** | 35 (zones), and the scheduler of 34 |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "The scheduler gives a task its node, once and for all. First it asks questions about each node: the filters. One no, and the node is out. Of those that are left, the emptiest wins. Here's one decision in full. The service may only run on workers, so the managers drop out at the first line. Every answer is on the screen.", "ask": "Two nodes are equally empty. Which one wins?", "wrong": "\"The first one\": chance decides.", "trouble": "R begins again: the same seven machines, the same labels."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "The scheduler gives a task its node, once and for all. First it asks questions about each node: the filters. One no, and the node is out. Of those that are left, the emptiest wins. Here's one decision in full. The service may only run on workers, so the managers drop out at the first line. Every answer is on the screen.", "ask": "Two nodes are equally empty. Which one wins?", "wrong": "\"The first one\": chance decides.", "trouble": "`r` begins again: the same seven machines, the same labels."}
 # ## 1. One part, one decision
 #
 # On its way from a command to a container, a task passes the **scheduler** (slide 34; page 06 follows the whole way). The scheduler gives it a node, once and for all.
@@ -76,7 +76,7 @@ why(cluster, "web.1")
 # %%
 ask("typo_label")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "It takes the command, and spreads over nothing. Zone a has three nodes, so it gets the most tasks. Exit code zero, and nobody tells you. Check the result, not the exit code. Next bet: two nodes have no label at all. What do they get?", "ask": "Nine tasks, two zones, two nodes without a label. How many do those two get?", "wrong": "\"None, they're in no zone\": a preference excludes nobody. \"Two, one each\": it counts branches, not nodes.", "trouble": "R brings back the labelled swarm, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "It takes the command, and spreads over nothing. Zone a has three nodes, so it gets the most tasks. Exit code zero, and nobody tells you. Check the result, not the exit code. Next bet: two nodes have no label at all. What do they get?", "ask": "Nine tasks, two zones, two nodes without a label. How many do those two get?", "wrong": "\"None, they're in no zone\": a preference excludes nobody. \"Two, one each\": it counts branches, not nodes.", "trouble": "`r` brings back the labelled swarm, and does this step again."}
 # %docker service create --quiet --name typo --replicas 9 --placement-pref spread=node.label.az nginx
 display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 
@@ -131,7 +131,7 @@ exercise("four_pending", make=make)
 # %%
 ask("no_rebalance")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. People have waited for this for years. docker service update --force replaces all tasks, one by one, and then it evens out. Or wait for the next deployment.", "ask": "Why is that a good default?", "wrong": "\"It's lazy\": moving a task means to stop a healthy one, with its users on it.", "trouble": "R puts back the state before the drain, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. People have waited for this for years. docker service update --force replaces all tasks, one by one, and then it evens out. Or wait for the next deployment.", "ask": "Why is that a good default?", "wrong": "\"It's lazy\": moving a task means to stop a healthy one, with its users on it.", "trouble": "`r` puts back the state before the drain, and does this step again."}
 swarmlab.use(cluster)
 # %docker node update --availability drain w2
 cluster.run("30s")
@@ -178,7 +178,7 @@ display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 # %docker service update --quiet --force shop
 display(spread(cluster, "shop", "az"), ask("zone_dies"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nine again, none of them in zone b. The question mark is a task that nobody has heard from. And look at the managers: two of three are left, and that's why anything could happen at all.", "ask": "And if two of your managers had been in zone b?", "wrong": "\"Then two more tasks\": then nothing would have been repaired. No quorum.", "trouble": "R brings back the even swarm, and burns zone b once more."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nine again, none of them in zone b. The question mark is a task that nobody has heard from. And look at the managers: two of three are left, and that's why anything could happen at all.", "ask": "And if two of your managers had been in zone b?", "wrong": "\"Then two more tasks\": then nothing would have been repaired. No quorum.", "trouble": "`r` brings back the even swarm, and burns zone b once more."}
 cluster.crash("m2", "w3", "w4")
 cluster.run("60s")
 display(spread(cluster, "shop", "az"), reveal("zone_dies"))

@@ -56,7 +56,7 @@ trust(cluster)
 # %%
 ask("ask_for_role")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "w1 couldn't. A manager could, with one command: w1 is square now. So whoever has a manager has everything, and whoever has a worker has that worker. That's the wall. Keep your managers few, and keep people off them.", "ask": "So which machines do you guard best?", "trouble": "R brings back five members, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "w1 couldn't. A manager could, with one command: w1 is square now. So whoever has a manager has everything, and whoever has a worker has that worker. That's the wall. Keep your managers few, and keep people off them.", "ask": "So which machines do you guard best?", "trouble": "`r` brings back five members, and does this step again."}
 # %docker swarm ca --help
 # %docker -H w1 node promote w1
 # %docker -H m1 node promote w1
@@ -107,7 +107,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %docker node update --label-add script=$(docker swarm join-token --quiet worker) w1
 ask("stolen_token", "rotated_token")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "The old token is refused now, the new one works. And w1, who joined with the old one, hasn't noticed. Rotate it whenever you're not sure: it costs nothing.", "ask": "When did you last rotate yours?", "trouble": "\"node is not down\"? R goes back, and does it again in the right order."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "The old token is refused now, the new one works. And w1, who joined with the old one, hasn't noticed. Rotate it whenever you're not sure: it costs nothing.", "ask": "When did you last rotate yours?", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
 # %docker swarm join-token --quiet manager
 # %docker swarm join-token --quiet worker
 # %docker swarm join-token --quiet --rotate worker
@@ -144,7 +144,7 @@ ask("expiry_now")
 cluster.run("10s")
 display(trust(cluster), reveal("expiry_now"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "By replacing the root. Press Step. First every node gets a certificate from B, while all still trust A. How can they accept it? A has signed B. Only then is A dropped.", "ask": "Why not simply switch everybody at once?", "wrong": "\"One could\": somebody's always late, and would be locked out.", "trouble": "Stepped too far? R starts again before the rotation."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "By replacing the root. Press Step. First every node gets a certificate from B, while all still trust A. How can they accept it? A has signed B. Only then is A dropped.", "ask": "Why not simply switch everybody at once?", "wrong": "\"One could\": somebody's always late, and would be locked out.", "trouble": "Stepped too far? `r` starts again before the rotation."}
 # Nothing has changed: only certificates issued from now on are shorter. But a new *root* means a new certificate for every node, so the next cell replaces the root.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -168,7 +168,7 @@ cluster.run("20s")
 cluster.crash("w2")
 ask("rotation_ends")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "It doesn't. Both roots stay in use until w2 comes back, or until you remove it. So after a rotation, look whether it has finished. A forgotten laptop can keep it open for a year.", "ask": "Who'd notice that at work?", "trouble": "R brings back the swarm with w2 off, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "It doesn't. Both roots stay in use until w2 comes back, or until you remove it. So after a rotation, look whether it has finished. A forgotten laptop can keep it open for a year.", "ask": "Who'd notice that at work?", "trouble": "`r` brings back the swarm with w2 off, and does this step again."}
 cluster.run("30s")
 # %docker swarm ca --rotate --detach
 cluster.run("5m" if cluster.virtual_time else "30s")

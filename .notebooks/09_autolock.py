@@ -47,7 +47,7 @@ cluster.board()
 # %%
 ask("disk_thief")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "There it is: senha. The key was in a file on the same disk, in clear. A safe, with the key on top of it.", "ask": "Where would you put the key?", "trouble": "The disk is sealed already? S puts back the swarm without autolock."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "There it is: senha. The key was in a file on the same disk, in clear. A safe, with the key on top of it.", "ask": "Where would you put the key?", "trouble": "The disk is sealed already? `s` puts back the swarm without autolock."}
 display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -63,7 +63,7 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 # %%
 ask("autolock_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Now the key file is sealed, too, and the unlock key is on no disk at all. Docker printed it, once, for your password manager. The price comes later: a manager that restarts does nothing until someone types that key. A power cut at night, and somebody gets up. Decide which you fear more.", "ask": "Thief, or power cut: which is likelier where you work?", "trouble": "The first command is refused on purpose: this swarm exists already. R does it again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Now the key file is sealed, too, and the unlock key is on no disk at all. Docker printed it, once, for your password manager. The price comes later: a manager that restarts does nothing until someone types that key. A power cut at night, and somebody gets up. Decide which you fear more.", "ask": "Thief, or power cut: which is likelier where you work?", "trouble": "The first command is refused on purpose: this swarm exists already. `r` does it again."}
 # %docker swarm init --autolock
 # %docker swarm update --autolock
 cluster.run("5s")
@@ -84,7 +84,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # %%
 ask("locked_manager")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing at all. It answers docker ps, because that's the engine. But no vote, no tasks. The others go on: two of three.", "ask": "And if all three restart together?", "wrong": "\"One key is enough\": two of them have to be unlocked before anything can be changed.", "trouble": "R brings back three running managers, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing at all. It answers docker ps, because that's the engine. But no vote, no tasks. The others go on: two of three.", "ask": "And if all three restart together?", "wrong": "\"One key is enough\": two of them have to be unlocked before anything can be changed.", "trouble": "`r` brings back three running managers, and does this step again."}
 cluster.crash("m3")
 cluster.run("30s")
 cluster.start("m3")
@@ -110,7 +110,7 @@ cluster.run("30s")
 # %%
 ask("old_or_new", "key_lost")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The new key doesn't open it, and the old one we've thrown away. So, keep the old key until each manager has been up once. It's a rule you learn once.", "ask": "How do we get m3 back now?", "trouble": "R brings back the swarm before the rotation, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The new key doesn't open it, and the old one we've thrown away. So, keep the old key until each manager has been up once. It's a rule you learn once.", "ask": "How do we get m3 back now?", "trouble": "`r` brings back the swarm before the rotation, and does this step again."}
 cluster.crash("m3")
 cluster.run("5s")
 # %docker -H m1 swarm unlock-key --rotate --quiet
@@ -153,7 +153,7 @@ reveal("old_or_new", "key_lost")
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "web is there. shop is gone, and its container has been stopped, though it was healthy. That's what a restore means: the managers' memory is the truth.", "ask": "How old is your newest backup?", "trouble": "R goes back to noon, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "web is there. shop is gone, and its container has been stopped, though it was healthy. That's what a restore means: the managers' memory is the truth.", "ask": "How old is your newest backup?", "trouble": "`r` goes back to noon, and does this step again."}
 cluster.run("5s")
 cluster.stop("m3")  # noon
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx

@@ -53,7 +53,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
 ask("who_can_read")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 2, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1?", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? Somebody has moved the task. R brings it back to w1."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 2, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1?", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? Somebody has moved the task. `r` brings it back to w1."}
 display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -86,7 +86,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %%
 ask("secret_edit")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "A second secret, and an update of the service. New name, same target: the app still reads the same file. Its tasks are replaced one after the other. Keep the old secret for a while: a rollback would need it. And half a million bytes, as on the slide, are just too many.", "ask": "Which file does the app read now?", "wrong": "\"senha-db-2\": the target keeps its name, so the app doesn't notice.", "trouble": "\"secret is in use\" is part of the show. R puts back the old secret, and does it again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "A second secret, and an update of the service. New name, same target: the app still reads the same file. Its tasks are replaced one after the other. Keep the old secret for a while: a rollback would need it. And half a million bytes, as on the slide, are just too many.", "ask": "Which file does the app read now?", "wrong": "\"senha-db-2\": the target keeps its name, so the app doesn't notice.", "trouble": "\"secret is in use\" is part of the show. `r` puts back the old secret, and does it again."}
 # %docker printf "%512000s" x | docker secret create too-long -
 # %docker printf "nova senha" | docker secret create senha-db-2 -
 # %docker service update --quiet --secret-rm senha-db \
@@ -133,7 +133,7 @@ reveal("secret_edit")
 #     --secret source=db-1,target=senha redis
 ask("two_phases")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "First the database accepts both. Then everyone moves to the new one. Then the old one goes. Two phases, the classic; it works for keys, for certificates, for APIs.", "ask": "Who has done this by night, in one step?", "trouble": "R brings back the shared password, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "First the database accepts both. Then everyone moves to the new one. Then the old one goes. Two phases, the classic; it works for keys, for certificates, for APIs.", "ask": "Who has done this by night, in one step?", "trouble": "`r` brings back the shared password, and does this step again."}
 # %docker printf nova | docker secret create db-2 -
 # %docker service update --quiet --secret-rm db-1 \
 #     --secret-add source=db-2,target=senha --secret-add source=db-1,target=senha-antiga db

@@ -48,7 +48,7 @@ cluster.board()
 # %%
 ask("hung_app")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nothing. Running, running, running, says Docker, and a third of the users see nothing at all. Look at the red. It would stay like this for weeks, until somebody writes you an angry mail.", "ask": "What would your monitoring have said?", "trouble": "Everything green? Somebody has replaced the task. R hangs one again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nothing. Running, running, running, says Docker, and a third of the users see nothing at all. Look at the red. It would stay like this for weeks, until somebody writes you an angry mail.", "ask": "What would your monitoring have said?", "trouble": "Everything green? Somebody has replaced the task. `r` hangs one again."}
 cluster.traffic("web", rate=50)
 display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app"))
 # %docker service ps web
@@ -67,7 +67,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app
 # %%
 ask("hang_noticed")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "About twenty seconds. Three failed checks, and it's out of the balancer; the red ends. Ten seconds later it's killed, because a frozen process ignores the polite signal. Then a new task, and it gets requests only when its first check has passed. Nobody did anything.", "ask": "Why not check every second, once?", "wrong": "\"It costs too much\": worse, it kills apps that are merely busy.", "trouble": "Two apps hang? R brings back the first one, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "About twenty seconds. Three failed checks, and it's out of the balancer; the red ends. Ten seconds later it's killed, because a frozen process ignores the polite signal. Then a new task, and it gets requests only when its first check has passed. Nobody did anything.", "ask": "Why not check every second, once?", "wrong": "\"It costs too much\": worse, it kills apps that are merely busy.", "trouble": "Two apps hang? `r` brings back the first one, and does this step again."}
 # %docker service update --quiet --health-cmd "wget -q -O /dev/null localhost" \
 #     --health-interval 5s --health-timeout 2s --health-retries 3 web
 display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_noticed"))
@@ -159,7 +159,7 @@ display(
 #     busybox sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
 ask("asks_dependency")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nothing. All tasks turn unhealthy at the same moment, and are killed, again and again. One failure has become two. Ask only what a restart of this very task would repair.", "ask": "Whose check asks for the database? Be honest.", "trouble": "R brings back the shop and its orders, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nothing. All tasks turn unhealthy at the same moment, and are killed, again and again. One failure has become two. Ask only what a restart of this very task would repair.", "ask": "Whose check asks for the database? Be honest.", "trouble": "`r` brings back the shop and its orders, and does this step again."}
 cluster.run("20s")
 cluster.traffic("shop", rate=50)
 # %docker service scale --detach orders=0

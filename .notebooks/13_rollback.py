@@ -54,7 +54,7 @@ follow(cluster, "web")
 # %%
 ask("rollback_flags", "second_rollback")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It refuses the slide's command: no other flags beside --rollback. The right one works: the good version is back in both slots. Fine. So what happens if I type it once more?", "ask": "Same command again: what runs?", "trouble": "R brings back the paused update, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It refuses the slide's command: no other flags beside --rollback. The right one works: the good version is back in both slots. Fine. So what happens if I type it once more?", "ask": "Same command again: what runs?", "trouble": "`r` brings back the paused update, and does this step again."}
 # %docker service update --rollback --rollback-parallelism 2 web
 # %docker service rollback --quiet --detach web
 follow(cluster, "web")
@@ -75,7 +75,7 @@ display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 # %docker service update --quiet --args "" web
 # %docker service ps --filter desired-state=running web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. The first of the seven settings is the important one: failure action, rollback. Then nobody has to type anything. The other six are the rollback's own. Same names, same defaults, but they don't take over what you've set for updates. And set them early: a rollback reads them from the version it goes back to. Once the bad one is out, it's too late.", "ask": "Where do you set them: in the good version, or in the bad one?", "wrong": "\"In the new one\": the rollback reads the spec it goes back to.", "trouble": "R brings back the good version, and does this step again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. The first of the seven settings is the important one: failure action, rollback. Then nobody has to type anything. The other six are the rollback's own. Same names, same defaults, but they don't take over what you've set for updates. And set them early: a rollback reads them from the version it goes back to. Once the bad one is out, it's too late.", "ask": "Where do you set them: in the good version, or in the bad one?", "wrong": "\"In the new one\": the rollback reads the spec it goes back to.", "trouble": "`r` brings back the good version, and does this step again."}
 # ## 2. Seven settings (slide 43)
 #
 # > *Se for usado* `--update-failure-action=rollback` *então em caso de falhas o rollback é automático.* … then, in case of failure, the rollback is automatic.
@@ -93,7 +93,7 @@ settings(cluster, "web")
 # %%
 ask("late_settings", "scaled_since")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The bad version, with two replicas. The good one was two changes ago, and nobody has it any more. So: first roll back, then help.", "ask": "What should they have typed?", "trouble": "R goes back to before the mistake, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The bad version, with two replicas. The good one was two changes ago, and nobody has it any more. So: first roll back, then help.", "ask": "What should they have typed?", "trouble": "`r` goes back to before the mistake, and does this step again."}
 # %docker service create --quiet --detach --name shop --replicas 2 nginx:1.25
 # %docker service update --quiet --detach --image nginx:1.72 shop
 cluster.run("20s")
@@ -115,7 +115,7 @@ reveal("late_settings", "scaled_since")
 # %%
 ask("after_automatic", "late_crash")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It failed, it went back, and nobody typed anything. The rollback by hand is refused: there's no previous version any more. Good: nobody can bring the bad one back by mistake.", "ask": "Where's the failure in the picture?", "trouble": "R brings back the good version, with its settings, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It failed, it went back, and nobody typed anything. The rollback by hand is refused: there's no previous version any more. Good: nobody can bring the bad one back by mistake.", "ask": "Where's the failure in the picture?", "trouble": "`r` brings back the good version, with its settings, and does this step again."}
 # %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
 display(follow(cluster, "web"))
 # %docker service rollback --detach web

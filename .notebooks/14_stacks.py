@@ -60,7 +60,7 @@ cluster.board()
 # %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "worker can't work without the other two, so its author wrote depends_on. What does the swarm make of that? And by what name does worker find the database: db, or app_db?", "ask": "It waits, it refuses, or it ignores it?", "wrong": "\"It starts worker when both are running\": that's docker compose on one machine. \"app_db only\": in the stack's networks each service has its short name, too."}
 ask("depends_on", "short_name")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One command, and everything's there. Look at the names: all have app in front. Both names lead to the database. And depends_on? Ignored. The app has to try again by itself, and it should anyway: in a swarm, what you depend on may move at any time.", "ask": "What's a stack, in the swarm?", "wrong": "\"A group with rules\": it's a label, nothing more. Only the command line knows stacks.", "trouble": "The images' names look odd? They're Docker's. Nothing is fetched. R deploys it again, into an empty swarm."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One command, and everything's there. Look at the names: all have app in front. Both names lead to the database. And depends_on? Ignored. The app has to try again by itself, and it should anyway: in a swarm, what you depend on may move at any time.", "ask": "What's a stack, in the swarm?", "wrong": "\"A group with rules\": it's a label, nothing more. Only the command line knows stacks.", "trouble": "The images' names look odd? They're Docker's. Nothing is fetched. `r` deploys it again, into an empty swarm."}
 # %%docker stack deploy --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -136,7 +136,7 @@ services:
 cluster.run("10s")
 ask("by_hand_undone", "left_out")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Two. The file wins. And the four others run on. So keep the file in git, and change the swarm through the file alone.", "ask": "Who deploys by hand, now and then?", "trouble": "R brings back the six replicas, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Two. The file wins. And the four others run on. So keep the file in git, and change the swarm through the file alone.", "ask": "Who deploys by hand, now and then?", "trouble": "`r` brings back the six replicas, and does this step again."}
 # %%docker stack deploy --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -178,7 +178,7 @@ display(inside(cluster, "app_db", "sh -c 'echo cats 42 > /var/lib/postgresql/dat
 display(inside(cluster, "app_db", "cat /var/lib/postgresql/data/votes"))
 ask("data_moves", "old_volume")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nothing. w2 had no volume of that name, so it made one, and it's empty. All is green; no error anywhere. That's how people lose data.", "ask": "Where are the votes?", "wrong": "\"Gone\": they're still on w1. Don't prune before you've found them.", "trouble": "R brings back the votes on w1, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nothing. w2 had no volume of that name, so it made one, and it's empty. All is green; no error anywhere. That's how people lose data.", "ask": "Where are the votes?", "wrong": "\"Gone\": they're still on w1. Don't prune before you've found them.", "trouble": "`r` brings back the votes on w1, and does this step again."}
 # %docker node update --label-rm disk w1
 # %docker node update --label-add disk=yes w2
 cluster.run("30s")
@@ -217,7 +217,7 @@ services:
     deploy: {replicas: 2}
 networks: {front: {}}
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "And rm takes whatever has the stack's label: services, networks, secrets. Your volume is still on w1. That's a mercy, and it fills disks.", "ask": "When did you last look for old volumes?", "trouble": "R brings back the stack before rm, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "And rm takes whatever has the stack's label: services, networks, secrets. Your volume is still on w1. That's a mercy, and it fills disks.", "ask": "When did you last look for old volumes?", "trouble": "`r` brings back the stack before rm, and does this step again."}
 # %docker network ls --filter scope=swarm --format "{{.Name}}"
 # %docker stack rm app
 cluster.run("20s")

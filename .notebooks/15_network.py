@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Who keeps an address for ever, once looked up?", "trouble": "A name is taken? R empties the swarm, and makes the services again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Who keeps an address for ever, once looked up?", "trouble": "A name is taken? `r` empties the swarm, and makes the services again."}
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis
@@ -85,7 +85,7 @@ request_path(cluster, "db", source="m1")
 # %%
 ask("any_node", "whose_address")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It's passed on: that's the routing mesh. And the app sees an address of w2. So all clients look like a few. Your rate limits, your logs, your bans: all of them see the load balancer.", "ask": "Whose rate limit counts addresses?", "trouble": "R brings back the swarm without the port, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It's passed on: that's the routing mesh. And the app sees an address of w2. So all clients look like a few. Your rate limits, your logs, your bans: all of them see the load balancer.", "ask": "Whose rate limit counts addresses?", "trouble": "`r` brings back the swarm without the port, and does this step again."}
 # %docker service create --quiet --name who --constraint node.hostname==w1 --publish 8081:80 \
 #     traefik/whoami
 display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_address"))
@@ -163,7 +163,7 @@ display(
 cluster = make(managers=1, workers=2, seed=7)
 ask("drain_own", "logs_down", "full_subnet")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "Mine runs on. The logs of w2 have gone with w2: they stay where they're written. And not one of the six runs, since the nodes have no address left. Make your networks large; you can't change them later.", "ask": "Which of the three have you met?", "trouble": "A name is taken? R begins again with a fresh swarm."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "Mine runs on. The logs of w2 have gone with w2: they stay where they're written. And not one of the six runs, since the nodes have no address left. Make your networks large; you can't change them later.", "ask": "Which of the three have you met?", "trouble": "A name is taken? `r` begins again with a fresh swarm."}
 # %docker service create --quiet --name id --replicas 3 \
 #     --hostname {{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}} \
 #     busybox sh -c "hostname; sleep infinity"

@@ -63,7 +63,7 @@ reveal("spread_on_many")
 # %%
 ask("moves_after_loss")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. Only its own three are made again, after fifteen seconds of silence. So a loss costs the same, in a swarm of ten or of a thousand.", "ask": "Find the cross.", "trouble": "The wrong node has crashed? R brings back the thousand; here that takes some seconds."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. Only its own three are made again, after fifteen seconds of silence. So a loss costs the same, in a swarm of ten or of a thousand.", "ask": "Find the cross.", "trouble": "The wrong node has crashed? `r` brings back the thousand; here that takes some seconds."}
 cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))

@@ -106,6 +106,7 @@ def test_the_presenter_knows_the_bets_of_each_step(talk):
     bet = next(bet for row in rows for bet in row.bets)
     assert bet.question == questions()["how_long"]["question"]
     assert bet.choices == [*questions()["how_long"]["choices"]]
+    assert bet.answer == questions()["how_long"]["answer"] in bet.choices
 
 
 # -- the keys --------------------------------------------------------------------------------------

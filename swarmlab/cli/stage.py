@@ -27,20 +27,20 @@ from swarmlab.views.widget import source
 
 # key -> (what it does, in words); those of a remote come first.
 KEYS = {
-    "PageDown": ("next", N_("next step; it runs")),
-    "PageUp": ("back", N_("the step before")),
+    "PageDown": ("next", N_("the next step; its cells run when it is first shown")),
+    "PageUp": ("back", N_("the step before; the swarm stays as it is")),
     "b": ("blank", N_("blank the screen")),
     "n": ("presenter", N_("the presenter's window")),
-    "c": ("crash", N_("crash the leader")),
+    "c": ("crash", N_("crash the leader; pressed again, the next leader, too")),
     "u": ("start", N_("start what is down")),
-    "p": ("clock", N_("pause, or play")),
+    "p": ("clock", N_("pause the swarm's time, or play it")),
     "+": ("faster", N_("time passes faster")),
     "-": ("slower", N_("time passes slower")),
-    "s": ("scene", N_("back to where this step began")),
-    "r": ("again", N_("the same, and do this step again")),
+    "s": ("scene", N_("the swarm as it was where this step begins; no cell runs")),
+    "r": ("again", N_("in trouble: the same, then this step runs again")),
     "t": ("terminal", N_("a terminal; PageUp leads back")),
-    "f": ("simulated", N_("go on with a simulated copy, from where this step began")),
-    "0": ("reset", N_("start the talk over, without bets and progress")),
+    "f": ("simulated", N_("when real engines fail: a simulated copy, as where this step begins")),
+    "0": ("reset", N_("twice: start the talk over, without bets and progress")),
     "?": ("help", N_("these keys")),
 }
 NO_LEADER, NONE_DOWN = N_("no manager leads"), N_("nothing is down")
@@ -54,9 +54,13 @@ LABELS = {
     "next": N_("Next"),
     "notes": N_("Say"),
     "ask": N_("Ask the room"),
-    "wrong": N_("Wrong bets to expect"),
+    "wrong": N_("Wrong answers to expect, to correct afterwards"),
     "trouble": N_("If it goes wrong"),
-    "hands": N_("Raised hands"),
+    "hands": N_("Raised hands: a click on the letter for each"),
+    "hung": N_(
+        "Nothing answers? Press Ctrl+C twice in its terminal, then start it with the pages that are"
+        " left: swarmlab present --minutes 45 05 12"
+    ),
     "here": N_("this step"),
     "total": N_("the talk"),
     "ahead": N_("ahead by"),
@@ -78,7 +82,7 @@ def texts() -> dict[str, Any]:
 
 
 def bets_in(source: str) -> list[dict[str, Any]]:
-    """The questions that these cells ask, in their order: name, question and choices.
+    """The questions that these cells ask, in their order: name, question, choices and answer.
 
     >>> [bet["name"] for bet in bets_in('ask("reads", "lost_vote")')]
     ['reads', 'lost_vote']
@@ -86,7 +90,7 @@ def bets_in(source: str) -> list[dict[str, Any]]:
     calls = re.findall(r"\bask\(([^)]*)\)", source)
     names = [name for call in calls for name in re.findall(r'"(\w+)"', call)]
     return [
-        {"name": name, "question": bet.question, "choices": [*bet.feedback]}
+        {"name": name, "question": bet.question, "choices": [*bet.feedback], "answer": bet.answer}
         for name in names
         for bet in ask(name).children
     ]

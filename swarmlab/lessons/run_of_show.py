@@ -8,6 +8,8 @@ sees. What the presenter needs is in `swarmlab`, in the metadata of a step's fir
     minutes   its minutes in each run of show that shows it: {"45": 2, "90": 1.5}
     notes, ask, wrong, trouble    see `Step`
     code      true: the room sees its code
+
+In these texts a key, or code, stands between `backticks`. What is in [square brackets] is not said.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Step:
     scene: str = ""  # "05.cut": the state in which it begins; empty: that of the scene before
     minutes: Mapping[int, float]  # run of show: minutes of this step; a run without it skips it
     notes: str = ""  # what to say, at 130 words a minute
-    ask: str = ""  # what to ask the room
+    ask: str = ""  # what to ask the room; (its answer)
     wrong: str = ""  # wrong bets to expect, and why
     trouble: str = ""  # what may go wrong, and the key that saves you
     shows_code: bool = False

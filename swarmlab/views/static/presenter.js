@@ -39,7 +39,9 @@ function drawPresenter() {
   for (const name of ["notes", "ask", "wrong", "trouble"]) {
     if (!step[name]) continue;
     make("h2", "", left, labels[name]);
-    make("p", name, left, step[name]);
+    const text = make("p", name, left);
+    // What stands between backticks is a key, or code.
+    step[name].split("`").forEach((part, place) => make(place % 2 ? "kbd" : "span", "", text, part));
   }
   for (const bet of step.bets) drawHands(bet, left);
   const right = make("aside", "", body);
@@ -65,7 +67,7 @@ function drawHands(bet, parent) {
     count.min = 0;
     count.value = bet.counts[place];
     count.setAttribute("aria-label", choice);
-    row.append(` ${choice}`);
+    row.append(` ${choice}${choice === bet.answer ? " ✔" : ""}`);
     const changed = () => {
       bet.counts[place] = Math.max(0, Math.round(count.valueAsNumber) || 0);
       act("hands", { question: bet.question, counts: bet.counts });

@@ -215,6 +215,7 @@ async function begin() {
     make("dt", "", help, key);
     make("dd", "", help, words);
   }
+  make("dd", "", help, labels.hung);
   blank.hidden = help.hidden = true;
   window.addEventListener("keydown", onKey, true);
   window.addEventListener("resize", fit);
