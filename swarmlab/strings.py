@@ -8,11 +8,9 @@
 from __future__ import annotations
 
 import gettext
-import string
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 DOMAIN = "swarmlab"
 FOLDER = Path(__file__).with_name("locale")
@@ -61,15 +59,27 @@ class Text(str):
     __slots__ = ()
 
     def format(self, *args: object, **values: object) -> str:
-        return _FORMATTER.vformat(self, args, values)
+        named = {name: _written(value) for name, value in values.items()}
+        return super().format(*map(_written, args), **named)
 
 
-class _Formatter(string.Formatter):
-    def format_field(self, value: Any, spec: str) -> str:
-        return number(value, spec) if isinstance(value, int | float) else format(value, spec)
+class _Number:
+    """A number that a text writes as the user's language does."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __format__(self, spec: str) -> str:
+        return number(self.value, spec)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
 
 
-_FORMATTER = _Formatter()
+def _written(value: object) -> object:
+    return _Number(value) if isinstance(value, int | float) else value
 
 
 def number(value: float, spec: str = "") -> str:
@@ -92,6 +102,8 @@ def _(text: str, many: str = "", /, **values: object) -> str:
         translated = _catalogue.ngettext(text, many, values["n"])  # type: ignore[arg-type]  # a count
     else:
         translated = _catalogue.gettext(text) if text else ""  # gettext's "" is the header
+    if not _marks:  # nothing to write differently
+        return translated.format(**values) if values else translated
     return Text(translated).format(**values) if values else Text(translated)
 
 
