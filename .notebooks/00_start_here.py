@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "This is a swarm. Five machines, simulated, in this notebook. It behaves like the real one, down to the words of its error messages, and I can crash it as often as I like. In a quarter of an hour you'll have seen a machine die, and the swarm repair itself, with nobody typing a thing. And you'll bet on it first. How it works: you bet with your hands, I run it, and then we look at what really happened. No question is too simple; whoever asks one helps three others.", "ask": "Who has been called at night because one machine died?", "trouble": "No board on the screen? `r` begins this step again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "[Before you begin: this step is on already, PageDown is for the next. The room sees the other window, and bets with its hands.] This is a swarm. Five machines, simulated, in this notebook. It behaves like the real one, down to the words of its error messages, and I can crash it as often as I like. In a quarter of an hour you'll have seen a machine die, and the swarm repair itself, with nobody typing a thing. And you'll bet on it first. How it works: you bet with your hands, I run it, and then we look at what really happened. No question is too simple; whoever asks one helps three others.", "ask": "Who has been called at night because one machine died? (Hands only.)", "trouble": "No board on the screen? `r` begins this step again."}
 # # Start here: a swarm in your notebook
 #
 # *In 15 minutes you run a service on five machines, crash the one in charge, and watch the swarm repair itself.*
@@ -33,7 +33,7 @@ import swarmlab
 cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Each column is a machine, a node. m1, m2 and m3 are managers: they make the decisions. One of them is the leader; the board says which. The other two are workers: they run containers, and report back. In this swarm the managers run containers, too, unless I forbid it. Remember who leads: m1. Each of them stands for an ordinary Linux machine with Docker on it. The t at the top is the swarm's own time: I can stop it, or let ten seconds pass in an instant.", "ask": "Three managers. Why three, do you think, and not one or two?", "wrong": "\"To share the work\": they all keep the same data, and one leads. They're there for the day when one of them is gone. How many may be gone is page 05.", "trouble": "Unreadable from the last row? Ask them. Large type is a button on the board."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Each column is a machine, a node. m1, m2 and m3 are managers: they make the decisions. One of them is the leader; the board says which. The other two are workers: they run containers, and report back. In this swarm the managers run containers, too, unless I forbid it. Remember who leads: m1. Each of them stands for an ordinary Linux machine with Docker on it. At the top is the swarm's own time: it stands still while I talk, and what I run takes no time here.", "ask": "Three managers. Why three, do you think, and not one or two? (More than half of them must agree. Of three, one may fail; of two, none, so two are no safer than one.)", "wrong": "\"To share the work\": they all keep the same data, and one leads. They're there for the day when one of them is gone.", "trouble": "Unreadable from the last row? Ask them, and zoom with Ctrl and +."}
 # Each column is a machine: a *node* of the swarm. (JupyterLab shows this *board* in a panel above the page.)
 #
 # - **m1, m2, m3** are *managers*: they make the decisions. One of them is the *leader*.
@@ -44,7 +44,7 @@ cluster.board()
 # <p>The <b>term</b> numbers the leaders: each election starts a new term. (Term 1 was the start-up.) The <b>seed</b> fixes chance: run the same cells in the same order as your neighbour, and you'll both see the same.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "The same thing in Docker's own words. The star marks the manager I've asked, and Reachable means: up, but not the leader. The picture is slide 29 of the talk. Raft, TLS, gossip: all of that comes later, you need none of it now. Read the lines with me: five nodes, all of them ready and active. Three have a manager status; the workers have none. If I asked a worker this question, it would refuse: only managers know the list.", "ask": "Which machine would you rather not lose?"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "The same thing in Docker's own words: docker node ls. The star marks the manager I've asked, and Reachable means: up, but not the leader. Read the lines with me: five nodes, all of them ready, so they're up, and active, so they may get tasks. Three have a manager status; the workers have none. If I asked a worker this question, it would refuse: only managers know the list. The words in the picture come later, you need none of them now.", "ask": "Which machine would you rather not lose? (Most say m1, the leader. Don't comment: it's the one that crashes.)", "wrong": "\"The star is the leader\": it's the manager that I've asked. Here that's m1, too.", "trouble": "Somebody insists on a word? Raft: how the managers agree on one log. CA: who signs the nodes' certificates. TLS: encrypts their connections. Gossip: how nodes tell each other who has which overlay network, a network across machines."}
 # `%docker` is Docker's command line in a notebook. List the nodes: `*` marks the manager you asked; *Reachable* means up, but not the leader. The picture is slide 29; its words (Raft, CA, TLS, gossip) can wait.
 
 # %%
@@ -53,16 +53,16 @@ from swarmlab.views.topology import topology
 # %docker node ls
 topology(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Six copies of a web server, please. Note what I don't say: where they run, and in which order. I say what I want, and the swarm finds out how. Watch the board fill up: every new task goes to the emptiest node. Six tasks on five machines, so one of them gets two. Read the table from the left: the task, its image, its node. Then desired state and current state: what I want, and what is. When the two agree in every line, Docker says converged.", "ask": "Five nodes, six copies: how will they be spread?", "wrong": "\"Three on each worker\": managers run tasks as well, unless you drain them.", "trouble": "A service web exists already? `r` puts back the empty swarm, and creates it."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 0.5, "45": 0.5, "60": 0.5, "90": 0.5}, "notes": "Six copies of a web server, please. Note what I don't say: where they run, and in which order. I say what I want, and the swarm finds out how. First you guess, then I run it.", "ask": "Five nodes, six copies: how will they be spread? (One on each, and one of the nodes gets two.)", "wrong": "\"Three on each worker\": managers run tasks as well, unless you drain them: then they get none.", "trouble": "PageDown creates the service; the board is full at once."}
 # ## Say what you want
 #
 # Six copies of a web server, please. You say *what*; the swarm works out *where* and *how*.
 
-# %%
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "The board is full: each task went to the emptiest node. Skip the ID, and read on: the task, its image, its node. Then desired state and current state: what I want, and what is. When the two agree in every line, Docker says converged.", "trouble": "A service web exists already? `r` puts back the empty swarm, and creates it."}
 # %docker service create --name web --replicas 6 nginx
 # %docker service ps web
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Three words, slide 24. A service is what I asked for. A replica is one of the copies: web.1, web.2. A task is one attempt to run it. Remember that last one: an attempt. Tasks die, and new ones take their place. Services stay.", "ask": "If web.1 dies, does the same task start again?", "wrong": "\"Yes\": a task is one attempt, and never starts twice. A new task takes its place."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Three words. A service is what I asked for. A replica is one of the copies: web.1, web.2. A task is one attempt to run it. Remember that last one: an attempt. Tasks die, and new ones take their place. Services stay. [Time left? Show the ID of web.4: after the crash it's another.]", "ask": "If web.1 dies, does the same task start again? (No: a new task, with its own ID and container, takes its place. It's still web.1.)", "wrong": "\"Yes\": a task is one attempt, and never starts twice. A new task takes its place."}
 # The board fills up. Three words (slide 24):
 #
 # - A **service** is what you asked for: *six copies of nginx*.
@@ -71,10 +71,10 @@ topology(cluster)
 #
 # The swarm put each task on the emptiest node. Once all run as you asked (CURRENT STATE matches DESIRED STATE), the service has *converged*.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Now it gets serious. m1, the leader, is about to lose power. Two questions at once: what happens to the swarm, and what happens to the tasks on m1? Everybody votes. You only learn something if you've been wrong.", "ask": "Four choices, one hand each. Who is sure?", "wrong": "\"The swarm is gone\": the leader knows nothing that the others don't. \"Someone has to pick a new leader\": they notice the silence, and vote. \"The tasks wait for m1\": you asked for six, and the swarm makes up the number.", "trouble": "No hands? Point at one choice and ask who thinks it's wrong. PageDown crashes m1."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Now it gets serious. m1, the leader, is about to lose power. Two questions at once: what happens to the swarm, and what happens to web.4, the task on m1? Everybody votes. You only learn something if you've been wrong.", "ask": "Four choices, one hand each. Who is sure?", "wrong": "\"The swarm is gone\": the leader knows nothing that the others don't. \"Someone has to pick a new leader\": they notice the silence, and vote. \"The tasks wait for m1\": you asked for six, and the swarm makes up the number.", "trouble": "No hands? Point at one choice and ask who thinks it's wrong. Leave `c` alone: PageDown crashes m1. Pressed it already? `r`."}
 # ## Crash the leader
 #
-# The leader, m1, is about to lose power. **What happens to the swarm, and to the tasks on m1?** Bet first: two clicks.
+# The leader, m1, is about to lose power. **What happens to the swarm, and to web.4, the task on m1?** Bet first.
 
 # %%
 from swarmlab.lessons.bets import ask, reveal
@@ -84,13 +84,13 @@ ask("leader_crash")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Pull the plug: **on the board, click m1 and choose Crash**. Watch. Then **click the next cell** and run it: it crashes m1 if you haven't, lets a minute pass, and says who was right.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "There it goes. And now, nothing. For some seconds nobody knows. No machine can report its own death; the others only notice that it's silent. Then two managers hold an election, and we have a leader again. And after that, some forty seconds after the crash, m1 counts as down, and its tasks start elsewhere. Who was right? Look at the term as well: it was 2, and now it's higher. Each election starts a new one, and that's how an old leader learns that its time is over.", "ask": "Who noticed first: the managers, or the workers?", "wrong": "\"The workers\": they notice that their connection is gone, and look for another manager. But the managers decide, by an election.", "trouble": "Crashed the wrong machine? `r` brings back the running swarm, and crashes m1. `u` starts what is down."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "[The minute is over at once: tell what happened in it.] m1 has lost power. And then, for some seconds, nothing: nobody knew. No machine can report its own death; the others only notice that it's silent. Then two managers held an election, and m2 leads. And after that, some forty seconds after the crash, m1 counted as down, and its task started elsewhere. Who was right? Look at the term as well: it was 2, and now it's 3. Each election starts a new one, and that's how an old leader learns that its time is over. [Time left? Compare the hands, and go through the wrong bets.]", "ask": "And if m2 crashes now, too? (One of three is left, no majority: no leader, no changes, no repairs. What runs keeps running.)", "wrong": "\"m3 leads alone\": one of three is no majority. \"The workers choose\": only managers vote.", "trouble": "Crashed one machine too many? `r` brings back the running swarm, and crashes m1 alone."}
 cluster.crash("m1")
 cluster.run("60s")
 reveal("leader_crash")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "m1 can't answer, so I ask m2. Another leader. Six tasks run, none of them on m1. But the last line says seven of six! That's Docker, not us: a dead machine can't report that its tasks have stopped, so the lost one still counts. Real engines count the same way. When m1 is back, it's six again. And the workers? They simply went on. If one had been talking to m1, it has found another manager by now.", "ask": "Seven of six running. Is that a bug?", "wrong": "\"A bug\": Docker counts a task as running until it hears otherwise, and m1 is silent.", "trouble": "\"Cannot connect\"? m2 is down as well. `r` brings back the moment after the crash, and asks again."}
-# m1 can't answer now, so `-H m2` asks m2. (At work you'd set `DOCKER_HOST`.) The filter hides tasks that have ended. A dead machine counts as down only after some time (here about 40 s); only then are its tasks replaced. **Who leads? Where are the tasks?**
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "m1 can't answer, so I ask m2: that's the dash H. m2 leads. m1 is Down as a machine, and Unreachable as a manager. Six tasks should run, none of them on m1. And the workers? They simply went on. If one had been talking to m1, it has found another manager by now. But look at the last line: seven of six! [Ask, then:] Real engines count the same way, and when m1 is back, it's six again.", "ask": "Seven of six running. Is that a bug? (No. The seventh is the old web.4 on m1. It should stop, so the filter leaves it out; but the last that Docker heard of it is Running, and that's what it counts.)", "wrong": "\"A bug\": Docker counts a task as running until it hears otherwise, and m1 is silent.", "trouble": "\"Cannot connect\"? m2 is down as well. `r` brings back the moment after the crash, and asks again."}
+# m1 can't answer now, so `-H m2` asks m2. (At work you'd set `DOCKER_HOST`.) The filter shows only tasks that *should* run. A dead machine counts as down only after some time (here about 40 s); only then are its tasks replaced. **Who leads? Where are the tasks?**
 
 # %%
 # %docker -H m2 node ls
@@ -106,15 +106,15 @@ reveal("leader_crash")
 # <p>On the board, the second count is Docker's. Docker counts a task as running until it hears otherwise, and a dead machine can't report that its tasks have stopped. So a lost task and its replacement both count. Once m1 is back, Docker says 6/6 again. Real engines count the same way.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "The power is back. m1 boots, and finds the others. It was the leader a minute ago. What does it do now? Three choices, and this one splits every room. Think of your own servers: what do you expect of one after a reboot?", "ask": "Does it lead again? Does it get its tasks back?", "wrong": "\"It takes its old tasks back\": people expect things to return to normal. But a running task never moves. \"It gets some at once\": Swarm doesn't rebalance, and many people wait for that in vain."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "In a moment the power comes back. m1 boots, and finds the others. It was the leader not long ago. What does it do? Three choices, and this one splits every room. Think of your own servers: what do you expect of one after a reboot?", "ask": "Does it lead again? Does it get its tasks back?", "wrong": "\"It takes its old tasks back\": people expect things to return to normal. But a running task never moves. \"It gets some at once\": Swarm doesn't rebalance, and many people wait for that in vain."}
 # ## m1 comes back
 #
-# The power is back. **What does m1 do?** Bet, then run the cell after it.
+# The power is about to come back. **What does m1 do?** Bet first.
 
 # %%
 ask("comes_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "It's a follower, and it's empty. Nobody takes a healthy task away from where it runs, just to make the picture look even. Moving a task means stopping it, with users on it, though nothing is wrong with it. The next new task goes to m1, because it's the emptiest. So: you say what you want, the swarm compares that with what is, and repairs the difference. That's orchestration. All the rest is detail.", "ask": "How would you get work onto m1 now?", "wrong": "\"Restart the service\": close. Scale up, or docker service update --force, which replaces every task, one by one.", "trouble": "m1 still looks dead? `r` brings back the moment before, and starts it once more."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "It's a follower, and it's empty. Nobody takes a healthy task away from where it runs, just to make the picture look even. Moving a task means stopping it, with users on it, though nothing is wrong with it. The next new task goes to m1, because it's the emptiest. So: you say what you want, the swarm compares that with what is, and repairs the difference. That's orchestration. All the rest is detail.", "ask": "How would you get work onto m1 now? (Make new tasks: scale web up, or docker service update --force web.)", "wrong": "\"Restart the service\": close. Scale up, or docker service update --force, which replaces every task, one by one.", "trouble": "m1 still looks dead? `r` brings back the moment before, and starts it once more."}
 cluster.start("m1")
 cluster.run("30s")
 reveal("comes_back")
@@ -145,7 +145,7 @@ from swarmlab.lessons import exercises
 
 exercises("00_start_here", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Everything you've seen goes through Docker's own API. So the standard Python library works as well, the one that you'd use against your real servers. Same code, no changes.", "ask": "Who automates Docker with something other than the shell?", "trouble": "m2 is down, and the cell can't reach it? `r` begins again with a whole swarm.", "code": true}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Everything you've seen goes through Docker's own API. So the standard Python library works as well, the one that you'd use against your real servers. Same code, no changes.", "ask": "Who automates Docker with something other than the shell? (Hands only.)", "trouble": "m2 is down, and the cell can't reach it? `r` begins again with a whole swarm.", "code": true}
 # ## The same in Python
 #
 # `cluster.client("m2")` is the standard `docker` library, talking to m2. The same code works on a real swarm.
@@ -161,7 +161,7 @@ cache = client.services.create("redis", name="cache")
 cluster.run("30s")
 [task["Status"]["State"] for task in cache.tasks()], [s.name for s in client.services.list()]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "My favourite. Everything I've done is one small file. I can load it, step back to just before the crash, and fork: a copy of the swarm goes on from there, and m1 never dies. Try that at work.", "ask": "If m1 hadn't crashed, would any task have moved?", "wrong": "\"Some would, to even things out\": none would. Running tasks stay.", "trouble": "Lost in time? `r` loads the run again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "My favourite. Everything I've done is one small file. I can load it, step back to just before the crash, and fork: a copy of the swarm goes on from there, and m1 never dies. Try that at work.", "ask": "If m1 hadn't crashed, would any task have moved? (No: running tasks stay.)", "wrong": "\"Some would, to even things out\": none would. Running tasks stay.", "trouble": "Lost in time? `r` loads the run again."}
 # ## What if …?
 #
 # `save()` writes what you did to a file that you can send to a friend; `load()` replays it. Here it is as a **timeline**. (*web.4 failed* isn't a second failure: m1 is back, and reports that its old web.4 died in the crash.)

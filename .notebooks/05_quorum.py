@@ -43,7 +43,7 @@ make = swarmlab.simulate  # real engines: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Slide 30: if the leader fails, another manager takes over. Fine, but when? Think of your own pager. Hands up for one of the three.", "ask": "How long are we without a leader? Guess in seconds first, then choose.", "wrong": "No time at all: people expect a standby that is told. No one is told anything; silence is the only sign. A minute or more: people think of a failover by hand.", "trouble": "The bet is short of hands? Ask for the extremes only: who says under a second, who says over a minute. PageDown goes on."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "The talk says: if the leader fails, another manager takes over. Fine, but when? Think of your own pager. Hands up for one of the three.", "ask": "How long are we without a leader? Guess in seconds first, then choose.", "wrong": "No time at all: people expect a standby that is told. No one is told anything; silence is the only sign. A minute or more: people think of a failover by hand.", "trouble": "The bet is short of hands? Ask for the extremes only: who says under a second, who says over a minute. PageDown goes on."}
 # ## 1. The leader falls (slide 30)
 #
 # > *Se o líder falhar outro manager assume.* If the leader fails, another manager takes over.
@@ -53,7 +53,7 @@ cluster.board()
 # %%
 ask("how_long")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed. Once more: from the cross on there are no heartbeats, and for at least ten seconds nothing happens. Whoever loses patience first gets the votes, because it asks first, and each manager has one vote in a term.", "ask": "Why a random time, and not simply ten seconds for everybody?", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? `r` puts back the healthy swarm, and runs the crash again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Each lane is a manager. The cross is the crash. Then look how long nothing happens: nobody has noticed yet. Each of the others waits a random time, ten to nineteen seconds, and the least patient one stands for election. It starts a new term and votes for itself. Every arrow is a vote. With two of three it leads. Nobody typed a command, and nobody got out of bed. Once more: from the cross on there are no heartbeats, and for at least ten seconds nothing happens. Whoever loses patience first gets the votes, because it asks first, and each manager has one vote in a term.", "ask": "Why a random time, and not simply ten seconds for everybody? (So that one of them asks first, and gets the votes.)", "wrong": "\"To be fair\": no. If all waited equally long, all would stand at once, and every vote would go to oneself.", "trouble": "No picture, or you've crashed a manager yourself before? `r` puts back the healthy swarm, and runs the crash again."}
 cluster.run("5s")  # all is quiet
 cluster.crash(cluster.default_node())  # the leader
 cluster.run("60s")
@@ -66,7 +66,7 @@ display(election(cluster), reveal("how_long"))
 # <p>Each manager waits a random time, 10 to 19 s, drawn again for every term. So two rarely try at the same moment. And one that tries too early gets no votes: the others have only just heard from a leader.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Now you are the bad network. Step shows one message at a time. I crash the leader, and wait until somebody asks for a vote. And that request gets lost, because I click it. Can anyone lead now? Let's see what they do about it.", "ask": "If this one vote never arrives, is the swarm stuck?", "wrong": "\"Stuck for good\": nothing is remembered but the term. A few seconds later there's another election, in a new term.", "trouble": "You clicked too far, and somebody leads already? `r` begins again with the first message."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Now you are the bad network. Step shows one message at a time. I crash the leader, and wait until somebody asks for a vote. And that request gets lost, because I click it. Can anyone lead now? Let's see what they do about it.", "ask": "If this one vote never arrives, is the swarm stuck? (No: there's another election, in a new term.)", "wrong": "\"Stuck for good\": nothing is remembered but the term. A few seconds later there's another election, in a new term.", "trouble": "You clicked too far, and somebody leads already? `r` begins again with the first message."}
 # ### Now be the bad network
 #
 # Columns are managers, with messages travelling between them. **Step** goes to the next message.
@@ -87,7 +87,7 @@ cluster.start(*cluster.names)
 cluster.run("10s")  # it's back, as a follower
 raft_columns(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "Slides 31 to 33, the table that everyone learns by heart and nobody believes. Half, rounded down, plus one. Now you have money for one more machine. Is four better than three? And two better than one? Don't calculate yet: say what your stomach says. And think of the machines that you pay for.", "ask": "Four managers: how many may fail? Show me fingers. Then: is two better than one?", "wrong": "\"2 of 4\": half seems enough. A quorum is more than half, so it takes three, and one may fail. \"Two are safer\": that's true of a standby. Here both have to be up.", "trouble": "Half the room waits for the other half? Count down from three. PageDown reveals."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "A table that everyone learns by heart and nobody believes. Half, rounded down, plus one. Now you have money for one more machine. Is four better than three? And two better than one? Don't calculate yet: say what your stomach says. And think of the machines that you pay for.", "ask": "Four managers: how many may fail? Show me fingers. Then: is two better than one?", "wrong": "\"2 of 4\": half seems enough. A quorum is more than half, so it takes three, and one may fail. \"Two are safer\": that's true of a standby. Here both have to be up.", "trouble": "Half the room waits for the other half? Count down from three. PageDown reveals."}
 # ## 2. How many can fail? (slides 31–33)
 #
 # > *Devemos manter o quorum (maioria de votos): (n/2+1).* We must keep the quorum, a majority.
@@ -100,7 +100,7 @@ raft_columns(cluster)
 # %%
 ask("four_managers", "two_managers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "This table isn't from a book. Seven swarms have just lost leader after leader until one refused a change. Now read down the column Can fail. Zero, zero, one, one, two, two, three. Every even number pays for a machine and gets nothing. And two is the worst deal: either one stops you, so you've doubled your risk. Three, five or seven. That's the whole lesson. And read the message at the bottom: the swarm does not have a leader. That's what you'd see at work, from every command, even from a harmless list. So when docker service ls complains, don't restart things. Count your managers first: how many are up, and how many are there in all?", "ask": "Your boss wants four, because four is more than three. What do you answer?", "wrong": "\"It does no harm\": it does. One more machine can fail, and one more has to agree.", "trouble": "The cell takes some seconds: seven swarms are made and broken. Keep talking; don't press PageDown twice. If you did, PageUp."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "This table isn't from a book. Seven swarms have just lost leader after leader until one refused a change. Now read down the column Can fail. Zero, zero, one, one, two, two, three. Every even number pays for a machine and gets nothing. And two is the worst deal: either one stops you, so you've doubled your risk. Three, five or seven. That's the whole lesson. And read the message at the bottom: the swarm does not have a leader. That's what you'd see at work, from every command, even from a harmless list. So when docker service ls complains, don't restart things. Count your managers first: how many are up, and how many are there in all?", "ask": "Your boss wants four, because four is more than three. What do you answer? (Buy five, or stay with three: of four, only one may fail, as of three.)", "wrong": "\"It does no harm\": it does. One more machine can fail, and one more has to agree.", "trouble": "The cell takes some seconds: seven swarms are made and broken. Keep talking; don't press PageDown twice. If you did, PageUp."}
 table = quorum_table(range(1, 8), seed=7, make=make)
 display(table, reveal("four_managers", "two_managers"))
 
@@ -117,7 +117,7 @@ display(table, reveal("four_managers", "two_managers"))
 # <tr><td>7</td><td>4</td><td>3</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Machines don't fail alone. A rack loses power, a data centre floods. So where do you put your managers? I move the sliders, you tell me where. With two zones, one of them always holds half or more: lose that one, and you're out. Three zones it is, and three managers are enough. A zone is whatever fails together: a rack, a room, one fuse. Three managers in one rack are three only until somebody trips over the cable.", "ask": "How few managers, in how few zones, survive the loss of any one zone?", "wrong": "\"Five in two zones\": one zone then has three of five. \"Four in three zones\": one has two of four, and two are no quorum.", "trouble": "Letters do nothing? A slider has the focus. Click beside it; PageDown works anywhere."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Machines don't fail alone. A rack loses power, a data centre floods. So where do you put your managers? I move the sliders, you tell me where. With two zones, one of them always holds half or more: lose that one, and you're out. Three zones it is, and three managers are enough. A zone is whatever fails together: a rack, a room, one fuse. Three managers in one rack are three only until somebody trips over the cable.", "ask": "How few managers, in how few zones, survive the loss of any one zone? (Three managers, one in each of three zones.)", "wrong": "\"Five in two zones\": one zone then has three of five. \"Four in three zones\": one has two of four, and two are no quorum.", "trouble": "Letters do nothing? A slider has the focus. Click beside it; PageDown works anywhere."}
 # ### And where do you put them?
 #
 # Machines fail together: a data centre burns, a rack loses power. Such a place is a *zone*. **Move the sliders: how few managers, in how few zones, survive the loss of any one zone?** (Click a manager to crash it.)
@@ -141,7 +141,7 @@ cluster = make(managers=5, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 7 nginx
 ask("partition", "containers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "The side with three has a new leader, and scales. The side with two can't even list the services: every answer comes from a leader. Look at m1. For some seconds it still thinks it leads, in the old term. It can't do any harm, since nothing it writes reaches a majority. And the containers? They run, on both sides. For a while some run twice.", "ask": "Two leaders at the same time. Why isn't that a catastrophe?", "wrong": "\"They merge later\": there's nothing to merge. The small side couldn't commit anything.", "trouble": "The board doesn't fit the text? `r` puts back five managers, and cuts again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "The side with three has a new leader, and scales. The side with two can't even list the services: every answer comes from a leader. Look at m1. For some seconds it still thinks it leads, in the old term. It can't do any harm, since nothing it writes reaches a majority. And the containers? They run, on both sides. For a while some run twice.", "ask": "Two leaders at the same time. Why isn't that a catastrophe? (The old one has no majority: it can't change anything, and soon gives up.)", "wrong": "\"They merge later\": there's nothing to merge. The small side couldn't commit anything.", "trouble": "The board doesn't fit the text? `r` puts back five managers, and cuts again."}
 cluster.partition("m1,m2,w1", "m3,m4,m5,w2")
 cluster.run("60s")
 # %docker -H m3 service scale --detach web=9
@@ -175,7 +175,7 @@ display(slow_followers(cluster, "1s"), reveal("slow_manager"), ask("demotion", "
 #
 # The new bets: in a swarm of three, the next cell crashes m3, and tries to make m2 a worker. Then it crashes m2, too, and tries to add a manager: with `swarm join-token manager` (the token to join with), then `node promote w1`. The cell after that shows the way out.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Docker refuses the demotion: it counts, and would lose its quorum. But a power failure doesn't ask. m2 is gone as well, one of three is left, and now nothing works. Not even adding a manager.", "ask": "What still runs at this moment?", "wrong": "\"Nothing\": the containers run. It's the deciding that has stopped.", "trouble": "The commands wait for an answer that never comes, up to twenty seconds each, in the swarm's time. Let it finish."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Docker refuses the demotion: it counts, and would lose its quorum. But a power failure doesn't ask. m2 is gone as well, one of three is left, and now nothing works. Not even adding a manager.", "ask": "What still runs at this moment? (The containers. Only the deciding has stopped.)", "wrong": "\"Nothing\": the containers run. It's the deciding that has stopped.", "trouble": "The commands wait for an answer that never comes, up to twenty seconds each, in the swarm's time. Let it finish."}
 cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 4 nginx
 cluster.crash("m3")
@@ -187,7 +187,7 @@ cluster.run("60s")
 # %docker -H m1 node promote w1
 reveal("demotion", "join_heals")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "The way out, and there's only one. Force new cluster, on one survivor, once. It's the only manager now, a quorum of one. Then add managers again, and remove the dead ones.", "ask": "Why only on one of the survivors?", "wrong": "\"On all of them, to be sure\": then you have several swarms, and each believes it's the right one.", "trouble": "It doesn't answer? `r` brings back the lost quorum, and forces once."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "The way out, and there's only one. Force new cluster, on one survivor, once. It's the only manager now, a quorum of one. Then add managers again, and remove the dead ones.", "ask": "Why only on one of the survivors? (Each one that you force makes a swarm of its own.)", "wrong": "\"On all of them, to be sure\": then you have several swarms, and each believes it's the right one.", "trouble": "It doesn't answer? `r` brings back the lost quorum, and forces once."}
 # %docker -H m1 swarm init --force-new-cluster
 cluster.run("60s")
 # %docker node ls
@@ -198,7 +198,7 @@ cluster.run("60s")
 #
 # <details><summary>Why are some tasks new?</summary>Those of m2 and m3 were replaced. And workers have to find m1 first. One that's late counts as down until it reports, and its tasks start again elsewhere.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "alone", "minutes": {"30": 0.5, "45": 1, "60": 1, "90": 0.5}, "notes": "So: more than half of all managers. Three, five or seven of them, in three zones. Without a quorum nothing changes, and what runs keeps running. A new leader takes ten to twenty seconds, and you do nothing.", "ask": "Which of these would you check at work tomorrow?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "alone", "minutes": {"30": 0.5, "45": 1, "60": 1, "90": 0.5}, "notes": "So: more than half of all managers. Three, five or seven of them, in three zones. Without a quorum nothing changes, and what runs keeps running. A new leader takes ten to twenty seconds, and you do nothing.", "ask": "Which of these would you check at work tomorrow? (No right answer; to begin with, count your managers.)"}
 # ## Recap
 #
 # - A quorum is more than half of *all* managers. Use 3, 5 or 7, in three zones.

@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("id_answered", "first_to_know")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Step through it with me. In the middle, the store: what all managers remember. The blue frame is the part at work, the yellow token is what moves. The orchestrator sees a service without tasks, and writes three. The allocator sees tasks without an address. The scheduler sees tasks without a node. Nobody calls anybody! Each part looks for one thing that's missing, adds it, and writes it back. That's why any of them may stop and start again, and the next one never notices. Stop at the scheduler: here's every node, and why this one won.", "ask": "What if the scheduler dies right here, and starts again a minute later?", "wrong": "\"The command is lost\": the task waits in the store. The next scheduler finds it there.", "trouble": "Two pictures deep and lost? `r` plays the command again, from an idle swarm."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Step through it with me. In the middle, the store: what all managers remember. The blue frame is the part at work, the yellow token is what moves. The orchestrator sees a service without tasks, and writes three. The allocator sees tasks without an address. The scheduler sees tasks without a node. Nobody calls anybody! Each part looks for one thing that's missing, adds it, and writes it back. That's why any of them may stop and start again, and the next one never notices. Stop at the scheduler: here's every node, and why this one won.", "ask": "What if the scheduler dies right here, and starts again a minute later? (Nothing is lost: the task waits in the store.)", "wrong": "\"The command is lost\": the task waits in the store. The next scheduler finds it there.", "trouble": "Two pictures deep and lost? `r` plays the command again, from an idle swarm."}
 # %docker service create --detach --name web --replicas 3 --publish 8080:80 nginx
 cluster.run("10s")
 display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
@@ -89,7 +89,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # %%
 ask("who_reports", "who_replaces")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "The executor sees its container end, its node reports, the dispatcher stores that. Now the orchestrator counts two live tasks where there should be three, and makes a new one. Same slot, new task, through all the parts again. And it waits five seconds before it starts: the restart delay. So it's the same machinery, whether you create or repair. That's the beauty of it.", "ask": "Which part did something special because this was a repair?", "wrong": "\"The orchestrator\": it does what it always does. It counts, and makes up the number.", "trouble": "Nothing was killed? `r` puts back three running tasks, and kills one."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "The executor sees its container end, its node reports, the dispatcher stores that. Now the orchestrator counts two live tasks where there should be three, and makes a new one. Same slot, new task, through all the parts again. And it waits five seconds before it starts: the restart delay. So it's the same machinery, whether you create or repair. That's the beauty of it.", "ask": "Which part did something special because this was a repair? (None of them.)", "wrong": "\"The orchestrator\": it does what it always does. It counts, and makes up the number.", "trouble": "Nothing was killed? `r` puts back three running tasks, and kills one."}
 # cluster.client(name): that node's engine, in Docker's own Python library
 node = next(name for name in cluster.names if cluster.client(name).containers.list())
 cluster.client(node).containers.list()[0].kill()
@@ -118,14 +118,14 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # %%
 ask("where_it_stops")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The dashed red frame is the part that says no. Big stops at the scheduler, for want of memory. Typo gets a node, and the executor can't pull the image. The red words are exactly what docker service ps shows you, so you can tell the part from the words.", "ask": "Which of the two will go away by itself?", "wrong": "\"Both, it tries again\": it does try, every five seconds. But no node will ever have that much memory, or that image.", "trouble": "Warnings about the registry are part of it: docker says that it can't find ngnix."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The dashed red frame is the part that says no. Big stops at the scheduler, for want of memory. Typo gets a node, and the executor can't pull the image. The red words are exactly what docker service ps shows you, so you can tell the part from the words.", "ask": "Which of the two will go away by itself? (Neither.)", "wrong": "\"Both, it tries again\": it does try, every five seconds. But no node will ever have that much memory, or that image.", "trouble": "Warnings about the registry are part of it: docker says that it can't find ngnix."}
 # %docker service create --detach --quiet --name big --reserve-memory 500g nginx
 # %docker service create --detach --quiet --name typo ngnix
 cluster.run("12s")
 # %docker service ps --no-trunc --format "{{.Name}} {{.CurrentState}}: {{.Error}}" big typo
 display(service_path(cluster, "big"), service_path(cluster, "typo"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stuck", "notes": "And idle: all five nodes drained. There's nothing wrong with it. It's pending, and waits for a node. Look at web: it was running, and now it doesn't either. A drain takes everything away.", "ask": "What does pending mean?", "wrong": "\"It's starting\": it has no node yet."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stuck", "notes": "And idle: all five nodes drained. There's nothing wrong with it. It's pending, and waits for a node. Look at web: it was running, and now it doesn't either. A drain takes everything away.", "ask": "What does pending mean? (It has no node yet.)", "wrong": "\"It's starting\": it has no node yet."}
 # %docker node update --availability drain m1
 # %docker node update --availability drain m2
 # %docker node update --availability drain m3
@@ -147,7 +147,7 @@ display(service_path(cluster, "idle"), reveal("where_it_stops"))
 #
 # The next cell makes all nodes active again. **Look at REPLICAS: which of the three has started?**
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "drained", "notes": "I make all nodes active again, and touch nothing else. Which of the three comes up? Look at the column REPLICAS.", "ask": "Do I have to start idle again?", "wrong": "\"Yes\": the task waited in the store, and goes on where it had stopped."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "drained", "notes": "I make all nodes active again, and touch nothing else. Which of the three comes up? Look at the column REPLICAS.", "ask": "Do I have to start idle again? (No.)", "wrong": "\"Yes\": the task waited in the store, and goes on where it had stopped."}
 # %docker node update --availability active m1
 # %docker node update --availability active m2
 # %docker node update --availability active m3
@@ -160,7 +160,7 @@ service_path(cluster, "idle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Only `idle`: it went on where it had stopped, at the scheduler. `big` still fits nowhere, and `typo` still has no image. `web` is back as well.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Take two things home. The parts meet only in the store; each does one small job. And a task's state tells you which part has it: new, the allocator; pending, the scheduler; preparing, the node. Next time something doesn't start, read the state, with --no-trunc, before you restart anything.", "ask": "A task is pending for ten minutes. Whom do you ask?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Take two things home. The parts meet only in the store; each does one small job. And a task's state tells you which part has it: new, the allocator; pending, the scheduler; preparing, the node. Next time something doesn't start, read the state, with --no-trunc, before you restart anything.", "ask": "A task is pending for ten minutes. Whom do you ask? (The scheduler: it says why no node fits.)"}
 # ## Recap
 #
 # - **API** stores your request; **orchestrator** makes tasks; **allocator** gives addresses; **scheduler** chooses nodes (for a *global* service, the orchestrator does); **dispatcher** delivers; the node's **worker** part accepts; **executor** runs.

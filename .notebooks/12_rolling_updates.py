@@ -43,7 +43,7 @@ cluster = make(managers=1, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 settings(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Slide 42, with all its flags. The table shows Docker's defaults, and most of you have never changed them. Four replicas, fifty requests a second, and I update the image. What happens to the four?", "ask": "All at once, one by one, or four new ones first?", "wrong": "\"Four new ones start first\": that's how many cloud services do it. The default here is stop-first, one at a time. \"All four\": the default parallelism is 1.", "trouble": "Somebody has updated already? `s` puts back version 1.25."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "These are the flags of an update. The table shows Docker's defaults, and most of you have never changed them. Four replicas, fifty requests a second, and I update the image. What happens to the four?", "ask": "All at once, one by one, or four new ones first?", "wrong": "\"Four new ones start first\": that's how many cloud services do it. The default here is stop-first, one at a time. \"All four\": the default parallelism is 1.", "trouble": "Somebody has updated already? `s` puts back version 1.25."}
 # ## 1. One after the other (slide 42)
 #
 # > *Controle de update de serviços.* Control of service updates.
@@ -55,7 +55,7 @@ settings(cluster, "web")
 # %%
 ask("update_travels")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "One lane for each slot. A is the old version, B the new one. One is stopped, its replacement starts, then the next. Below you see the requests: not one is lost. Why? Before a task gets the stop signal, the load balancer has already stopped sending it requests. The thin line under a new task is the monitor: five seconds in which Swarm watches it. Remember that line, we'll need it in a minute. Take one lane, from left to right: the old task is asked to stop, it ends some three seconds later, and soon after that the new one runs. Meanwhile the other three carry the load. Then the next slot, and the next.", "ask": "Nothing lost, although each task was stopped before the new one ran. How?", "wrong": "\"Requests are kept and sent again\": nobody keeps requests. The other three tasks took them.", "trouble": "Red requests? The service was updated twice. `r` puts back version 1.25, and updates once."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "One lane for each slot. A is the old version, B the new one. One is stopped, its replacement starts, then the next. Below you see the requests: not one is lost. The thin line under a new task is the monitor: five seconds in which Swarm watches it. Remember that line, we'll need it in a minute. Take one lane, from left to right: the old task is asked to stop, it ends some three seconds later, and soon after that the new one runs. Meanwhile the other three carry the load. Then the next slot, and the next.", "ask": "Nothing lost, although each task was stopped before the new one ran. How? (Before a task gets the stop signal, the load balancer stops sending it requests; the other three take them.)", "wrong": "\"Requests are kept and sent again\": nobody keeps requests. The other three tasks took them.", "trouble": "Red requests? The service was updated twice. `r` puts back version 1.25, and updates once."}
 cluster.traffic("web", rate=50)  # requests a second, from now on
 # %docker service update --quiet --detach --image nginx:1.27 web
 display(follow(cluster, "web"), reveal("update_travels"))
@@ -71,7 +71,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 # <p>In the next picture the thin lines are six seconds long: if the delay isn't shorter than the monitor, Swarm watches for the delay plus one second. At the end come the 5 s delay, then the 6 s watch.</p>
 # </details>
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Now two at a time, and five seconds between the pairs. It's faster, and half of the service is gone for a moment. If your traffic needs three of the four, two at a time is one too many. So choose parallelism by what you can spare, not by how long you're willing to wait.", "ask": "When would you dare four at a time?", "wrong": "\"At night\": better: when a short gap hurts no one."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Now two at a time, and five seconds between the pairs. It's faster, and half of the service is gone for a moment. If your traffic needs three of the four, two at a time is one too many. So choose parallelism by what you can spare, not by how long you're willing to wait.", "ask": "When would you dare four at a time? (Where a short gap hurts no one.)", "wrong": "\"At night\": better: when a short gap hurts no one."}
 # %docker service update --quiet --detach --update-parallelism 2 --update-delay 5s \
 #     --image nginx:1.28 web
 follow(cluster, "web")
@@ -86,12 +86,12 @@ follow(cluster, "web")
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 ask("bad_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "F marks a failure while Swarm was still watching. One of four is more than the share you tolerate, which is zero, so the update is paused. Nothing is undone. Two old tasks serve your users, and two slots crash again and again. Why two, and not one? Because Swarm starts on the next slot as soon as a task runs, not when the five seconds are over. Imagine that's your shop. Half of the tasks serve, so half of your capacity is gone, and on a quiet evening nobody notices. On Monday morning everybody does. So let a paused update raise an alert.", "ask": "Is the service up or down?", "wrong": "\"Down\": two of four still answer, and get all the requests.", "trouble": "The picture ends too early? `r` plays it again: the same seed, the same crash."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "F marks a failure while Swarm was still watching. One of four is more than the share you tolerate, which is zero, so the update is paused. Nothing is undone. Two old tasks serve your users, and two slots crash again and again. Why two, and not one? Because Swarm starts on the next slot as soon as a task runs, not when the five seconds are over. Imagine that's your shop. Half of the tasks serve, so half of your capacity is gone, and on a quiet evening nobody notices. On Monday morning everybody does. So let a paused update raise an alert.", "ask": "Is the service up or down? (Up: two of four answer, and get all the requests.)", "wrong": "\"Down\": two of four still answer, and get all the requests.", "trouble": "The picture ends too early? `r` plays it again: the same seed, the same crash."}
 cluster.traffic("web", rate=50)
 # %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
 display(follow(cluster, "web"), reveal("bad_version"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "paused", "minutes": {"30": 1, "45": 2, "60": 1.5}, "notes": "Three ways out. Back: docker service rollback. Forward: any update to a version that works; that ends the pause as well. Or carry on anyway, with the failure action continue, which is rarely wise. What doesn't work is to wait. A paused update stays paused until somebody says something. So somebody has to look. Which one is quickest? Usually back, since you know that version. And write down today what you'd type, while nobody's shouting.", "ask": "Friday, five o'clock. Back or forward?", "wrong": "\"Restart it\": docker service update --force starts the same bad version again."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "paused", "minutes": {"30": 1, "45": 2, "60": 1.5}, "notes": "Three ways out. Back: docker service rollback. Forward: any update to a version that works; that ends the pause as well. Or carry on anyway, with the failure action continue, which is rarely wise. What doesn't work is to wait. A paused update stays paused until somebody says something. So somebody has to look. Which one is quickest? Usually back, since you know that version. And write down today what you'd type, while nobody's shouting.", "ask": "Friday, five o'clock. Back or forward? (Usually back: you know that version.)", "wrong": "\"Restart it\": docker service update --force starts the same bad version again."}
 # **F** marks a failure while the task was watched, so it counts. 1 of 4 exceeds the tolerated share of 0: the update is **paused**. Nothing is undone; bad tasks restart again and again. Three ways out:
 #
 # - **back**: `docker service rollback web`, the subject of **13_rollback**;
@@ -124,7 +124,7 @@ cluster.registry.register("shop:1", logs=["the first build"])
 cluster.registry.register("shop:1", logs=["the second build"])
 ask("tag_not_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Count the lines. Six tasks ran the first build, though most of them began long after the second was out. A service runs a digest, not a tag. That's good news: all its tasks run the same build, and a rollback finds the old one. So give every build a tag of its own.", "ask": "Why is that better than always pulling the newest?", "wrong": "\"It isn't\": then two replicas of one service could run different programs.", "trouble": "On real engines this step needs a registry; without one, PageDown."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Count the lines. Six tasks ran the first build, though most of them began long after the second was out. A service runs a digest, not a tag. That's good news: all its tasks run the same build, and a rollback finds the old one. So give every build a tag of its own.", "ask": "Why is that better than always pulling the newest? (All replicas run the same build, and a rollback finds the old one.)", "wrong": "\"It isn't\": then two replicas of one service could run different programs.", "trouble": "On real engines this step needs a registry; without one, PageDown."}
 # %docker service scale --detach shop=3
 cluster.run("10s")
 # %docker service update --quiet --force shop
@@ -154,7 +154,7 @@ reveal("tag_not_version")
 # %% slideshow={"slide_type": "skip"}
 exercises("12_rolling_updates", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "minutes": {"45": 1, "60": 1}, "notes": "One slot after the other; you choose how many, how fast and in which order. A failure within the monitor counts, and then the update pauses, goes on or rolls back, as you have chosen. Choose before Friday.", "ask": "What will you set on Monday: --update-failure-action, or the monitor?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "minutes": {"45": 1, "60": 1}, "notes": "One slot after the other; you choose how many, how fast and in which order. A failure within the monitor counts, and then the update pauses, goes on or rolls back, as you have chosen. Choose before Friday.", "ask": "What will you set on Monday: --update-failure-action, or the monitor? (The action first: by default an update only pauses.)"}
 # ## Recap
 #
 # - One slot after the other; you choose parallelism, delay and order.
