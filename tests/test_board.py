@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 
+import comm
 import docker
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -21,8 +22,10 @@ from swarmlab.model.trace_records import Scheduled
 from swarmlab.views import dock
 from swarmlab.views import widget as module
 from swarmlab.views.board import Board, board_of, settled, trait_name
+from swarmlab.views.service_path import service_path
 from swarmlab.views.snapshot import look
 from swarmlab.views.text import NO_LEADER, NO_SERVICE
+from swarmlab.views.timeline import timeline
 from tests.test_snapshot import NODES, WEB, node, picture, task
 
 CHANGE_BYTES_MAX, CHANGE_S_MAX = 10_000, 0.005
@@ -361,6 +364,23 @@ def test_a_cell_that_makes_a_new_cluster_each_time_keeps_no_old_one(monkeypatch)
     gc.collect()
     assert sum(reference() is not None for reference in clusters) == 1
     assert shell.events.callbacks["post_run_cell"].count(module.after_cell) == 1
+
+
+def test_a_browser_hears_of_a_widget_once_all_that_it_draws_is_there(monkeypatch, cluster):
+    heard: list[dict] = []
+    create_comm = comm.create_comm
+
+    def recorded(**words: dict):
+        heard.append(words["data"]["state"])
+        return create_comm(**words)
+
+    monkeypatch.setattr(comm, "create_comm", recorded)
+    create(cluster, replicas=2)
+    cluster.run("10s")
+    for made in (board_of(cluster), service_path(cluster, "web"), timeline(cluster)):
+        (state,) = [state for state in heard if state.get("labels") == made.labels]
+        assert state["text"] == repr(made)
+        assert state["labels"]["text"]
 
 
 def test_boards_of_one_run_and_boards_shown_elsewhere_stay_open(monkeypatch, cluster):

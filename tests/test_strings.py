@@ -490,7 +490,9 @@ def test_what_is_shown_live_changes_its_language_in_place(switched: None, cluste
     assert all(OPEN not in text for text in shown_live(*made, sliders))
     speak("xx")
     texts = {
-        text.replace(widget.model_id, "") for widget in made for text in shown_live(*made, sliders)
+        text.replace(widget.layout.model_id, "")
+        for widget in made
+        for text in shown_live(*made, sliders)
     }
     assert {word for text in texts for word in unmarked(text)} == set()
     speak("en")

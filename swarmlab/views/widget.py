@@ -60,6 +60,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     columns = synced_list("one row a column")
     records_all = True  # that is shown; else what `recorded` makes when it is first shown
     status = traitlets.Dict(help="clock, last error, state of the controls").tag(sync=True)
+    _was_read = False  # the cluster, at least once
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
@@ -76,6 +77,11 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         self.on_msg(self._on_message)
         translate_later(self)
 
+    def open(self) -> None:
+        """Tell the browser of it, once there is all that a view draws: one may draw at once."""
+        if self._was_read:
+            super().open()
+
     def relabel(self) -> None:
         """Put the texts that stay into the language in use; subclasses have more of them."""
         self.labels = self._labels()
@@ -89,12 +95,16 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         gone = _("The kernel doesn't answer: it's busy, or was restarted.")
         rebuild = _("Rebuild: run the cells above, and this one, again")
         by_hand = _("If it was restarted, run the page again from the top.")
-        texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand, "model": self.model_id}
+        known = self.layout.model_id  # by which its views know it: there before its own is
+        texts = {"gone": gone, "rebuild": rebuild, "by_hand": by_hand, "model": known}
         return {**controls(), **texts, "news": _("What happened")}
 
     def refresh(self) -> None:
         """Read the cluster again, show what changed, and record it."""
         self.read()
+        if not self._was_read:
+            self._was_read = True
+            self.open()
         state = {n: v for n, v in self.get_state().items() if n[0] != "_" and n not in UNDRAWN}
         self.recording.add(state)
         self.schedule_tick()
@@ -116,7 +126,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
         recording, note = self.recorded()
         forms = {"style": str(self._css), "still": self.still_html()}
         code = f"{source('player.js')}\n{self._esm}"
-        return played(recording, note, model=self.model_id, code=code, **forms)
+        return played(recording, note, model=self.layout.model_id, code=code, **forms)
 
     def recorded(self) -> tuple[Recording, str]:
         """What plays where no kernel is, and a sentence about it."""
