@@ -144,6 +144,21 @@ def test_an_orderly_end_is_announced():
     assert all("web.w4" not in known(cluster, name) for name in cluster.names if name != "w4")
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_who_has_left_the_swarm_pings_nobody_any_more(free: bool, monkeypatch: pytest.MonkeyPatch):
+    """Also when a ping was due, since another node does not answer."""
+    monkeypatch.setattr(NetworkDB, "probes_cost_nothing", free)
+    cluster = swarmlab.simulate(managers=1, workers=2, seed=7)
+    cluster.slow("w2", "w1", "2s")
+    cluster.run("10ms")
+    client = cluster.client("w1")
+    assert client.swarm.leave(force=True)
+    cluster.run("20s")
+    assert cluster.is_up("w1")
+    assert client.info()["Swarm"]["LocalNodeState"] == "inactive"
+    assert db(cluster, "w1").members == {}
+
+
 @pytest.mark.parametrize("seed", [3, 4])
 def test_probes_as_events_have_the_same_result(seed: int, monkeypatch: pytest.MonkeyPatch):
     """Probes that would find all well cost no events; with each as an event the run is equal."""

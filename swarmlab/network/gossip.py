@@ -96,10 +96,11 @@ class NetworkDB:
                 db.forget(self.name)
             for group in self.machine.network.multicast.values():
                 group.pop(self.name, None)
-            self.cluster, self.tables = cluster, {NODES: {}}
-            self._live, self._queue = {}, {}
+            self.cluster, self.tables, self._live, self._queue = cluster, {NODES: {}}, {}, {}
             self._enter(cluster)
-            if self._doubtful():
+            if not cluster:
+                self.disturbed()  # no probe is due any more
+            elif self._doubtful():
                 self.machine.network.changed()  # the nodes' turns to be pinged are others now
         if cluster:
             self._turn(self._push_pull, memberlist.PUSH_PULL_INTERVAL_NS)
@@ -283,11 +284,10 @@ class NetworkDB:
     # -- failures -----------------------------------------------------------------------
     def disturbed(self) -> None:
         """A machine or a link has changed: look at what probes will find from now on."""
+        if (probe := self._timers.pop(self._probe, None)) is not None:
+            probe.cancel()
         if not self.cluster:
             return
-        probe = self._timers.pop(self._probe, None)
-        if probe is not None:
-            probe.cancel()
         if self.probes_cost_nothing:
             doubtful = [name for name in self._doubtful() if self.state(name) != FAILED]
             silent = [name for name in doubtful if not self._answers_at_once(name)]
