@@ -365,9 +365,13 @@ def test_the_board_has_a_menu_of_the_scenes_of_its_page(cluster: swarmlab.Cluste
     board._on_message(board, {"do": "scene", "name": "05.five"}, [])
     assert len(board.columns) == len(cluster.names) == 7
     cluster.crash("m1", "m2", "m3")
+    board._settling_s = 0.0  # as after a click: time plays until the swarm has settled
     board._on_message(board, {"do": "scene", "name": ""}, [])  # the last one again
     (moment,) = clusters_in("05.five").values()
     assert cluster.trace.digest() == moment.digest
+    cluster.run("10s")
+    board.refresh()
+    assert not [sentence for *_place, sentence in board.news if "settled" in sentence]
     board._on_message(board, {"do": "scene", "name": "05.cat"}, [])
     assert "there is no scene '05.cat'" in board.status["error"]
     board.close()
