@@ -1,6 +1,16 @@
-// What is wrong on the stage as one sees it now: type that is too small, and scroll bars.
+// What is wrong on the stage as one sees it now: cells that have not run, tables whose lines are broken,
+// type that is too small, and scroll bars.
 (least) => {
   const faults = [];
+  for (const cell of document.querySelectorAll(".jp-CodeCell:not(.swarmlab-off)")) {
+    const prompt = cell.querySelector(".jp-InputPrompt").textContent;
+    if (!/\d/.test(prompt)) faults.push(`not run: ${prompt} ${cell.querySelector(".cm-content").textContent.slice(0, 40)}`);
+  }
+  for (const pre of document.querySelectorAll(".jp-CodeCell:not(.swarmlab-off) .jp-RenderedText pre")) {
+    const lines = pre.textContent.trimEnd().split("\n");
+    const high = parseFloat(getComputedStyle(pre).lineHeight) * (lines.length + 0.5);
+    if (lines.some((line) => / {3}\S/.test(line)) && pre.clientHeight > high) faults.push(`broken: ${lines[0]}`);
+  }
   const inSight = ({ left, right, top, bottom }, { left: l, right: r, top: t, bottom: b }) =>
     right > l && left < r && bottom > t + 2 && top < b - 2;
   for (const panel of document.querySelectorAll(".jp-WindowedPanel-outer, .jupyterlab-sidecar")) {

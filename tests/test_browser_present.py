@@ -1,7 +1,13 @@
-"""`swarmlab present` in headless Chromium: whole pages, with the keys of a remote control."""
+"""`swarmlab present` in headless Chromium: whole pages, with the keys of a remote control.
+
+In CI: the page and the screen that the commit's number chooses. With SWARMLAB_WHOLE=1: all pages on
+both screens; pictures of all that they show stay in pytest's temporary folder.
+"""
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +18,22 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.browser import CELLS_TIMEOUT_S, CHROMIUM_OPTIONS, TOKEN, Lab
 from tests.test_fuzz import commit_number
 
-MS = 1000 * CELLS_TIMEOUT_S
+MS = 3 * 1000 * CELLS_TIMEOUT_S
 TYPE_PX_MIN = 20
 SCREENS = {"small": (1024, 768), "large": (1920, 1080)}
 FAULTS = (Path(__file__).with_name("stage_faults.js")).read_text("utf-8")
+WHOLE = bool(os.environ.get("SWARMLAB_WHOLE"))
+SHOWS = [*itertools.product(("00", "05", "06", "12"), SCREENS)]
+CHOSEN = SHOWS if WHOLE else [SHOWS[commit_number() % len(SHOWS)]]
+# What the last key asked for is done, all outputs are drawn, and ten frames long none has grown.
+DRAWN = """() => {
+    const busy = !document.querySelector(".swarmlab-stage:not(.swarmlab-busy)");
+    const view = document.querySelector(".jp-WindowedPanel-outer");
+    const now = busy || view.innerText.includes("Loading widget") ? 0 : view.scrollHeight;
+    window.frames_alike = now && now === window.last_height ? window.frames_alike + 1 : 0;
+    window.last_height = now;
+    return window.frames_alike >= 10;
+}"""
 
 
 class Stage:
@@ -26,10 +44,9 @@ class Stage:
         self.wait()
 
     def wait(self) -> None:
-        """Until what the last key asked for is done."""
-        idle = "() => document.querySelector('.swarmlab-stage:not(.swarmlab-busy)')"
-        self.page.wait_for_function(idle, timeout=MS)
-        self.page.wait_for_timeout(400)  # outputs are drawn by their own timers
+        """Until what the last key asked for is on the screen."""
+        self.page.evaluate("window.frames_alike = 0")
+        self.page.wait_for_function(DRAWN, timeout=MS)
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
@@ -42,6 +59,11 @@ class Stage:
         """The number of the step on the screen, and of the last one."""
         text = self.page.locator("html").get_attribute("data-step") or ""
         return [*map(int, text.split("/"))]
+
+    def place(self) -> tuple[list[int], int]:
+        """The step, and how far it is scrolled."""
+        view = self.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer")
+        return self.steps(), int(view.evaluate("view => view.scrollTop"))
 
     def faults(self) -> list[str]:
         texts = self.page.locator(".jp-RenderedText:visible").all_text_contents()
@@ -56,6 +78,7 @@ def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         width, height = SCREENS[screen]
         page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(MS)
         page.goto(f"{lab.url}/lab/tree/talk.ipynb?token={TOKEN}")
         try:
             yield Stage(page)
@@ -64,22 +87,27 @@ def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator
 
 
 @pytest.mark.browser
-def test_pages_are_presented_from_first_to_last_step(tmp_path: Path, chromium: str):
-    """No traceback, no scroll bar, no small type; and after all steps the board is still alive.
-
-    On one of the screens, which the commit chooses.
-    """
-    screen = [*SCREENS][commit_number() % len(SCREENS)]
-    with presented(tmp_path, chromium, screen, "00", "05", "06", "12") as stage:
-        faults, steps = {}, int(stage.steps()[1])
-        for _ in range(4 * steps):
-            where = f"{stage.steps()[0]}/{steps}"
-            faults |= {where: found} if (found := stage.faults()) else {}
+@pytest.mark.parametrize(("page", "screen"), CHOSEN)
+def test_pages_are_presented_from_first_to_last_step(
+    tmp_path: Path, chromium: str, page: str, screen: str
+):
+    """No cell that has not run, no traceback, no scroll bar, no small type, no broken table; and
+    after all steps the board is still alive."""
+    with presented(tmp_path, chromium, screen, page) as stage:
+        faults, places = {}, [stage.place()]
+        while True:
+            faults |= {str(places[-1]): found} if (found := stage.faults()) else {}
+            if WHOLE:
+                stage.page.screenshot(path=tmp_path / f"{len(places):03}.png")
             stage.press("PageDown")
-            if stage.notice() == "The end":
+            places.append(stage.place())
+            if places[-1] == places[-2]:
                 break
-        assert stage.steps()[0] == steps
         assert faults == {}
+        assert places == sorted(places)
+        last = stage.steps()[1]
+        assert [*dict.fromkeys(step for (step, _), _ in places)] == [*range(1, last + 1)]
+        assert stage.notice() == "The end"
         board = stage.page.locator(".jupyterlab-sidecar section.swarmlab-board")
         board.get_by_role("button", name="Play").click()
         before = board.locator(".clock").text_content()
@@ -91,7 +119,7 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
     with presented(tmp_path, chromium, "small", "05") as stage:
         page = stage.page
         leader = page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
-        expect(leader).to_have_attribute("data-name", "m1")
+        expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
         stage.press("c")
         assert stage.notice() == "Crashed: m1"
         expect(leader).not_to_have_attribute("data-name", "m1", timeout=MS)
@@ -113,7 +141,7 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         # Back to where the step began, whatever has happened since; then the talk starts over.
         stage.press("s")
         expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
-        expect(services).not_to_contain_text("running")
+        expect(services).not_to_contain_text("running", timeout=MS)
         stage.press("0")
         assert stage.notice() == "Press it once more."
         stage.press("0")
@@ -123,10 +151,10 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         with page.expect_popup() as opened:
             stage.press("n")
         window = opened.value
-        expect(window.locator("main > h1")).to_contain_text("Quorum")
+        expect(window.locator("main > h1")).to_contain_text("Quorum", timeout=MS)
         window.keyboard.press("PageDown")
         stage.wait()
-        expect(window.locator("main > h1")).to_contain_text("leader falls")
+        expect(window.locator("main > h1")).to_contain_text("leader falls", timeout=MS)
         window.locator(".hands button").nth(1).click(click_count=3)
         window.locator(".hands input").nth(2).fill("1")
         stage.wait()
@@ -136,7 +164,7 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         reveal = page.locator(".jp-Notebook .jp-Cell:not(.swarmlab-off)").get_by_text("█").first
         expect(reveal).to_be_attached(timeout=MS)
         stage.press("b")
-        expect(page.locator(".swarmlab-stage-blank")).to_be_visible()
+        expect(page.locator(".swarmlab-stage-blank")).to_be_visible(timeout=MS)
         stage.press("b")
         notes = window.locator("p.notes").inner_text()
         assert notes

@@ -24,7 +24,7 @@ const inTerminal = () => terminal?.isVisible;
 function tell(text) {
   write(notice, text);
   clearTimeout(notice.timeout);
-  notice.timeout = setTimeout(() => write(notice, ""), 2000 + 60 * text.length);
+  notice.timeout = setTimeout(() => { notice.hidden = true; }, 2000 + 60 * text.length);
 }
 
 // -- the kernel --------------------------------------------------------------------------------------
@@ -76,8 +76,14 @@ async function show(place) {
   drawPresenter();
 }
 
+// The lines of a table are cut rather than broken.
+function cutTables() {
+  for (const text of page.node.querySelectorAll(".jp-RenderedText pre")) text.classList.toggle("swarmlab-table", / {3}\S/.test(text.textContent));
+}
+
 // The board gives way to the step: all of it, its nodes, or one line; what is below has the rest.
 function fit() {
+  cutTables();
   const board = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
   const dock = page.parent;
   const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
