@@ -22,6 +22,8 @@ from swarmlab.errors import LabError, SwarmError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from swarmlab.cluster.interface import AnyCluster
+
 __version__ = "0.1.0"
 __all__ = [
     "Cluster",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 
-def scene(name: str) -> Any:
+def scene(name: str) -> AnyCluster | None:
     """Back to where a step of a page begins, whatever has happened: `scene("05.cut")`.
     Lesson: 05_quorum.
 
@@ -59,7 +61,7 @@ def scene(name: str) -> Any:
     return scenes.scene(name)
 
 
-def reset(page: str = "") -> Any:
+def reset(page: str = "") -> AnyCluster | None:
     """Between two talks: the first scene of the page, no bets, nothing solved: `reset("05")`.
     Lesson: 05_quorum.
 

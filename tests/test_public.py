@@ -97,6 +97,7 @@ FOR_THE_KIT = {
     *("kind", "has_trace", "virtual_time", "typed", "check_names", "form_swarm", "clock_ns"),
     *("world", "build", "apply", "record_request", "record_interrupt", "machine", "engine"),
     *("alive", "add", "set_up", "wait_for", "lab", "addressable_nodes", "leader_according_to"),
+    "put_back",
 }
 
 

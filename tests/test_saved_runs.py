@@ -425,3 +425,9 @@ def test_a_damaged_registration_is_called_so(tmp_path, args, words):
     (tmp_path / "run.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(swarmlab.LabError, match=f"damaged.*{words}"):
         swarmlab.load(tmp_path / "run.json")
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    for use in (swarmlab.load, swarmlab.simulate().save):
+        with pytest.raises(LabError, match="none.*cannot be used: No such file or directory"):
+            use(tmp_path / "none" / "run.json")

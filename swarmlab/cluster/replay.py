@@ -17,6 +17,7 @@ from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.errors import LabError, SwarmError
 from swarmlab.simulation import S
+from swarmlab.strings import N_
 
 if TYPE_CHECKING:
     from swarmlab.cluster.checkpoints import Checkpoints
@@ -39,6 +40,7 @@ class Replayable(Protocol):
         """Do what the entry says, now. A request writes its own entry into the journal."""
 
 
+NO_FILE = N_("{path} cannot be used: {error}")
 C = TypeVar("C", bound=Replayable)
 Build = Callable[[Configuration], C]
 
@@ -136,7 +138,10 @@ def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:
         "messages": cluster.world.network.messages,
         "journal": [[entry.at_ns, entry.verb, *entry.args] for entry in cluster.journal],
     }
-    replace_file(path, json.dumps(run, indent=1) + "\n")
+    try:
+        replace_file(path, json.dumps(run, indent=1) + "\n")
+    except OSError as error:
+        raise LabError(NO_FILE, path=path, error=error.strerror) from None
     return path
 
 
@@ -165,8 +170,11 @@ def load(build: Build[C], path: Path) -> C:
 def _checked(path: Path) -> dict[str, Any]:
     """The content of a file that is a saved run as far as `saved_run.yml` says."""
     place, error, run = "", "", None
-    with path.open("rb") as file:
-        data = file.read(SIZE_MAX + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except OSError as missing:
+        raise LabError(NO_FILE, path=path, error=missing.strerror) from None
     try:
         if len(data) > SIZE_MAX:
             raise ValueError(f"it is larger than {SIZE_MAX} bytes")

@@ -16,6 +16,7 @@ from IPython import get_ipython
 
 from swarmlab.cluster.copies import FrozenCopy
 from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import replay
 from swarmlab.cluster.simulated import SimulatedCluster
@@ -69,7 +70,7 @@ def clusters_in(name: str) -> dict[str, Moment]:
     return {variable: Moment(*moment) for variable, moment in known[short].items()}
 
 
-def scene(name: str) -> Any:
+def scene(name: str) -> AnyCluster | None:
     """What `swarmlab.scene` does.
 
     In a notebook the page's variables are put back, elsewhere the current cluster.
@@ -139,7 +140,7 @@ def back(name: str = "") -> Any:
     return scene(next(filter(None, names), page_here()))
 
 
-def reset(page: str = "") -> Any:
+def reset(page: str = "") -> AnyCluster | None:
     """What `swarmlab.reset` does."""
     for path in (progress_file(), bets.score_file()):
         if path.exists():
