@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1830,
     ("templates",): 360,
     ("views", "lessons", "compare"): 7100,
-    ("network", "engine", "cluster", "real"): 8800,
+    ("network", "engine", "cluster", "real"): 8830,
     ("docker_cli", "cli", "jupyter"): 5500,
     (
         "__init__.py",
