@@ -676,9 +676,9 @@ stack config -c tests/stacks/full.yml
 stack config -c tests/stacks/full.yml -c tests/stacks/over.yml
 stack config -c tests/stacks/over.yml -c tests/stacks/full.yml
 stack config --skip-interpolation -c tests/stacks/web.yml
-network connect --alias a --ip 1.2.3.4 --link x:y --driver-opt a=b --gw-priority 5 --link-local-ip 9.9.9.9 net1 c1
-network connect net1 c1
-network disconnect -f net1 c1
+network connect --alias a --ip 1.2.3.4 --link x:y --driver-opt a=b --gw-priority 5 --link-local-ip 9.9.9.9 net1 no-such-container
+network connect net1 no-such-container
+network disconnect -f net1 no-such-container
 network prune
 network prune -f --filter until=5m --filter label=x
 inspect web nope
