@@ -24,7 +24,17 @@ ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "serve", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     "network_keys",
-    *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
+    *(
+        "explain_request",
+        "in_flight",
+        "drop",
+        "as_of",
+        "world",
+        "journal",
+        "build",
+        "apply",
+        "put_back",
+    ),
     "record_request",
     "record_interrupt",
 )
