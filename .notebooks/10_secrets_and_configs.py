@@ -29,7 +29,7 @@
 # - **Sealed**: encrypted. **In clear**: not encrypted. **Root**: a machine's administrator, who can read all its memory.
 # - The slides' Portuguese: *senha* is a password; *nova*, new; *antiga*, old.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, as it stands there. The first command works, the second one doesn't: --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line? (service create takes --secret.)"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 0.5, "90": 0.5}, "notes": "Slide 38, as it stands there. The first command works, the second one doesn't: --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line? (service create takes --secret.)"}
 # The next cell runs slide 38's two commands. One fails. (`hint:` lines are ours, not Docker's.)
 
 # %%
@@ -53,7 +53,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
 ask("who_can_read")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 2, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1? (Move the task to another node.)", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? Somebody has moved the task. `r` brings it back to w1."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1? (Move the task to another node.)", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? Somebody has moved the task. `r` brings it back to w1."}
 display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
