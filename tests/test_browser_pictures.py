@@ -18,10 +18,12 @@ from swarmlab.views.service_path import service_path
 from swarmlab.views.snapshot import look
 from swarmlab.views.stacks import TwoStacks
 from swarmlab.views.topology import Topology
+from swarmlab.views.widget import Field
 from tests.browser import CHROMIUM_OPTIONS
 from tests.catalogue import invented
 from tests.pictures import FORMS, docker, live, make_pictures, show
 
+DOCKED_PX = 946  # of the docked board, in a window of 1024 px
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
 # What is wider than its place, and has a scroll bar for that.
@@ -140,6 +142,31 @@ def test_nine_nodes_and_stacks_of_six_columns_need_no_scroll_bar(
             smallest = show(page, html, form)
             assert page.evaluate(SIDEWAYS) == []
             assert page.evaluate(MEASURE, smallest) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["en", *strings.translations()])
+def test_on_a_screen_of_1024_pixels_the_boards_buttons_are_one_line_and_lists_cut_no_choice(
+    page: Page, language: str
+):
+    strings.use(language)
+    try:
+        cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+        show(page, live(board_of(cluster)), "1024x768")
+        page.set_viewport_size({"width": DOCKED_PX, "height": 768})
+        tops = "parts => parts.map(part => part.offsetTop + part.offsetHeight / 2)"
+        shown = page.locator(".bar > :visible").evaluate_all(tops)
+        assert max(shown) - min(shown) < 8
+        choice = "an exercise whose name takes more than half of the line"
+        show(page, live(Field("Exercise", options=[[choice, "x"]], value="x")), "1024x768")
+        width = page.locator("select").evaluate("list => list.clientWidth")
+        page.locator("body").evaluate(
+            "(body, text) => { body.innerHTML = `<span style='white-space: pre'>${text}</span>` }",
+            choice,
+        )
+        assert page.locator("span").evaluate("text => text.offsetWidth") < width
+    finally:
+        strings.use("en")
 
 
 @pytest.mark.browser

@@ -60,7 +60,7 @@ def course_map() -> Sliders:
     all that is shown live. Lesson: index.
 
     >>> course_map().shown_as.rows[0][:2]
-    ('Start', '00_start_here')
+    ('First steps', '00_start_here')
     """
     names = [ENGLISH, *translations()]
     known = [[Locale.parse(name).get_display_name(name), name] for name in names]
