@@ -9,16 +9,18 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from markupsafe import Markup
+from playwright.sync_api import Page, expect, sync_playwright
 
 import swarmlab
 from swarmlab import strings
 from swarmlab.views.board import board_of
+from swarmlab.views.recorded import growing
 from swarmlab.views.service_path import service_path
 from swarmlab.views.snapshot import look
 from swarmlab.views.stacks import TwoStacks
 from swarmlab.views.topology import Topology
-from swarmlab.views.widget import Field
+from swarmlab.views.widget import Field, source
 from tests.browser import CHROMIUM_OPTIONS
 from tests.catalogue import invented
 from tests.pictures import FORMS, docker, live, make_pictures, show
@@ -142,6 +144,16 @@ def test_nine_nodes_and_stacks_of_six_columns_need_no_scroll_bar(
             smallest = show(page, html, form)
             assert page.evaluate(SIDEWAYS) == []
             assert page.evaluate(MEASURE, smallest) == []
+
+
+@pytest.mark.browser
+def test_a_chart_that_plays_writes_its_seconds_as_the_language_does(page: Page):
+    strings.use("pt_BR")
+    try:
+        show(page, growing(Markup("<p>chart</p>"), 26.8, source("common.js", "player.js")), "big")
+        expect(page.locator("output")).to_have_text("26,8 s")
+    finally:
+        strings.use("en")
 
 
 @pytest.mark.browser

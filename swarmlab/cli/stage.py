@@ -18,7 +18,7 @@ from swarmlab.cluster.factory import simulate
 from swarmlab.errors import LabError
 from swarmlab.lessons import scenes
 from swarmlab.lessons.bets import HANDS, ask
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, language, language_tag
 from swarmlab.views import dock
 from swarmlab.views.board import SPEEDS, Board, board_of
 from swarmlab.views.html import tag
@@ -78,7 +78,8 @@ def starter() -> str:
 def texts() -> dict[str, Any]:
     """What `stage.js` needs from here: the keys, and the texts on its screens."""
     keys = [[key, verb, _(words)] for key, (verb, words) in KEYS.items()]
-    return {"keys": keys, "labels": {name: _(text) for name, text in LABELS.items()}}
+    labels = {name: _(text) for name, text in LABELS.items()}
+    return {"keys": keys, "labels": labels | {"language": language_tag(language())}}
 
 
 def bets_in(source: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from swarmlab.strings import _
+from swarmlab.strings import _, language, language_tag
 from swarmlab.views.html import tag
 
 BYTES_MAX = 100_000  # as it is stored
@@ -85,6 +85,7 @@ def played(
 
 def growing(chart: Markup, seconds: float, code: str) -> Markup:
     """A chart over so many seconds, which plays: its lanes grow as it happened."""
-    labels = json.dumps(player_labels("") | {"seconds": seconds})
+    own = {"seconds": seconds, "language": language_tag(language())}
+    labels = json.dumps(player_labels("") | own)
     script = Markup("<script type='module'>{}\ngrowAll();</script>").format(Markup(code))
     return tag("div", chart, class_="swarmlab-grows", data_labels=labels) + script

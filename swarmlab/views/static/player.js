@@ -100,7 +100,8 @@ function growAll() {
     const labels = JSON.parse(chart.dataset.labels);
     makePlayer(chart, labels, GROW_STEPS + 1, (at) => {
       chart.style.setProperty("--rest", `${100 - (100 * at) / GROW_STEPS}%`);
-      return `${((labels.seconds * at) / GROW_STEPS).toFixed(1)} s`;
+      const [now, digits] = [(labels.seconds * at) / GROW_STEPS, { minimumFractionDigits: 1, maximumFractionDigits: 1 }];
+      return `${now.toLocaleString(labels.language, digits)} s`;
     });
   }
 }

@@ -87,6 +87,6 @@ function drawClock(clock) {
   // On time: this step began no later than planned, or its minutes are not over yet.
   const late = total - Math.max(Math.min(total, planned + own), planned);
   const pace = late > 0 ? `${labels.behind} ${clockTime(late)}` : `${labels.ahead} ${clockTime(Math.max(0, planned - total))}`;
-  clock.textContent = `${new Date().toLocaleTimeString()} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(planned + own)} · ${pace}`;
+  clock.textContent = `${new Date().toLocaleTimeString(labels.language)} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(planned + own)} · ${pace}`;
   clock.classList.toggle("late", late > 0);
 }
