@@ -164,7 +164,9 @@ def test_on_a_screen_of_1024_pixels_the_boards_buttons_are_one_line_and_lists_cu
     strings.use(language)
     try:
         cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
-        show(page, live(board_of(cluster)), "1024x768")
+        board = board_of(cluster)
+        board.scenes = [["cut", "The network is cut"]]
+        show(page, live(board), "1024x768")
         page.set_viewport_size({"width": DOCKED_PX, "height": 768})
         tops = "parts => parts.map(part => part.offsetTop + part.offsetHeight / 2)"
         shown = page.locator(".bar > :visible").evaluate_all(tops)
