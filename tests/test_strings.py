@@ -203,11 +203,13 @@ class Unknown(gettext.NullTranslations):
 def marked_language(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Use that language; every text that is looked up has to be in it."""
     monkeypatch.setattr(strings, "FOLDER", folder)
-    monkeypatch.setattr(strings, "_catalogue", strings._catalogue)  # restored afterwards
     strings.use("xx")
     unknown = Unknown()
     strings._catalogue.add_fallback(unknown)
-    yield
+    try:
+        yield
+    finally:
+        strings.use("en")
     words = {re.sub(r"\{\w*\}", "", text) for text in unknown.texts}
     assert words - DOCKERS == {""} & words
 
@@ -552,8 +554,11 @@ def test_the_course_map_has_a_list_of_languages_and_leads_to_their_pages(
     assert "Comece aqui" in shown._picture.value  # the page's own title
     monkeypatch.setattr(course_map, "FIRST_LANGUAGE", "pt_BR")  # as from a Portuguese page
     monkeypatch.chdir(ROOT / "notebooks" / "pt-BR")
+    other = course_map.course_map()
     menu.value = "en"
     assert 'href="../00_start_here.ipynb"' in shown._picture.value
+    assert (other.controls["name"].value, strings.language()) == ("en", "en")
+    assert other._picture.value == shown._picture.value
 
 
 def test_a_word_without_marks_is_detected(marked_language: None):

@@ -65,12 +65,20 @@ def course_map() -> Sliders:
     names = [ENGLISH, *translations()]
     known = [[Locale.parse(name).get_display_name(name), name] for name in names]
     menu = Field(N_("Language"), options=known, value=language())
-    return Sliders(_in_language, {"name": menu})
+
+    def chosen(change: dict[str, str]) -> None:
+        if change["new"] != language():
+            speak(change["new"])
+
+    def in_language(**_values: str) -> CourseMap:
+        menu.value = language()  # another map may have changed it
+        return _as_solved()
+
+    menu.observe(chosen, "value")
+    return Sliders(in_language, {"name": menu})
 
 
-def _in_language(name: str) -> CourseMap:
-    if name != language():
-        speak(name)
+def _as_solved() -> CourseMap:
     solved, rows = solved_exercises(), []
     for part, pages in course().items():
         for page, facts in pages.items():
