@@ -27,7 +27,7 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7010,
+    ("views", "lessons", "compare"): 7006,
     ("network", "engine", "cluster", "real"): 8817,
     ("docker_cli", "cli", "jupyter"): 5464,
     (
