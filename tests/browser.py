@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "browser-test"
-START_TIMEOUT_S, CELLS_TIMEOUT_S = 60.0, 120.0
+START_TIMEOUT_S, CELLS_TIMEOUT_S = 180.0, 120.0
 CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

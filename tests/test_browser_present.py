@@ -29,8 +29,8 @@ CHOSEN = SHOWS if WHOLE else [SHOWS[commit_number() % len(SHOWS)]]
 DRAWN = """() => {
     const busy = !document.querySelector(".swarmlab-stage:not(.swarmlab-busy)");
     const view = document.querySelector(".jp-WindowedPanel-outer");
-    const now = busy || view.innerText.includes("Loading widget") ? 0 : view.scrollHeight;
-    window.frames_alike = now && now === window.last_height ? window.frames_alike + 1 : 0;
+    const now = busy || view.innerText.includes("Loading widget") ? -1 : view.scrollHeight;
+    window.frames_alike = now >= 0 && now === window.last_height ? window.frames_alike + 1 : 0;
     window.last_height = now;
     return window.frames_alike >= 10;
 }"""
