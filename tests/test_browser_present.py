@@ -115,8 +115,6 @@ def test_pages_are_presented_from_first_to_last_step(
 
 
 @pytest.mark.browser
-@pytest.mark.by_hand
-@pytest.mark.skipif(not WHOLE, reason="takes minutes: with SWARMLAB_WHOLE=1")
 def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: str):
     with presented(tmp_path, chromium, "small", "05") as stage:
         page = stage.page
