@@ -102,9 +102,8 @@ def _(text: str, many: str = "", /, **values: object) -> str:
         translated = _catalogue.ngettext(text, many, values["n"])  # type: ignore[arg-type]  # a count
     else:
         translated = _catalogue.gettext(text) if text else ""  # gettext's "" is the header
-    if not _marks:  # nothing to write differently
-        return translated.format(**values) if values else translated
-    return Text(translated).format(**values) if values else Text(translated)
+    shown = Text(translated) if _marks else translated
+    return shown.format(**values) if values else shown
 
 
 def N_(text: str) -> str:

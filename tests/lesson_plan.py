@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swarmlab.lessons.course_map import topic_of
-from swarmlab.lessons.run_of_show import RUNS, pages, run_of_show
+from swarmlab.lessons.course_map import pages, topic_of
+from swarmlab.lessons.run_of_show import RUNS, run_of_show
 
 README = Path(__file__).parents[1] / "notebooks" / "README.md"
 BEGIN, END = "<!-- made by `python -m tests.lesson_plan` -->\n", "<!-- end of what is made -->\n"

@@ -13,8 +13,8 @@ from swarmlab.cli.stage import KEYS as KEYS_OF_STAGE
 from swarmlab.errors import LabError
 from swarmlab.lessons import run_of_show
 from swarmlab.lessons.bets import questions
-from swarmlab.lessons.course_map import course
-from swarmlab.lessons.run_of_show import RUNS, Step, pages, steps
+from swarmlab.lessons.course_map import course, pages
+from swarmlab.lessons.run_of_show import RUNS, Step, steps
 from tests.lesson_plan import README, clock, written
 from tests.printed import LEFT_OUT
 from tests.test_notebooks import slides_in

@@ -2,7 +2,7 @@
 
     python -m tests.twins
 
-writes them anew, in jupytext's format py:percent. A test holds them to the notebooks.
+writes them again, in jupytext's format py:percent. A test holds them to the notebooks.
 """
 
 from __future__ import annotations

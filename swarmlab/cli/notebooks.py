@@ -49,11 +49,12 @@ def _speak(_context: object, _option: object, name: str | None) -> None:
     if name is None:
         return
     known = [strings.ENGLISH, *strings.translations()]
-    if name.replace("-", "_") not in known:
+    wanted = name.replace("-", "_")
+    if wanted not in known:
         text = N_("there is no language {name!r}; there are {known}")
         raise NoneSuch(text, name, map(strings.language_tag, known))
-    os.environ["LANGUAGE"] = name.replace("-", "_")
-    strings.use(os.environ["LANGUAGE"])
+    os.environ["LANGUAGE"] = wanted
+    strings.use(wanted)
 
 
 language_option = click.option(

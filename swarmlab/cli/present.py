@@ -63,10 +63,10 @@ def present(minutes: str | None, real: bool, words: tuple[str, ...]) -> None:
 
 def chosen_steps(pages: Sequence[str], minutes: int | None) -> list[Step]:
     """The steps of these pages, or of all, in the order of the talk: those of a run, or all."""
-    from swarmlab.lessons import run_of_show
+    from swarmlab.lessons import course_map, run_of_show
 
-    named = {*map(run_of_show.page_named, pages)} or {*run_of_show.pages()}
-    ordered = [page for page in run_of_show.pages() if page in named]
+    named = {*map(run_of_show.page_named, pages)} or {*course_map.pages()}
+    ordered = [page for page in course_map.pages() if page in named]
     steps = [step for page in ordered for step in run_of_show.steps(page, minutes)]
     if not steps:
         raise LabError("nothing of {pages} is in this run", pages=", ".join(ordered))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
+from swarmlab.cli.stage import asked_in
 from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.errors import LabError
@@ -28,7 +28,6 @@ from swarmlab.lessons.run_of_show import Step, steps
 from swarmlab.strings import N_
 
 WORDS_A_MINUTE, BET_MINUTES = 130, 20 / 60
-BETS = re.compile(r"\bask\(([^)]*)\)")
 FAILED = N_("{page}, cell {cell!r}: {kind}: {error}")
 
 
@@ -136,8 +135,7 @@ class RehearsedStep:
         """What it takes at least: to say its notes, to wait, and 20 seconds for each bet."""
         said = len(self.step.notes.split()) / WORDS_A_MINUTE
         code: str = "".join(line for cell in code_of(self.step) for line in cell["source"])
-        bets: int = sum(asked.count(",") + 1 for asked in BETS.findall(code))
-        return said + self.wait_s / 60 + bets * BET_MINUTES
+        return said + self.wait_s / 60 + len(asked_in(code)) * BET_MINUTES
 
 
 def rehearse(page: str, minutes: int | None = None) -> Iterator[RehearsedStep]:

@@ -9,11 +9,12 @@ from swarmlab.errors import LabError
 
 def chosen(names: tuple[str, ...], everything: bool) -> list[str]:
     """The pages of these names or numbers, or all."""
-    from swarmlab.lessons import run_of_show
+    from swarmlab.lessons.course_map import pages
+    from swarmlab.lessons.run_of_show import page_named
 
     if bool(names) == everything:
         raise LabError("name pages, such as 05 or 05_quorum, or give --all")
-    return run_of_show.pages() if everything else [*map(run_of_show.page_named, names)]
+    return pages() if everything else [*map(page_named, names)]
 
 
 @click.command()

@@ -82,18 +82,26 @@ def texts() -> dict[str, Any]:
     return {"keys": keys, "labels": labels | {"language": language_tag(language())}}
 
 
+def asked_in(code: str) -> list[str]:
+    """The names of the questions that cells ask, in their order.
+
+    >>> asked_in('ask("reads", "lost_vote")')
+    ['reads', 'lost_vote']
+    """
+    calls = re.findall(r"\bask\(([^)]*)\)", code)
+    return [name for call in calls for name in re.findall(r'"(\w+)"', call)]
+
+
 def bets_in(source: str) -> list[dict[str, Any]]:
     """The questions that these cells ask, in their order: name, question, choices and answer.
 
     >>> [bet["name"] for bet in bets_in('ask("reads", "lost_vote")')]
     ['reads', 'lost_vote']
     """
-    calls = re.findall(r"\bask\(([^)]*)\)", source)
-    names = [name for call in calls for name in re.findall(r'"(\w+)"', call)]
+    names = asked_in(source)
     return [
         {"name": name, "question": bet.question, "choices": [*bet.feedback], "answer": bet.answer}
-        for name in names
-        for bet in ask(name).children
+        for name, bet in zip(names, ask(*names).children, strict=True)
     ]
 
 
@@ -150,16 +158,15 @@ def _go_on_simulated(name: str) -> None:
     variables["make"], variables["cluster"] = simulate, simulate()
     if name:
         scenes.scene(name)
-    dock.dock(board_of(variables["cluster"]), _("Swarm"))
+    _on_cluster("look", variables["cluster"])
 
 
 def _on_nodes(verb: str, board: Board) -> str:
     """Crash the leader, or start what is down."""
     rows = look(board.cluster).nodes
-    none = NO_LEADER if verb == "crash" else NONE_DOWN
     chosen = [r for r in rows if (r.manager == "leader" if verb == "crash" else r.up is False)]
     if not chosen:
-        raise LabError(none)
+        raise LabError(NO_LEADER if verb == "crash" else NONE_DOWN)
     for row in chosen:
         board.act(verb, {"node": row.key})
     board.refresh()

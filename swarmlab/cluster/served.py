@@ -101,7 +101,7 @@ class LoopbackServer(JournalingServer):
     ) -> tuple[ClockDriver, Iterator[bytes] | Hijack]:
         given = request.headers.get(socket_folder.TOKEN_HEADER, "")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise EngineGone  # as if nobody were there
+            raise EngineGone  # the connection ends without an answer
         return super().respond(request, connected)
 
 

@@ -103,7 +103,7 @@ class SimulatedCluster(PacedCluster):
         self.checkpoints, self.configuration = run.checkpoints, run.configuration
 
     def put_back(self, run: SimulatedCluster) -> None:
-        """Become what `run` is, which nobody else may use; clients and boards stay. Time pauses."""
+        """Become what `run` is, which is then no other's; clients and boards stay. Time pauses."""
         self.pause()
         with self.lock:
             self._become(run)

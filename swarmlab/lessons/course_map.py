@@ -55,6 +55,11 @@ def course() -> dict[str, dict[str, dict[str, str]]]:
     return parts
 
 
+def pages() -> list[str]:
+    """Every page, in the order of the talk."""
+    return [page for part in course().values() for page in part]
+
+
 def course_map() -> Sliders:
     """The talk's agenda, page by page, with what you have solved; a list changes the language of
     all that is shown live. Lesson: index.
@@ -141,11 +146,11 @@ def where_next(page: str) -> Callout:
     >>> print(where_next("05_quorum").title)
     Next: 06_command_to_container.ipynb
     """
-    pages = ["index", *(page for part in course().values() for page in part)]
-    if page not in pages:
-        raise NoneSuch("there is no page {name!r}; there are {known}", page, pages)
-    place = pages.index(page)
-    before, after = pages[place - 1], pages[(place + 1) % len(pages)]
+    known = ["index", *pages()]
+    if page not in known:
+        raise NoneSuch("there is no page {name!r}; there are {known}", page, known)
+    place = known.index(page)
+    before, after = known[place - 1], known[(place + 1) % len(known)]
     title, promise = head_of(after)
     back = _("The page before: {before}. All pages: {map}.", before=f"{before}.ipynb", map=MAP)
     return Callout(_("Next: {page}", page=f"{after}.ipynb"), (f"**{title}**", promise, back))

@@ -22,7 +22,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from swarmlab.errors import LabError, NoneSuch
-from swarmlab.lessons.course_map import course, notebooks
+from swarmlab.lessons.course_map import notebooks, pages
 from swarmlab.strings import N_
 
 RUNS = {30: 3, 45: 5, 60: 6, 90: 10}  # minutes of a run: of these, for questions at its end
@@ -47,11 +47,6 @@ class Step:
     wrong: str = ""  # wrong bets to expect, and why
     trouble: str = ""  # what may go wrong, and the key that saves you
     shows_code: bool = False
-
-
-def pages() -> list[str]:
-    """Every page, in the order of the talk."""
-    return [page for part in course().values() for page in part]
 
 
 def page_named(name: str) -> str:

@@ -29,7 +29,7 @@ from swarmlab.views.board import Board, SceneMenu
 from swarmlab.views.widget import start_over
 
 FOLDER = Path(__file__).with_name("scenes")
-WORLDS_MAX = 4  # that are kept: whoever goes back to a scene again need not wait for its replay
+WORLDS_MAX = 4  # that are kept: going back to the same scene again needs no replay
 REAL = N_(
     "real engines keep what was done to them, and can't go back to {name}; run swarmlab.simulate(),"
     " then this again, to go on with simulated ones"
@@ -114,7 +114,7 @@ def _replayed(page: str, moment: Moment) -> tuple[FrozenCopy, dict[str, Any], li
     return FrozenCopy(cluster.world), run["configuration"], journal
 
 
-# -- the way back, for whoever presents ------------------------------------------------------------
+# -- the way back, for presenters ------------------------------------------------------------
 def page_here() -> str:
     """The number of the page that this kernel runs, as Jupyter says, else that of the last scene;
     empty when neither is known."""

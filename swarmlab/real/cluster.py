@@ -23,18 +23,8 @@ from swarmlab.units import Duration, nanoseconds
 ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "serve", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
-    "network_keys",
-    *(
-        "explain_request",
-        "in_flight",
-        "drop",
-        "as_of",
-        "world",
-        "journal",
-        "build",
-        "apply",
-        "put_back",
-    ),
+    *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
+    *("network_keys", "put_back"),
     "record_request",
     "record_interrupt",
 )

@@ -169,7 +169,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
 
     @property
     def idle(self) -> bool:
-        """Whether nobody needs it for now: it doesn't look at the cluster."""
+        """Whether it is not needed for now: it doesn't look at the cluster."""
         return self.asleep
 
     def tick(self) -> None:

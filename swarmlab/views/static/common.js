@@ -172,7 +172,7 @@ function connect(model, root, draw) {
   return { send, begin, end };
 }
 
-// A view that is made anew when its texts come in another language.
+// A view that is made again when its texts come in another language.
 function inLanguage(render) {
   return (context) => {
     let end = render(context);

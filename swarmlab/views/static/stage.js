@@ -180,7 +180,7 @@ async function perform(verb) {
   if (text) tell(text);
 }
 
-// Single letters are for whoever writes, and for the node that has the focus; a remote's keys are ours.
+// Single letters are for the field, or the node, that has the focus; a remote's keys are ours.
 function onKey(event) {
   const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const [key, verb] = keys.find(([key]) => key === pressed) ?? [];
