@@ -25,18 +25,18 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1818,
-    ("templates",): 355,
-    ("views", "lessons", "compare"): 7006,
-    ("network", "engine", "cluster", "real"): 8807,
-    ("docker_cli", "cli", "jupyter"): 5464,
+    ("programs",): 1900,
+    ("templates",): 370,
+    ("views", "lessons", "compare"): 7200,
+    ("network", "engine", "cluster", "real"): 8950,
+    ("docker_cli", "cli", "jupyter"): 5800,
     (
         "__init__.py",
         "__main__.py",
         "errors.py",
         "units.py",
         "strings.py",
-    ): 304,
+    ): 330,
 }
 
 
