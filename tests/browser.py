@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "browser-test"
 START_TIMEOUT_S, CELLS_TIMEOUT_S = 180.0, 120.0
+expect.set_options(timeout=30_000)  # a busy machine shows a change late
 CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
