@@ -9,7 +9,7 @@ from tests.twins import HEAD, NOTEBOOKS, TWINS, as_text, twins
 
 def test_each_notebook_has_a_twin_with_the_same_cells():
     """After a change of a notebook: `python -m tests.twins`."""
-    kept = {path: path.read_text("utf-8") for path in TWINS.iterdir()}
+    kept = {path: path.read_text("utf-8") for path in TWINS.rglob("*.py")}
     assert kept.keys() == twins().keys()
     assert [path.name for path, text in twins().items() if kept[path] != text] == []
 
@@ -28,4 +28,6 @@ def test_a_twin_has_prose_and_magics_as_comments_and_code_as_it_is():
 
 
 def test_every_page_of_the_course_is_there():
-    assert len(NOTEBOOKS) >= 19
+    """In both languages."""
+    assert len(NOTEBOOKS) >= 40
+    assert len({path.stem for path in NOTEBOOKS}) == len(NOTEBOOKS) / 2

@@ -1,4 +1,5 @@
-"""The notebooks as text, so that reviews read text: .notebooks/NAME.py beside notebooks/NAME.ipynb.
+"""The notebooks as text, so that reviews read text: .notebooks/NAME.py beside notebooks/NAME.ipynb,
+and .notebooks/pt-BR/NAME.py beside notebooks/pt-BR/NAME.ipynb.
 
     python -m tests.twins
 
@@ -15,7 +16,8 @@ from typing import Any
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FOLDER = ROOT / "notebooks"
+NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("[!.]*/*.ipynb")])
 TWINS = ROOT / ".notebooks"
 HEAD = """\
 # ---
@@ -48,12 +50,13 @@ def as_text(notebook: Any) -> str:
 
 def twins() -> dict[Path, str]:
     """Each file and its text."""
-    return {TWINS / f"{p.stem}.py": as_text(nbformat.read(p, as_version=4)) for p in NOTEBOOKS}
+    places = {TWINS / path.relative_to(FOLDER).with_suffix(".py"): path for path in NOTEBOOKS}
+    return {twin: as_text(nbformat.read(path, as_version=4)) for twin, path in places.items()}
 
 
 if __name__ == "__main__":
-    TWINS.mkdir(exist_ok=True)
-    for stale in {*TWINS.glob("*.py")} - {*twins()}:
+    for stale in {*TWINS.rglob("*.py")} - {*twins()}:
         stale.unlink()
     for path, text in twins().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

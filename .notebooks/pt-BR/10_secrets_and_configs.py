@@ -1,0 +1,179 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Eu dou uma senha ao swarm, e depois a gente segue os bytes dela: até cada máquina que os tem, e nenhuma outra."} translates="9d101c84"
+# # Secrets e configs: por onde passam os bytes?
+#
+# *Você dá uma senha a um swarm, segue os bytes dela até cada máquina que os tem e troca a senha, mesmo onde dois serviços a compartilham.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="64352dfd"
+# | | |
+# | --- | --- |
+# | **Você vai aprender a** | dar a um serviço um secret e um config; dizer quem consegue lê-los; trocá-los sem parar de atender |
+# | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. |
+# | **Slides da palestra** | 38–39 (secrets), 40 (configs) |
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="2f1a8753"
+# - Um **secret** são alguns bytes que só alguns contêineres podem ler: uma senha, uma chave, um certificado. Um **config** é a mesma coisa, para o que não é segredo.
+# - **Log do Raft**: a lista de todas as mudanças, guardada no disco de cada manager (página 05).
+# - **Cifrado**: criptografado. **Em texto claro**: sem criptografia. **Root**: o administrador de uma máquina, que lê toda a memória dela.
+# - Nos comandos, os nomes são os dos slides: *senha-db*, *cfg-demo*.
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, como está lá. O primeiro comando funciona, o segundo não: --secret-add é do service update. Slides têm erros; a mensagem de erro diz quais.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="59b499ac"
+# A próxima célula roda os dois comandos do slide 38. Um falha. (As linhas `hint:` são nossas, não do Docker.)
+
+# %% translates="f5f24485"
+import swarmlab
+from swarmlab.lessons.bets import ask, quiz, reveal, score
+from swarmlab.views.secret_path import secret_path
+
+make = swarmlab.simulate  # engines reais: swarmlab.launch
+cluster = make(managers=3, workers=2, seed=7)
+# %docker echo "senha" | docker secret create senha-db -
+# %docker service create --secret-add=senha-db demo
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Cinco nós: três managers, dois workers. Uma tarefa, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como quem ataca: qual delas você invadiria?", "ask": "Só o w1? O líder? Todos os managers? Todo mundo?", "wrong": "“Só o w1”: a tarefa está lá, e por isso as pessoas olham para lá. Mas o secret veio de algum lugar: ele está em todos os managers. “O líder e o w1”: os managers compartilham um log."} translates="c3a7f758"
+# ## 1. A viagem de um secret (slides 38 e 39)
+#
+# O primeiro comando funciona: o Docker mostra o id do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
+#
+# A próxima célula faz do jeito certo: uma tarefa, no w1. **Que máquinas têm os bytes agora?**
+
+# %%
+# %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
+ask("who_can_read")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Laranja: quem entra aqui consegue ler. Os três managers e o w1. O w2 não tem tarefa que precise dele, e por isso nunca o recebe. Só sabe quem precisa saber, como na espionagem. E no w1 ele está na memória, nunca em um disco.", "ask": "Como você o manteria longe do w1? (Mova a tarefa para outro nó.)", "wrong": "“Criptografando”: não adianta, o app precisa ler. Leve a tarefa para outro nó. Um nó guarda um secret enquanto alguma tarefa que roda nele precisar desse secret.", "trouble": "O w2 também está laranja? Alguém mudou a tarefa de lugar. A tecla `r` a leva de volta ao w1."} translates="9635bddd"
+display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="d43c3575"
+# **Como ler o desenho.** Os bytes viajam pelas setas, criptografados. Laranja com hachura: quem entra aqui consegue lê-los. Tracejado: eles não estão aqui. O w2 não roda tarefa que precise do secret, e por isso nunca o recebe. (Por que os logs cifrados dos managers estão laranja? A chave está ao lado: veja 09_autolock.)
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner é um arquivo dentro de /run/secrets. Com s: o slide errou. Cinco letras e seis bytes! O echo acrescentou uma quebra de linha, e isso já estragou muito login. Use printf. E a API mostra um nome e datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="b3a3bcda"
+# > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca toca em um disco.
+#
+# O caminho de verdade tem um **s** a mais: `/run/secrets/senha-db`.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="f93d3446"
+# No contêiner do w1, a próxima célula lê o arquivo, conta os bytes e tenta o caminho do slide; depois pede o secret à API. (`$(…)` encontra o id do contêiner.)
+
+# %%
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=web) cat /run/secrets/senha-db
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=web) wc -c /run/secrets/senha-db
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=web) cat /run/secret/senha-db
+# %docker -H m1 secret inspect senha-db
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="bd9b1df6"
+# Cinco letras, seis bytes: `echo` acrescentou uma quebra de linha, o que já estragou muito login. `printf` não acrescenta nada. E a API mostra um nome e datas, nunca os bytes.
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "running", "minutes": {"60": 1, "90": 1}, "notes": "A senha tem que mudar até hoje à noite. Como se muda um secret? Com certeza há um comando para isso.", "ask": "Editar, criar de novo com o mesmo nome ou outra coisa?", "wrong": "“docker secret update”: não existe. “Remover e criar de novo”: está em uso e não pode ser removido."} translates="49669f05"
+# ## 2. Um secret nunca muda (slide 38)
+#
+# > *Qualquer coisa de até 500Kb.*
+#
+# Quase: *menos* de 512.000 bytes. A célula depois da aposta tenta exatamente esse número e depois troca a senha. **Como?**
+
+# %%
+ask("secret_edit")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "Um segundo secret e um update do serviço. Nome novo, mesmo target: o app continua lendo o mesmo arquivo. As tarefas dele são substituídas uma depois da outra. Guarde o secret antigo por um tempo: um rollback precisaria dele. E meio milhão de bytes, como no slide, passa só um pouco do limite.", "ask": "Que arquivo o app lê agora? (/run/secrets/senha-db, como antes.)", "wrong": "“senha-db-2”: o target mantém o nome, e o app nem percebe a troca.", "trouble": "“secret is in use” faz parte do show. A tecla `r` volta ao secret antigo e repete."} translates="054d26c5"
+# %docker printf "%512000s" x | docker secret create too-long -
+# %docker printf "nova senha" | docker secret create senha-db-2 -
+# %docker service update --quiet --secret-rm senha-db \
+#     --secret-add source=senha-db-2,target=senha-db web
+# %docker secret rm senha-db-2
+# %docker secret rm senha-db
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=web) cat /run/secrets/senha-db
+reveal("secret_edit")
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6493e466"
+# 512.000 bytes é demais. O secret novo tem um nome novo, `senha-db-2`, mas o mesmo *target*: o app continua lendo `/run/secrets/senha-db`. A tarefa dele foi substituída, em uma atualização gradual (página 12).
+#
+# `senha-db-2` está em uso e não pode ser removido. O antigo já poderia sair; no trabalho, guarde-o por um tempo, porque um rollback precisaria dele.
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. Um config é a mesma coisa para o que não é segredo: fica na raiz do contêiner, e a API o devolve a quem tiver acesso a ela. Essa é a diferença. Portanto, nada de senhas em configs, por favor. E o segundo comando do slide tem o mesmo erro de antes.", "ask": "Um config é criptografado? (No disco, sim; a API devolve o conteúdo.)", "wrong": "“Não, diz o slide”: no disco é, como tudo no log. Mas a API o devolve."} translates="03b44535"
+# ## 3. Configs (slide 40)
+#
+# > *Muito similar ao secret, porém não encriptado.*
+#
+# A próxima célula roda os comandos do slide; o segundo tem o mesmo erro. Depois ela faz do jeito certo e lê o config de duas maneiras.
+
+# %%
+# %docker echo "config" | docker -H m1 config create cfg-demo -
+# %docker service create --config-add=cfg-demo demo
+# %docker service create --quiet --name app --constraint node.hostname==w2 --config cfg-demo nginx
+# %docker -H w2 exec $(docker -H w2 ps -q --filter name=app) cat /cfg-demo
+# %docker -H m1 config inspect --pretty cfg-demo
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="736f548e"
+# Um config aparece em `/cfg-demo`, a não ser que você dê um `target`. E **a API o devolve** a quem tiver acesso a ela: nunca ponha uma senha em um config.
+#
+# <details><summary>É criptografado ou não?</summary>
+# <p>A entrada dele no log é cifrada como qualquer outra, e ele viaja por TLS; o slide está certo só pela metade. O limite dele é maior: menos de 1.024.000 bytes.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Mais difícil: dois serviços compartilham uma senha. Seja qual for o primeiro a mudar, o login falha até o outro mudar também. Como se faz isso sem nenhuma falha?", "ask": "Os dois de uma vez? Editar? Ou em três passos?", "wrong": "“Os dois ao mesmo tempo”: as tarefas deles são substituídas sem nenhuma ordem combinada entre os dois serviços."} translates="7be33752"
+# ## 4. Dois serviços, uma senha
+#
+# O `app` faz login no `db`, e os dois têm a senha em um secret. Seja qual for o primeiro a mudar, o login falha até o outro mudar também. **Como você a troca sem nenhuma falha?**
+
+# %%
+# %docker printf velha | docker secret create db-1 -
+# %docker service create --quiet --name db --constraint node.hostname==w1 \
+#     --secret source=db-1,target=senha redis
+ask("two_phases")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "Primeiro o banco aceita as duas. Depois todos passam para a nova. Aí a antiga sai. São duas fases, um clássico: serve para chaves, para certificados, para APIs.", "ask": "Quem já fez isso de madrugada, em um passo só? (Só as mãos.)", "trouble": "A tecla `r` volta à senha compartilhada e repete este passo."} translates="1ab354dd"
+# %docker printf nova | docker secret create db-2 -
+# %docker service update --quiet --secret-rm db-1 \
+#     --secret-add source=db-2,target=senha --secret-add source=db-1,target=senha-antiga db
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=db) ls /run/secrets
+# … agora leve para db-2 cada serviço que faz login, e depois:
+# %docker service update --quiet --secret-rm db-1 db
+# %docker -H w1 exec $(docker -H w1 ps -q --filter name=db) ls /run/secrets
+reveal("two_phases")
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="f1a85048"
+# ## Agora é com você
+#
+# ### 1. Ninguém além dos managers
+#
+# Em uma célula nova (**Esc**, depois **b**), faça `secret_path(cluster, "senha-db-2")` mostrar o secret só nos managers. Mantenha o serviço e o secret.
+#
+# <details><summary>Uma dica</summary>Um nó guarda um secret enquanto alguma tarefa que roda nele precisar desse secret.</details>
+# <details><summary>Resposta</summary><code>%docker service update --quiet --secret-rm senha-db-2 web</code> ou <code>%docker service scale web=0</code>. Quando termina a última tarefa que precisa dos bytes, o w1 tem que apagá-los.</details>
+#
+# ### 2. Uma senha nova, o mesmo arquivo
+#
+# Clique em **Iniciar**: o exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.
+
+# %% slideshow={"slide_type": "skip"}
+from swarmlab.lessons import exercises, where_next
+
+exercises("10_secrets_and_configs", make=make)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Um secret está em cada manager e na memória dos nós que precisam dele. Ele nunca muda; é substituído. Qualquer um com acesso à API lê um config. E duas fases para tudo o que dois serviços compartilham."} translates="51b028df"
+# ## Resumo
+#
+# - Um secret está em cada manager e na memória dos nós cujas tarefas precisam dele. Em nenhum outro lugar.
+# - Ele nunca muda: bytes novos ganham um nome novo, e o serviço passa para ele.
+# - A API devolve um config, nunca um secret.
+# - Dois serviços que compartilham uma senha: primeiro valem as duas, depois a antiga sai.
+# - No disco de um manager, um secret está tão seguro quanto a chave dele: veja 09_autolock.
+
+# %% slideshow={"slide_type": "skip"} translates="44cb52e7"
+# Uma delas é sobre a página 00. Depois, score() soma todas as suas apostas.
+display(
+    quiz("newline", "secret_gone", "config_or_secret", "committed_image", "comes_back"),
+    where_next("10_secrets_and_configs"),
+)

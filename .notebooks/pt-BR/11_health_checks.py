@@ -1,0 +1,205 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="0c6d28a1"
+# # Healthchecks: o app lá dentro está vivo?
+#
+# *Um app trava, e o contêiner dele continua rodando. Você ensina o swarm a perceber isso, ajusta o healthcheck para que ele não deixe passar nada nem mate apps saudáveis e derruba uma loja com um healthcheck que pergunta demais.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="8f2e7fb3"
+# | | |
+# | --- | --- |
+# | **Você vai aprender a** | dar um healthcheck a um serviço; escolher as cinco configurações dele; dizer quando ele faz mal |
+# | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 8 |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais não há controles deslizantes, e talvez não dê para contar requisições.) |
+# | **Slides da palestra** | 41 (healthchecks) |
+
+# %% translates="f5f24485"
+import swarmlab
+from swarmlab.lessons import exercises, where_next
+from swarmlab.lessons.bets import ask, quiz, reveal, score
+from swarmlab.lessons.experiments import check_explorer, downtime, follow, hang
+
+make = swarmlab.simulate  # engines reais: swarmlab.launch
+cluster = make(managers=1, workers=2, seed=7)
+# %docker service create --quiet --name web --replicas 3 --publish 8080:80 busybox \
+#     sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
+cluster.board()
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"90": 1}, "notes": "Slide 41. Três pequenos servidores web, cinquenta requisições por segundo. Eu não mato um, eu congelo: o processo está lá e não responde nada. Vocês conhecem o tipo. O que o swarm faz?", "ask": "Substitui, desvia dele ou não faz nada?", "wrong": "“Substitui”: faz isso quando um processo termina. Este não terminou. “Desvia dele”: o balanceador pergunta se uma tarefa roda, não se o app responde."} translates="f76fe196"
+# ## 1. O contêiner está no ar, o app não (slide 41)
+#
+# > *Não só o contêiner mas as app dentro do serviço pode ser monitorada.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6dc4646f"
+# O `web` é o pequeno servidor web do BusyBox, três vezes. Se o processo dele terminasse, o contêiner terminaria, e o swarm o substituiria. Mas apps também **travam**: o processo está lá e não responde nada. `hang` faz isso com um dos três: envia ao processo o sinal STOP.
+#
+# Chegam 50 requisições por segundo. **O que o swarm faz?**
+
+# %%
+ask("hung_app")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nada. Running, running, running, diz o Docker, e um terço dos usuários não vê coisa nenhuma. Olhem o vermelho. Ficaria assim por semanas, até alguém mandar um e-mail irritado.", "ask": "O que o seu monitoramento teria dito?", "trouble": "Tudo verde? Alguém substituiu a tarefa. A tecla `r` trava uma de novo."} translates="20f05b1a"
+cluster.traffic("web", rate=50)
+display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app"))
+# %docker service ps web
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6e434ce9"
+# **Como ler o desenho.** Uma faixa para cada *posição* (o número de uma réplica: web.1, web.2, …) com a tarefa dela. Embaixo, as requisições de cada segundo; as que ficaram sem resposta estão em vermelho.
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hung", "minutes": {"90": 1}, "notes": "Vamos dizer ao swarm como perguntar. Um healthcheck é um comando no contêiner: código de saída zero quer dizer tudo bem. A cada cinco segundos, dois segundos no máximo, três falhas. Agora um trava de novo. Por quanto tempo ele recebe requisições?", "ask": "Cinco segundos, vinte ou até ser parado?", "wrong": "“Cinco, até o próximo healthcheck”: uma falha não basta, são três seguidas."} translates="21d250a5"
+# Tudo roda, diz o Docker, e um terço dos usuários não recebe nada. Diga então ao swarm como perguntar ao app: um **healthcheck** é um comando que o engine repete *dentro* do contêiner, a intervalos. Código de saída 0 quer dizer saudável.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="bd005c4f"
+# Aqui o `wget` pede a página inicial a cada 5 segundos (`--health-interval`) e pode levar até 2 (`--health-timeout`). Depois de 3 falhas seguidas (`--health-retries`), a tarefa está **unhealthy**.
+#
+# Aí um app trava de novo. **Por quanto tempo a tarefa dele ainda recebe requisições?**
+
+# %%
+ask("hang_noticed")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Uns vinte segundos. Três healthchecks falham, e a tarefa sai do balanceador; o vermelho acaba. Dez segundos depois é morta, porque um processo congelado ignora o primeiro sinal, que só pede para ele terminar. Depois, uma tarefa nova, e ela só recebe requisições quando o primeiro healthcheck passa. Ninguém fez nada.", "ask": "Por que não perguntar a cada segundo, uma vez só?", "wrong": "“Custa caro”: pior, mata apps que só estão ocupados.", "trouble": "Dois apps travados? A tecla `r` volta a um só e repete este passo."} translates="d1e23970"
+# %docker service update --quiet --health-cmd "wget -q -O /dev/null localhost" \
+#     --health-interval 5s --health-timeout 2s --health-retries 3 web
+display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_noticed"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="188cf414"
+# A novidade: abaixo de cada posição, os **healthchecks**, ✔ ou ✘. Uma caixa antes do ✘ é o tempo que o healthcheck esperou por uma resposta.
+#
+# <details><summary>O que você vê</summary>
+# <p>No terceiro ✘ a tarefa sai do <i>balanceador de carga</i>, que distribui as requisições: as outras duas recebem todas. Depois o swarm encerra a tarefa. O sinal de parada não tem efeito: o app está travado. (Mesmo que não estivesse travado, não teria: o primeiro processo de um contêiner ignora esse sinal se não o trata, e o <code>httpd</code> do BusyBox não trata.) Por isso ela é morta depois de dez segundos (<code>--stop-grace-period</code>). Até lá os healthchecks continuam: esse é o quarto ✘. Cinco segundos depois (<code>--restart-delay</code>) uma tarefa nova começa na mesma posição e recebe requisições quando o primeiro healthcheck dela passa: no texto do desenho, <i>A roda em …</i>.</p>
+# <p>O <code>docker run</code> também tem healthchecks. Ele marca um contêiner como unhealthy e o deixa rodando: só um swarm o substitui.</p>
+# </details>
+#
+# Um healthcheck também pode vir com a imagem (`HEALTHCHECK` no Dockerfile dela). `--no-healthcheck` o desliga.
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "checked", "notes": "Cinco configurações. Três decidem em quanto tempo você percebe a falha; as outras duas são para apps que demoram a subir. Duas apostas sobre um desses.", "ask": "O app precisa de seis segundos, o healthcheck desiste depois de três. O que acontece?", "wrong": "“Roda, marcada como unhealthy”: isso é o docker run. Em um swarm, a tarefa é parada e substituída, sem fim. “Depois de 30 segundos”: no start period falhas não contam, mas um sucesso conta."} translates="b14fbfa7"
+# ## 2. Cinco números
+#
+# | Configuração | Padrão | |
+# | --- | --- | --- |
+# | `--health-interval` | 30 s | a pausa entre dois healthchecks |
+# | `--health-timeout` | 30 s | o healthcheck que demora mais que isso conta como falha |
+# | `--health-retries` | 3 | quantas falhas seguidas deixam a tarefa unhealthy |
+# | `--health-start-period` | 0 s | por quanto tempo, depois do início, as falhas não contam |
+# | `--health-start-interval` | 5 s | a pausa entre healthchecks no start period |
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="47e74a2b"
+# **Duas apostas sobre apps que demoram a subir.** Depois mexa nos controles: cada movimento faz uma cópia deste swarm, inicia uma tarefa de um serviço novo e mostra 90 segundos dela.
+
+# %%
+ask("check_too_strict", "start_period")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Vamos mexer nos controles: cada movimento inicia uma tarefa em uma cópia deste swarm. Com o app pronto só aos vinte segundos, a tarefa nunca chega a rodar. Com um start period, ela se salva. Agora ao contrário: até onde posso ser rígido antes de matar um app saudável?", "ask": "Qual das cinco você aumentaria primeiro?", "wrong": "“Interval”: aí você percebe tudo mais tarde. Para apps que demoram a subir existe o start period.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="72a53339"
+display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="c8d2f89d"
+# **Experimente.** (No começo o app fica pronto depois de 6 s e trava depois de 30. Interval 5, timeout 3, retries 3, sem start period.)
+#
+# 1. Ponha *fica pronto depois de* em 20. Por que a tarefa nunca roda? Salve-a de duas maneiras: com um start period e com retries.
+# 2. Os padrões do Docker: interval 30, timeout 30. *Trava depois de* 0: nunca. Quando é atendida a primeira requisição, sem start period e com um de 30?
+# 3. Faça o swarm perceber um travamento o mais cedo possível. O que esse healthcheck faria com um app que de vez em quando fica três segundos sem responder?
+#
+# <details><summary>O que você vai descobrir</summary>
+# <p><b>1.</b> Três healthchecks falham nos primeiros 15 segundos, e o swarm encerra a tarefa antes que ela fique pronta, e assim sem fim. Um start period de 20 s a salva; cinco retries também. O start period é melhor: depois que o app esteve saudável uma vez, a rigidez é a mesma de antes.</p>
+# <p><b>2.</b> Depois de 30 segundos, embora o app fique pronto depois de seis: o primeiro healthcheck vem depois de um interval. Em um start period há um a cada cinco segundos, e por isso a tarefa fica pronta depois de dez.</p>
+# <p><b>3.</b> Interval 1, timeout 1, retries 1: unhealthy depois de dois segundos. Isso também mataria o app que só demora um pouco a responder, e um minuto de muito movimento faria o mesmo. Retries são baratos, reinícios não.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ready", "notes": "Um healthcheck diz mais uma coisa: pronto. Outro app precisa de seis segundos para subir. Eu o atualizo de quatro maneiras. Quais delas perdem requisições?", "ask": "Três réplicas, sem healthcheck. Um update perde requisições?", "wrong": "“Não, as outras duas respondem”: a terceira também recebe requisições, assim que o contêiner dela roda. “Com start-first, não”: sem healthcheck, iniciada quer dizer pronta."} translates="9bc7a520"
+# ## 3. Estar pronto é mais que estar rodando
+#
+# O healthcheck não diz só quando uma tarefa quebrou, mas também quando está **pronta**. Outro app precisa de seis segundos para subir.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="abc77429"
+# A célula depois da aposta o atualiza para uma versão nova de quatro maneiras, cada uma em uma cópia deste swarm: na ordem *stop-first* (primeiro a tarefa antiga é parada, depois a nova começa) ou *start-first*, sem e com um healthcheck. **Quais delas perdem requisições?**
+
+# %%
+ask("not_ready", "one_replica")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sem healthcheck, as duas ordens perdem requisições. Com um, três réplicas não perdem nenhuma. E uma réplica é uma armadilha: só start-first com healthcheck atende o tempo todo.", "ask": "Em que linha está o seu serviço hoje?", "trouble": "Leva alguns segundos: oito updates são contados. Continue falando."} translates="c66b3fec"
+display(
+    downtime(cluster, replicas=3), downtime(cluster, replicas=1), reveal("not_ready", "one_replica")
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="e5012090"
+# Um update que demora mais recebe mais requisições no total; por isso, compare só a coluna *falharam*. **Por que start-first precisa de um healthcheck?** Sem ele, uma tarefa nova conta como pronta no momento em que o contêiner dela roda, e o Swarm encerra a antiga cedo demais.
+#
+# <details><summary>O que as tabelas dizem (e os números, sem rodar nada)</summary>
+# <p><b>Sem healthcheck, as duas ordens perdem requisições.</b> Uma tarefa recebe requisições assim que o contêiner dela roda, e por seis segundos ninguém responde.</p>
+# <p><b>Com healthcheck e três réplicas, nada se perde.</b> O healthcheck é <code>curl -f localhost</code>, uma vez por segundo, dez tentativas. Até o primeiro passar, a tarefa está <i>starting</i> e não recebe requisições.</p>
+# <p><b>Uma réplica é uma armadilha.</b> Stop-first tira a única tarefa que existe. Só start-first <i>com</i> healthcheck atende o tempo todo.</p>
+# <table><tr><th>Ordem</th><th>Healthcheck</th><th>3 réplicas: falharam</th><th>1 réplica: falharam</th></tr>
+# <tr><td>stop-first</td><td>não</td><td>umas 350</td><td>umas 440</td></tr>
+# <tr><td>stop-first</td><td>sim</td><td>0</td><td>umas 440</td></tr>
+# <tr><td>start-first</td><td>não</td><td>umas 270</td><td>umas 270</td></tr>
+# <tr><td>start-first</td><td>sim</td><td>0</td><td>0</td></tr></table>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "thorough", "notes": "Agora alguém com boas intenções. O healthcheck da loja pede a própria página e a do orders também. E o orders some. O que veem as pessoas que só querem olhar?", "ask": "Páginas, metade delas ou nada?", "wrong": "“Páginas: elas não precisam do orders”: mas o healthcheck delas precisa."} translates="9826467d"
+# ## 4. Um healthcheck que pergunta demais
+#
+# O `shop` mostra páginas e repassa pedidos a outro serviço, o `orders`. O healthcheck dele é caprichado: pede a própria página *e* uma do `orders`. Agora alguém tira o `orders` do ar. **O que acontece com as páginas?**
+
+# %%
+# %docker network create --driver overlay back
+# %docker service create --quiet --detach --name orders --network back nginx
+# %docker service create --quiet --detach --name shop --replicas 2 --network back --publish 8181:80 \
+#     --health-cmd "wget -q -O /dev/null localhost && wget -q -O /dev/null orders" \
+#     --health-interval 3s --health-retries 2 \
+#     busybox sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
+ask("asks_dependency")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nada. Todas as tarefas ficam unhealthy no mesmo instante e são mortas, e as substitutas também. Uma falha virou duas. Pergunte só o que um reinício desta mesma tarefa consertaria.", "ask": "Quem aqui tem um healthcheck que consulta o banco de dados? Sejam sinceros.", "trouble": "A tecla `r` volta à loja com os pedidos e repete este passo."} translates="a425ef92"
+cluster.run("20s")
+cluster.traffic("shop", rate=50)
+# %docker service scale --detach orders=0
+display(follow(cluster, "shop", for_s=45), reveal("asks_dependency"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="f2067aa9"
+# Depois de sete segundos nenhuma página aparece, embora não haja nada de errado com o `shop`. As tarefas dele ficam unhealthy no mesmo instante, não recebem mais requisições e são mortas dez segundos depois; com as substitutas é igual, até o `orders` voltar. Reiniciar o `shop` não conserta o `orders`.
+#
+# **Um healthcheck pergunta o que um reinício *desta* tarefa consertaria.** Saber se os outros estão bem é trabalho do monitoramento.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="81249413"
+# ## Agora é com você
+#
+# Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.
+#
+# ### 1. Saudável e, mesmo assim, morto
+#
+# Um serviço nunca chega a rodar. O healthcheck dele tem boas intenções.
+#
+# ### 2. Verifique só o próprio app
+#
+# Outro serviço está desligado esta noite. A loja deve continuar aberta.
+
+# %% slideshow={"slide_type": "skip"}
+exercises("11_health_checks", make=make)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "closed", "notes": "Sem healthcheck, um app travado continua no balanceador. Dê um start period a quem demora a subir. Até o primeiro healthcheck passar não há requisições; por isso, updates não perdem nenhuma. E um healthcheck só verifica o próprio app."} translates="9744598f"
+# ## Resumo
+#
+# - Sem healthcheck, um app travado continua no balanceador.
+# - Unhealthy quer dizer: a tarefa não recebe mais requisições, depois é parada e substituída. Isso leva (interval + timeout) × retries, mais o tempo até a tarefa nova ficar pronta.
+# - Dê um start period a quem demora a subir. Falta de paciência mata apps saudáveis.
+# - Até o primeiro healthcheck passar, uma tarefa não recebe requisições. Por isso updates não perdem nenhuma.
+# - Um healthcheck só verifica o próprio app.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="9bbcbf77"
+# **Para mostrar a um colega:** `check_explorer(cluster)`, em qualquer swarm simulado. (Rode antes os imports do começo.)
+#
+# Mais duas perguntas. A segunda é sobre a página 06.
+
+# %% slideshow={"slide_type": "skip"} translates="4e3756e2"
+# Depois rode score() em uma célula nova: ela soma todas as suas apostas.
+display(quiz("unhealthy_run", "who_replaces"), where_next("11_health_checks"))

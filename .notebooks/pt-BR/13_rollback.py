@@ -1,0 +1,174 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "A versão ruim está no ar; o update pausou sozinho. Agora a gente volta. E vai descobrir como até voltar pode dar errado."} translates="7429c85b"
+# # Rollback: de volta à versão que funcionava
+#
+# *Você desfaz uma versão ruim, à mão e automaticamente, e descobre como um rollback também pode dar errado.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="c533d3e7"
+# | | |
+# | --- | --- |
+# | **Você vai aprender a** | fazer o rollback de um serviço; fazer com que um update que falha se desfaça sozinho; dizer o que um rollback traz de volta e o que ele esquece |
+# | **Tempo e nível** | 20 minutos, depois de 12_rolling_updates; os exercícios levam mais 10 |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais, talvez não dê para contar requisições.) |
+# | **Slides da palestra** | 43 (controle de rollback) |
+
+# %% translates="2d8f74f0"
+import swarmlab
+from swarmlab.lessons import exercises, where_next
+from swarmlab.lessons.bets import ask, quiz, reveal, score
+from swarmlab.lessons.experiments import follow
+from swarmlab.views.update_history import settings
+
+make = swarmlab.simulate  # engines reais: swarmlab.launch
+cluster = make(managers=1, workers=2, seed=7)
+# %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
+cluster.traffic("web", rate=50)  # requisições por segundo, daqui em diante
+# %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
+follow(cluster, "web")
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "paused", "notes": "O Docker guarda duas especificações de um serviço: a atual e a anterior. Um rollback é um update para a anterior. No slide, o ritmo é definido no mesmo comando. Duas apostas: o que o Docker diz disso? E o que dois rollbacks trazem de volta?", "ask": "Rollback, duas vezes. O que roda depois?", "wrong": "“A versão anterior a essa”: não há histórico, só uma especificação anterior."} translates="610f72ef"
+# ## 1. À mão
+#
+# Esse foi um update ruim: a versão nova, **B**, cai depois de dois segundos (`--args` toma o lugar do comando do contêiner). Na primeira falha (**F** no desenho), o update **pausou**, que é o padrão do Docker.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="7b2f9d9b"
+# Nada é desfeito, e B falha sem parar em duas *posições* (web.1, web.2, … são posições; cada uma tem uma tarefa por vez): a segunda começou enquanto a primeira ainda era observada.
+#
+# O Docker guarda duas **especificações** (spec) de um serviço; uma especificação é tudo o que você já definiu: imagem, comando, réplicas, configurações. Uma é a atual; a outra, a **anterior**. Um **rollback** é um update para a especificação anterior. No slide, o ritmo dele é definido no mesmo comando:
+#
+# > `$ docker service update --rollback --rollback-parallelism …` (slide 43)
+#
+# **O que o Docker faz? E o que dois rollbacks com o comando certo trazem de volta?**
+
+# %%
+ask("rollback_flags", "second_rollback")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Ele recusa o comando do slide: nenhuma outra flag junto com --rollback. O certo funciona: a versão boa está de volta nas duas posições. Ótimo. E o que acontece se eu digitar mais uma vez?", "ask": "O mesmo comando de novo: o que roda?", "trouble": "A tecla `r` volta ao update pausado e repete este passo."} translates="2437da31"
+# %docker service update --rollback --rollback-parallelism 2 web
+# %docker service rollback --quiet --detach web
+follow(cluster, "web")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "A versão ruim. A cada vez, ele troca uma especificação pela outra. Um colega nervoso que digita uma segunda vez quebra tudo de novo.", "ask": "Quem digitaria duas vezes, só para garantir?"} translates="936114a2"
+# %docker service rollback --quiet --detach web
+display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="c29d7396"
+# <details><summary>Como ler os desenhos</summary>
+# <p>Em cima, o estado do update ou do rollback. Depois, uma faixa para cada posição, na cor da versão. A linha fina sob uma tarefa nova é o tempo em que ela é observada (o <i>monitor</i>): uma falha nele conta. Embaixo, as requisições que cada versão recebe. Por último, a fração de tarefas que falharam, com uma linha na fração que você tolera.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "swapped", "notes": "E agora é o próprio rollback que está pausado, porque falhou. Não há terceira especificação. A saída é sempre a mesma: um update que diz o que você quer.", "ask": "Por que não há uma lista de todas as versões?", "wrong": "“Esqueceram”: o arquivo do seu stack no git é essa lista."} translates="bf5f7daf"
+# O primeiro rollback funcionou. O segundo trocou de novo as duas especificações: B voltou, falhou, e agora é o *rollback* que está **pausado**. Um rollback também pode falhar, como qualquer update, e não há terceira especificação para a qual voltar. A saída é sempre a mesma: **um update que diz o que você quer.** (`--args ""` quer dizer: nenhum comando nosso, e sim o da própria imagem, como na versão A.)
+
+# %%
+# %docker service update --quiet --args "" web
+# %docker service ps --filter desired-state=running web
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. A primeira das sete configurações é a importante: failure action, rollback. Aí ninguém precisa digitar nada. As outras seis são do próprio rollback. Mesmos nomes, mesmos padrões, mas elas não herdam o que você definiu para o update. E defina cedo: um rollback as lê na versão para a qual volta. Depois que a ruim está no ar, é tarde.", "ask": "Onde você as define: na versão boa ou na ruim?", "wrong": "“Na nova”: o rollback lê a especificação para a qual volta.", "trouble": "A tecla `r` volta à versão boa e repete este passo."} translates="c7bd7dcf"
+# ## 2. Sete configurações (slide 43)
+#
+# > *Se for usado* `--update-failure-action=rollback` *então em caso de falhas o rollback é automático.*
+#
+# Essa é a primeira das sete configurações do slide. As outras seis, `--rollback-…`, são do próprio rollback. Têm os mesmos nomes que as de um update e os mesmos padrões, mas os valores de um update não passam para elas.
+
+# %%
+# %docker service update --quiet --update-parallelism 2 --update-order start-first \
+#     --update-failure-action rollback web
+settings(cluster, "web")
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "set", "notes": "Uma versão ruim está no ar, e as pessoas ficam criativas. Uma define agora o ritmo do rollback. Outra escala o serviço, porque metade dele caiu. E aí alguém faz o rollback. O que volta?", "ask": "A versão boa ou não?", "wrong": "“A versão boa”: a cada mudança, mesmo de uma configuração só, a especificação atual passa a ser a anterior."} translates="43e0161c"
+# Um rollback lê as configurações na especificação **para a qual volta**. Por isso, elas têm que estar lá *antes* do update que dá errado, de preferência desde o começo. **E se você só as definir quando a versão ruim já estiver no ar? Ou se escalar o serviço, porque metade dele caiu?**
+
+# %%
+ask("late_settings", "scaled_since")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A versão ruim, com duas réplicas. A boa estava duas mudanças atrás, e não está mais guardada em lugar nenhum. Moral: primeiro o rollback, depois a ajuda.", "ask": "O que eles deveriam ter digitado?", "trouble": "A tecla `r` volta ao momento antes do erro e repete este passo."} translates="c62b1b82"
+# %docker service create --quiet --detach --name shop --replicas 2 nginx:1.25
+# %docker service update --quiet --detach --image nginx:1.72 shop
+cluster.run("20s")
+# %docker service ls --filter name=shop
+# %docker service scale --detach shop=6
+# %docker service rollback --detach shop
+cluster.run("20s")
+# %docker service ls --filter name=shop
+reveal("late_settings", "scaled_since")
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="00385c23"
+# A imagem continua `nginx:1.72`, o erro de digitação; só o 6 voltou a 2. Antes sobrava uma tarefa boa; agora, nenhuma. A *cada* mudança, mesmo de uma configuração só, a especificação atual passa a ser a anterior. A boa estava duas mudanças atrás: não está mais guardada em lugar nenhum.
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "late", "notes": "Agora o web faz rollback sozinho. A versão ruim de novo e, depois dela, um rollback à mão. E uma segunda, que cai depois de oito segundos. Essa ele pega?", "ask": "Cai depois de oito segundos. Ele pega ou não?", "wrong": "“Com rollback”: o monitor é de cinco segundos. “Traz de volta a ruim”: um rollback automático esquece a versão que falhou."} translates="409913cd"
+# ## 3. Automaticamente
+#
+# Agora o `web` faz rollback sozinho. Ele recebe de novo a versão ruim e, depois, um `docker service rollback` à mão. **O que o Docker responde? E ele também pega uma versão que cai depois de *oito* segundos?**
+
+# %%
+ask("after_automatic", "late_crash")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Falhou, voltou, e ninguém digitou nada. O rollback à mão é recusado: não há mais versão anterior. Ótimo: ninguém consegue trazer a ruim de volta sem querer.", "ask": "Onde está a falha no desenho?", "trouble": "A tecla `r` volta à versão boa, com as configurações dela, e repete este passo."} translates="137c19cc"
+# %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
+display(follow(cluster, "web"))
+# %docker service rollback --detach web
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rolled", "notes": "Completed, diz o Swarm, e o serviço está fora do ar. Cinco segundos de observação, e ela morreu aos oito. Verde não quer dizer bom.", "ask": "Quanto tempo o seu app leva para falhar?"} translates="8efd9099"
+# %docker service update --quiet --detach --args "sh -c 'sleep 8; exit 1'" web
+display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Quinze segundos, e ela é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. Mas atenção: isso não segura o update. Se você quer segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento?", "wrong": "“O monitor”: enquanto isso, as próximas posições começam."} translates="04a5426b"
+# *Completed*, diz o Swarm, e o serviço está fora do ar. (B nunca responde: só dorme. Com um healthcheck o update teria falhado e se desfeito.) Cada tarefa foi observada por cinco segundos, o padrão de `--update-monitor`, e morreu aos oito. Observe por mais tempo do que o seu app leva para falhar:
+
+# %%
+# %docker service update --quiet --args "" web
+# %docker service update --quiet --detach --update-monitor 15s --args "sh -c 'sleep 8; exit 1'" web
+follow(cluster, "web")
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="7ae81c6d"
+# Agora ela é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se uma versão ruim tem que ficar em uma só posição até provar que é boa, aumente também a pausa: `--update-delay`.
+#
+# <details><summary>O que mais um rollback automático esquece</summary>
+# <p>Tudo o que veio com o update ruim: secrets, labels, réplicas e configurações como o monitor de 15 segundos. Olhe: <code>settings(cluster, "web")</code>. É a especificação inteira que volta. O que uma tarefa gravou em um volume ou em um banco de dados fica: a versão antiga tem que se virar com isso.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="a8854b8e"
+# ## Agora é com você
+#
+# Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.
+#
+# ### 1. Um update que se desfaz sozinho
+#
+# ### 2. De volta e tudo de uma vez
+#
+# ### 3. Alguém escalou depois disso
+#
+# ### 4. Um rollback cuidadoso
+
+# %% slideshow={"slide_type": "skip"}
+exercises("13_rollback", make=make)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "caught", "minutes": {"90": 1}, "notes": "Uma especificação anterior, e cada mudança a substitui. Dois rollbacks à mão trazem a ruim de volta. O automático esquece a ruim. Defina a failure action e o monitor antes de precisar deles. E esta foi a palestra, quase: o que você quer vai em um arquivo, o swarm mantém tudo assim, e vocês viram o que acontece quando ele não consegue. Perguntas, por favor."} translates="8a680235"
+# ## Resumo
+#
+# - Um rollback é um update para a especificação anterior. Há uma só, e cada mudança a substitui.
+# - Dois rollbacks à mão vão e voltam. Um automático esquece a versão que falhou.
+# - Um rollback também pode falhar. Aí diga o que você quer, com um update.
+# - As seis configurações dele são só dele. Defina antes de precisar.
+# - Só contam as falhas dos primeiros cinco segundos de cada tarefa, a não ser que você aumente o `--update-monitor`.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="b4277d70"
+# **Para mostrar a um colega:** a seção 3, com `sleep 8`. (Rode antes os imports e o cluster do começo.)
+#
+# Mais três perguntas, duas sobre outras páginas.
+
+# %% slideshow={"slide_type": "skip"} translates="4e3756e2"
+# Depois rode score() em uma célula nova: ela soma todas as suas apostas.
+display(quiz("rollback_order", "bad_version", "four_managers"), where_next("13_rollback"))

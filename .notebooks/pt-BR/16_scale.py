@@ -1,0 +1,139 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Até onde dá para crescer? A gente vai de cinco nós a mil e conta quanto custa."} translates="0c10b063"
+# # Escala: mil nós e quanto custam
+#
+# *Você faz um swarm crescer de cinco nós a mil, vê como ele aloca três mil tarefas e mede quanto custam mais managers, nós e tarefas.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="ff052b85"
+# | | |
+# | --- | --- |
+# | **Você vai aprender a** | dizer o que cresce com managers, nós e tarefas; escolher de quantos managers um swarm grande precisa; ler uma figura de mil nós |
+# | **Tempo e nível** | 20 minutos, depois de 05_quorum |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, a figura funciona com tantos nós quantos você tiver; as medições precisam da simulação |
+# | **Slides da palestra** | 12 (como escalar), 32 (quantos managers?) |
+
+# %%
+import time
+
+import swarmlab
+from swarmlab.lessons import exercises, where_next
+from swarmlab.lessons.bets import ask, quiz, reveal, score
+from swarmlab.lessons.scale_experiments import growth
+from swarmlab.views.fleet import fleet
+
+cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
+fleet(cluster)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "five", "notes": "Cada quadrado é um nó: quanto mais cheio, mais tarefas. Uma borda grossa é o líder. Agora são cinco nós. A seguir, mil, e três mil tarefas. Elas vão se espalhar por igual?", "ask": "Três em cada? Mais ou menos três? Ou os primeiros cheios?", "wrong": "“Mais ou menos três”: não é acaso. Cada tarefa vai para um dos nós com menos tarefas."} translates="21b756de"
+# ## 1. Mil nós
+#
+# Cada quadrado é um nó: quanto mais cheio, mais tarefas roda. A borda grossa marca o líder; a mais fina, os outros managers; o x, um nó fora do ar. Clique em um quadrado ou use as setas para ver que nó é.
+#
+# Cinco nós cabem em um painel. Agora o mesmo swarm com 997 workers e um serviço de 3.000 tarefas. **Elas vão se espalhar por igual?**
+
+# %%
+ask("spread_on_many")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Mil nós. E agora, três mil tarefas. Três em cada, exatamente. O scheduler pega o lote inteiro, ordena os nós uma vez e distribui as tarefas em rodízio.", "ask": "Quanto tempo isso levaria à mão?", "trouble": "Este é o passo mais longo de todos: alguns segundos para mil máquinas. Continue falando e não aperte nada."} translates="64d948f5"
+cluster = swarmlab.simulate(managers=3, workers=997, seed=7)
+fleet(cluster)
+
+# %%
+# %docker service create --quiet --detach --name web --replicas 3000 busybox sleep 1d
+cluster.run("20s")
+# %docker service ls --format "{{.Name}}: {{.Replicas}} tasks run"
+reveal("spread_on_many")
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "Um dos workers fica sem energia. Quantas tarefas nos outros 999 nós mudam de lugar?", "ask": "Nenhuma, três, a maioria?", "wrong": "“A maioria: ele as espalha de novo”: tarefas que rodam nunca mudam de lugar."} translates="d9942f02"
+# Role para cima: todos os quadrados estão igualmente cheios. O scheduler aloca um lote grande de uma vez: ordena os nós uma vez e distribui as tarefas em rodízio.
+#
+# A seguir, um worker fica sem energia. **Quantas das tarefas nos outros 999 nós mudam de lugar?**
+
+# %%
+ask("moves_after_loss")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Só as três dele são criadas de novo, depois de quinze segundos de silêncio. Uma perda custa o mesmo em um swarm de dez ou de mil.", "ask": "Achem o x.", "trouble": "Caiu o nó errado? A tecla `r` volta aos mil nós; aqui isso leva alguns segundos."} translates="42492649"
+cluster.crash("w9")
+cluster.run("30s")
+display(fleet(cluster), reveal("moves_after_loss"))
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três managers para nove. O que acontece com uma única gravação?", "ask": "Mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: agora o líder a envia a oito outros."} translates="45a624c3"
+# ## 2. O que cresce com o quê
+#
+# Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador. Para cada número de managers, ela conta quantas mensagens uma gravação pequena custa, como a de um config novo. **Você passa de três managers para nove. O que acontece com essa gravação?**
+
+# %%
+ask("write_with_nine")
+
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Quantos, então, para dez mil workers?", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} translates="48c7ef60" tags=["wall-clock"]
+display(growth(time.perf_counter), reveal("write_with_nine"))
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="31d85f2f"
+# **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: o dobro deles leva mais ou menos o dobro do tempo. Um worker só recebe tarefas de um manager: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
+#
+# Com managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens para cada um deles: a gravação, a resposta, o aviso de que ela vale e a resposta a ele. (O resto são heartbeats.) Mais managers não deixam nada mais rápido. Só permitem que mais deles falhem.
+#
+# <details><summary>Para onde vai o tempo em um swarm grande</summary>
+# <p>Formar um swarm: certificados e os primeiros heartbeats. Iniciar tarefas: cada uma é gravada várias vezes (criada, com endereços, alocada, marcada como em execução), e todo manager guarda toda gravação. Quando um nó morre, a parte do scheduler é pequena. O que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho.</p>
+# <p>Os segundos nos gráficos são os do seu computador e deste simulador; por isso, leia a forma deles, não a altura. <code>swarmlab bench swarm3k</code> forma 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê?"} translates="8229adb3"
+# ## 3. De três a sete managers
+#
+# | managers | podem falhar | uma gravação espera por |
+# | --- | --- | --- |
+# | 3 | 1 | 1 outro |
+# | 5 | 2 | 2 outros |
+# | 7 | 3 | 3 outros |
+#
+# A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam: o que tem que ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E swarms grandes mantêm as tarefas longe dos managers: drene-os.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="46117a4e"
+# <details><summary>O que o Swarm2k e o Swarm3K descobriram</summary>
+# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto nós ainda entravam, o organizador parou um manager depois do outro para dar uma máquina maior a cada um, o líder por último: os nós novos pararam de conseguir entrar, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
+# <p>Em outubro, o <b>Swarm3K</b> mirou em 3.000 nós e formou 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até os dois ficarem em um mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm serviços assim juntos: página 07.</p>
+# </details>
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="cced573f"
+# ## Agora é com você
+#
+# Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.
+#
+# ### 1. Sete managers, por segurança
+#
+# Os sete nós são managers. Deixe só três.
+#
+# ### 2. Managers que só gerenciam
+#
+# Tarefas rodam em toda parte, inclusive nos managers. Deixe os managers livres, hoje e amanhã.
+
+# %% slideshow={"slide_type": "skip"}
+exercises("16_scale", make=swarmlab.simulate)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "O dobro de nós, o dobro de trabalho. Cada manager a mais encarece todas as gravações. De três a sete, um número ímpar, máquinas grandes, em drain."} translates="107219b9"
+# ## Resumo
+#
+# - Nós e tarefas: o dobro deles dá mais ou menos o dobro do trabalho.
+# - Managers: toda gravação vai para cada um deles. Mais managers dão mais segurança, não mais velocidade.
+# - De três a sete managers, um número ímpar, em máquinas grandes, em drain.
+# - Um nó perdido só mexe com as tarefas dele.
+#
+# **Para mostrar a um colega:** a figura da seção 1, enquanto um nó morre.
+#
+# As duas últimas perguntas são sobre as páginas 05 e 07.
+
+# %% slideshow={"slide_type": "skip"} translates="4e3756e2"
+# Depois rode score() em uma célula nova: ela soma todas as suas apostas.
+display(quiz("managers_for_many", "two_managers", "no_rebalance"), where_next("16_scale"))

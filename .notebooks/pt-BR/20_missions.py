@@ -1,0 +1,163 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Você está de plantão. Alguma coisa quebrou, usuários perdem requisições a cada segundo, e você tem um orçamento. Uma pessoa digita, todas decidem."} translates="2fea503c"
+# # Missões: seis incidentes, com usuários esperando
+#
+# *Você está de plantão: um swarm quebrou, usuários perdem requisições a cada segundo, e você tem um orçamento para salvá-lo; depois compara o que fez com uma solução-modelo.*
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="9ee56dfe"
+# | | |
+# | --- | --- |
+# | **Você vai aprender a** | olhar antes de consertar, salvar um swarm dentro de um orçamento e dizer a partir de quando já dava para perceber o problema |
+# | **Tempo e nível** | 60 minutos, uns dez por missão, depois de 00_start_here; cada uma diz que página ensina o que ela pede |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais não há replay, e as requisições não são contadas: cada verificação manda uma requisição a cada tarefa) |
+# | **Slides da palestra** | 11–20 (problemas em produção), 30–33 (quórum), 41–43 (healthchecks, updates, rollbacks) |
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rules", "notes": "Requisições, segundos e mudanças: esse é o orçamento de vocês. Olhar é de graça, esperar não. Quem olha antes da primeira mudança ganha vinte pontos. Eu digito o que vocês mandarem e mais nada. Dez segundos para cada decisão; se vocês não se entenderem, os usuários esperam.", "ask": "Quem dita os comandos? Quem marca o tempo?"} translates="b21b6895"
+# ## Como funciona uma missão
+#
+# Uma missão é um exercício com um **relógio** e com **usuários**: dez requisições por segundo vão a um serviço. Clique em **Iniciar**, e o telefone toca.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="a15784c6"
+# - **Digite comandos** abaixo da tarefa. `docker …` pergunta ao líder, `docker -H m2 …` ao nó m2, `run 20s` espera.
+# - **Esperar custa.** Uma linha custa cinco segundos, mais o tempo que o comando dela espera: `docker service update` espera até todas as tarefas rodarem, por até 300 segundos, o orçamento inteiro. Com `--detach` ele volta na hora; depois olhe com `docker service ps`. Não dá para interromper um comando que espera.
+# - **O objetivo** é um estado do swarm e usuários atendidos. Vale qualquer caminho até lá.
+# - **Verificar** espera 30 segundos. Depois testa, em uma cópia do seu swarm, o que pode acontecer em seguida e avalia nela todos os objetivos. *(no teste: requisições que falharam: 100)* refere-se à cópia. Você pode verificar várias vezes.
+# - **O orçamento**: requisições que falham, segundos, mudanças. Uma mudança é um pedido que o swarm aceita: `node promote w3 w4` faz duas, um comando recusado não faz nenhuma. Estourou um desses limites? A missão está perdida na hora. Comece de novo: o incidente é o mesmo.
+# - **Olhar** (`ls`, `ps`, `inspect`, `logs`) não é mudança. Olhe antes da primeira mudança: isso vale 20 pontos. Usuários valem 40, tempo 20, poucas mudanças 20; uma dica custa 5 pontos, mas não gasta tempo.
+# - O **debriefing** só vem quando a missão termina: o que você fez e os seus pontos, comparados com um *modelo*, uma solução que age desde o momento em que já dava para perceber o problema. (*m1 lidera, mandato 5*: o m1 foi eleito, no quinto mandato.)
+#
+# Sem botões, use o nome da missão: `zone.do("docker node ls")` roda uma linha; há `zone.check()`, `zone.hint()`, `zone.undo()`, `zone.debrief()`.
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "zone", "notes": "Uma zona morre. Eu clico em Iniciar, e o relógio anda. Onde as tarefas podem rodar, e quem diz isso? Digam o que devo digitar.", "ask": "Primeiro comando? Olhar ou já mudar alguma coisa?", "wrong": "“--force”: cria tarefas novas, com as mesmas regras. Olhe antes as restrições.", "trouble": "Vocês se perderam? Clique em Iniciar de novo, na missão: é o mesmo incidente."} translates="d3700dc8"
+# ## Nós e versões
+#
+# ### 1. Uma zona morre
+#
+# Onde as tarefas podem rodar, e quem diz isso? (Página 07)
+
+# %% translates="f5f24485"
+import swarmlab
+from swarmlab.lessons import exercise, progress
+from swarmlab.lessons.bets import ask, quiz, reveal, score
+from swarmlab.lessons.course_map import where_next
+from swarmlab.lessons.debrief import compare_scores
+
+make = swarmlab.simulate  # engines reais: swarmlab.launch
+zone = exercise("zone_dies", make=make)
+zone
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sexta-feira, uma versão ruim. Os contêineres rodam, e ninguém responde. Rodar não é responder. O que a gente olha?", "ask": "Rollback: boa ideia ou não?", "wrong": "“Rollback, já”: ele só desfaz a última mudança. Ela era a versão nova?", "trouble": "Acabou o orçamento? Clique em Iniciar de novo; o incidente é o mesmo."} translates="290bc6bd"
+# ### 2. Uma versão ruim na sexta-feira
+#
+# Contêineres rodam, e mesmo assim ninguém responde. (Página 13: rollbacks)
+
+# %%
+release = exercise("bad_release", make=make)
+release
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 contou o que isso quer dizer para você. Mas o que os seus usuários veem, neste momento?", "ask": "Tudo fora do ar, metade, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: nenhum comando funciona. O que roda continua."} translates="da933355"
+# ## Sem quórum
+#
+# Com dois managers, o quórum são os dois. Quando um cai, nenhum líder pode ser eleito (página 05). **O que os usuários veem nesse momento?**
+
+# %%
+ask("users_without_quorum")
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais é consertado. A próxima falha não vai ser corrigida.", "ask": "Como você perceberia o problema, se ninguém reclama?", "trouble": "O comando recusado faz parte."} translates="f2997941"
+# A próxima célula cria um swarm assim, tira um manager e conta requisições por 30 segundos.
+
+# %%
+cluster = make(managers=2, workers=2, seed=7)
+# %docker service create --quiet --name web --replicas 4 --publish 8080:80 \
+#     --constraint node.role==worker nginx
+cluster.crash("m2")
+cluster.run("30s")
+# %docker -H m1 service scale web=6
+requests = cluster.traffic("web", rate=10)
+cluster.run("30s")
+display(requests, reveal("users_without_quorum"))
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "E aí vem a próxima falha, em um swarm como aquele. Agora o telefone toca. O que você precisa ter de volta primeiro?", "ask": "Uma tarefa, um nó ou um quórum?", "wrong": "“Iniciar o serviço de novo”: sem quórum, ninguém ouve você."} translates="076883bd"
+# ### 3. Dois managers
+#
+# Todos os usuários foram atendidos; por isso, ninguém ligou para você. Aí vem a próxima falha.
+
+# %%
+two = exercise("two_managers", make=make)
+two
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stranger", "notes": "Um estranho entrou com um token que vazou. Fora não basta: ele tem que sair e continuar fora. O que tem que vir primeiro?", "ask": "Remover o nó ou trocar o token?", "wrong": "“Trocar, pronto”: quem é membro continua membro. “Remover, pronto”: ele volta com o mesmo token."} translates="3a6376fc"
+# ## Estranhos, dados e saúde
+#
+# ### 4. Um estranho com um token
+#
+# Um token é uma chave do seu swarm (página 08). Esta missão está ganha quando o estranho está fora **e** continua fora.
+
+# %%
+stranger = exercise("stranger", make=make)
+stranger
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O banco perdeu os dados, dizem. Desde a página 14 vocês sabem mais: eles estão em algum lugar. Onde ele rodava antes?", "ask": "Que comando diz onde ele rodou?", "wrong": "“Prune, para limpar”: nem pense nisso antes de encontrá-los."} translates="c81efa02"
+# ### 5. O banco de dados perdeu os dados
+#
+# Um *volume* é uma pasta que sobrevive aos contêineres (página 14).
+
+# %%
+data = exercise("lost_data", make=make)
+data
+
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Docker diz que está tudo certo com o web, mas as tarefas dele terminam sem parar. Quem acaba com elas?", "ask": "O app ou o healthcheck?", "wrong": "“O app cai”: olhe como ele termina. Alguém o mata."} translates="6e411e24"
+# ### 6. Um healthcheck que mata
+#
+# O Docker diz que não há nada de errado com o web, mas as tarefas dele terminam sem parar. (Página 11: healthchecks)
+
+# %%
+health = exercise("check_kills", make=make)
+health
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "scores", "notes": "Cole a sua linha, e temos uma tabela. E depois os debriefings: quem poderia ter percebido antes, e olhando o quê?", "ask": "O que você vai olhar na segunda-feira?"} translates="f68831a6"
+# ## Compare com os outros
+#
+# Cada debriefing termina com uma pontuação para colar no chat da turma: missão, pontos, requisições que falharam, segundos, mudanças, dicas. Não precisa de servidor: quem tem o chat faz a tabela. (Os três últimos caracteres denunciam um erro de digitação; não impedem ninguém de inventar uma pontuação.)
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="cd2b5b57"
+# A segunda tabela é o seu próprio progresso; `progress().export("progress.json")` grava uma cópia dele, para outra máquina ou para quem dá a aula.
+
+# %%
+display(
+    compare_scores(
+        """
+        Ana: zone_dies:86-146-60-1-0-28b
+        Rui zone_dies:61-310-121-3-1-c6d
+        """
+    ),
+    progress("20_missions"),
+)
+
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Olhe antes. O comando óbvio muda o swarm, não a causa. E pergunte o que vem depois: o conserto de hoje tem que aguentar a falha seguinte."} translates="8e6cf043"
+# ## Resumo
+#
+# - **Olhe antes.** Na maioria das missões o comando óbvio (`--force`, `scale`, `rollback`) muda o swarm, não a causa. Um rollback ajuda quando a causa foi a última mudança: na missão 6, sim; na missão 2, não. `docker service inspect` mostra o que ele traria de volta: PreviousSpec.
+# - Uma especificação dura mais que o motivo que a criou: uma restrição, um healthcheck, argumentos da versão da semana passada. `docker service inspect --pretty` mostra tudo.
+
+# %% [markdown] slideshow={"slide_type": "skip"} translates="beda9d2d"
+# - Em cada missão dava para saber *antes* do telefonema. O que você vai procurar amanhã no trabalho está nos debriefings.
+# - Pergunte o que vem depois: o conserto de hoje tem que aguentar a falha seguinte.
+
+# %% slideshow={"slide_type": "skip"} translates="4e3756e2"
+# Depois rode score() em uma célula nova: ela soma todas as suas apostas.
+display(
+    quiz("blind_rollback", "token_and_member", "four_managers", "check_too_strict"),
+    where_next("20_missions"),
+)
