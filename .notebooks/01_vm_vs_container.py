@@ -25,7 +25,7 @@
 #
 # The **kernel** is the core of an operating system: it alone talks to the hardware. A **hypervisor** makes one machine look like several, so that several kernels can run. **Bins/libs** are the files that a program needs besides itself. A **guest** is whatever runs on top.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Four ways to pretend. A whole machine, parts of one, almost one, or no machine at all, just an operating system. You've all used one of these today. Which of the four is Docker?", "ask": "Which of the four is a container?", "wrong": "\"A fifth kind\": FreeBSD had jails in 2000. Docker made them easy, and shippable. \"Paravirtualization\": there's no guest kernel that could call anyone."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Four ways to pretend. A whole machine, parts of one, almost one, or no machine at all, just an operating system. You've all used one of these today. Which of the four is Docker?", "ask": "Which of the four is a container?", "wrong": "\"A fifth kind\": the idea isn't new, FreeBSD had jails in 2000. Docker made it easy to use and to ship. \"Paravirtualization\": a container has no kernel of its own that could call the hypervisor."}
 # ## 1. Four kinds (slide 3)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -50,7 +50,7 @@ make = swarmlab.simulate  # real engines: swarmlab.launch
 
 ask("which_kind")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "OS-level. All containers on a machine share its kernel. Each sees only its own files, processes, network and users. It's a view, not a machine.", "ask": "Has anyone seen a container boot?"}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "OS-level. All containers on a machine share its kernel. Each sees only its own files, processes, network and users. It's a view, not a machine.", "ask": "Has anyone seen a container boot? (No: its kernel is up already. Only a process starts.)"}
 reveal("which_kind")
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stacks", "minutes": {"90": 1}, "notes": "Slide 4, the two towers. On the slide there are two apps. Take five web servers on one machine. How many kernels run on the left, and how many on the right? Count before you vote.", "ask": "Five apps: how many kernels, left and right?", "wrong": "\"5 and 1\": almost. The host below the five machines has a kernel, too. \"5 and 5\": a container feels like a machine, but brings no kernel."}
@@ -61,7 +61,7 @@ reveal("which_kind")
 # %%
 ask("kernels")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Thick edges are kernels. I move the slider to five. Six on the left, one on the right. That's the whole difference; size and speed follow from it.", "ask": "A bug crashes the kernel. Who goes down, left and right?", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Thick edges are kernels. I move the slider to five. Six on the left, one on the right. That's the whole difference; size and speed follow from it.", "ask": "A bug crashes the kernel. Who goes down, left and right? (Left: one app, if it's a guest's kernel. Right: all five.)", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
 display(reveal("kernels"), two_stacks(apps=2))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -71,7 +71,7 @@ display(reveal("kernels"), two_stacks(apps=2))
 # <p>Left: server, host system, hypervisor; on top, for each app, a guest system, its bins/libs, and the app. Right: server, host system, container engine; on top, for each app, its bins/libs and the app. All that's missing on the right is the guest systems.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Slide 5: different, not exclusive. This is how it looks in most companies: hypervisor below, containers on top. I press Show slide 5, and then try something impossible, such as SQL Server for Windows on an Ubuntu. It tells me why not: a program needs its own kernel somewhere below it. Call out something else that can't work.", "ask": "What can't stand on what? Name something impossible.", "wrong": "\"A Windows container on Linux\": a container brings files, no kernel.", "trouble": "You've built yourself into a corner? Start over, on the builder."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Slide 5: different, not exclusive. This is how it looks in most companies: hypervisor below, containers on top. I press Show slide 5, and then try something impossible, such as SQL Server for Windows on an Ubuntu. It tells me why not: a program needs its own kernel somewhere below it. Call out something else that can't work.", "ask": "What can't stand on what? (A program needs its own kernel somewhere below it: no SQL Server for Windows on an Ubuntu.)", "wrong": "\"A Windows container on Linux\": a container brings files, no kernel.", "trouble": "You've built yourself into a corner? Start over, on the builder."}
 # ### Both together (slide 5)
 #
 # > *Diferentes, não excludentes.* Different, not exclusive.
@@ -98,7 +98,7 @@ stack_builder()
 # %%
 ask("vm_slow")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Firecracker promises 125 milliseconds, and runs millions of small machines for AWS Lambda. It's the big, general-purpose machine that's slow, not the idea. These figures are rough: each source measured something else. Move memory to two thousand megabytes, and the difference hardly matters.", "ask": "When does it hardly matter what your app runs in?", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Firecracker promises 125 milliseconds, and runs millions of small machines for AWS Lambda. It's the big, general-purpose machine that's slow, not the idea. These figures are rough: each source measured something else. Move memory to two thousand megabytes, and the difference hardly matters.", "ask": "When does it hardly matter what your app runs in? (When the app itself is large.)", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
 display(density(apps=20), reveal("vm_slow"), sources())
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -111,7 +111,7 @@ display(density(apps=20), reveal("vm_slow"), sources())
 # <p><b>Speed.</b> Felter and others (IBM report RC25482, 2014) compared KVM and Docker: containers were as fast as virtual machines or faster in almost all cases; both needed tuning for heavy input and output. <b>Start.</b> Manco and others ("My VM is lighter (and safer) than your container", SOSP 2017) booted very small machines in 2.3 ms, faster than Docker starts a container. <b>Safety.</b> The same paper: containers share a kernel, so the wall between them is thinner; for that reason people run them <i>in</i> virtual machines.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Now we build a container without Docker. Really: this command runs on this machine. One namespace, one view. Inside I'm root; outside I'm still myself. Inside the machine is called box, and outside nothing has changed.", "ask": "Am I really root now?", "wrong": "\"Yes\": only in there. On the host it's my own user, with my own rights.", "trouble": "Not on Linux, or not allowed here? The cell says so, and the page tells what Linux answers. PageDown."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Now we build a container without Docker. Really: this command runs on this machine. One namespace, one view. Inside I'm root; outside I'm still myself. Inside the machine is called box, and outside nothing has changed.", "ask": "Am I really root now? (Only inside. Outside it's my own user.)", "wrong": "\"Yes\": only in there. On the host it's my own user, with my own rights.", "trouble": "Not on Linux, or not allowed here? The cell says so, and the page tells what Linux answers. PageDown."}
 # ## 4. A container by hand
 #
 # A Linux **namespace** gives a process its own view of *one* thing. `unshare` starts a program in new namespaces, **for real**, on the machine that runs this notebook.
@@ -130,7 +130,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Linux says</summary><p><code>uid=0(root)</code>; then <code>box</code>; then the old name of your machine.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Next, its own processes and its own network. How many processes will it see? And how many network cards?", "ask": "How many processes does it see? How many network cards?", "wrong": "\"None\": it sees itself, as number 1. \"The host's card\": it has lo, and that leads nowhere.", "trouble": "No permission for namespaces? The page tells what Linux answers. PageDown."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Next, its own processes and its own network. How many processes will it see? And how many network cards?", "ask": "How many processes does it see? How many network cards? (One process, itself; and one card, lo, which leads nowhere.)", "wrong": "\"None\": it sees itself, as number 1. \"The host's card\": it has lo, and that leads nowhere.", "trouble": "No permission for namespaces? The page tells what Linux answers. PageDown."}
 # Next, its own *processes* (`--pid`) and its own *network* (`--net`). **How many processes will it see? How many network cards?**
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -146,7 +146,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Linux says</summary><p>One process: <code>ps</code> itself, with number 1. And one network card, <code>lo</code>, which leads nowhere.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Last, its own files. A folder becomes its root directory. An image is no more than such a folder, packed up. And now all of it together: name, processes, network, files. That's a container. You've just seen one being made by hand.", "ask": "What's missing compared with Docker?", "wrong": "\"Security\": part of it. Limits, images, a network, and a less powerful root."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Last, its own files. A folder becomes its root directory. An image is no more than such a folder, packed up. And now all of it together: name, processes, network, files. That's a container. You've just seen one being made by hand.", "ask": "What's missing compared with Docker? (Limits, images, a network, and a less powerful root.)", "wrong": "\"Security\": part of it. Limits, images, a network, and a less powerful root."}
 # Last, its own *files*: a folder becomes its root directory. (An image is such a folder, packed up.) Ours holds one program, `busybox`, under several names. All together:
 
 # %% tags=["this-computer"]
@@ -161,7 +161,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Linux says</summary><p><code>box</code>; <code>bin</code> and <code>proc</code>; and one process, with number 1. (<code>{ps} sh -c …</code> is one process: the shell became <code>ps</code> for its last command.) The rest of your machine is out of sight.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "And Swarm keeps many of these running, on many machines. Four web servers make one service. That's where we're going.", "ask": "Four on three machines: how will they be spread?"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "And Swarm keeps many of these running, on many machines. Four web servers make one service. That's where we're going.", "ask": "Four on three machines: how will they be spread? (One on each, and one machine gets two.)"}
 # That's a container. Docker adds **limits** on memory and CPU, **images** to ship, a network, and less power for its root. Swarm keeps many containers running, on many machines. Here, four web servers form one *service*; *converged* means that all is as you asked.
 
 # %%

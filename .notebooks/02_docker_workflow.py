@@ -53,7 +53,7 @@ workflow(cluster)
 # %%
 ask("who_fetches")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Press play, and follow the box that lights up. The client asks for a container. 404: no such image. So it asks for the image, and now it's the daemon that goes to the registry, and fetches layer by layer. Then the client asks again, and this time it works. Read the lines below: those are the real HTTP requests. Everything you'll ever do with Docker is such a request.", "ask": "Why does it first try what can't work?", "wrong": "\"A bug\": it's the quickest way. Usually the image is there.", "trouble": "Nothing moves? The button is ▶ Play the command; Forward goes step by step."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "I press play; follow the box that lights up. The client asks for a container. 404: no such image. So it asks for the image, and now it's the daemon that goes to the registry, and fetches layer by layer. Then the client asks again, and this time it works. Read the lines below: those are the real HTTP requests. Everything you'll ever do with Docker is such a request.", "ask": "Why does it first try what can't work? (It's the quickest way: usually the image is there.)", "wrong": "\"A bug\": it's the quickest way. Usually the image is there.", "trouble": "Nothing moves? The button is ▶ Play the command; Forward goes step by step."}
 # %docker run --name cache redis
 reveal("who_fetches")
 
@@ -70,7 +70,7 @@ reveal("who_fetches")
 # %%
 ask("client_gone")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "It runs. The daemon keeps the container, its image and its output. The client was only a telephone. And that's why a program can take your place at the keyboard, which is what we'll see next: orchestration.", "ask": "And Ctrl-C? Same thing?", "wrong": "\"Yes\": no. Ctrl-C is passed on to the container, and closing the lid isn't."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "It runs. The daemon keeps the container, its image and its output. The client was only a telephone. And that's why a program can take your place at the keyboard, which is what we'll see next: orchestration.", "ask": "And Ctrl-C? Same thing? (No: Ctrl-C is passed on to the container, as a signal.)", "wrong": "\"Yes\": no. Ctrl-C is passed on to the container, and closing the lid isn't."}
 cluster.run("30s")  # the client has gone
 # %docker ps
 # %docker logs cache
@@ -87,7 +87,7 @@ reveal("client_gone")
 # %%
 ask("shared_layers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Two. Already exists, it says. And look at the IMAGE IDs: docker tag has given one image a second name. Nothing was copied.", "ask": "Two names, one id. If I remove one name, what happens?", "wrong": "\"The image is gone\": only when its last name goes."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Two. Already exists, it says. And look at the IMAGE IDs: docker tag has given one image a second name. Nothing was copied.", "ask": "Two names, one id. If I remove one name, what happens? (Only the name goes. The image goes with its last name.)", "wrong": "\"The image is gone\": only when its last name goes."}
 # %docker pull nginx
 # %docker tag nginx shop:1
 # %docker images
@@ -100,7 +100,7 @@ reveal("shared_layers")
 # <p>An image's name ends in a <i>tag</i>: <code>latest</code>, unless you say another. CREATED is when it was built, not when you fetched it. The <i>digest</i> is a fingerprint of its content.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "pulled", "notes": "An image of our own. This kit has no builder, so import has to do. Look at the two settings: a command, and a health check. The app takes four seconds to get ready.", "ask": "docker ps says Up. Does it work?", "code": true}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "pulled", "notes": "An image of our own. This kit has no builder, so import has to do. Look at the two settings: a command, and a health check. The app takes four seconds to get ready.", "ask": "docker ps says Up. Does it work? (Nothing says so yet: Up is only about the process.)", "code": true}
 # **An image of your own.** Usually `docker build` makes one from a *Dockerfile*, in which each instruction adds a layer or a setting. This kit has no builder, so `docker import` has to do. Each `--change` adds a setting: a command (`CMD`), and a **health check**, which asks the app whether it works. This app needs four seconds to get ready. `--detach` gives you the prompt back at once.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -116,14 +116,14 @@ echo files | docker import \
 docker run --detach --name shop shop:2
 docker ps --filter name=shop
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Up is what the daemon sees of the process. Healthy is what the app says about itself. Remember the difference: it costs people their weekends.", "ask": "Which of the two does your monitoring look at?"}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Up is what the daemon sees of the process. Healthy is what the app says about itself. Remember the difference: it costs people their weekends.", "ask": "Which of the two does your monitoring look at? (It should look at healthy: a process can run and serve no one.)"}
 cluster.run("6s")
 # %docker ps --filter name=shop
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *Up* is what the daemon sees of the process. *Healthy* is what the app says.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside?", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? `r` clears the machine, and runs these commands again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three commands you use every day. Publish connects a port of the host to one of the container. Logs shows what it prints. Exec runs one more command inside, so this curl asks port 80, not 8080.", "ask": "Redis shows 6379 without an arrow. Can anyone reach it from outside? (No: it isn't published. Containers on its network can.)", "wrong": "\"Yes, on 6379\": no arrow, no way in from outside.", "trouble": "Port already taken? `r` clears the machine, and runs these commands again."}
 # ## 3. In and out: ports, logs, exec
 #
 # A container has a network of its own. `--publish 8080:80` connects port 8080 of the host to port 80 of the container: see PORTS. (Redis's `6379/tcp` has no arrow, so nothing leads there from outside.) `logs` shows what its process prints, and `exec` runs one more command inside, so this `curl` asks port 80.
@@ -134,7 +134,7 @@ cluster.run("6s")
 # %docker exec web curl -s localhost
 # %docker logs web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "Stop sends a signal, and waits. How long does it wait for a process that doesn't listen? And then I pull the plug of the whole machine. Two containers, one of them with restart always. Which is back afterwards?", "ask": "How many seconds? And who survives the power cut?", "wrong": "\"Both are back\": the default policy is no. \"For ever\": after ten seconds comes KILL, and nobody ignores that."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "Stop sends a signal, and waits. How long does it wait for a process that doesn't listen? And then I pull the plug of the whole machine. Two containers, one of them with restart always. Which is back afterwards?", "ask": "How many seconds? And who survives the power cut?", "wrong": "\"Both are back\": the default policy is no. \"For ever\": after ten seconds comes KILL, which no process can ignore."}
 # ## 4. Stop, and start again
 #
 # `stop` sends the process a signal, and waits: that's its *grace* period. **How long, if the process ignores the signal?** (A shell ignores it when it's *process 1*, the first in its container.)
@@ -144,7 +144,7 @@ cluster.run("6s")
 #
 # - `no`: never (the default);
 # - `on-failure`: after an error; with `:2`, twice at most;
-# - `always`: whenever it ends unasked, and when the daemon starts;
+# - `always`: whenever it ends and you didn't ask for it, and when the daemon starts;
 # - `unless-stopped`: the same, but what you've stopped stays stopped.
 #
 # `crash` cuts a machine's power, and `start` switches it on again. **Which containers are back after a power cut?**
@@ -152,7 +152,7 @@ cluster.run("6s")
 # %%
 ask("stop_grace", "power_cut")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Ten seconds, and exit code 137: that's 128 plus 9, killed. If your deployments always take ten seconds a container, now you know why. And flaky has used up its two restarts.", "ask": "Who has seen 137 at work?"}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Ten seconds, and exit code 137: that's 128 plus 9, killed. If your deployments always take ten seconds a container, now you know why. And flaky has used up its two restarts.", "ask": "Who has seen 137 at work? (Hands only.)"}
 # %docker run --detach --name deaf alpine sh -c 'sleep 1d'
 # %docker stop deaf
 # %docker run --detach --restart on-failure:2 --name flaky alpine sh -c 'sleep 1; exit 1'
@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because it has a policy. But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back?", "trouble": "The list looks odd? `r` puts back the moment before the power cut, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because it has a policy. [Ask, then:] But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back? (Then nothing is back. Another machine has to take over: that's orchestration.)", "trouble": "The list looks odd? `r` puts back the moment before the power cut, and does this step again."}
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")
@@ -170,10 +170,10 @@ display(reveal("stop_grace", "power_cut"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What the lists say</summary>
-# <p><code>deaf</code>: 137 is 128 + 9, so it was ended by signal 9, KILL, after ten seconds: <code>flaky</code>, which was run when <code>stop</code> had returned, is so much younger. (CREATED counts from a whole second, so it may say one too many.) <code>flaky</code> had used up its two attempts before the power cut, which gives it no new ones. 255 marks what ended with the machine. Only <code>queue</code> is up.</p>
+# <p><code>deaf</code>: 137 is 128 + 9, so signal 9, KILL, ended it after ten seconds. That's how much younger <code>flaky</code> is, which was run once <code>stop</code> had returned. (CREATED counts from a whole second, so it may say one too many.) <code>flaky</code> had used up its two attempts before the power cut, which gives it no new ones. 255 marks what ended with the machine. Only <code>queue</code> is up.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "What stays? A container writes into a thin layer of its own, and that goes when the container goes. A volume stays. Twice I write a file and read it, once without a volume and once with one.", "ask": "Which of the two files is still there?", "wrong": "\"Both\": the first one was in a container that's been removed."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "What stays? A container writes into a thin layer of its own, and that goes when the container goes. A volume stays. Twice I write a file and read it, once without a volume and once with one.", "ask": "Which of the two files is still there? (The second, because it's in the volume.)", "wrong": "\"Both\": the first one was in a container that's been removed."}
 # ## 5. What stays: volumes
 #
 # Each container writes into a thin layer of its own, which goes when the container is removed. A **volume** stays: `--volume orders:/data` shows the volume `orders` to the container as its folder `/data`. Twice, one container writes a file and another reads it. (`--rm` removes a container when it ends.)

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **You will be able to** | name the work that an orchestrator takes over; say what it doesn't do; explain orchestration in one sentence |
 # | **Time and level** | 25 minutes, after 02_docker_workflow; the exercises take 8 more |
-# | **You need** | nothing else: no Docker, no network. On real engines every command runs, but no requests are sent: the meter counts commands only; on a small machine, `report` has to wait |
+# | **You need** | nothing else: no Docker, no network. On real engines every command runs, but no requests are sent: the meter counts commands only; on a small machine, the service `report`, in section 6, stays *pending* |
 # | **Slides of the talk** | 11–16 (seven questions from production), 17–19 (what the word means), 20 (five effects). [The talk](index.ipynb) is in Portuguese |
 #
 # - **Orchestrator**: a program that keeps containers on many machines the way you asked for.
@@ -43,7 +43,7 @@ hand.board()
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Two sets of three machines. The board shows the side you're working on, and `t`, its time. `-H w1` in front of a command speaks to the engine w1. The images are there already.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Life cycle, and scale. By hand it's one command per machine, and one more for the load balancer, which I have to tell every address. Three machines, so it's still fun.", "ask": "Thirty machines. Still fun?", "trouble": "The board shows the other side? It follows the side we work on. `r` begins again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Life cycle, and scale. By hand it's one command per machine, and one more for the load balancer, which I have to tell every address. Three machines, so it's still fun.", "ask": "Thirty machines. Still fun? (No: thirty commands, and thirty addresses for the load balancer.)", "trouble": "The board shows the other side? It follows the side we work on. `r` begins again."}
 # ## 1. Life cycle and scale (slide 11)
 #
 # > *Como gerenciar o ciclo de vida dos contêineres? Como escalar?* (1) How do you manage the containers' life cycle? (2) How do you scale?
@@ -60,7 +60,7 @@ users(hand, "m1:8080")
 users(hand, "m1:8080,w1:8080,w2:8080")
 hand.run("10s")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "With Swarm: one service, then scale to three. That's all. Every node answers at port 8080 and passes the request on. Look at the meter: not a big difference yet, some commands. Wait until something breaks.", "ask": "Where's the load balancer now?", "wrong": "\"On the manager\": every node has one."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "With Swarm: one service, then scale to three. That's all. [Ask, then:] Every node answers at port 8080 and passes the request on. Look at the meter: not a big difference yet, some commands. Wait until something breaks.", "ask": "Where's the load balancer now? (On every node: it's built in.)", "wrong": "\"On the manager\": every node has one."}
 # **With Swarm**, you say how many. Every node answers at port 8080 and passes requests on to a task: the load balancer is built in. (A manager runs containers, too.)
 
 # %%
@@ -84,7 +84,7 @@ display(swarm.board(), meter(hand, swarm))
 # %%
 ask("dies_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "You were called twice, and you were fast. Still, every third request failed until you'd typed something. Look at the meter: the phone rang, and you got up. Now the same night, with Swarm.", "ask": "Would your alert have been this fast?", "trouble": "`r` puts back three healthy servers on both sides, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "You were called twice, and you were fast. Still, every third request failed until you'd typed something. Look at the meter: the phone rang, and you got up. Now the same night, with Swarm.", "ask": "Would your alert have been this fast? (Hardly: someone has to wake up first.)", "trouble": "`r` puts back three healthy servers on both sides, and does this step again."}
 swarmlab.use(hand)
 # %docker -H w1 kill web
 hand.run("30s")  # the alert, your phone, your laptop
@@ -97,7 +97,7 @@ users(hand, "m1:8080,m1:8081,w2:8080")
 hand.run("10s")
 display(hand.board(), meter(hand, swarm))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "The same two failures. The killed container is replaced within seconds; the lost machine takes longer, because silence is the only sign. Some requests fail until the nodes notice. It isn't magic. But nobody got up.", "ask": "Why does the machine take longer than the container?", "wrong": "\"It's bigger\": a killed container is reported by its node. A dead machine reports nothing."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "The same two failures. The killed container is replaced within seconds; the lost machine takes longer. [Ask, then:] Silence is the only sign. Some requests fail until the nodes notice. It isn't magic. But no one had to get up.", "ask": "Why does the machine take longer than the container? (A dead machine reports nothing; its silence has to be noticed.)", "wrong": "\"It's bigger\": a killed container is reported by its node. A dead machine reports nothing."}
 swarmlab.use(swarm)
 # %docker -H w1 kill $(docker -H w1 ps --quiet)
 swarm.run("45s")  # you sleep
@@ -125,7 +125,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # %%
 ask("update_gap")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Yes, some. Between rm and the new server's start, nobody listens at that address, and the balancer doesn't know.", "ask": "What would you have to type to lose none?", "trouble": "`r` puts back the state after the night, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Yes, some. Between rm and the new server's start, nothing listens at that address, and the balancer doesn't know.", "ask": "What would you have to type to lose none? (For each server: tell the load balancer to leave it out, update it, put it back.)", "trouble": "`r` puts back the state after the night, and does this step again."}
 hand.start("w1")
 swarmlab.use(hand)
 # %docker -H m1 rm --force web
@@ -147,7 +147,7 @@ display(swarm.board(), meter(hand, swarm), reveal("update_gap"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Again, the meter has gone up by hand only.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 to 16: where, how to talk, and secrets. By hand the name api works on m1 only, and the password stands in plain sight.", "ask": "Who has passwords in the environment? Honestly."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 to 16: where, how to talk, and secrets. By hand the name api works on m1 only, and the password stands in plain sight.", "ask": "Honestly, who has passwords in the environment? (Hands only.)"}
 # ## 4. Where, how to talk, and secrets (slides 14–16)
 #
 # > *Onde colocar meus contêineres? Como vão se comunicar? Como gerenciar informações sensíveis?* (5) Where do I put them? (6) How do they talk to each other? (7) What about sensitive data?
@@ -184,7 +184,7 @@ swarmlab.use(swarm)
 # <p>A <code>%docker</code> line that starts with another command of the shell, such as <code>printf</code>, runs as it is. <code>-</code> reads what comes through the pipe.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 to 19. The talk looks the word up: to coordinate the elements of a situation, especially surreptitiously. Without drawing attention. That's the best definition I know. Good orchestration is when nobody notices: not you, not your users, not your phone.", "ask": "Say it in one sentence, without the word orchestration."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 to 19. The talk looks the word up: to coordinate the elements of a situation, especially surreptitiously. Without drawing attention. That's the best definition I know. Orchestration is good when it goes unnoticed: by you, by your users, by your phone.", "ask": "What is it, in one sentence, without that word? (You say what should run, and a program keeps it so.)"}
 # ## 5. The word (slides 17–19)
 #
 # The talk quotes the Oxford dictionary:
@@ -195,12 +195,12 @@ swarmlab.use(swarm)
 #
 # In one sentence: **you say what should run, and a program keeps it so.**
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, five effects. Here's one you haven't seen: a task says what it needs, and Swarm reserves it.", "ask": "Seven tasks, too little room. What happens to the seventh?", "wrong": "\"It makes the others slow\": it waits, pending."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, five effects. Here's one you haven't seen: a task says what it needs, and Swarm reserves it.", "ask": "Seven tasks, too little room. What happens to the seventh? (It waits, pending, until a node has room.)", "wrong": "\"It makes the others slow\": it waits, pending."}
 # ## 6. Five effects (slide 20)
 #
 # The app runs, scales automatically, tolerates failures, makes better use of resources, and needs little work by hand. Two of them are still to be seen.
 #
-# **Better use of resources.** Say what a task needs, and Swarm reserves it, on a node that has it free. Compare before and after, when seven tasks are to run.
+# **Better use of resources.** Say what a task needs, and Swarm reserves it, on a node that has it free. Compare before and after the reservation, and see what happens when there are seven tasks.
 
 # %%
 # %docker service create --quiet --name report --replicas 5 alpine sleep 1d
@@ -220,7 +220,7 @@ display(reservations(swarm))
 # %%
 ask("autoscaling")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing. Scaling is a command, and someone has to give it: you, or a small program. Here it is: measure, divide, scale, wait. And then the table of the five effects, filled in from the running swarm.", "ask": "Which of the five needs a program of your own?", "trouble": "This step takes some seconds: it plays a whole day. Talk on; press nothing."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing. Scaling is a command, and someone has to give it: you, or a small program. Here it is: measure, divide, scale, wait. And then the table of the five effects, filled in from the running swarm.", "ask": "Which of the five needs a program of your own? (Automatic scaling.)", "trouble": "This step takes some seconds: it plays a whole day. Talk on; press nothing."}
 users(swarm, "web", rate=200)  # it was 30
 swarm.run("30s")
 # %docker service ls --filter name=web

@@ -105,7 +105,7 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # %%
 ask("loss_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "The worker is gone, and its tasks have started elsewhere. Nobody typed anything.", "ask": "And what about the tasks that ran on it?", "trouble": "`r` puts back the healthy swarm, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "The worker is gone, and its tasks have been replaced on other nodes. No one typed anything.", "ask": "And what does the picture say of the tasks that ran on it? (Wanted shutdown, is running: w1 can't report that they've stopped.)", "trouble": "`r` puts back the healthy swarm, and does this step again."}
 # %docker service scale --detach web=6
 cluster.run("10s")
 cluster.crash("w1")
@@ -113,7 +113,7 @@ cluster.run("40s")
 slots(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "noworker", "minutes": {"90": 0.5}, "notes": "Now the only manager, and a container on w2 dies as well. Nothing happens. The workers can't even list the services."}
-# w1's tasks are wanted *shutdown*, and still said to be *running*: nobody has heard from them. Others have taken their slots. Now the manager.
+# w1's tasks are wanted *shutdown*, but still listed as *running*: there's been no report from them. Others have taken their slots. Now the manager.
 
 # %%
 cluster.start("w1")
@@ -124,7 +124,7 @@ cluster.run("60s")
 # %docker -H w2 ps --all --format "{{.Names}} {{.Status}}"
 # %docker -H w2 service ls
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "The manager is back. It hears the reports, compares, and repairs. So what runs goes on running without a manager, but nothing is repaired. You never want to have only one. How many, then? That's page 05.", "ask": "If one is too few, are two enough?", "wrong": "\"Yes\": a majority of two is two. Both would have to be up."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "The manager is back. It hears the reports, compares, and repairs. So what runs goes on running without a manager, but nothing is repaired. You never want to have only one. How many, then? That's page 05.", "ask": "If one is too few, are two enough? (No: a majority of two is two.)", "wrong": "\"Yes\": a majority of two is two. Both would have to be up."}
 cluster.start("m1")
 cluster.run("60s")
 display(slots(cluster, "web"), reveal("loss_by_hand"))
@@ -144,7 +144,7 @@ display(slots(cluster, "web"), reveal("loss_by_hand"))
 # %%
 ask("drained_and_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, in this order. A manager removes only a node that it knows to be down.", "ask": "Why does the list still show it after leave?", "wrong": "\"It takes a while\": leave tells the node's own engine. Only managers write the list.", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, in this order. A manager removes only a node that it knows to be down.", "ask": "Why rm, when it has left already? (leave tells only its own engine. On the managers' list it stays, down, until you remove it.)", "wrong": "\"leave does that, too\": leave doesn't change the managers' list. Only a manager does.", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
 # %docker node promote w1 w2
 # %docker node update --availability drain w3
 cluster.run("20s")
@@ -153,7 +153,7 @@ cluster.run("20s")  # a manager removes only a node that it knows to be down
 # %docker node rm w3
 # %docker node ls
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "A token is a password to get in. The manager prints the whole command, and the new node runs it. Address, port 2377, token.", "ask": "Who may see this token?", "wrong": "\"Everyone on the team\": whoever has it, and reaches a manager, has a machine in your swarm."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "A token is a password to get in. The manager prints the whole command, and the new node runs it. Address, port 2377, token.", "ask": "Who may see this token? (Only those who may add machines to your swarm.)", "wrong": "\"Everyone on the team\": with it, anyone who reaches a manager can put a machine into your swarm."}
 # In the list, `*` marks the node that answers you, and *Reachable* a manager that isn't the leader. On a manager, `docker swarm join-token worker` prints the command that the new node has to run. The second command below is that one: `$(…)` fills in the token and the address of the manager, which listens for nodes at port 2377.
 
 # %%
@@ -167,7 +167,7 @@ display(slots(cluster, "web"), reveal("drained_and_back"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # A dash stands for w3 as it was: that node has been removed. The new w3 has another id.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, alive. Managers form the Raft group; they're also the CA, and sign certificates. TLS everywhere. And all nodes gossip. I click the leader. Who leads now? And if I click that one, too?", "ask": "Two of three managers are gone. Who leads?", "wrong": "\"The last one\": one of three is no majority. Nobody leads.", "trouble": "All dead by now? `u` starts what is down."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, alive. Managers form the Raft group; they're also the CA, and sign certificates. TLS everywhere. And all nodes gossip. I click the leader. Who leads now? And if I click that one, too?", "ask": "Two of three managers are gone. Who leads? (No one: one of three is no majority.)", "wrong": "\"The last one\": one of three is no majority. There's no leader.", "trouble": "All dead by now? `u` starts what is down."}
 # ## 4. Who speaks to whom (slide 29)
 #
 # Managers form the **Raft** group: they keep the same data. Each is also a **CA**: it issues the certificates with which nodes prove who they are, and with which **TLS** encrypts every connection. All nodes **gossip**: each tells some others, picked at random, who's there and which networks it has.

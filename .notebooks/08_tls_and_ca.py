@@ -24,7 +24,7 @@
 # | **Slides of the talk** | 36 (TLS between all nodes) |
 #
 # - **Private key, public key**: a pair. The private one never leaves its machine; who has it can prove it to anyone who knows the public one.
-# - **Certificate**: a public key with a name, a role and an end date, signed by someone whom others trust.
+# - **Certificate**: a public key with a name, a role and an end date, signed by someone the others trust.
 # - **Root**: the certificate of the one who signs all others, the *certificate authority* (CA). In a swarm, the managers are the CA.
 # - **TLS**: both ends check each other's certificate, agree on a fresh key for this one connection, and encrypt everything.
 
@@ -41,7 +41,7 @@ make = swarmlab.simulate  # real engines: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 trust(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "members", "minutes": {"90": 1.5}, "notes": "Slide 36. Each node has a certificate, with its name and its role, signed by the managers. Square is a manager, round is a worker. Every connection between two nodes checks both ends. Now somebody has taken over w1, a worker, and is root on it. Can w1 get itself a manager's certificate?", "ask": "I'm root on a worker. Can I make myself a manager?", "wrong": "\"Yes, it asks the CA\": the CA takes nothing but the public key from the request. The role is on the managers' list. \"It changes its own certificate\": then the signature no longer fits."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "members", "minutes": {"90": 1.5}, "notes": "Slide 36. Each node has a certificate, with its name and its role, signed by the managers. Square is a manager, round is a worker. Every connection between two nodes checks both ends. Now someone has taken over w1, a worker, and is root on it. Can w1 get itself a manager's certificate?", "ask": "I'm root on a worker. Can I make myself a manager?", "wrong": "\"Yes, it asks the CA\": the CA takes nothing but the public key from the request. The role is on the managers' list. \"It changes its own certificate\": then the signature no longer fits."}
 # ## 1. Who holds which certificate (slide 36)
 #
 # > *Encriptação TLS ponta a ponta entre todos os nós e com rotação automática de chaves.* TLS between all nodes, end to end, with keys that rotate by themselves.
@@ -51,12 +51,12 @@ trust(cluster)
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **How to read the picture.** Above, the root: A. Below, each node: which root it trusts, who signed its certificate, and until when that's valid. The role is in the certificate, too: managers are square, workers round.
 #
-# The next cell runs the slide's command, `docker swarm ca --help`. Then someone who has taken over w1 tries to make it a manager. **Can w1 get a manager's certificate?**
+# The cell after the bet runs the slide's command, `docker swarm ca --help`. Then someone who has taken over w1 tries to make it a manager. **Can w1 get a manager's certificate?**
 
 # %%
 ask("ask_for_role")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "w1 couldn't. A manager could, with one command: w1 is square now. So whoever has a manager has everything, and whoever has a worker has that worker. That's the wall. Keep your managers few, and keep people off them.", "ask": "So which machines do you guard best?", "trouble": "`r` brings back five members, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "w1 couldn't. A manager could, with one command: w1 is square now. [Ask, then:] With a manager, an attacker has everything; with a worker, only that worker. Keep your managers few, and keep people off them.", "ask": "So which machines do you guard best? (The managers.)", "trouble": "`r` brings back five members, and does this step again."}
 # %docker swarm ca --help
 # %docker -H w1 node promote w1
 # %docker -H m1 node promote w1
@@ -66,7 +66,7 @@ display(trust(cluster), reveal("ask_for_role"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # w1 couldn't; a manager could: w1 is square now, with a new certificate (its end is the same to the minute). Asking the CA wouldn't help: it takes the role from the managers' list. It's demoted next.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "promoted", "notes": "A service with a password starts on w1, and somebody listens on the cable between m1 and w1. What do they learn?", "ask": "The password? Nothing? Something in between?", "wrong": "\"Nothing at all\": encryption hides what's said, not that something is said. \"The secret\": every connection between nodes is TLS."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "promoted", "notes": "A service with a password starts on w1, and someone listens on the cable between m1 and w1. What do they learn?", "ask": "The password? Nothing? Something in between?", "wrong": "\"Nothing at all\": encryption hides what's said, not that something is said. \"The secret\": every connection between nodes is TLS."}
 # ## 2. Someone taps the cable
 #
 # A service with a password starts on w1, and someone listens between m1 and w1. **What do they learn?**
@@ -76,7 +76,7 @@ display(trust(cluster), reveal("ask_for_role"))
 # %docker printf senha | docker secret create senha-db -
 ask("tapped_link")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "secret", "notes": "The same messages twice: as they're on the wire, and as the two ends read them. Who talks to whom, when, and how much: that's all a listener gets.", "ask": "What about the traffic between containers?", "wrong": "\"That's TLS, too\": it isn't. Only networks made with --opt encrypted are encrypted.", "trouble": "Real engines show no links. PageDown."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "secret", "notes": "The same messages twice: as they're on the wire, and as the two ends read them. Who talks to whom, when, and how much: that's all a listener gets.", "ask": "What about the traffic between containers? (It's in clear, unless their network was made with --opt encrypted.)", "wrong": "\"That's TLS, too\": it isn't. Only networks made with --opt encrypted are encrypted.", "trouble": "Real engines show no links. PageDown."}
 cluster.run("10s")
 # %docker service create --detach --quiet --name web --constraint node.hostname==w1 \
 #     --secret senha-db nginx
@@ -89,25 +89,25 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # <p><i>Assignments</i>: tasks, and the secrets they need. <i>ReportStatus</i>: how those tasks are.</p>
 # </details>
 # <details><summary>What if the thief gets w1's private key later?</summary>
-# <p>A recording stays unreadable. The private key only proves who w1 is; the connection's key was agreed on by both ends and forgotten afterwards (<i>forward secrecy</i>). But whoever has the private key and the certificate can pose as w1 from now on. Remove the node (<code>docker node rm --force w1</code>): from then on the managers refuse that certificate, though it's still valid.</p>
+# <p>A recording stays unreadable. The private key only proves who w1 is; the connection's key was agreed on by both ends and forgotten afterwards (<i>forward secrecy</i>). But with the private key and the certificate, the thief can pose as w1 from now on. Remove the node (<code>docker node rm --force w1</code>): from then on the managers refuse that certificate, though it's still valid.</p>
 # </details>
 # <details><summary>What about the traffic between containers?</summary>
 # <p>That's not what slide 36 is about. What containers say to each other crosses the wire in clear, unless their network was made with <code>docker network create --driver overlay --opt encrypted</code>: then nodes encrypt it (IPsec). The managers make the keys for that, and for the gossip between nodes, which is always encrypted. They replace them every 12 hours. Nodes keep the last three keys, so that none is cut off while a new one spreads.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "A join token has leaked: somebody wrote it into a label. What could a thief have done with it? And when I rotate it, what happens to those who joined with it?", "ask": "What does a thief with the workers' token get?", "wrong": "\"All secrets\": only those of tasks that run there. \"It has to join again\": members have certificates; nobody asks them for the token again."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "A join token has leaked: someone wrote it into a label. What could a thief have done with it? And when I rotate it, what happens to those who joined with it?", "ask": "What does a thief with the workers' token get?", "wrong": "\"All secrets\": only those of tasks that run there. \"It has to join again\": members have certificates, and need no token any more."}
 # ## 3. A join token leaks
 #
 # A newcomer has no certificate yet, so it shows a *join token*. A script wrote the workers' token into a label, for all who may ask a manager.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The next cell makes a new token (`--rotate`). w2 leaves the swarm, and tries to join with the old token, then with the new one. **What could a thief have done with the old one until then? And what happens to w1, which joined with it?**
+# The cell after the bet makes a new token (`--rotate`). w2 leaves the swarm, and tries to join with the old token, then with the new one. **What could a thief have done with the old one until then? And what happens to w1, which joined with it?**
 
 # %%
 # %docker node update --label-add script=$(docker swarm join-token --quiet worker) w1
 ask("stolen_token", "rotated_token")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "The old token is refused now, the new one works. And w1, who joined with the old one, hasn't noticed. Rotate it whenever you're not sure: it costs nothing.", "ask": "When did you last rotate yours?", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "The old token is refused now, the new one works. And w1, which joined with the old one, hasn't noticed. Rotate it whenever you're not sure: it costs nothing.", "ask": "When did you last rotate yours? (Hands: this year? Ever?)", "trouble": "\"node is not down\"? `r` goes back, and does it again in the right order."}
 # %docker swarm join-token --quiet manager
 # %docker swarm join-token --quiet worker
 # %docker swarm join-token --quiet --rotate worker
@@ -128,23 +128,23 @@ reveal("stolen_token", "rotated_token")
 # The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; hence `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.
 #
 # <details><summary>Who needs no token at all?</summary>
-# <p>Whoever reaches a manager's socket, <code>/var/run/docker.sock</code>. This page talks to nothing else, and it has just printed the managers' token. Some images ask you to mount that socket into their container. On a manager this gives away everything: the tokens, the unlock key (page 09), every service; and with <code>docker run --volume /:/host</code>, root on the machine. On a worker: that machine, and the secrets of the containers there.</p>
+# <p>Anyone who can reach a manager's socket, <code>/var/run/docker.sock</code>. This page talks to nothing else, and it has just printed the managers' token. Some images ask you to mount that socket into their container. On a manager this gives away everything: the tokens, the unlock key (page 09), every service; and with <code>docker run --volume /:/host</code>, root on the machine. On a worker: that machine, and the secrets of the containers there.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Certificates last ninety days. I want one hour, because I'm paranoid today. Until when are the ones valid that we have now?", "ask": "An hour? As before? Not at all?", "wrong": "\"One hour from now\": an issued certificate never changes. Its end date is signed, too."}
 # ## 4. An hour instead of 90 days
 #
-# You want short-lived certificates. **You set the expiry to one hour. Until when are the present ones valid?**
+# You want short-lived certificates. **You set the expiry to one hour. Until when are the current ones valid?**
 
 # %%
 ask("expiry_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing has changed. Only certificates issued from now on are shorter. Each node renews by itself, in good time.", "ask": "How would you get everybody a new one today?"}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing has changed. Only certificates issued from now on are shorter. Each node renews by itself, in good time.", "ask": "How would you get every node a new one today? (Replace the root: then each node needs a new one.)"}
 # %docker swarm update --cert-expiry 1h
 cluster.run("10s")
 display(trust(cluster), reveal("expiry_now"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "By replacing the root. Press Step. First every node gets a certificate from B, while all still trust A. How can they accept it? A has signed B. Only then is A dropped.", "ask": "Why not simply switch everybody at once?", "wrong": "\"One could\": somebody's always late, and would be locked out.", "trouble": "Stepped too far? `r` starts again before the rotation."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "By replacing the root. Press Step. First every node gets a certificate from B, while all still trust A. How can they accept it? A has signed B. Only then is A dropped.", "ask": "Why not simply switch all nodes at once? (There's always one that's late, and it would be locked out.)", "wrong": "\"One could\": a node that's late would trust none of the others any more.", "trouble": "Stepped too far? `r` starts again before the rotation."}
 # Nothing has changed: only certificates issued from now on are shorter. But a new *root* means a new certificate for every node, so the next cell replaces the root.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -168,13 +168,13 @@ cluster.run("20s")
 cluster.crash("w2")
 ask("rotation_ends")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "It doesn't. Both roots stay in use until w2 comes back, or until you remove it. So after a rotation, look whether it has finished. A forgotten laptop can keep it open for a year.", "ask": "Who'd notice that at work?", "trouble": "`r` brings back the swarm with w2 off, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "It doesn't. Both roots stay in use until w2 comes back, or until you remove it. So after a rotation, look whether it has finished. A forgotten laptop can keep it open for a year.", "ask": "Who'd notice that at work? (Hands only.)", "trouble": "`r` brings back the swarm with w2 off, and does this step again."}
 cluster.run("30s")
 # %docker swarm ca --rotate --detach
 cluster.run("5m" if cluster.virtual_time else "30s")
 display(trust(cluster), reveal("rotation_ends"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "I remove w2, and then it comes back after all. And w1 oversleeps its one-hour certificate. What do the two say? One waits for ever, the other says why. For both the way back is the same: leave, and join with today's token.", "ask": "What would you try first?", "wrong": "\"Restart the engine\": it has the same certificate afterwards."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "I remove w2, and then it comes back after all. And w1 oversleeps its one-hour certificate. What do the two say? One waits for ever, the other says why. For both the way back is the same: leave, and join with today's token.", "ask": "What would you try first? (Most restart the engine, which doesn't help. They have to leave, and join again.)", "wrong": "\"Restart the engine\": it has the same certificate afterwards."}
 # If w2 came back now, it would renew and all would be well. But it doesn't, so you remove it from the list. Then it comes back after all, with a certificate from a root that no one trusts any more. And w1, with its one-hour certificate, sleeps for two hours. **What do the two say?**
 
 # %%

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Somebody walks out of the building with a manager's disk. What do they have? The log on it is encrypted. Good. So we're fine, aren't we?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Someone walks out of the building with a manager's disk. What do they have? The log on it is encrypted. Good. So we're fine, aren't we?"}
 # # Autolock: what a stolen disk gives away
 #
 # *You steal a manager's disk, make it useless, lose the key, and bring a swarm back from a backup.*
@@ -47,7 +47,7 @@ cluster.board()
 # %%
 ask("disk_thief")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "There it is: senha. The key was in a file on the same disk, in clear. A safe, with the key on top of it.", "ask": "Where would you put the key?", "trouble": "The disk is sealed already? `s` puts back the swarm without autolock."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "There it is: senha. The key was in a file on the same disk, in clear. A safe, with the key on top of it.", "ask": "Where would you put the key? (Not on that disk: in a password manager.)", "trouble": "The disk is sealed already? `s` puts back the swarm without autolock."}
 display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -58,25 +58,25 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 #
 # > *Protege acesso indevido ao cluster com autolock.* Autolock protects the cluster from unauthorized access.
 #
-# The slide has two commands: `init --autolock` for a new swarm, `update --autolock` for one that exists. The next cell types both; ours exists, so Docker refuses the first. **What happens to the running managers?**
+# The slide has two commands: `init --autolock` for a new swarm, `update --autolock` for one that exists. The cell after the bet types both; ours exists, so Docker refuses the first. **What happens to the running managers?**
 
 # %%
 ask("autolock_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Now the key file is sealed, too, and the unlock key is on no disk at all. Docker printed it, once, for your password manager. The price comes later: a manager that restarts does nothing until someone types that key. A power cut at night, and somebody gets up. Decide which you fear more.", "ask": "Thief, or power cut: which is likelier where you work?", "trouble": "The first command is refused on purpose: this swarm exists already. `r` does it again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Now the key file is sealed, too, and the unlock key is on no disk at all. Docker printed it, once, for your password manager. The price comes later: a manager that restarts does nothing until someone types that key. After a power cut at night, someone has to get up. Decide which you fear more.", "ask": "Thief, or power cut: which is likelier where you work? (Hands only.)", "trouble": "The first command is refused on purpose: this swarm exists already. `r` does it again."}
 # %docker swarm init --autolock
 # %docker swarm update --autolock
 cluster.run("5s")
 display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# `swarm-node.key` is sealed now, with the unlock key, which is on no disk. Docker printed it: it belongs in your password manager. The running managers have it in memory; whoever is root there can still read everything.
+# `swarm-node.key` is sealed now, with the unlock key, which is on no disk. Docker printed it: it belongs in your password manager. The running managers have it in memory; anyone who is root there can still read everything.
 #
 # <details><summary>The other files</summary>
 # <p><i>wal</i> is the log's file; a <i>snapshot</i> is an older part of the log, condensed. When autolock was switched on, m1 also made a new data key, and rewrote its log as a snapshot: so the second table has one more row, and a short <i>wal</i>. <i>worker/tasks</i> stays in clear: it holds the node's tasks, with the names of their secrets, but not the contents.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "m3 loses power, and comes back. What does it do until somebody types the key?", "ask": "A manager as before? Only its containers? Nothing?", "wrong": "\"It runs its containers, but has no vote\": its keys are sealed, so it can't even say who it is."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "m3 loses power, and comes back. What does it do until someone types the key?", "ask": "A manager as before? Only its containers? Nothing?", "wrong": "\"It runs its containers, but has no vote\": its keys are sealed, so it can't even say who it is."}
 # ## 3. A manager restarts
 #
 # m3 loses power, and comes back. **What does it do until someone types the key?**
@@ -84,7 +84,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # %%
 ask("locked_manager")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing at all. It answers docker ps, because that's the engine. But no vote, no tasks. The others go on: two of three.", "ask": "And if all three restart together?", "wrong": "\"One key is enough\": two of them have to be unlocked before anything can be changed.", "trouble": "`r` brings back three running managers, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nothing at all. It answers docker ps, because that's the engine. But no vote, no tasks. The others go on: two of three.", "ask": "And if all three restart together? (No leader, until two of them are unlocked.)", "wrong": "\"One key is enough\": two of them have to be unlocked before anything can be changed.", "trouble": "`r` brings back three running managers, and does this step again."}
 cluster.crash("m3")
 cluster.run("30s")
 cluster.start("m3")
@@ -94,7 +94,7 @@ cluster.run("10s")
 # %docker -H m1 node ls
 reveal("locked_manager")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "locked", "notes": "One line, and it's back. Here it takes the key from m1; at work you'd type it.", "ask": "Where's your key at three in the morning?"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "locked", "notes": "One line, and it's back. Here it takes the key from m1; at work you'd type it.", "ask": "Where's your key at three in the morning? (It should be where the person on call can get it.)"}
 # The next cell unlocks m3. (It asks m1 for the key. At work you'd type it.)
 
 # %%
@@ -102,7 +102,7 @@ reveal("locked_manager")
 cluster.run("30s")
 # %docker -H m3 node ls
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Somebody who knew the key has left the company. So, a new key, and away with the old one. Bad luck: m3 was off while I did that. Which key opens it? And if you don't have that one, what's lost?", "ask": "Old or new? And what's lost?", "wrong": "\"The new one\": m3's disk was sealed before the new key existed. \"The swarm\": two others have the same log."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Someone who knew the key has left the company. So, a new key, and away with the old one. Bad luck: m3 was off while I did that. Which key opens it? And if you don't have that one, what's lost?", "ask": "Old or new? And what's lost?", "wrong": "\"The new one\": m3's disk was sealed before the new key existed. \"The swarm\": two others have the same log."}
 # ## 4. A new key, and a lost one
 #
 # Someone who knew the key has left, so you make a new one, and throw the old one away. But m3 happens to be off. **Which key opens m3 when it's back? And if you don't have that key: what is lost?**
@@ -110,7 +110,7 @@ cluster.run("30s")
 # %%
 ask("old_or_new", "key_lost")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The new key doesn't open it, and the old one we've thrown away. So, keep the old key until each manager has been up once. It's a rule you learn once.", "ask": "How do we get m3 back now?", "trouble": "`r` brings back the swarm before the rotation, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The new key doesn't open it, and the old one we've thrown away. So, keep the old key until each manager has been up once. It's a rule you learn once.", "ask": "How do we get m3 back now? (As a new manager: demote it, let it leave, remove it, let it join.)", "trouble": "`r` brings back the swarm before the rotation, and does this step again."}
 cluster.crash("m3")
 cluster.run("5s")
 # %docker -H m1 swarm unlock-key --rotate --quiet
@@ -118,7 +118,7 @@ cluster.start("m3")
 cluster.run("10s")
 # %docker echo $(docker -H m1 swarm unlock-key --quiet) | docker -H m3 swarm unlock
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "As a new manager. It's demoted, leaves, is removed, and joins again. It gets the whole log from the others. Lost: one copy, nothing else.", "ask": "And if it had been the only manager?", "wrong": "\"The same\": then everything in the log would be gone."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "As a new manager. It's demoted, leaves, is removed, and joins again. It gets the whole log from the others. Lost: one copy, nothing else.", "ask": "And if it had been the only manager? (Then everything in the log would be lost.)", "wrong": "\"The same\": then everything in the log would be gone."}
 # %docker -H m1 node demote m3
 # %docker -H m3 swarm leave --force
 cluster.run("30s")
@@ -153,7 +153,7 @@ reveal("old_or_new", "key_lost")
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "web is there. shop is gone, and its container has been stopped, though it was healthy. That's what a restore means: the managers' memory is the truth.", "ask": "How old is your newest backup?", "trouble": "`r` goes back to noon, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "web is there. shop is gone, and its container has been stopped, though it was healthy. That's what a restore means: the managers' memory is the truth.", "ask": "How old is your newest backup? (Hands: a day? A week? There's none?)", "trouble": "`r` goes back to noon, and does this step again."}
 cluster.run("5s")
 cluster.stop("m3")  # noon
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx
@@ -170,17 +170,17 @@ cluster.run("60s")
 # %docker -H m3 node inspect --format "{{.Description.Hostname}}: {{.Spec.Role}}" m1 m2
 reveal("restored")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Force isn't free. What changed after the backup is lost, and the old managers stay in the list until you remove them. Here they come back, hear that they were removed, and join again.", "ask": "What if they'd been alive all the time, behind a broken link?", "wrong": "\"They'd follow\": then there'd be two swarms."}
-# ### The bill of `--force-new-cluster`
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Force isn't free. What changed after the backup is lost, and the old managers stay in the list until you remove them. Here they come back, hear that they were removed, and join again.", "ask": "What if they'd been alive all the time, behind a broken link? (Then there'd be two swarms.)", "wrong": "\"They'd follow\": they have a majority of the old three, and elect a leader of their own."}
+# ### What `--force-new-cluster` costs
 #
 # - What was changed after the backup is **lost**. (Without a backup: what hadn't reached this manager yet.)
 # - The old managers **stay in the list**. They have no vote (their MANAGER STATUS is empty), but their role is still *manager*. Demote and remove those that won't come back.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# - Tasks of nodes that are late to report **start again** elsewhere: for a while, some run twice. (REPLICAS counts those of lost nodes, too.)
+# - Tasks of nodes that are late to report are **replaced** elsewhere: for a while, some run twice. (REPLICAS counts those of lost nodes, too.)
 # - If the old majority is alive behind a broken link, there are now **two swarms**. Be sure that it's dead.
 #
-# And if old managers do come back, as in the next cell? m1 and m2 would be a majority of the old three. But they reach m3: whoever calls an election asks m3 for its vote, too, hears that it was removed, and steps down. Within a minute both join again as managers, since that's still their role. What only they knew is gone. (With the link to m3 broken, the two would have elected a leader, and `shop` would live on there.)
+# And if old managers do come back, as in the next cell? m1 and m2 would be a majority of the old three. But they reach m3: each of them that calls an election asks m3 for its vote, too, hears that it was removed, and steps down. Within a minute both join again as managers, since that's still their role. What only they knew is gone. (With the link to m3 broken, the two would have elected a leader, and `shop` would live on there.)
 
 # %%
 cluster.start("m1", "m2")
@@ -196,7 +196,7 @@ cluster.run("90s")
 # <p>The others look for it at the old one. A real engine that we gave another address stayed <i>Unreachable</i>. Give it the old address again; or demote it, let it leave, and join. Managers need fixed addresses; workers don't.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "The log is always sealed; without autolock the key lies beside it. With autolock somebody has to be there. Keep the old key for a while. And a backup is one folder, copied while the engine is stopped."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "The log is always sealed; without autolock the key lies beside it. With autolock someone has to be there. Keep the old key for a while. And a backup is one folder, copied while the engine is stopped."}
 # ## Recap
 #
 # - The log is always sealed. Without autolock, its key is beside it.

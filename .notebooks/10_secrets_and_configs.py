@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "I give the swarm a password, and then we follow its bytes: to every machine that has them, and to none other."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "I give the swarm a password, and then we follow its bytes: to every machine that has them, and to no other."}
 # # Secrets and configs: where do the bytes go?
 #
 # *You give a swarm a password, follow its bytes to every machine that holds them, and replace it, even where two services share it.*
@@ -29,7 +29,7 @@
 # - **Sealed**: encrypted. **In clear**: not encrypted. **Root**: a machine's administrator, who can read all its memory.
 # - The slides' Portuguese: *senha* is a password; *nova*, new; *antiga*, old.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 0.5, "90": 0.5}, "notes": "Slide 38, as it stands there. The first command works, the second one doesn't: --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line? (service create takes --secret.)"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 0.5, "90": 0.5}, "notes": "Slide 38, as it stands there. The first command works, the second one doesn't. [Ask, then:] --secret-add belongs to an update. Slides have mistakes; the error message tells you.", "ask": "What's wrong with the second line? (service create takes --secret.)"}
 # The next cell runs slide 38's two commands. One fails. (`hint:` lines are ours, not Docker's.)
 
 # %%
@@ -42,7 +42,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker echo "senha" | docker secret create senha-db -
 # %docker service create --secret-add=senha-db demo
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Five nodes: three managers, two workers. One task, on w1, and it needs the secret. Which machines have the bytes now? Think like an attacker: which of them would you break into?", "ask": "Only w1? The leader? All managers? Everybody?", "wrong": "\"Only w1\": the task is there, so people look there. It came from somewhere: every manager has it. \"The leader and w1\": managers share one log."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Five nodes: three managers, two workers. One task, on w1, and it needs the secret. Which machines have the bytes now? Think like an attacker: which of them would you break into?", "ask": "Only w1? The leader? All managers? Every node?", "wrong": "\"Only w1\": the task is there, so people look there. It came from somewhere: every manager has it. \"The leader and w1\": managers share one log."}
 # ## 1. A secret travels (slides 38 and 39)
 #
 # The first command works: Docker prints the new secret's id. The second is the slide's mistake: `--secret-add` belongs to `service update`; `service create` takes `--secret`.
@@ -53,13 +53,13 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
 ask("who_can_read")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1? (Move the task to another node.)", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? Somebody has moved the task. `r` brings it back to w1."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Orange: get in here, and you can read it. All three managers, and w1. [Ask, then:] w2 has no task that needs it, so it never gets it. Need to know, like a spy. And in w1 it lies in memory, never on a disk.", "ask": "How would you keep it off w1? (Move the task to another node.)", "wrong": "\"Encrypt it\": move the task. A node has a secret as long as one of its tasks needs it.", "trouble": "w2 is orange, too? The task has been moved. `r` brings it back to w1."}
 display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# **How to read the picture.** The bytes travel along the arrows, encrypted. Orange and hatched: whoever gets in here can read them. Dashed: they aren't here. w2 runs no task that needs the secret, so it never gets it. (Why are the managers' sealed logs orange? Their key lies beside them: see 09_autolock.)
+# **How to read the picture.** The bytes travel along the arrows, encrypted. Orange and hatched: anyone who gets in here can read them. Dashed: they aren't here. w2 runs no task that needs the secret, so it never gets it. (Why are the managers' sealed logs orange? Their key lies beside them: see 09_autolock.)
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. In the container it's a file below /run/secrets. With an s: the slide has it wrong. Five letters, and six bytes! echo has added a newline, and that has broken many a login. Use printf. And the API shows a name, and dates, but never the bytes.", "ask": "senha has five letters. Why six bytes? (echo adds a newline.)", "wrong": "\"An encoding\": it's the newline that echo adds."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. In the container it's a file below /run/secrets. With an s: the slide has it wrong. Five letters, and six bytes! [Ask, then:] echo has added a newline, and that has broken many a login. Use printf. And the API shows a name, and dates, but never the bytes.", "ask": "senha has five letters. Why six bytes? (echo adds a newline.)", "wrong": "\"An encoding\": it's the newline that echo adds."}
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* The secret is mounted in a tmpfs: a folder in memory, which never touches a disk.
 #
 # The real path has one more **s**: `/run/secrets/senha-db`.
@@ -86,7 +86,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %%
 ask("secret_edit")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "A second secret, and an update of the service. New name, same target: the app still reads the same file. Its tasks are replaced one after the other. Keep the old secret for a while: a rollback would need it. And half a million bytes, as on the slide, are just too many.", "ask": "Which file does the app read now? (/run/secrets/senha-db, as before.)", "wrong": "\"senha-db-2\": the target keeps its name, so the app doesn't notice.", "trouble": "\"secret is in use\" is part of the show. `r` puts back the old secret, and does it again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "A second secret, and an update of the service. [Ask, then:] New name, same target: the app still reads the same file. Its tasks are replaced one after the other. Keep the old secret for a while: a rollback would need it. And half a million bytes, as on the slide, are just too many.", "ask": "Which file does the app read now? (/run/secrets/senha-db, as before.)", "wrong": "\"senha-db-2\": the target keeps its name, so the app doesn't notice.", "trouble": "\"secret is in use\" is part of the show. `r` puts back the old secret, and does it again."}
 # %docker printf "%512000s" x | docker secret create too-long -
 # %docker printf "nova senha" | docker secret create senha-db-2 -
 # %docker service update --quiet --secret-rm senha-db \
@@ -101,7 +101,7 @@ reveal("secret_edit")
 #
 # `senha-db-2` is in use, so it can't be removed. The old one could go at once; at work, keep it for a while, since a rollback would need it.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. A config is the same thing for what's not secret: it lies at the root of the container, and the API gives it back to anyone who may ask. That's the difference. So no passwords in configs, please. And the slide's second command has the same mistake as before.", "ask": "Is a config encrypted? (On the disk it is; the API gives it back.)", "wrong": "\"No, says the slide\": on the disk it is, like everything in the log. But the API gives it back."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. A config is the same thing for what's not secret: it lies at the root of the container. [Ask, then:] And the API gives it back to anyone who may ask. That's the difference. So no passwords in configs, please. And the slide's second command has the same mistake as before.", "ask": "Is a config encrypted? (On the disk it is; the API gives it back.)", "wrong": "\"No, says the slide\": on the disk it is, like everything in the log. But the API gives it back."}
 # ## 3. Configs (slide 40)
 #
 # > *Muito similar ao secret, porém não encriptado.* Much like a secret, but not encrypted.
@@ -122,10 +122,10 @@ reveal("secret_edit")
 # <p>Its log entry is sealed like any other, and it travels over TLS, so the slide is half right. Its limit is higher: smaller than 1,024,000 bytes.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Harder: two services share one password. Whichever I change first, the other can't log in until it follows. How do you do it without a gap?", "ask": "Both at once? Edit? Or in three steps?", "wrong": "\"Both at the same time\": their tasks are replaced in no common order."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Harder: two services share one password. Whichever I change first, logins fail until the other follows. How do you do it without a gap?", "ask": "Both at once? Edit? Or in three steps?", "wrong": "\"Both at the same time\": their tasks are replaced in no common order."}
 # ## 4. Two services, one password
 #
-# `app` logs in to `db`, and both have the password in a secret. Whichever you change first, the other one can't log in until it follows. **How do you change it without a gap?**
+# `app` logs in to `db`, and both have the password in a secret. Whichever you change first, logins fail until the other follows. **How do you change it without a gap?**
 
 # %%
 # %docker printf velha | docker secret create db-1 -
@@ -133,7 +133,7 @@ reveal("secret_edit")
 #     --secret source=db-1,target=senha redis
 ask("two_phases")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "First the database accepts both. Then everyone moves to the new one. Then the old one goes. Two phases, the classic; it works for keys, for certificates, for APIs.", "ask": "Who has done this by night, in one step? (Hands only.)", "trouble": "`r` brings back the shared password, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "First the database accepts both. Then everyone moves to the new one. Then the old one goes. Two phases, the classic; it works for keys, for certificates, for APIs.", "ask": "Who has done this at night, in one step? (Hands only.)", "trouble": "`r` brings back the shared password, and does this step again."}
 # %docker printf nova | docker secret create db-2 -
 # %docker service update --quiet --secret-rm db-1 \
 #     --secret-add source=db-2,target=senha --secret-add source=db-1,target=senha-antiga db
@@ -162,7 +162,7 @@ from swarmlab.lessons import exercises, where_next
 
 exercises("10_secrets_and_configs", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A secret is on every manager, and in the memory of the nodes that need it. It never changes; it's replaced. Configs can be read by everyone who may ask. And two phases for whatever two services share."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A secret is on every manager, and in the memory of the nodes that need it. It never changes; it's replaced. Anyone who may use the API can read a config. And two phases for whatever two services share."}
 # ## Recap
 #
 # - A secret is on every manager, and in the memory of nodes whose tasks need it. Nowhere else.

@@ -48,7 +48,7 @@ cluster.board()
 # %%
 ask("hung_app")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nothing. Running, running, running, says Docker, and a third of the users see nothing at all. Look at the red. It would stay like this for weeks, until somebody writes you an angry mail.", "ask": "What would your monitoring have said?", "trouble": "Everything green? Somebody has replaced the task. `r` hangs one again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nothing. Running, running, running, says Docker, and a third of the users see nothing at all. Look at the red. It would stay like this for weeks, until someone writes you an angry mail.", "ask": "What would your monitoring have said? (If it only asks Docker: all is well.)", "trouble": "Everything green? The task has been replaced. `r` hangs one again."}
 cluster.traffic("web", rate=50)
 display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app"))
 # %docker service ps web
@@ -67,7 +67,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app
 # %%
 ask("hang_noticed")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "About twenty seconds. Three failed checks, and it's out of the balancer; the red ends. Ten seconds later it's killed, because a frozen process ignores the polite signal. Then a new task, and it gets requests only when its first check has passed. Nobody did anything.", "ask": "Why not check every second, once?", "wrong": "\"It costs too much\": worse, it kills apps that are merely busy.", "trouble": "Two apps hang? `r` brings back the first one, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "About twenty seconds. Three failed checks, and it's out of the balancer; the red ends. Ten seconds later it's killed, because a frozen process ignores the first signal, which only asks it to end. Then a new task, and it gets requests only when its first check has passed. No one did anything.", "ask": "Why not check every second, once? (It would kill apps that are merely busy.)", "wrong": "\"It costs too much\": worse, it kills apps that are merely busy.", "trouble": "Two apps hang? `r` brings back the first one, and does this step again."}
 # %docker service update --quiet --health-cmd "wget -q -O /dev/null localhost" \
 #     --health-interval 5s --health-timeout 2s --health-retries 3 web
 display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_noticed"))
@@ -89,8 +89,8 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # | --- | --- | --- |
 # | `--health-interval` | 30 s | the pause between two checks |
 # | `--health-timeout` | 30 s | a check that takes longer has failed |
-# | `--health-retries` | 3 | so many failures in a row make the task unhealthy |
-# | `--health-start-period` | 0 s | so long after the start, failures don't count |
+# | `--health-retries` | 3 | how many failures in a row make the task unhealthy |
+# | `--health-start-period` | 0 s | for how long after the start failures don't count |
 # | `--health-start-interval` | 5 s | the pause between checks in the start period |
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -99,7 +99,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # %%
 ask("check_too_strict", "start_period")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Move the sliders: each move starts a task on a copy of this swarm. Ready after twenty, and it never gets to run. Then a start period, and it lives. Try it the other way: how strict can I be before I kill a healthy app?", "ask": "Which of the five would you raise first?", "wrong": "\"Interval\": then you notice everything later. The start period is for slow starts.", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Move the sliders: each move starts a task on a copy of this swarm. Ready after twenty, and it never gets to run. Then a start period, and it lives. Try it the other way: how strict can I be before I kill a healthy app?", "ask": "Which of the five would you raise first? (The start period: it costs nothing once the app is healthy.)", "wrong": "\"Interval\": then you notice everything later. The start period is for slow starts.", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
 display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -121,12 +121,12 @@ display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 # The check says not only when a task is broken but also when it's **ready**. Another app needs six seconds to start.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The next cell updates it to a new version in four ways, each on a copy of this swarm: in the order *stop-first* (the old task stops, then the new one starts) or *start-first*, without and with a check. **Which of them lose requests?**
+# The cell after the bet updates it to a new version in four ways, each on a copy of this swarm: in the order *stop-first* (the old task stops, then the new one starts) or *start-first*, without and with a check. **Which of them lose requests?**
 
 # %%
 ask("not_ready", "one_replica")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Without a check both orders lose requests. With one, three replicas lose none. And one replica is a trap: only start-first with a check leaves no gap.", "ask": "Which row is your service in today?", "trouble": "This takes some seconds: eight updates are counted. Talk on."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Without a check both orders lose requests. With one, three replicas lose none. And one replica is a trap: only start-first with a check leaves no gap.", "ask": "Which row is your service in today? (Hands only.)", "trouble": "This takes some seconds: eight updates are counted. Talk on."}
 display(
     downtime(cluster, replicas=3), downtime(cluster, replicas=1), reveal("not_ready", "one_replica")
 )
@@ -135,7 +135,7 @@ display(
 # Longer updates see more requests: compare *failed*. **Why does start-first need a check?** Without one, a new task counts as ready the moment its container runs, so Swarm stops the old one too early.
 #
 # <details><summary>What the tables say (and the numbers, without running anything)</summary>
-# <p><b>Without a check, both orders lose requests.</b> A task gets requests as soon as its container runs, and for six seconds no one answers.</p>
+# <p><b>Without a check, both orders lose requests.</b> A task gets requests as soon as its container runs, and for six seconds nothing answers.</p>
 # <p><b>With a check and three replicas, nothing is lost.</b> The check is <code>curl -f localhost</code>, once a second, ten tries. Until the first one passes, the task is <i>starting</i>, and gets no requests.</p>
 # <p><b>One replica is a trap.</b> Stop-first takes away the only task there is. Only start-first <i>with</i> a check leaves no gap.</p>
 # <table><tr><th>Order</th><th>Health check</th><th>3 replicas: failed</th><th>1 replica: failed</th></tr>
@@ -145,10 +145,10 @@ display(
 # <tr><td>start-first</td><td>yes</td><td>0</td><td>0</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "thorough", "notes": "Now somebody means well. The shop's check asks its own page, and the one of orders, too. And orders goes away. What do people see who only want to look?", "ask": "Pages, half of them, or nothing?", "wrong": "\"Pages: they don't need orders\": but their check does."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "thorough", "notes": "Now a check that means well: the shop's asks for its own page, and for one of orders, too. And orders goes away. What do people see who only want to look?", "ask": "Pages, half of them, or nothing?", "wrong": "\"Pages: they don't need orders\": but their check does."}
 # ## 4. A check that asks too much
 #
-# `shop` shows pages, and hands orders to another service, `orders`. Its check is thorough: it asks for its own page *and* for one of `orders`. Now someone takes `orders` away. **What becomes of the pages?**
+# `shop` shows pages, and hands orders to another service, `orders`. Its check is thorough: it asks for its own page *and* for one of `orders`. Now someone takes `orders` away. **What happens to the pages?**
 
 # %%
 # %docker network create --driver overlay back
@@ -159,7 +159,7 @@ display(
 #     busybox sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
 ask("asks_dependency")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nothing. All tasks turn unhealthy at the same moment, and are killed, again and again. One failure has become two. Ask only what a restart of this very task would repair.", "ask": "Whose check asks for the database? Be honest.", "trouble": "`r` brings back the shop and its orders, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nothing. All tasks turn unhealthy at the same moment, and are killed, again and again. One failure has become two. Ask only what a restart of this very task would repair.", "ask": "Be honest: whose check asks for the database? (Hands only.)", "trouble": "`r` brings back the shop and its orders, and does this step again."}
 cluster.run("20s")
 cluster.traffic("shop", rate=50)
 # %docker service scale --detach orders=0

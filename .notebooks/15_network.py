@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **You will be able to** | let services find each other by name; say whose address an app sees; tell by the symptoms which port a firewall has closed |
 # | **Time and level** | 20 minutes, after 00_start_here; section 5 and the exercises take 15 more |
-# | **You need** | nothing else: no Docker, no network. On real engines, names and networks work as here; following a request, gossip, and closing ports need the simulation |
+# | **You need** | nothing else: no Docker, no network. On real engines, names and networks work as here; following a request, watching gossip and closing ports need the simulation |
 # | **Slides of the talk** | 16 (how will the containers communicate?), 29 (the gossip network) |
 #
 # - **Overlay network**: a network that reaches across the nodes. A container has an address in it, wherever it runs. Between nodes, its packets travel in a tunnel (*VXLAN*).
@@ -38,7 +38,7 @@ make = swarmlab.simulate  # real engines: swarmlab.launch
 cluster = make(managers=1, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "Tasks come and go, with new addresses every time. So apps use names. web has three tasks in the network shop. How many addresses does its name lead to? And what does a stranger get, outside of that network?", "ask": "One address, or three? And for the stranger?", "wrong": "\"Three, one of each task\": there's one, of the service. \"The address, but it can't reach it\": it doesn't even get the name."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "Tasks come and go, with new addresses every time. So apps use names. web has three tasks in the network shop. How many addresses does its name lead to? And what does a stranger get, outside of that network?", "ask": "One address, or three? And what does the stranger get?", "wrong": "\"Three, one of each task\": there's one, of the service. \"The address, but it can't reach it\": it doesn't even get the name."}
 # ## 1. A name, not an address (slide 16)
 #
 # > *Como os contêineres vão se comunicar?* How will the containers communicate?
@@ -46,12 +46,12 @@ cluster.board()
 # A replaced task gets a new address, perhaps on another node. So apps use names: the service's name is all they have to know.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The next cell makes an overlay network, `shop`. In it are `web` with three tasks, `db` and `app`; `stranger` isn't. Then a container of `app`, and one of `stranger`, look up a name. **How many addresses does the name `web` lead to? And for the stranger?**
+# The cell after the bet makes an overlay network, `shop`. In it are `web` with three tasks, `db` and `app`; `stranger` isn't. Then a container of `app`, and one of `stranger`, look up a name. **How many addresses does the name `web` lead to? And what does `stranger` get?**
 
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Who keeps an address for ever, once looked up?", "trouble": "A name is taken? `r` empties the swarm, and makes the services again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Who keeps an address for ever, once looked up? (Many programs do. With a virtual IP, it does no harm.)", "trouble": "A name is taken? `r` empties the swarm, and makes the services again."}
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis
@@ -68,7 +68,7 @@ display(inside(cluster, "stranger", "nslookup web"), reveal("name_leads_to", "ot
 # <p>Only services may use an overlay. A container of your own, from <code>docker run</code>, may join one that was made <code>--attachable</code>.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Follow one request, hop by hop. The name, the virtual IP, the load balancer of this very node, the tunnel, the task. No manager has anything to do with it.", "ask": "Which of these hops fails if a manager dies?", "wrong": "\"The load balancer\": each node has its own, in its kernel."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Follow one request, hop by hop. The name, the virtual IP, the load balancer of this very node, the tunnel, the task. [Ask, then:] No manager has anything to do with it.", "ask": "Which of these hops fails if a manager dies? (None: every node has all of them.)", "wrong": "\"The load balancer\": each node has its own, in its kernel."}
 # Where does a request go then? Here's one to `db`, from a container in `shop` on m1, hop by hop:
 
 # %%
@@ -85,12 +85,12 @@ request_path(cluster, "db", source="m1")
 # %%
 ask("any_node", "whose_address")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It's passed on: that's the routing mesh. And the app sees an address of w2. So all clients look like a few. Your rate limits, your logs, your bans: all of them see the load balancer.", "ask": "Whose rate limit counts addresses?", "trouble": "`r` brings back the swarm without the port, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "It's passed on: that's the routing mesh. And the app sees an address of w2. So all clients look like a few. Your rate limits, your logs, your bans: all of them see the load balancer.", "ask": "Whose rate limit counts addresses? (Hands only.)", "trouble": "`r` brings back the swarm without the port, and does this step again."}
 # %docker service create --quiet --name who --constraint node.hostname==w1 --publish 8081:80 \
 #     traefik/whoami
 display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_address"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "Host mode opens the port only where a task runs, and nothing stands between. w1 sees the real client; w2 refuses. You choose: any node, or the true address.", "ask": "Which one does your proxy need?"}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "Host mode opens the port only where a task runs, and nothing stands between. w1 sees the real client; w2 refuses. You choose: any node, or the true address.", "ask": "Which one does your proxy need? (Host mode, if it has to see the client's address.)"}
 # That's the **routing mesh**, or *ingress* mode: every node takes the request, and its load balancer passes it on, under an address of its own.
 #
 # In **host mode** the port is opened only where a task runs, and nothing stands between. (`--publish-rm` wants the container's port, 80.) The same client asks w1, and then w2:
@@ -101,10 +101,10 @@ display(request_path(cluster, 8081, source="w1"), request_path(cluster, 8081, so
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>Which one to choose</summary>
-# <p><b>Ingress</b> if any node must answer; the app then needs another way to know its clients, such as a header that a proxy in front adds. <b>Host</b> if the app needs the client's own address, for one task a node at most: a second one on the same node has no free port. It goes well with <code>--mode global</code>, and with a load balancer of your own in front.</p>
+# <p><b>Ingress</b> if any node must answer; the app then needs another way to know its clients, such as a header that a proxy in front adds. <b>Host</b> if the app needs the client's own address, but then only one task fits on a node: a second one would find the port taken. It goes well with <code>--mode global</code>, and with a load balancer of your own in front.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "host", "notes": "Slide 29. A task has just started somewhere. Each of thirty nodes has to know it. Who tells them, and how long does it take?", "ask": "The leader, nobody, or each other? And how fast?", "wrong": "\"The leader\": no manager is asked. \"30 seconds\": that's the slow comparison. The news is much faster."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "host", "notes": "Slide 29. A task has just started somewhere. Each of thirty nodes has to know it. Who tells them, and how long does it take?", "ask": "The leader, no one, or each other? And how fast?", "wrong": "\"The leader\": no manager is asked. \"30 seconds\": that's the slow comparison. The news is much faster."}
 # ## 3. Who tells the nodes? (slide 29)
 #
 # > *gossip network*
@@ -114,18 +114,18 @@ display(request_path(cluster, 8081, source="w1"), request_path(cluster, 8081, so
 # %%
 ask("who_tells", "gossip_fast")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "They tell each other. Each tells three, and those tell three: in less than a second nearly all know. One may be unlucky, and never hear it. That's why once in thirty seconds two nodes compare everything.", "ask": "Ten times as many nodes: ten times as long?", "wrong": "\"Yes\": one round or two more."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "They tell each other. Each tells three, and those tell three: in less than a second nearly all know. One may be unlucky, and never hear it. That's why once in thirty seconds two nodes compare everything.", "ask": "Ten times as many nodes: ten times as long? (No: one round more, or two.)", "wrong": "\"Yes\": one round or two more."}
 display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Each dot is a node; black ones know the new task.
 #
 # <details><summary>How it works, and why one node may be late</summary>
-# <p>Five times a second, a node tells what's new to three others of the same network, chosen at random. They tell others. Nobody counts who knows already; each passes a piece of news on a few times, then stops. So with bad luck a node never hears it. That's why, every 30 seconds, each node also compares its whole table with another's, and that fills the gap: look at the last row.</p>
-# <p>Gossip also finds failures: each second a node pings another one. No answer, not even by way of three others: it's <i>suspected</i>, and some four seconds later given up. Its tasks leave all the tables.</p>
+# <p>Five times a second, a node tells what's new to three others of the same network, chosen at random. They tell others. No node counts who knows already; each passes a piece of news on a few times, then stops. So with bad luck a node never hears it. That's why, every 30 seconds, each node also compares its whole table with another's, and that fills the gap: look at the last row.</p>
+# <p>Gossip also finds failures: each second a node pings another one. No answer, not even by way of three others: it's <i>suspected</i>, and some four seconds later it counts as lost. Its tasks leave all the tables.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three ports. 2377, the managers' orders. 7946, gossip. 4789, the tunnel with all the packets. A firewall closes one of them for a minute, then the next. Which one does what?", "ask": "Which one makes half of the requests vanish, while everything looks healthy?", "wrong": "\"2377\": managers notice, users don't. \"7946\": its tasks are simply forgotten. It's 4789: nobody watches the tunnel."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Three ports. 2377, the managers' orders. 7946, gossip. 4789, the tunnel with all the packets. A firewall closes one of them for a minute, then the next. Which one does what?", "ask": "Which one makes half of the requests vanish, while everything looks healthy?", "wrong": "\"2377\": managers notice, users don't. \"7946\": its tasks are simply forgotten. It's 4789: nothing watches the tunnel."}
 # ## 4. A firewall closes one port
 #
 # Nodes need three ports between them. **2377**: the managers' orders, and reports to them. **7946**: gossip. **4789**: the tunnel, with all packets between containers.
@@ -138,21 +138,21 @@ cluster = make(managers=1, workers=1, seed=7)
 # %docker service create --quiet --name web --mode global --publish 8080:80 nginx
 ask("port_down", "port_silent", "port_or_cable")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Read it row by row. 2377: w1 is down, says the manager, and its containers still serve. 7946: each node asks only its own task. 4789: all green, and half of the requests are lost. And the whole cable is better than half of it: a silent node is given up. When somebody says, it works sometimes, look at 4789, UDP.", "ask": "Who'd have found that in five minutes?", "trouble": "On real engines no port can be closed here. PageDown."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Read it row by row. 2377: w1 is down, says the manager, and its containers still serve. 7946: each node sends requests only to its own task. 4789: all green, and half of the requests are lost. And the whole cable is better than half of it: a silent node soon counts as lost. When someone says, it works sometimes, look at 4789, UDP.", "ask": "Who'd have found that in five minutes? (Hands only.)", "trouble": "On real engines no port can be closed here. PageDown."}
 display(
     closed_ports(cluster, "web", "m1", "w1"), reveal("port_down", "port_silent", "port_or_cable")
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>How to read it</summary>
-# <p><b>2377</b>: the manager hears nothing from w1, calls it <i>down</i>, and would start its tasks elsewhere. But w1's containers run on, and still get requests. <b>7946</b>: each node gives the other up, and asks only its own task. <b>4789</b>: everything that Docker shows is in order, and half of the requests vanish. Nothing looks at the tunnel itself.</p>
-# <p><b>All three</b>: requests fail for some seconds, until gossip has given w1 up. Afterwards m1 asks its own task alone. A clean cut heals faster than half of one.</p>
-# <p>With a third node, gossip goes around the closed link, so w1 is never given up. Then even a cut of all three ports between m1 and w1 loses requests as long as it lasts: a third of them. Try it: <code>managers=1, workers=2</code>.</p>
+# <p><b>2377</b>: the manager hears nothing from w1, calls it <i>down</i>, and if <code>web</code> weren't global, would replace its tasks on another node. But w1's containers run on, and still get requests. <b>7946</b>: each node counts the other as lost, and sends requests only to its own task. <b>4789</b>: everything that Docker shows is in order, and half of the requests vanish. Nothing looks at the tunnel itself.</p>
+# <p><b>All three</b>: requests fail for some seconds, until w1 counts as lost in gossip. Afterwards m1 sends requests only to its own task. A clean cut heals faster than half of one.</p>
+# <p>With a third node, gossip goes around the closed link, so w1 never counts as lost. Then even a cut of all three ports between m1 and w1 loses requests as long as it lasts: a third of them. Try it: <code>managers=1, workers=2</code>.</p>
 # </details>
 #
 # When "it works sometimes", look at 4789/udp first.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "surprises", "notes": "Three surprises, quickly. I drain a node on which somebody has started a container by hand. I ask for logs of a dead node. And six replicas go into a network with six addresses.", "ask": "How many of the six run?", "wrong": "\"Four\": the gateway and the virtual IP take two. But each node needs an address, too, and gets none, so none runs. \"A drain stops mine\": it clears the swarm's tasks only."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "surprises", "notes": "Three surprises, quickly. I drain a node on which someone has started a container by hand. I ask for logs of a dead node. And six replicas go into a network with six addresses.", "ask": "How many of the six run?", "wrong": "\"Four\": the gateway and the virtual IP take two. But each node needs an address, too, and gets none, so none runs. \"A drain stops mine\": it clears the swarm's tasks only."}
 # ## 5. Extra: three surprises
 #
 # - `mine` is a container of your own on w1: no service, just `docker run`. You **drain** w1.
@@ -163,7 +163,7 @@ display(
 cluster = make(managers=1, workers=2, seed=7)
 ask("drain_own", "logs_down", "full_subnet")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "Mine runs on. The logs of w2 have gone with w2: they stay where they're written. And not one of the six runs, since the nodes have no address left. Make your networks large; you can't change them later.", "ask": "Which of the three have you met?", "trouble": "A name is taken? `r` begins again with a fresh swarm."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "Mine runs on. The logs of w2 have gone with w2: they stay where they're written. And not one of the six runs, since the nodes have no address left. Make your networks large; you can't change them later.", "ask": "Which of the three have you met? (Hands, for one after the other.)", "trouble": "A name is taken? `r` begins again with a fresh swarm."}
 # %docker service create --quiet --name id --replicas 3 \
 #     --hostname {{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}} \
 #     busybox sh -c "hostname; sleep infinity"
@@ -190,7 +190,7 @@ reveal("drain_own", "logs_down", "full_subnet")
 #
 # Press **Start**: an exercise makes a swarm of its own. Type commands in its box, then press **Check**.
 #
-# ### 1. Two networks, one in between
+# ### 1. Two networks, and a service in between
 #
 # An API has to reach a database that the web server mustn't even find. (`docker service update --network-add` puts a service into one more network.)
 #
@@ -207,7 +207,7 @@ exercises("15_network", make=make)
 # - A service's name leads to its virtual IP, in the networks that both sides share.
 # - In ingress mode every node answers, and hides the client. In host mode only a task's own node does, and shows it.
 # - Nodes tell each other about tasks, by gossip. Managers gossip like any node; it needs no leader.
-# - 2377 closed: the node is down. 7946: its tasks are forgotten. 4789: requests vanish, and nobody says so.
+# - 2377 closed: the node is down. 7946: its tasks are forgotten. 4789: requests vanish, and nothing tells you.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **To show a colleague:** the table of section 4.

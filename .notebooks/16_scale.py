@@ -45,7 +45,7 @@ fleet(cluster)
 # %%
 ask("spread_on_many")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A thousand nodes. And now three thousand tasks. Three each, exactly. The scheduler takes the whole batch, ranks the nodes once, and goes round.", "ask": "How long would that take by hand?", "trouble": "This is the longest step of all: some seconds for a thousand machines. Talk on, and press nothing."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A thousand nodes. And now three thousand tasks. Three each, exactly. The scheduler takes the whole batch, ranks the nodes once, and goes round.", "ask": "How long would that take by hand? (At a minute for each task: fifty hours.)", "trouble": "This is the longest step of all: some seconds for a thousand machines. Talk on, and press nothing."}
 cluster = swarmlab.simulate(managers=3, workers=997, seed=7)
 fleet(cluster)
 
@@ -63,7 +63,7 @@ reveal("spread_on_many")
 # %%
 ask("moves_after_loss")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. Only its own three are made again, after fifteen seconds of silence. So a loss costs the same, in a swarm of ten or of a thousand.", "ask": "Find the cross.", "trouble": "The wrong node has crashed? `r` brings back the thousand; here that takes some seconds."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "None. Only its own three are replaced, after fifteen seconds of silence. So a loss costs the same, in a swarm of ten or of a thousand.", "ask": "Where's the cross? (On w9; a click shows its name.)", "trouble": "The wrong node has crashed? `r` brings back the thousand; here that takes some seconds."}
 cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
@@ -76,11 +76,11 @@ display(fleet(cluster), reveal("moves_after_loss"))
 # %%
 ask("write_with_nine")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nodes and tasks cost what they add. Managers are different: each write goes to all the others, and waits for a majority. More managers are safer, never faster.", "ask": "So how many for ten thousand workers?", "wrong": "\"One for every fifty\": five will do.", "trouble": "It measures on this machine, and takes some seconds."} tags=["wall-clock"]
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "The cost grows in step with nodes and tasks. Managers are different: each write goes to all the others, and waits for a majority. More managers are safer, never faster.", "ask": "So how many for ten thousand workers? (Five will do; seven at most.)", "wrong": "\"One for every fifty\": five will do.", "trouble": "It measures on this machine, and takes some seconds."} tags=["wall-clock"]
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# **What you see.** Nodes and tasks cost what they add: twice as many take about twice as long. Workers don't talk to each other about tasks. Each has one connection, to one manager, and a heartbeat every five seconds.
+# **What you see.** The cost grows in step with nodes and tasks: twice as many take about twice as long. A worker gets its tasks from a manager alone: it has one connection, to one of them, and sends a heartbeat every five seconds.
 #
 # Managers are different. The leader sends every write to *all* the others, and waits for a majority. That's four messages for each of them: the write, its answer, word that the write is valid, and the answer to that. (Heartbeats make up the rest.) More managers make nothing faster. They only let more of them fail.
 #
@@ -89,7 +89,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # <p>The seconds in the charts are those of your computer and this simulator, so read their shape, not their height. <code>swarmlab bench swarm3k</code> forms 4,700 nodes and starts 100,000 tasks; it takes a few minutes.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Three, five or seven. Docker says at most seven. A thousand workers need no more than ten do; the managers' machines have to be bigger, that's all. And keep tasks off them.", "ask": "How many have you got? And why?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Three, five or seven. Docker says at most seven. A thousand workers need no more than ten do; the managers' machines have to be bigger, that's all. And keep tasks off them.", "ask": "How many have you got? And why? (Hands: one? Two? Three? More?)"}
 # ## 3. Three to seven managers
 #
 # | managers | may fail | a write waits for |
@@ -102,7 +102,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What Swarm2k and Swarm3K found</summary>
-# <p>In July 2016 people lent <b>Swarm2k</b> 2,384 servers on several continents, with three managers. While nodes were still joining, the organizer stopped one manager after another to give it a larger machine, the leader last: joins stalled, another manager was elected, and the swarm went on (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
+# <p>In July 2016 volunteers lent <b>Swarm2k</b> 2,384 servers on several continents, with three managers. While nodes were still joining, the organizer stopped one manager after another to give it a larger machine, the leader last: joins stalled, another manager was elected, and the swarm went on (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
 # <p>In October, <b>Swarm3K</b> aimed at 3,000 nodes and formed 4,700. What failed wasn't the scheduler but the network: a WordPress far away from its MySQL database only got timeouts, until both were in one data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels and constraints keep such services together: page 07.</p>
 # </details>
 
@@ -117,7 +117,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 #
 # ### 2. Managers that only manage
 #
-# Tasks run everywhere, also on the managers. Keep the managers free, today and tomorrow.
+# Tasks run everywhere, even on the managers. Keep the managers free, today and tomorrow.
 
 # %% slideshow={"slide_type": "skip"}
 exercises("16_scale", make=swarmlab.simulate)

@@ -41,7 +41,7 @@ from swarmlab.lessons.bets import ask, quiz, reveal, score
 real_engines = False  # True: run the real side live, on your own Docker
 against = swarmlab.launch if real_engines else None
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "One script, two swarms. On one side the simulator, on the other what real engines did. Six replicas, then eight, then three. First table: the facts, equal or not. The lanes: when each step was done.", "ask": "What has to be equal, and what can't be?", "wrong": "\"The seconds\": chance and machines differ. Facts have to be equal.", "trouble": "Live engines take real minutes. Keep real_engines at False, unless you've tried it here."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "One script, two swarms. On one side the simulator, on the other what real engines did. Six replicas, then eight, then three. First table: the facts, equal or not. The lanes: when each step was done.", "ask": "What has to be equal, and what can't be? (The facts have to be; the seconds can't.)", "wrong": "\"The seconds\": chance and machines differ. Facts have to be equal.", "trouble": "Live engines take real minutes. Keep real_engines at False, unless you've tried it here."}
 # ## 1. One scenario
 #
 # Six replicas on three nodes, then eight, then three. Where do they run?
@@ -67,7 +67,7 @@ compare("spread", against=against)["spread"]
 # %%
 ask("same_seconds")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Similar, not equal. So durations have to agree within a factor of two, and everything else exactly.", "ask": "Why is it a little over twenty, when an election takes ten to twenty?", "wrong": "\"A bad election\": the first question waits twenty seconds for the dead leader."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Similar, not equal. So durations have to agree within a factor of two, and everything else exactly.", "ask": "Why is it a little over twenty, when an election takes ten to twenty? (The first question waits twenty seconds for the dead leader.)", "wrong": "\"A bad election\": the first question waits twenty seconds for the dead leader."}
 print(scenarios()["leader_crash"]["steps"])
 display(compare("leader_crash", against=against)["leader_crash"], reveal("same_seconds"))
 
@@ -78,7 +78,7 @@ display(compare("leader_crash", against=against)["leader_crash"], reveal("same_s
 # <p>The scenario doesn't watch the election. Like you, it asks a manager, right after the crash. The manager passes the question on to the leader, which is dead, and an engine waits 20 seconds for that answer. Only the next question reaches the new leader. (After a split vote the election takes longer, and so does the answer.)</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "words", "notes": "Errors, too, word for word. Two of three managers are gone. Read both sides aloud.", "ask": "Find a difference. Anyone?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "words", "notes": "Errors, too, word for word. Two of three managers are gone. Read both sides aloud.", "ask": "Does anyone find a difference? (There's none: the words are Docker's.)"}
 # ## 3. Word for word
 #
 # Error messages must be right, too. Here two of three managers are gone. Compare what the two swarms *say*.
@@ -86,7 +86,7 @@ display(compare("leader_crash", against=against)["leader_crash"], reveal("same_s
 # %%
 compare("quorum_loss", against=against)["quorum_loss"]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "All scenarios, one line each. Placement, updates, failures, refusals.", "ask": "All agree. What does that prove?", "wrong": "\"No bugs\": it proves that in these scenarios it did what real engines did.", "trouble": "Some seconds; talk on."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "All scenarios, one line each. Placement, updates, failures, refusals.", "ask": "All agree. What does that prove? (That in these scenarios it did what real engines did. No more.)", "wrong": "\"No bugs\": it proves that in these scenarios it did what real engines did.", "trouble": "Some seconds; talk on."}
 # ## 4. All scenarios
 #
 # Placement, updates, failures, refusals: one line each.
@@ -95,7 +95,7 @@ compare("quorum_loss", against=against)["quorum_loss"]
 whole = compare(against=against)
 whole
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "And what it doesn't show. Only these scenarios, one version, and not speed. If the two ever differ, the real engine is right, and the simulator gets fixed.", "ask": "Which scenario would you add?"}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "And what it doesn't show. Only these scenarios, one version, and not speed. If the two ever differ, the real engine is right, and the simulator gets fixed.", "ask": "Which scenario would you add? (No right answer.)"}
 # ## 5. What this does not show
 #
 # - **Only scenarios, not everything that can happen.** The project's tests run some eighty more with the standard `docker` program, and Docker's own tests of its Python library.

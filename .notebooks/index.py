@@ -53,4 +53,4 @@ progress()
 # - **One hour?** [00_start_here](00_start_here.ipynb), [05_quorum](05_quorum.ipynb), [12_rolling_updates](12_rolling_updates.ipynb).
 # - **At work tomorrow?** [10_secrets_and_configs](10_secrets_and_configs.ipynb) and [12_rolling_updates](12_rolling_updates.ipynb), with `swarmlab.launch` instead of `swarmlab.simulate`: real engines, the same pages.
 # - **Want to know how it works?** [06_command_to_container](06_command_to_container.ipynb) shows the code that runs; the project's README says in which order to read the rest.
-# - **Want to teach it?** `swarmlab pages` makes web pages that need no kernel.
+# - **Want to teach it?** `swarmlab pages` makes web pages that open in any browser, without Jupyter.

@@ -106,12 +106,10 @@ def test_every_step_has_notes_and_every_bet_what_to_ask_and_what_to_expect(page:
     assert [step for step in shown if step.wrong and not step.ask] == []
 
 
-@pytest.mark.parametrize("run", [30, 45, 60])
-def test_what_a_room_is_asked_is_answered_in_the_notes(run: int):
+def test_what_a_room_is_asked_is_answered_in_the_notes(page: str):
     """In brackets after the question; that of a bet is marked in the presenter's window."""
-    shown = [step for _start, step in run_of_show.run_of_show(run)]
-    asked = [step for step in shown if step.ask and not bets_in(step, cells_of(step.page), "ask")]
-    assert len(asked) > 10
+    asked = [step for step in steps(page) if step.ask and not bets_in(step, cells_of(page), "ask")]
+    assert asked
     assert [step.ask for step in asked if not re.search(r"[?…] \(.+\)$", step.ask)] == []
 
 
