@@ -47,6 +47,7 @@ YAML_TEXTS: dict[str, set[str]] = {
     "views/density.yml": {"title", "kernel_mib", "overhead_mib", "disk_mib", "start_s"},
     "compare/scenarios.yml": {"about"},
     # Made for developers, or no texts.
+    "classroom/stack.yml": set(),
     "cli/bench.yml": set(),
     "cluster/saved_run.yml": set(),
     "docker_cli/compose_keys.yml": set(),

@@ -24,7 +24,7 @@ from tests import environments
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # Where a package is imported under another name than it is installed under.
-IMPORTED_AS = {"pyyaml": "yaml"}
+IMPORTED_AS = {"pyyaml": "yaml", "jupyterhub-firstuseauthenticator": "firstuseauthenticator"}
 # Brought along by what we name: the docker SDK, JupyterLab, ipywidgets.
 BROUGHT_ALONG = {"IPython", "ipykernel", "requests", "traitlets", "urllib3"}
 BROUGHT_ALONG |= {"jupyter_client", "jupyter_core", "nbclient", "nbconvert", "nbformat"}
@@ -80,7 +80,8 @@ def imported_by(path: Path) -> set[str]:
 
 
 def test_the_package_imports_nothing_that_is_not_declared():
-    names = {re.split(r"[><=]", line)[0] for line in PROJECT["dependencies"]}
+    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["class"]]
+    names = {re.split(r"[><=]", line)[0] for line in lines}
     declared = {IMPORTED_AS.get(name, name) for name in names} | BROUGHT_ALONG | {"swarmlab"}
     imported = set().union(*(imported_by(p) for p in (ROOT / "swarmlab").rglob("*.py")))
     assert imported - declared - set(sys.stdlib_module_names) == set()

@@ -29,7 +29,7 @@ BUDGETS = {
     ("templates",): 370,
     ("views", "lessons", "compare"): 7200,
     ("network", "engine", "cluster", "real"): 8950,
-    ("docker_cli", "cli", "jupyter"): 5800,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5800,
     (
         "__init__.py",
         "__main__.py",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from swarmlab import strings
+from swarmlab.cli.classroom import classroom
 from swarmlab.cli.ctl import ctl
 from swarmlab.cli.docker_command import docker_command
 from swarmlab.cli.notebooks import lab, pages
@@ -25,7 +26,7 @@ from swarmlab.strings import _
 
 swarmlab = click.Group(
     help="Docker Swarm mode, live and simulated.",
-    commands=[lab, present, rehearse, scenes, pages, wheels, serve, ctl, docker_command],
+    commands=[lab, present, rehearse, scenes, pages, wheels, classroom, serve, ctl, docker_command],
 )
 
 

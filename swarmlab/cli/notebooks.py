@@ -86,11 +86,15 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
         if changed:
             print(_("Left as you changed them: {names}", names=", ".join(changed)))
     first = opened / notebooks().relative_to(source) / FIRST_NOTEBOOK
-    open_lab(first, [f"--ServerApp.root_dir={opened}", *options])
+    home = f"--ServerApp.default_url=/lab/tree/{first.relative_to(opened).as_posix()}"
+    open_lab(first, [f"--ServerApp.root_dir={opened}", home, *options])
 
 
 def open_lab(notebook: Path, options: Sequence[str]) -> None:
-    """JupyterLab on a notebook, with our settings, until it is stopped."""
+    """JupyterLab on a notebook, with our settings, until it is stopped.
+
+    When JupyterHub has started this command, it's the server of one of its users.
+    """
     from jupyterlab.labapp import LabApp
 
     # Settings of ours that spare newcomers JupyterLab's questions (the user's own still win), its
@@ -100,7 +104,12 @@ def open_lab(notebook: Path, options: Sequence[str]) -> None:
         os.environ[variable] = os.pathsep.join(str(path) for path in paths if path)
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    LabApp.launch_instance([str(notebook), *root, *options])
+    app: Any = LabApp
+    if "JUPYTERHUB_SERVICE_URL" in os.environ:
+        from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+        app = JupyterHubSingleUser
+    app.launch_instance([str(notebook), *root, *options])
 
 
 def copy_notebooks(source: Path, target: Path) -> list[str]:

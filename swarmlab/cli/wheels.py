@@ -46,13 +46,18 @@ def wheels(folder: Path, pythons: tuple[str, ...]) -> None:
 
     Laptops then install the kit from FOLDER, with the network off.
     """
-    if not (ROOT / "pyproject.toml").exists():
-        raise LabError("the kit's own wheel is made from its source; run this in a checkout")
-    pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
-    for path in collect(next(folder.glob("swarmlab-*.whl")), pythons):
+    for path in collect(own_wheel(folder), pythons):
         print(path, flush=True)
     command = f"pip install --no-index --find-links {folder} swarmlab"
     print(_("On each laptop: {command}", command=command))
+
+
+def own_wheel(folder: Path) -> Path:
+    """Make the kit's wheel in a folder."""
+    if not (ROOT / "pyproject.toml").exists():
+        raise LabError("the kit's own wheel is made from its source; run this in a checkout")
+    pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
+    return next(folder.glob("swarmlab-*.whl"))
 
 
 def collect(wheel: Path, pythons: Iterable[str]) -> Iterable[str]:

@@ -1,0 +1,1 @@
+"""What `swarmlab class` writes for an instructor, and what the hub runs."""
