@@ -206,6 +206,13 @@ def test_a_scene_puts_the_pages_cluster_back(cluster):
     assert cluster.default_node() == "m1"
 
 
+def test_the_scenes_of_a_page_are_prepared(monkeypatch):
+    monkeypatch.setattr(stage, "get_ipython", lambda: SimpleNamespace(user_ns={}))
+    monkeypatch.setattr(scenes, "prepare", (asked := list[str]()).append)
+    stage.act("prepare", page="08_tls_and_ca")
+    assert asked == ["08"]
+
+
 def test_after_a_fault_of_real_engines_simulated_ones_go_on(monkeypatch):
     real = SimpleNamespace(has_trace=False, names=["m1"])
     shell = SimpleNamespace(user_ns={"cluster": real, "make": swarmlab.launch})

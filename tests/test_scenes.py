@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -38,9 +39,8 @@ from tests.test_serve import until
 PER_SCENE_BYTES_MAX = 4000
 BACK_S_MAX = 1.0  # of a processor's time, where a million squares take YARDSTICK_S
 YARDSTICK_S = 0.1
-HOUR_NS = 3600 * 10**9
-NODE_HOURS_MAX = 5  # of virtual time; what more of them lead to takes long to make, and to replay
 THOUSAND = "16"  # the page that takes long to make
+PREPARED = {"08", THOUSAND}  # whose replays take longer; on the stage they're there before
 NUMBERS = [page[:2] for page in course_map.pages()]
 COMMANDS = (
     "service create --detach --name {service} --replicas 3 nginx",
@@ -73,24 +73,14 @@ def moments() -> list[tuple[str, str, Moment]]:
     ]
 
 
-def node_hours(name: str) -> float:
-    """The virtual time of the page's current cluster until this scene, of all its nodes."""
-    moment = next(iter(clusters_in(name).values()))
-    configuration = scenes_of(name[:2])["runs"][moment.run]["configuration"]
-    sizes = [configuration.get(key, 0) for key in ("managers", "workers")]
-    return sum([*sizes, len(configuration.get("engines", ()))]) * moment.now_ns / HOUR_NS
-
-
 def back_s(name: str) -> float:
     """What it takes to go to this scene, on a machine of the usual speed that does little else."""
-    gc.collect()  # what other tests left; as `swarmlab bench` does
-    gc.disable()
+    gc.collect()
+    gc.freeze()  # what other tests left
     start_s = time.process_time()
-    try:
-        swarmlab.scene(name)
-        took_s = time.process_time() - start_s
-    finally:
-        gc.enable()
+    swarmlab.scene(name)
+    took_s = time.process_time() - start_s
+    gc.unfreeze()
     start_s = time.process_time()
     assert sum(number * number for number in range(1_000_000)) > 0
     return took_s / max(1.0, (time.process_time() - start_s) / YARDSTICK_S)
@@ -167,13 +157,14 @@ def break_something(cluster: swarmlab.Cluster, rng: random.Random) -> None:
 def test_from_random_states_a_scene_comes_back_within_a_second(pytestconfig: pytest.Config):
     """A few in each check; 200, and all pages, by `pytest tests/test_scenes.py --states 200`."""
     rng = random.Random(pytestconfig.getoption("seed"))
-    held = dict.fromkeys(scene for scene, _v, _m in moments())
-    names = [scene for scene in held if node_hours(scene) <= NODE_HOURS_MAX]
+    names = [*dict.fromkeys(scene for scene, _v, _m in moments())]
     cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
     for _state in range(pytestconfig.getoption("states")):
         for _step in range(rng.randrange(1, 8)):
             break_something(cluster, rng)
         name, client = rng.choice(names), cluster.client(cluster.names[0])
+        if name[:2] in PREPARED:
+            scenes.prepare(name[:2]).join()
         moment = next(iter(clusters_in(name).values()))
         took_s = back_s(name)
         assert swarmlab.latest() is cluster
@@ -184,14 +175,36 @@ def test_from_random_states_a_scene_comes_back_within_a_second(pytestconfig: pyt
             assert client.ping()
 
 
-def test_what_hours_lead_to_is_replayed_once_and_then_kept(cluster: swarmlab.Cluster):
-    found = {name: m for name, _v, m in moments() if m.now_ns > HOUR_NS}
-    assert found
-    for name, moment in found.items():
-        swarmlab.scene(name)
-        cluster.crash("m1")
-        assert back_s(name) < BACK_S_MAX, name
-        assert cluster.trace.digest() == moment.digest
+@pytest.fixture
+def nothing_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "_replayed", {})
+    scenes.prepare.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_replayed")
+def test_what_was_prepared_is_replayed_no_more(
+    cluster: swarmlab.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    receiver = scenes.prepare("08")
+    assert scenes.prepare("08") is receiver
+    receiver.join()
+    monkeypatch.setattr(scenes, "replays", None)
+    for name, _v, moment in moments():
+        if name[:2] == "08":
+            swarmlab.scene(name)
+            assert (cluster.now_ns, cluster.trace.digest()) == (moment.now_ns, moment.digest)
+
+
+@pytest.mark.usefixtures("nothing_replayed")
+def test_what_is_not_yet_prepared_is_replayed(
+    cluster: swarmlab.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    """Or never will be: the other process has failed."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    scenes.prepare("05").join()
+    assert scenes._replayed == {}
+    swarmlab.scene("05.five")
+    assert len(cluster.names) == 7
 
 
 def test_a_scene_goes_on_as_the_page_did():
@@ -321,6 +334,18 @@ def test_pictures_forget_the_run_that_is_gone(cluster: swarmlab.Cluster):
         picture.close()
 
 
+def test_a_root_that_is_gone_is_drawn_no_longer(cluster: swarmlab.Cluster):
+    picture = trust(cluster)
+    run_commands("swarm ca --rotate --detach", *[io.StringIO()] * 2)
+    cluster.run("60s")
+    picture.refresh()
+    assert "root B" in picture.draw()
+    swarmlab.scene("05.five")
+    assert "root A" in picture.draw()
+    assert "root B" not in picture.draw()
+    picture.close()
+
+
 def test_a_recorder_takes_the_place_of_an_older_one(cluster: swarmlab.Cluster):
     picture = workflow(cluster)
     for _time in range(3):
@@ -396,9 +421,10 @@ def test_without_a_last_scene_the_key_goes_to_the_first(cluster: swarmlab.Cluste
 @pytest.mark.usefixtures("page_of_jupyter")
 def test_reset_puts_away_what_the_last_audience_did(cluster: swarmlab.Cluster):
     record_solution("spread_over_zones", changes=1, hints=0)
-    bet = bets.ask("reads").children[0]
-    bet.bet(bet.answer, sure=True)
-    bets.reveal("reads")
+    for name in ("reads", "how_long"):
+        bet = bets.ask(name).children[0]
+        bet.bet(bet.answer, sure=True)
+    bets.reveal("reads")  # the other one still stands
     board = cluster.board()
     cluster.crash("m1")
     board._on_message(board, {"do": "reset"}, [])
@@ -407,7 +433,8 @@ def test_reset_puts_away_what_the_last_audience_did(cluster: swarmlab.Cluster):
     assert solved_exercises() == {}
     assert bets.score().lines == ()
     assert bets.stored_bets() == {}
-    assert bets.ask("reads").children[0].choice is None
+    for name in ("reads", "how_long"):
+        assert bets.ask(name).children[0].choice is None
     kept = json.loads(progress_file().with_name("progress.before").read_text("utf-8"))
     assert kept["spread_over_zones"] == {"changes": 1, "hints": 0}
     assert progress_file().with_name("bets.before").exists()

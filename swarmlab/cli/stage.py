@@ -115,6 +115,8 @@ def act(verb: str, **more: Any) -> str:
     match verb:
         case "hands":
             HANDS[more["question"]] = more["counts"]
+        case "prepare":
+            scenes.prepare(more["page"][:2])
         case "scene":
             scenes.scene(more["scene"])
         case "simulated":

@@ -6,10 +6,18 @@ scene, and the digest of the cells. `cli/rehearsal.py` makes them from the pages
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from functools import cache, lru_cache
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 from IPython import get_ipython
@@ -29,7 +37,6 @@ from swarmlab.views.board import Board, SceneMenu
 from swarmlab.views.widget import start_over
 
 FOLDER = Path(__file__).with_name("scenes")
-WORLDS_MAX = 4  # that are kept: going back to the same scene again needs no replay
 REAL = N_(
     "real engines keep what was done to them, and can't go back to {name}; run swarmlab.simulate(),"
     " then this again, to go on with simulated ones"
@@ -45,6 +52,18 @@ class Moment(NamedTuple):
     entries: int  # of its journal
     now_ns: int
     digest: str  # of its trace
+
+
+class Replayed(NamedTuple):
+    """A run until a moment."""
+
+    world: FrozenCopy
+    configuration: dict[str, Any]
+    journal: list[JournalEntry]
+
+
+Key = tuple[str, Moment]  # of a page
+_replayed: dict[Key, Replayed] = {}  # so far
 
 
 @cache
@@ -99,19 +118,49 @@ def scene(name: str) -> AnyCluster | None:
 
 def run_until(page: str, moment: Moment) -> SimulatedCluster:
     """A new cluster, which is what one of the page's was at that moment."""
-    world, configuration, journal = _replayed(page, moment)
+    if (page, moment) not in _replayed:
+        _replayed.update(replays(page, [moment]))
+    world, configuration, journal = _replayed[page, moment]
     return SimulatedCluster(world.thaw(), {**configuration}, [*journal])
 
 
-@lru_cache(WORLDS_MAX)
-def _replayed(page: str, moment: Moment) -> tuple[FrozenCopy, dict[str, Any], list[JournalEntry]]:
-    run = scenes_of(page)["runs"][moment.run]
-    rows = run["journal"][: moment.entries]
-    journal = [JournalEntry(at_ns, verb, tuple(args)) for at_ns, verb, *args in rows]
-    cluster = replay(SimulatedCluster.build(run["configuration"]), journal, moment.now_ns)
-    if cluster.trace.digest() != moment.digest:
-        raise LabError(STALE, page=page)
-    return FrozenCopy(cluster.world), run["configuration"], journal
+def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[Key, Replayed]]:
+    """The page's clusters at these moments; each run is replayed once."""
+    for run, own in groupby(sorted({*moments}), lambda moment: moment.run):
+        configuration, rows = (scenes_of(page)["runs"][run][key] for key in Replayed._fields[1:])
+        journal = [JournalEntry(at_ns, verb, tuple(args)) for at_ns, verb, *args in rows]
+        cluster = SimulatedCluster.build(configuration)
+        for moment in own:
+            done = journal[: moment.entries]
+            if replay(cluster, done, moment.now_ns).trace.digest() != moment.digest:
+                raise LabError(STALE, page=page)
+            yield (page, moment), Replayed(FrozenCopy(cluster.world), configuration, done)
+
+
+# -- ahead of time ---------------------------------------------------------------------------
+@cache
+def prepare(page: str) -> Thread:
+    """Have another process replay all scenes of a page; then to go to one takes no replay."""
+    code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    receiver = Thread(target=_receive, args=[process], daemon=True)
+    receiver.start()
+    return receiver
+
+
+def write_replays(page: str) -> None:
+    """Write what `_receive` reads: each moment as soon as it is replayed."""
+    gc.disable()  # this process ends soon
+    names = [f"{page}.{short}" for short in scenes_of(page)["scenes"]]
+    for replayed in replays(page, [m for name in names for m in clusters_in(name).values()]):
+        pickle.dump(replayed, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _receive(process: subprocess.Popen[bytes]) -> None:
+    with process, suppress(EOFError, pickle.UnpicklingError):  # it has ended
+        while process.stdout:
+            _replayed.update([pickle.load(process.stdout)])
 
 
 # -- the way back, for presenters ------------------------------------------------------------

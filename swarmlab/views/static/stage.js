@@ -66,6 +66,7 @@ async function show(place) {
   if (inTerminal()) await leave();
   draw();
   const step = steps[at];
+  await act("prepare", { page: step.page });
   await run([step.setup]);
   const jumps = step.jumps || (steps[at - 1]?.page === step.page && !shown.has(at - 1));
   if (jumps && step.scene && !shown.has(at)) await act("scene", { scene: step.scene });
