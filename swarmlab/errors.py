@@ -109,7 +109,7 @@ class NotLeader(Unknown):
 
 
 class DeadlineExceeded(ManagerRefusal):
-    """Nobody answered in time; a write may still be committed later."""
+    """No answer in time; a write may still be committed later."""
 
     code = "DeadlineExceeded"
     may_have_happened = True

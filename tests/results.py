@@ -1,7 +1,7 @@
 """What the long test commands found, in `results.json`; README's account of it is made from this.
 
 A command writes its own results. `python -m tests.results` notes the sizes of the suites that every
-check plays whole, in which one difference is a failure, and writes that part of README.md anew.
+check plays whole, in which one difference is a failure, and writes that part of README.md again.
 `test_results.py` compares the two, and counts again what can be counted at once.
 """
 

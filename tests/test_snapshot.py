@@ -216,7 +216,7 @@ def test_a_change_of_a_node_has_its_sentence(change: dict[str, object], sentence
     ("change", "sentences"),
     [
         ({"kind": "running"}, ["Running now: web.2."]),
-        ({"kind": "running", "came_from": "m1"}, ["web.2 started again on m1."]),
+        ({"kind": "running", "came_from": "m1"}, ["web.2 replaced on m1."]),
         ({"kind": "failed", "reason": "exit 1"}, ["web.2 failed on m1: exit 1."]),
         ({"kind": "pending", "reason": "no node", "node": ""}, ["Waiting: web.2: no node."]),
         ({"kind": "starting"}, []),

@@ -60,7 +60,7 @@ def test_without_a_quorum_the_last_known_is_shown():
         cluster.crash(name)
     cluster.run("30s")
     shown = fleet(cluster)
-    assert "nobody leads" in repr(shown)
+    assert "no one leads" in repr(shown)
     assert shown.cells.startswith("M9M9m9w9")
 
 

@@ -25,10 +25,10 @@ from swarmlab.views.stacks import (
 REFUSED = [
     ("server", "nginx", "A program calls a kernel"),
     ("xen", "nginx", "A hypervisor runs machines, not programs"),
-    ("xen", "engine", "without an operating system nobody starts it"),
+    ("xen", "engine", "without an operating system it can't start"),
     ("engine", "debian", "An engine makes no machines"),
     ("ubuntu", "debian", "two kernels cannot share one"),
-    ("ubuntu", "xen", "wants the bare server"),
+    ("ubuntu", "xen", "runs only on the bare server"),
     ("windows", "engine", "needs the kernel of Linux"),
     ("windows_engine", "mysql", "needs the kernel of Linux"),
     ("engine", "sql_server", "needs the kernel of Windows"),
@@ -146,7 +146,7 @@ def test_a_part_is_picked_first_and_picked_again_it_is_put_back():
 
 
 def test_an_impossible_layer_raises_lab_error():
-    with pytest.raises(LabError, match="wants the bare server"):
+    with pytest.raises(LabError, match="runs only on the bare server"):
         Stack().put("server", GROUND).put("ubuntu", 0).put("xen", 1)
 
 

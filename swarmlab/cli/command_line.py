@@ -60,8 +60,8 @@ def compare(scenarios: tuple[str, ...], only_list: bool, recorded: bool) -> int:
 
 @swarmlab.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--all", "everybody", is_flag=True, help="What other users launched, too.")
-def clean(yes: bool, everybody: bool) -> None:
+@click.option("--all", "everyone", is_flag=True, help="What other users launched, too.")
+def clean(yes: bool, everyone: bool) -> None:
     """List the real engines that launches left, ask, and remove those of this user."""
     from swarmlab.real import engines
     from swarmlab.real.hosts import client_for_host
@@ -69,10 +69,10 @@ def clean(yes: bool, everybody: bool) -> None:
     mine, chosen = engines.owner(), []
     for found in engines.find(client_for_host()):
         owner = engines.labels_of(found).get(engines.OWNER)
-        chosen += [found] if everybody or owner == mine else []
+        chosen += [found] if everyone or owner == mine else []
         by = _("launched by {user}", user=owner or _("an unknown user"))
         whose = _("yours") if owner == mine else by
-        stays = "" if everybody or owner == mine else _("; stays, unless --all is given")
+        stays = "" if everyone or owner == mine else _("; stays, unless --all is given")
         print(f"{type(found).__name__.lower():10} {found.name}: {whose}{stays}")
     if not chosen:
         print(_("there is nothing of yours to remove"))

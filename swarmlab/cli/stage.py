@@ -167,8 +167,9 @@ def _on_nodes(verb: str, board: Board) -> str:
     """Crash the leader, or start what is down."""
     rows = look(board.cluster).nodes
     chosen = [r for r in rows if (r.manager == "leader" if verb == "crash" else r.up is False)]
+    refused = NO_LEADER if verb == "crash" else NONE_DOWN
     if not chosen:
-        raise LabError(NO_LEADER if verb == "crash" else NONE_DOWN)
+        raise LabError(refused)
     for row in chosen:
         board.act(verb, {"node": row.key})
     board.refresh()

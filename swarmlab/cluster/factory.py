@@ -1,4 +1,4 @@
-"""Makes clusters: simulated anew or loaded, launched on Docker, or connected to."""
+"""Makes clusters: simulated or loaded, launched on Docker, or connected to."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ PACKETS_MAX, PACKET_HEX_BYTES = 12, 10  # shown
 WAL = "swarm/raft/wal"
 LOCKED_NOTE = N_("Autolock is on: the data key is sealed with the unlock key, which is on no disk.")
 OPEN_NOTE = N_(
-    "Autolock is off: the key that sealed the log lies beside it in clear, so the seal protects "
-    "nothing against whoever has this disk."
+    "Autolock is off: the key that sealed the log lies beside it in clear, so the seal doesn't "
+    "protect it from anyone who has this disk."
 )
 
 ROTATION_NOTE = N_(

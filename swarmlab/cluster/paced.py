@@ -48,7 +48,7 @@ class PacedCluster(BaseCluster, ABC):
         """Stop the time that `play()` started; it passes only when you let it: `cluster.pause()`.
         Lesson: 00_start_here."""
         if self._pacer is not None and self._sockets is not None and self._sockets.is_open:
-            self._pacer.set_speed(0)  # whoever is connected waits
+            self._pacer.set_speed(0)  # connected clients wait
         elif self._pacer is not None:
             self._pacer.stop()
             self._pacer = None

@@ -88,7 +88,7 @@ def service_steps(managers: Iterable[Manager], trace: Trace, service: str) -> li
         raise LabError("there is no service {name!r}", name=service)
     changes = dict(_changes(stored, named[-1], manager.raft.applied_index))
     tasks = {o.id for pairs in changes.values() for pair in pairs for o in pair if o is not None}
-    # A leader that is lost may not live to see its last write committed, so nobody records it.
+    # A leader that is lost may not live to see its last write committed, so it isn't recorded.
     told = {record.index for record in trace.of(Written)}
     lost = [
         Written((pairs[0][1] or pairs[0][0]).updated_ns, "", "", index)

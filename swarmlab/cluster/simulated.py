@@ -340,7 +340,7 @@ class SimulatedCluster(PacedCluster):
         self.journal.append(JournalEntry(self.now_ns - REQUEST_NS, "request", (name, *what)))
 
     def record_interrupt(self) -> None:
-        """Write into the journal that nobody waits for the last request any more."""
+        """Write into the journal that no client waits for the last request any more."""
         self.journal.append(JournalEntry(self.now_ns, "interrupted"))
 
     def _placeholders(self) -> Placeholders:

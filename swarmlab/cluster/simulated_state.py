@@ -246,7 +246,7 @@ def raft_statuses(cluster: Simulated) -> dict[str, Status]:
 
 
 def raft_names(cluster: Simulated) -> dict[int, str]:
-    """Raft id -> node name, as the managers that are up know each other; 0 is nobody."""
+    """Raft id -> node name, as the managers that are up know each other; 0 is none."""
     names = {0: ""}
     addresses = {cluster.machine(name).address: name for name in cluster.names}
     for manager in managers_of(cluster).values():

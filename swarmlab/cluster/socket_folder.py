@@ -1,4 +1,4 @@
-"""The folder of a served cluster's sockets, which nobody but this user can enter; its servers."""
+"""The folder of a served cluster's sockets, which only this user can enter; its servers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def default_folder() -> Path:
 
 
 def why_not_private(path: Path, *, mode: int = 0o777) -> str:
-    """Why others can change what is at `path`, or may do more than `mode`; empty if nobody can."""
+    """Why others can change what is at `path`, or may do more than `mode`; empty if no one can."""
     try:
         status = path.lstat()
     except OSError as error:
@@ -107,7 +107,7 @@ def _make_private(folder: Path, subfolders: list[Path]) -> None:
         others = [path for path in folder.iterdir() if path.is_dir() and path not in subfolders]
         why = f"{folder} is open to other users and not for sockets alone" if others else ""
     if not why:
-        folder.chmod(PRIVATE)  # from here on nobody else can put anything there
+        folder.chmod(PRIVATE)  # from here on no one else can put anything there
         why = next(filter(None, map(why_not_private, folder.iterdir())), "")
     if why:
         raise LabError("{why}; choose another --dir", why=why)

@@ -1,4 +1,4 @@
-"""Tells whoever watches a cluster, now and then, that virtual time passes."""
+"""Tells the watchers of a cluster, now and then, that virtual time passes."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def respond(
 ) -> Iterator[bytes] | Hijack:
     """The bytes to send: first the head, with the body unless it is a stream, then the rest.
 
-    Raises EngineGone when nobody can answer, or nobody is `connected` to read it.
+    Raises EngineGone when no engine can answer, or no client is `connected` to read it.
     """
     if engine is None:
         raise EngineGone

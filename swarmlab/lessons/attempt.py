@@ -1,6 +1,6 @@
 """A learner's attempt at one exercise: its swarm, the changes made to it, and the check.
 
-A change is a write request that the swarm accepted, whoever sent it: `%docker`, the SDK, the board.
+A change is a write request that the swarm accepted, sent by `%docker`, the SDK or the board.
 Reads are free. A simulated swarm is copied after every change, so the last one can be undone.
 """
 
@@ -150,7 +150,7 @@ class Attempt:
         self.copies: list[Any] = []  # the swarm as it was after 0, 1, 2, … changes
 
     def start(self) -> None:
-        """Make the swarm, anew if there was one, and make it the current cluster."""
+        """Make the swarm, a new one if there was one, and make it the current cluster."""
         self.close()
         self.cluster = self._make(**self.exercise.cluster)
         code, output = run_lines(self.cluster, self.exercise.setup)

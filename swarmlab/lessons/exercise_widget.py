@@ -86,7 +86,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
-        """Make the exercise's swarm, anew if there was one; `%docker` speaks to it."""
+        """Make the exercise's swarm, a new one if there was one; `%docker` speaks to it."""
         self._show(_("Making the swarm …"))
         self.attempt.start()
         self._output.value = ""
@@ -303,7 +303,7 @@ def exercise(name: str, *, make: MakeCluster) -> ExerciseWidget:
     """An exercise of the bank, to be shown: `exercise("lost_quorum", make=swarmlab.simulate)`.
     Lesson: 00_start_here.
 
-    Called again with the same name, it closes the former widget and begins anew.
+    Called again with the same name, it closes the former widget and starts over.
     """
     if name in _latest:
         _latest[name].close()

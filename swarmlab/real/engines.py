@@ -116,7 +116,7 @@ def start_engine(
 
 
 def find(client: docker.DockerClient) -> list[Any]:
-    """What launches created, anybody's: engines, then networks, then volumes."""
+    """What launches of all users created: engines, then networks, then volumes."""
     filters = {"label": LABEL}
     found = [
         *client.containers.list(all=True, filters=filters, ignore_removed=True),

@@ -30,7 +30,7 @@ REMEDIES = {
     ),
     r"no space left": N_(
         "Docker's disk is full. `docker system df` shows what fills it, and `docker system prune`"
-        " removes what nobody uses."
+        " removes what isn't used."
     ),
     r"unable to apply caps|operation not permitted": N_(
         "this Docker may not run engines in containers (it is rootless, or locked down). Use"

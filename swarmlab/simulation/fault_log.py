@@ -1,4 +1,4 @@
-"""Reports an exception that nobody expected: one line for people, its traceback in a file.
+"""Reports an unexpected exception: one line for people, its traceback in a file.
 
 The exception's own message is left out, since it may quote what a user has sent.
 """

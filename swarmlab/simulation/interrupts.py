@@ -3,7 +3,7 @@
 An event or a request that is cut off leaves an impossible state: a heartbeat that is never sent
 again, an entry that is half in the log. In a `with UNINTERRUPTED` block a first interrupt waits:
 the clock raises it when time would pass, else the end of the block does. A second one is raised at
-once, so that nothing can hang; what was under way is then torn, and has to be made anew.
+once, so that nothing can hang; what was under way is then torn, and has to be made again.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Fleet(LiveWidget):
     @staticmethod
     def _told(loads: list[NodeLoad]) -> str:
         roles = Counter("worker" if load.role == "worker" else "manager" for load in loads)
-        leads = next((load.name for load in loads if load.role == "leader"), _("nobody"))
+        leads = next((load.name for load in loads if load.role == "leader"), _("no one"))
         down = [load.name for load in loads if not load.ready]
         counts = [load.running for load in loads if load.ready] or [0]
         nodes = _(

@@ -20,7 +20,7 @@ from swarmlab.views.snapshot import look
 
 READING = {"ps", "ls", "inspect", "logs", "images", "info", "exec"}
 FREE = READING | {"kill"}  # the lesson's sabotage
-ALERT_S = 10  # requests that fail for so long wake somebody up
+ALERT_S = 10  # requests that fail for this long wake someone up
 
 
 def commands_typed(cluster: Any) -> list[str]:

@@ -168,7 +168,7 @@ def _outcome(row: NodeAnswer, decision: Explanation) -> str:
     if row.rank < chosen.rank:
         return _("emptier, but it got another of this batch")
     if row.failures > chosen.failures:
-        return _("its tasks failed often of late")
+        return _("its tasks have failed often recently")
     if row.of_service > chosen.of_service:
         return _("has more tasks of the service")
     return _("has more tasks in all")

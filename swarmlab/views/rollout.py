@@ -138,7 +138,7 @@ class Rollout:
             lines = (
                 (task.created, _("{v} is created")),
                 (task.states.get("running"), _("{v} runs on {node}")),
-                (task.stopped, _("{v} is to stop")),
+                (task.stopped, _("{v} has to stop")),
                 (task.ended, ended),
             )
             values = {"v": self.letters[task.version], "node": task.node, "error": task.error}

@@ -207,7 +207,7 @@ def _outcome(task: TaskRow, node: str) -> tuple[str, str, str]:
         case "running" if not task.came_from:
             return _("Running now: {tasks}."), "", ""
         case "running" if task.came_from == node:
-            return _("{tasks} started again on {node}."), node, ""
+            return _("{tasks} replaced on {node}."), node, ""
         case "running":
             return _("{tasks} moved from {source} to {node}."), node, task.came_from
         case "failed":

@@ -103,7 +103,7 @@ class Trust(Picture):
             names = ", ".join(row.name for row in self.rows if row.trusts == old)
             return [line.format(names=names, **letters)]
         line = _(
-            "**Two roots.** {old} has signed {new} too (cross-signed), so whoever trusts {old} "
+            "**Two roots.** {old} has signed {new} too (cross-signed), so a node that trusts {old} "
             "accepts certificates from {new}. From {old} still: {names}."
         )
         lines = [line.format(names=", ".join(row.name for row in behind), **letters)]

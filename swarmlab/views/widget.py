@@ -135,7 +135,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """The live picture, and below it, hidden while it lives, what plays the recording.
 
-        Two outputs, since a new recording must not draw the live picture anew.
+        Two outputs, since a new recording must not draw the live picture again.
         """
         self.recording.shown_at = max(0, len(self.recording.frames) - 1)
         forms = self._repr_mimebundle_()[0]
