@@ -36,6 +36,8 @@ c.JupyterHub.spawner_class = "swarmlab.classroom.spawner.ClassSpawner"
 c.SwarmSpawner.image = os.environ["CLASS_IMAGE"]
 c.Spawner.cmd = ["swarmlab", "lab"]  # JupyterLab with this kit's settings and notebooks
 c.SwarmSpawner.network_name = "swarmlab-class"
+c.SwarmSpawner.extra_endpoint_spec = {"mode": "dnsrr"}  # one task: its name leads straight to it
+c.Spawner.start_timeout = c.Spawner.http_timeout = 120  # seconds, when all come at once
 c.Spawner.mem_guarantee = "512M"  # the scheduler finds a node with this much unreserved,
 c.Spawner.mem_limit = "1G"  # and there the kernel ends what takes more
 c.Spawner.cpu_guarantee = 0.1
