@@ -175,7 +175,7 @@ cluster.run("30s")
 # %docker service ps web
 # ```
 #
-# <details><summary>The same in Python</summary><p><code>cluster.as_of("35s")</code> is the swarm as it was then; <code>cluster.fork()</code> is a copy of it as it is now.</p></details>
+# <details><summary>The same in Python</summary><p><code>cluster.as_of("35s")</code> is the swarm as it was then; <code>cluster.fork()</code> is a copy of it as it is now. To let <code>%docker</code> talk to a copy: <code>swarmlab.use(copy)</code>.</p></details>
 
 # %%
 from pathlib import Path

@@ -54,7 +54,7 @@ cluster.board()
 why(cluster, "web.1")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# **How to read the picture.** Each line is a filter. A node that fails it drops out, and says why. At the end, the nodes that are left are compared.
+# **How to read the picture.** In the picture each line is a filter (as text: each column). A node that fails it drops out, and says why. At the end, the nodes that are left are compared.
 #
 # - Managers fail the **constraint** `node.role==worker`. A constraint is an *order*: no such node, no task.
 # - The workers pass. If they're equally empty, chance decides.

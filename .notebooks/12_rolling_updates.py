@@ -63,12 +63,12 @@ display(follow(cluster, "web"), reveal("update_travels"))
 # %% [markdown] slideshow={"slide_type": "skip"}
 # **How to read the picture.** At the top, the state of the update. Then a lane for each slot, in the colour of the version: **A** is old, **B** is new. The thin line under a new task is its *monitor*. Below, the requests each version gets. Last, how many tasks failed, with a line at the number you tolerate.
 #
-# No request is lost. Now faster, with a pause: two at a time, five seconds apart.
+# No request is lost. Now two at a time, with a pause of five seconds after each group.
 #
 # <details><summary>Why is no request lost? And two details</summary>
 # <p>First the load balancer stops sending requests to the old task. Two seconds later its container gets the stop signal. A new task gets requests once it runs, and nginx is ready at once. (Your app isn't? Then it needs a health check: <b>11_health_checks</b>.)</p>
 # <p>With stop-first, Docker creates the new task at once, and lets it get ready while the old one stops. It starts only afterwards.</p>
-# <p>In the next picture the thin lines are six seconds long: if the delay isn't shorter than the monitor, Swarm watches for the delay plus one second. At the end come the 5 s delay, then the 6 s watch.</p>
+# <p>In the next picture the thin lines are six seconds long: if the delay isn't shorter than the monitor, Swarm watches for the delay plus one second. The last group has its pause, too: at the end come the 5 s delay, then the 6 s watch.</p>
 # </details>
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Now two at a time, and five seconds between the pairs. It's faster, and half of the service is gone for a moment. If your traffic needs three of the four, two at a time is one too many. So choose parallelism by what you can spare, not by how long you're willing to wait.", "ask": "When would you dare four at a time? (Where a short gap hurts no one.)", "wrong": "\"At night\": better: when a short gap hurts no one."}

@@ -29,8 +29,8 @@
 # A mission is an exercise with a **clock**, and with **users**: ten requests a second go to one service. Press **Start**, and you're called.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# - **Type commands** below the task. `docker …` asks the leader, `docker -H m2 …` asks node m2, `run 20s` waits.
-# - **Waiting costs.** A line costs five seconds, plus the time its command waits: `docker service update` waits until all tasks run, up to 300 seconds, the whole budget. With `--detach` it returns at once; then look with `docker service ps`. You can't stop a command that waits.
+# - **Type commands** below the task. `docker …` asks the leader, `docker -H m2 …` asks node m2, `run 20s` waits 20 seconds.
+# - **Waiting costs.** A line costs five seconds (`--help`, too), plus the time its command waits: `docker service update` waits until all tasks run, up to 300 seconds, the whole budget. With `--detach` it returns at once; then look with `docker service ps`. You can't stop a command that waits.
 # - **The goal** is a state of the swarm, and users who are served. Any way there counts.
 # - **Check** waits 30 seconds. Then it tests, on a copy of your swarm, what might happen next, and judges all goals there. *(in the test: requests that failed: 100)* is about the copy. You may check several times.
 # - **The budget**: failed requests, seconds, changes. A change is a request that the swarm accepts: `node promote w3 w4` makes two, a refused command none. Spend more of one, and the mission is lost at once. Start again: it's the same incident.

@@ -59,7 +59,7 @@ def test_the_score_survives_a_restart(score: Score):
         bet.bet("4", sure=sure)
         bet.reveal()
     assert Score().bets == score.bets == {"Sure: True?": (True, True), "Sure: None?": (True, None)}
-    assert repr(Score()).splitlines()[1] == "Bets right: 2 of 2 (sure: 1 of 1)."
+    assert repr(Score()).splitlines()[1] == "Bets right, on all pages: 2 of 2 (sure: 1 of 1)."
     bets.score_file().write_text("no JSON", encoding="utf-8")
     assert Score().bets == {}
 
@@ -71,6 +71,22 @@ def test_a_bet_stands_when_its_cell_is_run_again_before_the_reveal(score: Score)
     again.reveal()
     assert new_bet().choice is None  # a new round
     assert score.bets == {"2 + 2?": (False, True)}
+
+
+def test_a_bet_is_made_by_letter_where_there_are_no_buttons(score: Score):
+    asked = ask("reads", "partition")
+    asked.bet("C", "A", sure=True)
+    assert [(bet._letter(bet.choice), bet.sure) for bet in asked.children] == [
+        ("C", True),
+        ("A", True),
+    ]
+    with pytest.raises(LabError, match="give a letter for each question; questions here: 2"):
+        asked.bet("C")
+    with pytest.raises(LabError, match="'Z' is none of the choices: A, B, C"):
+        asked.bet("A", "Z")
+    lettered = Bet("Which?", {"B": "", "A": ""}, answer="A", why="")
+    lettered.bet("A")  # a choice's own text comes before its letter
+    assert lettered.choice == "A"
 
 
 def test_a_skipped_question_does_not_get_the_answer_of_another(score: Score):
@@ -94,7 +110,7 @@ def test_a_quiz_answers_each_click_with_its_reason_and_counts_the_first(score: S
     bet = quiz("reads").children[0]
     right, wrong = bet.answer, next(choice for choice in bet.feedback if choice != bet.answer)
     bet.bet(wrong)
-    assert "Bets right: 0 of 1" in bet._status.value
+    assert "Bets right, on all pages: 0 of 1" in bet._status.value
     bet.bet(right)
     assert "✔ Right" in bet._status.value
     assert marked(bet.why) in bet._status.value

@@ -104,7 +104,7 @@ def test_after_a_restart_cells_explain_themselves_and_a_picture_rebuilds_itself(
         notebook.run(cells.nth(3))
         cells.nth(3).get_by_role("button", name="A: ").click()
         status = cells.nth(3).get_by_role("status").filter(has_text="Bets right")
-        (bets_right,) = re.findall(r"Bets right: \d+ of \d+", status.inner_text())
+        (bets_right,) = re.findall(r"Bets right, on all pages: \d+ of \d+", status.inner_text())
         notebook.menu("Kernel", "Restart Kernel…")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)

@@ -308,6 +308,8 @@ HINTS = {
     "exec c cat /run/secret/senha-db": ("", "/run/secrets/senha-db"),
     "exec c cat /run/secrets/senha-db": ("", ""),
     "service create --constraint node.role==worker demo": ("", ""),
+    "service update --constraint-rm az==a demo": ("", "is az==a one?"),
+    "service update --constraint-rm=node.labels.az==a demo": ("", ""),
 }
 
 
@@ -381,7 +383,7 @@ service rm $(docker service ls -q --filter name=web)
     ("line", "message"),
     [
         ("ls | docker secret create x -", "only echo, printf and cat"),
-        ("-H m9 node ls", "there is no node m9; there are m1, m2"),
+        ("-H m9 node ls", "there is no node 'm9'; there are m1, m2"),
         ('service ls "', "No closing quotation"),
         ("cat /nowhere | docker secret create x -", "No such file"),
     ],

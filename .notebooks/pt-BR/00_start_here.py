@@ -10,8 +10,8 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "[Antes de começar: este passo já está na tela; PageDown é para o próximo. A sala vê a outra janela, e aposta com as mãos.] Isto é um swarm. Cinco máquinas, simuladas, neste notebook. Ele se comporta como o de verdade, até nas palavras das mensagens de erro, e eu posso derrubá-lo quantas vezes quiser. Em quinze minutos, vocês vão ver uma máquina morrer e o swarm se recuperar, sem ninguém digitar nada. E antes vão apostar no que acontece. Funciona assim: vocês apostam levantando a mão, eu rodo, e aí a gente olha o que aconteceu de verdade. Nenhuma pergunta é simples demais; quem pergunta ajuda outras três pessoas com a mesma dúvida.", "ask": "Quem aqui já acordou de madrugada porque uma máquina morreu? (Só as mãos.)", "trouble": "O painel não apareceu na tela? A tecla `r` recomeça este passo."} translates="c491b108"
-# # Comece aqui: um swarm no seu notebook
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "[Antes de começar: este passo já está na tela; PageDown é para o próximo. A sala vê a outra janela, e aposta com as mãos.] Isto é um swarm. Cinco máquinas, simuladas, neste notebook. Ele se comporta como o de verdade, até nas palavras das mensagens de erro, e eu posso derrubá-lo quantas vezes quiser. Em quinze minutos, vocês vão ver uma máquina morrer e o swarm se recuperar, sem ninguém digitar nada. E antes vão apostar no que acontece. Funciona assim: vocês apostam levantando a mão, eu rodo, e aí a gente olha o que aconteceu de verdade. Nenhuma pergunta é simples demais; quem pergunta ajuda outras três pessoas com a mesma dúvida.", "ask": "Quem aqui já acordou de madrugada porque uma máquina morreu? (É só levantar a mão.)", "trouble": "O painel não apareceu na tela? A tecla `r` recomeça este passo."} translates="f5948b3c"
+# # Comece aqui: um swarm no seu computador
 #
 # *Em 15 minutos você põe um serviço para rodar em cinco máquinas, derruba a que está no comando e vê o swarm se recuperar sozinho.*
 
@@ -33,18 +33,18 @@ import swarmlab
 cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Cada coluna é uma máquina, um nó. m1, m2 e m3 são managers: tomam as decisões. Um deles é o líder; o painel diz qual. Já o w1 e o w2 são workers: rodam contêineres e reportam os estados deles. Neste swarm os managers também rodam contêineres, a não ser que eu proíba. Guardem quem é o líder: m1. Cada um faz o papel de uma máquina Linux comum, com Docker. Lá em cima está o tempo do próprio swarm: fica parado enquanto eu falo, e o que eu rodo passa em um instante.", "ask": "Três managers. Por que vocês acham que são três, e não um ou dois? (Mais da metade deles tem que concordar. De três, um pode falhar; de dois, nenhum, e por isso dois não são mais seguros que um.)", "wrong": "“Para dividir o trabalho”: todos guardam os mesmos dados, e um lidera. Eles existem para o dia em que um deles faltar.", "trouble": "Não dá para ler da última fila? Pergunte, e dê zoom com Ctrl e +."} translates="ae3e31d1"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Cada coluna é uma máquina, um nó. m1, m2 e m3 são managers: tomam as decisões. Um deles é o líder; o painel diz qual. Já o w1 e o w2 são workers: rodam contêineres e reportam os estados deles. Neste swarm os managers também rodam contêineres, a não ser que eu proíba. Guardem quem é o líder: m1. Cada um faz o papel de uma máquina Linux comum, com Docker. Lá em cima está o tempo do próprio swarm: fica parado enquanto eu falo, e o que eu rodo passa em um instante.", "ask": "Três managers. Por que vocês acham que são três, e não um ou dois? (Mais da metade deles tem que concordar. De três, um pode falhar; de dois, nenhum, e por isso dois não são mais seguros que um.)", "wrong": "“Para dividir o trabalho”: todos guardam os mesmos dados, e um lidera. Eles existem para o dia em que um deles faltar.", "trouble": "Não dá para ler da última fila? Pergunte, e dê zoom com Ctrl e +."} translates="8a36d997"
 # Cada coluna é uma máquina: um *nó* do swarm. (O JupyterLab mostra este *painel* acima da página.)
 #
 # - **m1, m2 e m3** são *managers*: tomam as decisões. Um deles é o *líder*.
 # - **w1 e w2** são *workers*: rodam *contêineres* (programas, cada um na sua própria caixa) e reportam os estados deles. Aqui, os managers também rodam alguns.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="bd5623a0"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="1f6011b7"
 # <details><summary>O que são “mandato” e seed=7?</summary>
 # <p>O <b>mandato</b> (<i>term</i>) numera os líderes: cada eleição abre um novo mandato. (O mandato 1 começou quando o swarm foi criado; o 2, com a primeira eleição.) A <b>semente</b> (<i>seed</i>) fixa o acaso: se você e a pessoa ao lado rodarem as mesmas células na mesma ordem, vão ver a mesma coisa.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "A mesma coisa, nas palavras do próprio Docker: docker node ls. O asterisco marca o manager que respondeu, e Reachable quer dizer: no ar, mas não é o líder. Leiam comigo: cinco nós, todos prontos, ou seja, no ar, e ativos, ou seja, podem receber tarefas. Três têm a coluna MANAGER STATUS preenchida; os workers, não. Se eu fizesse essa pergunta a um worker, ele recusaria: só os managers conhecem a lista. As palavras do desenho vêm depois; agora vocês não precisam delas.", "ask": "Qual máquina você menos gostaria de perder? (A maioria diz m1, o líder. Não comente: é ele que vai cair.)", "wrong": "“O asterisco é o líder”: é o manager que respondeu. Aqui, por acaso, também é o m1.", "trouble": "Alguém insiste em uma palavra? Raft: como os managers concordam sobre um log só. CA: quem assina os certificados dos nós. TLS: cifra as conexões entre eles. Gossip: como os nós contam uns aos outros quem tem qual rede overlay, uma rede entre máquinas."} translates="56b39c60"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "A mesma coisa, nas palavras do próprio Docker: docker node ls. O asterisco marca o manager que respondeu, e Reachable quer dizer: no ar, mas não é o líder. Leiam comigo: cinco nós, todos prontos, ou seja, no ar, e ativos, ou seja, podem receber tarefas. Três têm a coluna MANAGER STATUS preenchida; os workers, não. Se eu fizesse essa pergunta a um worker, ele recusaria: só os managers conhecem a lista. As palavras do desenho vêm depois; agora vocês não precisam delas.", "ask": "Qual máquina você menos gostaria de perder? (A maioria diz m1, o líder. Não comente: é ele que vai cair.)", "wrong": "“O asterisco é o líder”: é o manager que respondeu. Aqui, por acaso, também é o m1.", "trouble": "Alguém perguntou o que é uma dessas palavras? Raft: como os managers concordam sobre um log só. CA: quem assina os certificados dos nós. TLS: cifra as conexões entre eles. Gossip: como os nós contam uns aos outros quem tem qual rede overlay, uma rede entre máquinas."} translates="9633e36b"
 # `%docker` é a linha de comando do Docker dentro do notebook. Liste os nós: `*` marca o manager que respondeu; *Reachable* quer dizer que está no ar, mas não é o líder. O desenho é o slide 29; as palavras dele (Raft, CA, TLS, gossip) podem esperar.
 
 # %%
@@ -71,7 +71,7 @@ topology(cluster)
 #
 # O swarm pôs cada tarefa no nó mais vazio. Quando todas rodam como você pediu (CURRENT STATE igual a DESIRED STATE), o serviço *convergiu*.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Agora é sério. O m1, o líder, está prestes a ficar sem energia. Duas perguntas de uma vez: o que acontece com o swarm, e o que acontece com o web.4, a tarefa do m1? Todo mundo vota. Só aprende alguma coisa quem já errou.", "ask": "São quatro opções: eu leio uma por uma, e vocês levantam a mão na de vocês. Quem tem certeza?", "wrong": "“O swarm acaba”: o líder não sabe nada que os outros não saibam. “Alguém tem que escolher um novo líder”: os managers percebem o silêncio e votam. “As tarefas esperam pelo m1”: você pediu seis, e o swarm completa o número.", "trouble": "Ninguém levanta a mão? Aponte uma opção e pergunte quem acha que está errada. Não tecle `c`: PageDown derruba o m1. Já teclou? `r`."} translates="8669b382"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Agora é sério. O m1, o líder, está prestes a ficar sem energia. Duas perguntas de uma vez: o que acontece com o swarm, e o que acontece com o web.4, a tarefa do m1? Todo mundo vota. A gente aprende mais quando erra.", "ask": "São quatro opções: eu leio uma por uma, e vocês levantam a mão na de vocês. Quem tem certeza?", "wrong": "“O swarm acaba”: o líder não sabe nada que os outros não saibam. “Alguém tem que escolher um novo líder”: os managers percebem o silêncio e votam. “As tarefas esperam pelo m1”: você pediu seis, e o swarm completa o número.", "trouble": "Ninguém levanta a mão? Aponte uma opção e pergunte quem acha que está errada. Não tecle `c`: PageDown derruba o m1. Já teclou? `r`."} translates="9e3782c8"
 # ## Derrube o líder
 #
 # O m1, que é o líder, está prestes a ficar sem energia. **O que acontece com o swarm e com o web.4, a tarefa do m1?** Aposte primeiro.
@@ -84,7 +84,7 @@ ask("leader_crash")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="84687d1e"
 # Tire da tomada: **no painel, clique em m1 e escolha Derrubar**. Observe. Depois **clique na próxima célula** e rode: ela derruba o m1, se você ainda não derrubou, deixa passar um minuto e diz quem acertou.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "[O minuto passa na hora: conte o que aconteceu nele.] O m1 ficou sem energia. E depois, por alguns segundos, nada: ninguém sabia. Nenhuma máquina consegue avisar que morreu; os outros só percebem o silêncio dela. Então dois managers fizeram uma eleição, e o m2 é o líder. E depois, uns quarenta segundos após a queda, o m1 foi marcado como fora do ar, Down, e a tarefa dele começou em outro nó. Quem acertou? Olhem também o mandato: era o 2, e agora é o 3. Cada eleição abre um novo, e é assim que um líder antigo descobre que o tempo dele acabou. [Sobra tempo? Compare as mãos, e comente as apostas erradas.]", "ask": "E se o m2 cair agora também? (Sobra um de três, sem maioria: nada de líder, de mudanças, de reparos. O que está rodando continua rodando.)", "wrong": "“O m3 lidera sozinho”: um de três não é maioria. “Os workers escolhem”: só managers votam.", "trouble": "Derrubou uma máquina a mais? `r` traz de volta o swarm com o serviço rodando e derruba só o m1."} translates="264b4136"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "[O minuto passa na hora: conte o que aconteceu nele.] O m1 ficou sem energia. E depois, por alguns segundos, nada: ninguém sabia. Nenhuma máquina consegue avisar que morreu; os outros só percebem o silêncio dela. Então dois managers fizeram uma eleição, e o m2 é o líder. E depois, uns quarenta segundos após a queda, o m1 foi marcado como fora do ar, Down, e a tarefa dele foi substituída em outro nó. Quem acertou? Olhem também o mandato: era o 2, e agora é o 3. Cada eleição abre um novo, e é assim que um líder antigo descobre que o tempo dele acabou. [Sobra tempo? Compare as mãos, e comente as apostas erradas.]", "ask": "E se o m2 cair agora também? (Sobra um de três, sem maioria: nada de líder, de mudanças, de reparos. O que está rodando continua rodando.)", "wrong": "“O m3 lidera sozinho”: um de três não é maioria. “Os workers escolhem”: só managers votam.", "trouble": "Derrubou uma máquina a mais? `r` traz de volta o swarm com o serviço rodando e derruba só o m1."} translates="42e9afff"
 cluster.crash("m1")
 cluster.run("60s")
 reveal("leader_crash")
@@ -114,7 +114,7 @@ reveal("leader_crash")
 # %%
 ask("comes_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "É um seguidor, e está vazio. Ninguém tira uma tarefa saudável de onde ela está rodando só para o desenho ficar bonito. Mover uma tarefa é interromper uma tarefa que está atendendo usuários, sem motivo nenhum. A próxima tarefa nova vai para o m1, porque ele é o mais vazio. Então: você diz o que quer, o swarm compara com o que existe e corrige a diferença. Isso é orquestração. O resto é detalhe.", "ask": "E agora, como você daria trabalho ao m1? (Com tarefas novas: aumente o número de réplicas do web, ou docker service update --force web.)", "wrong": "“Reinicio o serviço”: quase. Aumente o número de réplicas, ou use docker service update --force, que substitui todas as tarefas, uma a uma.", "trouble": "O m1 ainda parece morto? A tecla `r` volta ao momento anterior e inicia o m1 mais uma vez."} translates="ff4f1904"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1}, "notes": "É um seguidor, e está vazio. O Swarm não tira uma tarefa saudável de onde ela está rodando só para o desenho ficar bonito. Mover a tarefa é interrompê-la enquanto ela atende usuários, sem motivo nenhum. A próxima tarefa nova vai para o m1, porque ele é o mais vazio. Então: você diz o que quer, o swarm compara com o que existe e corrige a diferença. Isso é orquestração. O resto é detalhe.", "ask": "E agora, como você daria trabalho ao m1? (Com tarefas novas: aumente o número de réplicas do web, ou docker service update --force web.)", "wrong": "“Reinicio o serviço”: quase. Aumente o número de réplicas, ou use docker service update --force, que substitui todas as tarefas, uma a uma.", "trouble": "O m1 ainda parece morto? A tecla `r` volta ao momento anterior e inicia o m1 mais uma vez."} translates="cc4599af"
 cluster.start("m1")
 cluster.run("30s")
 reveal("comes_back")
@@ -145,7 +145,7 @@ from swarmlab.lessons import exercises
 
 exercises("00_start_here", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Tudo o que vocês viram passa pela API do próprio Docker. Por isso, a biblioteca Python de sempre também funciona, a mesma que você usaria nos seus servidores de verdade. O mesmo código, sem mudar nada.", "ask": "Quem aqui automatiza o Docker com alguma coisa além do shell? (Só as mãos.)", "trouble": "O m2 está fora do ar, e a célula não consegue falar com ele? A tecla `r` recomeça com o swarm inteiro.", "code": true} translates="e4096bde"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Tudo o que vocês viram passa pela API do próprio Docker. Por isso, a biblioteca Python de sempre também funciona, a mesma que você usaria nos seus servidores de verdade. O mesmo código, sem mudar nada.", "ask": "Quem aqui automatiza o Docker com alguma coisa além do shell? (É só levantar a mão.)", "trouble": "O m2 está fora do ar, e a célula não consegue falar com ele? A tecla `r` recomeça com o swarm inteiro.", "code": true} translates="e4096bde"
 # ## O mesmo em Python
 #
 # `cluster.client("m2")` é a biblioteca `docker` de sempre, falando com o m2. O mesmo código funciona em um swarm de verdade.
@@ -166,7 +166,7 @@ cluster.run("30s")
 #
 # `save()` grava o que você fez em um arquivo, que dá para mandar a um amigo; `load()` refaz tudo. Aqui está o resultado, em uma **linha do tempo**. (*web.4 falhou* não é uma segunda falha: o m1 voltou e avisou que o web.4 que ele rodava morreu na queda.)
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f227b3b6"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6ff45b14"
 # **E se o m1 nunca tivesse caído?** Clique em *Voltar* (ou tecle ←) até chegar a *service create web*, logo antes da queda. Depois clique em **Fork aqui**: uma cópia segue a partir dali, e o `%docker` passa a falar com ela. Em uma célula nova (**Esc** e depois **b**), deixe passar um minuto na cópia. Alguma tarefa precisou mudar de lugar?
 #
 # ```
@@ -175,7 +175,7 @@ cluster.run("30s")
 # %docker service ps web
 # ```
 #
-# <details><summary>O mesmo em Python</summary><p><code>cluster.as_of("35s")</code> é o swarm como estava naquele momento; <code>cluster.fork()</code> é uma cópia dele como está agora.</p></details>
+# <details><summary>O mesmo em Python</summary><p><code>cluster.as_of("35s")</code> é o swarm como estava naquele momento; <code>cluster.fork()</code> é uma cópia dele como está agora. Para o <code>%docker</code> falar com uma cópia: <code>swarmlab.use(copy)</code>.</p></details>
 
 # %% translates="2f981b75"
 from pathlib import Path

@@ -25,7 +25,7 @@
 #
 # O **kernel** é o núcleo de um sistema operacional: só ele fala com o hardware. Um **hypervisor** faz uma máquina parecer várias, para que vários kernels possam rodar. **Bins/libs** são os arquivos de que um programa precisa, além dele mesmo. **Guest** (convidado) é o que roda em cima.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Quatro jeitos de fingir. Uma máquina inteira, partes de uma máquina, quase uma máquina, ou máquina nenhuma: só um sistema operacional. Todo mundo aqui usou algum desses hoje. Qual dos quatro é o Docker?", "ask": "Qual dos quatro é um contêiner?", "wrong": "“Um quinto tipo”: a ideia não é nova, o FreeBSD já tinha jails em 2000. O Docker tornou tudo fácil de usar e de distribuir. “Paravirtualization”: um contêiner não tem kernel próprio para chamar o hypervisor."} translates="f27bb195"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Quatro jeitos de fingir. Uma máquina inteira, partes de uma máquina, quase uma máquina, ou máquina nenhuma: só um sistema operacional. Todo mundo aqui usou algum desses hoje. Qual dos quatro é o Docker?", "ask": "Qual dos quatro é um contêiner?", "wrong": "“Um quinto tipo”: a ideia não é nova, o FreeBSD já tinha jails em 2000. O Docker tornou tudo fácil de usar e de distribuir. “Paravirtualization”: um contêiner não tem kernel próprio para chamar o hypervisor."} translates="0f6f1737"
 # ## 1. Quatro tipos (slide 3)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="57a90675"
@@ -50,7 +50,7 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 
 ask("which_kind")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "OS Level. Todos os contêineres de uma máquina compartilham o kernel dela. Cada um vê só os próprios arquivos, processos, rede e usuários. É uma visão, não uma máquina.", "ask": "Alguém já viu um contêiner dar boot?"} translates="3f8ad6cc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "OS Level. Todos os contêineres de uma máquina compartilham o kernel dela. Cada um vê só os próprios arquivos, processos, rede e usuários. É uma visão, não uma máquina.", "ask": "Alguém já viu um contêiner dar boot? (Não: o kernel já está no ar. Só um processo é iniciado.)"} translates="06f761ec"
 reveal("which_kind")
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stacks", "minutes": {"90": 1}, "notes": "Slide 4, as duas torres. No slide há dois apps. Agora pensem em cinco servidores web em uma máquina. Quantos kernels rodam à esquerda, e quantos à direita? Contem antes de votar.", "ask": "Cinco apps: quantos kernels, à esquerda e à direita?", "wrong": "“5 e 1”: quase. O host, embaixo das cinco máquinas, também tem um kernel. “5 e 5”: um contêiner parece uma máquina, mas não traz kernel."} translates="ec60b3f6"
@@ -61,7 +61,7 @@ reveal("which_kind")
 # %%
 ask("kernels")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Borda grossa é kernel. Levo o controle até cinco. Seis à esquerda, um à direita. A diferença toda é essa; o tamanho e a velocidade vêm daí.", "ask": "Um bug derruba o kernel. Quem cai, à esquerda e à direita?", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="1a989fdb"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Borda grossa é kernel. Levo o controle até cinco. Seis à esquerda, um à direita. A diferença toda é essa; o tamanho e a velocidade vêm daí.", "ask": "Um bug derruba o kernel. Quem cai, à esquerda e à direita? (À esquerda, um app, se for o kernel de um guest. À direita, os cinco.)", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="8838fcf6"
 display(reveal("kernels"), two_stacks(apps=2))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d0e7416e"
@@ -71,7 +71,7 @@ display(reveal("kernels"), two_stacks(apps=2))
 # <p>À esquerda: servidor, sistema do host, hypervisor; em cima, para cada app, um sistema guest, as bins/libs e o app. À direita: servidor, sistema do host, engine de contêineres; em cima, para cada app, as bins/libs e o app. À direita só faltam os sistemas guest.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Slide 5: diferentes, não excludentes. É assim na maioria das empresas: hypervisor embaixo, contêineres em cima. Clico em Mostrar o slide 5 e tento algo impossível, como o SQL Server para Windows em um Ubuntu. Ele me diz por que não dá: em algum ponto abaixo dele, um programa precisa do kernel para o qual foi feito. Gritem mais alguma coisa que não funciona.", "ask": "O que não pode ficar em cima de quê? Digam algo impossível.", "wrong": "“Um contêiner Windows no Linux”: um contêiner traz arquivos, não um kernel.", "trouble": "A montagem chegou a um beco sem saída? Clique em Recomeçar, ali mesmo."} translates="44384dde"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Slide 5: diferentes, não excludentes. É assim na maioria das empresas: hypervisor embaixo, contêineres em cima. Clico em Mostrar o slide 5 e tento algo impossível, como o SQL Server para Windows em um Ubuntu. Ele me diz por que não dá: em algum ponto abaixo dele, um programa precisa do kernel para o qual foi feito. Digam mais alguma combinação que não funcione.", "ask": "O que não pode ficar em cima de quê? (Um programa precisa do kernel para o qual foi feito: nada de SQL Server para Windows em um Ubuntu.)", "wrong": "“Um contêiner Windows no Linux”: um contêiner traz arquivos, não um kernel.", "trouble": "Não dá mais para continuar a montagem? Clique em Recomeçar, ali mesmo."} translates="dd2ae08c"
 # ### Os dois juntos (slide 5)
 #
 # > *Diferentes, não excludentes.*
@@ -98,7 +98,7 @@ stack_builder()
 # %%
 ask("vm_slow")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Firecracker promete 125 milissegundos e roda milhões de máquinas pequenas para o AWS Lambda. Quem é lenta é a máquina grande, de uso geral, não a ideia. Estes números são aproximados: cada fonte mediu uma coisa diferente. Aumentem a memória para dois mil megabytes, e a diferença quase some.", "ask": "Em que caso quase não faz diferença onde seu app roda?", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="dc133077"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Firecracker promete 125 milissegundos e roda milhões de máquinas pequenas para o AWS Lambda. Lenta é a máquina grande, de uso geral; a ideia, não. Estes números são aproximados: cada fonte mediu uma coisa diferente. Aumentem a memória para dois mil megabytes, e a diferença quase some.", "ask": "Em que caso quase não faz diferença onde seu app roda? (Quando o próprio app é grande.)", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="f22bb3a2"
 display(density(apps=20), reveal("vm_slow"), sources())
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="114a9f0b"
@@ -111,7 +111,7 @@ display(density(apps=20), reveal("vm_slow"), sources())
 # <p><b>Velocidade.</b> Felter e outros (relatório IBM RC25482, 2014) compararam o KVM e o Docker: em quase todos os casos, os contêineres foram tão rápidos quanto as máquinas virtuais, ou mais; com muita entrada e saída, os dois precisaram de ajustes. <b>Inicialização.</b> Manco e outros (“My VM is lighter (and safer) than your container”, SOSP 2017) deram boot em máquinas bem pequenas em 2,3 ms, menos do que o Docker leva para iniciar um contêiner. <b>Segurança.</b> Segundo o mesmo artigo, os contêineres compartilham um kernel, e por isso o isolamento entre eles é mais fraco; é por essa razão que muita gente roda contêineres <i>dentro</i> de máquinas virtuais.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Agora vamos fazer um contêiner sem Docker. É sério: este comando roda nesta máquina. Um namespace, uma visão. Lá dentro eu sou root; do lado de fora, continuo sendo eu. Lá dentro a máquina se chama box, e do lado de fora nada mudou.", "ask": "Agora eu sou root de verdade?", "wrong": "“Sim”: só lá dentro. No host, é o meu usuário, com os meus direitos.", "trouble": "Não é Linux, ou aqui não é permitido? A célula avisa, e a página diz o que o Linux responde. PageDown."} translates="1e813dcf"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "hand", "notes": "Agora vamos fazer um contêiner sem Docker. É sério: este comando roda nesta máquina. Um namespace, uma visão. Lá dentro eu sou root; do lado de fora, continuo sendo eu. Lá dentro a máquina se chama box, e do lado de fora nada mudou.", "ask": "Agora eu sou root de verdade? (Só lá dentro. Do lado de fora, continua sendo o meu usuário.)", "wrong": "“Sim”: só lá dentro. No host, é o meu usuário, com as permissões de sempre.", "trouble": "Não é Linux, ou aqui não é permitido? A célula avisa, e a página diz o que o Linux responde. PageDown."} translates="8e1b064c"
 # ## 4. Um contêiner feito à mão
 #
 # Um **namespace** do Linux dá a um processo uma visão própria de *uma* coisa. O `unshare` inicia um programa em namespaces novos, **de verdade**, na máquina que roda este notebook.
@@ -130,7 +130,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b4c73a3e"
 # <details><summary>O que o Linux diz</summary><p><code>uid=0(root)</code>; depois <code>box</code>; depois o nome de sempre da sua máquina.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Agora, o programa ganha processos só dele e uma rede só dele. Quantos processos ele vai ver? E quantas placas de rede?", "ask": "Quantos processos ele vê? Quantas placas de rede?", "wrong": "“Nenhum”: ele vê a si mesmo, com o número 1. “A placa do host”: ele tem a lo, que não leva a lugar nenhum.", "trouble": "Sem permissão para criar namespaces? A página diz o que o Linux responde. PageDown."} translates="45069053"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Agora, o programa ganha processos só dele e uma rede só dele. Quantos processos ele vai ver? E quantas placas de rede?", "ask": "Quantos processos ele vê? Quantas placas de rede? (Um processo, ele mesmo; e uma placa, a lo, que não leva a lugar nenhum.)", "wrong": "“Nenhum”: ele vê a si mesmo, com o número 1. “A placa do host”: ele tem a lo, que não leva a lugar nenhum.", "trouble": "Sem permissão para criar namespaces? A página diz o que o Linux responde. PageDown."} translates="1c51a990"
 # Agora, o programa ganha *processos* só dele (`--pid`) e uma *rede* só dele (`--net`). **Quantos processos ele vai ver? E quantas placas de rede?**
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="3c340fe6"
@@ -146,7 +146,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a819fed1"
 # <details><summary>O que o Linux diz</summary><p>Um processo: o próprio <code>ps</code>, com o número 1. E uma placa de rede, <code>lo</code>, que não leva a lugar nenhum.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Por último, arquivos só dele. Uma pasta vira o diretório raiz. Uma imagem é só isso: uma pasta dessas, empacotada. E agora tudo junto: nome, processos, rede, arquivos. Isso é um contêiner. Vocês acabaram de ver um contêiner feito à mão.", "ask": "O que falta, em comparação com o Docker?", "wrong": "“Segurança”: em parte. Limites, imagens, uma rede e um root com menos poderes."} translates="dd1dd983"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Por último, arquivos só dele. Uma pasta vira o diretório raiz. Uma imagem é só isso: uma pasta dessas, empacotada. E agora tudo junto: nome, processos, rede, arquivos. Isso é um contêiner. Vocês acabaram de ver um contêiner feito à mão.", "ask": "O que falta, em comparação com o Docker? (Limites, imagens, uma rede e um root com menos poderes.)", "wrong": "“Segurança”: em parte. Limites, imagens, uma rede e um root com menos poderes."} translates="ae59062f"
 # Por último, ele ganha *arquivos* só dele: uma pasta vira o diretório raiz. (Uma imagem é uma pasta dessas, empacotada.) A nossa tem um programa só, o `busybox`, com vários nomes. Tudo junto:
 
 # %% tags=["this-computer"]
@@ -161,7 +161,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"} translates="01615451"
 # <details><summary>O que o Linux diz</summary><p><code>box</code>; <code>bin</code> e <code>proc</code>; e um processo, com o número 1. (<code>{ps} sh -c …</code> é um processo só: o shell virou <code>ps</code> no último comando.) O resto da sua máquina ficou fora de vista.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "E o Swarm mantém muitos desses rodando, em muitas máquinas. Quatro servidores web formam um serviço. É para lá que nós vamos.", "ask": "Quatro em três máquinas: como vão se espalhar?"} translates="dc183571"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "E o Swarm mantém muitos desses rodando, em muitas máquinas. Quatro servidores web formam um serviço. É para lá que nós vamos.", "ask": "Quatro em três máquinas: como vão se espalhar? (Uma em cada, e uma das máquinas fica com duas.)"} translates="f84c678d"
 # Isso é um contêiner. O Docker acrescenta **limites** de memória e CPU, **imagens** para distribuir, uma rede e menos poderes para o root. O Swarm mantém muitos contêineres rodando, em muitas máquinas. Aqui, quatro servidores web formam um *serviço*; *converged* quer dizer que tudo está como você pediu.
 
 # %%

@@ -53,7 +53,7 @@ workflow(cluster)
 # %%
 ask("who_fetches")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Deem play e sigam a caixa que acende. O cliente pede um contêiner. 404: essa imagem não existe. Então ele pede a imagem, e agora é o daemon que vai ao registry e baixa camada por camada. O cliente pede de novo, e desta vez dá certo. Leiam as linhas embaixo: são as requisições HTTP de verdade. Tudo o que você vai fazer na vida com o Docker é uma requisição dessas.", "ask": "Por que ele tenta primeiro o que não tem como dar certo?", "wrong": "“É bug”: é o caminho mais rápido. Quase sempre a imagem já está lá.", "trouble": "Nada se mexe? O botão é ▶ Reproduzir o comando; Avançar vai passo a passo."} translates="274e3576"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Eu dou play; sigam a caixa que acende. O cliente pede um contêiner. 404: essa imagem não está aqui. Então ele pede a imagem, e agora é o daemon que vai ao registry e baixa camada por camada. O cliente pede de novo, e desta vez dá certo. Leiam as linhas embaixo: são as requisições HTTP de verdade. Tudo o que você vai fazer na vida com o Docker é uma requisição dessas.", "ask": "Por que ele tenta primeiro o que não tem como dar certo? (É o caminho mais rápido: quase sempre a imagem já está lá.)", "wrong": "“É bug”: é o caminho mais rápido. Quase sempre a imagem já está lá.", "trouble": "Nada se mexe? O botão é ▶ Reproduzir o comando; Avançar vai passo a passo."} translates="e335845e"
 # %docker run --name cache redis
 reveal("who_fetches")
 
@@ -61,16 +61,16 @@ reveal("who_fetches")
 # **No desenho, clique em ▶ Reproduzir o comando.** (Ele fica ao lado da página ou abaixo da primeira célula.) Depois percorra tudo de novo com **Avançar** (ou ← e →). A caixa que acende recebe alguma coisa. Embaixo, você lê cada passo em palavras e também a própria requisição, ou o evento.
 #
 # <details><summary>O que aconteceu</summary>
-# <p>O cliente pede um contêiner. O daemon responde 404: essa imagem não existe aqui. Então o cliente pede a imagem. O <b>daemon</b> vai ao registry e baixa as camadas. O cliente pede o contêiner de novo; agora ele é criado a partir da imagem. Antes de mandar iniciar o contêiner, o cliente pede mais duas coisas: receber a saída dele e ser avisado quando ele terminar. Assim, não perde nada.</p>
+# <p>O cliente pede um contêiner. O daemon responde 404: essa imagem não está aqui. Então o cliente pede a imagem. O <b>daemon</b> vai ao registry e baixa as camadas. O cliente pede o contêiner de novo; agora ele é criado a partir da imagem. Antes de mandar iniciar o contêiner, o cliente pede mais duas coisas: receber a saída dele e ser avisado quando ele terminar. Assim, não perde nada.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="9fc33f9e"
-# Em um terminal, o `docker run` mostraria agora a saída do contêiner até ele terminar. Aqui, o cliente vai embora depois de dez segundos (daí a linha `hint:`), como se você tivesse fechado o laptop. **O que acontece com o contêiner?**
+# Em um terminal, o `docker run` mostraria agora a saída do contêiner até ele terminar. Aqui, o cliente vai embora depois de dez segundos (daí a linha `dica:`), como se você tivesse fechado o laptop. **O que acontece com o contêiner?**
 
 # %%
 ask("client_gone")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no seu lugar, que é o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa?", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="bd07cd57"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no seu lugar, que é o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa? (Não: o Ctrl-C é repassado ao contêiner, como um sinal.)", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="9ab0642d"
 cluster.run("30s")  # o cliente já foi embora
 # %docker ps
 # %docker logs cache
@@ -87,7 +87,7 @@ reveal("client_gone")
 # %%
 ask("shared_layers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Duas. Already exists, diz ele. E olhem a coluna IMAGE ID: o docker tag deu um segundo nome a uma imagem. Nada foi copiado.", "ask": "Dois nomes, um id. Se eu remover um dos nomes, o que acontece?", "wrong": "“A imagem some”: só quando o último nome é removido."} translates="da93e83e"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Duas. Already exists, diz ele. E olhem a coluna IMAGE ID: o docker tag deu um segundo nome a uma imagem. Nada foi copiado.", "ask": "Dois nomes, um id. Se eu remover um dos nomes, o que acontece? (Some só o nome. A imagem some com o último nome dela.)", "wrong": "“A imagem some”: só quando o último nome é removido."} translates="abf3dfdb"
 # %docker pull nginx
 # %docker tag nginx shop:1
 # %docker images
@@ -100,7 +100,7 @@ reveal("shared_layers")
 # <p>O nome de uma imagem termina em uma <i>tag</i>: <code>latest</code>, se você não disser outra. CREATED diz quando a imagem foi construída, não quando você a baixou. O <i>digest</i> é a impressão digital do conteúdo dela.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "pulled", "notes": "Uma imagem nossa. Este kit não faz build, então o import quebra o galho. Vejam as duas configurações: um comando e um healthcheck. O app leva quatro segundos para ficar pronto.", "ask": "O docker ps diz Up. Está funcionando?", "code": true} translates="ac8a003d"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "pulled", "notes": "Uma imagem nossa. Este kit não faz build, então o import quebra o galho. Vejam as duas configurações: um comando e um healthcheck. O app leva quatro segundos para ficar pronto.", "ask": "O docker ps diz Up. Está funcionando? (Ainda não se sabe: Up só fala do processo.)", "code": true} translates="7080e482"
 # **Uma imagem sua.** Em geral, o `docker build` faz uma a partir de um *Dockerfile*, em que cada instrução acrescenta uma camada ou uma configuração. Este kit não faz build, então o `docker import` quebra o galho. Cada `--change` acrescenta uma configuração: um comando (`CMD`) e um **healthcheck**, a verificação de saúde, que pergunta ao app se ele está funcionando. Este app leva quatro segundos para ficar pronto. O `--detach` devolve o prompt na hora.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="26d02eb7"
@@ -116,14 +116,14 @@ echo files | docker import \
 docker run --detach --name shop shop:2
 docker ps --filter name=shop
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Up é o que o daemon vê do processo. Healthy é o que o app diz de si mesmo. Guardem a diferença: ela já acabou com muito fim de semana.", "ask": "Qual dos dois o seu monitoramento olha?"} translates="5270d986"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Up é o que o daemon vê do processo. Healthy é o que o app diz de si mesmo. Guardem a diferença: ela já acabou com muito fim de semana.", "ask": "Qual dos dois o seu monitoramento olha? (Deveria olhar o healthy: um processo pode estar rodando sem atender ninguém.)"} translates="13b45d9a"
 cluster.run("6s")
 # %docker ps --filter name=shop
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="45229e2d"
 # *Up* é o que o daemon vê do processo. *Healthy* é o que o app diz.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que você usa todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora?", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="437bb4f4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que você usa todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
 # ## 3. Entrar e sair: portas, logs, exec
 #
 # Um contêiner tem uma rede só dele. `--publish 8080:80` liga a porta 8080 do host à porta 80 do contêiner: veja PORTS. (O `6379/tcp` do Redis não tem seta; de fora, nada chega lá.) `logs` mostra o que o processo escreve, e `exec` roda mais um comando lá dentro; por isso, este `curl` chama a porta 80.
@@ -134,12 +134,12 @@ cluster.run("6s")
 # %docker exec web curl -s localhost
 # %docker logs web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse ninguém ignora."} translates="98d98390"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse nenhum processo consegue ignorar."} translates="73d504fc"
 # ## 4. Parar e iniciar de novo
 #
 # O `stop` manda um sinal ao processo e espera um prazo, o *grace period*. **Quanto tempo, se o processo ignora o sinal?** (Um shell ignora quando é o *processo 1*, o primeiro do contêiner.)
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="3b179fc5"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="f0456f7e"
 # Uma **política de reinício** diz ao daemon quando iniciar um contêiner de novo:
 #
 # - `no`: nunca (é o padrão);
@@ -152,7 +152,7 @@ cluster.run("6s")
 # %%
 ask("stop_grace", "power_cut")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os seus deploys levam sempre dez segundos por contêiner, agora você sabe por quê. E o flaky gastou os dois reinícios dele.", "ask": "Quem já viu um 137 no trabalho?"} translates="68015e82"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os seus deploys levam sempre dez segundos por contêiner, agora você sabe por quê. E o flaky gastou os dois reinícios dele.", "ask": "Quem já viu um 137 no trabalho? (É só levantar a mão.)"} translates="5bfeb538"
 # %docker run --detach --name deaf alpine sh -c 'sleep 1d'
 # %docker stop deaf
 # %docker run --detach --restart on-failure:2 --name flaky alpine sh -c 'sleep 1; exit 1'
@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque tem uma política. Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a máquina dele. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar?", "trouble": "A lista está estranha? A tecla `r` volta ao momento antes da queda de energia e refaz este passo."} translates="02315d4d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque tem uma política. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a máquina dele. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento antes da queda de energia e refaz este passo."} translates="76ac4c74"
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")
@@ -168,12 +168,12 @@ cluster.run("5s")
 # %docker ps --all
 display(reveal("stop_grace", "power_cut"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f036a513"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="2600c945"
 # <details><summary>O que as listas dizem</summary>
 # <p><code>deaf</code>: 137 é 128 + 9: quem o encerrou foi o sinal 9, KILL, depois de dez segundos. É essa a diferença de idade entre ele e o <code>flaky</code>, que só rodou quando o <code>stop</code> terminou. (CREATED trabalha com segundos inteiros e pode mostrar um a mais.) O <code>flaky</code> já tinha gastado as duas tentativas antes da queda de energia, e a queda não zera essa conta. 255 marca o que terminou junto com a máquina. Só <code>queue</code> está no ar.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Duas vezes eu gravo um arquivo e leio: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe?", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="aee15584"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Duas vezes eu gravo um arquivo e leio: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe? (O segundo, porque está no volume.)", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="11b8ea06"
 # ## 5. O que fica: volumes
 #
 # Cada contêiner escreve em uma camada fina só dele, que some quando o contêiner é removido. Um **volume** fica: `--volume orders:/data` mostra ao contêiner o volume `orders` como a pasta `/data`. Duas vezes, um contêiner grava um arquivo e outro lê. (`--rm` remove o contêiner quando ele termina.)

@@ -10,12 +10,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Sete problemas comuns em produção, slides 11 a 16. A gente responde cada um duas vezes: à mão e com Swarm. E um contador registra seus comandos e suas noites."} translates="47886963"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Sete problemas comuns em produção, slides 11 a 16. A gente responde cada um duas vezes: à mão e com Swarm. E um contador registra os comandos que você digita e as noites que você perde."} translates="47886963"
 # # Por que orquestrar? Sete perguntas, duas respostas para cada uma
 #
 # *Você roda o mesmo app duas vezes: à mão, em três engines avulsos, e como serviço de um swarm. Um contador registra os comandos que você digita, o tempo que seus usuários ficam sem resposta e as noites em que tiram você da cama.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="32f0d678"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="35820a1a"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | dizer que trabalho um orquestrador assume, e o que ele não faz; explicar orquestração em uma frase |
@@ -43,7 +43,7 @@ hand.board()
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0210b55a"
 # São dois conjuntos de três máquinas. O painel mostra o lado em que você está trabalhando e `t`, a hora dele. `-H w1` antes de um comando fala com o engine w1. As imagens já estão lá.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Ciclo de vida e escala. À mão, é um comando por máquina, e mais um para o balanceador de carga, porque sou eu que tenho que informar a ele todos os endereços. São três máquinas; ainda é divertido.", "ask": "Trinta máquinas. Ainda é divertido?", "trouble": "O painel mostra o outro lado? Ele acompanha o lado em que estamos trabalhando. A tecla `r` recomeça."} translates="5a4165c8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Ciclo de vida e escala. À mão, é um comando por máquina, e mais um para o balanceador de carga, porque sou eu que tenho que informar a ele todos os endereços. São três máquinas; ainda é divertido.", "ask": "Trinta máquinas. Ainda é divertido? (Não: são trinta comandos, e trinta endereços para o balanceador.)", "trouble": "O painel mostra o outro lado? Ele acompanha o lado em que estamos trabalhando. A tecla `r` recomeça."} translates="86760815"
 # ## 1. Ciclo de vida e escala (slide 11)
 #
 # > *Como gerenciar o ciclo de vida dos contêineres? Como escalar?* (perguntas 1 e 2)
@@ -60,7 +60,7 @@ users(hand, "m1:8080")
 users(hand, "m1:8080,w1:8080,w2:8080")
 hand.run("10s")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Com Swarm: um serviço, e depois scale para três. Só isso. Todo nó atende na porta 8080 e repassa a requisição. Olhem o contador: ainda não faz muita diferença, só uns comandos a menos. Esperem até alguma coisa quebrar.", "ask": "Onde está o balanceador de carga agora?", "wrong": "“No manager”: todo nó tem um."} translates="b96b031a"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Com Swarm: um serviço, e depois scale para três. Só isso. [Pergunte; depois:] Todo nó atende na porta 8080 e repassa a requisição. Olhem o contador: ainda não faz muita diferença, só uns comandos a menos. Esperem até alguma coisa quebrar.", "ask": "Onde está o balanceador de carga agora? (Em todo nó: já vem pronto.)", "wrong": "“No manager”: todo nó tem um."} translates="7774b89c"
 # **Com Swarm**, você diz quantos. Todo nó atende na porta 8080 e repassa a requisição a uma tarefa: o balanceador de carga já vem pronto. (Um manager também roda contêineres.)
 
 # %%
@@ -84,7 +84,7 @@ display(swarm.board(), meter(hand, swarm))
 # %%
 ask("dies_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Chamaram você duas vezes, e você reagiu rápido. Mesmo assim, uma em cada três requisições falhou até você digitar alguma coisa. Olhem o contador: o telefone tocou, e você se levantou. Agora a mesma noite, com Swarm.", "ask": "O seu alerta teria sido tão rápido?", "trouble": "A tecla `r` volta aos três servidores saudáveis, dos dois lados, e refaz este passo."} translates="69b0b32b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Chamaram você duas vezes, e você reagiu rápido. Mesmo assim, uma em cada três requisições falhou até você digitar alguma coisa. Olhem o contador: o telefone tocou, e você se levantou. Agora a mesma noite, com Swarm.", "ask": "O seu alerta teria sido tão rápido? (Dificilmente: antes, alguém tem que acordar.)", "trouble": "A tecla `r` volta aos três servidores saudáveis, dos dois lados, e refaz este passo."} translates="f225c5b6"
 swarmlab.use(hand)
 # %docker -H w1 kill web
 hand.run("30s")  # o alerta, o telefone, o laptop
@@ -97,7 +97,7 @@ users(hand, "m1:8080,m1:8081,w2:8080")
 hand.run("10s")
 display(hand.board(), meter(hand, swarm))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "As mesmas duas falhas. O contêiner morto é substituído em segundos; a máquina perdida demora mais, porque o único sinal é o silêncio. Algumas requisições falham até os nós perceberem. Não é mágica. Mas ninguém se levantou.", "ask": "Por que a máquina demora mais que o contêiner?", "wrong": "“Porque é maior”: quem avisa que um contêiner morreu é o nó dele. Uma máquina morta não avisa nada."} translates="20cf9437"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "As mesmas duas falhas. O contêiner morto é substituído em segundos; a máquina perdida demora mais. [Pergunte; depois:] O único sinal é o silêncio. Algumas requisições falham até os nós perceberem. Não é mágica. Mas ninguém precisou sair da cama.", "ask": "Por que a máquina demora mais que o contêiner? (Uma máquina morta não avisa nada; é preciso perceber o silêncio dela.)", "wrong": "“Porque é maior”: quem avisa que um contêiner morreu é o nó dele. Uma máquina morta não avisa nada."} translates="a885385f"
 swarmlab.use(swarm)
 # %docker -H w1 kill $(docker -H w1 ps --quiet)
 swarm.run("45s")  # você dorme
@@ -125,7 +125,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # %%
 ask("update_gap")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e o servidor novo subir, ninguém escuta naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma?", "trouble": "A tecla `r` volta ao estado depois da noite e refaz este passo."} translates="3ecf2bbd"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e a subida do servidor novo, não há nada escutando naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma? (Para cada servidor: tirá-lo do balanceador, atualizar e pôr de volta.)", "trouble": "A tecla `r` volta ao estado depois da noite e refaz este passo."} translates="4d290c2b"
 hand.start("w1")
 swarmlab.use(hand)
 # %docker -H m1 rm --force web
@@ -147,7 +147,7 @@ display(swarm.board(), meter(hand, swarm), reveal("update_gap"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="3337dfcf"
 # De novo, o contador só subiu do lado manual.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 a 16: onde colocar, como se comunicar e as informações sensíveis. À mão, o nome api só vale no m1, e a senha fica à vista de todos.", "ask": "Quem tem senha em variável de ambiente? Sejam sinceros."} translates="201b3893"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 a 16: onde colocar, como se comunicar e as informações sensíveis. À mão, o nome api só vale no m1, e a senha fica à vista de todos.", "ask": "Sinceramente, quem tem senha em variável de ambiente? (É só levantar a mão.)"} translates="5f254b26"
 # ## 4. Onde colocar, como conversar, e os segredos (slides 14–16)
 #
 # > *Onde colocar meus contêineres? Como os contêineres vão se comunicar? Como gerenciar informações sensíveis?* (perguntas 5, 6 e 7)
@@ -184,7 +184,7 @@ swarmlab.use(swarm)
 # <p>Uma linha de <code>%docker</code> que começa com outro comando do shell, como <code>printf</code>, roda como está. O <code>-</code> lê o que vem pelo pipe.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 a 19. A palestra procura a palavra no dicionário: coordenar os elementos de uma situação, especialmente evitando chamar atenção. É a melhor definição que eu conheço. A orquestração é boa quando ninguém percebe: nem você, nem seus usuários, nem seu telefone.", "ask": "O que é orquestração, em uma frase e sem usar essa palavra?"} translates="d19f6cb4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 a 19. A palestra procura a palavra no dicionário: coordenar os elementos de uma situação, especialmente evitando chamar atenção. É a melhor definição que eu conheço. A orquestração é boa quando ninguém percebe: nem você, nem seus usuários, nem seu telefone.", "ask": "O que é orquestração, em uma frase e sem usar essa palavra? (Você diz o que deve rodar, e um programa mantém tudo assim.)"} translates="2df748e8"
 # ## 5. A palavra (slides 17–19)
 #
 # A palestra cita o dicionário Oxford:
@@ -195,7 +195,7 @@ swarmlab.use(swarm)
 #
 # Em uma frase: **você diz o que deve rodar, e um programa mantém tudo assim.**
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima?", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="ffc78063"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="d3d95c5c"
 # ## 6. Cinco efeitos (slide 20)
 #
 # Aplicação rodando, escalabilidade automática, tolerância a falhas, melhor utilização de recursos e o mínimo de intervenção manual. Dois deles ainda não apareceram.
@@ -220,7 +220,7 @@ display(reservations(swarm))
 # %%
 ask("autoscaling")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nada. Escalar é um comando, e alguém tem que dar esse comando: você ou um programa pequeno. Aqui está ele: mede, divide, escala, espera. E depois vem a tabela dos cinco efeitos, preenchida a partir do swarm que está rodando.", "ask": "Qual dos cinco precisa de um programa seu?", "trouble": "Este passo leva alguns segundos: ele roda um dia inteiro. Continue falando; não tecle nada."} translates="99eb6842"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nada. Escalar é um comando, e alguém tem que dar esse comando: você ou um programa pequeno. Aqui está ele: mede, divide, escala, espera. E depois vem a tabela dos cinco efeitos, preenchida a partir do swarm que está rodando.", "ask": "Qual dos cinco precisa de um programa seu? (A escalabilidade automática.)", "trouble": "Este passo leva alguns segundos: ele roda um dia inteiro. Continue falando; não tecle nada."} translates="a6196ee1"
 users(swarm, "web", rate=200)  # eram 30
 swarm.run("30s")
 # %docker service ls --filter name=web

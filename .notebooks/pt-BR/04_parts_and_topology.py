@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Quem faz o quê em um swarm? Vamos descobrir do jeito mais bruto que existe: tirando as partes."} translates="a78dacaa"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Quem faz o quê em um swarm? Vamos descobrir do jeito mais bruto que existe: tirando as partes, uma a uma."} translates="a78dacaa"
 # # As partes do Swarm e quem faz o quê
 #
 # *Você percorre a história do Swarm, desmonta um serviço em tarefas e contêineres e descobre para que serve cada tipo de nó: tirando-o de cena.*
@@ -105,14 +105,14 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # %%
 ask("loss_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "O worker caiu, e as tarefas dele começaram em outros nós. Ninguém digitou nada.", "ask": "E as tarefas que rodavam nele?", "trouble": "A tecla `r` volta ao swarm saudável e refaz este passo."} translates="b87bf0b0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "O worker caiu, e as tarefas dele foram substituídas em outros nós. Ninguém digitou nada.", "ask": "E o que o desenho diz das tarefas que rodavam nele? (Desejado shutdown, real running: o w1 não tem como avisar que elas pararam.)", "trouble": "A tecla `r` volta ao swarm saudável e refaz este passo."} translates="7315cd6a"
 # %docker service scale --detach web=6
 cluster.run("10s")
 cluster.crash("w1")
 cluster.run("40s")
 slots(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "noworker", "minutes": {"90": 0.5}, "notes": "Agora cai o único manager, e morre também um contêiner no w2. Nada acontece. Os workers não conseguem nem listar os serviços."} translates="9ca8fff4"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "noworker", "minutes": {"90": 0.5}, "notes": "Agora cai o único manager, e morre também um contêiner no w2. Nada acontece. Os workers não conseguem nem listar os serviços."} translates="951c12a7"
 # O estado desejado das tarefas do w1 é *shutdown*, mas elas ainda constam como *running*: ninguém teve notícia delas. Outras ocuparam suas posições. Agora, o manager.
 
 # %%
@@ -124,7 +124,7 @@ cluster.run("60s")
 # %docker -H w2 ps --all --format "{{.Names}} {{.Status}}"
 # %docker -H w2 service ls
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "O manager voltou. Os nós reportam, ele compara e corrige. Ou seja: sem manager, o que está rodando continua, mas nada é consertado. Nunca tenha um só. Quantos, então? É a página 05.", "ask": "Se um é pouco, dois bastam?", "wrong": "“Bastam”: a maioria de dois é dois. Os dois teriam que estar no ar."} translates="6980bd6a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "O manager voltou. Os nós reportam, ele compara e corrige. Ou seja: sem manager, o que está rodando continua, mas nada é consertado. Nunca tenha um só. Quantos, então? É a página 05.", "ask": "Se um é pouco, dois bastam? (Não: a maioria de dois é dois.)", "wrong": "“Bastam”: a maioria de dois é dois. Os dois teriam que estar no ar."} translates="ef75ed5e"
 cluster.start("m1")
 cluster.run("60s")
 display(slots(cluster, "web"), reveal("loss_by_hand"))
@@ -144,16 +144,16 @@ display(slots(cluster, "web"), reveal("loss_by_hand"))
 # %%
 ask("drained_and_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, nesta ordem. Um manager só remove um nó que ele sabe estar fora do ar.", "ask": "Por que a lista ainda mostra o nó depois do leave?", "wrong": "“É que demora”: o leave fala com o engine do próprio nó. Quem escreve na lista são os managers.", "trouble": "“node is not down”? A tecla `r` desfaz isso e refaz tudo na ordem certa."} translates="1993550d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, nesta ordem. Um manager só remove um nó que já consta como fora do ar.", "ask": "Por que o rm, se o nó já saiu? (O leave só fala com o engine do próprio nó. Na lista dos managers ele continua, fora do ar, até você removê-lo.)", "wrong": "“O leave já faz isso”: o leave não mexe na lista dos managers. Quem mexe é um manager.", "trouble": "“node is not down”? A tecla `r` desfaz isso e refaz tudo na ordem certa."} translates="937dd317"
 # %docker node promote w1 w2
 # %docker node update --availability drain w3
 cluster.run("20s")
 # %docker -H w3 swarm leave
-cluster.run("20s")  # um manager só remove um nó que ele sabe estar fora do ar
+cluster.run("20s")  # um manager só remove um nó que já consta como fora do ar
 # %docker node rm w3
 # %docker node ls
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro, e o nó novo roda. Endereço, porta 2377, token.", "ask": "Quem pode ver este token?", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager põe uma máquina no seu swarm."} translates="cb7b8c10"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro, e o nó novo roda. Endereço, porta 2377, token.", "ask": "Quem pode ver este token? (Só quem pode pôr máquinas no seu swarm.)", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager põe uma máquina no seu swarm."} translates="22e5f1e4"
 # Na lista, `*` marca o nó que está respondendo, e *Reachable*, um manager que não é o líder. Em um manager, `docker swarm join-token worker` mostra o comando que o nó novo precisa rodar. O segundo comando abaixo é esse: `$(…)` completa com o token e o endereço do manager, que recebe os nós na porta 2377.
 
 # %%
@@ -167,7 +167,7 @@ display(slots(cluster, "web"), reveal("drained_and_back"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b52d74a4"
 # O traço está no lugar do w3 de antes: aquele nó foi removido. O w3 novo tem outro id.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, ao vivo. Os managers formam o grupo Raft; são também a CA e assinam certificados. TLS em toda parte. E todos os nós fazem gossip. Clico no líder. Quem é o líder agora? E se eu clicar nesse também?", "ask": "Dois dos três managers caíram. Quem é o líder?", "wrong": "“O último”: um de três não é maioria. Ninguém lidera.", "trouble": "Já morreram todos? A tecla `u` inicia o que está fora do ar."} translates="3ce272ee"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, ao vivo. Os managers formam o grupo Raft; são também a CA e assinam certificados. TLS em toda parte. E todos os nós fazem gossip. Clico no líder. Quem é o líder agora? E se eu clicar nesse também?", "ask": "Dois dos três managers caíram. Quem é o líder? (Ninguém: um de três não é maioria.)", "wrong": "“O último”: um de três não é maioria. Ninguém lidera.", "trouble": "Já morreram todos? A tecla `u` inicia o que está fora do ar."} translates="49d32e4b"
 # ## 4. Quem fala com quem (slide 29)
 #
 # Os managers formam o grupo **Raft**: mantêm os mesmos dados. Cada um é também uma **CA**: emite os certificados com que os nós provam quem são, e com os quais o **TLS** criptografa todas as conexões. Todos os nós fazem **gossip** (fofoca): cada um conta a alguns outros, sorteados, quem está no ar e que redes tem.

@@ -53,7 +53,7 @@ cluster.board()
 # %%
 ask("how_long")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Cada faixa é um manager. A cruz é a queda. Agora vejam quanto tempo não acontece nada: ninguém percebeu ainda. Cada um dos outros espera um tempo aleatório, de dez a dezenove segundos, e o menos paciente se candidata. Ele abre um novo mandato e vota em si mesmo. Cada seta é um voto. Com dois de três, é o líder. Ninguém digitou comando nenhum, e ninguém saiu da cama. De novo: a partir da cruz não há mais heartbeats, e por pelo menos dez segundos não acontece nada. Quem perde a paciência primeiro leva os votos, porque pede primeiro, e cada manager tem um voto por mandato.", "ask": "Por que um tempo aleatório, e não simplesmente dez segundos para todo mundo? (Para que um deles peça primeiro, e leve os votos.)", "wrong": "“Para ser justo”: não. Se todos esperassem o mesmo tempo, todos se candidatariam de uma vez, e cada um votaria em si mesmo.", "trouble": "Não apareceu o desenho, ou você já tinha derrubado um manager? A tecla `r` volta ao swarm saudável e repete a queda."} translates="83c88d24"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Cada faixa é um manager. A cruz é a queda. Agora vejam quanto tempo não acontece nada: ninguém percebeu ainda. Cada um dos outros espera um tempo aleatório, de dez a dezenove segundos, e o menos paciente se candidata. Ele abre um novo mandato e vota em si mesmo. Cada seta é um voto. Com dois de três, é o líder. Ninguém digitou comando nenhum, e ninguém saiu da cama. De novo: a partir da cruz não há mais heartbeats, e por pelo menos dez segundos não acontece nada. Quem perde a paciência primeiro leva os votos, porque pede primeiro, e cada manager tem um voto por mandato.", "ask": "Por que um tempo aleatório, e não simplesmente dez segundos para todo mundo? (Para que um deles peça primeiro, e leve os votos.)", "wrong": "“Para ser justo”: não. Se todos esperassem o mesmo tempo, todos se candidatariam de uma vez, e cada um votaria em si mesmo.", "trouble": "Não apareceu o desenho, ou você já tinha derrubado um manager? A tecla `r` volta ao swarm saudável e repete a queda."} translates="c85ce15a"
 cluster.run("5s")  # tudo tranquilo
 cluster.crash(cluster.default_node())  # o líder
 cluster.run("60s")
@@ -66,7 +66,7 @@ display(election(cluster), reveal("how_long"))
 # <p>Cada manager espera um tempo aleatório, de 10 a 19 s, sorteado de novo a cada mandato. Por isso é raro dois tentarem no mesmo instante. E quem tenta cedo demais fica sem votos: os outros acabaram de ter notícia do líder.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Agora a rede ruim é você. O botão Passo mostra uma mensagem de cada vez. Eu derrubo o líder e espero até alguém pedir um voto. E esse pedido se perde, porque eu clico nele. Alguém consegue virar líder agora? Vamos ver o que eles fazem.", "ask": "Se este único voto nunca chegar, o swarm trava? (Não: há outra eleição, em um novo mandato.)", "wrong": "“Trava para sempre”: uma eleição perdida não deixa nada para trás, só um mandato a mais. Alguns segundos depois, há outra.", "trouble": "Clicou demais, e já há um líder? A tecla `r` recomeça na primeira mensagem."} translates="28f64214"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Agora a rede ruim é você. O botão Passo mostra uma mensagem de cada vez. Eu derrubo o líder e espero até alguém pedir um voto. E esse pedido se perde, porque eu clico nele. Alguém consegue virar líder agora? Vamos ver o que eles fazem.", "ask": "Se este único voto nunca chegar, o swarm trava? (Não: há outra eleição, em um novo mandato.)", "wrong": "“Trava para sempre”: uma eleição perdida não deixa nada para trás, só um mandato a mais. Alguns segundos depois, há outra.", "trouble": "Clicou demais, e já há um líder? A tecla `r` recomeça na primeira mensagem."} translates="6965b198"
 # ### Agora a rede ruim é você
 #
 # As colunas são os managers, com as mensagens viajando entre eles. **Passo** vai até a próxima mensagem.
@@ -75,7 +75,7 @@ display(election(cluster), reveal("how_long"))
 # **Experimente.** Derrube o líder, m2 (o botão fica acima da coluna dele). Clique em **Passo** até um manager pedir *vote em mim*. Clique no pedido que vai para o outro manager que está no ar: pronto, ele se perdeu. Alguém consegue virar líder? Continue passo a passo e leia as linhas abaixo das colunas.
 #
 # <details><summary>O que as colunas mostram</summary>
-# <p>O mandato de cada manager; o voto dele nesse mandato (<i>–</i>: nenhum); a última entrada que ele sabe que foi confirmada (<i>commit #24</i>: tudo até o número 24); o fim do log dele. (Ainda não há nenhum serviço: as primeiras entradas vêm da criação do próprio swarm.) Uma mensagem leva de 1 a 2 ms. Um <i>♥</i> é o heartbeat do líder.</p>
+# <p>O mandato de cada manager; o voto dele nesse mandato (<i>–</i>: nenhum); a última entrada que ele sabe que foi confirmada (<i>commit #24</i>: tudo até o número 24); o fim do log dele. (Ainda não há nenhum serviço: as primeiras entradas vêm da criação do próprio swarm.) Uma mensagem leva de 1 a 2 ms. Um <i>♥</i> é o heartbeat do líder, o sinal de vida dele.</p>
 # </details>
 # <details><summary>O que você vai ver</summary>
 # <p>O manager precisa de dois votos em três: o dele e mais um. Se o pedido se perde, não vem resposta e ninguém lidera. Mais tarde, um manager tenta de novo. Se o outro se candidata no mesmo mandato, cada um vota em si mesmo e ninguém ganha. No fim, um <i>novo mandato</i> decide. Mensagens perdidas custam tempo ao Raft, e mais nada.</p>
@@ -117,7 +117,7 @@ display(table, reveal("four_managers", "two_managers"))
 # <tr><td>7</td><td>4</td><td>3</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Máquinas costumam falhar em grupo. Um rack fica sem energia, um data center alaga. Então, onde você põe os managers? Eu mexo nos controles, vocês me dizem onde. Com duas zonas, uma delas sempre tem metade ou mais: se ela cai, acabou. São três zonas, e três managers bastam. Zona é tudo o que falha junto: um rack, uma sala, um disjuntor. Três managers no mesmo rack são três só até alguém tropeçar no cabo.", "ask": "Qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas? (Três managers, um em cada uma de três zonas.)", "wrong": "“Cinco em duas zonas”: aí uma zona tem três dos cinco. “Quatro em três zonas”: uma tem dois dos quatro, e com os outros dois não há quórum.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele; PageDown funciona em qualquer lugar."} translates="c89f4f5d"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Máquinas costumam falhar em grupo. Um rack fica sem energia, um data center alaga. Então, onde você põe os managers? Eu mexo nos controles, vocês me dizem onde. Com duas zonas, uma delas sempre tem metade ou mais: se ela cai, acabou. São três zonas, e três managers bastam. Zona é tudo o que falha junto: um rack, uma sala, um disjuntor. Três managers no mesmo rack são três só até alguém tropeçar no cabo.", "ask": "Qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas? (Três managers, um em cada uma de três zonas.)", "wrong": "“Cinco em duas zonas”: aí uma zona tem três dos cinco. “Quatro em três zonas”: uma tem dois dos quatro, e com os outros dois não há quórum.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele; PageDown funciona em qualquer lugar."} translates="5bf97ec4"
 # ### E onde eles ficam?
 #
 # Há máquinas que falham juntas: um data center pega fogo, um rack fica sem energia. Um lugar desses é uma *zona*. **Mexa nos controles: qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas?** (Clique em um manager para derrubá-lo.)
@@ -128,7 +128,7 @@ quorum_explorer(managers=5, zones=2)
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d4587c6e"
 # <details><summary>As zonas: resposta</summary>3 managers em 3 zonas. Com duas zonas, uma delas sempre tem metade dos managers ou mais. E 4 em 3 zonas é pior que 3: uma zona fica com dois, e sem esses dois não há quórum.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: ninguém para os contêineres, e ninguém conserta nada.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra, com mãos levantadas. PageDown mostra as duas respostas."} translates="9d7b3a07"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: nada interrompe os contêineres, e nada os conserta.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra, com mãos levantadas. PageDown mostra as duas respostas."} translates="2dcc7857"
 # ## 3. A rede é cortada
 #
 # A rede se parte em duas, em um swarm novo de cinco managers: m1 (o líder), m2 e w1 de um lado; m3, m4, m5 e w2 do outro. Nenhuma máquina cai. **Quem ainda consegue mudar o swarm? E o que acontece com os contêineres?**
@@ -157,7 +157,7 @@ display(election(cluster), reveal("partition", "containers"))
 # <p>O lado menor não muda nada e nem consegue listar os serviços: toda resposta vem de um líder. Mas os contêineres dele continuam rodando. Enquanto isso, o lado maior marca aqueles nós como fora do ar e sobe tarefas substitutas: por ora, algumas réplicas rodam em dobro.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "cut", "notes": "Para terminar, dois extras. O primeiro: um manager está lento, um segundo por mensagem. Todo mundo tem que esperar por ele?", "ask": "Um dos cinco está lento. Toda mudança fica lenta?", "wrong": "“Vai no ritmo do mais lento”: reunião de equipe é que funciona assim. O líder espera pela maioria e esquece o resto.", "trouble": "A rede já foi consertada? A tecla `s` volta ao swarm com a rede cortada."} translates="f1bbd3e6"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "cut", "notes": "Para terminar, dois extras. O primeiro: um manager está lento, um segundo por mensagem. Toda mudança tem que esperar por ele?", "ask": "Um dos cinco está lento. Toda mudança fica lenta?", "wrong": "“Vai no ritmo do mais lento”: reunião de equipe é que funciona assim. O líder espera pela maioria e esquece o resto.", "trouble": "A rede já foi consertada? A tecla `s` volta ao swarm com a rede cortada."} translates="e5c20b41"
 # ## 4. Extra: managers lentos e um quórum perdido
 #
 # A rede está inteira de novo, mas a conexão com um dos seguidores está lenta: um segundo por mensagem. **Quanto tempo leva uma mudança?**
@@ -193,7 +193,7 @@ cluster.run("60s")
 # %docker node ls
 # %docker service ps --filter desired-state=running web
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="9e6135be"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="cef91a8e"
 # O `--force-new-cluster` faz do m1 o único manager: um quórum de 1. O que está no log do m1 se salva. Use-o **uma vez só, em um só** sobrevivente. Depois acrescente managers e remova os mortos: `docker node rm`. (Em um swarm com quórum, um manager morto ainda é membro: primeiro rebaixe, depois remova.)
 #
 # <details><summary>Por que algumas tarefas são novas?</summary>As do m2 e do m3 foram substituídas. E os workers precisam primeiro encontrar o m1. Quem demora é marcado como fora do ar até se apresentar, e as tarefas dele são substituídas em outro nó.</details>

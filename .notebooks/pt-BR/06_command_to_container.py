@@ -33,14 +33,14 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "idle", "minutes": {"60": 1.5, "90": 1.5}, "notes": "A API recebe o comando. O orchestrator cria tarefas, o allocator dá endereços a elas, o scheduler encontra um nó, o dispatcher manda para lá. No nó, o worker pega a tarefa dele, e o executor roda. Duas apostas, e as duas são mais difíceis do que parecem.", "ask": "O Docker mostra o id. O que existe nesse momento?", "wrong": "“Contêineres subindo”: a pessoa se lembra das barras de progresso. Elas vêm depois. Junto com o id, existe só um registro no store. “Quem escolhe o nó é o orchestrator”: ele só conta tarefas. Quem escolhe é o scheduler.", "trouble": "Pouco tempo? Faça só a primeira aposta, com mãos levantadas."} translates="6e3bc033"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "idle", "minutes": {"60": 1.5, "90": 1.5}, "notes": "A API recebe o comando. O orchestrator cria tarefas, o allocator dá endereços a elas, o scheduler e o dispatcher as levam a um nó. No nó, o worker pega a tarefa dele, e o executor roda. Duas apostas, e as duas são mais difíceis do que parecem.", "ask": "O Docker mostra o id. O que existe nesse momento?", "wrong": "“Contêineres subindo”: a pessoa se lembra das barras de progresso. Elas vêm depois. Junto com o id, existe só um registro no store. “Quem escolhe o nó é o orchestrator”: ele só conta tarefas. Quem escolhe é o scheduler.", "trouble": "Pouco tempo? Faça só a primeira aposta, com mãos levantadas."} translates="52a5f0ff"
 # ## 1. De comando a contêiner (slide 34)
 #
 # > `$ docker service create nginx`
 #
 # O slide mostra sete partes. Cinco rodam no manager que lidera (o *líder*, página 04), duas em cada nó:
 #
-# - **API**: recebe seu comando. **Orchestrator**: cria tarefas. **Allocator**: dá endereços a elas. **Scheduler**: escolhe os nós. **Dispatcher**: fala com os nós.
+# - **API**: recebe seu comando. **Orchestrator**: cria tarefas. **Allocator**: dá endereços a elas. **Scheduler** e **dispatcher**: levam cada tarefa a um nó.
 # - **Worker**: recebe as tarefas do nó dele. **Executor**: roda os contêineres.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c3f1be3a"
@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("id_answered", "first_to_know")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers lembram. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e escreve três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Ninguém chama ninguém! Cada parte procura uma coisa que falta, acrescenta e escreve de volta. Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Perdeu-se entre dois desenhos? A tecla `r` repete o comando, a partir de um swarm parado."} translates="fe65742e"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers lembram. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e escreve três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Nenhuma parte chama outra! Cada parte procura uma coisa que falta, acrescenta e escreve de volta. [Pergunte; depois:] Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Não sabe mais em que passo o desenho está? A tecla `r` repete o comando, a partir de um swarm parado."} translates="d44c1dcc"
 # %docker service create --detach --name web --replicas 3 --publish 8080:80 nginx
 cluster.run("10s")
 display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
@@ -81,7 +81,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # <p>O nó sabe das coisas antes do store: ele reporta em lotes, até 100 ms depois, e o dispatcher leva mais 100 ms para gravar. O que mais demora é baixar a imagem.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "running", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Os managers nunca olham dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. Quem contou? E quem faz com que outro rode? Eu vou matar um. Antes, as apostas.", "ask": "Quem avisa? Quem substitui?", "wrong": "“O dispatcher pergunta a cada segundo”: os nós reportam por conta própria. “O executor inicia de novo”: isso é docker run --restart. Em um swarm, uma tarefa nunca volta; o orchestrator cria outra."} translates="028945c1"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "running", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Os managers nunca olham dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. Quem contou? E quem faz com que outro rode? Eu vou matar um. Antes, as apostas.", "ask": "Quem avisa? Quem substitui?", "wrong": "“O dispatcher pergunta a cada segundo”: os nós reportam por conta própria. “O executor inicia de novo”: isso é docker run --restart. Em um swarm, uma tarefa nunca volta; o orchestrator cria outra."} translates="d76e51c2"
 # ## 2. O que acontece quando um contêiner morre
 #
 # Os managers nunca olham dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. A célula depois da aposta mata um contêiner do `web`. **Como o swarm fica sabendo? E que parte cria a tarefa nova?**
@@ -89,7 +89,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # %%
 ask("who_reports", "who_replaces")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "O executor vê seu contêiner terminar, o nó reporta, o dispatcher grava. Agora o orchestrator conta duas tarefas vivas onde deveria haver três e cria outra. A mesma posição, uma tarefa nova, de novo por todas as partes. E ela espera cinco segundos antes de começar: é o restart delay. Ou seja, o mecanismo é o mesmo, para criar e para consertar. Essa é a beleza da coisa.", "ask": "Que parte fez algo especial por se tratar de um conserto? (Nenhuma.)", "wrong": "“O orchestrator”: ele faz o que sempre faz. Conta e completa o número.", "trouble": "Nada morreu? A tecla `r` volta às três tarefas rodando e mata uma."} translates="423bfa4d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "O executor vê seu contêiner terminar, o nó reporta, o dispatcher grava. Agora o orchestrator conta duas tarefas vivas onde deveria haver três e cria outra. A mesma posição, uma tarefa nova, de novo por todas as partes. E ela espera cinco segundos antes de começar: é o restart delay. [Pergunte; depois:] Ou seja, o mecanismo é o mesmo, para criar e para consertar. Essa é a beleza da coisa.", "ask": "Que parte fez algo especial por se tratar de um conserto? (Nenhuma.)", "wrong": "“O orchestrator”: ele faz o que sempre faz. Conta e completa o número.", "trouble": "Nada morreu? A tecla `r` volta às três tarefas rodando e mata uma."} translates="c4abdd04"
 # cluster.client(name): o engine desse nó, na biblioteca Python oficial do Docker
 node = next(name for name in cluster.names if cluster.client(name).containers.list())
 cluster.client(node).containers.list()[0].kill()
@@ -103,7 +103,7 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # <p>O executor vê seu contêiner terminar, o nó reporta <i>failed</i>, e o dispatcher grava isso. Agora faltam tarefas vivas no store; o orchestrator descarta a morta e cria outra. Ele não reinicia a antiga: uma tarefa é uma tentativa e nunca volta. A nova é preparada na hora, mas só começa depois de cinco segundos (<code>--restart-delay</code>): até lá, o estado desejado dela é <i>ready</i>, não <i>running</i>. (A partir daí, há duas tarefas chamadas web.2: a antiga, com estado desejado <i>shutdown</i>, e a nova.)</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "notes": "Três serviços que não conseguem rodar. Um quer memória demais. Um tem um erro de digitação na imagem, e esse todo mundo conhece. E, para o terceiro, eu dreno todos os nós. O Docker aceita os três sem reclamar. Onde cada um empaca?", "ask": "Qual dos três consegue chegar a um nó?", "wrong": "“Nenhum”: o scheduler não sabe que uma imagem não existe. Ele manda a tarefa, e quem descobre é o nó. “O big e o typo”: a memória dos nós o scheduler conhece, sim."} translates="42da09a3"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "notes": "Três serviços que não conseguem rodar. Um quer memória demais. Um tem um erro de digitação na imagem, e esse todo mundo conhece. E, para o terceiro, eu dreno todos os nós. O Docker aceita os três sem reclamar. Onde cada um empaca?", "ask": "Qual dos três consegue chegar a um nó?", "wrong": "“Nenhum”: o scheduler não sabe que uma imagem não existe. Ele manda a tarefa, e quem descobre é o nó. “O big e o typo”: a memória dos nós o scheduler conhece, sim."} translates="b07b615f"
 # ## 3. Três serviços que não conseguem rodar
 #
 # Você vai subir estes:
@@ -118,14 +118,14 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # %%
 ask("where_it_stops")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte: o docker está dizendo que não encontra ngnix."} translates="1d710717"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte: o docker está dizendo que não encontra ngnix."} translates="471016e7"
 # %docker service create --detach --quiet --name big --reserve-memory 500g nginx
 # %docker service create --detach --quiet --name typo ngnix
 cluster.run("12s")
 # %docker service ps --no-trunc --format "{{.Name}} {{.CurrentState}}: {{.Error}}" big typo
 display(service_path(cluster, "big"), service_path(cluster, "typo"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stuck", "notes": "E o idle: os cinco nós drenados. Ele não tem nada de errado. Está em pending, à espera de um nó. Olhem o web: estava rodando, e agora também não está. Drenar leva tudo embora.", "ask": "O que quer dizer pending? (Ainda não tem nó.)", "wrong": "“Está iniciando”: ainda nem tem nó."} translates="6835e81f"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stuck", "notes": "E o idle: os cinco nós drenados. Ele não tem nada de errado. Está em pending. [Pergunte; depois:] Está à espera de um nó. Olhem o web: estava rodando, e agora também não está. Drenar leva tudo embora.", "ask": "O que quer dizer pending? (Ainda não tem nó.)", "wrong": "“Está iniciando”: ainda nem tem nó."} translates="78a030f5"
 # %docker node update --availability drain m1
 # %docker node update --availability drain m2
 # %docker node update --availability drain m3
@@ -137,7 +137,7 @@ cluster.run("4s")
 # %docker service ls
 display(service_path(cluster, "idle"), reveal("where_it_stops"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="140ef9b6"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="3685c6d6"
 # A moldura vermelha tracejada marca a parte que diz não, e a linha vermelha, o que ela diz. São as palavras que o `docker service ps` mostra.
 #
 # <details><summary>O que você vê</summary>
@@ -160,7 +160,7 @@ service_path(cluster, "idle")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="5587638c"
 # Só o `idle`: ele seguiu de onde tinha parado, no scheduler. O `big` continua sem caber em lugar nenhum, e o `typo` continua sem imagem. O `web` também voltou.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Levem duas coisas para casa. As partes só se encontram no store; cada uma faz um trabalho pequeno. E o estado de uma tarefa diz com que parte ela está: new, com o allocator; pending, com o scheduler; preparing, com o nó. Da próxima vez que alguma coisa não subir, leiam o estado, com --no-trunc, antes de reiniciar o que quer que seja.", "ask": "Uma tarefa está em pending há dez minutos. A quem você pergunta? (Ao scheduler: ele diz por que nenhum nó serve.)"} translates="cedcad82"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Levem duas coisas para casa. As partes só se encontram no store; cada uma faz um trabalho pequeno. [Pergunte; depois:] E o estado de uma tarefa diz com que parte ela está: new, com o allocator; pending, com o scheduler; preparing, com o nó. Da próxima vez que alguma coisa não subir, leiam o estado, com --no-trunc, antes de reiniciar o que quer que seja.", "ask": "Uma tarefa está em pending há dez minutos. A que parte você pergunta? (Ao scheduler: ele diz por que nenhum nó serve.)"} translates="8f820f93"
 # ## Resumo
 #
 # - A **API** grava seu pedido; o **orchestrator** cria tarefas; o **allocator** dá endereços; o **scheduler** escolhe nós (em um serviço *global*, quem escolhe é o orchestrator); o **dispatcher** entrega; a parte **worker** do nó aceita; o **executor** roda.

@@ -18,20 +18,20 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0159083c"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | dizer que nó recebe uma tarefa e por quê; espalhar por zonas; descobrir por que uma tarefa espera |
+# | **Você vai aprender a** | dizer qual nó recebe uma tarefa e por quê; espalhar por zonas; descobrir por que uma tarefa espera |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
 # | **O que é preciso** | só o kit: nem Docker, nem rede |
 # | **Slides da palestra** | 35 (zonas) e o scheduler do 34 |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá à tarefa o nó dela, de uma vez por todas. Primeiro ele faz perguntas sobre cada nó: os filtros. Um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence?", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="8e5bbff9"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá à tarefa o nó dela, de uma vez por todas. Primeiro ele faz perguntas sobre cada nó: os filtros. Um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
 # ## 1. Uma parte, uma decisão
 #
 # No caminho de um comando a um contêiner, uma tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). O scheduler dá um nó a ela, de uma vez por todas.
 #
 # Ele faz perguntas sobre cada nó, os **filtros**. Um *não*, e o nó está fora. Dos que restam, vence o mais vazio.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="872a553c"
-# As duas próximas células criam sete máquinas, põem **labels** em algumas delas (`az`, a zona, das máquinas que podem falhar juntas, e `rack`) e sobem o `web`.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="4781f451"
+# As duas próximas células criam sete máquinas, põem **labels** em algumas delas (`az`, a zona: máquinas que podem falhar juntas; e `rack`) e sobem o `web`.
 
 # %% translates="f5f24485"
 import swarmlab
@@ -53,8 +53,8 @@ cluster.board()
 # %docker service create --quiet --name web --replicas 2 --constraint node.role==worker nginx
 why(cluster, "web.1")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="516c7c6c"
-# **Como ler o desenho.** Cada linha é um filtro. Um nó que não passa sai da disputa, e o desenho diz por quê. No fim, os nós que sobram são comparados.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="ce3d1084"
+# **Como ler o desenho.** No desenho, cada linha é um filtro (no texto, cada coluna). Um nó que não passa sai da disputa, e o desenho diz por quê. No fim, os nós que sobram são comparados.
 #
 # - Os managers não cumprem a **restrição** (*constraint*) `node.role==worker`. Uma restrição é uma *ordem*: sem um nó assim, a tarefa não roda.
 # - Os workers passam. Se estão igualmente vazios, o acaso decide.
@@ -76,11 +76,11 @@ why(cluster, "web.1")
 # %%
 ask("typo_label")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Ele aceita o comando, mas não espalha por zona nenhuma. A zona a tem três nós e por isso recebe mais tarefas. Código de saída zero, e ninguém avisa. Olhe o resultado, não o código de saída. Próxima aposta: dois nós não têm label nenhum. O que eles recebem?", "ask": "Nove tarefas, duas zonas, dois nós sem label. Quantas esses dois recebem?", "wrong": "“Nenhuma, não estão em zona nenhuma”: uma preferência não exclui ninguém. “Duas, uma para cada”: ela conta ramos, não nós.", "trouble": "A tecla `r` volta ao swarm com os labels e repete este passo."} translates="62913263"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Ele aceita o comando, mas não espalha por zona nenhuma. A zona a tem três nós e por isso recebe mais tarefas. Código de saída zero, e nenhum aviso. Olhem o resultado, não o código de saída. Próxima aposta: dois nós não têm label nenhum. O que eles recebem?", "ask": "Nove tarefas, duas zonas, dois nós sem label. Quantas esses dois recebem?", "wrong": "“Nenhuma, não estão em zona nenhuma”: uma preferência não exclui nó nenhum. “Duas, uma para cada”: ela conta ramos, não nós.", "trouble": "A tecla `r` volta ao swarm com os labels e repete este passo."} translates="6905cd81"
 # %docker service create --quiet --name typo --replicas 9 --placement-pref spread=node.label.az nginx
 display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponha label em todos os seus nós; senão, os sem label recebem mais do que você queria.", "ask": "Uma preferência é uma ordem ou um desejo?", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="e302d565"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponha label em todos os seus nós; senão, os sem label recebem mais do que você queria.", "ask": "Uma preferência é uma ordem ou um desejo? (Um desejo: nunca faz uma tarefa esperar.)", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="bfd49a07"
 # node.labels, com s; a segunda preferência espalha pelos racks de cada zona
 # %docker service create --quiet --name shop --replicas 9 --placement-pref spread=node.labels.az \
 #     --placement-pref spread=node.labels.rack nginx
@@ -99,7 +99,7 @@ display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("u
 # %% slideshow={"slide_type": "skip"}
 exercise("spread_over_zones", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker mostra com --no-trunc; todo mundo esquece essa flag. E why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar?", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="f9c6812a"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker mostra com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3d7a5789"
 # ## 3. Pending: leia o motivo
 #
 # `pending` quer dizer que a tarefa existe, mas nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. Há dois jeitos de perguntar:
@@ -123,7 +123,7 @@ why(cluster, "huge.1")
 # %% slideshow={"slide_type": "skip"}
 exercise("four_pending", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "pending", "notes": "Eu dreno o w2 para pôr mais memória: as tarefas dele são substituídas em outros nós. Uma hora depois ele está de volta. Quantas delas ele recebe de volta?", "ask": "Todas, algumas ou nenhuma?", "wrong": "“Tantas quanto antes”: elas foram paradas, e as substitutas começaram em outro nó. “Tantas quanto os outros”: o Swarm nunca tira uma tarefa saudável do lugar só para equilibrar as coisas."} translates="0b4b6001"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "pending", "notes": "Eu dreno o w2 para pôr mais memória: as tarefas dele são substituídas em outros nós. Uma hora depois ele está de volta. Quantas delas ele recebe de volta?", "ask": "Todas, algumas ou nenhuma?", "wrong": "“Tantas quanto antes”: elas foram paradas e substituídas em outros nós. “Tantas quanto os outros”: o Swarm nunca tira uma tarefa saudável do lugar só para equilibrar as coisas."} translates="e5440657"
 # ## 4. Ida e volta
 #
 # Você **drena** o w2 para pôr mais memória: as tarefas dele são paradas e substituídas em outros nós. Mais tarde você o deixa ativo de novo. **Quantas tarefas do shop voltam para ele?**
@@ -131,7 +131,7 @@ exercise("four_pending", make=make)
 # %%
 ask("no_rebalance")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. As pessoas esperam por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou espere o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim?", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado de antes do drain e repete este passo."} translates="02db2abc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Muita gente espera por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou espere o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim? (Mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.)", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado de antes do drain e repete este passo."} translates="2a114ec1"
 swarmlab.use(cluster)
 # %docker node update --availability drain w2
 cluster.run("30s")
@@ -144,10 +144,10 @@ display(spread(cluster, "shop", "az", "rack"), reveal("no_rebalance"))
 #
 # <details><summary>O m1 ou o w1 está sem tarefa do shop?</summary>Zonas e racks vêm antes dos nós. Se o rack 2 fica com duas das três tarefas da zona a, o rack 1 fica com uma, e o rack 1 é do m1 e do w1.</details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Um está em uma restrição, o outro em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, a tarefa é parada. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="6549ccc0"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Um está em uma restrição, o outro em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, a tarefa é parada. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="88d22061"
 # ### Labels que mudam
 #
-# Você pode dar e tirar labels a qualquer momento, mesmo com tarefas rodando no nó. Um serviço `fast` tem que rodar onde o label `disk` é `ssd`.
+# Você pode pôr e tirar labels a qualquer momento, mesmo com tarefas rodando no nó. Um serviço `fast` tem que rodar onde o label `disk` é `ssd`.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="f3d47f69"
 # Primeiro, o w3 tem o label; depois, ninguém; por fim, o w4. E o w4, que não estava em zona nenhuma, vai para a zona b. **Qual dessas mudanças tira tarefas do lugar?**
@@ -155,7 +155,7 @@ display(spread(cluster, "shop", "az", "rack"), reveal("no_rebalance"))
 # %%
 ask("label_removed", "label_given")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "As tarefas do fast desobedeciam a uma ordem: foram paradas, e as substitutas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo, e ficam onde estão.", "ask": "Qual das duas coisas teria surpreendido você de madrugada?"} translates="a69e6b5a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "As tarefas do fast já não cumpriam uma ordem: foram paradas, e as substitutas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo, e ficam onde estão.", "ask": "Qual das duas coisas teria surpreendido você de madrugada? (Não há resposta certa. Quem para tarefas saudáveis é a restrição.)"} translates="fd7ae823"
 # %docker node update --label-add disk=ssd w3
 # %docker service create --quiet --name fast --replicas 2 --constraint node.labels.disk==ssd nginx
 # %docker node update --label-rm disk w3
@@ -167,9 +167,9 @@ cluster.run("20s")
 display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b335a979"
-# As tarefas do fast desobedeciam a uma ordem: foram paradas (*rejected*), e as novas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo.
+# As tarefas do fast já não cumpriam uma ordem: foram paradas (*rejected*), e as novas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "moved", "notes": "A zona b pega fogo: o m2, o w3 e o w4. É para esse dia que a gente espalha. O que acontece com as três tarefas de lá?", "ask": "Esperam, começam em outro nó ou se perdem?", "wrong": "“Esperam pela zona b”: uma restrição faria isso. Uma preferência é um desejo."} translates="8a459e48"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "moved", "notes": "A zona b pega fogo: o m2, o w3 e o w4. É para esse dia que a gente espalha. O que acontece com as três tarefas de lá?", "ask": "Esperam, são substituídas em outro nó ou se perdem?", "wrong": "“Esperam pela zona b”: uma restrição faria isso. Uma preferência é um desejo."} translates="fadee4f6"
 # ## 5. Uma zona morre
 #
 # A zona b pega fogo, com o m2, o w3 e o w4 dentro. Foi para um dia assim que você espalhou o shop pelas zonas. **O que acontece com as tarefas dele ali?**
@@ -178,7 +178,7 @@ display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 # %docker service update --quiet --force shop
 display(spread(cluster, "shop", "az"), ask("zone_dies"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nove de novo, nenhuma na zona b. O ponto de interrogação é uma tarefa de que ninguém tem notícia. E olhem os managers: sobraram dois de três, e só por isso alguma coisa pôde acontecer.", "ask": "E se dois dos seus managers estivessem na zona b?", "wrong": "“Só seriam mais tarefas para mover”: nada teria sido consertado, porque não haveria quórum.", "trouble": "A tecla `r` volta ao swarm equilibrado e põe fogo na zona b mais uma vez."} translates="81391802"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nove de novo, nenhuma na zona b. O ponto de interrogação é uma tarefa de que não há notícia desde que o nó dela caiu. E olhem os managers: sobraram dois de três, e só por isso alguma coisa pôde acontecer.", "ask": "E se dois dos seus managers estivessem na zona b? (Não haveria quórum, e nada teria sido consertado.)", "wrong": "“Só seriam mais tarefas para mover”: nada teria sido consertado, porque não haveria quórum.", "trouble": "A tecla `r` volta ao swarm equilibrado e põe fogo na zona b mais uma vez."} translates="ac42cdc1"
 cluster.crash("m2", "w3", "w4")
 cluster.run("60s")
 display(spread(cluster, "shop", "az"), reveal("zone_dies"))
@@ -188,7 +188,7 @@ display(spread(cluster, "shop", "az"), reveal("zone_dies"))
 # <p>Nove rodam de novo, nenhuma na zona b. <b>?</b> marca uma tarefa de que não se tem notícia desde que o nó dela caiu. Pode haver mais delas do que a zona b tinha: o swarm viu um nó cair um instante antes do outro, passou as tarefas do primeiro para o segundo e depois teve que mudá-las de novo.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "burnt", "notes": "Filtros recusam nós, preferências dividem, o nó mais vazio vence. Uma ordem vale sempre; um desejo, só na hora de escolher o nó. O Swarm não equilibra nada. E pending tem um motivo: --no-trunc."} translates="f846eaaa"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "burnt", "notes": "Filtros recusam nós, preferências dividem, o nó mais vazio vence. Uma ordem vale sempre; um desejo, só na hora de escolher o nó. O Swarm não equilibra nada. E pending tem um motivo: --no-trunc."} translates="a4ca7bf0"
 # ## Resumo
 #
 # - **Filtros** recusam nós. **Preferências** dividem as tarefas por ramos (nós sem o label são um deles). Depois vence o nó mais vazio.

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log que está nele é cifrado. Ótimo. Está tudo certo, não é?"} translates="b73fa319"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log que está nele é cifrado. Ótimo. Está tudo certo, não é?"} translates="45291dc7"
 # # Autolock: o que um disco roubado entrega
 #
 # *Você rouba o disco de um manager, torna esse disco inútil, perde a chave e recupera um swarm a partir de um backup.*
@@ -18,7 +18,7 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a8d96542"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | dizer o que o autolock protege e quanto custa; desbloquear um manager; recuperar-se da perda da chave; fazer backup de um manager e restaurá-lo |
+# | **Você vai aprender a** | dizer o que o autolock protege e o que ele custa; desbloquear um manager; recuperar-se da perda da chave; fazer backup de um manager e restaurá-lo |
 # | **Tempo e nível** | 25 minutos, depois de 05_quorum; os exercícios levam mais 10 |
 # | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais, nenhum disco é mostrado) |
 # | **Slides da palestra** | 37 (autolock) |
@@ -47,13 +47,13 @@ cluster.board()
 # %%
 ask("disk_thief")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Aí está: senha. A chave estava em um arquivo no mesmo disco, em texto claro. Um cofre, com a chave em cima.", "ask": "Onde você guardaria a chave?", "trouble": "O disco já está cifrado? A tecla `s` volta ao swarm sem autolock."} translates="7a82e3b6"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Aí está: senha. A chave estava em um arquivo no mesmo disco, em texto claro. Um cofre, com a chave em cima.", "ask": "Onde você guardaria a chave? (Não nesse disco: em um gerenciador de senhas.)", "trouble": "O disco já está cifrado? A tecla `s` volta ao swarm sem autolock."} translates="125d9981"
 display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="5f7b9a30"
 # `swarm-node.key` guarda, em texto claro, a chave privada do nó e a chave dos dados: com esta, o ladrão abre tudo.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stolen", "minutes": {"90": 1}, "notes": "Slide 37: autolock. Dois comandos, um para um swarm novo, um para o nosso. O que acontece, neste momento, com os managers que estão rodando?", "ask": "Eles param, reiniciam ou continuam?", "wrong": "“Travam na hora”: nada é interrompido. A chave só será necessária quando eles reiniciarem."} translates="944dedb2"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stolen", "minutes": {"90": 1}, "notes": "Slide 37: autolock. Dois comandos, um para um swarm novo, um para o nosso. O que acontece, neste momento, com os managers que estão rodando?", "ask": "Eles param, reiniciam ou continuam?", "wrong": "“Travam na hora”: nada é interrompido. A chave só será necessária quando eles reiniciarem."} translates="6a678447"
 # ## 2. Trave (slide 37)
 #
 # > *Protege acesso indevido ao cluster com autolock.*
@@ -63,20 +63,20 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 # %%
 ask("autolock_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guarde-a no seu gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decida o que você teme mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha?", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c3c926ad"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guarde-a no seu gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decida o que você teme mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha? (É só levantar a mão.)", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c932ea7a"
 # %docker swarm init --autolock
 # %docker swarm update --autolock
 cluster.run("5s")
 display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="4f5f821b"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="58b7a48a"
 # Agora `swarm-node.key` está cifrado, com a chave de desbloqueio, que não está em disco nenhum. O Docker a mostrou: o lugar dela é o seu gerenciador de senhas. Os managers que estão rodando a têm na memória; quem for root neles ainda lê tudo.
 #
 # <details><summary>Os outros arquivos</summary>
 # <p><i>wal</i> é o arquivo do log; um <i>snapshot</i> é uma parte mais antiga do log, condensada. Quando o autolock foi ligado, o m1 também criou uma chave dos dados nova e regravou o log como snapshot: por isso a segunda tabela tem uma linha a mais e um <i>wal</i> curto. <code>worker/tasks</code> continua em texto claro: guarda as tarefas do nó, com os nomes dos secrets delas, mas não o conteúdo.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "É manager como antes? Só roda contêineres? Nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves dele estão cifradas, e ele não consegue nem dizer quem é."} translates="b5171ae8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "É manager como antes? Só roda contêineres? Nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves dele estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
 # ## 3. Um manager reinicia
 #
 # O m3 fica sem energia e volta. **O que ele faz até alguém digitar a chave?**
@@ -84,7 +84,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # %%
 ask("locked_manager")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas nem voto, nem tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos?", "wrong": "“Uma chave basta”: dois deles têm que ser desbloqueados antes que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="92127622"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas nem voto, nem tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos? (Não há líder até dois deles serem desbloqueados.)", "wrong": "“Uma chave basta”: dois deles têm que ser desbloqueados antes que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="ddbd7160"
 cluster.crash("m3")
 cluster.run("30s")
 cluster.start("m3")
@@ -94,7 +94,7 @@ cluster.run("10s")
 # %docker -H m1 node ls
 reveal("locked_manager")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "locked", "notes": "Uma linha, e ele está de volta. Aqui ela pega a chave no m1; no trabalho, você a digitaria.", "ask": "Onde está a sua chave às três da manhã?"} translates="c5f921a0"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "locked", "notes": "Uma linha, e ele está de volta. Aqui ela pega a chave no m1; no trabalho, você a digitaria.", "ask": "Onde está a sua chave às três da manhã? (Deveria estar onde quem está de plantão consiga pegá-la.)"} translates="8425bd62"
 # A próxima célula desbloqueia o m3. (Ela pede a chave ao m1. No trabalho, você a digitaria.)
 
 # %%
@@ -102,7 +102,7 @@ reveal("locked_manager")
 cluster.run("30s")
 # %docker -H m3 node ls
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Alguém que sabia a chave saiu da empresa. Criamos uma chave nova e jogamos fora a antiga. Azar: o m3 estava desligado nessa hora. Que chave abre o disco dele? E, se você não a tem, o que se perdeu?", "ask": "A antiga ou a nova? E o que se perdeu?", "wrong": "“A nova”: o disco do m3 foi cifrado antes de ela existir. “O swarm”: outros dois têm o mesmo log."} translates="620c92d8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Alguém que sabia a chave saiu da empresa. Criamos uma chave nova e jogamos fora a antiga. Azar: o m3 estava desligado nessa hora. Que chave abre o disco dele? E, se você não a tem, o que se perdeu?", "ask": "A antiga ou a nova? E o que se perdeu?", "wrong": "“A nova”: o disco do m3 foi cifrado antes de ela existir. “O swarm”: outros dois têm o mesmo log."} translates="c3d75c20"
 # ## 4. Uma chave nova e uma perdida
 #
 # Alguém que sabia a chave saiu da empresa; por isso, você cria uma nova e joga a antiga fora. Mas o m3 estava desligado. **Que chave abre o m3 quando ele volta? E, sem essa chave, o que se perde?**
@@ -110,7 +110,7 @@ cluster.run("30s")
 # %%
 ask("old_or_new", "key_lost")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guarde a antiga até cada manager ter voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora?", "trouble": "A tecla `r` volta ao swarm de antes da rotação e repete este passo."} translates="1b3a0d30"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guarde a antiga até cada manager ter voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora? (Como um manager novo: rebaixar, sair, remover, entrar.)", "trouble": "A tecla `r` volta ao swarm de antes da rotação e repete este passo."} translates="f6436e26"
 cluster.crash("m3")
 cluster.run("5s")
 # %docker -H m1 swarm unlock-key --rotate --quiet
@@ -118,7 +118,7 @@ cluster.start("m3")
 cluster.run("10s")
 # %docker echo $(docker -H m1 swarm unlock-key --quiet) | docker -H m3 swarm unlock
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "Como um manager novo. Ele é rebaixado, sai, é removido e entra de novo. Recebe o log inteiro dos outros. Só se perdeu uma cópia, mais nada.", "ask": "E se fosse o único manager?", "wrong": "“O mesmo”: aí tudo o que estava no log teria se perdido."} translates="0c2daaa6"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "Como um manager novo. Ele é rebaixado, sai, é removido e entra de novo. Recebe o log inteiro dos outros. Só se perdeu uma cópia, mais nada.", "ask": "E se fosse o único manager? (Aí tudo o que estava no log teria se perdido.)", "wrong": "“O mesmo”: aí tudo o que estava no log teria se perdido."} translates="a098408d"
 # %docker -H m1 node demote m3
 # %docker -H m3 swarm leave --force
 cluster.run("30s")
@@ -153,7 +153,7 @@ reveal("old_or_new", "key_lost")
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. É isso que uma restauração quer dizer: a verdade é a memória dos managers.", "ask": "De quando é o seu último backup?", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="8a1215d9"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. É isso que uma restauração quer dizer: a verdade é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
 cluster.run("5s")
 cluster.stop("m3")  # meio-dia
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx
@@ -170,14 +170,14 @@ cluster.run("60s")
 # %docker -H m3 node inspect --format "{{.Description.Hostname}}: {{.Spec.Role}}" m1 m2
 reveal("restored")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Forçar tem um preço. O que mudou depois do backup se perdeu, e os managers antigos ficam na lista até você removê-los. Aqui eles voltam, ficam sabendo que foram removidos e entram de novo.", "ask": "E se eles estivessem vivos o tempo todo, isolados por uma falha de rede?", "wrong": "“Seguiriam o novo”: aí haveria dois swarms."} translates="8490b6a7"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Forçar tem um preço. O que mudou depois do backup se perdeu, e os managers antigos ficam na lista até você removê-los. Aqui eles voltam, ficam sabendo que foram removidos e entram de novo.", "ask": "E se eles estivessem vivos o tempo todo, isolados por uma falha de rede? (Aí haveria dois swarms.)", "wrong": "“Seguiriam o novo”: os dois são maioria dos três antigos e elegem um líder próprio."} translates="3135b76b"
 # ### A conta do `--force-new-cluster`
 #
 # - O que mudou depois do backup está **perdido**. (Sem backup: o que ainda não tinha chegado a este manager.)
 # - Os managers antigos **continuam na lista**. Não têm voto (o MANAGER STATUS deles está vazio), mas o papel ainda é *manager*. Rebaixe e remova os que não voltam mais.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="258d36d0"
-# - Tarefas de nós que demoram a responder **são criadas de novo** em outro nó: por um tempo, algumas rodam em dobro. (REPLICAS também conta as dos nós perdidos.)
+# %% [markdown] slideshow={"slide_type": "skip"} translates="d04df75e"
+# - Tarefas de nós que demoram a responder são **substituídas** em outro nó: por um tempo, algumas rodam em dobro. (REPLICAS também conta as dos nós perdidos.)
 # - Se a maioria antiga continua no ar, isolada por uma falha de rede, agora há **dois swarms**. Tenha certeza de que esses managers estão mesmo fora do ar.
 #
 # E se os managers antigos voltarem, como na próxima célula? O m1 e o m2 seriam uma maioria dos três antigos. Mas eles alcançam o m3: quem abre uma eleição também pede o voto do m3, fica sabendo que foi removido e desiste. Em um minuto os dois entram de novo como managers, porque esse ainda é o papel deles. O que só eles sabiam se perdeu. (Sem conexão com o m3, os dois teriam eleito um líder, e o `shop` continuaria vivo ali.)
@@ -196,7 +196,7 @@ cluster.run("90s")
 # <p>Os outros o procuram no antigo. Um engine real a que demos outro endereço ficou <i>Unreachable</i>. Devolva o endereço antigo; ou rebaixe-o, faça-o sair e entrar de novo. Managers precisam de endereços fixos; workers, não.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "O log está sempre cifrado; sem autolock, a chave está ao lado. Com autolock, alguém tem que estar lá. Guarde a chave antiga por um tempo. E um backup é uma pasta, copiada com o engine parado."} translates="15658a0a"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "O log está sempre cifrado; sem autolock, a chave está ao lado. Com autolock, alguém tem que estar lá. Guarde a chave antiga por um tempo. E um backup é uma pasta, copiada com o engine parado."} translates="166d94ef"
 # ## Resumo
 #
 # - O log está sempre cifrado. Sem autolock, a chave está ao lado dele.

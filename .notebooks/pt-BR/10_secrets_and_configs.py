@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Eu dou uma senha ao swarm, e depois a gente segue os bytes dela: até cada máquina que os tem, e nenhuma outra."} translates="9d101c84"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Eu dou uma senha ao swarm, e depois a gente segue os bytes dela: até cada máquina que os tem, e a nenhuma outra."} translates="ebb25258"
 # # Secrets e configs: por onde passam os bytes?
 #
 # *Você dá uma senha a um swarm, segue os bytes dela até cada máquina que os tem e troca a senha, mesmo onde dois serviços a compartilham.*
@@ -29,8 +29,8 @@
 # - **Cifrado**: criptografado. **Em texto claro**: sem criptografia. **Root**: o administrador de uma máquina, que lê toda a memória dela.
 # - Nos comandos, os nomes são os dos slides: *senha-db*, *cfg-demo*.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, como está lá. O primeiro comando funciona, o segundo não: --secret-add é do service update. Slides têm erros; a mensagem de erro diz quais.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="59b499ac"
-# A próxima célula roda os dois comandos do slide 38. Um falha. (As linhas `hint:` são nossas, não do Docker.)
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, como está lá. O primeiro comando funciona, o segundo não. [Pergunte; depois:] --secret-add é do service update. Slides têm erros; a mensagem de erro diz quais.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="f0c50317"
+# A próxima célula roda os dois comandos do slide 38. Um falha. (As linhas `dica:` são nossas, não do Docker.)
 
 # %% translates="f5f24485"
 import swarmlab
@@ -42,7 +42,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker echo "senha" | docker secret create senha-db -
 # %docker service create --secret-add=senha-db demo
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Cinco nós: três managers, dois workers. Uma tarefa, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como quem ataca: qual delas você invadiria?", "ask": "Só o w1? O líder? Todos os managers? Todo mundo?", "wrong": "“Só o w1”: a tarefa está lá, e por isso as pessoas olham para lá. Mas o secret veio de algum lugar: ele está em todos os managers. “O líder e o w1”: os managers compartilham um log."} translates="c3a7f758"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Cinco nós: três managers, dois workers. Uma tarefa, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como quem ataca: qual delas você invadiria?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: a tarefa está lá, e por isso as pessoas olham para lá. Mas o secret veio de algum lugar: ele está em todos os managers. “O líder e o w1”: os managers compartilham um log."} translates="cd16d44f"
 # ## 1. A viagem de um secret (slides 38 e 39)
 #
 # O primeiro comando funciona: o Docker mostra o id do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
@@ -53,13 +53,13 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
 ask("who_can_read")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Laranja: quem entra aqui consegue ler. Os três managers e o w1. O w2 não tem tarefa que precise dele, e por isso nunca o recebe. Só sabe quem precisa saber, como na espionagem. E no w1 ele está na memória, nunca em um disco.", "ask": "Como você o manteria longe do w1? (Mova a tarefa para outro nó.)", "wrong": "“Criptografando”: não adianta, o app precisa ler. Leve a tarefa para outro nó. Um nó guarda um secret enquanto alguma tarefa que roda nele precisar desse secret.", "trouble": "O w2 também está laranja? Alguém mudou a tarefa de lugar. A tecla `r` a leva de volta ao w1."} translates="9635bddd"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Laranja: quem entra aqui consegue ler. Os três managers e o w1. [Pergunte; depois:] O w2 não tem tarefa que precise dele, e por isso nunca o recebe. Só sabe quem precisa saber, como na espionagem. E no w1 ele está na memória, nunca em um disco.", "ask": "Como você o manteria longe do w1? (Mova a tarefa para outro nó.)", "wrong": "“Criptografando”: não adianta, o app precisa ler. Leve a tarefa para outro nó. Um nó guarda um secret enquanto alguma tarefa que roda nele precisar desse secret.", "trouble": "O w2 também está laranja? Alguém mudou a tarefa de lugar. A tecla `r` a leva de volta ao w1."} translates="faddd073"
 display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="d43c3575"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="423996f0"
 # **Como ler o desenho.** Os bytes viajam pelas setas, criptografados. Laranja com hachura: quem entra aqui consegue lê-los. Tracejado: eles não estão aqui. O w2 não roda tarefa que precise do secret, e por isso nunca o recebe. (Por que os logs cifrados dos managers estão laranja? A chave está ao lado: veja 09_autolock.)
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner é um arquivo dentro de /run/secrets. Com s: o slide errou. Cinco letras e seis bytes! O echo acrescentou uma quebra de linha, e isso já estragou muito login. Use printf. E a API mostra um nome e datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="b3a3bcda"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner é um arquivo dentro de /run/secrets. Com s: o slide errou. Cinco letras e seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já estragou muito login. Use printf. E a API mostra um nome e datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca toca em um disco.
 #
 # O caminho de verdade tem um **s** a mais: `/run/secrets/senha-db`.
@@ -86,7 +86,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %%
 ask("secret_edit")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "Um segundo secret e um update do serviço. Nome novo, mesmo target: o app continua lendo o mesmo arquivo. As tarefas dele são substituídas uma depois da outra. Guarde o secret antigo por um tempo: um rollback precisaria dele. E meio milhão de bytes, como no slide, passa só um pouco do limite.", "ask": "Que arquivo o app lê agora? (/run/secrets/senha-db, como antes.)", "wrong": "“senha-db-2”: o target mantém o nome, e o app nem percebe a troca.", "trouble": "“secret is in use” faz parte do show. A tecla `r` volta ao secret antigo e repete."} translates="054d26c5"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "Um segundo secret e um update do serviço. [Pergunte; depois:] Nome novo, mesmo target: o app continua lendo o mesmo arquivo. As tarefas dele são substituídas uma depois da outra. Guarde o secret antigo por um tempo: um rollback precisaria dele. E meio milhão de bytes, como no slide, passa só um pouco do limite.", "ask": "Que arquivo o app lê agora? (/run/secrets/senha-db, como antes.)", "wrong": "“senha-db-2”: o target mantém o nome, e o app nem percebe a troca.", "trouble": "“secret is in use” faz parte do show. A tecla `r` volta ao secret antigo e repete."} translates="9ad25f60"
 # %docker printf "%512000s" x | docker secret create too-long -
 # %docker printf "nova senha" | docker secret create senha-db-2 -
 # %docker service update --quiet --secret-rm senha-db \
@@ -101,7 +101,7 @@ reveal("secret_edit")
 #
 # `senha-db-2` está em uso e não pode ser removido. O antigo já poderia sair; no trabalho, guarde-o por um tempo, porque um rollback precisaria dele.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. Um config é a mesma coisa para o que não é segredo: fica na raiz do contêiner, e a API o devolve a quem tiver acesso a ela. Essa é a diferença. Portanto, nada de senhas em configs, por favor. E o segundo comando do slide tem o mesmo erro de antes.", "ask": "Um config é criptografado? (No disco, sim; a API devolve o conteúdo.)", "wrong": "“Não, diz o slide”: no disco é, como tudo no log. Mas a API o devolve."} translates="03b44535"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slide 40. Um config é a mesma coisa para o que não é segredo: fica na raiz do contêiner. [Pergunte; depois:] E a API o devolve a quem tiver acesso a ela. Essa é a diferença. Portanto, nada de senhas em configs, por favor. E o segundo comando do slide tem o mesmo erro de antes.", "ask": "Um config é criptografado? (No disco, sim; a API devolve o conteúdo.)", "wrong": "“Não, diz o slide”: no disco é, como tudo no log. Mas a API o devolve."} translates="08424a33"
 # ## 3. Configs (slide 40)
 #
 # > *Muito similar ao secret, porém não encriptado.*
@@ -122,7 +122,7 @@ reveal("secret_edit")
 # <p>A entrada dele no log é cifrada como qualquer outra, e ele viaja por TLS; o slide está certo só pela metade. O limite dele é maior: menos de 1.024.000 bytes.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Mais difícil: dois serviços compartilham uma senha. Seja qual for o primeiro a mudar, o login falha até o outro mudar também. Como se faz isso sem nenhuma falha?", "ask": "Os dois de uma vez? Editar? Ou em três passos?", "wrong": "“Os dois ao mesmo tempo”: as tarefas deles são substituídas sem nenhuma ordem combinada entre os dois serviços."} translates="7be33752"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Mais difícil: dois serviços compartilham uma senha. Seja qual for o primeiro a mudar, o login falha até o outro mudar também. Como se faz isso sem nenhuma falha?", "ask": "Os dois de uma vez? Editar? Ou em três passos?", "wrong": "“Os dois ao mesmo tempo”: as tarefas deles são substituídas sem nenhuma ordem combinada entre os dois serviços."} translates="31f02e25"
 # ## 4. Dois serviços, uma senha
 #
 # O `app` faz login no `db`, e os dois têm a senha em um secret. Seja qual for o primeiro a mudar, o login falha até o outro mudar também. **Como você a troca sem nenhuma falha?**
@@ -133,7 +133,7 @@ reveal("secret_edit")
 #     --secret source=db-1,target=senha redis
 ask("two_phases")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "Primeiro o banco aceita as duas. Depois todos passam para a nova. Aí a antiga sai. São duas fases, um clássico: serve para chaves, para certificados, para APIs.", "ask": "Quem já fez isso de madrugada, em um passo só? (Só as mãos.)", "trouble": "A tecla `r` volta à senha compartilhada e repete este passo."} translates="1ab354dd"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shared", "notes": "Primeiro o banco aceita as duas. Depois todos passam para a nova. Aí a antiga sai. São duas fases, um clássico: serve para chaves, para certificados, para APIs.", "ask": "Quem já fez isso de madrugada, em um passo só? (É só levantar a mão.)", "trouble": "A tecla `r` volta à senha compartilhada e repete este passo."} translates="1120bba2"
 # %docker printf nova | docker secret create db-2 -
 # %docker service update --quiet --secret-rm db-1 \
 #     --secret-add source=db-2,target=senha --secret-add source=db-1,target=senha-antiga db
@@ -162,7 +162,7 @@ from swarmlab.lessons import exercises, where_next
 
 exercises("10_secrets_and_configs", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Um secret está em cada manager e na memória dos nós que precisam dele. Ele nunca muda; é substituído. Qualquer um com acesso à API lê um config. E duas fases para tudo o que dois serviços compartilham."} translates="51b028df"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Um secret está em cada manager e na memória dos nós que precisam dele. Ele nunca muda; é substituído. Qualquer um com acesso à API lê um config. E duas fases para tudo o que dois serviços compartilham."} translates="5ee027ec"
 # ## Resumo
 #
 # - Um secret está em cada manager e na memória dos nós cujas tarefas precisam dele. Em nenhum outro lugar.

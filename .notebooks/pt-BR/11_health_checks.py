@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="0c6d28a1"
 # # Healthchecks: o app lá dentro está vivo?
 #
-# *Um app trava, e o contêiner dele continua rodando. Você ensina o swarm a perceber isso, ajusta o healthcheck para que ele não deixe passar nada nem mate apps saudáveis e derruba uma loja com um healthcheck que pergunta demais.*
+# *Um app trava, e o contêiner dele continua rodando. Você ensina o swarm a perceber isso, ajusta o healthcheck para que ele não deixe passar nada nem mate apps saudáveis, e derruba uma loja com um healthcheck que pergunta demais.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="8f2e7fb3"
 # | | |
@@ -48,7 +48,7 @@ cluster.board()
 # %%
 ask("hung_app")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nada. Running, running, running, diz o Docker, e um terço dos usuários não vê coisa nenhuma. Olhem o vermelho. Ficaria assim por semanas, até alguém mandar um e-mail irritado.", "ask": "O que o seu monitoramento teria dito?", "trouble": "Tudo verde? Alguém substituiu a tarefa. A tecla `r` trava uma de novo."} translates="20f05b1a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Nada. Running, running, running, diz o Docker, e um terço dos usuários não vê coisa nenhuma. Olhem o vermelho. Ficaria assim por semanas, até alguém mandar um e-mail irritado.", "ask": "O que o seu monitoramento teria dito? (Se só pergunta ao Docker: tudo bem.)", "trouble": "Tudo verde? A tarefa já foi substituída. A tecla `r` trava uma de novo."} translates="2e04701d"
 cluster.traffic("web", rate=50)
 display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app"))
 # %docker service ps web
@@ -67,7 +67,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app
 # %%
 ask("hang_noticed")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Uns vinte segundos. Três healthchecks falham, e a tarefa sai do balanceador; o vermelho acaba. Dez segundos depois é morta, porque um processo congelado ignora o primeiro sinal, que só pede para ele terminar. Depois, uma tarefa nova, e ela só recebe requisições quando o primeiro healthcheck passa. Ninguém fez nada.", "ask": "Por que não perguntar a cada segundo, uma vez só?", "wrong": "“Custa caro”: pior, mata apps que só estão ocupados.", "trouble": "Dois apps travados? A tecla `r` volta a um só e repete este passo."} translates="d1e23970"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Uns vinte segundos. Três healthchecks falham, e a tarefa sai do balanceador; o vermelho acaba. Dez segundos depois é morta, porque um processo congelado ignora o primeiro sinal, que só pede para ele terminar. Depois, uma tarefa nova, e ela só recebe requisições quando o primeiro healthcheck passa. Ninguém fez nada.", "ask": "Por que não perguntar a cada segundo, uma vez só? (Mataria apps que só estão ocupados.)", "wrong": "“Custa caro”: pior, mata apps que só estão ocupados.", "trouble": "Dois apps travados? A tecla `r` volta a um só e repete este passo."} translates="1b55ab44"
 # %docker service update --quiet --health-cmd "wget -q -O /dev/null localhost" \
 #     --health-interval 5s --health-timeout 2s --health-retries 3 web
 display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_noticed"))
@@ -82,7 +82,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 #
 # Um healthcheck também pode vir com a imagem (`HEALTHCHECK` no Dockerfile dela). `--no-healthcheck` o desliga.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "checked", "notes": "Cinco configurações. Três decidem em quanto tempo você percebe a falha; as outras duas são para apps que demoram a subir. Duas apostas sobre um desses.", "ask": "O app precisa de seis segundos, o healthcheck desiste depois de três. O que acontece?", "wrong": "“Roda, marcada como unhealthy”: isso é o docker run. Em um swarm, a tarefa é parada e substituída, sem fim. “Depois de 30 segundos”: no start period falhas não contam, mas um sucesso conta."} translates="b14fbfa7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "checked", "notes": "Cinco configurações. Três decidem em quanto tempo você percebe a falha; as outras duas são para apps que demoram a subir. Duas apostas sobre um desses.", "ask": "O app precisa de seis segundos, o healthcheck desiste depois de três. O que acontece?", "wrong": "“Roda, marcada como unhealthy”: isso é o docker run. Em um swarm, a tarefa é parada e substituída, sem fim. “Depois de 30 segundos”: no start period falhas não contam, mas um sucesso conta."} translates="66f9091d"
 # ## 2. Cinco números
 #
 # | Configuração | Padrão | |
@@ -99,7 +99,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # %%
 ask("check_too_strict", "start_period")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Vamos mexer nos controles: cada movimento inicia uma tarefa em uma cópia deste swarm. Com o app pronto só aos vinte segundos, a tarefa nunca chega a rodar. Com um start period, ela se salva. Agora ao contrário: até onde posso ser rígido antes de matar um app saudável?", "ask": "Qual das cinco você aumentaria primeiro?", "wrong": "“Interval”: aí você percebe tudo mais tarde. Para apps que demoram a subir existe o start period.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="72a53339"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Vamos mexer nos controles: cada movimento inicia uma tarefa em uma cópia deste swarm. Com o app pronto só aos vinte segundos, a tarefa nunca chega a rodar. Com um start period, ela se salva. Agora ao contrário: até onde posso ser rígido antes de matar um app saudável?", "ask": "Qual das cinco você aumentaria primeiro? (O start period: depois que o app está saudável, ele não custa nada.)", "wrong": "“Interval”: aí você percebe tudo mais tarde. Para apps que demoram a subir existe o start period.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="8b0d0e0d"
 display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c8d2f89d"
@@ -120,22 +120,22 @@ display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 #
 # O healthcheck não diz só quando uma tarefa quebrou, mas também quando está **pronta**. Outro app precisa de seis segundos para subir.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="abc77429"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="8c6b2796"
 # A célula depois da aposta o atualiza para uma versão nova de quatro maneiras, cada uma em uma cópia deste swarm: na ordem *stop-first* (primeiro a tarefa antiga é parada, depois a nova começa) ou *start-first*, sem e com um healthcheck. **Quais delas perdem requisições?**
 
 # %%
 ask("not_ready", "one_replica")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sem healthcheck, as duas ordens perdem requisições. Com um, três réplicas não perdem nenhuma. E uma réplica é uma armadilha: só start-first com healthcheck atende o tempo todo.", "ask": "Em que linha está o seu serviço hoje?", "trouble": "Leva alguns segundos: oito updates são contados. Continue falando."} translates="c66b3fec"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sem healthcheck, as duas ordens perdem requisições. Com um, três réplicas não perdem nenhuma. E uma réplica é uma armadilha: só start-first com healthcheck atende o tempo todo.", "ask": "Em que linha está o seu serviço hoje? (É só levantar a mão.)", "trouble": "Leva alguns segundos: oito updates são contados. Continue falando."} translates="0aa50e03"
 display(
     downtime(cluster, replicas=3), downtime(cluster, replicas=1), reveal("not_ready", "one_replica")
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="e5012090"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="40ba5582"
 # Um update que demora mais recebe mais requisições no total; por isso, compare só a coluna *falharam*. **Por que start-first precisa de um healthcheck?** Sem ele, uma tarefa nova conta como pronta no momento em que o contêiner dela roda, e o Swarm encerra a antiga cedo demais.
 #
 # <details><summary>O que as tabelas dizem (e os números, sem rodar nada)</summary>
-# <p><b>Sem healthcheck, as duas ordens perdem requisições.</b> Uma tarefa recebe requisições assim que o contêiner dela roda, e por seis segundos ninguém responde.</p>
+# <p><b>Sem healthcheck, as duas ordens perdem requisições.</b> Uma tarefa recebe requisições assim que o contêiner dela roda, e durante seis segundos não há resposta.</p>
 # <p><b>Com healthcheck e três réplicas, nada se perde.</b> O healthcheck é <code>curl -f localhost</code>, uma vez por segundo, dez tentativas. Até o primeiro passar, a tarefa está <i>starting</i> e não recebe requisições.</p>
 # <p><b>Uma réplica é uma armadilha.</b> Stop-first tira a única tarefa que existe. Só start-first <i>com</i> healthcheck atende o tempo todo.</p>
 # <table><tr><th>Ordem</th><th>Healthcheck</th><th>3 réplicas: falharam</th><th>1 réplica: falharam</th></tr>
@@ -145,7 +145,7 @@ display(
 # <tr><td>start-first</td><td>sim</td><td>0</td><td>0</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "thorough", "notes": "Agora alguém com boas intenções. O healthcheck da loja pede a própria página e a do orders também. E o orders some. O que veem as pessoas que só querem olhar?", "ask": "Páginas, metade delas ou nada?", "wrong": "“Páginas: elas não precisam do orders”: mas o healthcheck delas precisa."} translates="9826467d"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "thorough", "notes": "Agora, um healthcheck cheio de boas intenções: o da loja pede a própria página e uma do orders também. E o orders some. O que veem as pessoas que só querem olhar?", "ask": "Páginas, metade delas ou nada?", "wrong": "“Páginas: elas não precisam do orders”: mas o healthcheck delas precisa."} translates="4b1aacc2"
 # ## 4. Um healthcheck que pergunta demais
 #
 # O `shop` mostra páginas e repassa pedidos a outro serviço, o `orders`. O healthcheck dele é caprichado: pede a própria página *e* uma do `orders`. Agora alguém tira o `orders` do ar. **O que acontece com as páginas?**
@@ -159,7 +159,7 @@ display(
 #     busybox sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
 ask("asks_dependency")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nada. Todas as tarefas ficam unhealthy no mesmo instante e são mortas, e as substitutas também. Uma falha virou duas. Pergunte só o que um reinício desta mesma tarefa consertaria.", "ask": "Quem aqui tem um healthcheck que consulta o banco de dados? Sejam sinceros.", "trouble": "A tecla `r` volta à loja com os pedidos e repete este passo."} translates="a425ef92"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nada. Todas as tarefas ficam unhealthy no mesmo instante e são mortas, e as substitutas também. Uma falha virou duas. Pergunte só o que um reinício desta mesma tarefa consertaria.", "ask": "Sejam sinceros: quem aqui tem um healthcheck que consulta o banco de dados? (É só levantar a mão.)", "trouble": "A tecla `r` volta à loja com os pedidos e repete este passo."} translates="fbc396a1"
 cluster.run("20s")
 cluster.traffic("shop", rate=50)
 # %docker service scale --detach orders=0

@@ -18,9 +18,9 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0d2aa7e7"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | atualizar um serviço passo a passo; escolher o que acontece quando um update falha; dizer que build de uma imagem está rodando |
+# | **Você vai aprender a** | atualizar um serviço passo a passo; escolher o que acontece quando um update falha; dizer qual build de uma imagem está rodando |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry.) |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry, o servidor de imagens.) |
 # | **Slides da palestra** | 42 (controle de update) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="58af9649"
@@ -43,7 +43,7 @@ cluster = make(managers=1, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 settings(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Estas são as flags de um update. A tabela mostra os padrões do Docker, e a maioria de vocês nunca os mudou. Quatro réplicas, cinquenta requisições por segundo, e eu atualizo a imagem. O que acontece com as quatro?", "ask": "Todas de uma vez, uma a uma ou primeiro quatro novas?", "wrong": "“Primeiro começam quatro novas”: muitos serviços de nuvem fazem assim. Aqui o padrão é stop-first, uma por vez. “As quatro”: o parallelism padrão é 1.", "trouble": "Alguém já atualizou? A tecla `s` volta à versão 1.25."} translates="69615f3d"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Estas são as flags de um update. A tabela mostra os padrões do Docker, e a maioria de vocês nunca os mudou. Quatro réplicas, cinquenta requisições por segundo, e eu atualizo a imagem. O que acontece com as quatro?", "ask": "Todas de uma vez, uma a uma ou primeiro quatro novas?", "wrong": "“Primeiro começam quatro novas”: muitos serviços de nuvem fazem assim. Aqui o padrão é stop-first, uma por vez. “As quatro”: o parallelism padrão é 1.", "trouble": "Já foi atualizado? A tecla `s` volta à versão 1.25."} translates="068a4449"
 # ## 1. Uma depois da outra (slide 42)
 #
 # > *Controle de update de serviços.*
@@ -55,20 +55,20 @@ settings(cluster, "web")
 # %%
 ask("update_travels")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Uma faixa para cada posição. A é a versão antiga, B a nova. Uma é parada, a substituta começa, depois a próxima. Embaixo vocês veem as requisições: nenhuma se perde. A linha fina sob uma tarefa nova é o monitor: cinco segundos em que o Swarm a observa. Guardem essa linha, vamos precisar dela daqui a um minuto. Peguem uma faixa, da esquerda para a direita: a tarefa antiga recebe o pedido de parar, termina uns três segundos depois, e logo em seguida a nova já roda. Enquanto isso, as outras três aguentam a carga. Depois vem a próxima posição, e a próxima.", "ask": "Nada se perdeu, embora cada tarefa tenha sido parada antes de a nova rodar. Como? (Antes de uma tarefa receber o sinal de parada, o balanceador deixa de enviar requisições a ela; as outras três ficam com elas.)", "wrong": "“As requisições são guardadas e enviadas de novo”: ninguém guarda requisições. As outras três tarefas ficaram com elas.", "trouble": "Requisições em vermelho? O serviço foi atualizado duas vezes. A tecla `r` volta à versão 1.25 e faz o update uma vez só."} translates="9d8050b4"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Uma faixa para cada posição. A é a versão antiga, B a nova. Uma é parada, a substituta começa, depois a próxima. Embaixo vocês veem as requisições: nenhuma se perde. A linha fina sob uma tarefa nova é o monitor: cinco segundos em que o Swarm a observa. Guardem essa linha, vamos precisar dela daqui a um minuto. Peguem uma faixa, da esquerda para a direita: a tarefa antiga recebe o pedido de parar, termina uns três segundos depois, e logo em seguida a nova já roda. Enquanto isso, as outras três aguentam a carga. Depois vem a próxima posição, e a próxima.", "ask": "Nada se perdeu, embora cada tarefa tenha sido parada antes de a nova rodar. Como? (Antes de uma tarefa receber o sinal de parada, o balanceador deixa de enviar requisições a ela; as outras três ficam com elas.)", "wrong": "“As requisições são guardadas e enviadas de novo”: nada guarda requisições. As outras três tarefas ficaram com elas.", "trouble": "Requisições em vermelho? O serviço foi atualizado duas vezes. A tecla `r` volta à versão 1.25 e faz o update uma vez só."} translates="b05f7f11"
 cluster.traffic("web", rate=50)  # requisições por segundo, daqui em diante
 # %docker service update --quiet --detach --image nginx:1.27 web
 display(follow(cluster, "web"), reveal("update_travels"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="dd773775"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="9cf78bd0"
 # **Como ler o desenho.** Em cima, o estado do update. Depois, uma faixa para cada posição, na cor da versão: **A** é a antiga, **B** a nova. A linha fina sob uma tarefa nova é o *monitor* dela. Embaixo, as requisições que cada versão recebe. Por último, quantas tarefas falharam, com uma linha no número que você tolera.
 #
-# Nenhuma requisição se perde. Agora mais rápido, com uma pausa: duas por vez, a cada cinco segundos.
+# Nenhuma requisição se perde. Agora duas por vez, com uma pausa de cinco segundos depois de cada grupo.
 #
 # <details><summary>Por que nenhuma requisição se perde? E dois detalhes</summary>
 # <p>Primeiro o balanceador deixa de enviar requisições à tarefa antiga. Dois segundos depois o contêiner dela recebe o sinal de parada. Uma tarefa nova recebe requisições quando roda, e o nginx fica pronto na hora. (O seu app não fica? Ele precisa de um healthcheck: <b>11_health_checks</b>.)</p>
 # <p>Com stop-first, o Docker cria a tarefa nova na hora e a deixa se preparar enquanto a antiga termina. A nova só começa depois.</p>
-# <p>No próximo desenho as linhas finas têm seis segundos: se o delay não é menor que o monitor, o Swarm observa durante o tempo do delay mais um segundo. No fim vêm os 5 s do delay, depois os 6 s de observação.</p>
+# <p>No próximo desenho as linhas finas têm seis segundos: quando o delay dura tanto quanto o monitor ou mais, o Swarm observa durante o delay mais um segundo. A pausa vem também depois do último grupo: no fim, 5 s de delay e depois 6 s de observação.</p>
 # </details>
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Agora duas por vez, com cinco segundos entre os pares. É mais rápido, e por um momento metade do serviço some. Se o seu tráfego precisa de três das quatro, duas por vez já é demais. Escolha o parallelism pelo que pode faltar, não por quanto você aceita esperar.", "ask": "Quando você arriscaria quatro de uma vez? (Onde uma parada curta não prejudica ninguém.)", "wrong": "“À noite”: melhor dizer “quando parar um pouco não prejudica ninguém”."} translates="cf042566"
@@ -86,13 +86,13 @@ follow(cluster, "web")
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 ask("bad_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "F marca uma falha enquanto o Swarm ainda observava. Uma de quatro é mais que a fração tolerada, que é zero, e o update pausa. Nada é desfeito. Duas tarefas antigas atendem os usuários, e duas posições caem sem parar. Por que duas, e não uma? Porque o Swarm começa a próxima posição assim que uma tarefa roda, não quando acabam os cinco segundos. Imaginem que é a loja de vocês. Só metade das tarefas atende, então metade da capacidade sumiu, e em uma noite calma ninguém percebe. Na segunda de manhã, todo mundo percebe. Por isso, um update pausado tem que gerar um alerta.", "ask": "O serviço está no ar ou não? (Está: duas de quatro respondem, e recebem todas as requisições.)", "wrong": "“Não”: duas de quatro ainda respondem e recebem todas as requisições.", "trouble": "O desenho acaba cedo demais? A tecla `r` repete tudo: a mesma semente, a mesma queda."} translates="2c9cbe67"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "F marca uma falha enquanto o Swarm ainda observava. Uma de quatro é mais que a fração tolerada, que é zero, e o update pausa. Nada é desfeito. [Pergunte; depois:] Duas tarefas antigas atendem os usuários, e duas posições caem sem parar. Por que duas, e não uma? Porque o Swarm começa a próxima posição assim que uma tarefa roda, não quando acabam os cinco segundos. Imaginem que é a loja de vocês. Só metade das tarefas atende, então metade da capacidade sumiu, e em uma noite calma ninguém percebe. Na segunda de manhã, todo mundo percebe. Por isso, um update pausado tem que gerar um alerta.", "ask": "O serviço está no ar ou não? (Está: duas de quatro respondem, e recebem todas as requisições.)", "wrong": "“Não”: duas de quatro ainda respondem e recebem todas as requisições.", "trouble": "O desenho acaba cedo demais? A tecla `r` repete tudo: a mesma semente, a mesma queda."} translates="07be36d2"
 cluster.traffic("web", rate=50)
 # %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
 display(follow(cluster, "web"), reveal("bad_version"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "paused", "minutes": {"30": 1, "45": 2, "60": 1.5}, "notes": "Três saídas. Para trás: `docker service rollback`. Para a frente: um update qualquer para uma versão que funciona; isso também encerra a pausa. Ou seguir assim mesmo, com failure action continue, o que raramente é sensato. O que não funciona é esperar. Um update pausado fica pausado até alguém dar uma ordem. Alguém, portanto, tem que olhar. Qual é a saída mais rápida? Em geral, voltar, porque essa versão vocês já conhecem. E anotem hoje o que digitariam, enquanto ninguém está gritando.", "ask": "Sexta-feira, cinco da tarde. Para trás ou para a frente? (Em geral para trás: essa versão vocês conhecem.)", "wrong": "“Reiniciar”: docker service update --force cria tarefas novas da mesma versão ruim."} translates="821f35a1"
-# **F** marca uma falha enquanto a tarefa era observada; por isso, ela conta. 1 de 4 passa da fração tolerada, que é 0: o update está **pausado**. Nada é desfeito; as tarefas ruins são substituídas sem parar, por outras iguais. Três saídas:
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "paused", "minutes": {"30": 1, "45": 2, "60": 1.5}, "notes": "Três saídas. Para trás: `docker service rollback`. Para a frente: um update qualquer para uma versão que funciona; isso também encerra a pausa. Ou seguir assim mesmo, com failure action continue, o que raramente é sensato. O que não funciona é esperar. Um update pausado fica pausado até alguém dar uma ordem. Alguém, portanto, tem que olhar. [Pergunte; depois:] Qual é a saída mais rápida? Em geral, voltar, porque essa versão vocês já conhecem. E anotem hoje o que digitariam, enquanto ninguém está gritando.", "ask": "Sexta-feira, cinco da tarde. Para trás ou para a frente? (Em geral para trás: essa versão vocês conhecem.)", "wrong": "“Reiniciar”: docker service update --force cria tarefas novas da mesma versão ruim."} translates="ec858212"
+# **F** marca uma falha enquanto a tarefa era observada; por isso, ela conta. 1 de 4 passa da fração tolerada, que é 0: o update está **pausado**. Nada é desfeito; as tarefas ruins são substituídas o tempo todo, por outras iguais. Três saídas:
 #
 # - **para trás**: `docker service rollback web`, o assunto de **13_rollback**;
 # - **para a frente**: um update para uma versão que funciona. Qualquer update encerra a pausa;
@@ -124,7 +124,7 @@ cluster.registry.register("shop:1", logs=["the first build"])
 cluster.registry.register("shop:1", logs=["the second build"])
 ask("tag_not_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. É uma boa notícia: todas as tarefas dele rodam o mesmo build, e um rollback encontra o antigo. Por isso, dê a cada build uma tag só dele.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; senão, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais este passo precisa de um registry; sem um, PageDown."} translates="63de4c4d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. [Pergunte; depois:] É uma boa notícia: todas as tarefas dele rodam o mesmo build, e um rollback encontra o antigo. Por isso, dê a cada build uma tag só dele.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; senão, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais este passo precisa de um registry; sem um, PageDown."} translates="dc442dfb"
 # %docker service scale --detach shop=3
 cluster.run("10s")
 # %docker service update --quiet --force shop

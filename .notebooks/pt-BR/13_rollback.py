@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "A versão ruim está no ar; o update pausou sozinho. Agora a gente volta. E vai descobrir como até voltar pode dar errado."} translates="7429c85b"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "A versão ruim está no ar; o update pausou sozinho. Agora a gente volta. E vai descobrir como até voltar pode dar errado."} translates="50c0fe01"
 # # Rollback: de volta à versão que funcionava
 #
 # *Você desfaz uma versão ruim, à mão e automaticamente, e descobre como um rollback também pode dar errado.*
@@ -54,12 +54,12 @@ follow(cluster, "web")
 # %%
 ask("rollback_flags", "second_rollback")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Ele recusa o comando do slide: nenhuma outra flag junto com --rollback. O certo funciona: a versão boa está de volta nas duas posições. Ótimo. E o que acontece se eu digitar mais uma vez?", "ask": "O mesmo comando de novo: o que roda?", "trouble": "A tecla `r` volta ao update pausado e repete este passo."} translates="2437da31"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Ele recusa o comando do slide: nenhuma outra flag junto com --rollback. O certo funciona: a versão boa está de volta nas duas posições. Ótimo. E o que acontece se eu digitar mais uma vez?", "ask": "O mesmo comando de novo: o que roda? (A ruim. Não comente: o próximo passo mostra.)", "trouble": "A tecla `r` volta ao update pausado e repete este passo."} translates="b41d5d0b"
 # %docker service update --rollback --rollback-parallelism 2 web
 # %docker service rollback --quiet --detach web
 follow(cluster, "web")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "A versão ruim. A cada vez, ele troca uma especificação pela outra. Um colega nervoso que digita uma segunda vez quebra tudo de novo.", "ask": "Quem digitaria duas vezes, só para garantir?"} translates="936114a2"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "A versão ruim. A cada vez, ele troca uma especificação pela outra. Um colega nervoso que digita uma segunda vez quebra tudo de novo.", "ask": "Quem digitaria duas vezes, só para garantir? (É só levantar a mão.)"} translates="a9d1c64f"
 # %docker service rollback --quiet --detach web
 display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 
@@ -68,14 +68,14 @@ display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 # <p>Em cima, o estado do update ou do rollback. Depois, uma faixa para cada posição, na cor da versão. A linha fina sob uma tarefa nova é o tempo em que ela é observada (o <i>monitor</i>): uma falha nele conta. Embaixo, as requisições que cada versão recebe. Por último, a fração de tarefas que falharam, com uma linha na fração que você tolera.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "swapped", "notes": "E agora é o próprio rollback que está pausado, porque falhou. Não há terceira especificação. A saída é sempre a mesma: um update que diz o que você quer.", "ask": "Por que não há uma lista de todas as versões?", "wrong": "“Esqueceram”: o arquivo do seu stack no git é essa lista."} translates="bf5f7daf"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "swapped", "notes": "E agora é o próprio rollback que está pausado, porque falhou. Não há terceira especificação. A saída é sempre a mesma: um update que diz o que você quer.", "ask": "Por que não há uma lista de todas as versões? (O arquivo do seu stack no git é essa lista.)", "wrong": "“Esqueceram”: o arquivo do seu stack no git é essa lista."} translates="f855117a"
 # O primeiro rollback funcionou. O segundo trocou de novo as duas especificações: B voltou, falhou, e agora é o *rollback* que está **pausado**. Um rollback também pode falhar, como qualquer update, e não há terceira especificação para a qual voltar. A saída é sempre a mesma: **um update que diz o que você quer.** (`--args ""` quer dizer: nenhum comando nosso, e sim o da própria imagem, como na versão A.)
 
 # %%
 # %docker service update --quiet --args "" web
 # %docker service ps --filter desired-state=running web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. A primeira das sete configurações é a importante: failure action, rollback. Aí ninguém precisa digitar nada. As outras seis são do próprio rollback. Mesmos nomes, mesmos padrões, mas elas não herdam o que você definiu para o update. E defina cedo: um rollback as lê na versão para a qual volta. Depois que a ruim está no ar, é tarde.", "ask": "Onde você as define: na versão boa ou na ruim?", "wrong": "“Na nova”: o rollback lê a especificação para a qual volta.", "trouble": "A tecla `r` volta à versão boa e repete este passo."} translates="c7bd7dcf"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. A primeira das sete configurações é a importante: failure action, rollback. Aí ninguém precisa digitar nada. As outras seis são do próprio rollback. Mesmos nomes, mesmos padrões, mas elas não herdam o que você definiu para o update. [Pergunte; depois:] Defina cedo: um rollback as lê na versão para a qual volta. Depois que a ruim está no ar, é tarde.", "ask": "Onde você as define: na versão boa ou na ruim? (Na boa: o rollback lê a especificação para a qual volta.)", "wrong": "“Na nova”: o rollback lê a especificação para a qual volta.", "trouble": "A tecla `r` volta à versão boa e repete este passo."} translates="861cf6b4"
 # ## 2. Sete configurações (slide 43)
 #
 # > *Se for usado* `--update-failure-action=rollback` *então em caso de falhas o rollback é automático.*
@@ -87,13 +87,13 @@ display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 #     --update-failure-action rollback web
 settings(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "set", "notes": "Uma versão ruim está no ar, e as pessoas ficam criativas. Uma define agora o ritmo do rollback. Outra escala o serviço, porque metade dele caiu. E aí alguém faz o rollback. O que volta?", "ask": "A versão boa ou não?", "wrong": "“A versão boa”: a cada mudança, mesmo de uma configuração só, a especificação atual passa a ser a anterior."} translates="43e0161c"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "set", "notes": "Uma versão ruim está no ar, e as pessoas ficam criativas. Uma define agora o ritmo do rollback. Outra escala o serviço, porque metade dele caiu. E aí alguém faz o rollback. O que volta?", "ask": "A versão boa ou não?", "wrong": "“A versão boa”: a cada mudança, mesmo de uma configuração só, a especificação atual passa a ser a anterior."} translates="f4806462"
 # Um rollback lê as configurações na especificação **para a qual volta**. Por isso, elas têm que estar lá *antes* do update que dá errado, de preferência desde o começo. **E se você só as definir quando a versão ruim já estiver no ar? Ou se escalar o serviço, porque metade dele caiu?**
 
 # %%
 ask("late_settings", "scaled_since")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A versão ruim, com duas réplicas. A boa estava duas mudanças atrás, e não está mais guardada em lugar nenhum. Moral: primeiro o rollback, depois a ajuda.", "ask": "O que eles deveriam ter digitado?", "trouble": "A tecla `r` volta ao momento antes do erro e repete este passo."} translates="c62b1b82"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A versão ruim, com duas réplicas. A boa estava duas mudanças atrás, e não está mais guardada em lugar nenhum. [Pergunte; depois:] Moral: primeiro o rollback, depois a ajuda.", "ask": "O que eles deveriam ter digitado? (`docker service rollback`, antes de qualquer outra coisa.)", "trouble": "A tecla `r` volta ao momento antes do erro e repete este passo."} translates="a597861a"
 # %docker service create --quiet --detach --name shop --replicas 2 nginx:1.25
 # %docker service update --quiet --detach --image nginx:1.72 shop
 cluster.run("20s")
@@ -104,10 +104,10 @@ cluster.run("20s")
 # %docker service ls --filter name=shop
 reveal("late_settings", "scaled_since")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="00385c23"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="89554b62"
 # A imagem continua `nginx:1.72`, o erro de digitação; só o 6 voltou a 2. Antes sobrava uma tarefa boa; agora, nenhuma. A *cada* mudança, mesmo de uma configuração só, a especificação atual passa a ser a anterior. A boa estava duas mudanças atrás: não está mais guardada em lugar nenhum.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "late", "notes": "Agora o web faz rollback sozinho. A versão ruim de novo e, depois dela, um rollback à mão. E uma segunda, que cai depois de oito segundos. Essa ele pega?", "ask": "Cai depois de oito segundos. Ele pega ou não?", "wrong": "“Com rollback”: o monitor é de cinco segundos. “Traz de volta a ruim”: um rollback automático esquece a versão que falhou."} translates="409913cd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "late", "notes": "Agora o web faz rollback sozinho. A versão ruim de novo e, depois dela, um rollback à mão. E uma segunda versão ruim, que cai depois de oito segundos. Essa ele pega?", "ask": "Cai depois de oito segundos. Ele pega ou não?", "wrong": "“Com rollback”: o monitor é de cinco segundos. “Traz de volta a ruim”: um rollback automático esquece a versão que falhou."} translates="409913cd"
 # ## 3. Automaticamente
 #
 # Agora o `web` faz rollback sozinho. Ele recebe de novo a versão ruim e, depois, um `docker service rollback` à mão. **O que o Docker responde? E ele também pega uma versão que cai depois de *oito* segundos?**
@@ -115,16 +115,16 @@ reveal("late_settings", "scaled_since")
 # %%
 ask("after_automatic", "late_crash")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Falhou, voltou, e ninguém digitou nada. O rollback à mão é recusado: não há mais versão anterior. Ótimo: ninguém consegue trazer a ruim de volta sem querer.", "ask": "Onde está a falha no desenho?", "trouble": "A tecla `r` volta à versão boa, com as configurações dela, e repete este passo."} translates="137c19cc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Falhou, voltou, e ninguém digitou nada. O rollback à mão é recusado: não há mais versão anterior. Ótimo: ninguém consegue trazer a ruim de volta sem querer.", "ask": "Onde está a falha no desenho? (No F: uma tarefa falhou enquanto era observada.)", "trouble": "A tecla `r` volta à versão boa, com as configurações dela, e repete este passo."} translates="e037bbbe"
 # %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
 display(follow(cluster, "web"))
 # %docker service rollback --detach web
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rolled", "notes": "Completed, diz o Swarm, e o serviço está fora do ar. Cinco segundos de observação, e ela morreu aos oito. Verde não quer dizer bom.", "ask": "Quanto tempo o seu app leva para falhar?"} translates="8efd9099"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rolled", "notes": "Completed, diz o Swarm, e o serviço está fora do ar. Cinco segundos de observação, e ela morreu aos oito. Verde não quer dizer bom.", "ask": "Quanto tempo o seu app leva para falhar? (Não há resposta certa. O monitor tem que durar mais que isso.)"} translates="a750172b"
 # %docker service update --quiet --detach --args "sh -c 'sleep 8; exit 1'" web
 display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Quinze segundos, e ela é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. Mas atenção: isso não segura o update. Se você quer segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento?", "wrong": "“O monitor”: enquanto isso, as próximas posições começam."} translates="04a5426b"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Quinze segundos, e ela é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. [Pergunte; depois:] Mas isso não segura o update. Se você quer segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento? (O delay: durante o monitor, as próximas posições começam.)", "wrong": "“O monitor”: enquanto isso, as próximas posições começam."} translates="997a5196"
 # *Completed*, diz o Swarm, e o serviço está fora do ar. (B nunca responde: só dorme. Com um healthcheck o update teria falhado e se desfeito.) Cada tarefa foi observada por cinco segundos, o padrão de `--update-monitor`, e morreu aos oito. Observe por mais tempo do que o seu app leva para falhar:
 
 # %%
@@ -155,7 +155,7 @@ follow(cluster, "web")
 # %% slideshow={"slide_type": "skip"}
 exercises("13_rollback", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "caught", "minutes": {"90": 1}, "notes": "Uma especificação anterior, e cada mudança a substitui. Dois rollbacks à mão trazem a ruim de volta. O automático esquece a ruim. Defina a failure action e o monitor antes de precisar deles. E esta foi a palestra, quase: o que você quer vai em um arquivo, o swarm mantém tudo assim, e vocês viram o que acontece quando ele não consegue. Perguntas, por favor."} translates="8a680235"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "caught", "minutes": {"90": 1}, "notes": "Uma especificação anterior, e cada mudança a substitui. Dois rollbacks à mão trazem a ruim de volta. O automático esquece a ruim. Defina a failure action e o monitor antes de precisar deles. E essa foi a palestra, ou quase: o que você quer vai em um arquivo, o swarm mantém tudo assim, e vocês viram o que acontece quando ele não consegue. Perguntas, por favor."} translates="4573f6cc"
 # ## Resumo
 #
 # - Um rollback é um update para a especificação anterior. Há uma só, e cada mudança a substitui.

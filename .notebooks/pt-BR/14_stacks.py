@@ -10,12 +10,12 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Cinco serviços, duas redes, um volume e um arquivo para tudo isso. Esse arquivo vocês já usam, no laptop. Em um swarm, algumas linhas dele não têm efeito nenhum, e ninguém avisa. Vamos achá-las."} translates="ad3a6d37"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Cinco serviços, duas redes, um volume e um arquivo para tudo isso. Esse arquivo vocês já usam, no laptop. Em um swarm, algumas linhas dele não têm efeito nenhum, e não há aviso. Vamos achá-las."} translates="3a9335c3"
 # # Stacks: uma aplicação inteira em um arquivo
 #
 # *Você inicia uma aplicação de cinco serviços com um arquivo, muda o arquivo, descobre que linhas dele um swarm ignora e vê um banco de dados perder a memória.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="d4104349"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="11a2b68a"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | fazer o deploy de uma aplicação com um arquivo, mudá-la e removê-la; dizer o que um swarm ignora em um arquivo Compose e o que fazer em vez disso; dizer onde ficam os dados de um stack |
@@ -39,7 +39,7 @@ cluster = make(managers=1, workers=2, seed=7)
 # %docker node update --label-add disk=yes w1
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "A voting app, o exemplo do próprio Docker. As pessoas votam, o redis põe na fila, o serviço worker leva os votos ao banco, e o result mostra. Duas redes, e o serviço worker está nas duas.", "ask": "Qual dos cinco você menos gostaria de perder?"} translates="42adcaf0"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "A voting app, o exemplo do próprio Docker. As pessoas votam, o redis põe na fila, o serviço worker leva os votos ao banco, e o result mostra. Duas redes, e o serviço worker está nas duas.", "ask": "Qual dos cinco você menos gostaria de perder? (A maioria diz o db. Não comente: a seção 3 é sobre ele.)"} translates="ce43021f"
 # ## 1. Um arquivo (slide 23)
 #
 # > *Melhorado na v1.13 e 17.06 com secrets, stacks, configs, autolock.*
@@ -52,15 +52,15 @@ cluster.board()
 #                          └─────── back ───────┘
 # ```
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f03cb876"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="73ea6239"
 # (Nas próximas células, `-` quer dizer o que está digitado: o resto da célula. Em um terminal, você daria o nome de um arquivo.)
 #
 # O serviço `worker` não funciona sem o `redis` e o `db`, e quem o escreveu pôs `depends_on`. **O que o swarm faz com isso? E com que nome o serviço worker encontra o banco de dados?**
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O serviço worker não funciona sem o redis e o db; por isso, quem o escreveu pôs depends_on. O que o swarm faz com isso? E com que nome ele encontra o banco: db ou app_db?", "ask": "Espera, recusa ou ignora?", "wrong": "“Inicia o worker quando os dois estão rodando”: isso é o docker compose em uma máquina. “Só app_db”: nas redes do stack, cada serviço também tem o nome curto."} translates="31d96a1d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O serviço worker não funciona sem o redis e o db; por isso, quem o escreveu pôs depends_on. O que o swarm faz com isso? E com que nome ele encontra o banco: db ou app_db?", "ask": "Espera, recusa ou ignora?", "wrong": "“Inicia o worker quando os dois estão rodando”: isso é o docker compose em uma máquina. “Só app_db”: nas redes do stack, cada serviço também tem o nome curto."} translates="e93a155b"
 ask("depends_on", "short_name")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um comando, e está tudo lá. Olhem os nomes: todos têm app na frente. Os dois nomes resolvem para o banco. E depends_on? Ignorado. O app tem que tentar de novo sozinho, e deveria fazer isso de qualquer jeito: em um swarm, aquilo de que você depende pode mudar de nó a qualquer hora.", "ask": "O que é um stack, no swarm?", "wrong": "“Um grupo com regras”: é um label e mais nada. Só a linha de comando conhece stacks.", "trouble": "Os nomes das imagens parecem estranhos? São do Docker. Nada é baixado. A tecla `r` faz o deploy de novo, em um swarm vazio."} translates="e5983533"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um comando, e está tudo lá. Olhem os nomes: todos têm app na frente. Os dois nomes resolvem para o banco. E depends_on? Ignorado. O app tem que tentar de novo sozinho, e deveria fazer isso de qualquer jeito: em um swarm, aquilo de que você depende pode mudar de nó a qualquer hora.", "ask": "O que é um stack, no swarm? (Um label em cada parte, e mais nada.)", "wrong": "“Um grupo com regras”: é um label e mais nada. Só a linha de comando conhece stacks.", "trouble": "Os nomes das imagens parecem estranhos? São do Docker. Nada é baixado. A tecla `r` faz o deploy de novo, em um swarm vazio."} translates="b6bc0f15"
 # %%docker stack deploy --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -97,7 +97,7 @@ display(inside(cluster, "app_worker", "nslookup app_db"), reveal("depends_on", "
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b8becd35"
 # Tudo ganhou o nome do stack na frente e um label. **Esse label é tudo o que um stack é**: nenhuma parte do swarm conhece stacks, só a linha de comando. Os serviços, redes, secrets e configs dele são como quaisquer outros.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "deployed", "notes": "Agora um arquivo estranho, cheio de chaves que um swarm não usa. O Docker reclama de algumas. Qual não está na resposta dele?", "ask": "Ache a chave sobre a qual ele não diz nada.", "wrong": "“privileged”: essa ele cita. depends_on, não.", "code": true} translates="d433e153"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "deployed", "notes": "Agora um arquivo estranho, cheio de chaves que um swarm não usa. O Docker reclama de algumas. Qual não está na resposta dele?", "ask": "Sobre que chave ele não diz nada? (depends_on.)", "wrong": "“privileged”: essa ele cita. depends_on, não.", "code": true} translates="1373ec2e"
 # O formato Compose é mais antigo que o Swarm. Algumas chaves não têm efeito nenhum em um swarm, e o comando avisa sobre algumas delas. **Que chave não está na resposta dele?**
 
 # %%
@@ -114,18 +114,18 @@ services:
   db:
     image: redis:7
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer em vez disso. Se o seu arquivo Compose tem alguma destas, confira amanhã.", "ask": "Quantas destas estão no seu arquivo?"} translates="15d20bcd"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer em vez disso. Se o seu arquivo Compose tem alguma destas, confira amanhã.", "ask": "Quantas destas estão no seu arquivo? (Mostrem nos dedos.)"} translates="332f82c6"
 # `depends_on`: é ignorado em silêncio.
 #
 # | Ignorado | Faça isto em vez disso |
 # | --- | --- |
-# | `depends_on` | deixe o app tentar de novo até o outro responder; se ele desiste, o Swarm o inicia outra vez |
+# | `depends_on` | deixe o app tentar de novo até o outro responder; se ele desiste e termina, o Swarm substitui a tarefa |
 # | `build` | faça antes o build e o push da imagem; no arquivo, cite-a |
 # | `container_name`, `links` | use o nome do serviço |
 # | `restart` | `deploy: {restart_policy: …}` |
 # | `privileged`, `devices`, `network_mode` | nada: um serviço não pode usar isso |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "odd", "notes": "De madrugada alguém escalou o vote para seis, à mão. De manhã você faz o deploy do arquivo, e ele diz dois. E os outros quatro serviços não estão mais nele. O que acontece?", "ask": "Seis ou dois? E os outros quatro: somem ou rodam?", "wrong": "“Seis: o número não mudou no arquivo”: o arquivo é o que você quer. “São removidos”: um deploy não mexe no resto. Serviços esquecidos rodam por anos."} translates="58e7b2fa"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "odd", "notes": "De madrugada alguém escalou o vote para seis, à mão. De manhã você faz o deploy do arquivo, e ele diz dois. E os outros quatro serviços não estão mais nele. O que acontece?", "ask": "Seis ou duas? E os outros quatro: somem ou rodam?", "wrong": "“Seis: o número não mudou no arquivo”: o arquivo é o que você quer. “São removidos”: um deploy não mexe no resto. Serviços esquecidos rodam por anos."} translates="3f0e9862"
 # ## 2. Mude e faça o deploy de novo
 #
 # De madrugada alguém escalou o `app_vote` para 6, à mão. De manhã você faz o deploy de um arquivo que diz 2. E nesse arquivo só sobrou o `vote`. **Quantas tarefas do vote rodam depois? E o que acontece com os outros quatro serviços?**
@@ -136,7 +136,7 @@ services:
 cluster.run("10s")
 ask("by_hand_undone", "left_out")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Dois. O arquivo vence. E os outros quatro continuam. Por isso, guarde o arquivo no git e mude o swarm só por meio dele.", "ask": "Quem faz deploy à mão, de vez em quando?", "trouble": "A tecla `r` volta às seis réplicas e repete este passo."} translates="b7265d3c"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Duas. O arquivo vence. E os outros quatro continuam. Por isso, guarde o arquivo no git e mude o swarm só por meio dele.", "ask": "Quem faz deploy à mão, de vez em quando? (É só levantar a mão.)", "trouble": "A tecla `r` volta às seis réplicas e repete este passo."} translates="3e8bc197"
 # %%docker stack deploy --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -165,7 +165,7 @@ reveal("by_hand_undone", "left_out")
 # <p>O serviço só conhece <code>page</code>. Na próxima versão, mude o arquivo e escreva <code>page_3</code>: as tarefas são substituídas, e um rollback ainda encontra <code>page_2</code>. Com <code>external: true</code> no lugar de <code>file</code>, o stack usa um que você mesmo criou.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "again", "notes": "A parte interessante: onde estão os dados? O banco roda no w1, porque é lá que está o label. A gente grava alguns votos. Depois alguém leva o label para o w2, e a tarefa vai atrás. O que o banco contém agora?", "ask": "Os votos, uma cópia ou nada?", "wrong": "“Os votos: o volume vai junto”: o volume tem o mesmo nome no w2, por isso as pessoas acham que é o mesmo. “Os managers guardam uma cópia”: da especificação, nunca dos dados."} translates="1080a509"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "again", "notes": "A parte interessante: onde estão os dados? O banco roda no w1, porque é lá que está o label. A gente grava alguns votos. Depois alguém leva o label para o w2, e a tarefa vai atrás. O que o banco contém agora?", "ask": "Os votos, uma cópia ou nada?", "wrong": "“Os votos: o volume vai junto”: o volume tem o mesmo nome no w2, por isso as pessoas acham que é o mesmo. “Os managers guardam uma cópia”: da especificação, nunca dos dados."} translates="aab0d6f1"
 # ## 3. Onde ficam os dados
 #
 # O `db` roda no w1, porque o arquivo exige um nó com o label `disk`. Você grava alguns votos no volume dele. Depois alguém leva o label para o w2, e a tarefa vai atrás.
@@ -178,7 +178,7 @@ display(inside(cluster, "app_db", "sh -c 'echo cats 42 > /var/lib/postgresql/dat
 display(inside(cluster, "app_db", "cat /var/lib/postgresql/data/votes"))
 ask("data_moves", "old_volume")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nada. O w2 não tinha volume com esse nome: criou um, e ele está vazio. Está tudo verde; nenhum erro em lugar nenhum. É assim que se perdem dados.", "ask": "Onde estão os votos?", "wrong": "“Sumiram”: ainda estão no w1. Não faça prune antes de encontrá-los.", "trouble": "A tecla `r` volta ao momento em que os votos estavam no w1 e repete este passo."} translates="bb1886b9"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nada. O w2 não tinha volume com esse nome: criou um, e ele está vazio. Está tudo verde; nenhum erro em lugar nenhum. É assim que se perdem dados.", "ask": "Onde estão os votos? (Ainda no w1. Por isso, nada de prune antes de encontrá-los.)", "wrong": "“Sumiram”: ainda estão no w1. Não faça prune antes de encontrá-los.", "trouble": "A tecla `r` volta ao momento em que os votos estavam no w1 e repete este passo."} translates="0e0fa0ca"
 # %docker node update --label-rm disk w1
 # %docker node update --label-add disk=yes w2
 cluster.run("30s")
@@ -187,7 +187,7 @@ cluster.run("30s")
 display(inside(cluster, "app_db", "cat /var/lib/postgresql/data/votes"))
 reveal("data_moves", "old_volume")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "moved", "notes": "O label volta para o w1, e lá estão eles. Nada se perdeu; só estava em outro lugar. Um volume pertence a um nó; uma tarefa, a nenhum.", "ask": "Prender, compartilhar ou copiar: o que você faz no trabalho?"} translates="30cc98cd"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "moved", "notes": "O label volta para o w1, e lá estão eles. Nada se perdeu; só estava em outro lugar. Um volume pertence a um nó; uma tarefa, a nenhum.", "ask": "Prender, compartilhar ou copiar: o que você faz no trabalho? (Não há resposta certa: as três funcionam.)"} translates="56fc15ba"
 # O banco esqueceu tudo, e nenhum erro diz isso. O label volta para o w1:
 
 # %%
@@ -207,7 +207,7 @@ inside(cluster, "app_db", "cat /var/lib/postgresql/data/votes")
 # %%
 ask("prune_takes", "rm_takes")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O prune levou os quatro serviços e mais nada. A rede back continua lá, embora ninguém a use.", "ask": "Por que não a rede?", "wrong": "“Ainda está em uso”: não está. O --prune só remove serviços; a rede, quem remove é o stack rm."} translates="d0534a6f"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O prune levou os quatro serviços e mais nada. A rede back continua lá, embora ninguém a use.", "ask": "Por que não a rede? (O --prune só remove serviços.)", "wrong": "“Ainda está em uso”: não está. O --prune só remove serviços; a rede, quem remove é o stack rm."} translates="f6342d77"
 # %%docker stack deploy --prune --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -217,7 +217,7 @@ services:
     deploy: {replicas: 2}
 networks: {front: {}}
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "E o rm leva tudo o que tem o label do stack: serviços, redes, secrets. O seu volume continua no w1. É uma sorte, mas enche discos.", "ask": "Quando foi a última vez que você procurou volumes antigos?", "trouble": "A tecla `r` volta ao stack de antes do rm e repete este passo."} translates="47f9d9c5"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "E o rm leva tudo o que tem o label do stack: serviços, redes, secrets. O seu volume continua no w1. Ainda bem; mas isso enche discos.", "ask": "Quando foi a última vez que você procurou volumes antigos? (Mãos: este mês? Este ano?)", "trouble": "A tecla `r` volta ao stack de antes do rm e repete este passo."} translates="87901310"
 # %docker network ls --filter scope=swarm --format "{{.Name}}"
 # %docker stack rm app
 cluster.run("20s")
@@ -225,7 +225,7 @@ cluster.run("20s")
 # %docker -H w1 volume ls
 reveal("prune_takes", "rm_takes")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="15b91457"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="beff419d"
 # ## Agora é com você
 #
 # Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.

@@ -15,7 +15,7 @@
 #
 # *Você consulta nomes, segue uma requisição salto a salto, vê o gossip se espalhar e fecha as portas de um swarm, uma por vez.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="3ada98ba"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="0846d619"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | fazer serviços se encontrarem pelo nome; dizer de quem é o endereço que um app vê; dizer, pelos sintomas, que porta um firewall fechou |
@@ -23,7 +23,7 @@
 # | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, nomes e redes funcionam como aqui; seguir uma requisição, ver o gossip e fechar portas, só na simulação |
 # | **Slides da palestra** | 16 (como os contêineres vão se comunicar?), 29 (a gossip network) |
 #
-# - **Rede overlay**: uma rede que cobre os nós. Um contêiner tem um endereço nela, onde quer que rode. Entre os nós, os pacotes dele viajam em um túnel (*VXLAN*).
+# - **Rede overlay**: uma rede que se estende por vários nós. Um contêiner tem um endereço nela, onde quer que rode. Entre os nós, os pacotes dele viajam em um túnel (*VXLAN*).
 # - **IP virtual**: um endereço para um serviço inteiro.
 # - **Balanceador de carga**: passa cada requisição a uma das tarefas do serviço, em rodízio. Cada nó tem o seu, no kernel.
 # - **Publicar** uma porta: deixar clientes de fora chegarem a um serviço.
@@ -38,20 +38,20 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 cluster = make(managers=1, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "Tarefas vêm e vão, a cada vez com endereços novos. Por isso os apps usam nomes. O web tem três tarefas na rede shop. O nome dele resolve para quantos endereços? E um contêiner de fora dessa rede, o que ele recebe?", "ask": "Um endereço ou três? E quando quem pergunta é de fora da rede?", "wrong": "“Três, um de cada tarefa”: há um, o do serviço. “O endereço, mas não chega até ele”: nem o nome ele consegue resolver."} translates="d496e540"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "Tarefas vêm e vão, a cada vez com endereços novos. Por isso os apps usam nomes. O web tem três tarefas na rede shop. O nome dele resolve para quantos endereços? E um contêiner de fora dessa rede, o que ele recebe?", "ask": "Um endereço ou três? E quando quem pergunta é de fora da rede?", "wrong": "“Três, um de cada tarefa”: há um, o do serviço. “O endereço, mas não chega até ele”: nem o nome ele consegue resolver."} translates="0193056f"
 # ## 1. Um nome, não um endereço (slide 16)
 #
 # > *Como os contêineres vão se comunicar?*
 #
 # Uma tarefa substituta ganha um endereço novo, talvez em outro nó. Por isso os apps usam nomes: o nome do serviço é tudo o que precisam saber.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f5e83683"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="e1c48146"
 # A célula depois da aposta cria uma rede overlay, `shop`. Nela estão o `web`, com três tarefas, o `db` e o `app`; o `stranger`, não. Depois, um contêiner do `app` e um do `stranger` consultam um nome. **O nome `web` resolve para quantos endereços? E quando quem pergunta é o `stranger`?**
 
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o estranho não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programa consulta um endereço uma vez e o guarda para sempre?", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="bb0a6511"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o estranho não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programa consulta um endereço uma vez e o guarda para sempre? (Muitos fazem isso. Com um IP virtual, não faz mal.)", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="df7960ff"
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis
@@ -68,7 +68,7 @@ display(inside(cluster, "stranger", "nslookup web"), reveal("name_leads_to", "ot
 # <p>Só serviços podem usar uma overlay. Um contêiner seu, de <code>docker run</code>, pode entrar em uma que foi criada com <code>--attachable</code>.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Sigam uma requisição, salto a salto. O nome, o IP virtual, o balanceador deste mesmo nó, o túnel, a tarefa. Nenhum manager tem nada com isso.", "ask": "Qual destes saltos falha se um manager morrer?", "wrong": "“O balanceador”: cada nó tem o seu, no kernel."} translates="c8b91981"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Sigam uma requisição, salto a salto. O nome, o IP virtual, o balanceador deste mesmo nó, o túnel, a tarefa. [Pergunte; depois:] Nenhum manager participa disso.", "ask": "Qual destes saltos falha se um manager morrer? (Nenhum: todo nó tem todos eles.)", "wrong": "“O balanceador”: cada nó tem o seu, no kernel."} translates="58fb6f46"
 # E para onde vai uma requisição? Aqui está uma para o `db`, de um contêiner da rede `shop` no m1, salto a salto:
 
 # %%
@@ -85,12 +85,12 @@ request_path(cluster, "db", source="m1")
 # %%
 ask("any_node", "whose_address")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "É repassada: isso é o routing mesh. E o app vê um endereço do w2. Milhares de clientes parecem ser só alguns. Os seus limites, os seus logs, os seus bloqueios: todos veem o balanceador.", "ask": "Quem limita requisições por endereço IP?", "trouble": "A tecla `r` volta ao swarm sem a porta e repete este passo."} translates="804cdfd0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "É repassada: isso é o routing mesh. E o app vê um endereço do w2. Milhares de clientes parecem ser só alguns. Os seus limites, os seus logs, os seus bloqueios: todos veem o balanceador.", "ask": "Quem limita requisições por endereço IP? (É só levantar a mão.)", "trouble": "A tecla `r` volta ao swarm sem a porta e repete este passo."} translates="593770c0"
 # %docker service create --quiet --name who --constraint node.hostname==w1 --publish 8081:80 \
 #     traefik/whoami
 display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_address"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "O modo host só abre a porta onde roda uma tarefa, e não fica nada no meio. O w1 vê o cliente de verdade; o w2 recusa. Você escolhe: qualquer nó ou o endereço verdadeiro.", "ask": "De qual dos dois o seu proxy precisa?"} translates="5c35d126"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "O modo host só abre a porta onde roda uma tarefa, e não fica nada no meio. O w1 vê o cliente de verdade; o w2 recusa. Você escolhe: qualquer nó ou o endereço verdadeiro.", "ask": "De qual dos dois o seu proxy precisa? (Do modo host, se precisa ver o endereço do cliente.)"} translates="98878048"
 # Esse é o **routing mesh**, ou modo *ingress*: todo nó aceita a requisição, e o balanceador dele a repassa, com um endereço próprio.
 #
 # No **modo host** a porta só se abre onde roda uma tarefa, e não fica nada no meio. (`--publish-rm` pede a porta do contêiner, 80.) O mesmo cliente chama o w1 e depois o w2:
@@ -99,12 +99,12 @@ display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_addr
 # %docker service update --quiet --publish-rm 80 --publish-add mode=host,published=8081,target=80 who
 display(request_path(cluster, 8081, source="w1"), request_path(cluster, 8081, source="w2"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="7c8ec38d"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="9eb203c4"
 # <details><summary>Qual escolher</summary>
 # <p><b>Ingress</b> se qualquer nó tem que responder; aí o app precisa de outro jeito de conhecer os clientes, como um header que um proxy na frente acrescenta. <b>Host</b> se o app precisa ver o endereço do cliente. Mas só cabe uma tarefa por nó: a segunda não acharia a porta livre. Combina com <code>--mode global</code> e com um balanceador seu na frente.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "host", "notes": "Slide 29. Uma tarefa acabou de começar em algum lugar. Cada um dos trinta nós tem que saber. Quem avisa, e quanto tempo leva?", "ask": "O líder, ninguém ou uns aos outros? E com que rapidez?", "wrong": "“O líder”: ninguém pergunta a um manager. “30 segundos”: esse é o intervalo entre as comparações completas. As notícias correm bem mais rápido."} translates="18a443d9"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "host", "notes": "Slide 29. Uma tarefa acabou de começar em algum lugar. Cada um dos trinta nós tem que saber. Quem avisa, e quanto tempo leva?", "ask": "O líder, ninguém ou uns aos outros? E com que rapidez?", "wrong": "“O líder”: ninguém pergunta a um manager. “30 segundos”: esse é o intervalo entre as comparações completas. As notícias correm bem mais rápido."} translates="25c3bc62"
 # ## 3. Quem avisa os nós? (slide 29)
 #
 # > *gossip network*
@@ -114,18 +114,18 @@ display(request_path(cluster, 8081, source="w1"), request_path(cluster, 8081, so
 # %%
 ask("who_tells", "gossip_fast")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Uns contam aos outros. Cada um conta a três, e esses a mais três: em menos de um segundo quase todos sabem. Um deles pode ter azar e nunca ficar sabendo. É por isso que a cada trinta segundos dois nós comparam tudo.", "ask": "Dez vezes mais nós: dez vezes mais tempo?", "wrong": "“Sim”: uma rodada a mais ou duas."} translates="a00480dc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Uns contam aos outros. Cada um conta a três, e esses a mais três: em menos de um segundo quase todos sabem. Um deles pode ter azar e nunca ficar sabendo. É por isso que a cada trinta segundos dois nós comparam tudo.", "ask": "Dez vezes mais nós: dez vezes mais tempo? (Não: uma ou duas rodadas a mais.)", "wrong": "“Sim”: são só uma ou duas rodadas a mais."} translates="4567b2f3"
 display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="491e828a"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="a4bd8762"
 # Cada ponto é um nó; os pretos já sabem da tarefa nova.
 #
 # <details><summary>Como funciona e por que um nó pode se atrasar</summary>
-# <p>Cinco vezes por segundo, um nó conta o que há de novo a três outros da mesma rede, escolhidos ao acaso. Eles contam a outros. Ninguém calcula quantos já sabem; cada um repassa uma notícia algumas vezes e depois se cala. Assim, com azar, um nó nunca fica sabendo. Por isso, a cada 30 segundos, cada nó também compara a tabela inteira com a de outro, e isso corrige a falta: olhe a última linha.</p>
+# <p>Cinco vezes por segundo, um nó conta o que há de novo a três outros da mesma rede, escolhidos ao acaso. Eles contam a outros. Nenhum nó calcula quantos já sabem; cada um repassa uma notícia algumas vezes e depois se cala. Assim, com azar, um nó nunca fica sabendo. Por isso, a cada 30 segundos, cada nó também compara a tabela inteira com a de outro, e isso corrige a falta: olhe a última linha.</p>
 # <p>O gossip também descobre falhas: a cada segundo um nó faz ping em outro. Se não há resposta, nem por meio de outros três, ele é <i>suspeito</i>, e uns quatro segundos depois os outros o dão por perdido. As tarefas dele saem de todas as tabelas.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três portas. 2377, as ordens dos managers. 7946, o gossip. 4789, o túnel com todos os pacotes. Um firewall fecha uma delas por um minuto, depois a próxima. O que acontece com cada uma fechada?", "ask": "Qual delas, fechada, some com metade das requisições, embora tudo pareça saudável?", "wrong": "“2377”: os managers percebem, os usuários não. “7946”: as tarefas do outro nó são simplesmente esquecidas. É a 4789: ninguém vigia o túnel."} translates="c35e28bd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três portas. 2377, as ordens dos managers. 7946, o gossip. 4789, o túnel com todos os pacotes. Um firewall fecha uma delas por um minuto, depois a próxima. O que acontece com cada uma fechada?", "ask": "Qual delas, fechada, some com metade das requisições, embora tudo pareça saudável?", "wrong": "“2377”: os managers percebem, os usuários não. “7946”: as tarefas do outro nó são simplesmente esquecidas. É a 4789: nada vigia o túnel."} translates="63ad2bac"
 # ## 4. Um firewall fecha uma porta
 #
 # Os nós precisam de três portas entre si. **2377**: as ordens dos managers e o que os nós reportam a eles. **7946**: o gossip. **4789**: o túnel, com todos os pacotes entre contêineres.
@@ -138,12 +138,12 @@ cluster = make(managers=1, workers=1, seed=7)
 # %docker service create --quiet --name web --mode global --publish 8080:80 nginx
 ask("port_down", "port_silent", "port_or_cable")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Leiam linha por linha. 2377: o w1 está down, diz o manager, e os contêineres dele ainda atendem. 7946: cada nó só envia requisições à própria tarefa. 4789: tudo verde, e metade das requisições se perde. E é melhor perder o cabo inteiro que metade dele: um nó mudo é logo dado como perdido. Quando alguém diz que “funciona às vezes”, olhem a 4789, UDP.", "ask": "Quem teria descoberto isso em cinco minutos?", "trouble": "Em engines reais não dá para fechar portas daqui. PageDown."} translates="aee7c690"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Leiam linha por linha. 2377: o w1 está down, diz o manager, e os contêineres dele ainda atendem. 7946: cada nó só envia requisições à própria tarefa. 4789: tudo verde, e metade das requisições se perde. E é melhor perder o cabo inteiro que metade dele: um nó mudo é logo dado como perdido. Quando alguém diz que “funciona às vezes”, olhem a 4789, UDP.", "ask": "Quem teria descoberto isso em cinco minutos? (É só levantar a mão.)", "trouble": "Em engines reais não dá para fechar portas daqui. PageDown."} translates="d04f6603"
 display(
     closed_ports(cluster, "web", "m1", "w1"), reveal("port_down", "port_silent", "port_or_cable")
 )
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="a1d29d3b"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="64cf5112"
 # <details><summary>Como ler</summary>
 # <p><b>2377</b>: o manager não tem notícia do w1, diz que ele está <i>down</i> e, se o <code>web</code> não fosse global, criaria em outro nó as substitutas das tarefas dele. Mas os contêineres do w1 continuam e ainda recebem requisições. <b>7946</b>: cada nó dá o outro por perdido e só envia requisições à própria tarefa. <b>4789</b>: tudo o que o Docker mostra está em ordem, e metade das requisições some. Nada verifica o túnel em si.</p>
 # <p><b>As três</b>: requisições falham por alguns segundos, até o gossip dar o w1 por perdido. Depois, o m1 só envia requisições à própria tarefa. Um corte total se resolve mais depressa que um corte parcial.</p>
@@ -152,7 +152,7 @@ display(
 #
 # Quando “funciona às vezes”, olhe primeiro a 4789/udp.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "surprises", "notes": "Três surpresas, rapidinho. Eu dreno um nó em que alguém iniciou um contêiner à mão. Peço os logs de um nó morto. E seis réplicas vão para uma rede com seis endereços.", "ask": "Quantas das seis rodam?", "wrong": "“Quatro”: o gateway e o IP virtual ficam com dois. Mas cada nó também precisa de um endereço, e não recebe nenhum: por isso, nenhuma roda. “O drain também interrompe o mine”: ele só mexe nas tarefas que são do swarm."} translates="54822ed1"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "surprises", "notes": "Três surpresas, rapidinho. Eu dreno um nó em que alguém iniciou um contêiner à mão. Peço os logs de um nó morto. E seis réplicas vão para uma rede com seis endereços.", "ask": "Quantas das seis rodam?", "wrong": "“Quatro”: o gateway e o IP virtual ficam com dois. Mas cada nó também precisa de um endereço, e não recebe nenhum: por isso, nenhuma roda. “O drain também interrompe o mine”: ele só mexe nas tarefas que são do swarm."} translates="94667315"
 # ## 5. Extra: três surpresas
 #
 # - O `mine` é um contêiner seu no w1: não é serviço, só `docker run`. Você **drena** o w1.
@@ -163,7 +163,7 @@ display(
 cluster = make(managers=1, workers=2, seed=7)
 ask("drain_own", "logs_down", "full_subnet")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se perderam com ele: ficam onde são escritos. E nenhuma das seis roda, porque os nós não têm mais endereço. Crie redes grandes; não dá para mudar depois.", "ask": "Qual das três você já encontrou?", "trouble": "Um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="f99ff356"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se perderam com ele: ficam onde são escritos. E nenhuma das seis roda, porque os nós não têm mais endereço. Crie redes grandes; não dá para mudar depois.", "ask": "Qual das três você já encontrou? (Mãos, para uma de cada vez.)", "trouble": "Um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="8df3e1d0"
 # %docker service create --quiet --name id --replicas 3 \
 #     --hostname {{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}} \
 #     busybox sh -c "hostname; sleep infinity"
@@ -180,12 +180,12 @@ reveal("drain_own", "logs_down", "full_subnet")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="23dadc7e"
 # <details><summary>O que aconteceu com a sub-rede</summary>
-# <p>Um endereço é do gateway, um é do IP virtual do serviço, quatro foram para tarefas. Duas tarefas ficam em <i>new</i>: o allocator não tem mais nada. Mas cada nó também precisa de um endereço na rede, para o balanceador dele, e não recebeu nenhum: por isso as outras quatro esperam, em <i>preparing</i>, e são rejeitadas depois de 30 segundos. Uma sub-rede não muda depois. Escolha uma grande.</p>
+# <p>Um endereço é do gateway, um é do IP virtual do serviço, quatro foram para tarefas. Duas tarefas ficam em <i>new</i>: o allocator não tem mais nada. Mas cada nó também precisa de um endereço na rede, para o balanceador dele, e não recebeu nenhum: por isso as outras quatro esperam, em <i>preparing</i>, e são rejeitadas depois de 30 segundos. Não dá para mudar uma sub-rede depois. Escolha uma grande.</p>
 # </details>
 #
 # As linhas dos logs mostram **templates**: `--hostname`, `--env` e `--mount` podem conter `{{.Task.Slot}}` ou `{{.Node.Hostname}}`, que cada tarefa preenche. Assim as réplicas de um serviço sabem quem são.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f3b07432"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="fc3c4df4"
 # ## Agora é com você
 #
 # Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.
@@ -201,13 +201,13 @@ reveal("drain_own", "logs_down", "full_subnet")
 # %% slideshow={"slide_type": "skip"}
 exercises("15_network", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Um nome resolve para um IP virtual. O mesh responde em todos os nós e esconde o cliente. Os nós fazem gossip, sem líder. E lembrem-se das três portas: 2377, 7946, 4789."} translates="78174c1e"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Um nome resolve para um IP virtual. O mesh responde em todos os nós e esconde o cliente. Os nós fazem gossip, sem líder. E lembrem-se das três portas: 2377, 7946, 4789."} translates="af122630"
 # ## Resumo
 #
 # - O nome de um serviço resolve para o IP virtual dele, nas redes que os dois lados têm em comum.
 # - No modo ingress todo nó responde e esconde o cliente. No modo host só responde o nó da própria tarefa, que mostra o cliente.
 # - Os nós contam uns aos outros sobre as tarefas, por gossip. Managers fazem gossip como qualquer nó; ele não precisa de líder.
-# - 2377 fechada: o nó está down. 7946: as tarefas do outro nó são esquecidas. 4789: requisições somem, e ninguém avisa.
+# - 2377 fechada: o nó está down. 7946: as tarefas do outro nó são esquecidas. 4789: requisições somem, e nada avisa.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7d26e672"
 # **Para mostrar a um colega:** a tabela da seção 4.

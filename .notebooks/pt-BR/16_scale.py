@@ -45,7 +45,7 @@ fleet(cluster)
 # %%
 ask("spread_on_many")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Mil nós. E agora, três mil tarefas. Três em cada, exatamente. O scheduler pega o lote inteiro, ordena os nós uma vez e distribui as tarefas em rodízio.", "ask": "Quanto tempo isso levaria à mão?", "trouble": "Este é o passo mais longo de todos: alguns segundos para mil máquinas. Continue falando e não aperte nada."} translates="64d948f5"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Mil nós. E agora, três mil tarefas. Três em cada, exatamente. O scheduler pega o lote inteiro, ordena os nós uma vez e distribui as tarefas em rodízio.", "ask": "Quanto tempo isso levaria à mão? (A um minuto por tarefa: cinquenta horas.)", "trouble": "Este é o passo mais longo de todos: alguns segundos para mil máquinas. Continue falando e não tecle nada."} translates="64e5a8bd"
 cluster = swarmlab.simulate(managers=3, workers=997, seed=7)
 fleet(cluster)
 
@@ -63,7 +63,7 @@ reveal("spread_on_many")
 # %%
 ask("moves_after_loss")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Só as três dele são criadas de novo, depois de quinze segundos de silêncio. Uma perda custa o mesmo em um swarm de dez ou de mil.", "ask": "Achem o x.", "trouble": "Caiu o nó errado? A tecla `r` volta aos mil nós; aqui isso leva alguns segundos."} translates="42492649"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Só as três dele são substituídas, depois de quinze segundos de silêncio. Uma perda custa o mesmo em um swarm de dez ou de mil.", "ask": "Onde está o x? (No w9; um clique mostra o nome.)", "trouble": "Caiu o nó errado? A tecla `r` volta aos mil nós; aqui isso leva alguns segundos."} translates="c43e9324"
 cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
@@ -76,10 +76,10 @@ display(fleet(cluster), reveal("moves_after_loss"))
 # %%
 ask("write_with_nine")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Quantos, então, para dez mil workers?", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} translates="48c7ef60" tags=["wall-clock"]
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Quantos, então, para dez mil workers? (Cinco bastam; no máximo sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="31d85f2f"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6f40e594"
 # **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: o dobro deles leva mais ou menos o dobro do tempo. Um worker só recebe tarefas de um manager: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
 #
 # Com managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens para cada um deles: a gravação, a resposta, o aviso de que ela vale e a resposta a ele. (O resto são heartbeats.) Mais managers não deixam nada mais rápido. Só permitem que mais deles falhem.
@@ -89,7 +89,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # <p>Os segundos nos gráficos são os do seu computador e deste simulador; por isso, leia a forma deles, não a altura. <code>swarmlab bench swarm3k</code> forma 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê?"} translates="8229adb3"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê? (Mãos: um? Dois? Três? Mais?)"} translates="176c5569"
 # ## 3. De três a sete managers
 #
 # | managers | podem falhar | uma gravação espera por |
@@ -100,13 +100,13 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 #
 # A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam: o que tem que ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E swarms grandes mantêm as tarefas longe dos managers: drene-os.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="46117a4e"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="2cd038da"
 # <details><summary>O que o Swarm2k e o Swarm3K descobriram</summary>
 # <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto nós ainda entravam, o organizador parou um manager depois do outro para dar uma máquina maior a cada um, o líder por último: os nós novos pararam de conseguir entrar, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
 # <p>Em outubro, o <b>Swarm3K</b> mirou em 3.000 nós e formou 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até os dois ficarem em um mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm serviços assim juntos: página 07.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="cced573f"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="a92fbb45"
 # ## Agora é com você
 #
 # Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.

@@ -10,27 +10,27 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Você está de plantão. Alguma coisa quebrou, usuários perdem requisições a cada segundo, e você tem um orçamento. Uma pessoa digita, todas decidem."} translates="2fea503c"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Você está de plantão. Alguma coisa quebrou, usuários perdem requisições a cada segundo, e você tem um orçamento. Uma pessoa digita, todas decidem."} translates="11ee0e31"
 # # Missões: seis incidentes, com usuários esperando
 #
 # *Você está de plantão: um swarm quebrou, usuários perdem requisições a cada segundo, e você tem um orçamento para salvá-lo; depois compara o que fez com uma solução-modelo.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="9ee56dfe"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="6a85b20d"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | olhar antes de consertar, salvar um swarm dentro de um orçamento e dizer a partir de quando já dava para perceber o problema |
-# | **Tempo e nível** | 60 minutos, uns dez por missão, depois de 00_start_here; cada uma diz que página ensina o que ela pede |
+# | **Você vai aprender a** | olhar antes de consertar, salvar um swarm dentro de um orçamento e dizer desde quando o problema já podia ser visto |
+# | **Tempo e nível** | 60 minutos, uns dez por missão, depois de 00_start_here; cada uma diz qual página ensina o que ela pede |
 # | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais não há replay, e as requisições não são contadas: cada verificação manda uma requisição a cada tarefa) |
 # | **Slides da palestra** | 11–20 (problemas em produção), 30–33 (quórum), 41–43 (healthchecks, updates, rollbacks) |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rules", "notes": "Requisições, segundos e mudanças: esse é o orçamento de vocês. Olhar é de graça, esperar não. Quem olha antes da primeira mudança ganha vinte pontos. Eu digito o que vocês mandarem e mais nada. Dez segundos para cada decisão; se vocês não se entenderem, os usuários esperam.", "ask": "Quem dita os comandos? Quem marca o tempo?"} translates="b21b6895"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rules", "notes": "Requisições, segundos e mudanças: esse é o orçamento de vocês. Olhar é de graça, esperar não. Olhar antes da primeira mudança vale vinte pontos. Eu digito o que vocês mandarem e mais nada. Dez segundos para cada decisão; se vocês não se entenderem, os usuários esperam.", "ask": "Quem dita os comandos? Quem marca o tempo? (Escolha duas pessoas agora.)"} translates="391aedac"
 # ## Como funciona uma missão
 #
 # Uma missão é um exercício com um **relógio** e com **usuários**: dez requisições por segundo vão a um serviço. Clique em **Iniciar**, e o telefone toca.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="a15784c6"
-# - **Digite comandos** abaixo da tarefa. `docker …` pergunta ao líder, `docker -H m2 …` ao nó m2, `run 20s` espera.
-# - **Esperar custa.** Uma linha custa cinco segundos, mais o tempo que o comando dela espera: `docker service update` espera até todas as tarefas rodarem, por até 300 segundos, o orçamento inteiro. Com `--detach` ele volta na hora; depois olhe com `docker service ps`. Não dá para interromper um comando que espera.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="b8917819"
+# - **Digite comandos** abaixo da tarefa. `docker …` pergunta ao líder, `docker -H m2 …` ao nó m2, `run 20s` espera 20 segundos.
+# - **Esperar custa.** Uma linha custa cinco segundos (`--help` também), mais o tempo que o comando dela espera: `docker service update` espera até todas as tarefas rodarem, por até 300 segundos, o orçamento inteiro. Com `--detach` ele volta na hora; depois olhe com `docker service ps`. Não dá para interromper um comando que espera.
 # - **O objetivo** é um estado do swarm e usuários atendidos. Vale qualquer caminho até lá.
 # - **Verificar** espera 30 segundos. Depois testa, em uma cópia do seu swarm, o que pode acontecer em seguida e avalia nela todos os objetivos. *(no teste: requisições que falharam: 100)* refere-se à cópia. Você pode verificar várias vezes.
 # - **O orçamento**: requisições que falham, segundos, mudanças. Uma mudança é um pedido que o swarm aceita: `node promote w3 w4` faz duas, um comando recusado não faz nenhuma. Estourou um desses limites? A missão está perdida na hora. Comece de novo: o incidente é o mesmo.
@@ -39,7 +39,7 @@
 #
 # Sem botões, use o nome da missão: `zone.do("docker node ls")` roda uma linha; há `zone.check()`, `zone.hint()`, `zone.undo()`, `zone.debrief()`.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "zone", "notes": "Uma zona morre. Eu clico em Iniciar, e o relógio anda. Onde as tarefas podem rodar, e quem diz isso? Digam o que devo digitar.", "ask": "Primeiro comando? Olhar ou já mudar alguma coisa?", "wrong": "“--force”: cria tarefas novas, com as mesmas regras. Olhe antes as restrições.", "trouble": "Vocês se perderam? Clique em Iniciar de novo, na missão: é o mesmo incidente."} translates="d3700dc8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "zone", "notes": "Uma zona morre. Eu clico em Iniciar, e o relógio anda. Onde as tarefas podem rodar, e quem diz isso? Digam o que devo digitar.", "ask": "Primeiro comando? Olhar ou já mudar alguma coisa? (Olhar: docker service ps --no-trunc.)", "wrong": "“--force”: cria tarefas novas, com as mesmas regras. Olhe antes as restrições.", "trouble": "Vocês se perderam? Clique em Iniciar de novo, na missão: é o mesmo incidente."} translates="a5faa92e"
 # ## Nós e versões
 #
 # ### 1. Uma zona morre
@@ -57,16 +57,16 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 zone = exercise("zone_dies", make=make)
 zone
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sexta-feira, uma versão ruim. Os contêineres rodam, e ninguém responde. Rodar não é responder. O que a gente olha?", "ask": "Rollback: boa ideia ou não?", "wrong": "“Rollback, já”: ele só desfaz a última mudança. Ela era a versão nova?", "trouble": "Acabou o orçamento? Clique em Iniciar de novo; o incidente é o mesmo."} translates="290bc6bd"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Sexta-feira, uma versão ruim. Os contêineres rodam, e nada responde. Rodar não é responder. O que a gente olha?", "ask": "Rollback: boa ideia ou não? (Não antes de saber qual foi a última mudança.)", "wrong": "“Rollback, já”: ele só desfaz a última mudança. Ela era a versão nova?", "trouble": "Acabou o orçamento? Clique em Iniciar de novo; o incidente é o mesmo."} translates="a3b1cf39"
 # ### 2. Uma versão ruim na sexta-feira
 #
-# Contêineres rodam, e mesmo assim ninguém responde. (Página 13: rollbacks)
+# Os contêineres rodam, e mesmo assim nada responde. (Página 13: rollbacks)
 
 # %%
 release = exercise("bad_release", make=make)
 release
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 contou o que isso quer dizer para você. Mas o que os seus usuários veem, neste momento?", "ask": "Tudo fora do ar, metade, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: nenhum comando funciona. O que roda continua."} translates="da933355"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 contou o que isso quer dizer para você. Mas o que os seus usuários veem, neste momento?", "ask": "Tudo fora do ar, metade, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: nenhum comando funciona. O que roda continua."} translates="8612c02e"
 # ## Sem quórum
 #
 # Com dois managers, o quórum são os dois. Quando um cai, nenhum líder pode ser eleito (página 05). **O que os usuários veem nesse momento?**
@@ -74,7 +74,7 @@ release
 # %%
 ask("users_without_quorum")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais é consertado. A próxima falha não vai ser corrigida.", "ask": "Como você perceberia o problema, se ninguém reclama?", "trouble": "O comando recusado faz parte."} translates="f2997941"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais é consertado. A próxima falha não vai ser corrigida.", "ask": "Como você perceberia o problema, se ninguém reclama? (Com um alerta, assim que um manager cai.)", "trouble": "O comando recusado faz parte."} translates="65a82efc"
 # A próxima célula cria um swarm assim, tira um manager e conta requisições por 30 segundos.
 
 # %%
@@ -88,7 +88,7 @@ requests = cluster.traffic("web", rate=10)
 cluster.run("30s")
 display(requests, reveal("users_without_quorum"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "E aí vem a próxima falha, em um swarm como aquele. Agora o telefone toca. O que você precisa ter de volta primeiro?", "ask": "Uma tarefa, um nó ou um quórum?", "wrong": "“Iniciar o serviço de novo”: sem quórum, ninguém ouve você."} translates="076883bd"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "E aí vem a próxima falha, em um swarm como aquele. Agora o telefone toca. O que você precisa ter de volta primeiro?", "ask": "Uma tarefa, um nó ou um quórum? (Um quórum: sem ele, nada pode mudar.)", "wrong": "“Iniciar o serviço de novo”: sem quórum, nenhum comando é aceito."} translates="8d381e09"
 # ### 3. Dois managers
 #
 # Todos os usuários foram atendidos; por isso, ninguém ligou para você. Aí vem a próxima falha.
@@ -97,7 +97,7 @@ display(requests, reveal("users_without_quorum"))
 two = exercise("two_managers", make=make)
 two
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stranger", "notes": "Um estranho entrou com um token que vazou. Fora não basta: ele tem que sair e continuar fora. O que tem que vir primeiro?", "ask": "Remover o nó ou trocar o token?", "wrong": "“Trocar, pronto”: quem é membro continua membro. “Remover, pronto”: ele volta com o mesmo token."} translates="3a6376fc"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stranger", "notes": "Um estranho entrou com um token que vazou. Fora não basta: ele tem que sair e continuar fora. O que tem que vir primeiro?", "ask": "Remover o nó ou trocar o token? (Primeiro o token, senão ele volta. Depois o nó.)", "wrong": "“Trocar, pronto”: quem é membro continua membro. “Remover, pronto”: ele volta com o mesmo token."} translates="9ec927aa"
 # ## Estranhos, dados e saúde
 #
 # ### 4. Um estranho com um token
@@ -108,7 +108,7 @@ two
 stranger = exercise("stranger", make=make)
 stranger
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O banco perdeu os dados, dizem. Desde a página 14 vocês sabem mais: eles estão em algum lugar. Onde ele rodava antes?", "ask": "Que comando diz onde ele rodou?", "wrong": "“Prune, para limpar”: nem pense nisso antes de encontrá-los."} translates="c81efa02"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O banco perdeu os dados, dizem. Desde a página 14 vocês sabem mais: eles estão em algum lugar. Onde ele rodava antes?", "ask": "Que comando diz onde ele rodou? (docker service ps.)", "wrong": "“Prune, para limpar”: nem pense nisso antes de encontrá-los."} translates="7ef3d8f8"
 # ### 5. O banco de dados perdeu os dados
 #
 # Um *volume* é uma pasta que sobrevive aos contêineres (página 14).
@@ -117,7 +117,7 @@ stranger
 data = exercise("lost_data", make=make)
 data
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Docker diz que está tudo certo com o web, mas as tarefas dele terminam sem parar. Quem acaba com elas?", "ask": "O app ou o healthcheck?", "wrong": "“O app cai”: olhe como ele termina. Alguém o mata."} translates="6e411e24"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Docker diz que está tudo certo com o web, mas as tarefas dele terminam sem parar. Quem acaba com elas?", "ask": "O app ou o healthcheck? (O healthcheck.)", "wrong": "“O app cai”: olhe como ele termina. Alguma coisa o mata."} translates="be9974fb"
 # ### 6. Um healthcheck que mata
 #
 # O Docker diz que não há nada de errado com o web, mas as tarefas dele terminam sem parar. (Página 11: healthchecks)
@@ -126,10 +126,10 @@ data
 health = exercise("check_kills", make=make)
 health
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "scores", "notes": "Cole a sua linha, e temos uma tabela. E depois os debriefings: quem poderia ter percebido antes, e olhando o quê?", "ask": "O que você vai olhar na segunda-feira?"} translates="f68831a6"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "scores", "notes": "Cole a sua linha, e temos uma tabela. E depois os debriefings: dava para ter percebido antes, e olhando o quê?", "ask": "O que você vai olhar na segunda-feira? (Não há resposta certa.)"} translates="b169a9f4"
 # ## Compare com os outros
 #
-# Cada debriefing termina com uma pontuação para colar no chat da turma: missão, pontos, requisições que falharam, segundos, mudanças, dicas. Não precisa de servidor: quem tem o chat faz a tabela. (Os três últimos caracteres denunciam um erro de digitação; não impedem ninguém de inventar uma pontuação.)
+# Cada debriefing termina com uma pontuação para colar no chat da turma: missão, pontos, requisições que falharam, segundos, mudanças, dicas. Não precisa de servidor: qualquer pessoa do chat pode fazer a tabela. (Os três últimos caracteres denunciam um erro de digitação; não impedem ninguém de inventar uma pontuação.)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="cd2b5b57"
 # A segunda tabela é o seu próprio progresso; `progress().export("progress.json")` grava uma cópia dele, para outra máquina ou para quem dá a aula.
@@ -145,13 +145,13 @@ display(
     progress("20_missions"),
 )
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Olhe antes. O comando óbvio muda o swarm, não a causa. E pergunte o que vem depois: o conserto de hoje tem que aguentar a falha seguinte."} translates="8e6cf043"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Olhe antes. O comando óbvio muda o swarm, não a causa. E pergunte o que vem depois: o conserto de hoje tem que aguentar a falha seguinte."} translates="214d864a"
 # ## Resumo
 #
 # - **Olhe antes.** Na maioria das missões o comando óbvio (`--force`, `scale`, `rollback`) muda o swarm, não a causa. Um rollback ajuda quando a causa foi a última mudança: na missão 6, sim; na missão 2, não. `docker service inspect` mostra o que ele traria de volta: PreviousSpec.
 # - Uma especificação dura mais que o motivo que a criou: uma restrição, um healthcheck, argumentos da versão da semana passada. `docker service inspect --pretty` mostra tudo.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="beda9d2d"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="cf622abb"
 # - Em cada missão dava para saber *antes* do telefonema. O que você vai procurar amanhã no trabalho está nos debriefings.
 # - Pergunte o que vem depois: o conserto de hoje tem que aguentar a falha seguinte.
 

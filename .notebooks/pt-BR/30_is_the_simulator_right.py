@@ -41,7 +41,7 @@ from swarmlab.lessons.bets import ask, quiz, reveal, score
 real_engines = False  # True: roda o lado real ao vivo, no seu próprio Docker
 against = swarmlab.launch if real_engines else None
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado o simulador, do outro o que engines reais fizeram. Seis réplicas, depois oito, depois três. Primeira tabela: os fatos, iguais ou não. As faixas: quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser?", "wrong": "“Os segundos”: o acaso e as máquinas diferem. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha tentado aqui."} translates="9f90f43a"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado o simulador, do outro o que engines reais fizeram. Seis réplicas, depois oito, depois três. Primeira tabela: os fatos, iguais ou não. As faixas: quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser? (Os fatos têm que ser; os segundos não podem.)", "wrong": "“Os segundos”: o acaso e as máquinas diferem. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha testado aqui."} translates="4d28774e"
 # ## 1. Um cenário
 #
 # Seis réplicas em três nós, depois oito, depois três. Onde elas rodam?
@@ -60,14 +60,14 @@ compare("spread", against=against)["spread"]
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo, porque os managers esperam um tempo aleatório."} translates="d51e03e5"
-# ## 2. Quando o acaso entra
+# ## 2. Quando o acaso entra em cena
 #
 # O líder cai. Os outros elegem um novo depois de 10 a 20 segundos; quantos exatamente, só o acaso decide (veja 05_quorum). **Os dois swarms levam o mesmo tempo?** A célula depois da aposta mostra o cenário e depois o roda.
 
 # %%
 ask("same_seconds")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Parecidos, não iguais. Por isso, as durações podem diferir até o dobro; todo o resto tem que ser igual.", "ask": "Por que um pouco mais de vinte, se uma eleição leva de dez a vinte?", "wrong": "“Uma eleição ruim”: a primeira pergunta espera vinte segundos pelo líder morto."} translates="76a36092"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Parecidos, não iguais. Por isso, as durações podem diferir até o dobro; todo o resto tem que ser igual.", "ask": "Por que um pouco mais de vinte, se uma eleição leva de dez a vinte? (A primeira pergunta espera vinte segundos pelo líder morto.)", "wrong": "“Uma eleição ruim”: a primeira pergunta espera vinte segundos pelo líder morto."} translates="c15270e5"
 print(scenarios()["leader_crash"]["steps"])
 display(compare("leader_crash", against=against)["leader_crash"], reveal("same_seconds"))
 
@@ -78,7 +78,7 @@ display(compare("leader_crash", against=against)["leader_crash"], reveal("same_s
 # <p>O cenário não assiste à eleição. Como você, ele pergunta a um manager, logo depois da queda. O manager repassa a pergunta ao líder, que está morto, e um engine espera 20 segundos por essa resposta. Só a próxima pergunta chega ao novo líder. (Quando os votos se dividem, a eleição demora mais, e a resposta também.)</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "words", "notes": "Erros também, palavra por palavra. Dois de três managers estão fora do ar. Leiam os dois lados em voz alta.", "ask": "Achem uma diferença. Alguém?"} translates="0284b0f6"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "words", "notes": "Erros também, palavra por palavra. Dois de três managers estão fora do ar. Leiam os dois lados em voz alta.", "ask": "Alguém achou uma diferença? (Não há: as palavras são as do Docker.)"} translates="fe8c9245"
 # ## 3. Palavra por palavra
 #
 # Mensagens de erro também têm que estar certas. Aqui, dois de três managers estão fora do ar. Compare o que os dois swarms *dizem*.
@@ -86,7 +86,7 @@ display(compare("leader_crash", against=against)["leader_crash"], reveal("same_s
 # %%
 compare("quorum_loss", against=against)["quorum_loss"]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "Todos os cenários, uma linha para cada. Posicionamento, updates, falhas, recusas.", "ask": "Todos batem. O que isso prova?", "wrong": "“Que não há bugs”: prova que nestes cenários ele fez o que engines reais fizeram.", "trouble": "Alguns segundos; continue falando."} translates="3f6c9afa"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "Todos os cenários, uma linha para cada. Posicionamento, updates, falhas, recusas.", "ask": "Todos batem. O que isso prova? (Que nestes cenários ele fez o que engines reais fizeram. Só isso.)", "wrong": "“Que não há bugs”: prova que nestes cenários ele fez o que engines reais fizeram.", "trouble": "Alguns segundos; continue falando."} translates="c56bebde"
 # ## 4. Todos os cenários
 #
 # Posicionamento, updates, falhas, recusas: uma linha para cada.
@@ -95,7 +95,7 @@ compare("quorum_loss", against=against)["quorum_loss"]
 whole = compare(against=against)
 whole
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "E o que isto não mostra. Só estes cenários, só uma versão, e não a velocidade. Se um dia os dois diferirem, o engine real tem razão, e o simulador é corrigido.", "ask": "Que cenário você acrescentaria?"} translates="24bf6255"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "E o que isto não mostra. Só estes cenários, só uma versão, e não a velocidade. Se um dia os dois diferirem, o engine real tem razão, e o simulador é corrigido.", "ask": "Que cenário você acrescentaria? (Não há resposta certa.)"} translates="b15c1e93"
 # ## 5. O que isto não mostra
 #
 # - **Só cenários, não tudo o que pode acontecer.** Os testes do projeto rodam mais uns oitenta com o programa `docker` padrão, além dos testes do próprio Docker para a biblioteca Python dele.
@@ -122,16 +122,16 @@ whole
 # Que passos `minority` tem? Diga para que serve cada um e depois rode.
 #
 # <details><summary>Uma dica</summary>A seção 2 mostrou os passos de <code>leader_crash</code>. Aqui: <code>print(scenarios()["minority"]["steps"])</code></details>
-# <details><summary>Resposta</summary>O líder, o m1, fica isolado. Os outros dois elegem um líder (anota-se quanto isso leva). O m1, sozinho, não conhece líder nenhum e recusa uma mudança. A rede volta, o m1 fica sabendo do novo mandato e segue. Quando todos os nós estão ready, a última linha anota os papéis deles: os três ainda são managers.</details>
+# <details><summary>Resposta</summary>O líder, o m1, fica isolado. Os outros dois elegem um líder (anota-se quanto isso leva). O m1, sozinho, não conhece líder nenhum e recusa uma mudança. A rede volta, o m1 fica sabendo do novo mandato e vira seguidor. Quando todos os nós estão ready, a última linha anota os papéis deles: os três ainda são managers.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A confiança se conquista fato por fato. O mesmo script, dois lados, comparados. Você pode rodar isso contra o seu próprio Docker, com um comando."} translates="9ed0315a"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A confiança se conquista fato por fato. O mesmo script, dois lados, comparados. Você pode comparar com o seu próprio Docker, com um comando."} translates="9ed0315a"
 # ## Resumo
 #
 # - Um simulador conquista a nossa confiança fato por fato: o mesmo cenário nos dois lados, comparado.
 # - Os fatos têm que ser iguais, inclusive nas palavras; as durações podem diferir até o dobro.
 # - Se os dois diferem, o engine real tem razão.
 #
-# Em um terminal, `swarmlab compare leader_crash` roda contra o seu próprio Docker, e `swarmlab compare --recorded` contra as gravações.
+# Em um terminal, `swarmlab compare leader_crash` compara com o seu próprio Docker, e `swarmlab compare --recorded`, com as gravações.
 
 # %% slideshow={"slide_type": "skip"}
 quiz("one_differs", "all_agree", "how_long")

@@ -39,7 +39,7 @@ from swarmlab.lessons import progress
 
 progress()
 
-# %% [markdown] translates="6c6019e8"
+# %% [markdown] translates="0aed0f4e"
 # ## A palestra e seu autor
 #
 # > *Docker 101 • Fluxo básico de trabalho com Docker • Problemas comuns em Produção • Orquestração • Revisitando conceitos • Docker Swarm (Swarm mode) • Algumas features*

@@ -15,6 +15,14 @@ HINTS: tuple[tuple[str, str, str], ...] = (
     ),
     (r"(?:==|!=| |=)(node|engine)\.label\.(\w+)", r"", N_("did you mean {0}.labels.{1}?")),
     (
+        r"--constraint-rm[= ](?!node\.|engine\.)(\S+)",
+        r"^$",
+        N_(
+            "only a constraint that the service has is removed: is {0} one? (`docker service"
+            " inspect --pretty` shows them)"
+        ),
+    ),
+    (
         r"service create",
         r"unknown flag: --(\S+)-(add|rm)",
         N_("--{0}-{1} belongs to `docker service update`; `docker service create` takes --{0}"),

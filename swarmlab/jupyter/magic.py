@@ -22,6 +22,7 @@ from swarmlab.cluster import current
 from swarmlab.docker_cli.command_line import run
 from swarmlab.docker_cli.progress import bar_text
 from swarmlab.docker_cli.session import HINT, CliError, Session, host_of, split_host, unreachable
+from swarmlab.errors import NoneSuch
 from swarmlab.simulation import EPOCH_NS
 from swarmlab.strings import _
 from swarmlab.units import S
@@ -49,7 +50,7 @@ def client_for(node: str) -> docker.APIClient:
     names = list(cluster.names)
     node = node or (_default_node if _default_node in names else cluster.default_node())
     if node not in names:
-        raise CliError(f"there is no node {node}; there are {', '.join(names)}")
+        raise CliError(str(NoneSuch("there is no node {name!r}; there are {known}", node, names)))
     return cluster.client(node).api
 
 

@@ -31,7 +31,7 @@ def checkup() -> Table:
     else:
         note = _("All is well. No board? Reload the page (F5), then choose Run > Restart "
                  "Kernel and Run All Cells.")  # fmt: skip
-    return Table("", (_("Check"), _("Found"), _("What to do")), tuple(rows), (note,))
+    return Table("", (_("Item"), _("Found"), _("What to do")), tuple(rows), (note,))
 
 
 def _checks() -> Iterator[tuple[str, str, bool, str]]:

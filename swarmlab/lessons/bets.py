@@ -21,7 +21,7 @@ import ipywidgets
 import yaml
 
 from swarmlab.cluster.files import replace_file
-from swarmlab.errors import NoneSuch
+from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons.progress_record import progress_file
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, ShownAs, WithStaticForms, folded, marked, widget_head
@@ -85,7 +85,7 @@ class Score(ShownAs):
         parts = [_("sure: {right} of {all}", right=sure_right, all=sure)] if sure else []
         if guesses:
             parts.append(_("guesses: {right} of {all}", right=guess_right, all=guesses))
-        total = _("Bets right: {right} of {all}", right=right, all=len(self.bets))
+        total = _("Bets right, on all pages: {right} of {all}", right=right, all=len(self.bets))
         lines = [f"{total} ({'; '.join(parts)})."]
         surprises = [q for q, (right, was_sure) in self.bets.items() if was_sure and not right]
         if surprises:
@@ -170,7 +170,11 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
 
     def _check_choice(self, choice: str) -> None:
         if choice not in self.feedback:
-            raise NoneSuch(UNKNOWN_CHOICE, choice, self.feedback)
+            raise NoneSuch(UNKNOWN_CHOICE, choice, (*self._letters, *self.feedback))
+
+    @property
+    def _letters(self) -> dict[str, str]:
+        return dict(zip(LETTERS, self.feedback, strict=False))
 
     def _keep_former_bet(self) -> None:
         """When a cell runs again, for example by Shift+Enter, a bet not yet revealed stands."""
@@ -190,7 +194,11 @@ class Bet(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._status.value = f"<span role='status' style='font-size:1.1em'>{html}</span>"
 
     def bet(self, choice: str, *, sure: bool | None = None) -> None:
-        """What a click does. A bet may be changed until the reveal; after it, nothing counts."""
+        """What a click does: `bet("A")`, or the choice's text. A bet may be changed until the
+        reveal; after it, nothing counts.
+        """
+        if choice not in self.feedback:
+            choice = self._letters.get(choice, choice)
         self._check_choice(choice)
         if self.revealed:
             why = [self.why] if self.reveal_on_click else []
@@ -301,15 +309,25 @@ def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
 class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """Several questions, one below the other."""
 
+    def bet(self, *letters: str, sure: bool | None = None) -> None:
+        """Bet without buttons, a letter for each question: `ask("reads").bet("C", sure=True)`."""
+        if len(letters) != len(self.children):
+            few = N_("{letters!r}: give a letter for each question; questions here: {n}")
+            raise LabError(few, letters=letters, n=len(self.children))
+        for question, letter in zip(self.children, letters, strict=True):
+            question.bet(letter, sure=sure)
+
     def __repr__(self) -> str:
-        return "\n\n".join(repr(bet) for bet in self.children)
+        return "\n\n".join(map(repr, self.children))
 
     def _repr_html_(self) -> str:
         return "".join(bet._repr_html_() for bet in self.children)
 
 
 def ask(*names: str) -> Questions:
-    """Questions of the bank, to be revealed later: `ask("reads")`. Lesson: 00_start_here."""
+    """Questions of the bank, to be revealed later: `ask("reads")`. Without buttons:
+    `ask("reads").bet("C")`. Lesson: 00_start_here.
+    """
     return Questions([_bet_on(name, reveal_on_click=False) for name in names])
 
 

@@ -28,7 +28,7 @@ EACH = ("look", "asked", "nothing", "wait", "fault", "repair")  # of other kinds
 SPAN = range(TYPING_S * S)  # after a line was typed
 STEP_S = 5  # of a bar of failed requests
 LOOKS = EVENT_LOOKS | {
-    "look": Look("?", N_("a look"), CIRCLE, YELLOW),
+    "look": Look("◦", N_("a look"), CIRCLE, YELLOW),
     "nothing": Look("–", N_("changed nothing"), CIRCLE, GREY),
     "wait": Look("…", N_("a wait"), SQUARE, GREY),
 }

@@ -35,6 +35,10 @@ WAITING = N_(
     "**Waiting costs:** a line takes 5 s, and as long as its command waits. `docker service update`"
     " waits until all tasks run, up to 300 s; with `--detach` it doesn't."
 )
+WITHOUT_BUTTONS = N_(
+    'Without buttons: e = exercise("{name}", make=…), then e.do("docker node ls"), e.check(),'
+    " e.hint()"
+)
 REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of reflection
 _latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for it
 
@@ -219,7 +223,8 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         exercise = self.exercise
         goals = [f"  – {_(goal.text)}" for goal in exercise.goals]
         lines = _(exercise.title), _task_text(exercise), *goals, _budget_text(exercise)
-        return "\n".join(lines).replace("**", "").rstrip()
+        lines = *filter(None, lines), _(WITHOUT_BUTTONS, name=exercise.name)
+        return "\n".join(lines).replace("**", "")
 
     def _repr_html_(self) -> str:
         return _static_html(self.exercise)

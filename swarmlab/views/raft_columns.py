@@ -45,7 +45,7 @@ class RaftLogs(ShownAs):
 
     @property
     def heads(self) -> tuple[str, ...]:
-        fixed = (_("Manager"), _("Is"), _("Term"), _("Vote for"), _("Committed"))
+        fixed = (_("Manager"), _("Role"), _("Term"), _("Vote for"), _("Committed"))
         return (*fixed, *(f"#{index}" for index in self.indexes))
 
     @property
