@@ -185,7 +185,7 @@ display(spread(cluster, "shop", "az"), reveal("zone_dies"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # <details><summary>What you see</summary>
-# <p>Nine run again, none of them in zone b. <b>?</b> marks a task that hasn't been heard from since its node went down. There may be more of them than zone b had: the swarm saw one node go down a moment before the other, gave its tasks to the other one, and had to move them again.</p>
+# <p>Nine run again, none of them in zone b. <b>?</b> marks a task that hasn't been heard from since its node went down. There may be more of them than zone b had: the swarm saw one node go down a moment before the other, put their replacements on the other one, and had to replace those, too.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "burnt", "notes": "Filters refuse nodes, preferences divide, the emptiest node wins. An order always holds; a wish counts only when the node is chosen. Swarm evens nothing out. And pending has a reason: --no-trunc."}

@@ -23,7 +23,7 @@
 # | **O que é preciso** | só o kit: nem Docker, nem rede |
 # | **Slides da palestra** | 20 (por que orquestrar), 24–28 (serviço, tarefa, nós), 29–31 (líder) |
 #
-# As máquinas são simuladas. Os comandos e as saídas são como os do Docker. O curso segue uma palestra dada em Salvador em 2017 e cita as frases dela.
+# As máquinas são simuladas. Os comandos e as saídas são como os do Docker. O curso segue uma palestra apresentada em Salvador em 2017 e cita as frases dela.
 #
 # Clique na célula abaixo e tecle **Shift+Enter**. (Não apareceu nada? Rode a última célula.)
 

@@ -170,7 +170,7 @@ display(reveal("stop_grace", "power_cut"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2600c945"
 # <details><summary>O que as listas dizem</summary>
-# <p><code>deaf</code>: 137 é 128 + 9: quem o encerrou foi o sinal 9, KILL, depois de dez segundos. É essa a diferença de idade entre ele e o <code>flaky</code>, que só rodou quando o <code>stop</code> terminou. (CREATED trabalha com segundos inteiros e pode mostrar um a mais.) O <code>flaky</code> já tinha gastado as duas tentativas antes da queda de energia, e a queda não zera essa conta. 255 marca o que terminou junto com a máquina. Só <code>queue</code> está no ar.</p>
+# <p><code>deaf</code>: 137 é 128 + 9: quem o encerrou foi o sinal 9, KILL, depois de dez segundos. É essa a diferença de idade entre ele e o <code>flaky</code>, que só rodou quando o <code>stop</code> terminou. (CREATED trabalha com segundos inteiros e pode mostrar um a mais.) O <code>flaky</code> já tinha gastado as duas tentativas antes da queda de energia, e a queda não zera essa conta. 255 marca o que terminou junto com a máquina. Só o <code>queue</code> está no ar.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Duas vezes eu gravo um arquivo e leio: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe? (O segundo, porque está no volume.)", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="11b8ea06"
@@ -208,7 +208,7 @@ display(reveal("stop_grace", "power_cut"))
 #
 # ### 2. No ar, mas não pronto
 #
-# Escolha este exercício na lista. **shop** fica *Up* na hora, mas só atende depois de criar o arquivo `/ready`. Rode de novo com um healthcheck (`--health-cmd`, `--health-interval`), para que o `docker ps` diga *healthy* só quando ele estiver pronto de verdade.
+# Escolha este exercício na lista. O **shop** fica *Up* na hora, mas só atende depois de criar o arquivo `/ready`. Rode de novo com um healthcheck (`--health-cmd`, `--health-interval`), para que o `docker ps` diga *healthy* só quando ele estiver pronto de verdade.
 
 # %% slideshow={"slide_type": "skip"}
 exercises("02_docker_workflow", make=make)

@@ -79,7 +79,7 @@ display(swarm.board(), meter(hand, swarm))
 #
 # > *Como recriar contêineres que morrem?* (pergunta 3)
 #
-# É noite. Alguém mata o contêiner do w1; um pouco depois, a máquina inteira some. Na primeira vez, você leva 30 segundos para reagir; na segunda, um minuto. Você é rápido. **No lado manual, por quanto tempo algumas requisições falham depois da morte do contêiner?**
+# É noite. Alguém mata o contêiner do w1; um pouco depois, a máquina inteira some. Na primeira vez, você leva 30 segundos para reagir; na segunda, um minuto. Você reage rápido. **No lado manual, por quanto tempo algumas requisições falham depois da morte do contêiner?**
 
 # %%
 ask("dies_by_hand")

@@ -113,7 +113,7 @@ cluster.run("40s")
 slots(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "noworker", "minutes": {"90": 0.5}, "notes": "Agora cai o único manager, e morre também um contêiner no w2. Nada acontece. Os workers não conseguem nem listar os serviços."} translates="951c12a7"
-# O estado desejado das tarefas do w1 é *shutdown*, mas elas ainda constam como *running*: ninguém teve notícia delas. Outras ocuparam suas posições. Agora, o manager.
+# O estado desejado das tarefas do w1 é *shutdown*, mas elas ainda constam como *running*: não há notícia delas. Outras ocuparam as posições delas. Agora, o manager.
 
 # %%
 cluster.start("w1")
@@ -153,7 +153,7 @@ cluster.run("20s")  # um manager só remove um nó que já consta como fora do a
 # %docker node rm w3
 # %docker node ls
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro, e o nó novo roda. Endereço, porta 2377, token.", "ask": "Quem pode ver este token? (Só quem pode pôr máquinas no seu swarm.)", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager põe uma máquina no seu swarm."} translates="22e5f1e4"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro, e o nó novo roda. Endereço, porta 2377, token.", "ask": "Quem pode ver este token? (Só quem pode pôr máquinas no seu swarm.)", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager consegue pôr uma máquina no seu swarm."} translates="22e5f1e4"
 # Na lista, `*` marca o nó que está respondendo, e *Reachable*, um manager que não é o líder. Em um manager, `docker swarm join-token worker` mostra o comando que o nó novo precisa rodar. O segundo comando abaixo é esse: `$(…)` completa com o token e o endereço do manager, que recebe os nós na porta 2377.
 
 # %%

@@ -194,7 +194,7 @@ cluster.run("60s")
 # %docker service ps --filter desired-state=running web
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="cef91a8e"
-# O `--force-new-cluster` faz do m1 o único manager: um quórum de 1. O que está no log do m1 se salva. Use-o **uma vez só, em um só** sobrevivente. Depois acrescente managers e remova os mortos: `docker node rm`. (Em um swarm com quórum, um manager morto ainda é membro: primeiro rebaixe, depois remova.)
+# O `--force-new-cluster` faz do m1 o único manager: um quórum de 1. O que está no log do m1 não se perde. Use-o **uma vez só, em um só** sobrevivente. Depois acrescente managers e remova os mortos: `docker node rm`. (Em um swarm com quórum, um manager morto ainda é membro: primeiro rebaixe, depois remova.)
 #
 # <details><summary>Por que algumas tarefas são novas?</summary>As do m2 e do m3 foram substituídas. E os workers precisam primeiro encontrar o m1. Quem demora é marcado como fora do ar até se apresentar, e as tarefas dele são substituídas em outro nó.</details>
 

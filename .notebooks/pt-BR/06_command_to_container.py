@@ -141,8 +141,8 @@ display(service_path(cluster, "idle"), reveal("where_it_stops"))
 # A moldura vermelha tracejada marca a parte que diz não, e a linha vermelha, o que ela diz. São as palavras que o `docker service ps` mostra.
 #
 # <details><summary>O que você vê</summary>
-# <p>Nenhum dos três está em uma rede, então o allocator não tem nada a fazer. <b>big</b> e <b>idle</b> param no scheduler: nenhum nó passa por todos os filtros. Eles esperam em <i>pending</i>, e o scheduler tenta de novo sempre que um nó muda. Nada se perde.</p>
-# <p><b>typo</b> ganha um nó, já que o scheduler não consulta o registry. O executor não consegue baixar a imagem e <i>rejeita</i> a tarefa. O orchestrator cria uma segunda na hora, que pode ir para outro nó. Ela deveria começar depois de cinco segundos, mas baixar a imagem faz parte da preparação; por isso também é rejeitada na hora. Daí em diante, vem uma nova a cada cinco segundos. O swarm não sabe que nenhum nó jamais vai conseguir. (O aviso veio do engine que recebeu seu comando: ele não conseguiu perguntar ao registry a versão exata da imagem, o <i>digest</i>, e seguiu sem ela.)</p>
+# <p>Nenhum dos três está em uma rede, então o allocator não tem nada a fazer. O <b>big</b> e o <b>idle</b> param no scheduler: nenhum nó passa por todos os filtros. Eles esperam em <i>pending</i>, e o scheduler tenta de novo sempre que um nó muda. Nada se perde.</p>
+# <p>O <b>typo</b> ganha um nó, já que o scheduler não consulta o registry. O executor não consegue baixar a imagem e <i>rejeita</i> a tarefa. O orchestrator cria uma segunda na hora, que pode ir para outro nó. Ela deveria começar depois de cinco segundos, mas baixar a imagem faz parte da preparação; por isso também é rejeitada na hora. Daí em diante, vem uma nova a cada cinco segundos. O swarm não sabe que nenhum nó jamais vai conseguir. (O aviso veio do engine que recebeu seu comando: ele não conseguiu perguntar ao registry a versão exata da imagem, o <i>digest</i>, e seguiu sem ela.)</p>
 # </details>
 #
 # A próxima célula ativa todos os nós de novo. **Olhe REPLICAS: qual dos três subiu?**

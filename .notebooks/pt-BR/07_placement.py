@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Por que uma tarefa cai aqui e não ali? Quem decide é uma parte só, e ela sabe dizer por quê."} translates="48d27cce"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Por que uma tarefa vai para este nó e não para aquele? Quem decide é uma parte só, e ela sabe dizer por quê."} translates="48d27cce"
 # # Posicionamento: por que aqui e não ali?
 #
 # *Você pergunta ao scheduler sobre tarefas, uma a uma, espalha um serviço por zonas e descobre por que quatro serviços esperam.*
@@ -183,9 +183,9 @@ cluster.crash("m2", "w3", "w4")
 cluster.run("60s")
 display(spread(cluster, "shop", "az"), reveal("zone_dies"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="6d050979"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="8b8eff56"
 # <details><summary>O que você vê</summary>
-# <p>Nove rodam de novo, nenhuma na zona b. <b>?</b> marca uma tarefa de que não se tem notícia desde que o nó dela caiu. Pode haver mais delas do que a zona b tinha: o swarm viu um nó cair um instante antes do outro, passou as tarefas do primeiro para o segundo e depois teve que mudá-las de novo.</p>
+# <p>Nove rodam de novo, nenhuma na zona b. <b>?</b> marca uma tarefa de que não se tem notícia desde que o nó dela caiu. Pode haver mais delas do que a zona b tinha: o swarm viu um nó cair um instante antes do outro, criou no segundo as substitutas das tarefas do primeiro e depois teve que substituí-las também.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "burnt", "notes": "Filtros recusam nós, preferências dividem, o nó mais vazio vence. Uma ordem vale sempre; um desejo, só na hora de escolher o nó. O Swarm não equilibra nada. E pending tem um motivo: --no-trunc."} translates="a4ca7bf0"

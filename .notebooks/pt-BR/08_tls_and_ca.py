@@ -98,7 +98,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o escreveu em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="75b19696"
 # ## 3. Um token vaza
 #
-# Quem chega ainda não tem certificado e por isso mostra um *token*. Um script escreveu o token dos workers em um label, à vista de quem tem acesso a um manager.
+# Um nó novo ainda não tem certificado e por isso mostra um *token*. Um script escreveu o token dos workers em um label, à vista de quem tem acesso a um manager.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d30eb194"
 # A célula depois da aposta cria um token novo (`--rotate`). O w2 sai do swarm e tenta entrar com o token antigo, depois com o novo. **O que um ladrão poderia ter feito com o antigo até lá? E o que acontece com o w1, que entrou com ele?**
@@ -107,7 +107,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %docker node update --label-add script=$(docker swarm join-token --quiet worker) w1
 ask("stolen_token", "rotated_token")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "Agora o token antigo é recusado, e o novo funciona. E o w1, que entrou com o antigo, nem percebeu a troca. Troque sempre que tiver dúvida: não custa nada.", "ask": "Quando foi a última vez que você trocou o seu? (Mãos: este ano? Alguma vez?)", "trouble": "“node is not down”? A tecla `r` volta e repete tudo na ordem certa."} translates="1a4fed5a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "Agora o token antigo é recusado, e o novo funciona. E o w1, que entrou com o antigo, nem percebeu a troca. Troque sempre que tiver dúvida: não custa nada.", "ask": "Quando foi a última vez que você trocou o seu? (Mãos levantadas: este ano? Alguma vez?)", "trouble": "“node is not down”? A tecla `r` volta e repete tudo na ordem certa."} translates="1a4fed5a"
 # %docker swarm join-token --quiet manager
 # %docker swarm join-token --quiet worker
 # %docker swarm join-token --quiet --rotate worker
@@ -125,7 +125,7 @@ print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 1
 reveal("stolen_token", "rotated_token")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7a8041f6"
-# Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Quem chega a compara antes de mostrar o segredo, e assim ninguém consegue se passar pelo seu swarm.
+# Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Um nó novo confere essa parte antes de mostrar o segredo, e assim ninguém consegue se passar pelo seu swarm.
 #
 # <details><summary>Quem não precisa de token nenhum?</summary>
 # <p>Quem alcança o socket de um manager, <code>/var/run/docker.sock</code>. É só com ele que esta página fala, e ela acabou de mostrar o token dos managers. Algumas imagens pedem para você montar esse socket no contêiner delas. Em um manager, isso entrega tudo: os tokens, a chave de desbloqueio (página 09), todos os serviços; e, com <code>docker run --volume /:/host</code>, root na máquina. Em um worker: essa máquina e os secrets dos contêineres que estão lá.</p>
@@ -195,7 +195,7 @@ trust(cluster)
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "locked", "notes": "Um certificado diz quem você é e o que você pode; os managers assinam. Um token só serve para entrar. Uma raiz nova precisa de paciência e de todos os nós."} translates="0e3e1f56"
 # ## Resumo
 #
-# - Cada nó tem um certificado com o id e o papel dele, dado pelos managers. Ele se renova sozinho.
+# - Cada nó tem um certificado com o id e o papel dele, emitido pelos managers. Ele se renova sozinho.
 # - É a CA que decide o papel. Um worker não consegue pedir mais.
 # - Um token é uma impressão digital da raiz mais um segredo. Troque-o sempre que houver dúvida: nenhum membro percebe.
 # - Uma raiz nova: por um tempo há duas raízes, e a antiga atesta a nova. Um nó morto impede que a troca termine, até você removê-lo.

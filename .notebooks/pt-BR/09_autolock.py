@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log que está nele é cifrado. Ótimo. Está tudo certo, não é?"} translates="45291dc7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log desse disco está cifrado. Ótimo. Está tudo certo, não é?"} translates="45291dc7"
 # # Autolock: o que um disco roubado entrega
 #
 # *Você rouba o disco de um manager, torna esse disco inútil, perde a chave e recupera um swarm a partir de um backup.*
@@ -153,7 +153,7 @@ reveal("old_or_new", "key_lost")
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. É isso que uma restauração quer dizer: a verdade é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. É isso que uma restauração quer dizer: o que vale é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos levantadas: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
 cluster.run("5s")
 cluster.stop("m3")  # meio-dia
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx

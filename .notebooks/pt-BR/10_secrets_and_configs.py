@@ -42,7 +42,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker echo "senha" | docker secret create senha-db -
 # %docker service create --secret-add=senha-db demo
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Cinco nós: três managers, dois workers. Uma tarefa, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como quem ataca: qual delas você invadiria?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: a tarefa está lá, e por isso as pessoas olham para lá. Mas o secret veio de algum lugar: ele está em todos os managers. “O líder e o w1”: os managers compartilham um log."} translates="cd16d44f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "Cinco nós: três managers, dois workers. Uma tarefa, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como quem ataca: qual delas você invadiria?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: a tarefa está lá, e por isso a gente olha para lá. Mas o secret veio de algum lugar: ele está em todos os managers. “O líder e o w1”: os managers compartilham um log."} translates="cd16d44f"
 # ## 1. A viagem de um secret (slides 38 e 39)
 #
 # O primeiro comando funciona: o Docker mostra o id do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
@@ -60,7 +60,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # **Como ler o desenho.** Os bytes viajam pelas setas, criptografados. Laranja com hachura: quem entra aqui consegue lê-los. Tracejado: eles não estão aqui. O w2 não roda tarefa que precise do secret, e por isso nunca o recebe. (Por que os logs cifrados dos managers estão laranja? A chave está ao lado: veja 09_autolock.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner é um arquivo dentro de /run/secrets. Com s: o slide errou. Cinco letras e seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já estragou muito login. Use printf. E a API mostra um nome e datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
-# > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca toca em um disco.
+# > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca vai para o disco.
 #
 # O caminho de verdade tem um **s** a mais: `/run/secrets/senha-db`.
 

@@ -79,7 +79,7 @@ follow(cluster, "web")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Um serviço novo, quatro réplicas, tudo no padrão. A versão nova cai dois segundos depois de subir. Você digitou o comando e foi tomar um café. Como encontra tudo na volta?", "ask": "Tudo fora do ar? De volta à versão antiga? Ou no meio do caminho?", "wrong": "“Faz rollback”: a maioria espera isso. Dá para ter, mas o padrão é pausar. “As quatro caem”: a primeira falha já interrompe o update.", "trouble": "O painel está cheio? A tecla `s` volta ao que havia antes."} translates="11e40418"
 # ## 2. Uma versão ruim
 #
-# Um serviço `web` novo: quatro réplicas, os padrões do Docker. Você o atualiza para uma versão que cai depois de dois segundos: `--args` toma o lugar do comando do contêiner, e este termina com erro. **Como acaba o update?**
+# Um serviço `web` novo: quatro réplicas, os padrões do Docker. Você o atualiza para uma versão que cai depois de dois segundos: `--args` toma o lugar do comando do contêiner, e o comando novo termina com erro. **Como acaba o update?**
 
 # %%
 # %docker service rm web
@@ -103,7 +103,7 @@ display(follow(cluster, "web"), reveal("bad_version"))
 #
 # ### 1. Agora é com você: tolere uma tarefa ruim de quatro
 #
-# A próxima célula faz o rollback. Em uma célula nova (**Esc**, depois **b**), atualize o `web` de novo para a versão ruim, de modo que uma falha em quatro **não** pare o update, e duas parem. Depois olhe: `follow(cluster, "web")`.
+# A próxima célula faz o rollback. Em uma célula nova (**Esc**, depois **b**), atualize o `web` de novo para a versão ruim, de modo que uma falha em quatro **não** interrompa o update, e duas interrompam. Depois olhe: `follow(cluster, "web")`.
 #
 # <details><summary>Uma dica</summary>O limite tem que ser <i>ultrapassado</i>, não só atingido. 1 de 4 é 0,25.</details>
 # <details><summary>Resposta</summary><code>%docker service update --quiet --detach --update-max-failure-ratio 0.25 --args "sh -c 'sleep 2; exit 1'" web</code>. A primeira falha dá 0,25, que não é mais que 0,25: o update continua. A segunda dá 0,5, e o update pausa.</details>

@@ -120,11 +120,11 @@ ask("after_automatic", "late_crash")
 display(follow(cluster, "web"))
 # %docker service rollback --detach web
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rolled", "notes": "Completed, diz o Swarm, e o serviço está fora do ar. Cinco segundos de observação, e ela morreu aos oito. Verde não quer dizer bom.", "ask": "Quanto tempo o seu app leva para falhar? (Não há resposta certa. O monitor tem que durar mais que isso.)"} translates="a750172b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rolled", "notes": "Completed, diz o Swarm, e o serviço está fora do ar. Cinco segundos de observação, e a versão morreu aos oito. Verde não quer dizer bom.", "ask": "Quanto tempo o seu app leva para falhar? (Não há resposta certa. O monitor tem que durar mais que isso.)"} translates="a750172b"
 # %docker service update --quiet --detach --args "sh -c 'sleep 8; exit 1'" web
 display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Quinze segundos, e ela é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. [Pergunte; depois:] Mas isso não segura o update. Se você quer segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento? (O delay: durante o monitor, as próximas posições começam.)", "wrong": "“O monitor”: enquanto isso, as próximas posições começam."} translates="997a5196"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Quinze segundos, e a versão ruim é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. [Pergunte; depois:] Mas isso não segura o update. Se você quer segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento? (O delay: durante o monitor, as próximas posições começam.)", "wrong": "“O monitor”: enquanto isso, as próximas posições começam."} translates="997a5196"
 # *Completed*, diz o Swarm, e o serviço está fora do ar. (B nunca responde: só dorme. Com um healthcheck o update teria falhado e se desfeito.) Cada tarefa foi observada por cinco segundos, o padrão de `--update-monitor`, e morreu aos oito. Observe por mais tempo do que o seu app leva para falhar:
 
 # %%
@@ -133,7 +133,7 @@ display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 follow(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7ae81c6d"
-# Agora ela é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se uma versão ruim tem que ficar em uma só posição até provar que é boa, aumente também a pausa: `--update-delay`.
+# Agora a versão ruim é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se uma versão ruim tem que ficar em uma só posição até provar que é boa, aumente também a pausa: `--update-delay`.
 #
 # <details><summary>O que mais um rollback automático esquece</summary>
 # <p>Tudo o que veio com o update ruim: secrets, labels, réplicas e configurações como o monitor de 15 segundos. Olhe: <code>settings(cluster, "web")</code>. É a especificação inteira que volta. O que uma tarefa gravou em um volume ou em um banco de dados fica: a versão antiga tem que se virar com isso.</p>

@@ -217,7 +217,7 @@ services:
     deploy: {replicas: 2}
 networks: {front: {}}
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "E o rm leva tudo o que tem o label do stack: serviços, redes, secrets. O seu volume continua no w1. Ainda bem; mas isso enche discos.", "ask": "Quando foi a última vez que você procurou volumes antigos? (Mãos: este mês? Este ano?)", "trouble": "A tecla `r` volta ao stack de antes do rm e repete este passo."} translates="87901310"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "pruned", "notes": "E o rm leva tudo o que tem o label do stack: serviços, redes, secrets. O seu volume continua no w1. Ainda bem; mas isso enche discos.", "ask": "Quando foi a última vez que você procurou volumes antigos? (Mãos levantadas: este mês? Este ano?)", "trouble": "A tecla `r` volta ao stack de antes do rm e repete este passo."} translates="87901310"
 # %docker network ls --filter scope=swarm --format "{{.Name}}"
 # %docker stack rm app
 cluster.run("20s")

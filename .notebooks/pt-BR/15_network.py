@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o estranho não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programa consulta um endereço uma vez e o guarda para sempre? (Muitos fazem isso. Com um IP virtual, não faz mal.)", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="df7960ff"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o stranger não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programa consulta um endereço uma vez e o guarda para sempre? (Muitos fazem isso. Com um IP virtual, não faz mal.)", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="df7960ff"
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis
@@ -101,7 +101,7 @@ display(request_path(cluster, 8081, source="w1"), request_path(cluster, 8081, so
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="9eb203c4"
 # <details><summary>Qual escolher</summary>
-# <p><b>Ingress</b> se qualquer nó tem que responder; aí o app precisa de outro jeito de conhecer os clientes, como um header que um proxy na frente acrescenta. <b>Host</b> se o app precisa ver o endereço do cliente. Mas só cabe uma tarefa por nó: a segunda não acharia a porta livre. Combina com <code>--mode global</code> e com um balanceador seu na frente.</p>
+# <p><b>Ingress</b> se qualquer nó tem que responder; aí o app precisa de outro jeito de conhecer os clientes, como um header que um proxy na frente acrescenta. <b>Host</b> se o app precisa ver o endereço do cliente. Mas só cabe uma tarefa por nó: a segunda encontraria a porta ocupada. Combina com <code>--mode global</code> e com um balanceador seu na frente.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "host", "notes": "Slide 29. Uma tarefa acabou de começar em algum lugar. Cada um dos trinta nós tem que saber. Quem avisa, e quanto tempo leva?", "ask": "O líder, ninguém ou uns aos outros? E com que rapidez?", "wrong": "“O líder”: ninguém pergunta a um manager. “30 segundos”: esse é o intervalo entre as comparações completas. As notícias correm bem mais rápido."} translates="25c3bc62"
@@ -138,7 +138,7 @@ cluster = make(managers=1, workers=1, seed=7)
 # %docker service create --quiet --name web --mode global --publish 8080:80 nginx
 ask("port_down", "port_silent", "port_or_cable")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Leiam linha por linha. 2377: o w1 está down, diz o manager, e os contêineres dele ainda atendem. 7946: cada nó só envia requisições à própria tarefa. 4789: tudo verde, e metade das requisições se perde. E é melhor perder o cabo inteiro que metade dele: um nó mudo é logo dado como perdido. Quando alguém diz que “funciona às vezes”, olhem a 4789, UDP.", "ask": "Quem teria descoberto isso em cinco minutos? (É só levantar a mão.)", "trouble": "Em engines reais não dá para fechar portas daqui. PageDown."} translates="d04f6603"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "Leiam linha por linha. 2377: o w1 está down, diz o manager, e os contêineres dele ainda atendem. 7946: cada nó só envia requisições à própria tarefa. 4789: tudo verde, e metade das requisições se perde. E é melhor perder o cabo inteiro que metade dele: um nó mudo é logo dado por perdido. Quando alguém diz que “funciona às vezes”, olhem a 4789, UDP.", "ask": "Quem teria descoberto isso em cinco minutos? (É só levantar a mão.)", "trouble": "Em engines reais não dá para fechar portas daqui. PageDown."} translates="d04f6603"
 display(
     closed_ports(cluster, "web", "m1", "w1"), reveal("port_down", "port_silent", "port_or_cable")
 )
@@ -163,7 +163,7 @@ display(
 cluster = make(managers=1, workers=2, seed=7)
 ask("drain_own", "logs_down", "full_subnet")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se perderam com ele: ficam onde são escritos. E nenhuma das seis roda, porque os nós não têm mais endereço. Crie redes grandes; não dá para mudar depois.", "ask": "Qual das três você já encontrou? (Mãos, para uma de cada vez.)", "trouble": "Um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="8df3e1d0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se perderam com ele: ficam onde são escritos. E nenhuma das seis roda, porque os nós não têm mais endereço. Crie redes grandes; não dá para mudar depois.", "ask": "Qual das três você já encontrou? (Mãos levantadas, uma surpresa de cada vez.)", "trouble": "Um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="8df3e1d0"
 # %docker service create --quiet --name id --replicas 3 \
 #     --hostname {{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}} \
 #     busybox sh -c "hostname; sleep infinity"

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Até onde dá para crescer? A gente vai de cinco nós a mil e conta quanto custa."} translates="0c10b063"
-# # Escala: mil nós e quanto custam
+# # Escala: mil nós e quanto eles custam
 #
 # *Você faz um swarm crescer de cinco nós a mil, vê como ele aloca três mil tarefas e mede quanto custam mais managers, nós e tarefas.*
 
@@ -89,7 +89,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # <p>Os segundos nos gráficos são os do seu computador e deste simulador; por isso, leia a forma deles, não a altura. <code>swarmlab bench swarm3k</code> forma 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê? (Mãos: um? Dois? Três? Mais?)"} translates="176c5569"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
 # ## 3. De três a sete managers
 #
 # | managers | podem falhar | uma gravação espera por |
@@ -102,7 +102,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2cd038da"
 # <details><summary>O que o Swarm2k e o Swarm3K descobriram</summary>
-# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto nós ainda entravam, o organizador parou um manager depois do outro para dar uma máquina maior a cada um, o líder por último: os nós novos pararam de conseguir entrar, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
+# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto nós ainda entravam, o organizador parou um manager depois do outro para dar uma máquina maior a cada um, o líder por último: nenhum nó novo conseguia entrar, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
 # <p>Em outubro, o <b>Swarm3K</b> mirou em 3.000 nós e formou 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até os dois ficarem em um mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm serviços assim juntos: página 07.</p>
 # </details>
 

@@ -117,10 +117,10 @@ stranger
 data = exercise("lost_data", make=make)
 data
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Docker diz que está tudo certo com o web, mas as tarefas dele terminam sem parar. Quem acaba com elas?", "ask": "O app ou o healthcheck? (O healthcheck.)", "wrong": "“O app cai”: olhe como ele termina. Alguma coisa o mata."} translates="be9974fb"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Docker diz que está tudo certo com o web, mas as tarefas dele terminam uma depois da outra. Quem acaba com elas?", "ask": "O app ou o healthcheck? (O healthcheck.)", "wrong": "“O app cai”: olhe como ele termina. Alguma coisa o mata."} translates="be9974fb"
 # ### 6. Um healthcheck que mata
 #
-# O Docker diz que não há nada de errado com o web, mas as tarefas dele terminam sem parar. (Página 11: healthchecks)
+# O Docker diz que não há nada de errado com o web, mas as tarefas dele terminam uma depois da outra. (Página 11: healthchecks)
 
 # %%
 health = exercise("check_kills", make=make)

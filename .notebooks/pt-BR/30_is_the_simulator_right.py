@@ -41,7 +41,7 @@ from swarmlab.lessons.bets import ask, quiz, reveal, score
 real_engines = False  # True: roda o lado real ao vivo, no seu próprio Docker
 against = swarmlab.launch if real_engines else None
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado o simulador, do outro o que engines reais fizeram. Seis réplicas, depois oito, depois três. Primeira tabela: os fatos, iguais ou não. As faixas: quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser? (Os fatos têm que ser; os segundos não podem.)", "wrong": "“Os segundos”: o acaso e as máquinas diferem. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha testado aqui."} translates="4d28774e"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado o simulador, do outro o que engines reais fizeram. Seis réplicas, depois oito, depois três. Primeira tabela: os fatos, iguais ou não. As faixas: quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser? (Os fatos têm que ser; os segundos não podem.)", "wrong": "“Os segundos”: o acaso e as máquinas variam. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha testado aqui."} translates="4d28774e"
 # ## 1. Um cenário
 #
 # Seis réplicas em três nós, depois oito, depois três. Onde elas rodam?
@@ -124,7 +124,7 @@ whole
 # <details><summary>Uma dica</summary>A seção 2 mostrou os passos de <code>leader_crash</code>. Aqui: <code>print(scenarios()["minority"]["steps"])</code></details>
 # <details><summary>Resposta</summary>O líder, o m1, fica isolado. Os outros dois elegem um líder (anota-se quanto isso leva). O m1, sozinho, não conhece líder nenhum e recusa uma mudança. A rede volta, o m1 fica sabendo do novo mandato e vira seguidor. Quando todos os nós estão ready, a última linha anota os papéis deles: os três ainda são managers.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A confiança se conquista fato por fato. O mesmo script, dois lados, comparados. Você pode comparar com o seu próprio Docker, com um comando."} translates="9ed0315a"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A confiança se conquista fato por fato. O mesmo script, dois lados, comparados. Dá para fazer isso com o seu próprio Docker, com um comando."} translates="9ed0315a"
 # ## Resumo
 #
 # - Um simulador conquista a nossa confiança fato por fato: o mesmo cenário nos dois lados, comparado.
