@@ -65,7 +65,7 @@ reveal("who_fetches")
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "In a terminal, docker run shows the output until you've had enough. Now imagine: you started it from your laptop, on a server. You close the laptop and go home. What happens to Redis?", "ask": "It ends, it runs on, or it's paused?", "wrong": "\"It ends\": the command was typed on the laptop. But the container is the daemon's child, not the client's."}
-# In a terminal, `docker run` now shows the container's output until it ends. Here, its client goes away after ten seconds (hence the `hint:`), as if you'd closed your laptop. **What happens to the container?**
+# In a terminal, `docker run` now shows the container's output until it ends. Here, its client goes away after ten seconds (that's why there's a `hint:`), as if you'd closed your laptop. **What happens to the container?**
 
 # %%
 ask("client_gone")
@@ -134,7 +134,7 @@ cluster.run("6s")
 # %docker exec web curl -s localhost
 # %docker logs web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "Stop sends a signal, and waits. How long does it wait for a process that doesn't listen? And then I pull the plug of the whole machine. Two containers, one of them with restart always. Which is back afterwards?", "ask": "How many seconds? And who survives the power cut?", "wrong": "\"Both are back\": the default policy is no. \"For ever\": after ten seconds comes KILL, which no process can ignore."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "Stop sends a signal, and waits. How long does it wait for a process that doesn't listen? And then I pull the plug of the whole machine. Two containers, one of them with restart always. Which is back afterwards?", "ask": "How many seconds? And who survives the power cut?", "wrong": "\"Both are back\": the default policy is no. \"Forever\": after ten seconds comes KILL, which no process can ignore."}
 # ## 4. Stop, and start again
 #
 # `stop` sends the process a signal, and waits: that's its *grace* period. **How long, if the process ignores the signal?** (A shell ignores it when it's *process 1*, the first in its container.)

@@ -115,7 +115,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # <p>By hand, your 30 and 60 seconds count, and what the new containers needed. An alert takes ten seconds, so Swarm's few raise none. If five were enough, your phone would ring, and before you'd found it, all would be repaired.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. A new version, please, and without downtime. By hand I'd do it like everybody: remove the old one, run the new one, next machine. Do requests fail?", "ask": "One after the other, three servers. Is anything lost?", "wrong": "\"No, there are always two left\": the balancer keeps sending requests to the third."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. A new version, please, and without downtime. By hand I'd do it as everyone does: remove the old one, run the new one, next machine. Do requests fail?", "ask": "One after the other, three servers. Is anything lost?", "wrong": "\"No, there are always two left\": the balancer keeps sending requests to the third."}
 # ## 3. Updates without downtime (slide 13)
 #
 # > *Como atualizar o sistema sem downtime?* (4) How do you update without downtime?
@@ -198,7 +198,7 @@ swarmlab.use(swarm)
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, five effects. Here's one you haven't seen: a task says what it needs, and Swarm reserves it.", "ask": "Seven tasks, too little room. What happens to the seventh? (It waits, pending, until a node has room.)", "wrong": "\"It makes the others slow\": it waits, pending."}
 # ## 6. Five effects (slide 20)
 #
-# The app runs, scales automatically, tolerates failures, makes better use of resources, and needs little work by hand. Two of them are still to be seen.
+# The app runs, scales automatically, tolerates failures, makes better use of resources, and needs little work by hand. Two of them haven't appeared yet.
 #
 # **Better use of resources.** Say what a task needs, and Swarm reserves it, on a node that has it free. Compare before and after the reservation, and see what happens when there are seven tasks.
 

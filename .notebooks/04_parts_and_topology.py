@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **You will be able to** | say what service, slot, task and container are; what managers and workers do; let nodes join and leave, promote and drain them |
 # | **Time and level** | 20 minutes, after 00_start_here; all exercises take 8 more |
-# | **You need** | nothing else: no Docker, no network. (On real engines, the picture in section 4 doesn't show who speaks to whom at the moment) |
+# | **You need** | nothing else: no Docker, no network. (On real engines, the picture in section 4 doesn't show who is talking to whom at the moment) |
 # | **Slides of the talk** | 21–23 (history), 24 (components), 25–28 (nodes), 29 (topology). [The talk](index.ipynb) is in Portuguese |
 #
 # - **Node**: an engine that's in the swarm. Each is a **manager** or a **worker**; section 3 shows the difference. The managers elect one of them, the **leader**; the others are its *followers*. A *term* is the number of an election (page 05).
@@ -168,7 +168,7 @@ display(slots(cluster, "web"), reveal("drained_and_back"))
 # A dash stands for w3 as it was: that node has been removed. The new w3 has another id.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, alive. Managers form the Raft group; they're also the CA, and sign certificates. TLS everywhere. And all nodes gossip. I click the leader. Who leads now? And if I click that one, too?", "ask": "Two of three managers are gone. Who leads? (No one: one of three is no majority.)", "wrong": "\"The last one\": one of three is no majority. There's no leader.", "trouble": "All dead by now? `u` starts what is down."}
-# ## 4. Who speaks to whom (slide 29)
+# ## 4. Who talks to whom (slide 29)
 #
 # Managers form the **Raft** group: they keep the same data. Each is also a **CA**: it issues the certificates with which nodes prove who they are, and with which **TLS** encrypts every connection. All nodes **gossip**: each tells some others, picked at random, who's there and which networks it has.
 

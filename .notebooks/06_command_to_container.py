@@ -110,7 +110,7 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 #
 # - `big` wants 500 GiB of memory on one node;
 # - `typo` wants the image `ngnix`;
-# - `idle` is fine, but you **drain** all five nodes first. A drained node's tasks stop and are replaced elsewhere, and it gets no new ones. Here there's no elsewhere, so `web` stops, too.
+# - `idle` is fine, but you **drain** all five nodes first. A drained node's tasks stop and are replaced elsewhere, and it gets no new ones. Here there are no other nodes, so `web` stops, too.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Docker accepts all three commands. **Which of their tasks get as far as a node?**

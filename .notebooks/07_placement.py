@@ -99,7 +99,7 @@ display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("u
 # %% slideshow={"slide_type": "skip"}
 exercise("spread_over_zones", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: the task exists, and no node may take it. The filter that said no has left its reason. Docker shows it with --no-trunc; people always forget that one. And why shows every node's answer.", "ask": "Five hundred gigabytes. How long will it wait? (For ever, unless a node with that much memory joins.)", "wrong": "\"Until a timeout\": for ever. It's tried again whenever a node changes."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: the task exists, and no node may take it. The filter that said no has left its reason. Docker shows it with --no-trunc; people always forget that one. And why shows every node's answer.", "ask": "Five hundred gigabytes. How long will it wait? (Forever, unless a node with that much memory joins.)", "wrong": "\"Until a timeout\": forever. It's tried again whenever a node changes."}
 # ## 3. Pending: read the reason
 #
 # `pending` means that the task exists, but no node may take it. The filter that refused left its reason. Ask in two ways:

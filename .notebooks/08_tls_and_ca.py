@@ -98,7 +98,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "A join token has leaked: someone wrote it into a label. What could a thief have done with it? And when I rotate it, what happens to those who joined with it?", "ask": "What does a thief with the workers' token get?", "wrong": "\"All secrets\": only those of tasks that run there. \"It has to join again\": members have certificates, and need no token any more."}
 # ## 3. A join token leaks
 #
-# A newcomer has no certificate yet, so it shows a *join token*. A script wrote the workers' token into a label, for all who may ask a manager.
+# A newcomer has no certificate yet, so it shows a *join token*. A script wrote the workers' token into a label, where anyone with access to a manager can read it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The cell after the bet makes a new token (`--rotate`). w2 leaves the swarm, and tries to join with the old token, then with the new one. **What could a thief have done with the old one until then? And what happens to w1, which joined with it?**
@@ -125,7 +125,7 @@ print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 1
 reveal("stolen_token", "rotated_token")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; hence `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.
+# The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; that's why it says `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.
 #
 # <details><summary>Who needs no token at all?</summary>
 # <p>Anyone who can reach a manager's socket, <code>/var/run/docker.sock</code>. This page talks to nothing else, and it has just printed the managers' token. Some images ask you to mount that socket into their container. On a manager this gives away everything: the tokens, the unlock key (page 09), every service; and with <code>docker run --volume /:/host</code>, root on the machine. On a worker: that machine, and the secrets of the containers there.</p>
@@ -174,7 +174,7 @@ cluster.run("30s")
 cluster.run("5m" if cluster.virtual_time else "30s")
 display(trust(cluster), reveal("rotation_ends"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "I remove w2, and then it comes back after all. And w1 oversleeps its one-hour certificate. What do the two say? One waits for ever, the other says why. For both the way back is the same: leave, and join with today's token.", "ask": "What would you try first? (Most restart the engine, which doesn't help. They have to leave, and join again.)", "wrong": "\"Restart the engine\": it has the same certificate afterwards."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "I remove w2, and then it comes back after all. And w1 oversleeps its one-hour certificate. What do the two say? One waits forever, the other says why. For both the way back is the same: leave, and join with today's token.", "ask": "What would you try first? (Most restart the engine, which doesn't help. They have to leave, and join again.)", "wrong": "\"Restart the engine\": it has the same certificate afterwards."}
 # If w2 came back now, it would renew and all would be well. But it doesn't, so you remove it from the list. Then it comes back after all, with a certificate from a root that no one trusts any more. And w1, with its one-hour certificate, sleeps for two hours. **What do the two say?**
 
 # %%

@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 0.5, "45": 1, "60": 0.5}, "notes": "A new version, with users on the line. We replace four tasks one after the other, and count each request that gets lost. And then we ship a bad version, on purpose. It's Friday afternoon, so why not."}
 # # Rolling updates: a new version without lost requests
 #
-# *You replace a running service task by task, count every request it loses, and stop a bad version half-way.*
+# *You replace a running service task by task, count every request it loses, and stop a bad version halfway.*
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # | | |
@@ -76,7 +76,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 #     --image nginx:1.28 web
 follow(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "A new service, four replicas, all defaults. The new version crashes two seconds after its start. You've typed the command and gone for coffee. How do you find it?", "ask": "All down? Back to the old version? Or half-way?", "wrong": "\"It rolls back\": most people expect that. You can have it, but the default is to pause. \"All four crash\": the first failure stops it.", "trouble": "The board looks crowded? `s` puts back what was there before."}
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "A new service, four replicas, all defaults. The new version crashes two seconds after its start. You've typed the command and gone for coffee. How do you find it?", "ask": "All down? Back to the old version? Or halfway?", "wrong": "\"It rolls back\": most people expect that. You can have it, but the default is to pause. \"All four crash\": the first failure stops it.", "trouble": "The board looks crowded? `s` puts back what was there before."}
 # ## 2. A bad version
 #
 # A new service `web`: four replicas, Docker's defaults. You update it to a version that crashes after two seconds: `--args` replaces the container's command, and this one exits with an error. **How does the update end?**
@@ -143,7 +143,7 @@ reveal("tag_not_version")
 #
 # Press **Start**: an exercise makes a swarm of its own. Type commands in its box, then press **Check**.
 #
-# ### 2. The update has stopped half-way
+# ### 2. The update has stopped halfway
 #
 # ### 3. One replica, no gap
 #

@@ -133,7 +133,7 @@ display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 follow(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Now it's caught. But the monitor doesn't hold the update up: the next slots start while the first ones are still being watched. If a bad version has to stay in one slot until it's proven, make the pause longer, too: `--update-delay`.
+# Now it's caught. But the monitor doesn't hold the update up: the next slots start while the first ones are still being watched. If a new version should stay in one slot until it has proved itself, make the pause longer, too: `--update-delay`.
 #
 # <details><summary>What else an automatic rollback forgets</summary>
 # <p>All that came with the bad update: secrets, labels, replicas, and settings like the monitor of 15 seconds. Look: <code>settings(cluster, "web")</code>. It's the whole spec that goes back. What a task wrote to a volume or a database stays: the old version has to cope with it.</p>

@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Who keeps an address for ever, once looked up? (Many programs do. With a virtual IP, it does no harm.)", "trouble": "A name is taken? `r` empties the swarm, and makes the services again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "One, the virtual IP. It stays as long as the service does. tasks.web gives all three, for programs that want to choose. And the stranger gets nothing: Docker's name server answers only for networks you're in.", "ask": "Which programs keep an address forever, once looked up? (Many programs do. With a virtual IP, it does no harm.)", "trouble": "A name is taken? `r` empties the swarm, and makes the services again."}
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis

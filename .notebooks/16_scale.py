@@ -55,7 +55,7 @@ cluster.run("20s")
 # %docker service ls --format "{{.Name}}: {{.Replicas}} tasks run"
 reveal("spread_on_many")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "One of the workers loses power. How many tasks on the other 999 nodes move?", "ask": "None, three, most?", "wrong": "\"Most: it spreads them anew\": running tasks never move."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "One of the workers loses power. How many tasks on the other 999 nodes move?", "ask": "None, three, most?", "wrong": "\"Most: it spreads them again\": running tasks never move."}
 # Scroll up: every square is equally full. The scheduler places a large batch in one go: it ranks the nodes once, and then goes round.
 #
 # Next, a worker loses power. **How many of the tasks on the other 999 nodes move?**

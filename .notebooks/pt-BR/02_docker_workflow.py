@@ -64,7 +64,7 @@ reveal("who_fetches")
 # <p>O cliente pede um contêiner. O daemon responde 404: essa imagem não está aqui. Então o cliente pede a imagem. O <b>daemon</b> vai ao registry e baixa as camadas. O cliente pede o contêiner de novo; agora ele é criado a partir da imagem. Antes de mandar iniciar o contêiner, o cliente pede mais duas coisas: receber a saída dele e ser avisado quando ele terminar. Assim, não perde nada.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="9fc33f9e"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="8ff7f4d7"
 # Em um terminal, o `docker run` mostraria agora a saída do contêiner até ele terminar. Aqui, o cliente vai embora depois de dez segundos (daí a linha `dica:`), como se você tivesse fechado o laptop. **O que acontece com o contêiner?**
 
 # %%
@@ -134,7 +134,7 @@ cluster.run("6s")
 # %docker exec web curl -s localhost
 # %docker logs web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse nenhum processo consegue ignorar."} translates="73d504fc"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse nenhum processo consegue ignorar."} translates="91d9cf71"
 # ## 4. Parar e iniciar de novo
 #
 # O `stop` manda um sinal ao processo e espera um prazo, o *grace period*. **Quanto tempo, se o processo ignora o sinal?** (Um shell ignora quando é o *processo 1*, o primeiro do contêiner.)

@@ -115,7 +115,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # <p>À mão, contam os seus 30 e 60 segundos, mais o tempo que os contêineres novos levaram para subir. Um alerta só dispara depois de dez segundos de falhas, e os poucos segundos do Swarm não disparam nenhum. Se bastassem cinco, o telefone tocaria, e antes que você o achasse já estaria tudo consertado.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. Uma versão nova, por favor, e sem downtime. À mão, eu faria como todo mundo: remove a antiga, roda a nova, próxima máquina. Alguma requisição falha?", "ask": "Três servidores, um depois do outro. Alguma requisição se perde?", "wrong": "“Não, sempre sobram dois”: o balanceador continua mandando requisições para o terceiro."} translates="43ab81e2"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. Uma versão nova, por favor, e sem downtime. À mão, eu faria como todo mundo: remove a antiga, roda a nova, próxima máquina. Alguma requisição falha?", "ask": "Três servidores, um depois do outro. Alguma requisição se perde?", "wrong": "“Não, sempre sobram dois”: o balanceador continua mandando requisições para o terceiro."} translates="6dd558fb"
 # ## 3. Atualizar sem downtime (slide 13)
 #
 # > *Como atualizar o sistema sem downtime?* (pergunta 4)
@@ -195,7 +195,7 @@ swarmlab.use(swarm)
 #
 # Em uma frase: **você diz o que deve rodar, e um programa mantém tudo assim.**
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="d3d95c5c"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="9e3bec2c"
 # ## 6. Cinco efeitos (slide 20)
 #
 # Aplicação rodando, escalabilidade automática, tolerância a falhas, melhor utilização de recursos e o mínimo de intervenção manual. Dois deles ainda não apareceram.

@@ -15,7 +15,7 @@
 #
 # *Você percorre a história do Swarm, desmonta um serviço em tarefas e contêineres e descobre para que serve cada tipo de nó: tirando-o de cena.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="25212c93"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="0ab55839"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | dizer o que são serviço, posição, tarefa e contêiner, e o que fazem managers e workers; incluir, retirar, promover e drenar nós |
@@ -167,7 +167,7 @@ display(slots(cluster, "web"), reveal("drained_and_back"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b52d74a4"
 # O traço está no lugar do w3 de antes: aquele nó foi removido. O w3 novo tem outro id.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, ao vivo. Os managers formam o grupo Raft; são também a CA e assinam certificados. TLS em toda parte. E todos os nós fazem gossip. Clico no líder. Quem é o líder agora? E se eu clicar nesse também?", "ask": "Dois dos três managers caíram. Quem é o líder? (Ninguém: um de três não é maioria.)", "wrong": "“O último”: um de três não é maioria. Ninguém lidera.", "trouble": "Já morreram todos? A tecla `u` inicia o que está fora do ar."} translates="49d32e4b"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, ao vivo. Os managers formam o grupo Raft; são também a CA e assinam certificados. TLS em toda parte. E todos os nós fazem gossip. Clico no líder. Quem é o líder agora? E se eu clicar nesse também?", "ask": "Dois dos três managers caíram. Quem é o líder? (Ninguém: um de três não é maioria.)", "wrong": "“O último”: um de três não é maioria. Ninguém lidera.", "trouble": "Já morreram todos? A tecla `u` inicia o que está fora do ar."} translates="f0095792"
 # ## 4. Quem fala com quem (slide 29)
 #
 # Os managers formam o grupo **Raft**: mantêm os mesmos dados. Cada um é também uma **CA**: emite os certificados com que os nós provam quem são, e com os quais o **TLS** criptografa todas as conexões. Todos os nós fazem **gossip** (fofoca): cada um conta a alguns outros, sorteados, quem está no ar e que redes tem.

@@ -99,7 +99,7 @@ display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("u
 # %% slideshow={"slide_type": "skip"}
 exercise("spread_over_zones", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker mostra com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3d7a5789"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker mostra com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3a31fa73"
 # ## 3. Pending: leia o motivo
 #
 # `pending` quer dizer que a tarefa existe, mas nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. Há dois jeitos de perguntar:

@@ -95,7 +95,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # <p>Não é disso que o slide 36 trata. O que os contêineres dizem uns aos outros passa no cabo em texto claro, a não ser que a rede deles tenha sido criada com <code>docker network create --driver overlay --opt encrypted</code>: aí os nós criptografam (IPsec). Os managers criam as chaves para isso e para o gossip entre os nós, que é sempre criptografado. Eles as trocam a cada 12 horas. Os nós guardam as últimas três chaves, para que nenhum fique isolado enquanto uma nova se espalha.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o escreveu em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="75b19696"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o escreveu em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="43deb880"
 # ## 3. Um token vaza
 #
 # Um nó novo ainda não tem certificado e por isso mostra um *token*. Um script escreveu o token dos workers em um label, à vista de quem tem acesso a um manager.
@@ -124,7 +124,7 @@ fingerprint = hashlib.sha256(swarm["TLSInfo"]["TrustRoot"].encode()).hexdigest()
 print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16))
 reveal("stolen_token", "rotated_token")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="7a8041f6"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="7efe5ddc"
 # Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Um nó novo confere essa parte antes de mostrar o segredo, e assim ninguém consegue se passar pelo seu swarm.
 #
 # <details><summary>Quem não precisa de token nenhum?</summary>
@@ -174,7 +174,7 @@ cluster.run("30s")
 cluster.run("5m" if cluster.virtual_time else "30s")
 display(trust(cluster), reveal("rotation_ends"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "Eu removo o w2, e aí ele volta mesmo assim. E o w1 fica desligado por mais tempo do que vale o certificado dele. O que os dois dizem? Um espera para sempre, o outro diz por quê. Para os dois, o caminho de volta é o mesmo: sair e entrar com o token atual.", "ask": "O que você tentaria primeiro? (A maioria reinicia o engine, e não adianta. Eles têm que sair e entrar de novo.)", "wrong": "“Reiniciar o engine”: ele continua com o mesmo certificado."} translates="538b10c8"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "stalled", "notes": "Eu removo o w2, e aí ele volta mesmo assim. E o w1 fica desligado por mais tempo do que vale o certificado dele. O que os dois dizem? Um espera para sempre, o outro diz por quê. Para os dois, o caminho de volta é o mesmo: sair e entrar com o token atual.", "ask": "O que você tentaria primeiro? (A maioria reinicia o engine, e não adianta. Eles têm que sair e entrar de novo.)", "wrong": "“Reiniciar o engine”: ele continua com o mesmo certificado."} translates="50a467ed"
 # Se o w2 voltasse agora, renovaria o certificado, e tudo ficaria bem. Mas ele não volta, e você o remove da lista. Aí ele volta mesmo assim, com um certificado de uma raiz em que ninguém mais confia. E o w1, com o certificado de uma hora, fica desligado por duas. **O que os dois dizem?**
 
 # %%

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 0.5, "45": 1, "60": 0.5}, "notes": "Uma versão nova, com usuários conectados. A gente troca quatro tarefas, uma depois da outra, e conta cada requisição que se perde. E depois põe no ar uma versão ruim, de propósito. É sexta à tarde: por que não?"} translates="92914718"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 0.5, "45": 1, "60": 0.5}, "notes": "Uma versão nova, com usuários conectados. A gente troca quatro tarefas, uma depois da outra, e conta cada requisição que se perde. E depois põe no ar uma versão ruim, de propósito. É sexta à tarde: por que não?"} translates="516bb764"
 # # Atualizações graduais: uma versão nova sem perder requisições
 #
 # *Você troca, tarefa por tarefa, um serviço que está rodando, conta cada requisição que ele perde e interrompe uma versão ruim no meio do caminho.*
@@ -76,7 +76,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 #     --image nginx:1.28 web
 follow(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Um serviço novo, quatro réplicas, tudo no padrão. A versão nova cai dois segundos depois de subir. Você digitou o comando e foi tomar um café. Como encontra tudo na volta?", "ask": "Tudo fora do ar? De volta à versão antiga? Ou no meio do caminho?", "wrong": "“Faz rollback”: a maioria espera isso. Dá para ter, mas o padrão é pausar. “As quatro caem”: a primeira falha já interrompe o update.", "trouble": "O painel está cheio? A tecla `s` volta ao que havia antes."} translates="11e40418"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Um serviço novo, quatro réplicas, tudo no padrão. A versão nova cai dois segundos depois de subir. Você digitou o comando e foi tomar um café. Como encontra tudo na volta?", "ask": "Tudo fora do ar? De volta à versão antiga? Ou no meio do caminho?", "wrong": "“Faz rollback”: a maioria espera isso. Dá para ter, mas o padrão é pausar. “As quatro caem”: a primeira falha já interrompe o update.", "trouble": "O painel está cheio? A tecla `s` volta ao que havia antes."} translates="65ecb3ca"
 # ## 2. Uma versão ruim
 #
 # Um serviço `web` novo: quatro réplicas, os padrões do Docker. Você o atualiza para uma versão que cai depois de dois segundos: `--args` toma o lugar do comando do contêiner, e o comando novo termina com erro. **Como acaba o update?**
@@ -138,7 +138,7 @@ reveal("tag_not_version")
 #
 # <details><summary>E se não der para perguntar ao registry?</summary>Aí o Docker avisa e guarda só a tag. Cada nó baixa por conta própria o que a tag quiser dizer naquele momento ou usa o que tem. Duas tarefas de um serviço podem rodar builds diferentes.</details>
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f7a6aeda"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="1b22ce95"
 # ## Agora é com você
 #
 # Clique em **Iniciar**: cada exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**.

@@ -132,8 +132,8 @@ display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 # %docker service update --quiet --detach --update-monitor 15s --args "sh -c 'sleep 8; exit 1'" web
 follow(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="7ae81c6d"
-# Agora a versão ruim é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se uma versão ruim tem que ficar em uma só posição até provar que é boa, aumente também a pausa: `--update-delay`.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="7ed33b07"
+# Agora a versão ruim é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se uma versão nova deve ficar em uma só posição até provar que é boa, aumente também a pausa: `--update-delay`.
 #
 # <details><summary>O que mais um rollback automático esquece</summary>
 # <p>Tudo o que veio com o update ruim: secrets, labels, réplicas e configurações como o monitor de 15 segundos. Olhe: <code>settings(cluster, "web")</code>. É a especificação inteira que volta. O que uma tarefa gravou em um volume ou em um banco de dados fica: a versão antiga tem que se virar com isso.</p>

@@ -51,7 +51,7 @@ cluster.board()
 # %%
 ask("name_leads_to", "other_network")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o stranger não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programa consulta um endereço uma vez e o guarda para sempre? (Muitos fazem isso. Com um IP virtual, não faz mal.)", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="df7960ff"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Um, o IP virtual. Ele fica enquanto o serviço existir. tasks.web dá os três, para programas que querem escolher. E o stranger não recebe nada: o servidor de nomes do Docker só responde pelas redes em que você está.", "ask": "Que programas consultam um endereço uma vez e o guardam para sempre? (Muitos fazem isso. Com um IP virtual, não faz mal.)", "trouble": "Um nome já existe? A tecla `r` esvazia o swarm e cria os serviços de novo."} translates="4298cc86"
 # %docker network create --driver overlay --attachable shop
 # %docker service create --quiet --name web --replicas 3 --network shop nginx
 # %docker service create --quiet --name db --network name=shop,alias=database redis

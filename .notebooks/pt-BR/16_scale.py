@@ -55,7 +55,7 @@ cluster.run("20s")
 # %docker service ls --format "{{.Name}}: {{.Replicas}} tasks run"
 reveal("spread_on_many")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "Um dos workers fica sem energia. Quantas tarefas nos outros 999 nós mudam de lugar?", "ask": "Nenhuma, três, a maioria?", "wrong": "“A maioria: ele as espalha de novo”: tarefas que rodam nunca mudam de lugar."} translates="d9942f02"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "Um dos workers fica sem energia. Quantas tarefas nos outros 999 nós mudam de lugar?", "ask": "Nenhuma, três, a maioria?", "wrong": "“A maioria: ele as espalha de novo”: tarefas que rodam nunca mudam de lugar."} translates="564c96b7"
 # Role para cima: todos os quadrados estão igualmente cheios. O scheduler aloca um lote grande de uma vez: ordena os nós uma vez e distribui as tarefas em rodízio.
 #
 # A seguir, um worker fica sem energia. **Quantas das tarefas nos outros 999 nós mudam de lugar?**
