@@ -40,6 +40,7 @@ LANE_MAX = 12  # tasks of a service drawn in its line
 ROWS_MAX = 40  # nodes, where no kernel is
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
+Sentence = tuple[str, dict[str, float]]  # and its values
 
 
 class SceneMenu(NamedTuple):
@@ -60,7 +61,7 @@ class Board(DockedWidget):
     """
 
     _esm = source("common.js", "dock.js", "board.js")
-    _css = source("view.css", "board.css")
+    _css = source("outputs.css", "view.css", "board.css")
     # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
     waiting = synced_list("(task names, reason) of tasks without a node")
@@ -80,7 +81,7 @@ class Board(DockedWidget):
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
-        self._notes: list[str] = []  # sentences to add after those about changes
+        self._notes: list[Sentence] = []  # to add after those about changes
 
     def relabel(self) -> None:
         self.looks = look_rows(LOOKS)
@@ -96,11 +97,14 @@ class Board(DockedWidget):
             self.error = explained(error)
             after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
-        sentences = [] if before is None else text.change_sentences(before, after)
-        sentences += [*self._notes, *self._settle(after)]
-        self._notes.clear()
+        said, self._notes = [*self._notes, *self._settle(after)], []
+
+        def sentences() -> list[str]:
+            changes = [] if before is None else text.change_sentences(before, after)
+            return changes + [_(line, **values) for line, values in said]
+
         with self.hold_sync():
-            self.tell(sentences, "" if after.now_s is None else seconds(after.now_s))
+            self.tell(sentences, lambda: "" if after.now_s is None else seconds(after.now_s))
             self._show(after)
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
@@ -155,7 +159,7 @@ class Board(DockedWidget):
         """Not before it has paused the time that a click started."""
         return super().idle and self._settling_s is None
 
-    def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
+    def _settle(self, snapshot: ClusterSnapshot) -> list[Sentence]:
         """Pause the time that a click started, once the swarm has settled; a sentence says so."""
         if self._settling_s is None or snapshot.now_s is None:
             return []
@@ -165,9 +169,9 @@ class Board(DockedWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        line = _("The swarm settled after {seconds:.1f} s; time is paused again.")
-        late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
-        return [(line if done else late).format(seconds=passed_s)]
+        line = N_("The swarm settled after {seconds:.1f} s; time is paused again.")
+        late = N_("The swarm has not settled after {seconds:.1f} s; time is paused again.")
+        return [(line if done else late, {"seconds": passed_s})]
 
     def still_html(self) -> str:
         return static_html(self._snapshot or ClusterSnapshot(nodes=()))
@@ -223,11 +227,11 @@ class Board(DockedWidget):
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append(_("Time is paused: press Play to see what happens."))
+            self._notes.append((N_("Time is paused: press Play to see what happens."), {}))
         else:
             self._settling_s = snapshot.now_s
-            line = _("Time runs {speed:g} times as fast until the swarm has settled.")
-            self._notes.append(line.format(speed=SETTLE_SPEED))
+            line = N_("Time runs {speed:g} times as fast until the swarm has settled.")
+            self._notes.append((line, {"speed": SETTLE_SPEED}))
             self.cluster.play(SETTLE_SPEED)
 
 
