@@ -528,8 +528,8 @@ def test_numbers_that_people_read_are_written_as_the_language_does():
             values = node.values if isinstance(node, ast.JoinedStr) else []
             for value, after in pairwise([*values, ast.Constant("")]):
                 spec = ast.unparse(value.format_spec) if getattr(value, "format_spec", None) else ""
-                unit = str(getattr(after, "value", ""))
-                if re.search(r"(,(\.\d)?|\.[1-9])[fg%]?'$", spec) and not unit.startswith(("%", "em")):
+                length = str(getattr(after, "value", "")).startswith(("%", "em"))
+                if re.search(r"(,(\.\d)?|\.[1-9])[fg%]?'$", spec) and not length:
                     found.append(f"{path.name}:{node.lineno} {ast.unparse(node)}")
     assert found == []
 

@@ -110,12 +110,10 @@ class Timeline(LiveWidget):
         there = self.cluster if self._at_ns is None else self._as_of(self._at_ns)
         self.forked = there.fork()
         self.forked.use()
-        now_s, line = (
-            self.forked.now_ns / S,
-            N_(
-                "A copy goes on from t = {s:.1f} s, and %docker talks to it: swarmlab.latest().board()"
-                " shows it. The original is unchanged; swarmlab.use(…) returns to it."
-            ),
+        now_s = self.forked.now_ns / S
+        line = N_(
+            "A copy goes on from t = {s:.1f} s, and %docker talks to it: swarmlab.latest().board()"
+            " shows it. The original is unchanged; swarmlab.use(…) returns to it."
         )
         self.tell(lambda: [_(line, s=now_s)])
         return self.forked
