@@ -174,7 +174,7 @@ class Board(DockedWidget):
         return [(line if done else late, {"seconds": passed_s})]
 
     def still_html(self) -> str:
-        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
+        return static_table(self._snapshot or ClusterSnapshot(nodes=()))._repr_html_()
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -312,16 +312,16 @@ def notices(snapshot: ClusterSnapshot) -> list[str]:
     return [] if snapshot.services else [_(text.NO_SERVICE)]
 
 
-def in_brief(cluster: Any) -> str:
+def in_brief(cluster: Any) -> Table | Callout:
     """What a cluster is in one line, above its nodes; without a leader, above what is wrong."""
     title = repr(cluster).strip("<>")
     try:
-        return static_html(look(cluster), title)
+        return static_table(look(cluster), title)
     except FAILURES as error:
-        return Callout(title, (explained(error),))._repr_html_()
+        return Callout(title, (explained(error),))
 
 
-def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
+def static_table(snapshot: ClusterSnapshot, title: str = "") -> Table:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
     rows = NodeRows(snapshot.nodes[:ROWS_MAX])
     tasks = snapshot.by_node
@@ -333,4 +333,4 @@ def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
     notes = text.swarm_lines(snapshot)
     if more := len(snapshot.nodes) - len(rows):
         notes.insert(0, _("… and {count} more nodes: `fleet(cluster)` shows all", count=more))
-    return Table(title, heads, tuple(lines), tuple(notes))._repr_html_()
+    return Table(title, heads, tuple(lines), tuple(notes))

@@ -17,7 +17,7 @@ from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _, seconds
 from swarmlab.units import Duration, nanoseconds
-from swarmlab.views.board import column, static_html
+from swarmlab.views.board import column, static_table
 from swarmlab.views.history import (
     EVENT_LOOKS,
     RaftHistory,
@@ -235,7 +235,9 @@ class Timeline(LiveWidget):
     def still_html(self) -> Markup:
         happened = Markup("").join(tag("p", marked(sentence)) for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
-        return view(self._line()) + big(happened + static_html(self._snapshot)) + near
+        return (
+            view(self._line()) + big(happened + static_table(self._snapshot)._repr_html_()) + near
+        )
 
     def _line(self) -> Markup:
         """Events, leaders and seconds, as JavaScript draws them."""
