@@ -121,8 +121,8 @@ cluster.run("30s")
 # %docker node ls
 swarm = cluster.client().swarm.attrs  # is the token's middle part the root's fingerprint?
 fingerprint = hashlib.sha256(swarm["TLSInfo"]["TrustRoot"].encode()).hexdigest()
-print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16))
-reveal("stolen_token", "rotated_token")
+equal = int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16)
+display(equal, reveal("stolen_token", "rotated_token"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; that's why it says `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.

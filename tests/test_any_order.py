@@ -45,7 +45,7 @@ def left_out(page: str) -> list[str]:
 
 def shell_of_a_new_kernel(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
     """As `swarmlab lab` starts one: no cluster, no node chosen."""
-    current.made_current(None)
+    current.use(None)
     monkeypatch.setattr(magic, "_default_node", "")
     shell = InteractiveShell()
     swarmlab.load_ipython_extension(shell)

@@ -278,7 +278,7 @@ def test_a_served_cluster_stays_served(cluster: swarmlab.Cluster, tmp_path: Path
 
 
 def test_without_a_cluster_a_scene_makes_one():
-    made_current(None)
+    swarmlab.use(None)
     assert len(swarmlab.scene("05.five").names) == 7
     assert swarmlab.latest().names[-1] == "w2"
 
@@ -299,7 +299,7 @@ def test_real_engines_say_what_they_cannot_do():
         with pytest.raises(swarmlab.LabError, match=r"real engines .* 05\.cut; run swarm"):
             swarmlab.scene("05.cut")
     finally:
-        made_current(None)
+        swarmlab.use(None)
 
 
 # -- in a notebook -------------------------------------------------------------------------------

@@ -121,8 +121,8 @@ cluster.run("30s")
 # %docker node ls
 swarm = cluster.client().swarm.attrs  # a parte do meio do token é a impressão digital da raiz?
 fingerprint = hashlib.sha256(swarm["TLSInfo"]["TrustRoot"].encode()).hexdigest()
-print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16))
-reveal("stolen_token", "rotated_token")
+equal = int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16)
+display(equal, reveal("stolen_token", "rotated_token"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7efe5ddc"
 # Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Um nó novo confere essa parte antes de mostrar o segredo, e assim ninguém consegue se passar pelo seu swarm.

@@ -7,7 +7,7 @@ from typing import TypeVar
 from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 
-C = TypeVar("C", bound=AnyCluster)
+C = TypeVar("C", bound=AnyCluster | None)
 
 _current: AnyCluster | None = None
 
@@ -20,8 +20,9 @@ def latest() -> AnyCluster | None:
 
 
 @checked
-def use(cluster: AnyCluster) -> None:
-    """Make this the current cluster, until another is made. Lesson: 07_placement.
+def use(cluster: AnyCluster | None) -> None:
+    """Make this the current cluster, until another is made; None: there is none.
+    Lesson: 07_placement.
 
     >>> import swarmlab
     >>> first, second = swarmlab.simulate(), swarmlab.simulate()
