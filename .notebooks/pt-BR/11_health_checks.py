@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="37e00d45"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="fd3aa1c5"
 # # Healthchecks: o app lá dentro está vivo?
 #
 # *Um app trava, e o contêiner dele continua rodando. Você ensina o swarm a perceber isso, ajusta o healthcheck para que ele não deixe passar nada nem mate apps saudáveis, e derruba uma loja com um healthcheck que pergunta demais.*
