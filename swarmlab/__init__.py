@@ -11,10 +11,10 @@ node's daemon and its API), `cluster` (the simulated cluster that you use).
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.autoscale import autoscale
-from swarmlab.cluster.calls import checked
 from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.factory import connect, engines, launch, load, simulate
 from swarmlab.cluster.simulated import SimulatedCluster as Cluster
@@ -43,7 +43,6 @@ __all__ = [
 ]
 
 
-@checked
 def scene(name: str) -> AnyCluster | None:
     """Back to where a step of a page begins, whatever has happened: `scene("05.cut")`.
     Lesson: 05_quorum.
@@ -63,7 +62,6 @@ def scene(name: str) -> AnyCluster | None:
     return scenes.scene(name)
 
 
-@checked
 def reset(page: str = "") -> AnyCluster | None:
     """Between two talks: the first scene of the page, no bets, nothing solved: `reset("05")`.
     Lesson: 05_quorum.
@@ -84,6 +82,10 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
         return
     for extension in (magic, completion, cells):
         extension.load_ipython_extension(ipython)
+    if "CLASS_URL" in os.environ:
+        from swarmlab.lessons import attendance
+
+        ipython.events.register("post_run_cell", attendance.attend)
 
 
 def _in_kernel() -> Any:

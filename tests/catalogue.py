@@ -46,9 +46,13 @@ YAML_TEXTS: dict[str, set[str]] = {
     # Who says so stands beside each figure.
     "views/density.yml": {"title", "kernel_mib", "overhead_mib", "disk_mib", "start_s"},
     "compare/scenarios.yml": {"about"},
-    "cli/bench.yml": {"work", "unit", "others"},
+    "classroom/texts.yml": {
+        *("class code", "first login", "agree", "no hub", "no place", "class here"),
+        *("processes", "open"),
+    },
     # Made for developers, or no texts.
     "classroom/stack.yml": set(),
+    "cli/bench.yml": set(),
     "cluster/saved_run.yml": set(),
     "docker_cli/compose_keys.yml": set(),
 }
@@ -76,7 +80,6 @@ MANY_CLICKS = (
     ("No such option: {name}", "No such option: {name}"),
     ("Did you mean {possibility}?", "(Possible options: {possibilities})"),
 )
-FACT = re.compile(r"(?m)^    (?:note|took|says) ([^:\n]+): ")  # its name, in a scenario's step
 Found = str | tuple[str, str]
 
 
@@ -116,10 +119,12 @@ def messages_of(path: Path) -> Iterator[Found]:
     if path.suffix == ".py":
         yield from python_messages(text)
         return
+    if path.suffix == ".html":
+        yield from re.findall(r'_\("(.+?)"\)', text)
+        return
     [keys] = [own for name, own in YAML_TEXTS.items() if path.relative_to(PACKAGE).match(name)]
     data = yaml.safe_load(text)
     yield from data if "*" in keys else yaml_messages(data, keys)
-    yield from FACT.findall(text)
 
 
 def help_texts(command: click.Command) -> Iterator[str]:
@@ -134,7 +139,7 @@ def help_texts(command: click.Command) -> Iterator[str]:
 def template() -> Catalog:
     """Every message of the package in the order of its files, with the files it occurs in."""
     catalogue = Catalog(fuzzy=False)
-    paths = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.yml")])
+    paths = sorted(file for kind in ("py", "yml", "html") for file in PACKAGE.rglob(f"*.{kind}"))
     found = [(str(path.relative_to(ROOT)), one) for path in paths for one in messages_of(path)]
     found += [("swarmlab--help", one) for one in help_texts(swarmlab)]
     found += [("click", one) for one in (*CLICKS, *MANY_CLICKS)]

@@ -93,9 +93,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         *("compare", "docker_cli", "engine", "cluster", "real", "views", "manager", "model"),
-        *("raft", "lessons", "simulation", "units", "strings", "errors"),
+        *("raft", "lessons", "classroom", "simulation", "units", "strings", "errors"),
     },
-    "classroom": {"units", "strings", "errors"},
+    "classroom": {"views", "lessons", "units", "strings", "errors"},
     "__init__": {"cluster", "jupyter", "lessons", "errors"},
     "__main__": {"cli"},
 }

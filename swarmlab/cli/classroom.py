@@ -19,7 +19,8 @@ from swarmlab.errors import LabError
 from swarmlab.strings import _
 
 TEMPLATES = PACKAGE / "classroom"
-FILES = ("Dockerfile", "dockerignore", "stack.yml", "jupyterhub_config.py")
+CONFIG = "jupyterhub_config.py"
+FILES = ("Dockerfile", "dockerignore", "stack.yml", CONFIG)
 SECRETS = {  # file -> how many random bytes it has, in hexadecimal
     "cookie_secret": 32,
     "proxy_token": 32,
@@ -32,18 +33,40 @@ LETTERS = "".join(sorted({*string.ascii_lowercase, *string.digits} - {*"0o1il"})
 @language_option
 @click.option("--users", default=40, show_default=True, help="How many attendees may be in.")
 @click.option("--into", type=FOLDER, default=Path("swarmlab-class"), show_default=True)
-def classroom(users: int, into: Path) -> None:
+@click.option("--local", is_flag=True, help="Run the class on this machine, without Docker.")
+@click.option("--listen", metavar="ADDRESS[:PORT]", help="With --local: for other machines, too.")
+def classroom(users: int, into: Path, local: bool, listen: str | None) -> None:
     """Write a folder from which a Docker Swarm runs the kit for a class of browsers."""
-    write_folder(into, users)
-    print(_("The class is in {folder}; its README.md has the four commands.", folder=into))
+    goes_on = local and (into / "secrets").is_dir()
+    if users < 1:
+        raise LabError("--users: {users} is not a class; give 1 or more", users=users)
+    if listen and not local:
+        raise LabError("--listen goes with --local; stack.yml has the ports of a swarm")
+    if not goes_on and into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise LabError("{folder} is there already; give --into a new folder", folder=into)
+    if local:
+        run_here(into, users, listen or "127.0.0.1", new=not goes_on)
+    else:
+        write_folder(into, users)
+        print(_("The class is in {folder}; its README.md has the four commands.", folder=into))
+
+
+def run_here(folder: Path, users: int, listen: str, *, new: bool) -> None:
+    """Run a class on this machine until Ctrl+C."""
+    from swarmlab.classroom import local
+
+    place = local.checked(listen)
+    if new:
+        write_secrets(folder / "secrets")
+        (folder / CONFIG).write_text(template(CONFIG), "utf-8")
+    print(local.prepared(folder, users, *place), flush=True)
+    from jupyterhub.app import JupyterHub
+
+    JupyterHub.launch_instance(["--config", CONFIG])
 
 
 def write_folder(into: Path, users: int) -> None:
     """Fill a new folder: files to read and change, the kit's wheel, and secrets of its own."""
-    if users < 1:
-        raise LabError("--users: {users} is not a class; give 1 or more", users=users)
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise LabError("{folder} is there already; give --into a new folder", folder=into)
     texts = {name.replace("dockerignore", ".dockerignore"): template(name) for name in FILES}
     texts["README.md"] = template(f"README.{strings.language_tag(strings.language())}.md")
     own_wheel(into)  # makes the folder
@@ -60,7 +83,7 @@ def template(name: str) -> str:
 
 def write_secrets(folder: Path) -> None:
     """Files that only their owner may read; the stack's secrets are made of them."""
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700, parents=True)
     made = {name: secrets.token_hex(length) for name, length in SECRETS.items()}
     made |= {name: "".join(secrets.choice(LETTERS) for _letter in range(8)) for name in CODES}
     for name, value in made.items():

@@ -17,7 +17,7 @@ from typing import Any
 import ipywidgets
 from markupsafe import Markup
 
-from swarmlab.cluster.current import use
+from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.interface import MakeCluster
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import progress_record
@@ -314,6 +314,12 @@ def exercise(name: str, *, make: MakeCluster) -> ExerciseWidget:
         _latest[name].close()
     _latest[name] = ExerciseWidget(exercise_named(name), make)
     return _latest[name]
+
+
+def in_progress() -> str:
+    """The exercise whose swarm is the current cluster; empty: none."""
+    attempts = (shown.attempt for shown in _latest.values() if shown.attempt.cluster is not None)
+    return next((a.exercise.name for a in attempts if a.cluster is latest()), "")
 
 
 def exercises(topic: str, *, make: MakeCluster) -> ExercisePicker:

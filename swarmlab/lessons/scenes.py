@@ -43,6 +43,7 @@ REAL = N_(
 )
 STALE = N_("the scenes of page {page} are not those of its cells; run `swarmlab scenes {page}`")
 _last = [""]  # the scene that was asked for last
+_offer: dict[str, Any] = {"scene": "", "number": 0}  # the scene that a class is offered
 
 
 class Moment(NamedTuple):
@@ -106,13 +107,15 @@ def scene(name: str) -> AnyCluster | None:
         run, cluster = run_until(name[:2], moment), held[variable]
         if isinstance(cluster, SimulatedCluster):
             cluster.put_back(run)
-            start_over(cluster, lambda: _("The swarm is as in scene {name}.", name=name))
+            start_over(cluster, _("The swarm is as in scene {name}.", name=name))
         else:
             held[variable] = run
     if moments:
         variables.update(held)
         use(held[main])
     _last[:] = [name]
+    if name == _offer["scene"]:
+        _offer["scene"] = ""
     return latest()
 
 
@@ -200,4 +203,19 @@ def reset(page: str = "") -> AnyCluster | None:
     return scene(f"{page}.{next(iter(scenes_of(page)['scenes']))}")
 
 
-Board.scene_menu = SceneMenu(listed, back, reset)
+# -- in a class ------------------------------------------------------------------------------
+def offer(scene: str, number: int) -> bool:
+    """An instructor's offer to everybody, by its number; whether it is another one than before."""
+    if number == _offer["number"]:
+        return False
+    _offer.update(scene=scene, number=number)
+    return True
+
+
+def offered() -> list[str]:
+    """Name and title of the scene that is offered, until it is gone to; empty when none is."""
+    steps = all_steps(_offer["scene"][:2]) if _offer["scene"] else []
+    return next(([step.scene, step.title] for step in steps if step.scene == _offer["scene"]), [])
+
+
+Board.scene_menu = SceneMenu(listed, back, reset, offered)

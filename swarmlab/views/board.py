@@ -40,7 +40,6 @@ LANE_MAX = 12  # tasks of a service drawn in its line
 ROWS_MAX = 40  # nodes, where no kernel is
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
-Sentence = tuple[str, dict[str, float]]  # and its values
 
 
 class SceneMenu(NamedTuple):
@@ -49,6 +48,7 @@ class SceneMenu(NamedTuple):
     listed: Callable[[], list[list[str]]]  # (name, title)
     back: Callable[[str], object]  # to this scene; to the last one, if it is ""
     reset: Callable[[], object]  # for the next audience
+    offered: Callable[[], list[str]]  # (name, title) of the one that an instructor offers, if any
 
 
 class Board(DockedWidget):
@@ -61,7 +61,7 @@ class Board(DockedWidget):
     """
 
     _esm = source("common.js", "dock.js", "board.js")
-    _css = source("outputs.css", "view.css", "board.css")
+    _css = source("view.css", "board.css")
     # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
     waiting = synced_list("(task names, reason) of tasks without a node")
@@ -69,6 +69,7 @@ class Board(DockedWidget):
     actions = synced_list("(key, verb, text)")
     speeds = traitlets.List(list(SPEEDS), help="virtual seconds a wall second").tag(sync=True)
     scenes = synced_list("(name, title) of the page's scenes")
+    offer = synced_list("(name, title) of the scene that an instructor offers everybody")
     scene_menu: ClassVar[SceneMenu | None] = None
 
     def __init__(self, cluster: Any) -> None:
@@ -81,7 +82,7 @@ class Board(DockedWidget):
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
-        self._notes: list[Sentence] = []  # to add after those about changes
+        self._notes: list[str] = []  # sentences to add after those about changes
 
     def relabel(self) -> None:
         self.looks = look_rows(LOOKS)
@@ -97,14 +98,11 @@ class Board(DockedWidget):
             self.error = explained(error)
             after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
-        said, self._notes = [*self._notes, *self._settle(after)], []
-
-        def sentences() -> list[str]:
-            changes = [] if before is None else text.change_sentences(before, after)
-            return changes + [_(line, **values) for line, values in said]
-
+        sentences = [] if before is None else text.change_sentences(before, after)
+        sentences += [*self._notes, *self._settle(after)]
+        self._notes.clear()
         with self.hold_sync():
-            self.tell(sentences, lambda: "" if after.now_s is None else seconds(after.now_s))
+            self.tell(sentences, "" if after.now_s is None else seconds(after.now_s))
             self._show(after)
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
@@ -119,7 +117,7 @@ class Board(DockedWidget):
             self.set_trait(trait_name(row.key), own)
         self.columns = keys
         if self.scene_menu is not None and self.cluster.virtual_time:
-            self.scenes = self.scene_menu.listed()
+            self.scenes, self.offer = self.scene_menu.listed(), self.scene_menu.offered()
         lanes: dict[str, list[Any]] = {}  # a service's tasks, as an update turns their colours
         for task in snapshot.tasks:
             shown = task.kind, self._colours[task.service, task.version]
@@ -130,7 +128,8 @@ class Board(DockedWidget):
         self.waiting = [
             [text.listed(task.name for task in tasks), why] for tasks, why in text.waiting(snapshot)
         ]
-        self.text = text.snapshot_text(snapshot)
+        offered = [f"{self.labels['offer']} {' · '.join(self.offer)}"] if self.offer else []
+        self.text = "\n".join([text.snapshot_text(snapshot), *offered])
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {seconds(snapshot.now_s)}",
             "playing": self.moves,
@@ -148,6 +147,8 @@ class Board(DockedWidget):
             "text": _("The board in words"),
             "large": _("Large type"),
             "scenes": _("Scenes"),
+            "offer": _("Your instructor offers everybody:"),
+            "go": _("Go there"),
             "reset": _("Start over: bets and progress go, too"),
             "back": _("back to the scene"),
             "legend": _("Legend: shape is state, colour is version"),
@@ -159,7 +160,7 @@ class Board(DockedWidget):
         """Not before it has paused the time that a click started."""
         return super().idle and self._settling_s is None
 
-    def _settle(self, snapshot: ClusterSnapshot) -> list[Sentence]:
+    def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
         """Pause the time that a click started, once the swarm has settled; a sentence says so."""
         if self._settling_s is None or snapshot.now_s is None:
             return []
@@ -169,12 +170,12 @@ class Board(DockedWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        line = N_("The swarm settled after {seconds:.1f} s; time is paused again.")
-        late = N_("The swarm has not settled after {seconds:.1f} s; time is paused again.")
-        return [(line if done else late, {"seconds": passed_s})]
+        line = _("The swarm settled after {seconds:.1f} s; time is paused again.")
+        late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
+        return [(line if done else late).format(seconds=passed_s)]
 
     def still_html(self) -> str:
-        return static_table(self._snapshot or ClusterSnapshot(nodes=()))._repr_html_()
+        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -227,11 +228,11 @@ class Board(DockedWidget):
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append((N_("Time is paused: press Play to see what happens."), {}))
+            self._notes.append(_("Time is paused: press Play to see what happens."))
         else:
             self._settling_s = snapshot.now_s
-            line = N_("Time runs {speed:g} times as fast until the swarm has settled.")
-            self._notes.append((line, {"speed": SETTLE_SPEED}))
+            line = _("Time runs {speed:g} times as fast until the swarm has settled.")
+            self._notes.append(line.format(speed=SETTLE_SPEED))
             self.cluster.play(SETTLE_SPEED)
 
 
@@ -312,16 +313,16 @@ def notices(snapshot: ClusterSnapshot) -> list[str]:
     return [] if snapshot.services else [_(text.NO_SERVICE)]
 
 
-def in_brief(cluster: Any) -> Table | Callout:
+def in_brief(cluster: Any) -> str:
     """What a cluster is in one line, above its nodes; without a leader, above what is wrong."""
     title = repr(cluster).strip("<>")
     try:
-        return static_table(look(cluster), title)
+        return static_html(look(cluster), title)
     except FAILURES as error:
-        return Callout(title, (explained(error),))
+        return Callout(title, (explained(error),))._repr_html_()
 
 
-def static_table(snapshot: ClusterSnapshot, title: str = "") -> Table:
+def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
     rows = NodeRows(snapshot.nodes[:ROWS_MAX])
     tasks = snapshot.by_node
@@ -333,4 +334,4 @@ def static_table(snapshot: ClusterSnapshot, title: str = "") -> Table:
     notes = text.swarm_lines(snapshot)
     if more := len(snapshot.nodes) - len(rows):
         notes.insert(0, _("… and {count} more nodes: `fleet(cluster)` shows all", count=more))
-    return Table(title, heads, tuple(lines), tuple(notes))
+    return Table(title, heads, tuple(lines), tuple(notes))._repr_html_()

@@ -85,6 +85,16 @@ def reservations(cluster: AnyCluster) -> Table:
     return Table(_("Reserved, of what each node has"), heads, tuple(rows), notes)
 
 
+def this_machine() -> Table:
+    """The memory and the processors that are left here."""
+    import psutil  # a class has it
+
+    memory, busy = psutil.virtual_memory(), number(psutil.getloadavg()[0], ".1f")
+    left = " / ".join(number(size / 2**30, ".1f") for size in (memory.available, memory.total))
+    row = f"{left} GiB", f"{busy} / {psutil.cpu_count()}"
+    return Table(_("This machine"), (_("memory left"), _("CPUs busy")), (row,))
+
+
 def _reserved(api: Any) -> tuple[list[tuple[str, Any, Counter[str]]], int]:
     """(name, what it has, what is reserved there) by node; and how many tasks wait for one."""
     reserved: dict[str, Counter[str]] = {}

@@ -38,19 +38,23 @@ function render({ model, el }) {
   const columns = make("ul", "columns", root);
   // Below the columns, so that nothing moves under the pointer when these come and go.
   const error = makeError(root);
+  const offer = make("p", "offer live", root);
+  offer.setAttribute("role", "status");
+  const offered = make("span", "", offer);
+  make("button", "", offer, labels.go).onclick = () => goTo(model.get("offer")[0]);
   const notices = make("div", "notices", root);
   const waiting = make("ul", "waiting", root);
   const news = makeNews(root, labels);
   const help = make("p", "help live", root);
-  help.append(`${labels.help} `); // spaces, where a line may end
+  help.append(labels.help);
   for (const [key, , text] of model.get("actions")) {
     make("kbd", "", help, key);
-    help.append(`${text} `);
+    help.append(text);
   }
   const sceneHelp = make("span", "", help);
   for (const [key, text] of [["z", labels.back], ["Z", labels.reset]]) {
     make("kbd", "", sceneHelp, key);
-    sceneHelp.append(`${text} `);
+    sceneHelp.append(text);
   }
   const key = make("details", "key", root);
   make("summary", "", key, labels.legend);
@@ -214,6 +218,9 @@ function render({ model, el }) {
     write(clock, status.clock);
     write(leader, status.leader);
     drawScenes();
+    const scene = model.get("offer") ?? [];
+    offer.hidden = !scene.length;
+    write(offered, `${labels.offer} ${scene.join(" · ")} `);
     write(error, status.error);
     const line = (parent) => () => make("li", "", parent);
     syncChildren(notices, status.notices, String, () => make("p", "", notices), write);

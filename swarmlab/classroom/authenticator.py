@@ -1,0 +1,51 @@
+"""Who may enter: whoever knows the class code, under a name and with a password of their own."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from pathlib import Path
+from typing import Any
+
+from firstuseauthenticator import FirstUseAuthenticator
+from tornado.web import HTTPError
+from traitlets import Unicode
+
+from swarmlab.strings import _
+
+NAME = re.compile(r"\w[\w-]{0,31}")  # of a folder, a volume and a service, too
+PASSWORD_BYTES = range(7, 73)  # bcrypt reads no more than 72
+
+
+class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has no types
+    """The first who enters under a name chooses its password; nobody does without the code.
+
+    An instructor's name needs another code, so that no attendee takes it first. The codes are read
+    at each login and kept nowhere else. Their field is JupyterHub's own for one-time passwords.
+    """
+
+    codes = Unicode("/run/secrets", config=True, help="the folder of the files with the codes")
+    request_otp = True
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> str:
+        name = self.normalize_username(data["username"])
+        refused = self.refusal(name, data["password"], data.get("otp", ""))
+        if refused or await super().authenticate(handler, data) is None:
+            raise HTTPError(403, refused or _("{name} has another password.", name=name))
+        return str(name)
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """JupyterHub's own login page, which shows why somebody was refused."""
+        return [pair for pair in super().get_handlers(app) if pair[0] != "/login"]
+
+    def refusal(self, name: str, password: str, code: str) -> str:
+        """Why nobody with these may enter; empty when it depends on who chose the name first."""
+        file = "instructor_code" if name in self.admin_users else "class_code"
+        right = (Path(self.codes) / file).read_text("utf-8").strip()
+        if not hmac.compare_digest(code.strip().encode(), right.encode()):
+            return _("This is not the class code. Your instructor has it.")
+        if not NAME.fullmatch(name):
+            return _("A name has letters, digits, - and _, and no more than 32 of them.")
+        if len(password.encode()) not in PASSWORD_BYTES:
+            return _("Choose a password of 7 to 72 characters.")
+        return ""
