@@ -119,7 +119,7 @@ def stamp(english: Path, translated: Path) -> list[str]:
 NO_PROSE = re.compile(
     r"(?s)```.*?```|`[^`]*`|<code.*?</code>|<[^>]*>|\]\([^)]*\)|https?://\S+|\{[^}]*\}|(?m:^>.*$)"
     r"|\b(?:service|node|stack|container|image) (?:ls|ps|rm|[a-z]+ate|scale|inspect|logs|deploy)\b"
-    r"|\w+\.\w+"
+    r"|\w+\.\w+|(?<!\w)/\w+"
     r"|\S*_\S*|--[\w-]+|“[^”]*”|\(\*[\w ]+\*\)|\b[A-Z]{2,}\b"
 )
 
