@@ -99,7 +99,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # %%
 ask("check_too_strict", "start_period")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Move the sliders: each move starts a task on a copy of this swarm. Ready after twenty, and it never gets to run. Then a start period, and it lives. Try it the other way: how strict can I be before I kill a healthy app?", "ask": "Which of the five would you raise first? (The start period: it costs nothing once the app is healthy.)", "wrong": "\"Interval\": then you notice everything later. The start period is for slow starts.", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Move the sliders: each move starts a task on a copy of this swarm. Ready after twenty, and it never gets to run. [Ask, then:] A start period, and it lives. Try it the other way: how strict can I be before I kill a healthy app?", "ask": "Which of the five would you raise first? (The start period: it costs nothing once the app is healthy.)", "wrong": "\"Interval\": then you notice everything later. The start period is for slow starts.", "trouble": "Letters do nothing? A slider has the focus. Click beside it."}
 display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}

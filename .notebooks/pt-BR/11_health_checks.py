@@ -99,7 +99,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # %%
 ask("check_too_strict", "start_period")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Vamos mexer nos controles: cada movimento inicia uma tarefa em uma cópia deste swarm. Com o app pronto só aos vinte segundos, a tarefa nunca chega a rodar. Com um start period, ela se salva. Agora ao contrário: até onde posso ser rígido antes de matar um app saudável?", "ask": "Qual das cinco você aumentaria primeiro? (O start period: depois que o app está saudável, ele não custa nada.)", "wrong": "“Interval”: aí você percebe tudo mais tarde. Para apps que demoram a subir existe o start period.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="8b0d0e0d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Vamos mexer nos controles: cada movimento inicia uma tarefa em uma cópia deste swarm. Com o app pronto só aos vinte segundos, a tarefa nunca chega a rodar. [Pergunte; depois:] Com um start period, ela se salva. Agora ao contrário: até onde posso ser rígido antes de matar um app saudável?", "ask": "Qual das cinco você aumentaria primeiro? (O start period: depois que o app está saudável, ele não custa nada.)", "wrong": "“Interval”: aí você percebe tudo mais tarde. Para apps que demoram a subir existe o start period.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele."} translates="0f060a63"
 display(check_explorer(cluster), reveal("check_too_strict", "start_period"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c8d2f89d"
