@@ -65,7 +65,7 @@ reveal("who_fetches")
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "In a terminal, docker run shows the output until you've had enough. Now imagine: you started it from your laptop, on a server. You close the laptop and go home. What happens to Redis?", "ask": "It ends, it runs on, or it's paused?", "wrong": "\"It ends\": the command was typed on the laptop. But the container is the daemon's child, not the client's."}
-# In a terminal, `docker run` now shows the container's output until it ends. Here, its client goes away after ten seconds (that's why there's a `hint:`), as if you'd closed your laptop. **What happens to the container?**
+# In a terminal, `docker run` now shows the container's output until it ends. Here, its client goes away after ten seconds (so there's a `hint:`), as if you'd closed your laptop. **What happens to the container?**
 
 # %%
 ask("client_gone")
@@ -94,7 +94,7 @@ ask("shared_layers")
 reveal("shared_layers")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Play the pull, and look at the registry's box. Then look at the IMAGE IDs: `docker tag` gives an image one more name. It copies nothing.
+# Play the pull, and look at the registry's box. Then look at the IMAGE IDs: `docker tag` only gives an image one more name.
 #
 # <details><summary>The other columns, and <code>Digest</code></summary>
 # <p>An image's name ends in a <i>tag</i>: <code>latest</code>, unless you say another. CREATED is when it was built, not when you fetched it. The <i>digest</i> is a fingerprint of its content.</p>
@@ -144,7 +144,7 @@ cluster.run("6s")
 #
 # - `no`: never (the default);
 # - `on-failure`: after an error; with `:2`, twice at most;
-# - `always`: whenever it ends and you didn't ask for it, and when the daemon starts;
+# - `always`: whenever it ends by itself, and when the daemon starts;
 # - `unless-stopped`: the same, but what you've stopped stays stopped.
 #
 # `crash` cuts a machine's power, and `start` switches it on again. **Which containers are back after a power cut?**

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **You will be able to** | name the work that an orchestrator takes over; say what it doesn't do; explain orchestration in one sentence |
 # | **Time and level** | 25 minutes, after 02_docker_workflow; the exercises take 8 more |
-# | **You need** | nothing else: no Docker, no network. On real engines every command runs, but no requests are sent: the meter counts commands only; on a small machine, the service `report`, in section 6, stays *pending* |
+# | **You need** | nothing else: no Docker, no network. On real engines every command runs, but no requests are sent: the meter counts commands only; on a small machine, section 6's `report` stays *pending* |
 # | **Slides of the talk** | 11–16 (seven questions from production), 17–19 (what the word means), 20 (five effects). [The talk](index.ipynb) is in Portuguese |
 #
 # - **Orchestrator**: a program that keeps containers on many machines the way you asked for.
@@ -200,7 +200,7 @@ swarmlab.use(swarm)
 #
 # The app runs, scales automatically, tolerates failures, makes better use of resources, and needs little work by hand. Two of them haven't appeared yet.
 #
-# **Better use of resources.** Say what a task needs, and Swarm reserves it, on a node that has it free. Compare before and after the reservation, and see what happens when there are seven tasks.
+# **Better use of resources.** Say what a task needs, and Swarm reserves it, on a node that has it free. Compare before and after the reservation, then with seven tasks.
 
 # %%
 # %docker service create --quiet --name report --replicas 5 alpine sleep 1d

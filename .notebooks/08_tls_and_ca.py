@@ -98,7 +98,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "A join token has leaked: someone wrote it into a label. What could a thief have done with it? And when I rotate it, what happens to those who joined with it?", "ask": "What does a thief with the workers' token get?", "wrong": "\"All secrets\": only those of tasks that run there. \"It has to join again\": members have certificates, and need no token any more."}
 # ## 3. A join token leaks
 #
-# A newcomer has no certificate yet, so it shows a *join token*. A script wrote the workers' token into a label, where anyone with access to a manager can read it.
+# A newcomer has no certificate yet, so it shows a *join token*. A script wrote the workers' token into a label, readable through any manager.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The cell after the bet makes a new token (`--rotate`). w2 leaves the swarm, and tries to join with the old token, then with the new one. **What could a thief have done with the old one until then? And what happens to w1, which joined with it?**
@@ -121,11 +121,11 @@ cluster.run("30s")
 # %docker node ls
 swarm = cluster.client().swarm.attrs  # is the token's middle part the root's fingerprint?
 fingerprint = hashlib.sha256(swarm["TLSInfo"]["TrustRoot"].encode()).hexdigest()
-print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16))
-reveal("stolen_token", "rotated_token")
+equal = int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16)
+display(equal, reveal("stolen_token", "rotated_token"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; that's why it says `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.
+# The three tokens differ only in their last part, the *secret*: it decides the role. The long middle part is a fingerprint of the root (SHA-256; so it's `True`). A newcomer compares it before it shows the secret, so no one can pose as your swarm.
 #
 # <details><summary>Who needs no token at all?</summary>
 # <p>Anyone who can reach a manager's socket, <code>/var/run/docker.sock</code>. This page talks to nothing else, and it has just printed the managers' token. Some images ask you to mount that socket into their container. On a manager this gives away everything: the tokens, the unlock key (page 09), every service; and with <code>docker run --volume /:/host</code>, root on the machine. On a worker: that machine, and the secrets of the containers there.</p>
@@ -145,10 +145,10 @@ cluster.run("10s")
 display(trust(cluster), reveal("expiry_now"))
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "By replacing the root. Press Step. First every node gets a certificate from B, while all still trust A. How can they accept it? A has signed B. Only then is A dropped.", "ask": "Why not simply switch all nodes at once? (There's always one that's late, and it would be locked out.)", "wrong": "\"One could\": a node that's late would trust none of the others any more.", "trouble": "Stepped too far? `r` starts again before the rotation."}
-# Nothing has changed: only certificates issued from now on are shorter. But a new *root* means a new certificate for every node, so the next cell replaces the root.
+# Nothing has changed: only certificates issued from now on are shorter. But a new *root* means a new certificate for every node, so the next cell replaces it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# **Try this.** Press **Step**: time goes on until some node changes. First every node gets a certificate from B, while all still trust A. How can they accept it? Because A has signed B, too. Only then is A dropped, and every node trusts B.
+# **Try this.** Press **Step**: time goes on until some node changes. First every node gets a certificate from B, while all still trust A. They accept it because A has signed B, too. Only then is A dropped, and every node trusts B.
 
 # %%
 # %docker swarm ca --rotate --detach

@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Running is not the same as answering. Let's hang an app, and see who notices."}
 # # Health checks: is the app inside alive?
 #
-# *An app hangs while its container runs on. You teach the swarm to notice, tune the check until it misses no failure and kills no healthy app, and break a shop with a check that asks too much.*
+# *An app hangs while its container runs on. You teach the swarm to notice, tune the check until it misses no failure and kills nothing healthy, and break a shop with a check that asks too much.*
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # | | |

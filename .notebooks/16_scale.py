@@ -71,7 +71,7 @@ display(fleet(cluster), reveal("moves_after_loss"))
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nodes, tasks: three things can grow. You go from three managers to nine. What happens to a single write?", "ask": "Faster, the same, or slower?", "wrong": "\"Faster: nine share the work\": the leader sends it to eight others now."}
 # ## 2. What grows with what
 #
-# Three things can grow: managers, nodes and tasks. The next cell makes swarms of several sizes on your own computer. For each number of managers it counts the messages that one small write costs, such as a new config. **You go from three managers to nine. What happens to that write?**
+# Three things can grow: managers, nodes and tasks. The cell after the bet makes swarms of several sizes on your own computer. For each number of managers it counts the messages that one small write costs, such as a new config. **You go from three managers to nine. What happens to that write?**
 
 # %%
 ask("write_with_nine")

@@ -34,7 +34,7 @@
 
 # %%
 import swarmlab
-from swarmlab.compare import compare, scenarios
+from swarmlab.compare import compare, steps
 from swarmlab.lessons import where_next
 from swarmlab.lessons.bets import ask, quiz, reveal, score
 
@@ -62,14 +62,17 @@ compare("spread", against=against)["spread"]
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "The leader crashes. Ten to twenty seconds, says page 05. Do both swarms take the same time?", "ask": "To the second, roughly, or the simulator faster?", "wrong": "\"Yes\": even two real swarms differ, since managers wait for a random time."}
 # ## 2. When chance plays a part
 #
-# The leader crashes. The others elect a new one after 10 to 20 seconds; how many is chance (see 05_quorum). **Do both swarms take the same time?** The cell after the bet prints the scenario, then runs it.
+# The leader crashes. The others elect a new one after 10 to 20 seconds; how many is chance (see 05_quorum). **Do both swarms take the same time?** The cell after the bet shows the scenario, then runs it.
 
 # %%
 ask("same_seconds")
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Similar, not equal. So durations have to agree within a factor of two, and everything else exactly.", "ask": "Why is it a little over twenty, when an election takes ten to twenty? (The first question waits twenty seconds for the dead leader.)", "wrong": "\"A bad election\": the first question waits twenty seconds for the dead leader."}
-print(scenarios()["leader_crash"]["steps"])
-display(compare("leader_crash", against=against)["leader_crash"], reveal("same_seconds"))
+display(
+    steps("leader_crash"),
+    compare("leader_crash", against=against)["leader_crash"],
+    reveal("same_seconds"),
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # The two times are similar, not equal: hence *within a factor of two*. Everything else must be equal.
@@ -121,7 +124,7 @@ whole
 #
 # Which steps does `minority` have? Say what each is for, then run it.
 #
-# <details><summary>A hint</summary>Section 2 printed the steps of <code>leader_crash</code>. Here: <code>print(scenarios()["minority"]["steps"])</code></details>
+# <details><summary>A hint</summary>Section 2 showed the steps of <code>leader_crash</code>. Here: <code>steps("minority")</code></details>
 # <details><summary>Answer</summary>The leader m1 is cut off. The other two elect a leader (how long that takes is noted). m1 then knows of no leader, and refuses a change. The network heals, m1 hears of the new term, and follows. When all nodes are ready, the last line notes their roles: all three are still managers.</details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Trust comes fact by fact. Same script, two sides, compared. You can run it against your own Docker, with one command."}

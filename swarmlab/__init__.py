@@ -15,6 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.cluster.autoscale import autoscale
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.factory import connect, engines, launch, load, simulate
 from swarmlab.cluster.simulated import SimulatedCluster as Cluster
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 
+@checked
 def scene(name: str) -> AnyCluster | None:
     """Back to where a step of a page begins, whatever has happened: `scene("05.cut")`.
     Lesson: 05_quorum.
@@ -62,6 +64,7 @@ def scene(name: str) -> AnyCluster | None:
     return scenes.scene(name)
 
 
+@checked
 def reset(page: str = "") -> AnyCluster | None:
     """Between two talks: the first scene of the page, no bets, nothing solved: `reset("05")`.
     Lesson: 05_quorum.

@@ -87,9 +87,9 @@ def number(value: float, spec: str = "") -> str:
     return format(value, spec).translate(_marks)
 
 
-def seconds(value: float, digits: int = 1) -> str:
-    """`seconds(1.5)` is 1.5 s, or 1,5 s."""
-    return f"{number(value, f'.{digits}f')} s"
+def seconds(value: float, digits: int = 1, sign: str = "") -> str:
+    """`seconds(1.5)` is 1.5 s, or 1,5 s; `seconds(1.5, sign="+")` is +1.5 s."""
+    return f"{number(value, f'{sign}.{digits}f')} s"
 
 
 def _(text: str, many: str = "", /, **values: object) -> str:

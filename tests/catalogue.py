@@ -46,13 +46,13 @@ YAML_TEXTS: dict[str, set[str]] = {
     # Who says so stands beside each figure.
     "views/density.yml": {"title", "kernel_mib", "overhead_mib", "disk_mib", "start_s"},
     "compare/scenarios.yml": {"about"},
+    "cli/bench.yml": {"work", "unit", "others"},
     "classroom/texts.yml": {
         *("class code", "first login", "agree", "no hub", "no place", "class here"),
         *("processes", "open"),
     },
     # Made for developers, or no texts.
     "classroom/stack.yml": set(),
-    "cli/bench.yml": set(),
     "cluster/saved_run.yml": set(),
     "docker_cli/compose_keys.yml": set(),
 }
@@ -80,6 +80,7 @@ MANY_CLICKS = (
     ("No such option: {name}", "No such option: {name}"),
     ("Did you mean {possibility}?", "(Possible options: {possibilities})"),
 )
+FACT = re.compile(r"(?m)^    (?:note|took|says) ([^:\n]+): ")  # its name, in a scenario's step
 Found = str | tuple[str, str]
 
 
@@ -125,6 +126,7 @@ def messages_of(path: Path) -> Iterator[Found]:
     [keys] = [own for name, own in YAML_TEXTS.items() if path.relative_to(PACKAGE).match(name)]
     data = yaml.safe_load(text)
     yield from data if "*" in keys else yaml_messages(data, keys)
+    yield from FACT.findall(text)
 
 
 def help_texts(command: click.Command) -> Iterator[str]:

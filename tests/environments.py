@@ -3,11 +3,14 @@
     python -m tests.environments lowest FOLDER [pytest's words]
     python -m tests.environments overlay FOLDER [pytest's words]
     python -m tests.environments newest FOLDER [pytest's words]
+    python -m tests.environments versions
 
 `lowest` has the lowest version of each package that pyproject names; `overlay` has those that the
 kit itself needs, in front of the packages at hand, and is made in half a minute. `newest` is Python
 3.13, in a Debian of its own; it needs root and `debootstrap`. FOLDER is kept for the next run.
 Without words for pytest all tests run but those that need a browser, Docker or real engines.
+
+`versions` writes `constraints.txt`: what the kit and its tests need, in the versions at hand.
 """
 
 from __future__ import annotations
@@ -18,15 +21,23 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import chain
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 ROOT = Path(__file__).parents[1]
+CONSTRAINTS = ROOT / "constraints.txt"
+HEAD = "# What the tests ran with last; `python -m tests.environments versions` writes it."
 DEBIAN, NEWEST_PYTHON = "trixie", "3.13"
 PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"
 SHARED = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt")  # needed to reach the network
 WORDS = ("-q", "-m", "not browser and not oracle and not real and not sdk")
-# Old packages warn of what new ones did away with.
+# Old packages warn of what new ones did away with; CI holds its own to the tested versions.
 OPTIONS = {
+    "PIP_CONSTRAINT": "",
     "PYTHONPATH": str(ROOT),
     "PYTHONWARNINGS": "ignore",
     "PYTEST_ADDOPTS": "-W default -p no:cacheprovider",
@@ -58,6 +69,28 @@ def lowest_versions(*, tests: bool) -> list[str]:
     return [line.replace(">=", "==") for line in lines if ">=" in line]
 
 
+def tested_versions() -> list[str]:
+    """A line for each package that the kit and its tests need, here: it, and its version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    todo, done, found = [(Requirement(line), {""}) for line in lines], set[str](), set[str]()
+    while todo:
+        needed, extras = todo.pop()
+        marker, name = needed.marker, canonicalize_name(needed.name)
+        applies = marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
+        if not applies or name == project["name"] or str(needed) in done:
+            continue
+        done.add(str(needed))
+        try:
+            one = distribution(name)
+        except PackageNotFoundError:  # of an extra that is not installed here
+            continue
+        found.add(f"{name}=={one.version}")
+        more = {"", *needed.extras}
+        todo += [(Requirement(line), more) for line in one.requires or ()]
+    return sorted(found)
+
+
 def run(*words: str | Path) -> int:
     return subprocess.run(words, cwd=ROOT, env=os.environ | OPTIONS, check=False).returncode
 
@@ -79,7 +112,8 @@ def make_overlay(folder: Path) -> Path:
         (library,) = venv.glob("lib/*/site-packages")
         (library / "at_hand.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
         install = [python, "-m", "pip", "install", "--quiet", "--no-compile"]
-        subprocess.run([*install, *lowest_versions(tests=False)], check=True)
+        words = [*install, *lowest_versions(tests=False)]
+        subprocess.run(words, check=True, env=os.environ | OPTIONS)
         (venv / "installed").touch()
     return python
 
@@ -101,6 +135,9 @@ def newest(folder: Path, words: tuple[str, ...]) -> int:
 
 
 if __name__ == "__main__":
-    _, name, place, *rest = sys.argv
+    _, name, place, *rest = [*sys.argv, ""]
+    if name == "versions":
+        CONSTRAINTS.write_text("\n".join([HEAD, *tested_versions(), ""]), encoding="utf-8")
+        sys.exit()
     command = {"lowest": lowest, "overlay": overlay, "newest": newest}[name]
-    sys.exit(command(Path(place).absolute(), tuple(rest) or WORDS))
+    sys.exit(command(Path(place).absolute(), tuple(filter(None, rest)) or WORDS))

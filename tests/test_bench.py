@@ -15,6 +15,7 @@ import time
 import pytest
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.cli import bench, main, workloads
 from swarmlab.cli.workloads import WORKLOADS
 from swarmlab.cluster.simulated import SimulatedCluster
@@ -129,6 +130,12 @@ def test_the_command_prints_a_table_or_json_and_knows_its_benchmarks(capsys):
     (result,) = json.loads(capsys.readouterr().out)
     assert result["name"] == "raft-idle"
     assert 0 < result["heap_events"] < result["target"]
+    strings.use("pt_BR")
+    written = repr(bench.table([result | {"heap_events": 1234.5}]))
+    strings.use("en")
+    assert "EVENTOS DE HEAP" in written
+    assert "o tempo passa para 5 réplicas Raft ociosas" in written
+    assert "1.234,5" in written
     assert main(["bench", "speed"]) == 1
     assert "there is no benchmark 'speed'; there are scheduler-1k, " in capsys.readouterr().err
 

@@ -73,10 +73,66 @@ def test_node_names_are_not_completed_elsewhere(shell: InteractiveShell, typed: 
 def test_a_name_from_a_cell_that_was_not_run_gives_one_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ):
-    shell.run_cell("bet.reveal()")
-    output = capsys.readouterr().out
-    assert output.startswith("✘ 'bet' is not known yet: a cell above was not run.")
-    assert len(output.splitlines()) == 1
+    for source in (
+        "bet.reveal()",
+        "é = 1; bet.reveal()",
+        "for m in 'ab':\n    m = bet\n    print(m)",
+    ):
+        shell.run_cell(source)
+        output = capsys.readouterr().out
+        assert output.startswith("✘ 'bet' is not known yet: a cell above was not run. Nothing has")
+        assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "cluster.crash('m1')\nbet.reveal()",
+        "cluster.crash('m1'); é = bet",
+        "é = len('é'), bet",
+        "%docker node ls\nbet",
+        "if cluster.names:\n    cluster.run('1s')\n    bet",
+    ],
+)
+def test_what_ran_before_the_name_that_is_missed_is_told(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], source: str
+):
+    shell.run_cell(source)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("✘ 'bet' is not known yet: a cell above was not run. Part of this cell")
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("cluster.cras('m1')", "✘ there is no 'cras'; did you mean 'crash'?"),
+        ("cluster.crash()", '✘ crash: name is missing; write it like `crash("m1", "w2")`'),
+        (
+            "from swarmlab.views.topology import topology\ntopology()",
+            "✘ topology() missing 1 required positional argument: 'cluster'; `topology?` shows how "
+            "to call it.",
+        ),
+        (
+            "swarmlab.simulate(manager=3)",
+            "✘ simulate: there is no argument 'manager'; there are managers, workers, seed, "
+            "any_image; write it like `simulate(managers=3, workers=2, seed=7)`",
+        ),
+    ],
+)
+def test_a_misspelled_name_and_a_call_that_does_not_fit_give_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], source: str, line: str
+):
+    shell.user_ns["swarmlab"] = swarmlab
+    shell.run_cell(source)
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+@pytest.mark.parametrize("source", ["cluster.nothing_like_it", "1 + 'a'", "(lambda x: x)()"])
+def test_other_errors_keep_their_traceback(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], source: str
+):
+    shell.run_cell(source)
+    assert "Traceback" in capsys.readouterr().out
 
 
 def test_an_error_inside_a_function_keeps_its_traceback(

@@ -82,7 +82,7 @@ def test_lab_opens_the_pages_of_a_language_with_its_settings(monkeypatch):
     folders = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     overrides = [Path(folder, "labconfig/default_setting_overrides.json") for folder in folders]
     settings = [json.loads(path.read_text("utf-8")) for path in overrides]
-    assert settings[0] == {"@jupyterlab/translation-extension:plugin": {"locale": "pt_BR"}}
+    assert settings[0]["@jupyterlab/translation-extension:plugin"] == {"locale": "pt_BR"}
     assert len(settings) == 2  # the kit's own for all languages
 
 

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.cli.command_line import main
 from swarmlab.compare.comparison import (
     Comparison,
@@ -97,6 +98,15 @@ def test_both_forms_show_every_fact_and_every_event():
     html = comparison._repr_html_()
     assert html.count("<title>") == 2
     assert 'role="img" aria-label="Two lanes on one time axis: scene.' in html
+
+
+def test_facts_and_seconds_are_written_in_the_language_in_use():
+    strings.use("pt_BR")
+    written = repr(comparison_of(states="ready", **{"~a new leader": 10.5}))
+    strings.use("en")
+    assert "um novo líder" in written
+    assert "uns 10,5 s" in written
+    assert "estados" in written
 
 
 def test_the_chart_of_events_is_made_of_the_parts_of_every_picture():

@@ -74,6 +74,10 @@ NODES = ["m1", "m2", "m3", "w1", "w2"]
         ('cluster.client().networks.get("den', ["dentro"]),
         ("x = client.containers.get('sh", []),
         ('cluster.nodes["', NODES),
+        ('cluster.services["', []),
+        ("cluster.tasks['", []),
+        ("cluster.client().nodes['", []),
+        ("client.services['", []),
     ],
 )
 def test_names_of_objects_are_completed_where_a_call_takes_one(

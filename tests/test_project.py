@@ -10,11 +10,14 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from swarmlab.cli import wheels
@@ -61,6 +64,23 @@ def test_the_readme_names_the_oldest_and_newest_versions_that_the_tests_ran_with
     for name, version in newest.items():
         here = Version(metadata.version(name))
         assert here.release[:2] <= version.release[:2], f"{name} {here}: the README can say so"
+
+
+def test_the_tested_versions_are_those_of_all_that_is_named_and_not_below_the_bounds():
+    """In CI the installation is held to them."""
+    pinned = dict(
+        line.split("==") for line in environments.CONSTRAINTS.read_text("utf-8").splitlines()[1:]
+    )
+    lines = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    for needed in map(Requirement, lines):
+        if needed.name != PROJECT["name"]:
+            assert needed.specifier.contains(
+                pinned[canonicalize_name(needed.name)], prereleases=True
+            )
+    if os.environ.get("PIP_CONSTRAINT"):
+        assert [
+            f"{name}=={version}" for name, version in pinned.items()
+        ] == environments.tested_versions()
 
 
 def test_the_readme_tells_how_to_read_the_pages_without_installing():

@@ -10,8 +10,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.real.cluster import RealCluster
 from swarmlab.real.connected import ConnectedCluster
@@ -37,6 +39,47 @@ def test_a_cluster_shows_its_nodes_and_what_runs_on_them(tmp_path: Path):
     cluster.crash("m1")
     cluster.run("30s")
     assert ". No leader: the swarm" in cluster._repr_html_()
+
+
+def shown_text(value: Any) -> str:
+    """What a terminal with IPython shows of it."""
+    return str(InteractiveShell().display_formatter.format(value)[0]["text/plain"])
+
+
+@pytest.mark.parametrize("language", ["en", "pt_BR"])
+def test_the_text_of_a_cluster_is_a_table_with_its_columns_aligned(language: str):
+    cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
+    cluster.client().services.create("nginx", name="web")
+    cluster.run("10s")
+    strings.use(language)
+    try:
+        title, heads, *rows, _leads, _service = shown_text(cluster).splitlines()
+        assert title == repr(cluster).strip("<>")
+        assert ("nodes up" in title) == (language == "en")
+        starts = [match.start() for match in re.finditer(r"(?<!\S)\S+(?: \S+)*", heads)]
+        assert len(starts) == 9
+        assert [row[:2] for row in rows] == ["m1", "m2", "m3", "w1"]
+        assert [
+            row for row in rows for at in starts if at < len(row) and row[at - 1 : at].strip()
+        ] == []
+        assert [row[starts[1] :].split()[0] for row in rows] == ["manager"] * 3 + ["worker"]
+        assert repr(cluster) in shown_text([cluster])  # one line within a list
+    finally:
+        strings.use()
+
+
+def test_a_swarm_whose_managers_are_all_down_is_not_taken_for_plain_engines():
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    cluster.crash("m1")
+    assert [row.condition for row in cluster.nodes] == ["crashed", "in a swarm; no manager tells"]
+    assert "not known" in repr(cluster.nodes)
+    assert "No leader: the swarm can't change" in shown_text(cluster)
+    cluster.crash("w1")
+    assert "No leader: the swarm can't change" in shown_text(cluster)
+    engines = swarmlab.engines(["a", "b"])
+    engines.crash("a")
+    assert [row.condition for row in engines.nodes] == ["crashed", "in no swarm"]
+    assert "No swarm: plain engines" in shown_text(engines)
 
 
 def test_a_large_cluster_shows_its_first_nodes_and_how_many_more_there_are():

@@ -22,6 +22,7 @@ from docker.errors import DockerException
 import swarmlab
 from swarmlab.cli import rehearsal
 from swarmlab.cli.command_line import main
+from swarmlab.cluster.current import made_current
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import replay
 from swarmlab.jupyter.magic import run_commands
@@ -293,7 +294,7 @@ def test_an_unknown_name_tells_which_there_are(cluster: swarmlab.Cluster):
 
 
 def test_real_engines_say_what_they_cannot_do():
-    swarmlab.use(SimpleNamespace(has_trace=False))
+    made_current(SimpleNamespace(has_trace=False))
     try:
         with pytest.raises(swarmlab.LabError, match=r"real engines .* 05\.cut; run swarm"):
             swarmlab.scene("05.cut")

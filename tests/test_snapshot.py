@@ -96,6 +96,9 @@ def test_only_a_simulation_knows_machines_and_terms_and_a_real_cluster_says_so()
     assert (rows["m1"].up, rows["m1"].term, rows["m1"].raft) == (True, 3, "leader")
     assert rows["w10"].condition == "crashed, not noticed yet"
     assert rows["w2"].condition == "up, still counted as down"
+    machines["w3"] = MachineState(True, "", None)
+    (row,) = [row for row in picture(NODES, [], [], machines).nodes if row.name == "w3"]
+    assert (row.role, row.condition) == ("", "in a swarm; no manager tells")
     machines["w2"] = MachineState(True, "", None, left=True)
     assert picture(NODES, [], [], machines=machines).nodes[1].condition == "has left the swarm"
 

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -499,6 +500,38 @@ def test_what_is_shown_live_changes_its_language_in_place(switched: None, cluste
     assert {word for text in texts for word in unmarked(text)} == set()
     speak("en")
     assert all(OPEN not in text for text in shown_live(*made, sliders))
+
+
+def test_what_a_board_told_is_told_in_another_language(switched: None):
+    cluster = swarmlab.simulate(managers=3, workers=1, seed=7)
+    board = board_of(cluster)
+    board.act("crash", {"node": board.columns[0]})
+    board.refresh()
+    cluster.run("30s")
+    board.refresh()
+    english = board.news
+    assert len(english) > 2
+    speak("xx")
+    assert [row[0] for row in board.news] == [row[0] for row in english]
+    assert {word for row in board.news for word in unmarked(row[2])} == set()
+    speak("en")
+    assert board.news == english
+
+
+def test_numbers_that_people_read_are_written_as_the_language_does():
+    """No f-string of ours writes a fraction, or thousands, itself, but for lengths (%, em)."""
+    found = []
+    folders = ("views", "lessons", "jupyter", "compare")
+    paths = [path for folder in folders for path in sorted((PACKAGE / folder).rglob("*.py"))]
+    for path in [*paths, PACKAGE / "cli" / "bench.py", PACKAGE / "cluster" / "inspectors.py"]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            values = node.values if isinstance(node, ast.JoinedStr) else []
+            for value, after in pairwise([*values, ast.Constant("")]):
+                spec = ast.unparse(value.format_spec) if getattr(value, "format_spec", None) else ""
+                length = str(getattr(after, "value", "")).startswith(("%", "em"))
+                if re.search(r"(,(\.\d)?|\.[1-9])[fg%]?'$", spec) and not length:
+                    found.append(f"{path.name}:{node.lineno} {ast.unparse(node)}")
+    assert found == []
 
 
 def test_a_bet_keeps_its_choice_in_another_language(switched: None):

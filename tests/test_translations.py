@@ -22,6 +22,7 @@ from tests.translations import (
     languages,
     never,
     stamp,
+    words_of,
 )
 
 PAGES = [(folder, path) for folder in languages() for path in sorted(folder.glob("*.ipynb"))]
@@ -46,6 +47,25 @@ def test_one_idea_has_one_word(folder: Path):
     messages = [message for message in catalogue.read(path) if message.id]
     texts = [text for message in messages for _english, text in catalogue.pairs(message)]
     assert [fault for text in texts for fault in bad_words(text, words)] == []
+
+
+# What a technical author of today writes instead.
+DATED = {
+    "somebody": "someone", "whoever": "anyone who", "anew": "again", "for ever": "forever",
+    "half-way": "halfway", "whilst": "while", "lest": "so that", "thereby": "so", "nought": "0",
+    "starts? (again )?elsewhere": "replaced elsewhere", "becomes? of": "happens to",
+    "sees? to it": "make sure",
+}  # fmt: skip
+
+
+def test_english_that_people_read_is_of_today():
+    pages = [words_of(cell) for path in NOTEBOOKS.glob("*.ipynb") for cell in cells_of(path)]
+    texts = [catalogue.key(message) for message in catalogue.template() if message.id]
+    guides = [folder / "README.md" for folder in (NOTEBOOKS, NOTEBOOKS.parent)]
+    texts += [guide.read_text("utf-8") for guide in guides]
+    found = [fault for text in pages + texts for fault in bad_words(text, DATED)]
+    assert found == []
+    assert len([*bad_words("Somebody starts it anew, whoever that is", DATED)]) == 3
 
 
 # -- each fault is found ---------------------------------------------------------------------------

@@ -212,6 +212,8 @@ def test_a_page_without_a_kernel_shows_the_events_drawn(line: Timeline):
     assert html.count('class="word ') == len(line.events)
     assert all(escape(row["word"]) in html for row in line.events)
     assert "<span>m2, term 3</span>" in html
+    # What the live picture hides while it is there.
+    assert html.startswith(f'<div data-recorded="{line.labels["model"]}">')
 
 
 def test_no_word_on_the_line_lies_on_another(line: Timeline):

@@ -64,7 +64,7 @@ reveal("who_fetches")
 # <p>O cliente pede um contêiner. O daemon responde 404: essa imagem não está aqui. Então o cliente pede a imagem. O <b>daemon</b> vai ao registry e baixa as camadas. O cliente pede o contêiner de novo; agora ele é criado a partir da imagem. Antes de mandar iniciar o contêiner, o cliente pede mais duas coisas: receber a saída dele e ser avisado quando ele terminar. Assim, não perde nada.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="8ff7f4d7"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="bba3f56c"
 # Em um terminal, o `docker run` mostraria agora a saída do contêiner até ele terminar. Aqui, o cliente vai embora depois de dez segundos (daí a linha `dica:`), como se você tivesse fechado o laptop. **O que acontece com o contêiner?**
 
 # %%
@@ -93,8 +93,8 @@ ask("shared_layers")
 # %docker images
 reveal("shared_layers")
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="109eea23"
-# Reproduza o pull e olhe a caixa do registry. Depois olhe a coluna IMAGE ID: `docker tag` dá mais um nome a uma imagem. Não copia nada.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="fa7c57d5"
+# Reproduza o pull e olhe a caixa do registry. Depois olhe a coluna IMAGE ID: `docker tag` só dá mais um nome a uma imagem.
 #
 # <details><summary>As outras colunas, e <code>Digest</code></summary>
 # <p>O nome de uma imagem termina em uma <i>tag</i>: <code>latest</code>, se você não disser outra. CREATED diz quando a imagem foi construída, não quando você a baixou. O <i>digest</i> é a impressão digital do conteúdo dela.</p>
@@ -139,7 +139,7 @@ cluster.run("6s")
 #
 # O `stop` manda um sinal ao processo e espera um prazo, o *grace period*. **Quanto tempo, se o processo ignora o sinal?** (Um shell ignora quando é o *processo 1*, o primeiro do contêiner.)
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="f0456f7e"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="d09faecb"
 # Uma **política de reinício** diz ao daemon quando iniciar um contêiner de novo:
 #
 # - `no`: nunca (é o padrão);

@@ -15,7 +15,7 @@
 #
 # *Você roda o mesmo app duas vezes: à mão, em três engines avulsos, e como serviço de um swarm. Um contador registra os comandos que você digita, o tempo que seus usuários ficam sem resposta e as noites em que tiram você da cama.*
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="35820a1a"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="437f3c5b"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | dizer que trabalho um orquestrador assume, e o que ele não faz; explicar orquestração em uma frase |
@@ -195,7 +195,7 @@ swarmlab.use(swarm)
 #
 # Em uma frase: **você diz o que deve rodar, e um programa mantém tudo assim.**
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="9e3bec2c"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="863de4e7"
 # ## 6. Cinco efeitos (slide 20)
 #
 # Aplicação rodando, escalabilidade automática, tolerância a falhas, melhor utilização de recursos e o mínimo de intervenção manual. Dois deles ainda não apareceram.

@@ -95,7 +95,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # <p>Não é disso que o slide 36 trata. O que os contêineres dizem uns aos outros passa no cabo em texto claro, a não ser que a rede deles tenha sido criada com <code>docker network create --driver overlay --opt encrypted</code>: aí os nós criptografam (IPsec). Os managers criam as chaves para isso e para o gossip entre os nós, que é sempre criptografado. Eles as trocam a cada 12 horas. Os nós guardam as últimas três chaves, para que nenhum fique isolado enquanto uma nova se espalha.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o escreveu em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="43deb880"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o escreveu em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="0d48bbfa"
 # ## 3. Um token vaza
 #
 # Um nó novo ainda não tem certificado e por isso mostra um *token*. Um script escreveu o token dos workers em um label, à vista de quem tem acesso a um manager.
@@ -121,10 +121,10 @@ cluster.run("30s")
 # %docker node ls
 swarm = cluster.client().swarm.attrs  # a parte do meio do token é a impressão digital da raiz?
 fingerprint = hashlib.sha256(swarm["TLSInfo"]["TrustRoot"].encode()).hexdigest()
-print(int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16))
-reveal("stolen_token", "rotated_token")
+equal = int(swarm["JoinTokens"]["Worker"].split("-")[2], 36) == int(fingerprint, 16)
+display(equal, reveal("stolen_token", "rotated_token"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="7efe5ddc"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="01c9e31f"
 # Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Um nó novo confere essa parte antes de mostrar o segredo, e assim ninguém consegue se passar pelo seu swarm.
 #
 # <details><summary>Quem não precisa de token nenhum?</summary>
@@ -144,11 +144,11 @@ ask("expiry_now")
 cluster.run("10s")
 display(trust(cluster), reveal("expiry_now"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "Vamos trocar a raiz. Clico em Passo. Primeiro cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Como eles o aceitam? A assinou B. Só depois A é descartada.", "ask": "Por que não trocar todos os nós de uma vez, e pronto? (Sempre há um atrasado, que ficaria do lado de fora.)", "wrong": "“Dá para trocar”: um nó atrasado não confiaria mais em nenhum dos outros.", "trouble": "Passou do ponto? A tecla `r` recomeça antes da rotação."} translates="6455651e"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "Vamos trocar a raiz. Clico em Passo. Primeiro cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Como eles o aceitam? A assinou B. Só depois A é descartada.", "ask": "Por que não trocar todos os nós de uma vez, e pronto? (Sempre há um atrasado, que ficaria do lado de fora.)", "wrong": "“Dá para trocar”: um nó atrasado não confiaria mais em nenhum dos outros.", "trouble": "Passou do ponto? A tecla `r` recomeça antes da rotação."} translates="c2c3528e"
 # Nada mudou: só os certificados emitidos daqui em diante têm validade menor. Mas uma *raiz* nova quer dizer um certificado novo para cada nó. É o que a próxima célula faz: troca a raiz.
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="d4df9ff5"
-# **Experimente.** Clique em **Passo**: o tempo anda até algum nó mudar. Primeiro cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Como eles o aceitam? Porque A também assinou B. Só depois A é descartada, e todos os nós confiam em B.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="27a8b914"
+# **Experimente.** Clique em **Passo**: o tempo anda até algum nó mudar. Primeiro cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Eles o aceitam porque A também assinou B. Só depois A é descartada, e todos os nós confiam em B.
 
 # %%
 # %docker swarm ca --rotate --detach

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="37e00d45"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Rodar não é responder. Vamos travar um app e ver quem percebe."} translates="fd3aa1c5"
 # # Healthchecks: o app lá dentro está vivo?
 #
 # *Um app trava, e o contêiner dele continua rodando. Você ensina o swarm a perceber isso, ajusta o healthcheck para que ele não deixe passar nada nem mate apps saudáveis, e derruba uma loja com um healthcheck que pergunta demais.*
@@ -132,7 +132,7 @@ display(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="40ba5582"
-# Um update que demora mais recebe mais requisições no total; por isso, compare só a coluna *falharam*. **Por que start-first precisa de um healthcheck?** Sem ele, uma tarefa nova conta como pronta no momento em que o contêiner dela roda, e o Swarm encerra a antiga cedo demais.
+# Um update que demora mais recebe mais requisições no total; por isso, compare só a coluna *com falha*. **Por que start-first precisa de um healthcheck?** Sem ele, uma tarefa nova conta como pronta no momento em que o contêiner dela roda, e o Swarm encerra a antiga cedo demais.
 #
 # <details><summary>O que as tabelas dizem (e os números, sem rodar nada)</summary>
 # <p><b>Sem healthcheck, as duas ordens perdem requisições.</b> Uma tarefa recebe requisições assim que o contêiner dela roda, e durante seis segundos não há resposta.</p>

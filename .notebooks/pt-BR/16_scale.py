@@ -68,7 +68,7 @@ cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três managers para nove. O que acontece com uma única gravação?", "ask": "Mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: agora o líder a envia a oito outros."} translates="45a624c3"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três managers para nove. O que acontece com uma única gravação?", "ask": "Mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: agora o líder a envia a oito outros."} translates="4619cec7"
 # ## 2. O que cresce com o quê
 #
 # Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador. Para cada número de managers, ela conta quantas mensagens uma gravação pequena custa, como a de um config novo. **Você passa de três managers para nove. O que acontece com essa gravação?**

@@ -34,7 +34,7 @@
 
 # %% translates="bddb0f97"
 import swarmlab
-from swarmlab.compare import compare, scenarios
+from swarmlab.compare import compare, steps
 from swarmlab.lessons import where_next
 from swarmlab.lessons.bets import ask, quiz, reveal, score
 
@@ -59,7 +59,7 @@ compare("spread", against=against)["spread"]
 # <p>Alguns fatos são listas sem nomes, como no passo das oito réplicas: oito tarefas em três nós são 3 + 3 + 2, e qual nó fica só com duas é acaso, em engines reais também. Um fato só diz o que <i>não</i> é acaso.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo, porque os managers esperam um tempo aleatório."} translates="d51e03e5"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo, porque os managers esperam um tempo aleatório."} translates="57075d14"
 # ## 2. Quando o acaso entra em cena
 #
 # O líder cai. Os outros elegem um novo depois de 10 a 20 segundos; quantos exatamente, só o acaso decide (veja 05_quorum). **Os dois swarms levam o mesmo tempo?** A célula depois da aposta mostra o cenário e depois o roda.
@@ -68,8 +68,11 @@ compare("spread", against=against)["spread"]
 ask("same_seconds")
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Parecidos, não iguais. Por isso, as durações podem diferir até o dobro; todo o resto tem que ser igual.", "ask": "Por que um pouco mais de vinte, se uma eleição leva de dez a vinte? (A primeira pergunta espera vinte segundos pelo líder morto.)", "wrong": "“Uma eleição ruim”: a primeira pergunta espera vinte segundos pelo líder morto."} translates="c15270e5"
-print(scenarios()["leader_crash"]["steps"])
-display(compare("leader_crash", against=against)["leader_crash"], reveal("same_seconds"))
+display(
+    steps("leader_crash"),
+    compare("leader_crash", against=against)["leader_crash"],
+    reveal("same_seconds"),
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="441be5e8"
 # Os dois tempos são parecidos, não iguais: daí *até o dobro*. Todo o resto tem que ser igual.
@@ -107,7 +110,7 @@ whole
 #
 # O README lista o que é simulado, simplificado e deixado de fora (*What is real here*).
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="7c320063"
+# %% [markdown] slideshow={"slide_type": "skip"} translates="3045de90"
 # ## Agora é com você
 #
 # ### 1. Responda antes dos engines
@@ -121,7 +124,7 @@ whole
 #
 # Que passos `minority` tem? Diga para que serve cada um e depois rode.
 #
-# <details><summary>Uma dica</summary>A seção 2 mostrou os passos de <code>leader_crash</code>. Aqui: <code>print(scenarios()["minority"]["steps"])</code></details>
+# <details><summary>Uma dica</summary>A seção 2 mostrou os passos de <code>leader_crash</code>. Aqui: <code>steps("minority")</code></details>
 # <details><summary>Resposta</summary>O líder, o m1, fica isolado. Os outros dois elegem um líder (anota-se quanto isso leva). O m1, sozinho, não conhece líder nenhum e recusa uma mudança. A rede volta, o m1 fica sabendo do novo mandato e vira seguidor. Quando todos os nós estão ready, a última linha anota os papéis deles: os três ainda são managers.</details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "A confiança se conquista fato por fato. O mesmo script, dois lados, comparados. Dá para fazer isso com o seu próprio Docker, com um comando."} translates="9ed0315a"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from firstuseauthenticator import FirstUseAuthenticator
 from tornado.web import HTTPError
-from traitlets import Unicode
 
 from swarmlab.strings import _
-
-NAME = re.compile(r"\w[\w-]{0,31}")  # of a folder, a volume and a service, too
-PASSWORD_BYTES = range(7, 73)  # bcrypt reads no more than 72
 
 
 class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has no types
@@ -24,7 +21,6 @@ class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has
     at each login and kept nowhere else. Their field is JupyterHub's own for one-time passwords.
     """
 
-    codes = Unicode("/run/secrets", config=True, help="the folder of the files with the codes")
     request_otp = True
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str:
@@ -41,11 +37,14 @@ class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has
     def refusal(self, name: str, password: str, code: str) -> str:
         """Why nobody with these may enter; empty when it depends on who chose the name first."""
         file = "instructor_code" if name in self.admin_users else "class_code"
-        right = (Path(self.codes) / file).read_text("utf-8").strip()
+        right = (
+            Path(os.environ.get("CLASS_SECRETS", "/run/secrets"), file).read_text("utf-8").strip()
+        )
         if not hmac.compare_digest(code.strip().encode(), right.encode()):
             return _("This is not the class code. Your instructor has it.")
-        if not NAME.fullmatch(name):
+        # A folder, a volume and a service are named after it, too.
+        if not re.fullmatch(r"\w[\w-]{0,31}", name):
             return _("A name has letters, digits, - and _, and no more than 32 of them.")
-        if len(password.encode()) not in PASSWORD_BYTES:
+        if not 7 <= len(password.encode()) <= 72:  # bcrypt reads no more
             return _("Choose a password of 7 to 72 characters.")
         return ""

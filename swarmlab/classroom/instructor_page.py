@@ -7,23 +7,18 @@ files; when it is started again, attendees' kernels tell it again.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated
-from tornado.httpclient import AsyncHTTPClient
 from tornado.web import Application, RequestHandler, authenticated
 
 from swarmlab.lessons import attendance
 from swarmlab.strings import _
-from swarmlab.views.html import Table
-from swarmlab.views.meter import reservations, this_machine
+from swarmlab.views.meter import free
 
 LOCAL = bool(os.environ.get("CLASS_LOCAL"))  # without a swarm
 
@@ -44,25 +39,15 @@ class Instructor(HubOAuthenticated, RequestHandler):  # type: ignore[misc]  # as
 
     @authenticated
     async def get(self) -> None:
-        hub = HubOAuth.instance()
-        url, headers = "/users?state=active&limit=200", {"Authorization": f"token {hub.api_token}"}
-        users = json.loads((await AsyncHTTPClient().fetch(hub.api_url + url, headers=headers)).body)
-        tables = attendance.attendees(user["name"] for user in users), await asyncio.to_thread(free)
+        tables = await attendance.attendees(), await asyncio.to_thread(free, swarm=not LOCAL)
         shown: dict[str, Any] = {"tables": tables, "steps": attendance.all_scenes(), "_": _}
         self.render("instructor.html", offered=attendance.offers[-1], xsrf=self.xsrf_token, **shown)
 
     @authenticated
     def post(self) -> None:
         self.check_xsrf_cookie()
-        scene = self.get_body_argument("scene", "")
-        if scene in ("", *attendance.all_scenes()):
-            attendance.offers.append(scene)
+        attendance.offer(self.get_body_argument("scene", ""))
         self.redirect(self.request.path)
-
-
-def free() -> Table:
-    """What each node of the swarm has left; without a swarm, this machine."""
-    return this_machine() if LOCAL else reservations(SimpleNamespace(client=docker.from_env))
 
 
 async def main() -> None:

@@ -41,9 +41,7 @@ else:
 
 # -- who may enter ---------------------------------------------------------------------------------
 c.JupyterHub.authenticator_class = "swarmlab.classroom.authenticator.ClassAuthenticator"
-c.ClassAuthenticator.codes = str(secrets)
 c.Authenticator.otp_prompt = text("class code")
-c.Authenticator.allow_all = True  # who has the class code
 c.Authenticator.admin_users = {"instructor"}  # who has the instructor's code
 c.JupyterHub.template_vars = {"announcement_login": text("first login")}
 

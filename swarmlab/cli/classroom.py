@@ -21,10 +21,7 @@ from swarmlab.strings import _
 TEMPLATES = PACKAGE / "classroom"
 CONFIG = "jupyterhub_config.py"
 FILES = ("Dockerfile", "dockerignore", "stack.yml", CONFIG)
-SECRETS = {  # file -> how many random bytes it has, in hexadecimal
-    "cookie_secret": 32,
-    "proxy_token": 32,
-}
+SECRETS = {"cookie_secret": 32, "proxy_token": 32}  # file -> how many random bytes, in hexadecimal
 CODES = ("class_code", "instructor_code")
 LETTERS = "".join(sorted({*string.ascii_lowercase, *string.digits} - {*"0o1il"}))
 
@@ -36,7 +33,10 @@ LETTERS = "".join(sorted({*string.ascii_lowercase, *string.digits} - {*"0o1il"})
 @click.option("--local", is_flag=True, help="Run the class on this machine, without Docker.")
 @click.option("--listen", metavar="ADDRESS[:PORT]", help="With --local: for other machines, too.")
 def classroom(users: int, into: Path, local: bool, listen: str | None) -> None:
-    """Write a folder from which a Docker Swarm runs the kit for a class of browsers."""
+    """Write a folder from which a Docker Swarm runs the kit for a class of browsers.
+
+    Or run the class here, until Ctrl+C.
+    """
     goes_on = local and (into / "secrets").is_dir()
     if users < 1:
         raise LabError("--users: {users} is not a class; give 1 or more", users=users)
@@ -44,22 +44,17 @@ def classroom(users: int, into: Path, local: bool, listen: str | None) -> None:
         raise LabError("--listen goes with --local; stack.yml has the ports of a swarm")
     if not goes_on and into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise LabError("{folder} is there already; give --into a new folder", folder=into)
-    if local:
-        run_here(into, users, listen or "127.0.0.1", new=not goes_on)
-    else:
+    if not local:
         write_folder(into, users)
         print(_("The class is in {folder}; its README.md has the four commands.", folder=into))
+        return
+    from swarmlab.classroom.local import checked, prepared
 
-
-def run_here(folder: Path, users: int, listen: str, *, new: bool) -> None:
-    """Run a class on this machine until Ctrl+C."""
-    from swarmlab.classroom import local
-
-    place = local.checked(listen)
-    if new:
-        write_secrets(folder / "secrets")
-        (folder / CONFIG).write_text(template(CONFIG), "utf-8")
-    print(local.prepared(folder, users, *place), flush=True)
+    place = checked(listen or "127.0.0.1")
+    if not goes_on:
+        write_secrets(into / "secrets")
+        (into / CONFIG).write_text(template(CONFIG), "utf-8")
+    print(prepared(into, users, *place), flush=True)
     from jupyterhub.app import JupyterHub
 
     JupyterHub.launch_instance(["--config", CONFIG])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import ServiceName
 from swarmlab.errors import LabError
 from swarmlab.simulation import S
@@ -53,6 +54,7 @@ def scale(client: DockerClient, service: dict[str, Any], replicas: int) -> None:
     api._raise_for_status(api._post_json(url, data=spec, params=version))
 
 
+@checked
 def autoscale(
     client: DockerClient,
     service: ServiceName,
@@ -66,7 +68,8 @@ def autoscale(
     rounds: int = 12,
     sleep: Callable[[float], object],
 ) -> list[Scaling]:
-    """Keep a replicated service at `target` load per task, for `rounds` rounds; what each did.
+    """Keep a replicated service at `target` load per task, for `rounds` rounds; what each did:
+    `autoscale(client, "web", load, target=20, sleep=cluster.run)`.
 
     `load()` is your own measure: requests a second, queue length. Tasks are added at once, and
     removed when nothing has changed for `cool_down`. `sleep(seconds)` lets time pass:

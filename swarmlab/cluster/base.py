@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Self
+from inspect import isfunction
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from swarmlab.cluster import current
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import NodeName
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.strings import _
@@ -32,6 +34,13 @@ class BaseCluster(ABC):
     kind: ClassVar[str]  # `simulated` or `real`; to decide something, ask for what it can do:
     has_trace: ClassVar[bool]  # what happens inside can be read: trace, logs, disks, forks
     virtual_time: ClassVar[bool]  # time passes only when it is asked to, as fast as possible
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """What a subclass adds for the public checks how it's called."""
+        super().__init_subclass__(**options)
+        for name, member in [*vars(cls).items()]:
+            if isfunction(member) and name[0] != "_":
+                setattr(cls, name, checked(member))
 
     @cached_property
     def typed(self) -> list[tuple[int, str]]:
@@ -70,6 +79,7 @@ class BaseCluster(ABC):
     def _holds(self, condition: Callable[[], object]) -> bool:
         return bool(condition())
 
+    @checked
     def until(self, condition: Callable[[], object], limit: Duration = WAIT_LIMIT) -> float:
         """Let time pass until `condition()` holds; how many seconds it took.
 
@@ -111,6 +121,7 @@ class BaseCluster(ABC):
                 )
                 progress.at(number + 1, len(addresses) + more)
 
+    @checked
     def use(self) -> None:
         """Make this the current cluster, which `%docker` speaks to: `cluster.use()`.
         Lesson: 07_placement."""
@@ -124,6 +135,7 @@ class BaseCluster(ABC):
 
         return node_rows(self)
 
+    @checked
     def board(self) -> Board:
         """The live board, a column a node: `cluster.board()`. Lesson: 00_start_here."""
         from swarmlab.views.board import board_of
@@ -134,7 +146,13 @@ class BaseCluster(ABC):
         """The nodes and what runs on them, below the line that is its text form."""
         from swarmlab.views.board import in_brief
 
-        return in_brief(self)
+        return str(in_brief(self)._repr_html_())
+
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
+        """The same as text, where a cell or a terminal shows it; in a list it is one line."""
+        from swarmlab.views.board import in_brief
+
+        return {"text/plain": repr(in_brief(self))}
 
     @abstractmethod
     def close(self) -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.current import made_current
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.cluster.sizes import check_sizes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 NODES_MAX = 5000
 
 
+@checked
 def simulate(
     managers: int = 3, workers: int = 2, *, seed: int = 0, any_image: bool = False
 ) -> SimulatedCluster:
@@ -37,6 +39,7 @@ def simulate(
     return made_current(SimulatedCluster.build(configuration))
 
 
+@checked
 def engines(names: list[str], *, seed: int = 0, any_image: bool = False) -> SimulatedCluster:
     """Simulated engines that belong to no swarm yet: `docker swarm init` is yours.
     Lesson: 03_why_orchestrate.
@@ -55,6 +58,7 @@ def engines(names: list[str], *, seed: int = 0, any_image: bool = False) -> Simu
     return made_current(SimulatedCluster.build(configuration))
 
 
+@checked
 def load(path: str | Path) -> SimulatedCluster:
     """Replay a saved cluster: `load("run.json")`. Refused when its run does not end as it did then.
 
@@ -65,6 +69,7 @@ def load(path: str | Path) -> SimulatedCluster:
     return made_current(replay.load(SimulatedCluster.build, Path(path)))
 
 
+@checked
 def launch(
     managers: int = 3, workers: int = 2, *, image: str = ENGINE_IMAGE, seed: int | None = None
 ) -> LaunchedCluster:
@@ -82,6 +87,7 @@ def launch(
     return made_current(launched.launch(managers, workers, image=image))
 
 
+@checked
 def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) -> ConnectedCluster:
     """An existing swarm: at DOCKER_HOST, or where `host` says: `connect("ssh://me@node1")`.
     Lesson: 30_is_the_simulator_right.

@@ -19,10 +19,12 @@ Groups = list[list[str]]
 class Breakable(Protocol):
     """A cluster as far as faults go."""
 
-    def crash(self, *names: str) -> None: ...
-    def stop(self, *names: str) -> None: ...
-    def start(self, *names: str) -> None: ...
-    def partition(self, *groups: list[str] | str) -> None: ...
+    def crash(self, name: str, *others: str) -> None: ...
+    def stop(self, name: str, *others: str) -> None: ...
+    def start(self, name: str, *others: str) -> None: ...
+    def partition(
+        self, group: list[str] | str, other: list[str] | str, *more: list[str] | str
+    ) -> None: ...
     def heal(self) -> None: ...
 
 
@@ -47,8 +49,8 @@ def stop(cluster: Breakable, first: str, *others: str) -> None:
     cluster.stop(first, *others)
 
 
-def partition(cluster: Breakable, first: str, *others: str) -> None:
-    cluster.partition(first, *others)
+def partition(cluster: Breakable, first: str, second: str, *others: str) -> None:
+    cluster.partition(first, second, *others)
 
 
 def heal(cluster: Breakable) -> None:
@@ -92,12 +94,15 @@ def checked_ports(ports: Collection[int]) -> Collection[int]:
 def parse_groups(groups: Collection[list[str] | str], names: Collection[str]) -> Groups:
     """The groups of a partition as lists of names; `"m1,w1"` is one group.
 
-    Raises NoneSuch for a name that is not in `names`, LabError for one that is in two groups.
+    Raises NoneSuch for a name that is not in `names`, LabError for one that is in two groups, and
+    for a group without any.
     """
     parsed = [
         [name for name in group.split(",") if name] if isinstance(group, str) else list(group)
         for group in groups
     ]
+    if not all(parsed):
+        raise LabError("partition: {groups} has a group without a node", groups=parsed)
     members = [name for group in parsed for name in group]
     for name in members:
         if name not in names:

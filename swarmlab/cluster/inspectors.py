@@ -22,7 +22,7 @@ from swarmlab.manager.store import StoreCodec
 from swarmlab.model import Secret
 from swarmlab.raft import DamagedFile, Storage
 from swarmlab.simulation import EPOCH_NS, MS, InFlight, Machine, S, Simulation
-from swarmlab.strings import N_, _, seconds
+from swarmlab.strings import N_, _, number, seconds
 from swarmlab.units import Duration, nanoseconds
 from swarmlab.views.html import Callout, ShownAs, Table, only_simulated
 
@@ -85,7 +85,7 @@ def disk(cluster: Simulated, name: str) -> Table:
         data = files.read(path)
         first_bytes = _("(keys)") if path == KEY_FILE else data[:HEX_BYTES].hex(" ")
         path = re.sub("(?<=/)[0-9a-f]{64}", lambda id: id[0][:12], path)  # as `docker ps` has it
-        rows.append((path, f"{len(data):,}", _sealing(path, data), first_bytes))
+        rows.append((path, number(len(data), ","), _sealing(path, data), first_bytes))
     sealed = any(row[2] == _("with the unlock key") for row in rows)
     secrets = ", ".join(readable(cluster.machine(name))) or _("no secret")
     notes = [_(LOCKED_NOTE if sealed else OPEN_NOTE)] if WAL in files else []

@@ -6,7 +6,7 @@ Completion offers the names of nodes where a parameter is a `NodeName`, and so o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from swarmlab.units import Duration
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 NodeName = str
+NodeNames = list[NodeName] | NodeName  # "m1,w1" is two
 ServiceName = str
 TaskName = str  # web.3
 SecretName = str
 
 
+@runtime_checkable
 class AnyCluster(Protocol):
     """A simulated or a real cluster. `simulated_state.is_simulated` leads to what one kind has."""
 

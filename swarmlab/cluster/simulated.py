@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from swarmlab.cluster.checkpoints import Checkpoints
 from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.faults import checked_ports, parse_groups
-from swarmlab.cluster.interface import NodeName, SecretName, ServiceName, TaskName
+from swarmlab.cluster.interface import NodeName, NodeNames, SecretName, ServiceName, TaskName
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.paced import PacedCluster
 from swarmlab.cluster.replay import advance, past_of, save
@@ -22,7 +22,7 @@ from swarmlab.cluster.watch import TimeWatch
 from swarmlab.errors import LabError
 from swarmlab.simulation import Machine, S, Trace
 from swarmlab.simulation.interrupts import SteadyLock
-from swarmlab.strings import N_, _
+from swarmlab.strings import N_, _, seconds
 from swarmlab.units import Duration, nanoseconds, step_ns
 from swarmlab.views.progress import LongWork
 
@@ -176,26 +176,26 @@ class SimulatedCluster(PacedCluster):
         return self._clients[name]
 
     # -- faults ----------------------------------------------------------------------
-    def crash(self, *names: NodeName) -> None:
+    def crash(self, name: NodeName, *others: NodeName) -> None:
         """Cut the power of these nodes, now: `crash("m1", "w2")`. Lesson: 05_quorum."""
-        for name in [*filter(self.is_up, names)]:
-            self._do("crash", name)
+        for up in [*filter(self.is_up, (name, *others))]:
+            self._do("crash", up)
 
-    def stop(self, *names: NodeName) -> None:
+    def stop(self, name: NodeName, *others: NodeName) -> None:
         """Stop the engines of these nodes in order: `stop("m1")`. Lesson: 09_autolock."""
-        for name in [*filter(self.is_up, names)]:
-            self._do("stop", name)
+        for up in [*filter(self.is_up, (name, *others))]:
+            self._do("stop", up)
 
-    def start(self, *names: NodeName) -> None:
+    def start(self, name: NodeName, *others: NodeName) -> None:
         """Power on these nodes, with what their disks kept: `start("m1")`. Lesson: 05_quorum."""
-        for name in [name for name in names if not self.is_up(name)]:
-            self._do("start", name)
+        for down in [each for each in (name, *others) if not self.is_up(each)]:
+            self._do("start", down)
 
-    def partition(self, *groups: list[NodeName] | NodeName) -> None:
+    def partition(self, group: NodeNames, other: NodeNames, *more: NodeNames) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
         Nodes that are not named stay with the first group. Lesson: 05_quorum.
         """
-        self._do("partition", *parse_groups(groups, self.names))
+        self._do("partition", *parse_groups((group, other, *more), self.names))
 
     def heal(self) -> None:
         """Connect all nodes again: `cluster.heal()`. Lesson: 05_quorum."""
@@ -211,11 +211,11 @@ class SimulatedCluster(PacedCluster):
         self.check_names(source, target)
         self._do("slow", source, target, nanoseconds(delay), loss)
 
-    def close_ports(self, one: NodeName, other: NodeName, *ports: int) -> None:
+    def close_ports(self, one: NodeName, other: NodeName, port: int, *more: int) -> None:
         """Close only these ports between two nodes: `close_ports("m1", "w1", 4789)`; `heal()` opens
         them. Lesson: 15_network."""
         self.check_names(one, other)
-        self._do("close_ports", one, other, *checked_ports(ports))
+        self._do("close_ports", one, other, *checked_ports((port, *more)))
 
     def drop(self, source: NodeName, target: NodeName, place: int = 0) -> None:
         """Lose a message on its way from one node to another: `drop("m1", "m2")` the next to
@@ -396,5 +396,5 @@ class SimulatedCluster(PacedCluster):
         return inspectors.who_can_read(self, secret)
 
     def __repr__(self) -> str:
-        nodes = f"{sum(map(self.is_up, self.names))} of {len(self.names)} nodes up"
-        return f"<Cluster simulated, {nodes}, t = {self.now_ns / S:.1f} s>"
+        names, text = self.names, N_("<Cluster simulated, {up} of {all} nodes up, t = {now}>")
+        return _(text, up=sum(map(self.is_up, names)), all=len(names), now=seconds(self.now_ns / S))

@@ -57,7 +57,7 @@ class Simulated(AnyCluster, Protocol):
     def fork(self) -> Simulated: ...
     def slow(self, source: str, target: str, delay: Duration) -> None: ...
     def traffic(self, service: str, *, rate: int = 50, source: str = "") -> Requests: ...
-    def close_ports(self, one: str, other: str, *ports: int) -> None: ...
+    def close_ports(self, one: str, other: str, port: int, *more: int) -> None: ...
     def decision(self, task: str) -> Explanation: ...
     def disk(self, name: str) -> Table: ...
     def explain_request(self, target: str | int, *, source: str = "") -> Table: ...
@@ -76,7 +76,7 @@ class MachineState:
     up: bool | None  # None: not known
     raft: str  # leader, follower, candidate; empty: no manager runs there
     term: int | None
-    left: bool = False  # up, and in no swarm (any more)
+    left: bool = False  # in no swarm (any more), as far as its engine or its disk says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,8 @@ def cluster_state(cluster: Simulated) -> ClusterState:
     with cluster.lock:
         managers, raft = managers_of(cluster), raft_statuses(cluster)
         machines = {
-            name: _machine_state(cluster.engine(name), raft.get(name)) for name in cluster.names
+            name: _machine_state(cluster.machine(name), cluster.engine(name), raft.get(name))
+            for name in cluster.names
         }
         now_s = cluster.now_ns / S
         engines = {name: cluster.engine(name) for name, m in machines.items() if m.left}
@@ -166,12 +167,14 @@ def node_loads(cluster: Simulated) -> list[NodeLoad]:
         ]
 
 
-def _machine_state(engine: Engine | None, raft: Status | None) -> MachineState:
+def _machine_state(machine: Machine, engine: Engine | None, raft: Status | None) -> MachineState:
+    from swarmlab.engine.swarm_node import STATE_FILE
+
     return MachineState(
         up=engine is not None,
         raft=str(raft.role) if raft else "",
         term=raft.term if raft else None,
-        left=engine is not None and engine.swarm_state == "inactive",
+        left=engine.swarm_state == "inactive" if engine else STATE_FILE not in machine.disk,
     )
 
 

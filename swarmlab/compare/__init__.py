@@ -6,6 +6,6 @@ is a recording (`recordings.json`) of what real engines did. Read in this order:
 """
 
 from swarmlab.compare.comparison import compare
-from swarmlab.compare.scenario import scenarios
+from swarmlab.compare.scenario import scenarios, steps
 
-__all__ = ["compare", "scenarios"]
+__all__ = ["compare", "scenarios", "steps"]

@@ -80,10 +80,10 @@ class Comparison:
         yes, no, about = _("✔ yes"), _("✘ NO"), _("about {seconds} s")
         results, rows = (self.simulated, self.real), []
         for key, agree in self.agreement.items():
-            texts = [fact_text(result.facts.get(key)) for result in results]
+            facts = [result.facts.get(key) for result in results]
             if key.startswith("~"):
-                texts = [about.format(seconds=seconds) for seconds in texts]
-            rows.append((key.lstrip("~"), *texts, yes if agree else no))
+                facts = [about.format(seconds=fact) for fact in facts]
+            rows.append((_(key.lstrip("~")), *map(fact_text, facts), yes if agree else no))
         heads = _("Fact"), self.simulated.title, self.real.title, _("Do they agree?")
         notes = tuple(f"✘ {result.title}: {result.stopped}" for result in results if result.stopped)
         return Table(f"{self.name}: {_(self.about)}", heads, tuple(rows), notes)
@@ -129,7 +129,7 @@ def event_lanes(result: ScenarioResult, end_s: float) -> Iterator[Markup]:
         left = 100 * at_s / end_s
         place = max((other for other in labels if left - other < GAP), default=left)
         labels.setdefault(place, []).append(number)
-        marks.append(mark(left, shape(look, title=f"{at_s} s: {step}")))
+        marks.append(mark(left, shape(look, title=f"{seconds(at_s)}: {step}")))
     texts = {
         place: f"{numbers[0]}–{numbers[-1]}" if numbers[1:] else str(numbers[0])
         for place, numbers in labels.items()

@@ -24,6 +24,7 @@ from swarmlab.lessons.attempt import run_lines
 from swarmlab.lessons.goal_checks import SwarmReader, evaluate, measure
 from swarmlab.simulation import S
 from swarmlab.strings import _
+from swarmlab.views.html import Table
 
 FOLDER = Path(__file__).parent
 RECORDINGS = FOLDER / "recordings.json"
@@ -47,6 +48,16 @@ def scenarios() -> dict[str, Json]:
     Lesson: 30_is_the_simulator_right.
     """
     return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text("utf-8")))
+
+
+def steps(name: str) -> Table:
+    """What a scenario is about, and what it does, step by step: `steps("minority")`.
+    Lesson: 30_is_the_simulator_right.
+    """
+    scenario = scenarios()[chosen([name])[0]]
+    lines = enumerate(scenario["steps"].splitlines(), start=1)
+    rows = tuple((str(number), line) for number, line in lines)
+    return Table(_(scenario["about"]), ("", _("step")), rows)
 
 
 def chosen(names: Sequence[str]) -> list[str]:

@@ -35,7 +35,7 @@ ROWS: dict[str, Callable[[ClusterSnapshot], Sequence[Any]]] = {
 }
 # An open string in a call: an object (or its client), attributes, earlier arguments, a keyword.
 CALL = re.compile(
-    r"(\w+)(?:\.client\([^()]*\))?((?:\.\w+)*)([(\[])"
+    r"(\w+)(\.client\([^()]*\))?((?:\.\w+)*)([(\[])"
     r"([^()]*?)(?:(\w+)=)?[\"'](?:[^\"']*,)?([^\"',]*)$"
 )
 VALUES = re.compile(r"\[[^\]]*\]?|\"[^\"]*\"|'[^']*'")  # those that commas may be in
@@ -97,9 +97,11 @@ def names_in_call(line: str, variables: Mapping[str, Any]) -> list[str]:
     """Names for the string that is being typed: `cluster.crash("m`, `client.services.get("w`."""
     if not (call := CALL.search(line)):
         return []
-    first, path, opened, arguments, keyword, typed = call.groups()
+    first, client, path, opened, arguments, keyword, typed = call.groups()
     collection, _, method = f"{path}{'.get' * (opened == '[')}".rpartition(".")
     source, kind = variables.get(first), collection.strip(".").upper().removesuffix("S")
+    if opened == "[" and (client or not hasattr(getattr(source, path[1:], None), "__getitem__")):
+        return []  # it has no keys
     if kind in OBJECT_NAMES and method == "get":  # a collection, of the docker SDK's or ours
         return beginning(typed, _names(kind, source))
     function = getattr(type(source), method, None) if method else source

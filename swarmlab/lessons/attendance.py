@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,11 @@ from swarmlab.views.html import Table
 from swarmlab.views.widget import after_cell, running_loop
 
 ASK_S = 5.0
+
+
+def identity() -> dict[str, str]:
+    """The header that says who asks: JupyterHub gives each of its servers and services a token."""
+    return {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
 
 
 # -- in a kernel -----------------------------------------------------------------------------------
@@ -59,8 +63,7 @@ def whereabouts() -> dict[str, str]:
 
 async def ask(told: dict[str, str]) -> None:
     """Tell the instructor's page, and show a scene that is newly offered on the boards."""
-    headers = {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
-    request: dict[str, Any] = {"method": "POST", "body": urlencode(told), "headers": headers}
+    request: dict[str, Any] = {"method": "POST", "body": urlencode(told), "headers": identity()}
     reply = await AsyncHTTPClient().fetch(os.environ["CLASS_URL"], **request)
     if scenes.offer(**json.loads(reply.body)):
         after_cell()
@@ -78,10 +81,17 @@ def heard(name: str, page: str, exercise: str) -> dict[str, Any]:
     return {"scene": offers[-1], "number": len(offers)}
 
 
-def attendees(names: Iterable[str]) -> Table:
-    """Where these are."""
-    rows = []
-    for name in sorted(names):
+def offer(scene: str) -> None:
+    """Offer it to everybody, in place of the last one; "" takes that back."""
+    if scene in ("", *all_scenes()):
+        offers.append(scene)
+
+
+async def attendees() -> Table:
+    """Whose server runs, as the hub's API says, and where they are."""
+    url = f"{os.environ['JUPYTERHUB_API_URL']}/users?state=active&limit=200"
+    users, rows = json.loads((await AsyncHTTPClient().fetch(url, headers=identity())).body), []
+    for name in sorted(user["name"] for user in users):
         page, exercise = places.get(name, ("", ""))
         rows.append((name, page and topic_of(page), exercise and _(bank()[exercise].title)))
     heads = _("Attendee"), _("Page"), _("Exercise")

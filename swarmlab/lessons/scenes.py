@@ -107,7 +107,7 @@ def scene(name: str) -> AnyCluster | None:
         run, cluster = run_until(name[:2], moment), held[variable]
         if isinstance(cluster, SimulatedCluster):
             cluster.put_back(run)
-            start_over(cluster, _("The swarm is as in scene {name}.", name=name))
+            start_over(cluster, lambda: _("The swarm is as in scene {name}.", name=name))
         else:
             held[variable] = run
     if moments:

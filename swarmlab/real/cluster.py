@@ -165,4 +165,5 @@ class RealCluster(BaseCluster):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        return f"<Cluster real, {len(self.up())} of {len(self.names)} nodes up, {self.lab}>"
+        text, up, names = N_("<Cluster real, {up} of {all} nodes up, {lab}>"), self.up(), self.names
+        return _(text, up=len(up), all=len(names), lab=self.lab)

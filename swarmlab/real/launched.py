@@ -11,8 +11,8 @@ from functools import partial
 
 import docker
 
-from swarmlab.cluster.faults import parse_groups
-from swarmlab.cluster.interface import NodeName
+from swarmlab.cluster.faults import Groups, parse_groups
+from swarmlab.cluster.interface import NodeName, NodeNames
 from swarmlab.cluster.sizes import check_sizes, node_names
 from swarmlab.errors import LabError
 from swarmlab.model.versions import ENGINE_IMAGE
@@ -84,30 +84,30 @@ class LaunchedCluster(RealCluster):
         return f"{self.lab}-{name}"
 
     # -- faults ----------------------------------------------------------------------
-    def crash(self, *names: NodeName) -> None:
+    def crash(self, name: NodeName, *others: NodeName) -> None:
         """Kill these engines, and all that runs in them, now: `crash("m1", "w2")`.
         Lesson: 05_quorum."""
-        for name in [name for name in names if self.is_up(name)]:
-            self._outer.api.kill(self._container(name))
+        for up in [*filter(self.is_up, (name, *others))]:
+            self._outer.api.kill(self._container(up))
 
-    def stop(self, *names: NodeName) -> None:
+    def stop(self, name: NodeName, *others: NodeName) -> None:
         """Stop these engines in an orderly way: `stop("m1")`. Lesson: 09_autolock."""
-        self.check_names(*names)
-        for name in names:
-            self._outer.api.stop(self._container(name), timeout=STOP_LIMIT_S)
+        self.check_names(name, *others)
+        for one in (name, *others):
+            self._outer.api.stop(self._container(one), timeout=STOP_LIMIT_S)
 
-    def start(self, *names: NodeName) -> None:
+    def start(self, name: NodeName, *others: NodeName) -> None:
         """Start these engines again, with what their disks kept; or resume a paused one:
         `start("m1")`. Lesson: 05_quorum."""
-        self.check_names(*names)
-        for name in names:
-            state = self._outer.api.inspect_container(self._container(name))["State"]
+        self.check_names(name, *others)
+        for one in (name, *others):
+            state = self._outer.api.inspect_container(self._container(one))["State"]
             if state["Paused"]:
-                self._outer.api.unpause(self._container(name))
+                self._outer.api.unpause(self._container(one))
             elif not state["Running"]:
-                self._outer.api.start(self._container(name))
-                self._apply_partition(name)
-                self.wait_for(name)
+                self._outer.api.start(self._container(one))
+                self._apply_partition(one)
+                self.wait_for(one)
 
     def pause(self, *names: NodeName) -> None:
         """Pause all processes of these engines, as when a laptop sleeps: `pause("m1")`;
@@ -118,20 +118,22 @@ class LaunchedCluster(RealCluster):
         for name in names:
             self._outer.api.pause(self._container(name))
 
-    def partition(self, *groups: list[NodeName] | NodeName) -> None:
+    def partition(self, group: NodeNames, other: NodeNames, *more: NodeNames) -> None:
         """Partition the network into these groups: `partition("m1,w1", "m2,m3")`.
 
         As on a simulated cluster, nodes that are not named stay with the first group.
         Lesson: 05_quorum.
         """
-        parsed = parse_groups(groups, self.names)
-        self._groups = {name: number for number, group in enumerate(parsed) for name in group}
-        for name in self.up():
-            self._apply_partition(name)
+        self._partition(parse_groups((group, other, *more), self.names))
 
     def heal(self) -> None:
         """End the network partition: `cluster.heal()`. Lesson: 05_quorum."""
-        self.partition()
+        self._partition([])
+
+    def _partition(self, parsed: Groups) -> None:
+        self._groups = {name: number for number, group in enumerate(parsed) for name in group}
+        for name in self.up():
+            self._apply_partition(name)
 
     def _apply_partition(self, name: str) -> None:
         """Let a node drop the packets from all other groups."""
@@ -204,7 +206,7 @@ class LaunchedCluster(RealCluster):
 
     def __repr__(self) -> str:
         if not self.alive:
-            return "<Cluster real, closed>"
+            return _("<Cluster real, closed>")
         return super().__repr__()
 
 

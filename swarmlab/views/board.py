@@ -40,6 +40,7 @@ LANE_MAX = 12  # tasks of a service drawn in its line
 ROWS_MAX = 40  # nodes, where no kernel is
 # After a click virtual time plays, at this speed, until the swarm has settled: seconds of it.
 SETTLE_SPEED, SETTLE_S_MIN, SETTLE_S_MAX = 5.0, 2.0, 60.0
+Sentence = tuple[str, dict[str, float]]  # and its values
 
 
 class SceneMenu(NamedTuple):
@@ -61,7 +62,7 @@ class Board(DockedWidget):
     """
 
     _esm = source("common.js", "dock.js", "board.js")
-    _css = source("view.css", "board.css")
+    _css = source("outputs.css", "view.css", "board.css")
     # `columns` has the nodes' keys, in order; trait `node:<key>` has the rest.
     services = synced_list("one line a service")
     waiting = synced_list("(task names, reason) of tasks without a node")
@@ -82,7 +83,7 @@ class Board(DockedWidget):
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
-        self._notes: list[str] = []  # sentences to add after those about changes
+        self._notes: list[Sentence] = []  # to add after those about changes
 
     def relabel(self) -> None:
         self.looks = look_rows(LOOKS)
@@ -98,11 +99,14 @@ class Board(DockedWidget):
             self.error = explained(error)
             after = self._snapshot or ClusterSnapshot(nodes=())
         before, self._snapshot = self._snapshot, after
-        sentences = [] if before is None else text.change_sentences(before, after)
-        sentences += [*self._notes, *self._settle(after)]
-        self._notes.clear()
+        said, self._notes = [*self._notes, *self._settle(after)], []
+
+        def sentences() -> list[str]:
+            changes = [] if before is None else text.change_sentences(before, after)
+            return changes + [_(line, **values) for line, values in said]
+
         with self.hold_sync():
-            self.tell(sentences, "" if after.now_s is None else seconds(after.now_s))
+            self.tell(sentences, lambda: "" if after.now_s is None else seconds(after.now_s))
             self._show(after)
 
     def _show(self, snapshot: ClusterSnapshot) -> None:
@@ -160,7 +164,7 @@ class Board(DockedWidget):
         """Not before it has paused the time that a click started."""
         return super().idle and self._settling_s is None
 
-    def _settle(self, snapshot: ClusterSnapshot) -> list[str]:
+    def _settle(self, snapshot: ClusterSnapshot) -> list[Sentence]:
         """Pause the time that a click started, once the swarm has settled; a sentence says so."""
         if self._settling_s is None or snapshot.now_s is None:
             return []
@@ -170,12 +174,12 @@ class Board(DockedWidget):
             return []
         self._settling_s = None
         self.cluster.pause()
-        line = _("The swarm settled after {seconds:.1f} s; time is paused again.")
-        late = _("The swarm has not settled after {seconds:.1f} s; time is paused again.")
-        return [(line if done else late).format(seconds=passed_s)]
+        line = N_("The swarm settled after {seconds:.1f} s; time is paused again.")
+        late = N_("The swarm has not settled after {seconds:.1f} s; time is paused again.")
+        return [(line if done else late, {"seconds": passed_s})]
 
     def still_html(self) -> str:
-        return static_html(self._snapshot or ClusterSnapshot(nodes=()))
+        return static_table(self._snapshot or ClusterSnapshot(nodes=()))._repr_html_()
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -228,11 +232,11 @@ class Board(DockedWidget):
         if self.moves:
             return
         if self._halted or running_loop() is None:
-            self._notes.append(_("Time is paused: press Play to see what happens."))
+            self._notes.append((N_("Time is paused: press Play to see what happens."), {}))
         else:
             self._settling_s = snapshot.now_s
-            line = _("Time runs {speed:g} times as fast until the swarm has settled.")
-            self._notes.append(line.format(speed=SETTLE_SPEED))
+            line = N_("Time runs {speed:g} times as fast until the swarm has settled.")
+            self._notes.append((line, {"speed": SETTLE_SPEED}))
             self.cluster.play(SETTLE_SPEED)
 
 
@@ -313,16 +317,16 @@ def notices(snapshot: ClusterSnapshot) -> list[str]:
     return [] if snapshot.services else [_(text.NO_SERVICE)]
 
 
-def in_brief(cluster: Any) -> str:
+def in_brief(cluster: Any) -> Table | Callout:
     """What a cluster is in one line, above its nodes; without a leader, above what is wrong."""
     title = repr(cluster).strip("<>")
     try:
-        return static_html(look(cluster), title)
+        return static_table(look(cluster), title)
     except FAILURES as error:
-        return Callout(title, (explained(error),))._repr_html_()
+        return Callout(title, (explained(error),))
 
 
-def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
+def static_table(snapshot: ClusterSnapshot, title: str = "") -> Table:
     """The board where no kernel is, as on a web page: the nodes as a table, the rest as text."""
     rows = NodeRows(snapshot.nodes[:ROWS_MAX])
     tasks = snapshot.by_node
@@ -334,4 +338,4 @@ def static_html(snapshot: ClusterSnapshot, title: str = "") -> str:
     notes = text.swarm_lines(snapshot)
     if more := len(snapshot.nodes) - len(rows):
         notes.insert(0, _("… and {count} more nodes: `fleet(cluster)` shows all", count=more))
-    return Table(title, heads, tuple(lines), tuple(notes))._repr_html_()
+    return Table(title, heads, tuple(lines), tuple(notes))

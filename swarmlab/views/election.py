@@ -13,7 +13,7 @@ from markupsafe import Markup
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.simulation import S
-from swarmlab.strings import _, number
+from swarmlab.strings import _, seconds
 from swarmlab.views.history import EVENT_LOOKS, RaftEvent, RaftHistory, RoleSpan, Vote
 from swarmlab.views.html import Callout, Table, folded, only_simulated
 from swarmlab.views.palette import ROLES
@@ -53,11 +53,7 @@ class Election:
     def rows(self) -> list[tuple[str, str, str]]:
         """(when, which managers, what)."""
         return [
-            (
-                f"{number((e.at_ns - self.zero_ns) / S, '+.2f')} s",
-                ", ".join(sorted(e.names)),
-                e.text,
-            )
+            (seconds((e.at_ns - self.zero_ns) / S, 2, "+"), ", ".join(sorted(e.names)), e.text)
             for e in self.events
         ]
 

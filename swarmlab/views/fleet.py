@@ -27,7 +27,7 @@ class Fleet(LiveWidget):
     """The nodes as cells, filled by how many tasks run there; a click shows one."""
 
     _esm = source("common.js", "fleet.js")
-    _css = source("view.css", "board.css", "fleet.css")
+    _css = source("outputs.css", "view.css", "board.css", "fleet.css")
     cells = traitlets.Unicode(help="of each node a letter and how full it is").tag(sync=True)
     chosen = traitlets.Int(0, help="the place of the node that is shown").tag(sync=True)
     detail = traitlets.Unicode(help="the node that is shown, as text").tag(sync=True)
@@ -77,8 +77,8 @@ class Fleet(LiveWidget):
             managers=roles["manager"], leader=leads, workers=roles["worker"],
         )  # fmt: skip
         tasks = _(
-            "{n} task runs; a node has {fewest} to {most}.",
-            "{n} tasks run; a node has {fewest} to {most}.",
+            "{n:,} task runs; a node has {fewest} to {most}.",
+            "{n:,} tasks run; a node has {fewest} to {most}.",
             n=sum(counts), fewest=min(counts), most=max(counts),
         )  # fmt: skip
         rest = "" if len(down) <= NAMED_MAX else ", …"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -12,10 +13,14 @@ from markupsafe import Markup
 from swarmlab.strings import _, text_table
 from swarmlab.views.palette import BLUE
 
+STATIC = Path(__file__).parent / "static"
+# For what cells print, wherever something of ours is shown.
+OUTPUT_STYLE = (STATIC / "outputs.css").read_text("utf-8")
 # For the HTML of widgets: text as large as the page's; a visible focus ring on buttons and text
 # fields, since Jupyter's own is hair-thin; and a line that is shown only once the kernel is gone.
 WIDGET_STYLE = (
-    "<style>.jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
+    f"<style>{OUTPUT_STYLE}"
+    ".jupyter-widgets{--jp-widgets-font-size:var(--jp-content-font-size1,14px)}"
     ".jupyter-widgets code{font-size:1em}"
     ".jupyter-button.jupyter-button:focus-visible,"
     '.jupyter-widgets.jupyter-widgets input[type="text"].widget-input:focus-visible'

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
+from types import SimpleNamespace
 from typing import Any
+
+import docker
 
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import EPOCH_NS, S
@@ -68,7 +71,7 @@ def meter(by_hand: AnyCluster, swarm: AnyCluster) -> Table:
     return Table(_("The meter"), heads, tuple(rows), tuple(notes))
 
 
-def reservations(cluster: AnyCluster) -> Table:
+def reservations(cluster: AnyCluster | SimpleNamespace) -> Table:
     """What is reserved of each node's CPUs and memory: `reservations(cluster)`.
 
     Lesson: 03_why_orchestrate.
@@ -85,8 +88,10 @@ def reservations(cluster: AnyCluster) -> Table:
     return Table(_("Reserved, of what each node has"), heads, tuple(rows), notes)
 
 
-def this_machine() -> Table:
-    """The memory and the processors that are left here."""
+def free(*, swarm: bool) -> Table:
+    """What is left on the nodes of the swarm that Docker's environment names; else, here."""
+    if swarm:
+        return reservations(SimpleNamespace(client=docker.from_env))
     import psutil  # a class has it
 
     memory, busy = psutil.virtual_memory(), number(psutil.getloadavg()[0], ".1f")

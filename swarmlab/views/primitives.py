@@ -7,15 +7,14 @@ own colours, and text in them has the page's own size: `static/view.css` has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from markupsafe import Markup
 
 from swarmlab.strings import _, seconds
-from swarmlab.views.html import tag
+from swarmlab.views.html import OUTPUT_STYLE, STATIC, tag
 from swarmlab.views.palette import BLACK, YELLOW, Look
 
-STYLE = Markup((Path(__file__).parent / "static" / "view.css").read_text("utf-8"))
+STYLE = Markup(OUTPUT_STYLE + (STATIC / "view.css").read_text("utf-8"))
 LANE_EM = 2.7  # the height of a lane
 TICKS, NOTE_LEFT_MAX = 4, 60
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Self, TypeVar
 
+from swarmlab.strings import number
+
 AFTER_S, EVERY_S = 2.0, 0.25  # of the wall clock
 
 T = TypeVar("T")
@@ -56,7 +58,7 @@ class LongWork:
         """So much of the work is done."""
         if LongWork._speaks is self and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + EVERY_S
-            self._line.show(f"{self._what}: {done:,.0f} / {total:,.0f}")
+            self._line.show(f"{self._what}: {number(done, ',.0f')} / {number(total, ',.0f')}")
 
     def __enter__(self) -> Self:
         LongWork._speaks = LongWork._speaks or self

@@ -129,7 +129,7 @@ class QuorumTable(ShownAs):
         lanes = []
         for row in self.rows:
             squares = [("", "")] * row.quorum + [("✖", "down")] * row.tolerated
-            line = _("{spare} can fail", spare=row.tolerated)
+            line = _("{n} can fail", "{n} can fail", n=row.tolerated)
             lanes.append(votes(str(row.managers), squares, row.quorum, most, line))
         signs = (
             (swatch("", YELLOW), _("must be up: the quorum")),

@@ -272,7 +272,7 @@ class RaftColumns(LiveWidget):
     """Every manager's role, term, vote and log; a click on a message drops it."""
 
     _esm = source("common.js", "raft.js")
-    _css = source("view.css", "board.css", "raft.css")
+    _css = source("outputs.css", "view.css", "board.css", "raft.css")
     messages = synced_list("one row a message")
     records_all = False
 
@@ -285,9 +285,9 @@ class RaftColumns(LiveWidget):
     # -- showing ---------------------------------------------------------------------
     def read(self) -> None:
         """Read the cluster again, and show what changed."""
-        before, self._logs = self._logs, raft_logs(self.cluster)
+        before, self._logs = self._logs, (after := raft_logs(self.cluster))
         if before is not None:
-            self.tell(log_changes(before, self._logs), self._logs.clock)
+            self.tell(lambda: log_changes(before, after), lambda: after.clock)
         with self.hold_sync():
             self.columns, self.messages = self._logs.columns, self._logs.messages
             self.text = self._logs.text
@@ -390,7 +390,7 @@ class RaftColumns(LiveWidget):
         if row is None:
             raise LabError("That message has already arrived; pause time first.")
         self.cluster.drop(row["source"], row["target"], row["place"])
-        self.tell([_("Lost, {source} to {target}: {text}", **row)])
+        self.tell(lambda: [_("Lost, {source} to {target}: {text}", **row)])
 
 
 def raft_columns(cluster: AnyCluster) -> RaftColumns | Callout:

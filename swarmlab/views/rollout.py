@@ -150,9 +150,7 @@ class Rollout:
             texts = ((p.end, line.format(output=p.output.strip() or p.exit_code)) for p in failed)
             events += [(at, task.slot, text) for at, text in texts]
         shown = sorted(event for event in events if self.start <= event[0] <= self.end)
-        rows = tuple(
-            (f"{number(at - self.start, '+.1f')} s", slot, text) for at, slot, text in shown
-        )
+        rows = tuple((seconds(at - self.start, 1, "+"), slot, text) for at, slot, text in shown)
         return Table("", (_("When"), _("Slot"), _("What")), rows)
 
     def __repr__(self) -> str:

@@ -199,7 +199,7 @@ class ServicePath(LiveWidget):
     """The parts of slide 34, and the steps of one service through them."""
 
     _esm = source("common.js", "path.js")
-    _css = source("view.css", "board.css", "path.css")
+    _css = source("outputs.css", "view.css", "board.css", "path.css")
     steps = synced_list("one row a step, oldest first")
     sources = traitlets.Dict(help="function -> where it is, and its source").tag(sync=True)
     funnel = traitlets.Dict(help="task -> why it is where it is, as HTML").tag(sync=True)

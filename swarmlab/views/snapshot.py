@@ -30,14 +30,14 @@ from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of, kind_of_con
 class NodeRow:
     key: str  # the node's id; its name while it belongs to no swarm
     name: str
-    role: str  # manager, worker; empty: in no swarm
+    role: str  # manager, worker; empty: no manager that is up lists it
     state: str  # ready, down, …: as the managers see it
     availability: str  # active, pause, drain
     manager: str = ""  # leader, reachable, unreachable, not known; empty on a worker
     up: bool | None = None  # whether its machine runs at this moment; None: not known
     raft: str = ""  # leader, follower, candidate; empty: none, or not known
     term: int | None = None  # None: none, or not known
-    left: bool = False  # its engine has left the swarm, though the managers still list it
+    left: bool = False  # its engine is in no swarm, though managers may still list it
     running: int = 0  # tasks
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,7 +49,8 @@ class NodeRow:
     def condition(self) -> str:
         """Its state, where its machine and the managers' view of it differ, both."""
         if not self.role:
-            return _("in no swarm") if self.up is not False else _("crashed")
+            alive = _("in no swarm") if self.left else _("in a swarm; no manager tells")
+            return alive if self.up is not False else _("crashed")
         if self.left:
             return _("has left the swarm")
         if self.up is False and self.state != "down":
@@ -130,6 +131,7 @@ def look(cluster: Any, last: ClusterSnapshot | None = None) -> ClusterSnapshot:
     clients = {name: cluster.client(name) for name in names if machines[name].up}
     swarms = {client.info()["Swarm"]["LocalNodeState"] for client in clients.values()}
     if swarms == {"inactive"}:
+        machines = {name: replace(machine, left=True) for name, machine in machines.items()}
         alone = {name: client.api.containers(all=True)[::-1] for name, client in clients.items()}
         return _with_containers(picture([], [], [], machines), alone)
     if last is None:
@@ -159,8 +161,8 @@ def picture(
     ]
     for name, machine in machines.items():
         if name not in newest:  # it belongs to no swarm
-            up = machine.up
-            rows.append(NodeRow(key=name, name=name, role="", state="", availability="", up=up))
+            row = NodeRow(key=name, name=name, role="", state="", availability="")
+            rows.append(replace(row, up=machine.up, left=machine.left))
     rows.sort(key=lambda row: natural_key(row.name))
     services = sorted(services, key=lambda service: service["Spec"]["Name"])
     service_names = {s["ID"]: s["Spec"]["Name"] for s in services}
@@ -224,10 +226,17 @@ class NodeRows(ShownAs, tuple[NodeRow, ...]):
         return (*docker, _("TERM"), _("MACHINE"), _("TASKS"))
 
     def cells(self) -> list[tuple[str, ...]]:
-        no_swarm, machine = _("in no swarm"), {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
+        roles = {True: _("in no swarm"), False: _(NOT_KNOWN)}
+        machine = {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
         return [
             (
-                *(row.name, row.role or no_swarm, row.state, row.availability, _(row.manager)),
+                *(
+                    row.name,
+                    row.role or roles[row.left],
+                    row.state,
+                    row.availability,
+                    _(row.manager),
+                ),
                 *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
             )
             for row in self

@@ -32,7 +32,7 @@ def leadership(snapshot: ClusterSnapshot) -> str:
     if snapshot.leader:
         line = _("{name} leads.") if snapshot.term is None else _("{name} leads, term {term}.")
         return line.format(name=snapshot.leader, term=snapshot.term)
-    return _(NO_LEADER if any(row.role for row in snapshot.nodes) else NO_SWARM)
+    return _(NO_SWARM if all(row.left for row in snapshot.nodes) else NO_LEADER)
 
 
 def node_facts(row: NodeRow) -> list[str]:
@@ -137,7 +137,7 @@ def _nodes(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
             lines = _node_changes(old, row)
         elif row.role:
             lines = [_("{name} joined as a {role}.")]
-        else:  # its machine is in no swarm
+        else:  # no manager lists its machine
             lines = [] if row.name in old_names else [_("{name} is new.")]
         values = {"name": row.name, "state": row.state, "role": row.role}
         sentences += [line.format(**values) for line in lines]

@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
-from swarmlab.strings import _, seconds
+from swarmlab.strings import N_, _, seconds
 from swarmlab.units import Duration, nanoseconds
-from swarmlab.views.board import column, static_html
+from swarmlab.views.board import column, static_table
 from swarmlab.views.history import (
     EVENT_LOOKS,
     RaftHistory,
@@ -49,7 +49,7 @@ class Timeline(LiveWidget):
     """
 
     _esm = source("common.js", "timeline.js")
-    _css = source("view.css", "board.css", "timeline.css")
+    _css = source("outputs.css", "view.css", "board.css", "timeline.css")
     events = synced_list("one row a group of events")
     leaders = synced_list("(left %, width %, text, title)")
     copy = synced_list("title and columns of the last fork")
@@ -110,11 +110,12 @@ class Timeline(LiveWidget):
         there = self.cluster if self._at_ns is None else self._as_of(self._at_ns)
         self.forked = there.fork()
         self.forked.use()
-        line = _(
+        now_s = self.forked.now_ns / S
+        line = N_(
             "A copy goes on from t = {s:.1f} s, and %docker talks to it: swarmlab.latest().board()"
             " shows it. The original is unchanged; swarmlab.use(…) returns to it."
         )
-        self.tell([line.format(s=self.forked.now_ns / S)])
+        self.tell(lambda: [_(line, s=now_s)])
         return self.forked
 
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -228,12 +229,15 @@ class Timeline(LiveWidget):
         return Table(title, ("", _("When"), _("What")), rows)
 
     def _repr_html_(self) -> Markup:
-        return self.still_html()
+        """Nothing plays: its line has all moments. Hidden while the live picture is there."""
+        return tag("div", self.still_html(), data_recorded=self.layout.model_id)
 
     def still_html(self) -> Markup:
         happened = Markup("").join(tag("p", marked(sentence)) for sentence in self.happened)
         near = folded(_("The same in words"), self._near()._repr_html_())
-        return view(self._line()) + big(happened + static_html(self._snapshot)) + near
+        return (
+            view(self._line()) + big(happened + static_table(self._snapshot)._repr_html_()) + near
+        )
 
     def _line(self) -> Markup:
         """Events, leaders and seconds, as JavaScript draws them."""

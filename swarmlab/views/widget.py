@@ -65,6 +65,7 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     def __init__(self, cluster: Any) -> None:
         super().__init__()
         self.cluster = cluster
+        self._said: list[Told] = []
         self.relabel()
         self.error = ""  # of the last click
         self.recording = Recording()
@@ -85,10 +86,11 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     def relabel(self) -> None:
         """Put the texts that stay into the language in use; subclasses have more of them."""
         self.labels = self._labels()
+        self.news = [row for told in self._said for row in _rows(*told)][:NEWS_MAX]
 
     def start_over(self) -> None:
         """Forget what was seen of the cluster: it has been put back. Subclasses add theirs."""
-        self.news = []
+        self._said, self.news = [], []
 
     def _labels(self) -> dict[str, Any]:
         """The texts that JavaScript puts beside the rows; each subclass adds its own."""
@@ -155,12 +157,13 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
     def __repr__(self) -> str:
         return str(self.text)
 
-    def tell(self, sentences: Sequence[str], at: str = "") -> None:
-        """Add sentences to the news, the last lines of the picture."""
-        numbered = enumerate(sentences, start=self._news_count + 1)
-        new = [[number, at, sentence] for number, sentence in numbered]
-        self._news_count += len(new)
-        self.news = [*reversed(new), *self.news][:NEWS_MAX]
+    def tell(self, sentences: Callable[[], Sequence[str]], at: Callable[[], str] = str) -> None:
+        """Add sentences to the news, the last lines of the picture; in the language then in use."""
+        told = self._news_count, sentences, at
+        if new := _rows(*told):
+            self._news_count += len(new)
+            self._said = [told, *self._said][:NEWS_MAX]
+            self.news = [*new, *self.news][:NEWS_MAX]
 
     @property
     def moves(self) -> bool:
@@ -202,6 +205,15 @@ class LiveWidget(WithStaticForms, anywidget.AnyWidget):
             self._timer.cancel()
             self._timer = None
         super().close()
+
+
+Told = tuple[int, Callable[[], Sequence[str]], Callable[[], str]]
+
+
+def _rows(before: int, sentences: Callable[[], Sequence[str]], at: Callable[[], str]) -> list[Any]:
+    """(number, time, sentence), newest first; `before`: so many sentences were told before."""
+    when = at()
+    return [[n, when, line] for n, line in enumerate(sentences(), start=before + 1)][::-1]
 
 
 def explained(error: Exception) -> str:
@@ -295,11 +307,11 @@ def speak(name: str) -> None:
                 widget.refresh()
 
 
-def start_over(cluster: Any, sentence: str) -> None:
+def start_over(cluster: Any, sentence: Callable[[], str]) -> None:
     """It was put back: its widgets forget what they saw, show it as it is now, and say so."""
     for widget in [w for w in _open if w.cluster is cluster and w.comm]:
         widget.start_over()
-        widget.tell([sentence])
+        widget.tell(lambda: [sentence()])
         widget.refresh()
 
 
@@ -319,7 +331,7 @@ class Field(anywidget.AnyWidget):
     """
 
     _esm = source("common.js", "field.js")
-    _css = source("view.css", "board.css", "field.css")
+    _css = source("outputs.css", "view.css", "board.css", "field.css")
     label = traitlets.Unicode(help="its name").tag(sync=True)
     options: traitlets.List[Any] = traitlets.List(help="(text, value), …").tag(sync=True)
     bounds: traitlets.List[int] = traitlets.List(help="minimum, maximum, step").tag(sync=True)
@@ -339,7 +351,7 @@ class Picture(LiveWidget):
     """A picture made of `primitives` that answers: `static/picture.js` says how."""
 
     _esm = source("common.js", "picture.js")
-    _css = source("view.css", "board.css")
+    _css = source("outputs.css", "view.css", "board.css")
     value = traitlets.Unicode(help="the picture").tag(sync=True)
 
     @abstractmethod

@@ -168,7 +168,7 @@ class Workflow(DockedWidget):
     """The picture of one engine; it plays what a command did, and steps back."""
 
     _esm = source("common.js", "dock.js", "workflow.js")
-    _css = source("view.css", "board.css", "workflow.css")
+    _css = source("outputs.css", "view.css", "board.css", "workflow.css")
     stage = traitlets.Unicode(help="the picture without what changes").tag(sync=True)
     steps = synced_list(
         "(command's number, typed, paths, text, record, layers, images, containers)"

@@ -46,15 +46,15 @@ function render({ model, el }) {
   const waiting = make("ul", "waiting", root);
   const news = makeNews(root, labels);
   const help = make("p", "help live", root);
-  help.append(labels.help);
+  help.append(`${labels.help} `); // spaces, where a line may end
   for (const [key, , text] of model.get("actions")) {
     make("kbd", "", help, key);
-    help.append(text);
+    help.append(`${text} `);
   }
   const sceneHelp = make("span", "", help);
   for (const [key, text] of [["z", labels.back], ["Z", labels.reset]]) {
     make("kbd", "", sceneHelp, key);
-    sceneHelp.append(text);
+    sceneHelp.append(`${text} `);
   }
   const key = make("details", "key", root);
   make("summary", "", key, labels.legend);
