@@ -1,4 +1,4 @@
-"""Who may enter: whoever knows the class code, under a name and with a password of their own."""
+"""Who may enter: those who know the class code, under a name and with a password of their own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Automatic scaling as a control loop on the Docker API: Docker Swarm itself has none.
 
-The talk lists it among the effects that orchestration is for; Swarm leaves it to whoever can
+The talk lists it among the effects that orchestration is for; Swarm leaves it to those who can
 measure the load. The loop measures, divides, scales and waits. It works on any swarm.
 """
 

@@ -7,7 +7,7 @@
 
 Read in this order: `goal_checks` (what can be measured of a swarm), `bank` (an exercise is data:
 the YAML files in `exercises/`, one a notebook), `attempt` (a learner's work on one exercise),
-`exercise_widget`, `progress_record`; by themselves, `bets` and `course_map`; and, for whoever
+`exercise_widget`, `progress_record`; by themselves, `bets` and `course_map`; and, for those who
 presents a page, `run_of_show` and `scenes`.
 """
 
