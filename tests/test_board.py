@@ -9,11 +9,14 @@ import json
 import threading
 import time
 import weakref
+from unittest.mock import Mock
 
 import comm
 import docker
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from requests.exceptions import ConnectionError
+from urllib3.exceptions import ProtocolError
 
 import swarmlab
 from swarmlab.cluster.simulated_state import MachineState
@@ -178,6 +181,18 @@ def test_an_error_is_one_line_and_is_gone_after_the_next_click(board, cluster):
     click(board, "drain", "w1")
     assert board.status["error"] == NO_LEADER
     assert cluster.now_ns == before_ns  # nobody waited for an answer that cannot come
+
+
+def test_what_could_not_be_read_is_said_in_plain_words_until_it_can(board, cluster, monkeypatch):
+    """As of a real engine that crashes while it is asked."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    failure = ConnectionError(ProtocolError("Connection aborted.", refused))
+    with monkeypatch.context() as patch:
+        patch.setattr("swarmlab.views.board.look", Mock(side_effect=failure))
+        board.refresh()
+    assert board.status["error"] == "Connection refused"
+    board.refresh()
+    assert board.status["error"] == ""
 
 
 def test_the_clock_is_played_paused_and_set(board, cluster):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import CELLS_TIMEOUT_S, CHROMIUM_OPTIONS, TOKEN, Lab
+from tests.host_engine import HostEngine, import_dind, missing
 from tests.test_fuzz import commit_number
 
 MS = 3 * 1000 * CELLS_TIMEOUT_S
@@ -169,3 +171,36 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         notes = window.locator("p.notes").inner_text()
         assert notes
         assert notes[:60] not in page.locator("body").inner_text()
+
+
+@pytest.mark.by_hand
+def test_when_real_engines_fail_the_step_goes_on_simulated(
+    tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
+):
+    """They end while a cell waits for them."""
+    if (why := missing()) or "STAGE_REAL" not in os.environ:
+        pytest.skip(why or "needs STAGE_REAL=1 to start real engines")
+    with HostEngine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.url)
+        import_dind(engine.client)
+        with presented(tmp_path, chromium, "small", "--real", "05") as stage:
+            leader = stage.page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
+            expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
+            stage.press("PageDown")
+            stage.press("PageDown")  # the leader crashes
+            expect(leader).to_have_attribute("data-name", re.compile("m[23]"), timeout=MS)
+            assert not stage.page.locator(".swarmlab-board .error:visible").count()
+            stage.press("c")  # one of three is left
+            stage.press("u")
+            assert stage.notice() in ("Started: m1, m2", "Started: m1, m3")
+            stage.page.keyboard.press("PageDown")
+            expect(stage.page.locator(".swarmlab-busy")).to_be_attached(timeout=MS)
+            engine.process.kill()
+            stage.press("f")
+            assert stage.page.locator(".swarmlab-stage-copy").text_content() == "Simulated copy"
+            assert stage.steps()[0] == 4
+            assert stage.faults() == []
+            expect(leader).to_have_attribute("data-name", "m2", timeout=MS)
+            stage.press("PageDown")
+            assert stage.faults() == []
+            stage.page.screenshot(path=tmp_path / "copy.png")

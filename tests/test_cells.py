@@ -176,7 +176,7 @@ AGAIN = "client.services.create('nginx', name='web')"
         ),
         (
             "cluster.crash('m1')\ncluster.client('m1').ping()",
-            "✘ The engine doesn't answer",
+            "✘ The engine doesn't answer: Connection refused. ",
             "`cluster.nodes`",
         ),
     ],

@@ -90,7 +90,7 @@ def test_no_single_click_of_the_board_solves_it(entry: Exercise):
     board = board_of(attempt.cluster)
     clicks = [
         ({"do": verb, "node": row.key}, board.cluster.fork())
-        for row in board._snapshot.nodes
+        for row in board.snapshot.nodes
         for verb in (["crash", "drain"] if row.up else ["start"])
     ]
     for click, copy in clicks:

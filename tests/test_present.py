@@ -14,7 +14,7 @@ from nbformat.sign import NotebookNotary
 import swarmlab
 from swarmlab.cli import stage
 from swarmlab.cli.present import chosen_steps, write_talk
-from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.current import latest, made_current
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import bets, run_of_show, scenes
 from swarmlab.lessons.bets import ask, questions, reveal
@@ -220,8 +220,8 @@ def test_after_a_fault_of_real_engines_simulated_ones_go_on(monkeypatch):
         monkeypatch.setattr(module, "get_ipython", lambda: shell)
     for name in ("launch", "connect"):
         monkeypatch.setattr(swarmlab, name, getattr(swarmlab, name))
-    use(real)
-    with pytest.raises(LabError, match="real engines"):
+    made_current(real)
+    with pytest.raises(LabError, match="Real engines can't go back"):
         stage.act("scene", scene="05.cut")
     stage.act("simulated", scene="05.cut")
     assert shell.user_ns["make"] is swarmlab.simulate is swarmlab.launch

@@ -275,8 +275,8 @@ def the_board(cluster: Any) -> Iterator[str]:
 
 
 def key_of(board: Board, name: str) -> str:
-    assert board._snapshot is not None
-    return next((row.key for row in board._snapshot.nodes if row.name == name), "")
+    assert board.snapshot is not None
+    return next((row.key for row in board.snapshot.nodes if row.name == name), "")
 
 
 def shown_by(board: Board) -> Iterator[str]:

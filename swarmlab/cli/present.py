@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TALK = "talk.ipynb"
 MINUTES = 45  # of the run, when neither pages nor minutes are given
 # All cells are in the page from the beginning; most are hidden.
-SETTINGS = {"notebook-extension/tracker": '{"windowingMode": "none", "scrollPastEnd": false}'}
+SETTINGS = '{"windowingMode": "none", "scrollPastEnd": false}'
 SIMULATED, REAL = "make = swarmlab.simulate", "make = swarmlab.launch"
 
 
@@ -51,10 +51,9 @@ def present(minutes: str | None, real: bool, words: tuple[str, ...]) -> None:
         paths = filter(None, [os.environ.get("JUPYTER_PATH"), jupyter_data_dir()])
         os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
         os.environ["JUPYTER_DATA_DIR"] = str(place / "data")
-        for name, settings in SETTINGS.items():
-            file = place / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-            file.parent.mkdir(parents=True)
-            file.write_text(settings, encoding="utf-8")
+        file = place / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(SETTINGS, encoding="utf-8")
         write_talk(place / "talk" / TALK, chosen_steps(pages, length), length, real=real)
         homes = [f"--LabApp.user_settings_dir={place / 'settings'}"]
         homes += [f"--LabApp.workspaces_dir={place / 'workspaces'}"]

@@ -86,24 +86,16 @@ def scenes_made(page: str) -> dict[str, Any]:
                 held = clusters_of(shell)
                 clusters += [cluster for cluster in held.values() if cluster not in clusters]
                 found[step.scene[3:]] = {
-                    name: moment_of(cluster, clusters.index(cluster))
-                    for name, cluster in held.items()
+                    name: (clusters.index(c), len(c.journal), c.now_ns, c.trace.digest())
+                    for name, c in held.items()
                 }
             for failure in play(shell, step):
                 raise failure
-    runs = [
-        {
-            "configuration": cluster.configuration,
-            "journal": [[entry.at_ns, entry.verb, *entry.args] for entry in cluster.journal],
-        }
-        for cluster in clusters
-    ]
+    runs = []
+    for cluster in clusters:
+        journal = [[entry.at_ns, entry.verb, *entry.args] for entry in cluster.journal]
+        runs.append({"configuration": cluster.configuration, "journal": journal})
     return {"cells": cells_digest(page), "runs": runs, "scenes": found}
-
-
-def moment_of(cluster: SimulatedCluster, run: int) -> scenes.Moment:
-    digest = cluster.trace.digest()
-    return scenes.Moment(run, len(cluster.journal), cluster.now_ns, digest)
 
 
 def cells_digest(page: str) -> str:
@@ -146,7 +138,7 @@ def rehearse(page: str, minutes: int | None = None) -> Iterator[RehearsedStep]:
     shown = steps(page, minutes)
     ready, begins = 0, ""  # the step that would come now, and the scene in which it begins
     with fresh_shell() as shell:
-        for number, step in enumerate(steps(page)):
+        for number, step in enumerate(steps(page) if shown else ()):
             begins = step.scene or begins
             if number and step not in shown:
                 continue  # the first step sets the page up, shown or not

@@ -39,15 +39,16 @@ KEYS = {
     "s": ("scene", N_("the swarm as it was where this step begins; no cell runs")),
     "r": ("again", N_("in trouble: the same, then this step runs again")),
     "t": ("terminal", N_("a terminal; PageUp leads back")),
-    "f": ("simulated", N_("when real engines fail: a simulated copy, as where this step begins")),
+    "f": ("simulated", N_("when real engines fail: this step again, on a simulated copy")),
     "0": ("reset", N_("twice: start the talk over, without bets and progress")),
     "?": ("help", N_("these keys")),
 }
 NO_LEADER, NONE_DOWN = N_("no manager leads"), N_("nothing is down")
+FINAL = N_("Real engines can't go back. f goes on with a simulated copy.")
 LABELS = {
     "again": N_("Press it once more."),
     "copy": N_("Simulated copy"),
-    "failed": N_("A cell of this step failed."),
+    "failed": N_("A cell of this step failed. Keys: r, and f if real engines fail."),
     "end": N_("The end"),
     "blocked": N_("The browser blocks the presenter's window: allow it, and press n again."),
     "title": N_("Presenter's window"),
@@ -117,6 +118,8 @@ def act(verb: str, **more: Any) -> str:
             HANDS[more["question"]] = more["counts"]
         case "prepare":
             scenes.prepare(more["page"][:2])
+        case "scene" if cluster is not None and not cluster.has_trace:
+            raise LabError(FINAL)
         case "scene":
             scenes.scene(more["scene"])
         case "simulated":
@@ -165,7 +168,7 @@ def _go_on_simulated(name: str) -> None:
 
 def _on_nodes(verb: str, board: Board) -> str:
     """Crash the leader, or start what is down."""
-    rows = look(board.cluster).nodes
+    rows = look(board.cluster, board.snapshot).nodes
     chosen = [r for r in rows if (r.manager == "leader" if verb == "crash" else r.up is False)]
     refused = NO_LEADER if verb == "crash" else NONE_DOWN
     if not chosen:

@@ -14,6 +14,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from swarmlab.strings import N_, _
+from swarmlab.views.widget import explained
 
 NOT_YET = N_(
     "✘ {name!r} is not known yet: a cell above was not run. Nothing has changed: run the cells "
@@ -68,7 +69,8 @@ def show_in_one_line(
     elif isinstance(error, DockerException):
         line = with_next_step(error, getattr(error, "explanation", None) or error)
     elif isinstance(error, RequestException):
-        line = with_next_step(error, _("The engine doesn't answer: {reason}", reason=error))
+        reason = explained(error)
+        line = with_next_step(error, _("The engine doesn't answer: {reason}", reason=reason))
     elif cell is not None and cell.tb_next is None:
         line = _mistake(error, cell)
     if line:

@@ -13,7 +13,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -31,7 +30,7 @@ from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import bets
 from swarmlab.lessons.progress_record import progress_file
-from swarmlab.lessons.run_of_show import Step, steps
+from swarmlab.lessons.run_of_show import steps
 from swarmlab.strings import N_, _
 from swarmlab.views.board import Board, SceneMenu
 from swarmlab.views.widget import start_over
@@ -55,16 +54,8 @@ class Moment(NamedTuple):
     digest: str  # of its trace
 
 
-class Replayed(NamedTuple):
-    """A run until a moment."""
-
-    world: FrozenCopy
-    configuration: dict[str, Any]
-    journal: list[JournalEntry]
-
-
-Key = tuple[str, Moment]  # of a page
-_replayed: dict[Key, Replayed] = {}  # so far
+Replayed = tuple[FrozenCopy, dict[str, Any], list[JournalEntry]]  # its world, and what led to it
+_replayed: dict[tuple[str, Moment], Replayed] = {}  # so far, of all pages
 
 
 @cache
@@ -127,46 +118,47 @@ def run_until(page: str, moment: Moment) -> SimulatedCluster:
     return SimulatedCluster(world.thaw(), {**configuration}, [*journal])
 
 
-def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[Key, Replayed]]:
+def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[tuple[str, Moment], Replayed]]:
     """The page's clusters at these moments; each run is replayed once."""
     for run, own in groupby(sorted({*moments}), lambda moment: moment.run):
-        configuration, rows = (scenes_of(page)["runs"][run][key] for key in Replayed._fields[1:])
+        configuration, rows = scenes_of(page)["runs"][run].values()
         journal = [JournalEntry(at_ns, verb, tuple(args)) for at_ns, verb, *args in rows]
         cluster = SimulatedCluster.build(configuration)
         for moment in own:
             done = journal[: moment.entries]
             if replay(cluster, done, moment.now_ns).trace.digest() != moment.digest:
                 raise LabError(STALE, page=page)
-            yield (page, moment), Replayed(FrozenCopy(cluster.world), configuration, done)
+            yield (page, moment), (FrozenCopy(cluster.world), configuration, done)
 
 
 # -- ahead of time ---------------------------------------------------------------------------
 @cache
 def prepare(page: str) -> Thread:
     """Have another process replay all scenes of a page; then to go to one takes no replay."""
-    code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    receiver = Thread(target=_receive, args=[process], daemon=True)
+    receiver = Thread(target=_receive, args=[page], daemon=True)
     receiver.start()
     return receiver
 
 
+def _receive(page: str) -> None:
+    code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
+    replaying = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
+    if replaying.returncode == 0:
+        _replayed.update(pickle.loads(replaying.stdout))
+
+
 def write_replays(page: str) -> None:
-    """Write what `_receive` reads: each moment as soon as it is replayed."""
-    gc.disable()  # this process ends soon
+    """What the other process does."""
+    gc.disable()  # it ends soon
     names = [f"{page}.{short}" for short in scenes_of(page)["scenes"]]
-    for replayed in replays(page, [m for name in names for m in clusters_in(name).values()]):
-        pickle.dump(replayed, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-
-
-def _receive(process: subprocess.Popen[bytes]) -> None:
-    with process, suppress(EOFError, pickle.UnpicklingError):  # it has ended
-        while process.stdout:
-            _replayed.update([pickle.load(process.stdout)])
+    moments = [moment for name in names for moment in clusters_in(name).values()]
+    pickle.dump(dict(replays(page, moments)), sys.stdout.buffer)
 
 
 # -- the way back, for presenters ------------------------------------------------------------
+all_steps = cache(steps)  # of a page that does not change while it is shown
+
+
 def page_here() -> str:
     """The number of the page that this kernel runs, as Jupyter says, else that of the last scene;
     empty when neither is known."""
@@ -178,12 +170,6 @@ def listed() -> list[list[str]]:
     """Name and title of the scenes of this page."""
     page = page_here()
     return [[step.scene, step.title] for step in all_steps(page) if step.scene] if page else []
-
-
-@cache
-def all_steps(page: str) -> list[Step]:
-    """Of a page that does not change while it is shown."""
-    return steps(page)
 
 
 def back(name: str = "") -> Any:

@@ -79,7 +79,7 @@ class Board(DockedWidget):
 
     def start_over(self) -> None:
         super().start_over()
-        self._snapshot: ClusterSnapshot | None = None
+        self.snapshot: ClusterSnapshot | None = None
         self._colours: dict[tuple[str, str], str] = {}  # (service, version) -> its colour
         self._halted = False  # the user pressed Pause
         self._settling_s: float | None = None  # virtual time of the click that started time
@@ -93,12 +93,13 @@ class Board(DockedWidget):
     # -- showing ---------------------------------------------------------------------
     def read(self) -> None:
         """Read the cluster again, and show what changed."""
+        failed = ""
         try:
-            after = look(self.cluster, self._snapshot)
+            after = look(self.cluster, self.snapshot)
         except FAILURES as error:
-            self.error = explained(error)
-            after = self._snapshot or ClusterSnapshot(nodes=())
-        before, self._snapshot = self._snapshot, after
+            failed = explained(error)
+            after = self.snapshot or ClusterSnapshot(nodes=())
+        before, self.snapshot = self.snapshot, after
         said, self._notes = [*self._notes, *self._settle(after)], []
 
         def sentences() -> list[str]:
@@ -107,9 +108,9 @@ class Board(DockedWidget):
 
         with self.hold_sync():
             self.tell(sentences, lambda: "" if after.now_s is None else seconds(after.now_s))
-            self._show(after)
+            self._show(after, failed)
 
-    def _show(self, snapshot: ClusterSnapshot) -> None:
+    def _show(self, snapshot: ClusterSnapshot, failed: str) -> None:
         keys = [row.key for row in snapshot.nodes]
         new = [name for name in map(trait_name, keys) if not self.has_trait(name)]
         if new:
@@ -140,7 +141,7 @@ class Board(DockedWidget):
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
             "leader": text.leadership(snapshot) if snapshot.leader else _("no leader"),
             "notices": notices(snapshot),
-            "error": self.error,
+            "error": self.error or failed,
         }
 
     def _labels(self) -> dict[str, Any]:
@@ -179,7 +180,7 @@ class Board(DockedWidget):
         return [(line if done else late, {"seconds": passed_s})]
 
     def still_html(self) -> str:
-        return static_table(self._snapshot or ClusterSnapshot(nodes=()))._repr_html_()
+        return static_table(self.snapshot or ClusterSnapshot(nodes=()))._repr_html_()
 
     # -- doing -------------------------------------------------------------------------
     def act(self, verb: str, message: dict[str, Any]) -> None:
@@ -211,7 +212,7 @@ class Board(DockedWidget):
 
     def _act_on_node(self, verb: str, key: str) -> None:
         """Do `verb` to a node, then let time pass until the swarm has settled."""
-        snapshot = look(self.cluster, self._snapshot)
+        snapshot = look(self.cluster, self.snapshot)
         row = next(row for row in snapshot.nodes if row.key == key)
         if verb not in ("crash", "start"):
             if not snapshot.leader:

@@ -217,8 +217,10 @@ def _rows(before: int, sentences: Callable[[], Sequence[str]], at: Callable[[], 
 
 
 def explained(error: Exception) -> str:
-    """One line: the engine's explanation, or the error's own message."""
-    return str(getattr(error, "explanation", None) or error)
+    """One line: the engine's explanation, else what the error, or the one behind it, says."""
+    if error.args and isinstance(cause := error.args[-1], Exception):
+        return explained(cause)
+    return str(getattr(error, "explanation", None) or getattr(error, "strerror", None) or error)
 
 
 def _tick(reference: weakref.ref[LiveWidget]) -> None:

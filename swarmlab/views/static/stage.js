@@ -134,13 +134,9 @@ const verbs = {
     terminal.line = line;
   },
   scene: () => goBack("scene"),
-  again: async () => {
-    await goBack("scene");
-    steps[at].cells.forEach((place) => ran.delete(place));
-    await show(at);
-  },
+  again: () => again("scene"),
   simulated: async () => {
-    await goBack("simulated");
+    await again("simulated");
     document.querySelector(".swarmlab-stage-copy") ?? make("p", "swarmlab-stage-copy", document.body, labels.copy);
   },
   reset: async () => {
@@ -163,6 +159,13 @@ async function goBack(verb) {
   ran.delete(own.setup);
   await run([own.setup]);
   await act("look");
+}
+
+// The step once more, from there.
+async function again(verb) {
+  await goBack(verb);
+  steps[at].cells.forEach((place) => ran.delete(place));
+  await show(at);
 }
 
 async function leave() {
@@ -189,6 +192,8 @@ function onKey(event) {
   if (!key || event.ctrlKey || event.metaKey || event.altKey || (elsewhere && key.length === 1)) return;
   event.preventDefault();
   event.stopPropagation();
+  // Engines that hang would keep it waiting.
+  if (verb === "simulated") page.sessionContext.session.kernel.interrupt();
   enqueue(() => perform(verb));
 }
 
