@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import pytest
 
@@ -58,14 +58,16 @@ def bad_calls(name: str) -> Iterator[Call]:
             yield f"{kind} is missing", [], {n: v for n, v in needed.items() if n != kind}
         if hints[kind] is object:
             continue
-        wrong = [Odd()] if str not in calls._options(hints[kind]) else [Odd(), 3.5, b"m1"]
-        for value in [*wrong, None, True]:
-            if not calls._fits(value, hints[kind]):
-                said = f"{kind}={value!r} is not "
-                if parameter.kind is parameter.VAR_POSITIONAL:
-                    yield said, [*needed.values(), value], {}
-                else:
-                    yield said, [], needed | {kind: value}
+        types = calls._options(hints[kind])
+        wrong = [value for value in (None, True) if type(value) not in types]
+        wrong += [3.5] if types == (str,) else []
+        wrong += [[Odd()]] if list in map(get_origin, types) else []
+        for value in [Odd(), b"m1", *wrong]:
+            said = f"{kind}={value!r} is not "
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                yield said, [*needed.values(), value], {}
+            else:
+                yield said, [], needed | {kind: value}
 
 
 @pytest.mark.parametrize("name", CALLED)
