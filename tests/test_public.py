@@ -128,6 +128,8 @@ def test_nodes_are_rows_by_place_and_by_name():
     nodes = swarmlab.simulate(managers=1, workers=1, seed=7).nodes
     assert nodes["w1"] is nodes[1]
     assert nodes[:1] == (nodes["m1"],)
+    assert [line.split()[0] for line in repr(nodes["w1"]).splitlines()] == ["NAME", "w1"]
+    assert "<td" in nodes["w1"]._repr_html_()
     with pytest.raises(swarmlab.LabError, match="there is no node 'm9'; there are m1, w1"):
         nodes["m9"]
 
@@ -180,6 +182,38 @@ def test_public_signatures_have_types(name: str):
     assert [
         text for text in types if not isinstance(text, str) or re.search(r"\bAny\b", text)
     ] == []
+
+
+def result_classes() -> dict[str, type]:
+    """The kit's classes that public names answer with, and the rows in one of them."""
+    package = ROOT / "swarmlab"
+    files = [path for path in package.rglob("*.py") if path.stem[0] != "_"]
+    names = (path.relative_to(ROOT).with_suffix("").parts for path in files)
+    modules = [importlib.import_module(".".join(parts)) for parts in names if parts[1] in FOLDERS]
+    kinds = [k for m in modules for k in vars(m).values() if inspect.isclass(k)]
+    own = {kind.__name__: kind for kind in kinds if kind.__module__.startswith("swarmlab.")}
+    functions = filter(inspect.isfunction, PUBLIC.values())
+    answers = [str(inspect.signature(one).return_annotation) for one in functions]
+    named = {name for answer in answers for name in re.findall(r"\w+", answer)}
+    return {name: own[name] for name in sorted({"NodeRow", *named}) if name in own}
+
+
+FOLDERS = ["cluster", "compare", "lessons", "manager", "network", "real", "simulation", "views"]
+RESULTS = result_classes()
+
+
+def test_the_answers_of_public_names_are_known():
+    assert {"Board", "Table", "Callout", "MessagesInFlight", "Requests", "Election"} < {*RESULTS}
+    assert len(RESULTS) > 35
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_the_help_of_an_answer_has_an_example_and_names_its_page(name: str):
+    """So `answer?` leads to the notebook, too."""
+    help = vars(RESULTS[name]).get("__doc__") or ""
+    (page,) = re.findall(r"Lesson: (\w+)\.", help)
+    assert (ROOT / "notebooks" / f"{page}.ipynb").exists()
+    assert re.search(r"^ *>>> |`[^`]*[(\[][^`]*`", help, re.MULTILINE)
 
 
 NAME_TYPES = {

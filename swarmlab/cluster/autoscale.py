@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """One round of the loop: what was measured, and what was done."""
+    """One round of the loop: what was measured, and what was done.
+
+    `autoscale(…)[0].wanted`. Lesson: 03_why_orchestrate.
+    """
 
     load: float
     replicas: int  # before

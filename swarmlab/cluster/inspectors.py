@@ -148,7 +148,10 @@ def eavesdrop(
 
 
 class MessagesInFlight(ShownAs, list[InFlight]):
-    """The messages on their way between nodes, the soonest first; they print as a table."""
+    """The messages on their way between nodes, the soonest first; they print as a table.
+
+    `cluster.in_flight()[0].target`. Lesson: 05_quorum.
+    """
 
     @property
     def shown_as(self) -> Table:

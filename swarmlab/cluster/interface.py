@@ -22,7 +22,10 @@ SecretName = str
 
 @runtime_checkable
 class AnyCluster(Protocol):
-    """A simulated or a real cluster. `simulated_state.is_simulated` leads to what one kind has."""
+    """A simulated or a real cluster. `simulated_state.is_simulated` leads to what one kind has.
+
+    `swarmlab.latest().names`. Lesson: 07_placement.
+    """
 
     @property
     def has_trace(self) -> bool: ...

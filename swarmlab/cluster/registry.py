@@ -12,7 +12,10 @@ from swarmlab.worker.registry import Image, Registry
 
 
 class ClusterRegistry:
-    """The images that a pull finds."""
+    """The images that a pull finds.
+
+    `cluster.registry.register("shop:1")`. Lesson: 12_rolling_updates.
+    """
 
     def __init__(self, registry: Callable[[], Registry], do: Callable[..., None]) -> None:
         self._registry, self._do = registry, do  # `do` writes an action into the journal

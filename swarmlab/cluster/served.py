@@ -106,7 +106,10 @@ class LoopbackServer(JournalingServer):
 
 
 class ServedSockets:
-    """The sockets of a cluster: shows what to paste into a terminal; `close` removes them."""
+    """The sockets of a cluster: shows what to paste into a terminal; `close` removes them.
+
+    `cluster.serve()` shows it. Lesson: 00_start_here.
+    """
 
     def __init__(self, cluster: Any, pacer: Any, folder: Path) -> None:
         unix = hasattr(socket, "AF_UNIX")

@@ -140,7 +140,10 @@ def event_lanes(result: ScenarioResult, end_s: float) -> Iterator[Markup]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparisons(ShownAs):
-    """All scenarios, a line each; index with a name for one of them."""
+    """All scenarios, a line each; index with a name for one of them.
+
+    `compare()["leader_crash"]`. Lesson: 30_is_the_simulator_right.
+    """
 
     all: tuple[Comparison, ...]
 

@@ -58,7 +58,10 @@ def score_file() -> Path:
 
 @dataclass(slots=True, repr=False)
 class Score(ShownAs):
-    """How many bets were right, on all pages. A new bet on a question replaces the older one."""
+    """How many bets were right, on all pages. A new bet on a question replaces the older one.
+
+    `score()` shows it. Lesson: 00_start_here.
+    """
 
     # question: (right, sure; None: not said)
     bets: dict[str, tuple[bool, bool | None]] = field(default_factory=stored_bets)
@@ -307,7 +310,10 @@ def _bet_on(name: str, *, reveal_on_click: bool) -> Bet:
 
 
 class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Several questions, one below the other."""
+    """Several questions, one below the other.
+
+    `ask("no_leader")` shows one. Lesson: 05_quorum.
+    """
 
     def bet(self, *letters: str, sure: bool | None = None) -> None:
         """Bet without buttons, a letter for each question: `ask("reads").bet("C", sure=True)`."""

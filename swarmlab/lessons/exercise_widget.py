@@ -44,7 +44,10 @@ _latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for 
 
 
 class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """One exercise; its swarm is made by Start, and shown below."""
+    """One exercise; its swarm is made by Start, and shown below.
+
+    `exercise("empty_a_node", make=swarmlab.simulate)` shows it. Lesson: 00_start_here.
+    """
 
     def __init__(self, exercise: Exercise, make: Callable[..., Any]) -> None:
         self.exercise, self.make = exercise, make
@@ -266,7 +269,10 @@ def _static_html(exercise: Exercise) -> str:
 
 
 class ExercisePicker(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Two lists, of topics and of the exercises of one; below them, the exercise picked."""
+    """Two lists, of topics and of the exercises of one; below them, the exercise picked.
+
+    `exercises("05_quorum", make=swarmlab.simulate)` shows it. Lesson: 05_quorum.
+    """
 
     def __init__(self, topic: str, make: Callable[..., Any]) -> None:
         self.make = make

@@ -58,7 +58,10 @@ def write(path: Path, solved: Solved) -> None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProgressTable(Table):
-    """The exercises, and how each was solved; prints as a table."""
+    """The exercises, and how each was solved; prints as a table.
+
+    `progress()` shows it. Lesson: 00_start_here.
+    """
 
     solved: Solved = field(default_factory=dict)
 

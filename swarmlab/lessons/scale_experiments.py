@@ -23,7 +23,10 @@ WRITES, TASK_NODES, LIMIT_S = 20, 50, 120
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What each size cost."""
+    """What each size cost.
+
+    `growth(time.perf_counter)` shows it. Lesson: 16_scale.
+    """
 
     messages: tuple[float, ...]  # a write, by managers
     form_s: tuple[float, ...]  # on this computer, by nodes

@@ -130,7 +130,10 @@ def set_rate(
 
 @dataclass(frozen=True, repr=False)
 class Requests(ShownAs):
-    """The counted requests to a service since some moment; up to date whenever it is shown."""
+    """The counted requests to a service since some moment; up to date whenever it is shown.
+
+    `cluster.traffic("web").failed`. Lesson: 12_rolling_updates.
+    """
 
     trace: Callable[[], Trace]
     service: str

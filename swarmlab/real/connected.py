@@ -43,7 +43,10 @@ def connect(host: str | list[str] | None = None, *, allow_faults: bool = False) 
 
 
 class ConnectedCluster(RealCluster):
-    """A swarm that this kit did not create, through the nodes whose addresses were given."""
+    """A swarm that this kit did not create, through the nodes whose addresses were given.
+
+    `swarmlab.connect("ssh://me@node1").nodes`. Lesson: 30_is_the_simulator_right.
+    """
 
     lab = "connected"
 

@@ -16,7 +16,10 @@ TIMEOUT_S, SLOW_S = 1.0, 0.5
 
 @dataclass(frozen=True, repr=False)
 class HttpRequests(ShownAs):
-    """What became of the requests that were sent."""
+    """What became of the requests that were sent.
+
+    `cluster.traffic("web").failed`. Lesson: 12_rolling_updates.
+    """
 
     service: str
     where: str

@@ -36,7 +36,10 @@ for peer in "$@"; do $t -w -A SWARMLAB -s "$peer" -j DROP; done
 
 
 class LaunchedCluster(RealCluster):
-    """Real engines that this kit started, as containers; all faults are allowed."""
+    """Real engines that this kit started, as containers; all faults are allowed.
+
+    `swarmlab.launch(1, 1).nodes`. Lesson: 30_is_the_simulator_right.
+    """
 
     def __init__(
         self, outer: docker.DockerClient, lab: str, say: Callable[[str], object] = print

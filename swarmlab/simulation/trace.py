@@ -33,7 +33,10 @@ R = TypeVar("R", bound=Record)
 
 
 class Trace:
-    """All records, in order."""
+    """All records, in order.
+
+    `cluster.trace[-1]`. Lesson: 00_start_here.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []

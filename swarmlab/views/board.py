@@ -53,7 +53,7 @@ class SceneMenu(NamedTuple):
 
 
 class Board(DockedWidget):
-    """What `cluster.board()` shows; all its views stay in step.
+    """What `cluster.board()` shows; all its views stay in step. Lesson: 00_start_here.
 
     >>> board = cluster.board()  # doctest: +SKIP
     >>> print(board.text)  # doctest: +SKIP

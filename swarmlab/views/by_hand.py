@@ -25,7 +25,10 @@ UNSHARE = ["unshare", "--user", "--map-root-user"]
 
 @dataclass(frozen=True, slots=True)
 class TerminalOutput:
-    """Commands and their output, as in a terminal."""
+    """Commands and their output, as in a terminal.
+
+    `by_hand("uname -r")` shows it. Lesson: 01_vm_vs_container.
+    """
 
     lines: tuple[str, ...]
 

@@ -39,7 +39,10 @@ VOTE_STEP = 0.8  # between arrows to one candidate, in percent of the width
 
 @dataclass(frozen=True, slots=True)
 class Election:
-    """The managers between two moments, shown as a chart and as a list of events."""
+    """The managers between two moments, shown as a chart and as a list of events.
+
+    `election(cluster)` shows it. Lesson: 05_quorum.
+    """
 
     managers: tuple[str, ...]
     spans: tuple[RoleSpan, ...]

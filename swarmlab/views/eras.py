@@ -13,7 +13,10 @@ from swarmlab.views.primitives import view
 
 
 class Eras(Table):
-    """The rows, and a timeline whose entries open by mouse or keyboard, without a kernel."""
+    """The rows, and a timeline whose entries open by mouse or keyboard, without a kernel.
+
+    `eras()` shows it. Lesson: 04_parts_and_topology.
+    """
 
     def _repr_html_(self) -> Markup:
         entries = []

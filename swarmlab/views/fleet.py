@@ -24,7 +24,10 @@ NAMED_MAX = 6  # nodes that the text names
 
 
 class Fleet(LiveWidget):
-    """The nodes as cells, filled by how many tasks run there; a click shows one."""
+    """The nodes as cells, filled by how many tasks run there; a click shows one.
+
+    `fleet(cluster)` shows it. Lesson: 16_scale.
+    """
 
     _esm = source("common.js", "fleet.js")
     _css = source("outputs.css", "view.css", "board.css", "fleet.css")

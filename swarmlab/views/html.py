@@ -115,7 +115,10 @@ def big_form(on: bool = True) -> BigForm:
 
 @dataclass(frozen=True, slots=True)
 class Callout:
-    """A few lines under a title."""
+    """A few lines under a title.
+
+    `score().shown_as.lines`. Lesson: 00_start_here.
+    """
 
     title: str
     lines: tuple[str, ...]
@@ -138,7 +141,10 @@ def only_simulated(reason: str) -> Callout:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a title, with notes below."""
+    """Rows under a title, with notes below.
+
+    `cluster.disk("m1").rows`. Lesson: 00_start_here.
+    """
 
     title: str
     heads: tuple[str, ...]

@@ -78,7 +78,10 @@ class QuorumRow(ShownAs):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QuorumTable(ShownAs):
-    """The slide's rows, each with its proof."""
+    """The slide's rows, each with its proof.
+
+    `quorum_table(range(1, 6), make=swarmlab.simulate)` shows it. Lesson: 05_quorum.
+    """
 
     rows: tuple[QuorumRow, ...]
 

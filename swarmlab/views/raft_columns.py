@@ -269,7 +269,7 @@ def _status_changes(old: Status, new: Status) -> list[str]:
 
 # -- the widget ------------------------------------------------------------------------------------
 class RaftColumns(LiveWidget):
-    """Every manager's role, term, vote and log; a click on a message drops it."""
+    """Every manager's role, term, vote and log: `raft_columns(cluster)`. Lesson: 05_quorum."""
 
     _esm = source("common.js", "raft.js")
     _css = source("outputs.css", "view.css", "board.css", "raft.css")

@@ -52,7 +52,10 @@ TEXT_EM_MIN = 1.1  # the height of a bar that holds text
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A service for a while, shown as a chart and as text; times in seconds since 1970."""
+    """A service for a while, shown as a chart and as text; times in seconds since 1970.
+
+    `follow(cluster, "web")` shows it. Lesson: 12_rolling_updates.
+    """
 
     tasks: tuple[ObservedTask, ...]  # in the order in which they were created
     phases: tuple[UpdatePhase, ...]

@@ -30,7 +30,10 @@ NAMES_WIDTH = 26  # letters in a box
 
 @dataclass(frozen=True, slots=True)
 class SecretPath:
-    """Every place of one secret at one moment."""
+    """Every place of one secret at one moment.
+
+    `secret_path(cluster, "senha-db")` shows it. Lesson: 10_secrets_and_configs.
+    """
 
     name: str
     managers: tuple[str, ...]

@@ -196,7 +196,10 @@ class StepWords:
 
 
 class ServicePath(LiveWidget):
-    """The parts of slide 34, and the steps of one service through them."""
+    """The parts of slide 34, and the steps of one service through them.
+
+    `service_path(cluster, "web")` shows it. Lesson: 06_command_to_container.
+    """
 
     _esm = source("common.js", "path.js")
     _css = source("outputs.css", "view.css", "board.css", "path.css")

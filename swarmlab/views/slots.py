@@ -21,7 +21,10 @@ TASKS_MAX = 3  # of a slot, the newest
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Slots(Table):
-    """The rows, and above them a box for each slot."""
+    """The rows, and above them a box for each slot.
+
+    `slots(cluster, "web")` shows it. Lesson: 03_why_orchestrate.
+    """
 
     def _repr_html_(self) -> Markup:
         boxes: dict[str, list[Markup]] = {}

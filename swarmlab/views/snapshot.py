@@ -26,8 +26,10 @@ from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import ENDED, FAILED, UNWANTED, kind_of, kind_of_container
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeRow:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NodeRow(ShownAs):
+    """One node: `cluster.nodes["m1"].state`. Lesson: 00_start_here."""
+
     key: str  # the node's id; its name while it belongs to no swarm
     name: str
     role: str  # manager, worker; empty: no manager that is up lists it
@@ -44,6 +46,10 @@ class NodeRow:
     @property
     def down(self) -> bool:
         return self.up is False or self.state == "down"
+
+    @property
+    def shown_as(self) -> Table:
+        return NodeRows((self,)).shown_as
 
     @property
     def condition(self) -> str:
@@ -205,7 +211,8 @@ def _with_containers(
 
 
 class NodeRows(ShownAs, tuple[NodeRow, ...]):
-    """The nodes of a cluster, as rows that print as a table: `cluster.nodes["m1"].state`."""
+    """The nodes of a cluster, as rows that print as a table: `cluster.nodes["m1"].state`.
+    Lesson: 00_start_here."""
 
     def __getitem__(self, key: Any) -> Any:
         """A row by its place, or by the node's name."""

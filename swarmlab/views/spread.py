@@ -24,7 +24,10 @@ from swarmlab.views.text import in_state
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SpreadBranch:
-    """A value of a label, with the branches or nodes below it; or a node, with its tasks."""
+    """A value of a label, with the branches or nodes below it; or a node, with its tasks.
+
+    `spread(cluster, "web", "az")` shows it. Lesson: 07_placement.
+    """
 
     name: str
     below: tuple[SpreadBranch, ...] = ()

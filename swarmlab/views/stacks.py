@@ -175,7 +175,10 @@ class TwoStacks:
 # -- the widgets of notebook 01 --------------------------------------------------------------------
 class Builder(Picture):
     """Drag a part onto what shall carry it, or pick one and click there; what is impossible says
-    why."""
+    why.
+
+    `stack_builder()` shows it. Lesson: 01_vm_vs_container.
+    """
 
     def __init__(self) -> None:
         super().__init__(None)

@@ -42,6 +42,7 @@ WORD_MAX, CHARACTER = 20, 2.3  # letters of an event's word; the width of one, i
 
 class Timeline(LiveWidget):
     """All that happened to a cluster; step to a moment, see the swarm there, fork it there.
+    Lesson: 00_start_here.
 
     >>> line = timeline(cluster).at("35s").back()  # doctest: +SKIP
     >>> print(line.text)  # doctest: +SKIP

@@ -40,6 +40,11 @@ ABREAST, CLOSE_EM, LOWERED = 5, 2.9, 0.45
 
 @dataclass(frozen=True, slots=True)
 class Topology:
+    """The nodes by zone, and who speaks to whom.
+
+    `topology(cluster).members`. Lesson: 04_parts_and_topology.
+    """
+
     snapshot: ClusterSnapshot
     label: str  # the node label that names the zone
     spoken: tuple[Spoken, ...] = ()  # who speaks to whom now
@@ -202,7 +207,10 @@ class Topology:
 
 
 class LiveTopology(Picture):
-    """The topology, now: a click on a node crashes it, or starts it again."""
+    """The topology, now: a click on a node crashes it, or starts it again.
+
+    `topology(cluster)` shows it. Lesson: 04_parts_and_topology.
+    """
 
     label = "az"
 

@@ -66,7 +66,10 @@ def certified(cluster: Any) -> list[Certified]:
 
 
 class Trust(Picture):
-    """The roots, and below them the nodes; a button lets time pass until something changes."""
+    """The roots, and below them the nodes; a button lets time pass until something changes.
+
+    `trust(cluster)` shows it. Lesson: 08_tls_and_ca.
+    """
 
     def start_over(self) -> None:
         super().start_over()

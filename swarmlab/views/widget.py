@@ -373,7 +373,8 @@ class Picture(LiveWidget):
 
 
 class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Shows `make(**values)` for the values of the controls, and again whenever they change."""
+    """Shows `make(**values)` for the values of the controls, and again whenever they change:
+    `quorum_explorer(managers=7)`. Lesson: 05_quorum."""
 
     def __init__(
         self, make: Callable[..., Any], controls: dict[str, Field], picture: Picture | None = None

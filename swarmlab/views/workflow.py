@@ -165,7 +165,10 @@ def _step(
 
 
 class Workflow(DockedWidget):
-    """The picture of one engine; it plays what a command did, and steps back."""
+    """The picture of one engine; it plays what a command did, and steps back.
+
+    `workflow(cluster)` shows it. Lesson: 02_docker_workflow.
+    """
 
     _esm = source("common.js", "dock.js", "workflow.js")
     _css = source("outputs.css", "view.css", "board.css", "workflow.css")
