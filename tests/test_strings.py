@@ -16,10 +16,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import babel
 import pytest
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
+from packaging.version import Version
 
 import swarmlab
 from swarmlab import strings
@@ -76,6 +78,10 @@ def test_the_template_can_be_written_and_read_by_babel(tmp_path: Path):
     assert written == messages(template())
 
 
+@pytest.mark.skipif(
+    Version(babel.__version__) < Version("2.19"),
+    reason="an older babel takes the key in `_(row[key])` for a message",
+)
 def test_every_message_that_babel_extracts_is_in_the_template():
     keywords: dict[str, Any] = dict.fromkeys(KEYWORDS)
     extracted = {

@@ -56,6 +56,8 @@ def pytest_in(tree: Path, tests: Iterable[str], limit_s: int = LIMIT_S) -> tuple
     """(exit code, output) of the test files, ended at the first failure; None: out of time."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DOCKER_"))}
     environment |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    # With old packages warnings are no errors: tests/environments.py.
+    environment["PYTEST_ADDOPTS"] = os.environ.get("PYTEST_ADDOPTS", "")
     options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=line"]
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *(f"tests/{name}" for name in tests)],
