@@ -373,8 +373,7 @@ class Picture(LiveWidget):
 
 
 class Sliders(ShownAs, WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """Shows `make(**values)` for the values of the controls, and again whenever they change:
-    `quorum_explorer(managers=7)`. Lesson: 05_quorum."""
+    """Shows `make(**values)` for its controls: `quorum_explorer(7)`. Lesson: 05_quorum."""
 
     def __init__(
         self, make: Callable[..., Any], controls: dict[str, Field], picture: Picture | None = None
