@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker import DockerClient
 from dockerspawner import swarmspawner
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.classroom.spawner import ClassSpawner, ServerNotStarted
+from swarmlab.cli import classroom, wheels
+from swarmlab.cli.command_line import main
+from tests.classroom import RECORDED, STACK, placed, specs
+from tests.served import Served
+
+ROOT = Path(__file__).parents[1]
 
 IMAGE = "swarmlab-class:1"
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch) -> Iterator[None]:
+    monkeypatch.setenv("LANGUAGE", "en")
+    strings.use()
+    yield
+    strings.use(strings.ENGLISH)
 
 
 @pytest.fixture
@@ -81,3 +107,94 @@ def test_an_engine_that_is_no_manager_is_said_in_dockers_words(swarm, monkeypatc
     monkeypatch.setattr(ClassSpawner, "_client", swarm.client("w1").api)
     with pytest.raises(ServerNotStarted, match="This node is not a swarm manager"):
         asyncio.run(spawner().start())
+
+
+# -- the folder ------------------------------------------------------------------------------------
+@pytest.fixture
+def without_wheel(monkeypatch) -> None:
+    """The kit's wheel takes long to make; tests/test_project.py makes one and looks into it."""
+
+    def made(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "swarmlab-1.whl").write_bytes(b"a wheel")
+        return folder / "swarmlab-1.whl"
+
+    monkeypatch.setattr(classroom, "own_wheel", made)
+
+
+@pytest.mark.usefixtures("without_wheel")
+@pytest.mark.parametrize(("tag", "words"), [("en", "Four commands"), ("pt-BR", "Quatro comandos")])
+def test_the_folder_has_all_that_its_readme_names_in_the_instructors_language(tag, words, tmp_path):
+    folder = tmp_path / "new" / "class"
+    assert main(["class", "--lang", tag, "--users", "12", "--into", str(folder)]) == 0
+    texts = {path.name: path.read_text("utf-8") for path in folder.iterdir() if path.is_file()}
+    assert words in texts["README.md"]
+    assert 'CLASS_USERS: "12"' in texts["stack.yml"]
+    assert not [name for name, text in texts.items() if re.search("@[A-Z]+@", text)]
+    for name in re.findall(r"lab/tree/(\S+\.ipynb)", texts["README.md"]):
+        assert (ROOT / "notebooks" / name).exists()
+        assert name.startswith("pt-BR/") == (tag == "pt-BR")
+    assert texts[".dockerignore"] == "secrets\n"  # the image has none of them
+
+
+@pytest.mark.usefixtures("without_wheel")
+def test_secrets_are_for_their_owner_alone_and_differ_each_time(tmp_path, capsys):
+    values = []
+    for name in ("one", "two"):
+        assert main(["class", "--into", str(tmp_path / name)]) == 0
+        files = sorted((tmp_path / name / "secrets").iterdir())
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+        values += [path.read_text("utf-8") for path in files]
+    assert len(set(values)) == len(values) == 8
+    said = capsys.readouterr()
+    assert not [value for value in values if value in said.out + said.err]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--into", "{own}"], "is there already; give --into a new folder"),
+        (["--into", "{own}/file"], "is there already; give --into a new folder"),
+        (["--users", "0"], "--users: 0 is not a class; give 1 or more"),
+    ],
+)
+def test_what_cannot_be_written_is_one_sentence_and_nothing_is_written(
+    words, why, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "file").write_text("mine", "utf-8")
+    assert main(["class", *(word.format(own=tmp_path / "own") for word in words)]) == 1
+    assert why in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["own", "file"]
+
+
+def test_without_the_kits_source_there_is_no_half_a_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(wheels, "ROOT", tmp_path)
+    assert main(["class", "--into", str(tmp_path / "class")]) == 1
+    assert "run this in a checkout" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- the stack -------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("without_wheel")
+def test_the_stack_has_the_specs_of_a_real_engine_and_its_tasks_are_placed_as_the_page_says(
+    tmp_path,
+):
+    """The recording is of `tests/classroom.py`, which says how to make it again."""
+    folder = tmp_path / "class"
+    assert main(["class", "--into", str(folder)]) == 0
+    docker = shutil.which("docker")
+    command = [docker] if docker else [sys.executable, "-m", "swarmlab", "docker"]
+    size = ("--managers", "1", "--workers", "2", "--any-image", "--speed", "20")
+    with Served(tmp_path / "served", *size) as served:
+        environment = {**os.environ, "DOCKER_HOST": served.host("m1"), "PYTHONPATH": str(ROOT)}
+        subprocess.run([*command, *STACK], cwd=folder, env=environment, check=True)
+        api = DockerClient(served.host("m1"), version="1.41").api
+        assert specs(api) == json.loads(RECORDED.read_text("utf-8"))
+        # The containers do not run Python, so the checks of their health never answer there.
+        end, nodes = time.monotonic() + 60, dict[str, str]()
+        while len(nodes) < 2 and time.monotonic() < end:
+            nodes |= placed(api, "starting", "running")
+    assert nodes["class_hub"] == "m1"  # the manager
+    assert nodes["class_proxy"] in ("m1", "w1", "w2")

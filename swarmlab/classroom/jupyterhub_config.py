@@ -79,7 +79,11 @@ def tell_kernels(spawner: Any, options: dict[str, Any]) -> None:
 def keep_work(spawner: Any) -> None:
     """Give an attendee a volume. It stays on its node: after a move the home folder is new."""
     volume = f"class-{spawner.escaped_name}"
-    spawner.extra_container_spec = {"mounts": [Mount("/home/attendee", volume, type="volume")]}
+    mount = Mount("/home/attendee", volume, type="volume")
+    # NFS: the volume is a folder of a file server, which each node mounts; make the folders first.
+    # options = {"type": "nfs", "o": "addr=192.0.2.9,rw,nfsvers=4", "device": f":/class/{volume}"}
+    # mount["VolumeOptions"] = {"DriverConfig": {"Name": "local", "Options": options}}
+    spawner.extra_container_spec = {"mounts": [mount]}
 
 
 c.Spawner.apply_user_options = tell_kernels
@@ -93,6 +97,12 @@ else:
     c.SwarmSpawner.image = os.environ["CLASS_IMAGE"]
     c.SwarmSpawner.network_name = "swarmlab-class"
     c.SwarmSpawner.extra_endpoint_spec = {"mode": "dnsrr"}  # a name leads straight to its one task
+    # `docker stack ps class` shows attendees, too, and `docker stack rm class` ends their servers.
+    c.SwarmSpawner.extra_create_kwargs = {"labels": {"com.docker.stack.namespace": "class"}}
+    # Where attendees may be: not on managers; or all on one node, with their volumes, after
+    # `docker node update --label-add class=home NODE`. See the page 07_placement.
+    # c.SwarmSpawner.extra_placement_spec = {"constraints": ["node.role == worker"]}
+    # c.SwarmSpawner.extra_placement_spec = {"constraints": ["node.labels.class == home"]}
     c.Spawner.mem_guarantee = "512M"  # the scheduler finds a node with this much unreserved,
     c.Spawner.mem_limit = "1G"  # and there the kernel ends what takes more
     c.Spawner.cpu_guarantee = 0.1

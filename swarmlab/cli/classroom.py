@@ -6,7 +6,6 @@ The hub is JupyterHub, and `dockerspawner` asks the Swarm for one service per at
 from __future__ import annotations
 
 import secrets
-import string
 from pathlib import Path
 
 import click
@@ -18,12 +17,11 @@ from swarmlab.cli.wheels import own_wheel
 from swarmlab.errors import LabError
 from swarmlab.strings import _
 
-TEMPLATES = PACKAGE / "classroom"
 CONFIG = "jupyterhub_config.py"
-FILES = ("Dockerfile", "dockerignore", "stack.yml", CONFIG)
-SECRETS = {"cookie_secret": 32, "proxy_token": 32}  # file -> how many random bytes, in hexadecimal
+FILES = ("Dockerfile", ".dockerignore", "stack.yml", CONFIG)
+TOKENS = ("cookie_secret", "proxy_token")
 CODES = ("class_code", "instructor_code")
-LETTERS = "".join(sorted({*string.ascii_lowercase, *string.digits} - {*"0o1il"}))
+LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none looks like another
 
 
 @click.command("class")
@@ -62,24 +60,26 @@ def classroom(users: int, into: Path, local: bool, listen: str | None) -> None:
 
 def write_folder(into: Path, users: int) -> None:
     """Fill a new folder: files to read and change, the kit's wheel, and secrets of its own."""
-    texts = {name.replace("dockerignore", ".dockerignore"): template(name) for name in FILES}
-    texts["README.md"] = template(f"README.{strings.language_tag(strings.language())}.md")
-    own_wheel(into)  # makes the folder
-    for name, text in texts.items():
-        (into / name).write_text(
-            text.replace("@USERS@", str(users)).replace("@LANGUAGE@", strings.language()), "utf-8"
-        )
+    tag = strings.language_tag(strings.language())
+    pages = "" if tag == strings.ENGLISH else f"{tag}/"
+    values = {"@USERS@": str(users), "@LANGUAGE@": strings.language(), "@PAGES@": pages}
+    own_wheel(into)  # makes the folder, but not when it can make no wheel
+    for name in (*FILES, f"README.{tag}.md"):
+        text = template(name)
+        for key, value in values.items():
+            text = text.replace(key, value)
+        (into / name.replace(f".{tag}", "")).write_text(text, "utf-8")
     write_secrets(into / "secrets")
 
 
 def template(name: str) -> str:
-    return (TEMPLATES / name).read_text("utf-8")
+    return (PACKAGE / "classroom" / name).read_text("utf-8")
 
 
 def write_secrets(folder: Path) -> None:
     """Files that only their owner may read; the stack's secrets are made of them."""
     folder.mkdir(mode=0o700, parents=True)
-    made = {name: secrets.token_hex(length) for name, length in SECRETS.items()}
+    made = {name: secrets.token_hex(32) for name in TOKENS}
     made |= {name: "".join(secrets.choice(LETTERS) for _letter in range(8)) for name in CODES}
     for name, value in made.items():
         (folder / name).touch(mode=0o600)
