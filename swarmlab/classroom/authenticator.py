@@ -36,10 +36,9 @@ class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has
 
     def refusal(self, name: str, password: str, code: str) -> str:
         """Why nobody with these may enter; empty when it depends on who chose the name first."""
-        file = "instructor_code" if name in self.admin_users else "class_code"
-        right = (
-            Path(os.environ.get("CLASS_SECRETS", "/run/secrets"), file).read_text("utf-8").strip()
-        )
+        folder = os.environ.get("CLASS_SECRETS", "/run/secrets")
+        file = Path(folder, "instructor_code" if name in self.admin_users else "class_code")
+        right = file.read_text("utf-8").strip()
         if not hmac.compare_digest(code.strip().encode(), right.encode()):
             return _("This is not the class code. Your instructor has it.")
         # A folder, a volume and a service are named after it, too.
