@@ -28,6 +28,7 @@ from swarmlab.views.eras import eras
 from swarmlab.views.html import big_form
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.raft_columns import raft_columns
+from swarmlab.views.rollout import Rollout
 from swarmlab.views.secret_path import secret_path
 from swarmlab.views.service_path import service_path
 from swarmlab.views.slots import slots
@@ -88,6 +89,18 @@ def parts_of(cluster: swarmlab.Cluster, service: str) -> dict[str, str]:
     }
 
 
+def sick() -> Rollout:
+    """A service whose health checks fail: requests to it reach no task."""
+    cluster = swarmlab.simulate(managers=1, workers=1, seed=7)
+    docker(
+        "service create -q -d --name sick --replicas 2 --publish 8080:80 --health-cmd 'test -e ok'"
+        " --health-interval 3s --health-retries 2 nginx"
+    )
+    cluster.run("1s")
+    cluster.traffic("sick")
+    return follow(cluster, "sick", for_s=25)
+
+
 def make_pictures() -> dict[str, str]:
     """Name -> HTML of every picture, in a state that shows much."""
     made: dict[str, str] = {}
@@ -145,6 +158,7 @@ def make_pictures() -> dict[str, str]:
     made["compare"] = str(compare_one("leader_crash")._repr_html_())
     made["two stacks"] = two_stacks(3).shown_as._repr_html_()
     made["density"] = density(80).shown_as._repr_html_()
+    made["rollout checks"] = sick()._repr_html_()
     return made
 
 

@@ -119,6 +119,18 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield made
 
 
+def test_the_board_lists_the_scenes_of_the_page_that_is_presented(cluster, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "talk.ipynb")
+    monkeypatch.setattr(scenes, "_last", [""])
+    monkeypatch.setattr(scenes, "prepare", lambda page: None)
+    board = board_of(cluster)
+    assert board.scenes == []
+    for page in ("05_quorum", "12_rolling_updates"):
+        stage.act("prepare", page=page)
+        board.refresh()
+        assert board.scenes[0][0].startswith(page[:2])
+
+
 def test_the_leader_crashes_and_what_is_down_starts(cluster):
     leader = cluster.default_node()
     assert stage.act("crash") == f"Crashed: {leader}"

@@ -20,7 +20,7 @@ import yaml
 
 from swarmlab.cli.workloads import WORKLOADS
 from swarmlab.errors import NoneSuch
-from swarmlab.strings import N_, _, number
+from swarmlab.strings import _, number
 from swarmlab.views.html import Table
 
 BENCHMARKS: dict[str, Any] = yaml.safe_load(
@@ -28,10 +28,6 @@ BENCHMARKS: dict[str, Any] = yaml.safe_load(
 )
 HEAP_EVENTS = 100_000
 REFERENCE_PER_S = 2_600_000  # heap events where the targets in seconds were set
-HEADS = (
-    *(N_("NAME"), N_("WORK"), N_("FIGURE"), N_("HEAP EVENTS")),
-    *(N_("TARGET"), N_("PEAK MB"), N_("MET"), N_("OTHERS")),
-)
 
 
 class _Clock:
@@ -100,4 +96,5 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
         peak, met = number(result["megabytes"], ","), _("yes") if result["met"] else _("no")
         numbers = (figure, cost, target, peak, met)
         rows.append((result["name"], _(found["work"]), *numbers, _(found.get("others", ""))))
-    return Table("", tuple(map(_, HEADS)), tuple(rows))
+    heads = _("NAME"), _("WORK"), _("FIGURE"), _("HEAP EVENTS"), _("TARGET"), _("PEAK MB")
+    return Table("", (*heads, _("MET"), _("OTHERS")), tuple(rows))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -117,6 +118,7 @@ def act(verb: str, **more: Any) -> str:
         case "hands":
             HANDS[more["question"]] = more["counts"]
         case "prepare":
+            os.environ["JPY_SESSION_NAME"] = more["page"]  # what Jupyter says of a page's kernel
             scenes.prepare(more["page"][:2])
         case "scene" if cluster is not None and not cluster.has_trace:
             raise LabError(FINAL)

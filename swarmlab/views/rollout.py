@@ -48,6 +48,7 @@ LASTING = ("running", "starting", "pending", "stopping", "lost")
 PASSED, FAILED = tag("b", "✔", class_="good"), tag("b", "✘", class_="alarm")
 LANES_MAX = 12  # of full height: when there are more, they are lower
 TEXT_EM_MIN = 1.1  # the height of a bar that holds text
+LETTER_EM = 0.7  # the width of a bold letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +191,10 @@ class RolloutChart:
             for slot in self.slots
         )
         seconds = axis(0, rollout.end - rollout.start)
+        longest = max(map(len, [*self.slots, _("update"), _("checks"), f"→ {_('no task')}"]))
+        style = f"--names:{max(6, LETTER_EM * longest):.1f}em"
         chart = drawing(alt, state, *slots, *self._requests(), seconds)
-        return self._legend() + chart + Markup("").join(self._gauges())
+        return self._legend() + tag("div", chart, *self._gauges(), style=style)
 
     def _legend(self) -> Markup:
         rollout = self.rollout
