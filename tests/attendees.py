@@ -28,7 +28,7 @@ import requests
 import websocket
 
 ROOT = Path(__file__).parents[1]
-START_S_MAX = 180
+START_S_MAX = 300
 NAVIGATES = {"Sec-Fetch-Mode": "navigate"}  # as a browser says when it opens a page
 FIRST_CELL = (
     "import swarmlab\ncluster = swarmlab.simulate(managers=3, workers=2, seed=7)\ncluster.board()"

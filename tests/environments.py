@@ -10,7 +10,7 @@ kit itself needs, in front of the packages at hand, and is made in half a minute
 3.13, in a Debian of its own; it needs root and `debootstrap`. FOLDER is kept for the next run.
 Without words for pytest all tests run but those that need a browser, Docker or real engines.
 
-`versions` writes `constraints.txt`: what the kit and its tests need, in the versions at hand.
+`versions` writes `.ci/constraints.txt`: what the kit and its tests need, in the versions at hand.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-CONSTRAINTS = ROOT / "constraints.txt"
+CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 HEAD = "# What the tests ran with last; `python -m tests.environments versions` writes it."
 DEBIAN, NEWEST_PYTHON = "trixie", "3.13"
 PACKAGES = "python3,python3-venv,ca-certificates,git,openssl,procps"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +19,24 @@ import requests
 from swarmlab.cli.command_line import main
 from tests.attendees import FIRST_CELL, NAVIGATES, Attendee, Class, free_port
 
-NAMES = ("ana", "bruno", "joão")
+NAMES, PROXY = ("ana", "bruno", "joão"), "configurable-http-proxy"
 WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory) -> Iterator[Class]:
+def proxy(tmp_path_factory) -> Iterator[None]:
+    """The hub's proxy, from npm's registry where it is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which(PROXY, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}") is None:
+            prefix, npm = tmp_path_factory.mktemp("npm"), Path(sys.executable).with_name("npm")
+            install = [npm, "install", "--global", "--prefix", prefix, f"{PROXY}@5"]
+            subprocess.run(install, check=True, capture_output=True)
+            patch.setenv("PATH", f"{prefix}/bin:{os.environ['PATH']}")
+        yield
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, proxy) -> Iterator[Class]:
     """A class for three attendees."""
     room = Class(tmp_path_factory.mktemp("class") / "room", len(NAMES) + 1)
     yield room
