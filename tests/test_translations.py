@@ -25,6 +25,7 @@ from tests.translations import (
     words_of,
 )
 
+OF_A_CLASS = NOTEBOOKS.parent / "swarmlab" / "classroom"
 PAGES = [(folder, path) for folder in languages() for path in sorted(folder.glob("*.ipynb"))]
 
 
@@ -46,6 +47,8 @@ def test_one_idea_has_one_word(folder: Path):
     [path] = catalogue.LOCALE.glob(f"{folder.name.replace('-', '_')}/*/*.po")
     messages = [message for message in catalogue.read(path) if message.id]
     texts = [text for message in messages for _english, text in catalogue.pairs(message)]
+    guides = folder / "README.md", OF_A_CLASS / f"README.{folder.name}.md"
+    texts += [guide.read_text("utf-8") for guide in guides]
     assert [fault for text in texts for fault in bad_words(text, words)] == []
 
 
@@ -62,6 +65,7 @@ def test_english_that_people_read_is_of_today():
     pages = [words_of(cell) for path in NOTEBOOKS.glob("*.ipynb") for cell in cells_of(path)]
     texts = [catalogue.key(message) for message in catalogue.template() if message.id]
     guides = [folder / "README.md" for folder in (NOTEBOOKS, NOTEBOOKS.parent)]
+    guides.append(OF_A_CLASS / "README.en.md")
     texts += [guide.read_text("utf-8") for guide in guides]
     found = [fault for text in pages + texts for fault in bad_words(text, DATED)]
     assert found == []
