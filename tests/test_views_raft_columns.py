@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.raft import messages as rpc
 from swarmlab.simulation import Dropped
 from swarmlab.views import raft_columns as module
@@ -103,6 +104,17 @@ def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
     assert places == sorted(places)
     click(columns, "start", name="m1")
     assert columns.columns[0]["look"][1] == "follower"
+
+
+def test_an_entry_is_named_in_the_language_in_use(cluster: Any, columns: RaftColumns):
+    cluster.client().networks.create("back", driver="overlay")
+    columns.refresh()
+    last = columns.columns[0]["log"]
+    assert any(row[3].startswith("create network back") for row in last)
+    strings.use("pt_BR")
+    columns.refresh()
+    strings.use("en")
+    assert any(row[3].startswith("criar rede back") for row in columns.columns[0]["log"])
 
 
 def test_an_entry_says_what_it_holds(cluster: Any, columns: RaftColumns):

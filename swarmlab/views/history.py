@@ -253,6 +253,14 @@ def _said(record: Record, names: Mapping[int, str], leader: str) -> Iterator[tup
             yield record.peer, where, f"✘ {record.why}", "refused"
 
 
+# What an entry of Raft's log does to an object of the store.
+STORED = {
+    "create": N_("create {kind} {name}"),
+    "update": N_("update {kind} {name}"),
+    "remove": N_("remove {kind} {name}"),
+}
+
+
 # -- the events on the timeline --------------------------------------------------------------------
 # Where events are too close to each other, the kind that comes first here stands for all of them.
 EVENT_LOOKS = {

@@ -18,7 +18,7 @@ from swarmlab.errors import LabError
 from swarmlab.raft import messages
 from swarmlab.simulation import MS, InFlight, S
 from swarmlab.strings import _, number
-from swarmlab.views.history import refused_vote
+from swarmlab.views.history import STORED, refused_vote
 from swarmlab.views.html import Callout, ShownAs, Table, big, marked, only_simulated
 from swarmlab.views.palette import ROLES
 from swarmlab.views.primitives import look_rows
@@ -151,8 +151,10 @@ def entry_content(entry: messages.Entry) -> str:
     action, object = changes[0]
     names = [getattr(object, "service_name", ""), str(getattr(object, "slot", "") or "")]
     name = ".".join(filter(None, names)) or object.name
-    more = f" +{len(changes) - 1}" if len(changes) > 1 else ""
-    return f"{action} {type(object).__name__.lower()} {name}{more}"
+    kind = _(type(object).__name__.removeprefix("Swarm").lower())
+    return _(STORED[action], kind=kind, name=name) + (
+        f" +{len(changes) - 1}" if changes[1:] else ""
+    )
 
 
 def raft_messages(cluster: Simulated) -> list[InFlight]:
