@@ -148,13 +148,11 @@ def entry_content(entry: messages.Entry) -> str:
         case messages.MembershipChange():
             return _("remove member")
     changes: Any = entry.data  # the manager's
-    action, object = changes[0]
-    names = [getattr(object, "service_name", ""), str(getattr(object, "slot", "") or "")]
-    name = ".".join(filter(None, names)) or object.name
+    (action, object), *more = changes
+    service, slot = getattr(object, "service_name", ""), getattr(object, "slot", 0)
+    name = (f"{service}.{slot}" if slot else service) or object.name
     kind = _(type(object).__name__.removeprefix("Swarm").lower())
-    return _(STORED[action], kind=kind, name=name) + (
-        f" +{len(changes) - 1}" if changes[1:] else ""
-    )
+    return _(STORED[action], kind=kind, name=name) + (f" +{len(more)}" if more else "")
 
 
 def raft_messages(cluster: Simulated) -> list[InFlight]:

@@ -212,15 +212,15 @@ Told = tuple[int, Callable[[], Sequence[str]], Callable[[], str]]
 
 def _rows(before: int, sentences: Callable[[], Sequence[str]], at: Callable[[], str]) -> list[Any]:
     """(number, time, sentence), newest first; `before`: so many sentences were told before."""
-    when = at()
-    return [[n, when, line] for n, line in enumerate(sentences(), start=before + 1)][::-1]
+    return [[n, at(), line] for n, line in enumerate(sentences(), start=before + 1)][::-1]
 
 
 def explained(error: Exception) -> str:
     """One line: the engine's explanation, else what the error, or the one behind it, says."""
-    if error.args and isinstance(cause := error.args[-1], Exception):
+    said = getattr(error, "explanation", None) or getattr(error, "strerror", None)
+    if not said and error.args and isinstance(cause := error.args[-1], Exception):
         return explained(cause)
-    return str(getattr(error, "explanation", None) or getattr(error, "strerror", None) or error)
+    return str(said or error)
 
 
 def _tick(reference: weakref.ref[LiveWidget]) -> None:
