@@ -207,11 +207,13 @@ def measure(users: int) -> None:
             with ThreadPoolExecutor(users) as pool:
                 times = list(pool.map(lambda number: first_board(room, number), range(users)))
             all_s, all_mib = time.monotonic() - begun, memory_mib(room.processes())
+            cpu_s = sum(sum(process.cpu_times()[:2]) for process in room.processes())
         finally:
             left = room.end()
     cpus, boards = psutil.cpu_count(), [server + board for server, board in times]
     print(f"{users} attendees at once on {cpus} CPUs; the hub {hub_mib:.0f} MiB")
     print(f"MiB per attendee: {(all_mib - hub_mib) / users:.0f}")
+    print(f"processor seconds per attendee: {cpu_s / users:.1f}")
     print(f"seconds until all had their board: {all_s:.0f}, per attendee {all_s / users:.1f}")
     for what, values in (("server", [s for s, _b in times]), ("first board", boards)):
         p95 = quantiles(values, n=20)[-1] if users > 1 else values[0]

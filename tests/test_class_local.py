@@ -11,14 +11,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+import yaml
+from traitlets.config import PyFileConfigLoader
 
+from swarmlab.cli.classroom import write_secrets
 from swarmlab.cli.command_line import main
-from tests.attendees import FIRST_CELL, NAVIGATES, Attendee, Class, free_port
+from tests.attendees import FIRST_CELL, NAVIGATES, ROOT, Attendee, Class, free_port
 
+TEMPLATES = ROOT / "swarmlab" / "classroom"
 NAMES, PROXY = ("ana", "bruno", "joão"), "configurable-http-proxy"
 WAIT_S = 60
 
@@ -149,6 +154,7 @@ def test_each_has_a_cluster_and_a_folder_of_their_own(room, people, kernels):
         assert attendee.api("GET", "contents/05_quorum.ipynb", params={"content": 0}).ok
         home = room.folder / "attendees" / name
         assert (home / "notebooks" / "00_start_here.ipynb").is_file()
+        assert home.stat().st_mode & 0o077 == 0
         written = attendee.run(kernels[name], "import os; print(os.environ['HOME'], os.getcwd())")
         assert text_of(written).split() == [str(home), str(home / "notebooks")]
 
@@ -282,6 +288,27 @@ def test_it_listens_on_loopback_alone(room):
         c.laddr.ip for p in room.processes() for c in p.net_connections() if c.status == "LISTEN"
     }
     assert listening == {"127.0.0.1"}
+
+
+def test_an_attendees_container_has_neither_the_socket_nor_a_secret(monkeypatch, tmp_path):
+    write_secrets(tmp_path / "secrets")
+    values = {"SECRETS": str(tmp_path / "secrets"), "USERS": "3", "IMAGE": "swarmlab-class:1"}
+    monkeypatch.setattr("os.environ", {f"CLASS_{key}": value for key, value in values.items()})
+    settings = PyFileConfigLoader("jupyterhub_config.py", str(TEMPLATES)).load_config()
+    spawner = SimpleNamespace(escaped_name="ana", environment=settings.Spawner.environment)
+    settings.Spawner.pre_spawn_hook(spawner)
+    settings.Spawner.apply_user_options(spawner, {"agreed": True, "environment": {"A": "b"}})
+    [mount] = spawner.extra_container_spec["mounts"]
+    assert (mount["Type"], mount["Source"], mount["Target"]) == (
+        *("volume", "class-ana", "/home/attendee"),
+    )
+    assert set(spawner.environment) == {"LANGUAGE", "CLASS_LOCAL", "CLASS_URL", "CLASS_AGREED"}
+    given = f"{settings.SwarmSpawner} {spawner.environment} {settings.Spawner.cmd}"
+    kept = [file.read_text("utf-8") for file in (tmp_path / "secrets").iterdir()]
+    assert [secret for secret in kept if secret in given] == []
+    stack = yaml.safe_load((TEMPLATES / "stack.yml").read_text("utf-8"))
+    with_socket = [name for name, one in stack["services"].items() if "docker.sock" in str(one)]
+    assert with_socket == ["hub"]
 
 
 # -- the command ---------------------------------------------------------------------------------

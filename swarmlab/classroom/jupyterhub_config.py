@@ -65,7 +65,7 @@ c.JupyterHub.services = [{"name": "class", **service}, {"name": "idle-culler", "
 # -- what each attendee gets -----------------------------------------------------------------------
 # JupyterLab with this kit's settings, on their own copies of the notebooks.
 c.Spawner.cmd = [sys.executable, "-m", "swarmlab", "lab", "--folder", "notebooks"]
-c.Spawner.start_timeout = c.Spawner.http_timeout = 180  # seconds, when all come at once
+c.Spawner.start_timeout = c.Spawner.http_timeout = 300  # seconds, when all come at once
 c.Spawner.environment = environment | {"CLASS_URL": f"{page}/services/class/attendee"}
 c.Spawner.options_form = f"<label><input type=checkbox name=agreed> {text('agree')}</label>"
 
