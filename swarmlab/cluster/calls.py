@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, wraps
-from inspect import Signature, getdoc, signature
-from pathlib import Path
+from inspect import Parameter, getdoc, signature
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-from swarmlab.cluster.interface import AnyCluster
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 
 F = TypeVar("F", bound=Callable[..., Any])
-KINDS: dict[Any, str] = {
-    **{bool: N_("True or False"), int: N_("a whole number"), float: N_("a number")},
-    **{str: N_("text in quotes"), Path: N_("a path"), list: N_("a list of texts")},
-    **{get_origin(Callable[..., Any]): N_("a function"), AnyCluster: N_("a cluster")},
-}
 
 
 def checked(function: F) -> F:
     """The function; a call that doesn't fit its signature raises LabError, which says what is
     wrong and shows the example of the function's help."""
+    expected = signature(function)
 
     @wraps(function)
     def call(*given: Any, **named: Any) -> Any:
-        for wrong in _misfits(function, given, named):
+        wrong = ""
+        try:
+            arguments = expected.bind(*given, **named).arguments
+        except TypeError as error:
+            wrong = str(error)
+        else:
+            for name, value in arguments.items():
+                wrong = wrong or _misfit(function, expected.parameters[name], value)
+        if wrong:
             text, name = N_("{name}: {wrong}; write it like `{example}`"), function.__name__
             raise LabError(text, name=name, wrong=wrong, example=example(function))
         return function(*given, **named)
@@ -39,61 +41,34 @@ def checked(function: F) -> F:
 
 def example(function: Callable[..., Any]) -> str:
     """The call that a function's help shows."""
-    name = function.__name__
-    found = re.search(rf"[\w.]*\b{name}\([^`\n]*\)", getdoc(function) or "")
-    return found[0] if found else f"{name}{signature(function)}"
+    found = re.search(rf"[\w.]*\b{function.__name__}\([^`\n]*\)", getdoc(function) or "")
+    return found[0] if found else f"{function.__name__}(…)"
 
 
-def _misfits(
-    function: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]
-) -> Iterator[str]:
-    """What is wrong with these arguments."""
-    expected, hints = _expected(function)
+def _misfit(function: Callable[..., Any], parameter: Parameter, value: Any) -> str:
+    """What is wrong with an argument; empty: nothing."""
+    for one in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
+        if not _fits(one, _hint(function, parameter.annotation)):
+            text, shown = N_("{name}={shown} is not of type {type}"), reprlib.repr(one)
+            return _(text, name=parameter.name, shown=shown, type=parameter.annotation)
+    return ""
+
+
+@cache
+def _hint(function: Callable[..., Any], annotation: str) -> Any:
+    """The type that an annotation names; any object, where mypy alone imports it."""
     try:
-        arguments = expected.bind_partial(*given, **named).arguments
-    except TypeError:
-        known = ", ".join(name for name in expected.parameters if name != "self") or _("none")
-        odd = ", ".join(name for name in named if name not in expected.parameters)
-        text = N_("there is no argument {odd!r}; there are {known}")
-        yield _(text if odd else N_("too many arguments; there are {known}"), odd=odd, known=known)
-        return
-    for name, parameter in expected.parameters.items():
-        several = parameter.kind is parameter.VAR_POSITIONAL
-        if name not in arguments and parameter.default is parameter.empty and not several:
-            yield _("{name} is missing", name=name)
-        values = arguments.get(name, ())
-        for value in values if several or name not in arguments else (values,):
-            if not _fits(value, hints[name]):
-                kinds = [get_origin(option) or option for option in _options(hints[name])]
-                known = _(" or ").join(_(KINDS[kind]) for kind in kinds if kind in KINDS)
-                text, shown = N_("{name}={shown} is not {kinds}"), reprlib.repr(value)
-                yield _(text, name=name, shown=shown, kinds=known)
-
-
-def _options(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        return eval(annotation, function.__globals__)
+    except (NameError, TypeError):
+        return object
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    if len(options := _options(hint)) > 1:
-        return any(_fits(value, option) for option in options)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
     kind = get_origin(hint) or hint
     if kind is list and isinstance(value, list):
         return all(_fits(item, *get_args(hint)) for item in value)
     if isinstance(value, bool):
         return kind in (bool, object)
     return isinstance(value, (int, float) if kind is float else kind)
-
-
-@cache
-def _expected(function: Callable[..., Any]) -> tuple[Signature, dict[str, Any]]:
-    """A function's signature, and its arguments' types: for what only mypy imports, any object."""
-    unknown = dict[str, Any]()
-    while True:
-        try:
-            hints = get_type_hints(function, localns=unknown)
-        except NameError as error:
-            unknown[str(error.name)] = object
-        else:
-            expected = signature(function)
-            return expected, dict.fromkeys(expected.parameters, object) | hints
