@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,27 +17,20 @@ from traitlets.config import PyFileConfigLoader
 
 from swarmlab.cli.classroom import write_secrets
 from swarmlab.cli.command_line import main
-from tests.attendees import FIRST_CELL, NAVIGATES, ROOT, Attendee, Class, free_port
+from tests.attendees import FIRST_CELL, NAVIGATES, ROOT, Attendee, Class, free_port, install_proxy
 
 TEMPLATES = ROOT / "swarmlab" / "classroom"
-NAMES, PROXY = ("ana", "bruno", "joão"), "configurable-http-proxy"
+NAMES = ("ana", "bruno", "joão")
 WAIT_S = 60
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory) -> Iterator[None]:
-    """The hub's proxy, from npm's registry where it is not installed."""
-    with pytest.MonkeyPatch.context() as patch:
-        if shutil.which(PROXY, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}") is None:
-            prefix, npm = tmp_path_factory.mktemp("npm"), Path(sys.executable).with_name("npm")
-            install = [npm, "install", "--global", "--prefix", prefix, f"{PROXY}@5"]
-            subprocess.run(install, check=True, capture_output=True)
-            patch.setenv("PATH", f"{prefix}/bin:{os.environ['PATH']}")
-        yield
+@pytest.fixture(scope="module", autouse=True)
+def proxy() -> None:
+    install_proxy()
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory, proxy) -> Iterator[Class]:
+def room(tmp_path_factory) -> Iterator[Class]:
     """A class for three attendees."""
     room = Class(tmp_path_factory.mktemp("class") / "room", len(NAMES) + 1)
     yield room
