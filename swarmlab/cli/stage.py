@@ -57,6 +57,7 @@ LABELS = {
     "notes": N_("Say"),
     "ask": N_("Ask the room"),
     "wrong": N_("Wrong answers to expect, to correct afterwards"),
+    "correct": N_("Wrong bets of the step before"),
     "trouble": N_("If it goes wrong"),
     "hands": N_("Raised hands: a click on the letter for each"),
     "hung": N_(

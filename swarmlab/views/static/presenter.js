@@ -36,12 +36,13 @@ function drawPresenter() {
   const clock = make("p", "clock", body);
   const left = make("main", "", body);
   make("h1", "", left, `${at + 1}/${steps.length} ${step.title}`);
-  for (const name of ["notes", "ask", "wrong", "trouble"]) {
-    if (!step[name]) continue;
+  const before = steps[at - 1]?.bets.length ? steps[at - 1] : {}; // its bets are over now
+  for (const [name, said] of [["notes", step.notes], ["correct", before.wrong], ["ask", step.ask], ["wrong", step.wrong], ["trouble", step.trouble]]) {
+    if (!said) continue;
     make("h2", "", left, labels[name]);
     const text = make("p", name, left);
     // What stands between backticks is a key, or code.
-    step[name].split("`").forEach((part, place) => make(place % 2 ? "kbd" : "span", "", text, part));
+    said.split("`").forEach((part, place) => make(place % 2 ? "kbd" : "span", "", text, part));
   }
   for (const bet of step.bets) drawHands(bet, left);
   const right = make("aside", "", body);
