@@ -71,13 +71,15 @@ def marked(text: str) -> Markup:
 
 
 def unbroken(text: str) -> Markup:
-    """Text in which no name is broken at its hyphens, as `senha-db` would be.
+    """Text in which no name is broken at its hyphens, as `senha-db` would be, and no time.
 
     >>> unbroken("x < senha-db")
     Markup('x &lt; <span style="white-space:nowrap">senha-db</span>')
+    >>> unbroken("+10.5 s")
+    Markup('<span style="white-space:nowrap">+10.5 s</span>')
     """
     kept = r'<span style="white-space:nowrap">\g<0></span>'
-    return Markup(re.sub(r"[\w.]+(?:-[\w.]+)+", kept, escape(text)))
+    return Markup(re.sub(r"[\w.]+(?:-[\w.]+)+|^[+-]?[\d.,]+ s$", kept, escape(text)))
 
 
 def big(html: str) -> Markup:
