@@ -24,10 +24,12 @@ def story(seed: int, distance: int) -> SimulatedCluster:
     mode = docker.types.ServiceMode("replicated", 4)
     cluster.client("m2").services.create("nginx", name="web", mode=mode, endpoint_spec=ports)
     cluster.traffic("web", rate=2)
+
+    def cut_off(name: str) -> None:
+        cluster.partition(name, [other for other in cluster.names if other != name])
+
     for _ in range(4):
-        chance.choice([cluster.crash, cluster.stop, cluster.partition])(
-            chance.choice(cluster.names)
-        )
+        chance.choice([cluster.crash, cluster.stop, cut_off])(chance.choice(cluster.names))
         cluster.run(f"{chance.randint(1, 15)}s")
         cluster.start(*cluster.names)
         cluster.heal()

@@ -136,7 +136,7 @@ def break_something(cluster: swarmlab.Cluster, rng: random.Random) -> None:
         lambda: cluster.crash(node),
         lambda: cluster.stop(node),
         lambda: cluster.start(node, other),
-        lambda: cluster.partition([node, other]),
+        lambda: cluster.partition([node], [other]),
         lambda: cluster.heal(),
         lambda: cluster.slow(node, other, "2s", loss=0.2),
         lambda: cluster.close_ports(node, other, 4789, 2377),

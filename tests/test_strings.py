@@ -412,7 +412,7 @@ def the_errors(cluster: Any) -> Iterator[str]:
     """Errors, each with the valid choices."""
     acts: list[Callable[[], Any]] = [
         lambda: cluster.crash("web"),
-        lambda: cluster.partition(["web"]),
+        lambda: cluster.partition(["web"], ["m1"]),
         lambda: cluster.slow("m1", "w1", "1s", loss=2),
         lambda: cluster.drop("m1", "w1", 99),
         lambda: cluster.close_ports("m1", "w1", 0),
