@@ -28,7 +28,7 @@ from swarmlab.views.widget import source
 
 # key -> (what it does, in words); those of a remote come first.
 KEYS = {
-    "PageDown": ("next", N_("the next step; its cells run when it is first shown")),
+    "PageDown": ("next", N_("the rest of a high step; then the next step, whose cells run")),
     "PageUp": ("back", N_("the step before; the swarm stays as it is")),
     "b": ("blank", N_("blank the screen")),
     "n": ("presenter", N_("the presenter's window")),
