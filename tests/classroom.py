@@ -139,7 +139,11 @@ class Mesh:
         await server.serve_forever()
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inside = await asyncio.to_thread(self.connection)
+        try:
+            inside = await asyncio.to_thread(self.connection)
+        except OSError:  # the proxy is not there
+            writer.close()
+            return
         proxy_reader, proxy_writer = await asyncio.open_connection(sock=inside)
         ways = (pump(reader, proxy_writer), pump(proxy_reader, writer))
         tasks = [asyncio.create_task(way) for way in ways]
@@ -298,6 +302,7 @@ def story(swarm: Any, lesson: Path, chromium: str) -> None:
         mesh.find()
         begun = time.monotonic()
         page = pages[victim]
+        page.set_default_navigation_timeout(WAIT_S * 1000)
         while not shown(page, f"http://127.0.0.1:{PORT}/user/{victim}/lab"):
             assert time.monotonic() - begun < WAIT_S
         notebooks[victim].wait_until_open()
