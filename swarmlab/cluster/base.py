@@ -36,10 +36,10 @@ class BaseCluster(ABC):
     virtual_time: ClassVar[bool]  # time passes only when it is asked to, as fast as possible
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """What a subclass adds for the public checks how it's called."""
+        """What a subclass adds for readers, with a lesson in its help, checks how it's called."""
         super().__init_subclass__(**options)
         for name, member in [*vars(cls).items()]:
-            if isfunction(member) and name[0] != "_":
+            if isfunction(member) and "Lesson:" in (member.__doc__ or ""):
                 setattr(cls, name, checked(member))
 
     @cached_property
