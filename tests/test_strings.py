@@ -173,7 +173,7 @@ DOCKERS = {
     *("unreachable", "unknown"),
     *("running", "updating", "paused", "completed", "update", "rollback", "stop", "start", "first"),
     *("parallelism", "delay", "order", "monitor", "max", "failure", "ratio", "action"),
-    *("nginx", "docker", "service", "create", "run", "secrets", "node", "labels", "az"),
+    *("nginx", "docker", "service", "create", "run", "secrets", "node", "labels", "az", "cluster"),
 }
 DOCKERS_SENTENCES = re.compile(
     r"`[^`]*`|rpc error: [^\n]*|no suitable node \([^)]*\)|task: non-zero exit \(\d+\)"
