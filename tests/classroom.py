@@ -303,7 +303,7 @@ def story(swarm: Any, lesson: Path, chromium: str) -> None:
         begun = time.monotonic()
         page = pages[victim]
         page.set_default_navigation_timeout(WAIT_S * 1000)
-        while not shown(page, f"http://127.0.0.1:{PORT}/user/{victim}/lab"):
+        while not shown(page, f"http://127.0.0.1:{PORT}/user/{victim}/"):
             assert time.monotonic() - begun < WAIT_S
         notebooks[victim].wait_until_open()
         print(f"{victim} has page 00 again after {time.monotonic() - begun:.1f} s", flush=True)
