@@ -34,7 +34,9 @@ NUMBER = commit_number()
 CHOSEN = list(PAGES) if WHOLE else [list(PAGES)[NUMBER % len(PAGES)]]
 
 NEXT = [re.escape(text) for _pattern, text in cells.NEXT_STEPS]
-NEXT_STEP = re.compile(rf"^✘ .*(?:Restart Kernel|there are|{'|'.join(NEXT)})")
+NEXT_STEP = re.compile(
+    rf"^✘ .*(?:Restart Kernel|run the cells above|write it like|there are|{'|'.join(NEXT)})"
+)
 
 
 def left_out(page: str) -> list[str]:
