@@ -259,6 +259,7 @@ STORED = {
     "update": N_("update {kind} {name}"),
     "remove": N_("remove {kind} {name}"),
 }
+KINDS = N_("cluster"), N_("config")  # those whose names stand nowhere else
 
 
 # -- the events on the timeline --------------------------------------------------------------------
