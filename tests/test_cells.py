@@ -106,10 +106,7 @@ def test_what_ran_before_the_name_that_is_missed_is_told(
     ("source", "line"),
     [
         ("cluster.cras('m1')", "✘ there is no 'cras'; did you mean 'crash'?"),
-        (
-            "cluster.crash()",
-            '✘ crash: missing a required argument: \'name\'; write it like `crash("m1", "w2")`',
-        ),
+        ("cluster.crash()", '✘ crash: name is missing; write it like `crash("m1", "w2")`'),
         (
             "from swarmlab.views.topology import topology\ntopology()",
             "✘ topology() missing 1 required positional argument: 'cluster'; `topology?` shows how "
@@ -117,8 +114,8 @@ def test_what_ran_before_the_name_that_is_missed_is_told(
         ),
         (
             "swarmlab.simulate(manager=3)",
-            "✘ simulate: got an unexpected keyword argument 'manager'; write it like "
-            "`simulate(managers=3, workers=2, seed=7)`",
+            "✘ simulate: there is no argument 'manager'; there are managers, workers, seed, "
+            "any_image; write it like `simulate(managers=3, workers=2, seed=7)`",
         ),
     ],
 )

@@ -26,7 +26,7 @@ def running(client: docker.DockerClient, name: str) -> int:
         ({"managers": 0}, "managers=0 is not a valid count; use a whole number, at least 1"),
         (
             {"managers": 2.5},
-            "managers=2.5 is not of type int; write it like `simulate(managers=3",
+            "managers=2.5 is not a whole number; write it like `simulate(managers=3",
         ),
         ({"workers": -1}, "workers=-1 is not a valid count; use a whole number, at least 0"),
         ({"workers": 100_000}, "nodes are too many; use at most 5000"),

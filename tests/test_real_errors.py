@@ -133,7 +133,7 @@ def test_an_address_that_cannot_work_here_is_refused_in_dockers_words(
 
 @pytest.mark.parametrize("host", [7, b"tcp://x:1", [], [7], ["tcp://x", {}]])
 def test_what_is_no_address_at_all_is_refused(host: Any):
-    refusal = "is not the address of an engine|host=.* is not of type str"
+    refusal = "is not the address of an engine|host=.* is not text in quotes or a list of texts"
     with pytest.raises(swarmlab.LabError, match=refusal):
         swarmlab.connect(host)
 

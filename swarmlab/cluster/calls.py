@@ -6,7 +6,7 @@ import re
 import reprlib
 from collections.abc import Callable
 from functools import cache, wraps
-from inspect import Parameter, getdoc, signature
+from inspect import Parameter, Signature, getdoc, signature
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -14,6 +14,20 @@ from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Python's words for a call without a fit, and ours.
+MISFITS = {
+    r"missing .*argument: '(\w+)'": N_("{0} is missing"),
+    r"unexpected keyword argument '(\w+)'": N_("there is no argument {0!r}; there are {known}"),
+    r"too many positional arguments": N_("too many arguments; there are {known}"),
+}
+KINDS = {
+    **{"bool": N_("True or False"), "int": N_("a whole number"), "float": N_("a number")},
+    **{"str": N_("text in quotes"), "list": N_("a list of texts"), "Path": N_("a path")},
+    **{"Callable": N_("a function"), "AnyCluster": N_("a cluster")},
+    **{
+        kind: N_("text in quotes") for kind in ("NodeName", "ServiceName", "TaskName", "SecretName")
+    },
+}
 
 
 def checked(function: F) -> F:
@@ -27,7 +41,7 @@ def checked(function: F) -> F:
         try:
             arguments = expected.bind(*given, **named).arguments
         except TypeError as error:
-            wrong = str(error)
+            wrong = _in_words(str(error), expected)
         else:
             for name, value in arguments.items():
                 wrong = wrong or _misfit(function, expected.parameters[name], value)
@@ -39,9 +53,19 @@ def checked(function: F) -> F:
     return call  # type: ignore[return-value]  # it has the same signature
 
 
+def _in_words(error: str, expected: Signature) -> str:
+    """What Python says of a call, in the user's language."""
+    known = ", ".join(name for name in expected.parameters if name != "self") or _("none")
+    found = ((text, re.search(pattern, error)) for pattern, text in MISFITS.items())
+    return next(
+        (_(text).format(*match.groups(), known=known) for text, match in found if match), error
+    )
+
+
 def example(function: Callable[..., Any]) -> str:
     """The call that a function's help shows."""
-    found = re.search(rf"[\w.]*\b{function.__name__}\([^`\n]*\)", getdoc(function) or "")
+    arguments = r"\((?:[^()`\n]|\([^()`\n]*\))*\)"  # with calls in them
+    found = re.search(rf"[\w.]*\b{function.__name__}{arguments}", getdoc(function) or "")
     return found[0] if found else f"{function.__name__}(…)"
 
 
@@ -49,8 +73,10 @@ def _misfit(function: Callable[..., Any], parameter: Parameter, value: Any) -> s
     """What is wrong with an argument; empty: nothing."""
     for one in value if parameter.kind is parameter.VAR_POSITIONAL else (value,):
         if not _fits(one, _hint(function, parameter.annotation)):
-            text, shown = N_("{name}={shown} is not of type {type}"), reprlib.repr(one)
-            return _(text, name=parameter.name, shown=shown, type=parameter.annotation)
+            names = (name.partition("[")[0] for name in parameter.annotation.split(" | "))
+            kinds = _(" or ").join(dict.fromkeys(_(KINDS.get(name, name)) for name in names))
+            text, shown = N_("{name}={shown} is not {kinds}"), reprlib.repr(one)
+            return _(text, name=parameter.name, shown=shown, kinds=kinds)
     return ""
 
 

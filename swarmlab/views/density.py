@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.strings import N_, _, number
 from swarmlab.views.html import Table, tag
 from swarmlab.views.primitives import drawing, view
@@ -134,6 +135,7 @@ class Density:
         return tag("div", title, f": {text}", grid, class_="zone")
 
 
+@checked
 def density(apps: int = 20) -> Sliders:
     """Sliders for apps, their needs and the server: `density(20)`. Lesson: 01_vm_vs_container."""
     controls = {

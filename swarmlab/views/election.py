@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.simulation import S
@@ -122,6 +123,7 @@ class Election:
         return view(legend(signs), self.chart) + table
 
 
+@checked
 def election(cluster: AnyCluster, since_ns: int | None = None) -> Election | Callout:
     """How the managers elected a leader since the last fault, or since `since_ns` of virtual time.
     Lesson: 05_quorum.

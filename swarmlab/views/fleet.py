@@ -11,6 +11,7 @@ from typing import Any
 
 import traitlets
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import NodeLoad, node_loads
 from swarmlab.strings import _
@@ -104,6 +105,7 @@ def _one(load: NodeLoad) -> str:
     )  # fmt: skip
 
 
+@checked
 def fleet(cluster: AnyCluster) -> Fleet:
     """Every node of a large swarm as a cell, live: `fleet(cluster)`. Lesson: 16_scale."""
     return widget_of(Fleet, cluster)

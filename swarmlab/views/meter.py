@@ -14,6 +14,7 @@ from typing import Any
 
 import docker
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import EPOCH_NS, S
 from swarmlab.strings import _, number
@@ -54,6 +55,7 @@ def stretches(seconds: Iterable[int]) -> list[int]:
     return [len(list(run)) for _start, run in runs]
 
 
+@checked
 def meter(by_hand: AnyCluster, swarm: AnyCluster) -> Table:
     """What two clusters have cost so far: `meter(by_hand, swarm)`. Lesson: 03_why_orchestrate."""
     both = (by_hand, swarm)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, TaskName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import NoneSuch
@@ -43,6 +44,7 @@ def _filter_texts() -> dict[str, tuple[str, str]]:
     }
 
 
+@checked
 def why(cluster: AnyCluster, task: TaskName) -> Table:
     """The table for `web.3`: a row per node, a column per filter, and the outcome in words.
     Lesson: 07_placement.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarmlab.cluster import simulated_state
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.simulated_state import Simulated, Status
 from swarmlab.errors import LabError
@@ -393,6 +394,7 @@ class RaftColumns(LiveWidget):
         self.tell(lambda: [_("Lost, {source} to {target}: {text}", **row)])
 
 
+@checked
 def raft_columns(cluster: AnyCluster) -> RaftColumns | Callout:
     """The Raft columns of a simulated cluster: `raft_columns(cluster)`. Lesson: 05_quorum."""
     if not cluster.has_trace:

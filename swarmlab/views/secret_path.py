@@ -12,6 +12,7 @@ from textwrap import shorten
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, NodeName, SecretName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
@@ -120,6 +121,7 @@ def _place(text: str, form: str, *, comes: bool) -> Markup:
     return tag("div", *lines, class_=f"place {FORMS[form]} {'comes' if comes else ''}")
 
 
+@checked
 def secret_path(cluster: AnyCluster, name: SecretName) -> SecretPath:
     """Where the bytes of a secret are now. Lesson: 10_secrets_and_configs.
 
@@ -149,6 +151,7 @@ def secret_path(cluster: AnyCluster, name: SecretName) -> SecretPath:
     return SecretPath(name, tuple(sorted(managers)), mounts, autolock)
 
 
+@checked
 def stolen_disk(cluster: AnyCluster, name: NodeName) -> Table | Callout:
     """The files on a node's disk, and the secrets that someone reads who has that disk alone:
     `stolen_disk(cluster, "m1")`.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.cluster.simulated_state import steps_of
 from swarmlab.model.trace_records import Record, TasksSent, TaskStatusChanged
@@ -281,6 +282,7 @@ def _source_of(function: Any) -> list[Any]:
     ]
 
 
+@checked
 def service_path(cluster: AnyCluster, service: ServiceName) -> ServicePath | Table:
     """How a command on this service becomes containers, step by step; on a real cluster, how far
     its tasks have come. Lesson: 06_command_to_container.

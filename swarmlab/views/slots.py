@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.strings import _
 from swarmlab.views.html import Table, folded, tag
@@ -49,6 +50,7 @@ class Slots(Table):
         return view(tag("p", tag("b", self.title)), drawing(repr(self), picture)) + words
 
 
+@checked
 def slots(cluster: AnyCluster, service: ServiceName) -> Slots:
     """The slots of a service: tasks, nodes, containers, wanted and current state.
     Lesson: 04_parts_and_topology.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.errors import NoneSuch
 from swarmlab.strings import _
@@ -82,6 +83,7 @@ class SpreadBranch:
         return tag("div", tag("b", self.name), *note, row, class_=f"node {self.role}")
 
 
+@checked
 def spread(cluster: AnyCluster, service: ServiceName, *labels: str) -> SpreadBranch:
     """The tasks of `service` now, over the values of one label or several, nested:
     `spread(cluster, "web", "az")`.

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
 from swarmlab.views.html import marked, tag
@@ -239,6 +240,7 @@ def stack_builder() -> Builder:
     return Builder()
 
 
+@checked
 def two_stacks(apps: int = 2) -> Sliders:
     """Slide 4, with a slider for the apps: `two_stacks(5)`. Lesson: 01_vm_vs_container."""
     return Sliders(TwoStacks, {"apps": slider(N_("Apps"), apps, 1, 5)})

@@ -13,6 +13,7 @@ from typing import Any
 import traitlets
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _, seconds
@@ -271,6 +272,7 @@ def _in_lines(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+@checked
 def timeline(cluster: AnyCluster) -> Timeline | Callout:
     """The timeline of a simulated cluster: `timeline(cluster)`. Lesson: 00_start_here."""
     if not cluster.has_trace:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from swarmlab.cluster import simulated_state
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import MS
 from swarmlab.strings import _
@@ -160,6 +161,7 @@ class Trust(Picture):
         self.error = _("Nothing has changed for 3.5 seconds.")
 
 
+@checked
 def trust(cluster: AnyCluster) -> Trust:
     """Who trusts which root, and who signed whose certificate, live. Lesson: 08_tls_and_ca.
 

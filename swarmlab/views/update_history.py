@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import docker
 import requests
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.errors import LabError, SwarmError
 from swarmlab.model.specs import UPDATE_DEFAULTS
@@ -296,6 +297,7 @@ def _with_tasks(phase: UpdatePhase, history: ServiceHistory, version: str) -> Up
     return replace(phase, created=tuple(created.values()), slots=slots, failed=failed)
 
 
+@checked
 def settings(cluster: AnyCluster, service: ServiceName) -> Table:
     """How a service is updated, and how it is rolled back: `settings(cluster, "web")`.
 

@@ -16,6 +16,7 @@ from typing import Any
 import traitlets
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _, seconds
@@ -292,6 +293,7 @@ def _inside(steps: Sequence[WorkflowStep]) -> dict[str, list[Markup]]:
     }
 
 
+@checked
 def workflow(cluster: AnyCluster) -> Workflow:
     """The first engine as slides 6 to 10 draw it; plays each command. Lesson: 02_docker_workflow.
 

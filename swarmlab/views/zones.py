@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.raft.quorum import quorum
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Callout, tag
@@ -135,6 +136,7 @@ class Machines(Picture):
         self.spread = replace(self.spread, lost=self.spread.lost ^ {message["name"]})
 
 
+@checked
 def quorum_explorer(managers: int = 7, zones: int = 3) -> Sliders:
     """Managers 1 to 9 over zones 1 to 5: `quorum_explorer(5, 2)`; a click takes one away, or brings
     it back. Lesson: 05_quorum."""
