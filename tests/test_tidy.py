@@ -25,18 +25,18 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1900,
-    ("templates",): 370,
-    ("views", "lessons", "compare"): 7200,
-    ("network", "engine", "cluster", "real"): 8950,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5800,
+    ("programs",): 1818,
+    ("templates",): 355,
+    ("views", "lessons", "compare"): 7230,
+    ("network", "engine", "cluster", "real"): 8930,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5820,
     (
         "__init__.py",
         "__main__.py",
         "errors.py",
         "units.py",
         "strings.py",
-    ): 330,
+    ): 311,
 }
 
 
