@@ -1,5 +1,4 @@
-"""Raft at work, live: a column per manager, the messages in flight, and a click that loses one. And
-the managers' logs as a table.
+"""Raft at work, live: a column per manager, the messages in flight; the logs as a table.
 
 Messages take 1 to 2 ms of virtual time, so time advances in small steps here. `static/raft.js`
 draws the rows that `RaftLogs` computes.
@@ -29,8 +28,8 @@ from swarmlab.views.widget import LiveWidget, source, synced_list, widget_of
 TABLE_ENTRIES_MAX, COLUMN_ENTRIES_MAX = 8, 4  # shown of each log, the newest
 MESSAGE = "message"  # a step that ends with the next arrival, or the next sending
 STEPS = (MESSAGE, "1ms", "10ms", "100ms", "1s", "10s")
-AHEAD_MAX, SILENCE = 60, "9s"  # moments in the recording; no follower campaigns earlier
-SILENCE_MS_MAX = 20_000  # leaders send every second; a follower campaigns after 10 to 19 s
+# Moments in the recording; no follower campaigns earlier, and one campaigns after 10 to 19 s.
+AHEAD_MAX, SILENCE, SILENCE_MS_MAX = 60, "9s", 20_000
 
 
 # -- the logs ----------------------------------------------------------------------------------
