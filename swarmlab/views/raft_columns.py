@@ -1,7 +1,6 @@
 """Raft at work, live: a column per manager, the messages in flight; the logs as a table.
 
-Messages take 1 to 2 ms of virtual time, so time advances in small steps here. `static/raft.js`
-draws the rows that `RaftLogs` computes.
+Messages take 1 to 2 ms, so time advances in small steps. `static/raft.js` draws `RaftLogs`' rows.
 """
 
 from __future__ import annotations
