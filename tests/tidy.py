@@ -68,7 +68,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The Docker API; of a simulation: its trace, and one typed, read-only module.
     "views": {
-        *("cluster.interface", "cluster.simulated_state", "model.specs", "model.trace_records"),
+        *(
+            "cluster.calls",
+            "cluster.interface",
+            "cluster.simulated_state",
+            "model.specs",
+            "model.trace_records",
+        ),
         *("raft.messages", "raft.quorum", "simulation", "units", "strings", "errors"),
     },
     "real": {
