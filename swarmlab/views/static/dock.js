@@ -5,6 +5,9 @@ let notebook; // the id of the page that asked for the panel
 let home; // the place of the board in its cell
 const docked = (window.swarmlabDocked ??= new Map()); // model -> its view in the panel
 
+// A busy JupyterLab may read a new panel twice, from its message and from the kernel's list.
+const panelOf = (node) => app && [...app.shell.widgets("main")].find((widget) => widget.node.contains(node));
+
 function makeDockable(model, root, el, send) {
   const labels = model.get("labels");
   const note = document.createElement("p");
@@ -31,6 +34,8 @@ function makeDockable(model, root, el, send) {
     }
     inPanel = el.closest(".jupyterlab-sidecar") !== null;
     if (inPanel) {
+      const other = docked.get(labels.model);
+      if (other?.isConnected && panelOf(other) !== panelOf(el)) return panelOf(el).close();
       docked.set(labels.model, root);
       root.home = home;
       seen.observe(root);
