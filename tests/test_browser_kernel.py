@@ -75,7 +75,7 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         assert "Leader" in after.replace("m1", "")
         assert notebook.tracebacks() == []
 
-        # A panel that JupyterLab shows twice, as it may when it is busy, is closed; the other stays.
+        # Of a panel that a busy JupyterLab shows twice, one is closed.
         notebook.run(cells.nth(4))
         notebook.wait_until_idle()
         expect(page.locator(".jupyterlab-sidecar")).to_have_count(1)
