@@ -141,6 +141,30 @@ def test_keys_stay_in_the_board_and_a_restarted_kernel_is_reported(lab: Lab, chr
 
 
 @pytest.mark.browser
+def test_of_a_panel_that_is_shown_twice_one_is_closed(lab: Lab, chromium: str):
+    """A busy JupyterLab may read it from its message and from the kernel's list."""
+    board = "import swarmlab\ncluster = swarmlab.simulate(seed=7)\ncluster.board()"
+    again = (
+        "from sidecar import Sidecar\nfrom swarmlab.views import dock\n[(panel, _)] = dock._shown"
+    )
+    again += '\nagain = Sidecar(anchor="split-top", outputs=panel.outputs)\nprint("shown twice")'
+    (lab.folder / "twice.ipynb").write_text(notebook_of(board, again), encoding="utf-8")
+    with opened(lab, "twice.ipynb", chromium) as notebook:
+        panels = notebook.page.locator(".jupyterlab-sidecar")
+        boards = panels.locator("section.swarmlab-board")
+        cells = notebook.page.locator(".jp-Notebook .jp-CodeCell")
+        notebook.run(cells.nth(0))
+        expect(boards).to_have_count(1)
+        notebook.run(cells.nth(1))
+        expect(cells.nth(1)).to_contain_text("shown twice")
+        notebook.wait_until_idle()
+        expect(panels).to_have_count(1)
+        boards.locator("button.step").click()
+        expect(boards.locator(".clock")).to_have_text("t = 12.5 s")
+        assert notebook.dialogs() == []
+
+
+@pytest.mark.browser
 def test_the_board_stays_in_sight_in_a_panel_until_it_is_closed(lab: Lab, chromium: str):
     cells = notebook_of("import swarmlab", "cluster = swarmlab.simulate(seed=7)\ncluster.board()")
     (lab.folder / "docked.ipynb").write_text(cells, encoding="utf-8")

@@ -25,17 +25,13 @@ NEXT = (
     '%docker service ls\n%docker node ls\ncluster.crash("m1")\ncluster.run("60s")\n%docker node ls'
 )
 
-TWICE = (
-    "from sidecar import Sidecar\nfrom swarmlab.views import dock\n"
-    '[(panel, _board)] = dock._shown\ntwice = Sidecar(anchor="split-top", outputs=panel.outputs)'
-)
 QUIZ = 'from swarmlab.lessons.bets import quiz, score\nquiz("reads")'
 SCORE = "from swarmlab.lessons.bets import score\nscore()"
 
 
 def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, chromium: str):
     (lab.folder / "kernel.ipynb").write_text(
-        notebook_of(VIEWS, LONG, WAITS, NEXT, TWICE), encoding="utf-8"
+        notebook_of(VIEWS, LONG, WAITS, NEXT), encoding="utf-8"
     )
     with opened(lab, "kernel.ipynb", chromium) as notebook:
         page = notebook.page
@@ -74,14 +70,6 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         assert "Leader" in before
         assert "Leader" in after.replace("m1", "")
         assert notebook.tracebacks() == []
-
-        # Of a panel that a busy JupyterLab shows twice, one is closed.
-        notebook.run(cells.nth(4))
-        notebook.wait_until_idle()
-        expect(page.locator(".jupyterlab-sidecar")).to_have_count(1)
-        before = clock.inner_text()
-        page.locator(".jupyterlab-sidecar button.step").click()
-        expect(clock).not_to_have_text(before)
 
         # A reloaded page finds its kernel, and its widgets answer.
         notebook.save()
