@@ -50,7 +50,7 @@ import swarmlab
 """
 IMPORTS = """
 for found in pkgutil.walk_packages(swarmlab.__path__, "swarmlab."):
-    if not found.name.endswith("__main__"):
+    if not found.name.endswith(("__main__", "jupyterhub_config")):  # what programs run
         importlib.import_module(found.name)
 """
 LESSON = """

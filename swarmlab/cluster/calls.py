@@ -95,8 +95,8 @@ def _fits(value: Any, hint: Any) -> bool:
     kind = get_origin(hint) or hint
     if kind is list and isinstance(value, list):
         return all(_fits(item, *get_args(hint)) for item in value)
-    if getattr(kind, "_is_protocol", False):  # Python 3.12 and newer look at the class alone
-        return all(hasattr(value, name) for name in vars(kind) if not name.startswith("_"))
+    if getattr(kind, "_is_protocol", False):  # what has none of its members is surely none
+        return any(hasattr(value, name) for name in vars(kind) if not name.startswith("_"))
     if isinstance(value, bool):
         return kind in (bool, object)
     return isinstance(value, (int, float) if kind is float else kind)
