@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from IPython.lib.pretty import pretty
 
 import swarmlab
 from swarmlab.errors import LabError
@@ -305,7 +306,13 @@ def test_changes_by_any_client_are_counted_and_rejected_ones_are_not(task: Any):
     client = task.cluster.client("m2")
     client.services.create("nginx", name="web")
     task.do("docker service create --detach --name web nginx")  # the name is taken
-    task.do("docker service ls")
+    printed = task.do("docker service ls")
+    assert pretty(printed) == printed.rstrip("
+")  # as a terminal shows it
+    assert "REPLICAS" in pretty(printed).splitlines()[0]
+        "ID",
+        *["NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"],
+    ]
     assert task.attempt.changes == 1
     assert "Changes: 1 (fewest: 1)" in task._count.value
 

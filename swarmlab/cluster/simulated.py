@@ -117,7 +117,7 @@ class SimulatedCluster(PacedCluster):
 
     @property
     def trace(self) -> Trace:
-        """Everything that happened, as records: `cluster.trace[-1]` is the last.
+        """Everything that happened, as records: `cluster.trace.records[-1]` is the last.
         Lesson: 00_start_here."""
         return self.world.simulation.trace
 

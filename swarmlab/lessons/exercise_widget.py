@@ -43,6 +43,18 @@ REFLECTION_LEVEL = 3  # the hint before which the learner writes a line of refle
 _latest: dict[str, ExerciseWidget] = {}  # exercise -> the widget made last for it
 
 
+class Output(str):
+    """What commands print, which a cell shows as a terminal does.
+
+    `exercise("first_service", make=swarmlab.simulate).do("docker node ls")`. Lesson: 20_missions.
+    """
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(self.rstrip("\n"))
+
+
 class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     """One exercise; its swarm is made by Start, and shown below.
 
@@ -108,9 +120,9 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
             self._output.value = tag("pre", output, style="overflow-x:auto;line-height:1.35")
             self._command.value = ""
 
-    def do(self, commands: str) -> str:
+    def do(self, commands: str) -> Output:
         """Run these docker commands, one a line; their output."""
-        return self.attempt.do(commands)
+        return Output(self.attempt.do(commands))
 
     def check(self) -> Verdict:
         """Check every goal; the verdict says what is missing and one next step."""

@@ -35,7 +35,7 @@ R = TypeVar("R", bound=Record)
 class Trace:
     """All records, in order.
 
-    `cluster.trace[-1]`. Lesson: 00_start_here.
+    `cluster.trace.records[-1]`. Lesson: 00_start_here.
     """
 
     def __init__(self) -> None:

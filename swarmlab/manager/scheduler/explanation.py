@@ -40,7 +40,7 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One decision of the scheduler; `views/why.py` shows it.
+    """One decision of the scheduler; `views/placement_explanation.py` shows it.
 
     `cluster.decision("web.1").chosen`. Lesson: 07_placement.
     """
