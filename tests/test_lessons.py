@@ -307,12 +307,8 @@ def test_changes_by_any_client_are_counted_and_rejected_ones_are_not(task: Any):
     client.services.create("nginx", name="web")
     task.do("docker service create --detach --name web nginx")  # the name is taken
     printed = task.do("docker service ls")
-    assert pretty(printed) == printed.rstrip("
-")  # as a terminal shows it
-    assert "REPLICAS" in pretty(printed).splitlines()[0]
-        "ID",
-        *["NAME", "MODE", "REPLICAS", "IMAGE", "PORTS"],
-    ]
+    heads = pretty(printed).splitlines()[0]  # as a terminal shows it
+    assert heads.split()[:4] == ["ID", "NAME", "MODE", "REPLICAS"]
     assert task.attempt.changes == 1
     assert "Changes: 1 (fewest: 1)" in task._count.value
 

@@ -24,14 +24,15 @@ from swarmlab.docker_cli.session import (
     env_lines,
 )
 from swarmlab.model.image_reference import ImageReference
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.templates.go_text import go_quote
 
 HERE = Path(__file__).parent
 FOREVER_S = 1e8
-TERMINAL = """\
--it needs a terminal of its own, which this command line does not give a container: start it with
-`docker run -d …`, then `docker exec NAME …` runs a command in it"""
+TERMINAL = N_(
+    "-it needs a terminal of its own, which this command line does not give a container: start it"
+    " with `docker run -d …`, then `docker exec NAME …` runs a command in it"
+)
 MORE = "\n\nRun 'docker run --help' for more information"
 
 
@@ -45,7 +46,7 @@ def fields() -> dict[str, str]:
 def run(session: Session, arguments: Arguments) -> None:
     detach = arguments["detach"]
     if arguments["interactive"] and arguments["tty"] and not detach:
-        raise CliError(TERMINAL)
+        raise CliError(_(TERMINAL))
     if others := arguments.given.keys() - fields().keys():
         raise CliError(_(NOT_IN_KIT, what=f"--{min(others)}"))
     try:

@@ -24,12 +24,12 @@ from swarmlab.docker_cli.progress import bar_text
 from swarmlab.docker_cli.session import HINT, CliError, Session, host_of, split_host, unreachable
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import EPOCH_NS
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
 from swarmlab.units import S
 from swarmlab.views.progress import StatusLine
 
 CONVERGENCE_LIMIT_S = 300  # of virtual time; an engine's command line waits for ever
-NO_CLUSTER = (
+NO_CLUSTER = N_(
     "there is no cluster to speak to: make one with `cluster = swarmlab.simulate()`, or set"
     " DOCKER_HOST to the address of an engine"
 )
@@ -46,7 +46,7 @@ def client_for(node: str) -> docker.APIClient:
     if cluster is None and "DOCKER_HOST" in os.environ:
         return docker.from_env().api
     if cluster is None:
-        raise CliError(NO_CLUSTER)
+        raise CliError(_(NO_CLUSTER))
     names = list(cluster.names)
     node = node or (_default_node if _default_node in names else cluster.default_node())
     if node not in names:
