@@ -117,7 +117,7 @@ def install_proxy(prefix: str = sys.prefix) -> None:
     if not Path(prefix, "bin", "configurable-http-proxy").exists():
         npm = Path(sys.executable).with_name("npm")
         words = ("install", "--silent", "--global", "--prefix", prefix, "configurable-http-proxy@5")
-        subprocess.run([npm, *words], check=True)
+        subprocess.run([npm, *words], check=True, timeout=START_S_MAX)
 
 
 class Class:
