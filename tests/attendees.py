@@ -124,7 +124,6 @@ class Class:
     """A hub that runs: its address and codes, its process and folder."""
 
     def __init__(self, folder: Path, users: int, *options: str) -> None:
-        install_proxy()
         self.folder, self.port = folder, free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "swarmlab", "class", "--local", "--into", str(folder)]
@@ -171,7 +170,7 @@ class Class:
 
 
 def free_port() -> int:
-    """The first of four ports on which nobody listens."""
+    """The first of four free ports."""
     while True:
         with contextlib.ExitStack() as held, contextlib.suppress(OSError, OverflowError):
             first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -200,6 +199,7 @@ def memory_mib(processes: list[psutil.Process]) -> float:
 
 
 def measure(users: int) -> None:
+    install_proxy()
     with TemporaryDirectory(prefix="class-") as folder:
         room = Class(Path(folder, "room"), users)
         try:

@@ -15,7 +15,7 @@ from swarmlab.strings import _
 
 
 class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has no types
-    """The first who enters under a name chooses its password; nobody does without the code.
+    """The first who enters under a name chooses its password; the code comes first.
 
     An instructor's name needs another code, so that no attendee takes it first. The codes are read
     at each login and kept nowhere else. Their field is JupyterHub's own for one-time passwords.
@@ -31,11 +31,11 @@ class ClassAuthenticator(FirstUseAuthenticator):  # type: ignore[misc]  # it has
         return str(name)
 
     def get_handlers(self, app: Any) -> list[Any]:
-        """JupyterHub's own login page, which shows why somebody was refused."""
+        """JupyterHub's own login page, which shows why a login was refused."""
         return [pair for pair in super().get_handlers(app) if pair[0] != "/login"]
 
     def refusal(self, name: str, password: str, code: str) -> str:
-        """Why nobody with these may enter; empty when it depends on who chose the name first."""
+        """Why a login is refused; empty when that depends on who chose the name first."""
         folder = os.environ.get("CLASS_SECRETS", "/run/secrets")
         file = Path(folder, "instructor_code" if name in self.admin_users else "class_code")
         right = file.read_text("utf-8").strip()

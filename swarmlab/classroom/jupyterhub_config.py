@@ -35,7 +35,7 @@ if local:
 else:
     c.JupyterHub.hub_ip = "0.0.0.0"
     c.JupyterHub.hub_connect_ip = "hub"  # its name on the overlay network
-    c.ConfigurableHTTPProxy.should_start = False  # its own service: a new hub cuts nobody off
+    c.ConfigurableHTTPProxy.should_start = False  # its own service: a new hub cuts no one off
     c.ConfigurableHTTPProxy.api_url = f"http://tasks.proxy:{port + 1}"
     c.JupyterHub.cleanup_servers = False  # attendees work on while the hub is replaced
 
@@ -45,7 +45,7 @@ c.Authenticator.otp_prompt = text("class code")
 c.Authenticator.admin_users = {"instructor"}  # who has the instructor's code
 c.JupyterHub.template_vars = {"announcement_login": text("first login")}
 
-# -- the instructor's page, and what ends servers that nobody has used for an hour -----------------
+# -- the instructor's page, and what ends servers that were not used for an hour -----------------
 page = f"http://{'127.0.0.1' if local else 'hub'}:{port + 3}"
 attend = "custom:class:attend"  # a scope: to tell that page where one is
 c.JupyterHub.custom_scopes = {attend: {"description": "Tell the instructor's page where one is."}}

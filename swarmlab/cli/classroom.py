@@ -46,9 +46,9 @@ def classroom(users: int, into: Path, local: bool, listen: str | None) -> None:
         write_folder(into, users)
         print(_("The class is in {folder}; its README.md has the four commands.", folder=into))
         return
-    from swarmlab.classroom.local import checked, prepared
+    from swarmlab.classroom.local import place_to_listen, prepared
 
-    place = checked(listen or "127.0.0.1")
+    place = place_to_listen(listen or "127.0.0.1")
     if not goes_on:
         write_secrets(into / "secrets")
         (into / CONFIG).write_text(template(CONFIG), "utf-8")
