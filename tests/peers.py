@@ -115,7 +115,8 @@ def unpacked(suite: Suite, source: Path | None, folder: Path) -> Path:
         name, packed = suite.release.replace("-", "=="), folder / f"{suite.release}.tar.gz"
         if not packed.exists():
             download = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--no-binary"]
-            subprocess.run([*download, name.split("=")[0], name, "-d", folder], check=True)
+            command = [*download, name.split("=")[0], name, "-d", folder]
+            subprocess.run(command, check=True, env=os.environ | {"PIP_CONSTRAINT": ""})
         with tarfile.open(packed) as archive:
             archive.extractall(folder, filter="data")
     else:

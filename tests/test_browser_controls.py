@@ -367,12 +367,13 @@ def use_builder(notebook: Notebook) -> None:
     xen.last.click()
     expect(press(name="Ubuntu Linux [kernel]")).to_have_count(1)
     engine = press(name="Docker Engine for Linux").first
-    for key in ("Space", "Enter"):
+    for count, key in enumerate(("Space", "Enter"), 2):
         engine.press(key)
+        expect(status).to_contain_text("Now its place.")  # drawn, before the next key
         expect(engine).to_be_focused()
         press(name="Ubuntu Linux [kernel]").press(key)
         expect(status).to_contain_text("It stands.")
-    expect(press(name="Docker Engine for Linux")).to_have_count(3)
+        expect(press(name="Docker Engine for Linux")).to_have_count(count)
     for way, gone in ((Locator.click, "Ubuntu Linux [kernel]"), (BY_KEY, "Xen (hypervisor)")):
         way(press(name=f"Take away: {gone}"))
         expect(press(name=f"Take away: {gone}")).to_have_count(0)
