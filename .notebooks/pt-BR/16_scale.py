@@ -10,17 +10,17 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Até onde dá para crescer? A gente vai de cinco nós a mil e conta quanto custa."} translates="0c10b063"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Até onde dá para crescer? A gente vai passar de cinco para mil nós e ver quanto isso custa."} translates="0c10b063"
 # # Escala: mil nós e quanto eles custam
 #
-# *Você faz um swarm crescer de cinco nós a mil, vê como ele aloca três mil tarefas e mede quanto custam mais managers, nós e tarefas.*
+# *Você faz um swarm crescer de cinco para mil nós, vê como ele aloca três mil tarefas e mede quanto custa ter mais managers, nós e tarefas.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="ff052b85"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | dizer o que cresce com managers, nós e tarefas; escolher de quantos managers um swarm grande precisa; ler uma figura de mil nós |
+# | **Você vai aprender a** | dizer o que cresce com managers, nós e tarefas; escolher quantos managers um swarm grande deve ter; ler uma figura de mil nós |
 # | **Tempo e nível** | 20 minutos, depois de 05_quorum |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, a figura funciona com tantos nós quantos você tiver; as medições precisam da simulação |
+# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, a figura funciona com quantos nós você tiver; as medições exigem a simulação |
 # | **Slides da palestra** | 12 (como escalar), 32 (quantos managers?) |
 
 # %%
@@ -35,17 +35,17 @@ from swarmlab.views.fleet import fleet
 cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
 fleet(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "five", "notes": "Cada quadrado é um nó: quanto mais cheio, mais tarefas. Uma borda grossa é o líder. Agora são cinco nós. A seguir, mil, e três mil tarefas. Elas vão se espalhar por igual?", "ask": "Três em cada? Mais ou menos três? Ou os primeiros cheios?", "wrong": "“Mais ou menos três”: não é acaso. Cada tarefa vai para um dos nós com menos tarefas."} translates="21b756de"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "five", "notes": "Cada quadrado é um nó: quanto mais cheio, mais tarefas. A borda grossa é o líder. Por enquanto são cinco nós. Daqui a pouco, mil, com três mil tarefas. Elas vão se espalhar por igual?", "ask": "Três em cada nó? Mais ou menos três? Ou os primeiros ficam cheios?", "wrong": "“Mais ou menos três”: não é sorteio. Cada tarefa vai para um dos nós com menos tarefas."} translates="21b756de"
 # ## 1. Mil nós
 #
-# Cada quadrado é um nó: quanto mais cheio, mais tarefas roda. A borda grossa marca o líder; a mais fina, os outros managers; o x, um nó fora do ar. Clique em um quadrado ou use as setas para ver que nó é.
+# Cada quadrado é um nó: quanto mais cheio, mais tarefas ele roda. A borda grossa marca o líder; a mais fina, os outros managers; o x, um nó fora do ar. Para saber qual é o nó, clique no quadrado ou use as setas.
 #
-# Cinco nós cabem em um painel. Agora o mesmo swarm com 997 workers e um serviço de 3.000 tarefas. **Elas vão se espalhar por igual?**
+# Cinco nós ainda cabem em um painel. Agora vem o mesmo swarm, com 997 workers e um serviço de 3.000 tarefas. **Elas vão se espalhar por igual?**
 
 # %%
 ask("spread_on_many")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Mil nós. E agora, três mil tarefas. Três em cada, exatamente. O scheduler pega o lote inteiro, ordena os nós uma vez e distribui as tarefas em rodízio.", "ask": "Quanto tempo isso levaria à mão? (A um minuto por tarefa: cinquenta horas.)", "trouble": "Este é o passo mais longo de todos: alguns segundos para mil máquinas. Continue falando e não tecle nada."} translates="64e5a8bd"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Mil nós. E agora, três mil tarefas. Exatamente três em cada um. O scheduler pega o lote inteiro, ordena os nós uma vez só e distribui as tarefas em rodízio.", "ask": "Quanto tempo isso levaria à mão? (A um minuto por tarefa: cinquenta horas.)", "trouble": "Este é o passo mais longo de todos: alguns segundos para mil máquinas. Continue falando e não aperte nenhuma tecla."} translates="64e5a8bd"
 cluster = swarmlab.simulate(managers=3, workers=997, seed=7)
 fleet(cluster)
 
@@ -55,41 +55,41 @@ cluster.run("20s")
 # %docker service ls --format "{{.Name}}: {{.Replicas}} tasks run"
 reveal("spread_on_many")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "Um dos workers fica sem energia. Quantas tarefas nos outros 999 nós mudam de lugar?", "ask": "Nenhuma, três, a maioria?", "wrong": "“A maioria: ele as espalha de novo”: tarefas que rodam nunca mudam de lugar."} translates="564c96b7"
-# Role para cima: todos os quadrados estão igualmente cheios. O scheduler aloca um lote grande de uma vez: ordena os nós uma vez e distribui as tarefas em rodízio.
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "thousand", "notes": "Um dos workers fica sem energia. Quantas tarefas dos outros 999 nós mudam de lugar?", "ask": "Nenhuma, três, a maioria?", "wrong": "“A maioria: o swarm redistribui tudo”: tarefas que já rodam nunca mudam de lugar."} translates="564c96b7"
+# Role para cima: todos os quadrados estão igualmente cheios. O scheduler aloca um lote grande de uma vez: ordena os nós uma vez só e distribui as tarefas em rodízio.
 #
-# A seguir, um worker fica sem energia. **Quantas das tarefas nos outros 999 nós mudam de lugar?**
+# Em seguida, um worker fica sem energia. **Quantas tarefas dos outros 999 nós mudam de lugar?**
 
 # %%
 ask("moves_after_loss")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Só as três dele são substituídas, depois de quinze segundos de silêncio. Uma perda custa o mesmo em um swarm de dez ou de mil.", "ask": "Onde está o x? (No w9; um clique mostra o nome.)", "trouble": "Caiu o nó errado? A tecla `r` volta aos mil nós; aqui isso leva alguns segundos."} translates="c43e9324"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Só as três dele são substituídas, depois de quinze segundos de silêncio. Perder um nó custa o mesmo em um swarm de dez ou de mil.", "ask": "Onde está o x? (No w9; clique nele para ver o nome.)", "trouble": "Caiu o nó errado? A tecla `r` volta aos mil nós, o que aqui leva alguns segundos."} translates="c43e9324"
 cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três managers para nove. O que acontece com uma única gravação?", "ask": "Mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: agora o líder a envia a oito outros."} translates="4619cec7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem, agora o líder a envia a oito outros."} translates="4619cec7"
 # ## 2. O que cresce com o quê
 #
-# Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador. Para cada número de managers, ela conta quantas mensagens uma gravação pequena custa, como a de um config novo. **Você passa de três managers para nove. O que acontece com essa gravação?**
+# Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador e, para cada número de managers, conta quantas mensagens custa uma gravação pequena, como a de um config novo. **Você passa de três para nove managers. O que acontece com essa gravação?**
 
 # %%
 ask("write_with_nine")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Quantos, então, para dez mil workers? (Cinco bastam; no máximo sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com os managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Então, quantos managers para dez mil workers? (Cinco bastam; no máximo, sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6f40e594"
-# **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: o dobro deles leva mais ou menos o dobro do tempo. Um worker só recebe tarefas de um manager: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
+# **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: com o dobro deles, leva mais ou menos o dobro do tempo. Um worker recebe as tarefas de um manager só: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
 #
-# Com managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens para cada um deles: a gravação, a resposta, o aviso de que ela vale e a resposta a ele. (O resto são heartbeats.) Mais managers não deixam nada mais rápido. Só permitem que mais deles falhem.
+# Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
 #
 # <details><summary>Para onde vai o tempo em um swarm grande</summary>
-# <p>Formar um swarm: certificados e os primeiros heartbeats. Iniciar tarefas: cada uma é gravada várias vezes (criada, com endereços, alocada, marcada como em execução), e todo manager guarda toda gravação. Quando um nó morre, a parte do scheduler é pequena. O que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho.</p>
-# <p>Os segundos nos gráficos são os do seu computador e deste simulador; por isso, leia a forma deles, não a altura. <code>swarmlab bench swarm3k</code> forma 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
+# <p>Ao formar o swarm: nos certificados e nos primeiros heartbeats. Ao iniciar tarefas: cada uma é gravada várias vezes (criada, com endereços, alocada, em execução), e todo manager guarda todas as gravações. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
+# <p>Os segundos dos gráficos são do seu computador e deste simulador; por isso, observe a forma das curvas, não a altura. <code>swarmlab bench swarm3k</code> forma um swarm de 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam; as máquinas dos managers é que têm que ser maiores, só isso. E mantenha as tarefas longe delas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez; só as máquinas dos managers é que têm que ser maiores. E nada de tarefas nelas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
 # ## 3. De três a sete managers
 #
 # | managers | podem falhar | uma gravação espera por |
@@ -98,12 +98,12 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # | 5 | 2 | 2 outros |
 # | 7 | 3 | 3 outros |
 #
-# A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez workers precisam: o que tem que ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E swarms grandes mantêm as tarefas longe dos managers: drene-os.
+# A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez: o que precisa ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E, em swarms grandes, os managers não rodam tarefas: drene-os.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2cd038da"
-# <details><summary>O que o Swarm2k e o Swarm3K descobriram</summary>
-# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto nós ainda entravam, o organizador parou um manager depois do outro para dar uma máquina maior a cada um, o líder por último: nenhum nó novo conseguia entrar, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
-# <p>Em outubro, o <b>Swarm3K</b> mirou em 3.000 nós e formou 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até os dois ficarem em um mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm serviços assim juntos: página 07.</p>
+# <details><summary>O que o Swarm2k e o Swarm3K mostraram</summary>
+# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Com nós ainda entrando, o organizador parou os managers, um de cada vez e o líder por último, para passá-los a máquinas maiores: a entrada de nós parou, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
+# <p>Em outubro, o <b>Swarm3K</b> queria 3.000 nós e chegou a 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até que os dois ficaram no mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm juntos serviços como esses: página 07.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a92fbb45"
@@ -113,22 +113,22 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 #
 # ### 1. Sete managers, por segurança
 #
-# Os sete nós são managers. Deixe só três.
+# Os sete nós são managers. Deixe apenas três.
 #
 # ### 2. Managers que só gerenciam
 #
-# Tarefas rodam em toda parte, inclusive nos managers. Deixe os managers livres, hoje e amanhã.
+# As tarefas rodam em toda parte, até nos managers. Deixe os managers livres, hoje e amanhã.
 
 # %% slideshow={"slide_type": "skip"}
 exercises("16_scale", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "O dobro de nós, o dobro de trabalho. Cada manager a mais encarece todas as gravações. De três a sete, um número ímpar, máquinas grandes, em drain."} translates="107219b9"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "O dobro de nós, o dobro do trabalho. Cada manager a mais encarece todas as gravações. De três a sete, em número ímpar, drenados e em máquinas grandes."} translates="107219b9"
 # ## Resumo
 #
-# - Nós e tarefas: o dobro deles dá mais ou menos o dobro do trabalho.
-# - Managers: toda gravação vai para cada um deles. Mais managers dão mais segurança, não mais velocidade.
-# - De três a sete managers, um número ímpar, em máquinas grandes, em drain.
-# - Um nó perdido só mexe com as tarefas dele.
+# - Nós e tarefas: com o dobro deles, mais ou menos o dobro do trabalho.
+# - Managers: toda gravação vai para cada um deles. Mais managers dão segurança, não velocidade.
+# - De três a sete managers, sempre em número ímpar, drenados e em máquinas grandes.
+# - A perda de um nó só mexe com as tarefas dele.
 #
 # **Para mostrar a um colega:** a figura da seção 1, enquanto um nó morre.
 #
