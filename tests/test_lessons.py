@@ -85,6 +85,17 @@ def test_a_known_wrong_answer_gets_its_own_feedback(entry: Exercise, i: int):
     assert wrong.feedback not in {goal.next for goal in entry.goals}
 
 
+@pytest.mark.parametrize(("wait", "status"), [("26s", "completed"), ("27s", "rollback_completed")])
+def test_a_rollback_counts_whatever_its_status_says_in_the_end(wait: str, status: str):
+    """At times a failing task is replaced just then: two tasks in its slot are one more update."""
+    entry = bank()["ready_for_a_rollback"]
+    attempt = started(entry)
+    attempt.do(entry.solution.replace("run 30s", f"run {wait}"))
+    assert attempt.check().passed
+    ended = f"service web UpdateStatus.State is {status}"
+    assert evaluate(SwarmReader(attempt.cluster), ended) == (True, status)
+
+
 def test_no_single_click_of_the_board_solves_it(entry: Exercise):
     """Pausing or activating a node moves nothing."""
     attempt = started(entry)
