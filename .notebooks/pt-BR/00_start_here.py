@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "[Antes de começar: este passo já está na tela; PageDown é para o próximo. A sala vê a outra janela, e aposta com as mãos.] Isto é um swarm. Cinco máquinas, simuladas, neste notebook. Ele se comporta como o de verdade, até nas palavras das mensagens de erro, e eu posso derrubá-lo quantas vezes quiser. Em quinze minutos, vocês vão ver uma máquina morrer e o swarm se recuperar, sem ninguém digitar nada. E antes vão apostar no que acontece. Funciona assim: vocês apostam levantando a mão, eu rodo, e aí a gente olha o que aconteceu de verdade. Nenhuma pergunta é simples demais; quem pergunta ajuda outras três pessoas com a mesma dúvida.", "ask": "Quem aqui já acordou de madrugada porque uma máquina morreu? (É só levantar a mão.)", "trouble": "A outra janela vai para o projetor, em tela cheia (F11). O painel não apareceu nela? A tecla `r` recomeça este passo."} translates="0927ca57"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "[Antes de começar: este passo já está na tela; PageDown vai para o próximo. A sala vê a outra janela e aposta levantando a mão.] Isto é um swarm: cinco máquinas simuladas, neste notebook. Ele se comporta como o de verdade, até nas palavras das mensagens de erro, e eu posso derrubá-lo quantas vezes quiser. Em quinze minutos, vocês vão ver uma máquina morrer e o swarm se recuperar, sem ninguém digitar nada. E antes vão apostar no que vai acontecer. Funciona assim: vocês apostam levantando a mão, eu rodo, e aí a gente olha o que aconteceu de verdade. Nenhuma pergunta é simples demais; quem pergunta ajuda outras três pessoas com a mesma dúvida.", "ask": "Quem aqui já acordou de madrugada porque uma máquina morreu? (É só levantar a mão.)", "trouble": "A outra janela vai para o projetor, em tela cheia (F11). O painel não apareceu nela? A tecla `r` recomeça este passo."} translates="0927ca57"
 # # Comece aqui: um swarm no seu computador
 #
 # *Em 15 minutos você põe um serviço para rodar em cinco máquinas, derruba a que está no comando e vê o swarm se recuperar sozinho.*
@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | subir um swarm, rodar um serviço e dizer o que acontece quando uma máquina morre |
 # | **Tempo e nível** | 15 minutos, primeiros passos |
-# | **O que é preciso** | só o kit: nem Docker, nem rede |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 20 (por que orquestrar), 24–28 (serviço, tarefa, nós), 29–31 (líder) |
 #
 # As máquinas são simuladas. Os comandos e as saídas são como os do Docker. O curso segue uma palestra apresentada em Salvador em 2017 e cita as frases dela.
@@ -33,7 +33,7 @@ import swarmlab
 cluster = swarmlab.simulate(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Cada coluna é uma máquina, um nó. m1, m2 e m3 são managers: tomam as decisões. Um deles é o líder; o painel diz qual. Já o w1 e o w2 são workers: rodam contêineres e reportam os estados deles. Neste swarm os managers também rodam contêineres, a não ser que eu proíba. Guardem quem é o líder: m1. Cada um faz o papel de uma máquina Linux comum, com Docker. Lá em cima está o tempo do próprio swarm: fica parado enquanto eu falo, e o que eu rodo passa em um instante.", "ask": "Três managers. Por que vocês acham que são três, e não um ou dois? (Mais da metade deles tem que concordar com cada mudança. De três, um pode falhar; de dois, nenhum, e por isso dois não são mais seguros que um.)", "wrong": "“Para dividir o trabalho”: todos guardam os mesmos dados, e um lidera. Eles existem para o dia em que um deles faltar.", "trouble": "Não dá para ler da última fila? Pergunte, e dê zoom com Ctrl e + na janela da sala. Alguém pergunta o que é mandato 2? É o número da eleição: volta quando o m1 cair."} translates="eb923c9b"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "Cada coluna é uma máquina, um nó. m1, m2 e m3 são managers: tomam as decisões. Um deles é o líder; o painel diz qual. Já o w1 e o w2 são workers: rodam contêineres e reportam os estados deles. Neste swarm, os managers também rodam contêineres, a não ser que eu proíba. Guardem: o líder é o m1. Cada nó faz as vezes de uma máquina Linux comum, com Docker. Lá em cima está o relógio do swarm: fica parado enquanto eu falo e, quando eu rodo alguma coisa, um minuto passa em um instante.", "ask": "Três managers. Por que vocês acham que são três, e não um ou dois? (Mais da metade deles tem que concordar com cada mudança. De três, um pode falhar; de dois, nenhum, e por isso dois não são mais seguros que um.)", "wrong": "“Para dividir o trabalho”: todos guardam os mesmos dados, e um lidera. Eles existem para o dia em que um deles faltar.", "trouble": "Dá para ler da última fila? Pergunte; se não der, amplie com Ctrl e + na janela da sala. Alguém quer saber o que é “mandato 2”? É o número da eleição; o assunto volta quando o m1 cair."} translates="eb923c9b"
 # Cada coluna é uma máquina: um *nó* do swarm. (O JupyterLab mostra este *painel* acima da página.)
 #
 # - **m1, m2 e m3** são *managers*: tomam as decisões. Um deles é o *líder*.
@@ -44,7 +44,7 @@ cluster.board()
 # <p>O <b>mandato</b> (<i>term</i>) numera os líderes: cada eleição abre um novo mandato. (O mandato 1 começou quando o swarm foi criado; o 2, com a primeira eleição.) A <b>semente</b> (<i>seed</i>) fixa o acaso: se você e a pessoa ao lado rodarem as mesmas células na mesma ordem, vão ver a mesma coisa.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "A mesma coisa, nas palavras do próprio Docker: docker node ls. O asterisco marca o manager que respondeu, e Reachable quer dizer: no ar, mas não é o líder. Leiam comigo: cinco nós, todos prontos, ou seja, no ar, e ativos, ou seja, podem receber tarefas. Três têm a coluna MANAGER STATUS preenchida; os workers, não. Se eu fizesse essa pergunta a um worker, ele recusaria: só os managers conhecem a lista. As palavras do desenho vêm depois; agora vocês não precisam delas.", "ask": "Qual máquina você menos gostaria de perder? (A maioria diz m1, o líder. Não comente: é ele que vai cair.)", "wrong": "“O asterisco é o líder”: é o manager que respondeu. Aqui, por acaso, também é o m1.", "trouble": "Alguém perguntou o que é uma dessas palavras? Raft: como os managers concordam sobre um log só. CA: quem assina os certificados dos nós. TLS: cifra as conexões entre eles. Gossip: como os nós contam uns aos outros quem tem qual rede overlay, uma rede entre máquinas."} translates="9633e36b"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 1, "60": 1}, "notes": "A mesma coisa, nas palavras do próprio Docker: docker node ls. O asterisco marca o manager que respondeu, e Reachable quer dizer: no ar, mas não é o líder. Leiam comigo: cinco nós, todos Ready, ou seja, no ar, e Active, ou seja, livres para receber tarefas. Três têm a coluna MANAGER STATUS preenchida; os workers, não. Se eu fizesse essa pergunta a um worker, ele se recusaria a responder: só os managers conhecem a lista. As palavras do desenho vêm depois; agora vocês não precisam delas.", "ask": "Qual máquina você menos gostaria de perder? (A maioria diz m1, o líder. Não comente: é ele que vai cair.)", "wrong": "“O asterisco é o líder”: é o manager que respondeu. Aqui, por acaso, também é o m1.", "trouble": "Alguém perguntou o que significa uma dessas palavras? Raft: como os managers mantêm todos o mesmo log. CA: quem assina os certificados dos nós. TLS: cifra as conexões entre eles. Gossip: como os nós avisam uns aos outros quem está em cada rede overlay, uma rede entre máquinas."} translates="9633e36b"
 # `%docker` é a linha de comando do Docker dentro do notebook. Liste os nós: `*` marca o manager que respondeu; *Reachable* quer dizer que está no ar, mas não é o líder. O desenho é o slide 29; as palavras dele (Raft, CA, TLS, gossip) podem esperar.
 
 # %%
@@ -53,16 +53,16 @@ from swarmlab.views.topology import topology
 # %docker node ls
 topology(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 0.5, "45": 0.5, "60": 0.5, "90": 0.5}, "notes": "Seis cópias de um servidor web, por favor. Reparem no que eu não digo: onde elas rodam e em que ordem. Eu digo o que quero, e o swarm descobre como. Primeiro vocês chutam, depois eu rodo.", "ask": "Cinco nós, seis cópias: como elas vão se espalhar? (Uma em cada um, e um dos nós fica com duas.)", "wrong": "“Três em cada worker”: managers também rodam tarefas, a não ser que você os drene: aí não recebem nenhuma.", "trouble": "PageDown cria o serviço; o painel se enche na hora."} translates="8de55ba9"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"30": 0.5, "45": 0.5, "60": 0.5, "90": 0.5}, "notes": "Seis cópias de um servidor web, por favor. Reparem no que eu não digo: onde elas rodam e em que ordem. Eu digo o que quero, e o swarm descobre como. Primeiro vocês chutam, depois eu rodo.", "ask": "Cinco nós, seis cópias: como elas vão se espalhar? (Uma em cada nó, e um deles fica com duas.)", "wrong": "“Três em cada worker”: managers também rodam tarefas, a não ser que você os drene; aí não recebem nenhuma.", "trouble": "PageDown cria o serviço; o painel se enche na hora."} translates="8de55ba9"
 # ## Diga o que você quer
 #
 # Seis cópias de um servidor web, por favor. Você diz *o quê*; o swarm decide *onde* e *como*.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "O painel está cheio: cada tarefa foi para o nó mais vazio. Pulem o ID e leiam: a tarefa, a imagem, o nó. Depois, estado desejado e estado atual: o que eu quero e o que é. Quando combinam em todas as linhas, o Docker diz converged.", "trouble": "Já existe um serviço web? `r` traz de volta o swarm vazio e cria o serviço. Alguém pergunta por que o m3 tem duas? Todos tinham uma, então podia ser qualquer um deles."} translates="a0fd14f9"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "O painel está cheio: cada tarefa foi para o nó mais vazio. Pulem o ID e leiam: a tarefa, a imagem, o nó. Depois, estado desejado e estado atual: o que eu quero e o que existe. Quando os dois coincidem em todas as linhas, o Docker diz converged.", "trouble": "Já existe um serviço web? `r` traz de volta o swarm vazio e cria o serviço. Alguém quer saber por que o m3 tem duas? Todos tinham uma, então podia ser qualquer um deles."} translates="a0fd14f9"
 # %docker service create --name web --replicas 6 nginx
 # %docker service ps web
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Três palavras. Serviço é o que eu pedi. Réplica é uma das cópias: web.1, web.2. Tarefa é uma tentativa de rodar a réplica. Guardem essa última: tentativa. Tarefas morrem, e outras tomam o lugar delas. O serviço fica. [Sobra tempo? PageUp mostra o ID do web.4: depois da queda, é outro.]", "ask": "Se o web.1 morre, a mesma tarefa inicia de novo? (Não: uma tarefa nova, com outro ID e outro contêiner, toma o lugar dela. Ainda se chama web.1.)", "wrong": "“Sim”: uma tarefa é uma tentativa e nunca começa duas vezes. Uma tarefa nova toma o lugar dela."} translates="e7771a35"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Três palavras. Serviço é o que eu pedi. Réplica é uma das cópias: web.1, web.2. Tarefa é uma tentativa de rodar a réplica. Guardem essa última: tentativa. Tarefas morrem, e outras tomam o lugar delas. O serviço fica. [Sobrou tempo? PageUp mostra o ID do web.4: depois da queda, é outro.]", "ask": "Se o web.1 morre, é a mesma tarefa que começa de novo? (Não: uma tarefa nova, com outro ID e outro contêiner, toma o lugar dela. O nome continua sendo web.1.)", "wrong": "“Sim”: uma tarefa é uma tentativa e nunca começa duas vezes. Uma tarefa nova toma o lugar dela."} translates="e7771a35"
 # O painel se enche. Três palavras (slide 24):
 #
 # - **Serviço** é o que você pediu: *seis cópias do nginx*.
@@ -71,7 +71,7 @@ topology(cluster)
 #
 # O swarm pôs cada tarefa no nó mais vazio. Quando todas rodam como você pediu (CURRENT STATE igual a DESIRED STATE), o serviço *convergiu*.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Agora é sério. O m1, o líder, está prestes a ficar sem energia. Duas perguntas de uma vez: o que acontece com o swarm, e o que acontece com o web.4, a tarefa do m1? Todo mundo vota. A gente aprende mais quando erra.", "ask": "São quatro opções: eu leio uma por uma, e vocês levantam a mão na de vocês. Quem tem certeza?", "wrong": "“O swarm acaba”: o líder não sabe nada que os outros não saibam. “Alguém tem que escolher um novo líder”: os managers percebem o silêncio e votam. “As tarefas esperam pelo m1”: você pediu seis, e o swarm completa o número.", "trouble": "Ninguém levanta a mão? Aponte uma opção e pergunte quem acha que está errada. Não tecle `c`: PageDown derruba o m1. Já teclou? `r`."} translates="9e3782c8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Agora é sério. O m1, o líder, está prestes a ficar sem energia. Duas perguntas de uma vez: o que acontece com o swarm, e o que acontece com o web.4, a tarefa do m1? Todo mundo vota. A gente aprende mais quando erra.", "ask": "São quatro opções: eu leio uma por uma, e cada um levanta a mão na sua. Quem tem certeza?", "wrong": "“O swarm acaba”: o líder não sabe nada que os outros não saibam. “Alguém tem que escolher um novo líder”: os managers percebem o silêncio e votam. “As tarefas esperam pelo m1”: você pediu seis, e o swarm repõe a que falta.", "trouble": "Ninguém levanta a mão? Aponte uma opção e pergunte quem acha que está errada. Não tecle `c`: PageDown derruba o m1. Já teclou? `r`."} translates="9e3782c8"
 # ## Derrube o líder
 #
 # O m1, que é o líder, está prestes a ficar sem energia. **O que acontece com o swarm e com o web.4, a tarefa do m1?** Aposte primeiro.
@@ -82,9 +82,9 @@ from swarmlab.lessons.bets import ask, reveal
 ask("leader_crash")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="84687d1e"
-# Tire da tomada: **no painel, clique em m1 e escolha Derrubar**. Observe. Depois **clique na próxima célula** e rode: ela derruba o m1, se você ainda não derrubou, deixa passar um minuto e diz quem acertou.
+# Tire o m1 da tomada: **no painel, clique em m1 e escolha Derrubar**. Observe. Depois **clique na próxima célula** e rode-a: ela derruba o m1 (se você ainda não o derrubou), deixa passar um minuto e diz quem acertou.
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "[O minuto passa na hora: conte o que aconteceu nele.] O m1 ficou sem energia. E depois, por alguns segundos, nada: ninguém sabia. Nenhuma máquina consegue avisar que morreu; os outros só percebem o silêncio dela. Então dois managers fizeram uma eleição, e o m2 é o líder. E depois, uns quarenta segundos após a queda, o m1 foi marcado como fora do ar, Down, e a tarefa dele foi substituída em outro nó. Quem acertou? Olhem também o mandato: era o 2, e agora é o 3. Cada eleição abre um novo, e é assim que um líder antigo descobre que o tempo dele acabou. [Sobra tempo? Compare as mãos, e comente as apostas erradas.]", "ask": "E se o m2 cair agora também? (Sobra um de três, sem maioria: nada de líder, de mudanças, de reparos. O que está rodando continua rodando.)", "wrong": "“O m3 lidera sozinho”: um de três não é maioria. “Os workers escolhem”: só managers votam.", "trouble": "Derrubou uma máquina a mais? `r` traz de volta o swarm com o serviço rodando e derruba só o m1."} translates="42e9afff"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "[O minuto passa em um instante: conte o que aconteceu nele.] O m1 ficou sem energia. E depois, por alguns segundos, nada: ninguém sabia. Nenhuma máquina consegue avisar que morreu; os outros só percebem o silêncio dela. Então dois managers fizeram uma eleição, e o m2 é o líder. E depois, uns quarenta segundos após a queda, o m1 foi marcado como fora do ar, Down, e a tarefa dele foi substituída em outro nó. Quem acertou? Olhem também o mandato: era o 2, e agora é o 3. Cada eleição abre um novo, e é assim que um líder antigo descobre que o tempo dele acabou. [Sobrou tempo? Compare com as mãos levantadas e comente as apostas erradas.]", "ask": "E se o m2 cair agora também? (Sobra um de três, o que não é maioria: ninguém lidera, nada muda, nada é reparado. O que está rodando continua rodando.)", "wrong": "“O m3 lidera sozinho”: um de três não é maioria. “Os workers escolhem”: só managers votam.", "trouble": "Derrubou uma máquina a mais? `r` traz de volta o swarm com o serviço rodando e derruba só o m1."} translates="42e9afff"
 cluster.crash("m1")
 cluster.run("60s")
 reveal("leader_crash")
@@ -106,7 +106,7 @@ reveal("leader_crash")
 # <p>No painel, o segundo número é o do Docker. Para o Docker, uma tarefa está rodando até chegar notícia em contrário, e uma máquina morta não tem como avisar que as tarefas dela pararam. Por isso contam as duas: a tarefa perdida e a substituta. Quando o m1 volta, o Docker diz 6/6 de novo. Os engines reais contam do mesmo jeito.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "Daqui a pouco a energia volta. O m1 dá boot e encontra os outros. Há pouco, ele era o líder. O que ele vai fazer? São três opções, e esta pergunta divide qualquer sala. Pensem nos servidores de vocês: o que esperam de um deles depois de um reboot?", "ask": "Ele volta a ser o líder? Recebe as tarefas de volta?", "wrong": "“Pega de volta as tarefas antigas”: a gente espera que tudo volte ao normal. Mas uma tarefa que está rodando nunca muda de lugar. “Recebe algumas na hora”: o Swarm não rebalanceia, e muita gente espera por isso à toa."} translates="ed1788e4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"30": 1, "45": 1.5, "60": 1, "90": 1}, "notes": "Daqui a pouco a energia volta. O m1 dá boot e encontra os outros. Há pouco, ele era o líder. O que ele vai fazer? São três opções, e esta pergunta sempre divide a sala. Pensem nos servidores de vocês: o que esperam de um deles depois de um reboot?", "ask": "Ele volta a ser o líder? Recebe as tarefas de volta?", "wrong": "“Pega de volta as tarefas antigas”: a gente espera que tudo volte ao normal. Mas uma tarefa que está rodando nunca muda de lugar. “Recebe algumas na hora”: o Swarm não rebalanceia, e muita gente espera por isso à toa."} translates="ed1788e4"
 # ## O m1 volta
 #
 # A energia está prestes a voltar. **O que o m1 faz?** Aposte primeiro.
@@ -124,10 +124,10 @@ reveal("comes_back")
 #
 # ### 1. Dê trabalho ao m1 de novo
 #
-# O m1 está no ar, mas à toa. Faça com que ele volte a rodar tarefas, sem derrubar nada. Digite seu comando na próxima célula. (`%docker service --help` pode ajudar.)
+# O m1 está no ar, mas ocioso. Faça com que ele volte a rodar tarefas, sem derrubar nada. Digite seu comando na próxima célula. (`%docker service --help` pode ajudar.)
 #
 # <details><summary>Uma dica</summary>Tarefas novas vão para o nó mais vazio. Que comando cria tarefas novas?</details>
-# <details><summary>Resposta</summary>Mais réplicas são mais tarefas: <code>%docker service scale web=10</code>. Elas vão para os nós mais vazios, e o mais vazio é o m1. Ou substitua todas as tarefas, mesmo sem mudar nada: <code>%docker service update --force web</code>.</details>
+# <details><summary>Resposta</summary>Mais réplicas, mais tarefas: <code>%docker service scale web=10</code>. Elas vão para os nós mais vazios, e o mais vazio é o m1. Ou substitua todas as tarefas, mesmo sem mudar nada: <code>%docker service update --force web</code>.</details>
 
 # %% slideshow={"slide_type": "skip"} translates="8d026a79"
 # Seus comandos, por exemplo:
@@ -138,21 +138,21 @@ reveal("comes_back")
 #
 # Um nó que você **drena** não recebe tarefas novas, e as que ele tem são substituídas em outros nós. (Veja `%docker node update --help`.)
 #
-# Clique em **Iniciar**: o exercício cria um swarm só dele. Digite os comandos na caixa do exercício e clique em **Verificar**. *Mínimo* é o número de mudanças da nossa solução.
+# Clique em **Iniciar**: o exercício cria um swarm só para ele. Digite os comandos na caixa do exercício e clique em **Verificar**. *Mínimo* é o número de mudanças da nossa solução.
 
 # %% slideshow={"slide_type": "skip"}
 from swarmlab.lessons import exercises
 
 exercises("00_start_here", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Tudo o que vocês viram passa pela API do próprio Docker. Por isso, a biblioteca Python de sempre também funciona, a mesma que você usaria nos seus servidores de verdade. O mesmo código, sem mudar nada.", "ask": "Quem aqui automatiza o Docker com alguma coisa além do shell? (É só levantar a mão.)", "trouble": "O m2 está fora do ar, e a célula não consegue falar com ele? A tecla `r` recomeça com o swarm inteiro.", "code": true} translates="e4096bde"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "python", "notes": "Tudo o que vocês viram passa pela API do próprio Docker. Por isso, a biblioteca Python de sempre também funciona, a mesma que vocês usariam nos seus servidores de verdade. O mesmo código, sem mudar nada.", "ask": "Quem aqui automatiza o Docker com alguma coisa além do shell? (É só levantar a mão.)", "trouble": "O m2 está fora do ar, e a célula não consegue falar com ele? A tecla `r` recomeça com o swarm inteiro.", "code": true} translates="e4096bde"
 # ## O mesmo em Python
 #
 # `cluster.client("m2")` é a biblioteca `docker` de sempre, falando com o m2. O mesmo código funciona em um swarm de verdade.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="9264c3bb"
 # <details><summary>De um terminal, ao lado do painel</summary>
-# <p>Em uma célula nova, rode <code>cluster.serve()</code>. Aparece uma linha para colar em um terminal: o do JupyterLab (<i>Arquivo → Novo → Terminal</i>) ou qualquer outro. Depois digite nele <code>docker node ls</code>; sem Docker, <code>swarmlab docker node ls</code>. O que você digita ali aparece no painel. O tempo corre enquanto o cluster atende o terminal; <code>cluster.close()</code> encerra. (Linux e macOS.)</p>
+# <p>Em uma célula nova, rode <code>cluster.serve()</code>. Aparece uma linha para colar em um terminal: o do JupyterLab (<i>Arquivo → Novo → Terminal</i>) ou qualquer outro. Depois digite nele <code>docker node ls</code>; sem Docker, <code>swarmlab docker node ls</code>. O que você digita ali aparece no painel. O tempo corre enquanto o cluster atende o terminal; para encerrar, <code>cluster.close()</code>. (Linux e macOS.)</p>
 # </details>
 
 # %%
@@ -161,10 +161,10 @@ cache = client.services.create("redis", name="cache")
 cluster.run("30s")
 [task["Status"]["State"] for task in cache.tasks()], [s.name for s in client.services.list()]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "Minha parte favorita. Tudo o que eu fiz é um arquivo pequeno. Posso carregar esse arquivo, voltar até logo antes da queda e fazer um fork: uma cópia do swarm segue dali, e nela o m1 nunca morre. Tentem fazer isso no trabalho.", "ask": "Se o m1 não tivesse caído, alguma tarefa teria mudado de lugar? (Nenhuma: o que está rodando fica onde está.)", "wrong": "“Algumas, para equilibrar”: nenhuma. O que está rodando fica onde está.", "trouble": "Perdido no tempo? A tecla `r` carrega a execução de novo."} translates="b57a9dea"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "whatif", "notes": "Minha parte favorita. Tudo o que eu fiz é um arquivo pequeno. Posso carregar esse arquivo, voltar ao instante antes da queda e fazer um fork: dali segue uma cópia do swarm, e nela o m1 nunca morre. Tentem fazer isso no trabalho.", "ask": "Se o m1 não tivesse caído, alguma tarefa teria mudado de lugar? (Nenhuma: o que está rodando fica onde está.)", "wrong": "“Algumas, para equilibrar”: nenhuma. O que está rodando fica onde está.", "trouble": "Perdido no tempo? A tecla `r` carrega a execução de novo."} translates="b57a9dea"
 # ## E se…?
 #
-# `save()` grava o que você fez em um arquivo, que dá para mandar a um amigo; `load()` refaz tudo. Aqui está o resultado, em uma **linha do tempo**. (*web.4 falhou* não é uma segunda falha: o m1 voltou e avisou que o web.4 que ele rodava morreu na queda.)
+# `save()` grava o que você fez em um arquivo, que você pode mandar a um amigo; `load()` refaz tudo. Aqui está o resultado, em uma **linha do tempo**. (*web.4 falhou* não é uma segunda falha: o m1 voltou e avisou que o web.4 que ele rodava morreu na queda.)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6ff45b14"
 # **E se o m1 nunca tivesse caído?** Clique em *Voltar* (ou tecle ←) até chegar a *service create web*, logo antes da queda. Depois clique em **Fork aqui**: uma cópia segue a partir dali, e o `%docker` passa a falar com ela. Em uma célula nova (**Esc** e depois **b**), deixe passar um minuto na cópia. Alguma tarefa precisou mudar de lugar?

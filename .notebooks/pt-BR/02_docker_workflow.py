@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Todo mundo aqui já digitou docker run. Mas quem faz o quê? Cliente, daemon, registry: três programas, muitas vezes em três máquinas. Vamos acompanhar a viagem de um comando."} translates="71f3c818"
 # # Fluxo básico de trabalho com Docker: o que `docker run` põe em movimento
 #
-# *Você digita um comando e o acompanha do cliente ao daemon, ao registry e de volta. Depois descobre o que fica quando você vai embora.*
+# *Você digita um comando e o acompanha do cliente ao daemon, ao registry e de volta. Depois descobre o que fica quando você sai.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="1ca3586c"
 # | | |
@@ -41,9 +41,9 @@ cluster = make(managers=1, workers=0, seed=7)
 workflow(cluster)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7fe5fa05"
-# O simulador inicia a única máquina, o m1, já dentro de um *swarm* (página 03). O `swarm leave` tira a máquina de lá: agora ela é um engine avulso do Docker. `%docker` roda um comando do Docker; `%%docker`, uma célula inteira deles. `cluster.run("30s")` faz passar trinta segundos em um instante.
+# O simulador inicia sua única máquina, o m1, já dentro de um *swarm* (página 03). O `swarm leave` a tira de lá: agora ela é um engine Docker avulso. `%docker` roda um comando do Docker; `%%docker`, uma célula inteira deles. `cluster.run("30s")` faz passar trinta segundos em um instante.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "plain", "minutes": {"90": 1}, "notes": "Este é o slide 6; os slides 7 a 10 são o mesmo desenho, passo a passo. Vou rodar o Redis, e esta máquina não tem essa imagem. Quem baixa?", "ask": "Quem baixa a imagem: o cliente, o daemon ou o contêiner?", "wrong": "“O cliente”: é nele que a gente digita, então parece que é ele que faz o trabalho. Ele só pede."} translates="4206f157"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "plain", "minutes": {"90": 1}, "notes": "Este é o slide 6; os slides 7 a 10 são o mesmo desenho, passo a passo. Vou rodar o Redis, e esta máquina não tem a imagem dele. Quem baixa?", "ask": "Quem baixa a imagem: o cliente, o daemon ou o contêiner?", "wrong": "“O cliente”: é nele que a gente digita, então parece que é ele que faz o trabalho. Ele só pede."} translates="4206f157"
 # ## 1. Um comando (slides 6–10)
 #
 # O desenho é o slide 6. Ele mostra, na ordem, as requisições que chegam ao daemon e os eventos que ele informa. Por enquanto não aconteceu nada.
@@ -58,13 +58,13 @@ ask("who_fetches")
 reveal("who_fetches")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="988f90d3"
-# **No desenho, clique em ▶ Reproduzir o comando.** (Ele fica ao lado da página ou abaixo da primeira célula.) Depois percorra tudo de novo com **Avançar** (ou ← e →). A caixa que acende recebe alguma coisa. Embaixo, você lê cada passo em palavras e também a própria requisição, ou o evento.
+# **No desenho, clique em ▶ Reproduzir o comando.** (Ele fica ao lado da página ou abaixo da primeira célula.) Depois percorra tudo de novo com **Avançar** (ou ← e →). A caixa que acende recebe alguma coisa. Embaixo, cada passo aparece em palavras, junto com a própria requisição ou o evento.
 #
 # <details><summary>O que aconteceu</summary>
 # <p>O cliente pede um contêiner. O daemon responde 404: essa imagem não está aqui. Então o cliente pede a imagem. O <b>daemon</b> vai ao registry e baixa as camadas. O cliente pede o contêiner de novo; agora ele é criado a partir da imagem. Antes de mandar iniciar o contêiner, o cliente pede mais duas coisas: receber a saída dele e ser avisado quando ele terminar. Assim, não perde nada.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você rodou do seu laptop, em um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="bba3f56c"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "redis", "minutes": {"90": 1}, "notes": "Em um terminal, o docker run mostra a saída até você cansar. Agora imaginem: você deu esse comando no seu laptop, para um servidor. Fecha o laptop e vai para casa. O que acontece com o Redis?", "ask": "Termina, continua rodando ou fica pausado?", "wrong": "“Termina”: o comando foi digitado no laptop. Mas o contêiner é filho do daemon, não do cliente."} translates="bba3f56c"
 # Em um terminal, o `docker run` mostraria agora a saída do contêiner até ele terminar. Aqui, o cliente vai embora depois de dez segundos (daí a linha `dica:`), como se você tivesse fechado o laptop. **O que acontece com o contêiner?**
 
 # %%
@@ -79,7 +79,7 @@ reveal("client_gone")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="e1c3fbd5"
 # Nada se perdeu com o cliente: quem guarda o contêiner, a imagem e a saída é o daemon.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "layers", "notes": "Agora o nginx. Três camadas, e o Redis também. A de baixo é a mesma nos dois, Debian. Quantas precisam ser baixadas?", "ask": "Nenhuma, duas ou três?", "wrong": "“As três”: o nome de uma camada vem do conteúdo dela, então a do Debian já está aqui."} translates="05a51769"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "layers", "notes": "Agora o nginx. Três camadas, como o Redis. A de baixo é a mesma nas duas imagens: Debian. Quantas precisam ser baixadas?", "ask": "Nenhuma, duas ou três?", "wrong": "“As três”: o nome de uma camada vem do conteúdo dela, então a do Debian já está aqui."} translates="05a51769"
 # ## 2. Imagens: camadas e nomes
 #
 # Agora, o nginx, um servidor web. A imagem dele tem três camadas, e a do Redis também. (Imagens de verdade têm mais.) A primeira camada é a mesma nas duas: Debian. **Quantas camadas precisam ser baixadas?**
@@ -87,7 +87,7 @@ reveal("client_gone")
 # %%
 ask("shared_layers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Duas. Already exists, diz ele. E olhem a coluna IMAGE ID: o docker tag deu um segundo nome a uma imagem. Nada foi copiado.", "ask": "Dois nomes, um id. Se eu remover um dos nomes, o que acontece? (Some só o nome. A imagem some com o último nome dela.)", "wrong": "“A imagem some”: só quando o último nome é removido."} translates="abf3dfdb"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Duas. Already exists, diz ele. E olhem a coluna IMAGE ID: o docker tag deu um segundo nome a uma imagem. Nada foi copiado.", "ask": "Dois nomes, um ID só. Se eu remover um dos nomes, o que acontece? (Some só o nome. A imagem some com o último nome dela.)", "wrong": "“A imagem some”: só quando o último nome é removido."} translates="abf3dfdb"
 # %docker pull nginx
 # %docker tag nginx shop:1
 # %docker images
@@ -97,11 +97,11 @@ reveal("shared_layers")
 # Reproduza o pull e olhe a caixa do registry. Depois olhe a coluna IMAGE ID: `docker tag` só dá mais um nome a uma imagem.
 #
 # <details><summary>As outras colunas, e <code>Digest</code></summary>
-# <p>O nome de uma imagem termina em uma <i>tag</i>: <code>latest</code>, se você não disser outra. CREATED diz quando a imagem foi construída, não quando você a baixou. O <i>digest</i> é a impressão digital do conteúdo dela.</p>
+# <p>O nome de uma imagem termina em uma <i>tag</i>: <code>latest</code>, se você não indicar outra. CREATED diz quando a imagem foi construída, não quando você a baixou. O <i>digest</i> é a impressão digital do conteúdo dela.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "pulled", "notes": "Uma imagem nossa. Este kit não faz build, então o import quebra o galho. Vejam as duas configurações: um comando e um healthcheck. O app leva quatro segundos para ficar pronto.", "ask": "O docker ps diz Up. Está funcionando? (Ainda não se sabe: Up só fala do processo.)", "code": true} translates="7080e482"
-# **Uma imagem sua.** Em geral, o `docker build` faz uma a partir de um *Dockerfile*, em que cada instrução acrescenta uma camada ou uma configuração. Este kit não faz build, então o `docker import` quebra o galho. Cada `--change` acrescenta uma configuração: um comando (`CMD`) e um **healthcheck**, a verificação de saúde, que pergunta ao app se ele está funcionando. Este app leva quatro segundos para ficar pronto. O `--detach` devolve o prompt na hora.
+# **Uma imagem sua.** Em geral, quem a cria é o `docker build`, a partir de um *Dockerfile*, em que cada instrução acrescenta uma camada ou uma configuração. Este kit não faz build, então o `docker import` quebra o galho. Cada `--change` acrescenta uma configuração: um comando (`CMD`) e um **healthcheck**, a verificação de saúde, que pergunta ao app se ele está funcionando. Este app leva quatro segundos para ficar pronto. O `--detach` devolve o prompt na hora.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="26d02eb7"
 # <details><summary>O que o <code>import</code> lê?</summary>
@@ -137,7 +137,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse nenhum processo consegue ignorar."} translates="91d9cf71"
 # ## 4. Parar e iniciar de novo
 #
-# O `stop` manda um sinal ao processo e espera um prazo, o *grace period*. **Quanto tempo, se o processo ignora o sinal?** (Um shell ignora quando é o *processo 1*, o primeiro do contêiner.)
+# O `stop` manda um sinal ao processo e espera: é o prazo chamado *grace period*. **Quanto ele espera, se o processo ignorar o sinal?** (Um shell o ignora quando é o *processo 1*, o primeiro do contêiner.)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d09faecb"
 # Uma **política de reinício** diz ao daemon quando iniciar um contêiner de novo:
@@ -145,14 +145,14 @@ cluster.run("6s")
 # - `no`: nunca (é o padrão);
 # - `on-failure`: depois de um erro; com `:2`, no máximo duas vezes;
 # - `always`: sempre que ele termina sem você pedir, e quando o daemon sobe;
-# - `unless-stopped`: igual, mas o que você parou continua parado.
+# - `unless-stopped`: o mesmo, mas o que você parou continua parado.
 #
 # `crash` corta a energia de uma máquina, e `start` a liga de novo. **Que contêineres voltam depois de uma queda de energia?**
 
 # %%
 ask("stop_grace", "power_cut")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os seus deploys levam sempre dez segundos por contêiner, agora você sabe por quê. E o flaky gastou os dois reinícios dele.", "ask": "Quem já viu um 137 no trabalho? (É só levantar a mão.)"} translates="5bfeb538"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os seus deploys levam sempre dez segundos por contêiner, agora você sabe por quê. E o flaky já gastou os dois reinícios a que tinha direito.", "ask": "Quem já viu um 137 no trabalho? (É só levantar a mão.)"} translates="5bfeb538"
 # %docker run --detach --name deaf alpine sh -c 'sleep 1d'
 # %docker stop deaf
 # %docker run --detach --restart on-failure:2 --name flaky alpine sh -c 'sleep 1; exit 1'
@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque tem uma política. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a máquina dele. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento antes da queda de energia e refaz este passo."} translates="76ac4c74"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque tem uma política. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a própria máquina. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento anterior à queda de energia e refaz este passo."} translates="76ac4c74"
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")
@@ -170,13 +170,13 @@ display(reveal("stop_grace", "power_cut"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2600c945"
 # <details><summary>O que as listas dizem</summary>
-# <p><code>deaf</code>: 137 é 128 + 9: quem o encerrou foi o sinal 9, KILL, depois de dez segundos. É essa a diferença de idade entre ele e o <code>flaky</code>, que só rodou quando o <code>stop</code> terminou. (CREATED trabalha com segundos inteiros e pode mostrar um a mais.) O <code>flaky</code> já tinha gastado as duas tentativas antes da queda de energia, e a queda não zera essa conta. 255 marca o que terminou junto com a máquina. Só o <code>queue</code> está no ar.</p>
+# <p><code>deaf</code>: 137 é 128 + 9, ou seja, quem o encerrou foi o sinal 9, KILL, depois de dez segundos. É essa a diferença de idade entre ele e o <code>flaky</code>, que só rodou quando o <code>stop</code> terminou. (CREATED trabalha com segundos inteiros e pode mostrar um a mais.) O <code>flaky</code> já tinha gastado as duas tentativas antes da queda de energia, e a queda não zera essa conta. O código 255 marca o que terminou junto com a máquina. Só o <code>queue</code> está no ar.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Duas vezes eu gravo um arquivo e leio: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe? (O segundo, porque está no volume.)", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="11b8ea06"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Vou gravar um arquivo e ler, duas vezes: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe? (O segundo, porque está no volume.)", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="11b8ea06"
 # ## 5. O que fica: volumes
 #
-# Cada contêiner escreve em uma camada fina só dele, que some quando o contêiner é removido. Um **volume** fica: `--volume orders:/data` mostra ao contêiner o volume `orders` como a pasta `/data`. Duas vezes, um contêiner grava um arquivo e outro lê. (`--rm` remove o contêiner quando ele termina.)
+# Cada contêiner escreve em uma camada fina só dele, que some quando o contêiner é removido. Um **volume** fica: `--volume orders:/data` mostra ao contêiner o volume `orders` como a pasta `/data`. Aqui, um contêiner grava um arquivo e outro o lê, primeiro sem volume e depois com. (`--rm` remove o contêiner quando ele termina.)
 
 # %%
 # %docker run --rm alpine sh -c 'echo 16 > /count'
@@ -197,7 +197,7 @@ display(reveal("stop_grace", "power_cut"))
 #
 # - O cliente pede, o daemon faz o trabalho, o registry entrega as camadas que ainda não estão aqui.
 # - Um contêiner pertence ao daemon: continua depois que o cliente vai embora e volta se a política de reinício mandar.
-# - Estar no ar não é estar saudável. Parar é um sinal, dez segundos e então KILL. Quando um contêiner é removido, só os volumes ficam.
+# - Estar no ar não é estar saudável. Parar é mandar um sinal, esperar dez segundos e então mandar o KILL. Quando um contêiner é removido, só os volumes ficam.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bf4b8a0c"
 # ## Agora é com você

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer que trabalho um orquestrador assume, e o que ele não faz; explicar orquestração em uma frase |
 # | **Tempo e nível** | 25 minutos, depois de 02_docker_workflow; os exercícios levam mais 8 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais todos os comandos rodam, mas não há requisições: o contador conta só comandos; em uma máquina pequena, o serviço `report`, da seção 6, fica em *pending* |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. Em engines reais, todos os comandos rodam, mas não há requisições: o contador conta só comandos; em uma máquina pequena, o serviço `report`, da seção 6, fica em *pending* |
 # | **Slides da palestra** | 11–16 (sete problemas comuns em produção), 17–19 (o que a palavra quer dizer), 20 (cinco efeitos). [Todos os slides](index.ipynb) |
 #
 # - **Orquestrador**: um programa que mantém contêineres rodando em muitas máquinas do jeito que você pediu.
@@ -41,7 +41,7 @@ swarm = make(managers=1, workers=2, seed=7)
 hand.board()
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0210b55a"
-# São dois conjuntos de três máquinas. O painel mostra o lado em que você está trabalhando e `t`, a hora dele. `-H w1` antes de um comando fala com o engine w1. As imagens já estão lá.
+# São dois conjuntos de três máquinas. O painel mostra o lado em que você está trabalhando e `t`, o tempo desse lado. Com `-H w1`, o comando vai para o engine w1. As imagens já estão lá.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "nothing", "minutes": {"90": 1}, "notes": "Slide 11. Ciclo de vida e escala. À mão, é um comando por máquina, e mais um para o balanceador de carga, porque sou eu que tenho que informar a ele todos os endereços. São três máquinas; ainda é divertido.", "ask": "Trinta máquinas. Ainda é divertido? (Não: são trinta comandos, e trinta endereços para o balanceador.)", "trouble": "O painel mostra o outro lado? Ele acompanha o lado em que estamos trabalhando. A tecla `r` recomeça."} translates="86760815"
 # ## 1. Ciclo de vida e escala (slide 11)
@@ -49,7 +49,7 @@ hand.board()
 # > *Como gerenciar o ciclo de vida dos contêineres? Como escalar?* (perguntas 1 e 2)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0e186891"
-# **À mão**, você inicia um contêiner em cada máquina. As requisições dos seus usuários passam por um balanceador de carga seu, bem simples: ele não verifica quem está vivo. `users(…)` diz para onde ele manda: 30 requisições por segundo, em rodízio entre esses endereços.
+# **À mão**, você inicia um contêiner em cada máquina. As requisições dos seus usuários passam por um balanceador de carga seu, bem simples: ele não verifica quem está vivo. `users(…)` diz a ele para onde mandá-las: 30 por segundo, em rodízio entre esses endereços.
 
 # %%
 swarmlab.use(hand)
@@ -61,7 +61,7 @@ users(hand, "m1:8080,w1:8080,w2:8080")
 hand.run("10s")
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Com Swarm: um serviço, e depois scale para três. Só isso. [Pergunte; depois:] Todo nó atende na porta 8080 e repassa a requisição. Olhem o contador: ainda não faz muita diferença, só uns comandos a menos. Esperem até alguma coisa quebrar.", "ask": "Onde está o balanceador de carga agora? (Em todo nó: já vem pronto.)", "wrong": "“No manager”: todo nó tem um."} translates="7774b89c"
-# **Com Swarm**, você diz quantos. Todo nó atende na porta 8080 e repassa a requisição a uma tarefa: o balanceador de carga já vem pronto. (Um manager também roda contêineres.)
+# **Com Swarm**, você diz quantas réplicas quer. Todo nó atende na porta 8080 e repassa a requisição a uma tarefa: o balanceador de carga já vem pronto. (Um manager também roda contêineres.)
 
 # %%
 swarmlab.use(swarm)
@@ -97,7 +97,7 @@ users(hand, "m1:8080,m1:8081,w2:8080")
 hand.run("10s")
 display(hand.board(), meter(hand, swarm))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "As mesmas duas falhas. O contêiner morto é substituído em segundos; a máquina perdida demora mais. [Pergunte; depois:] O único sinal é o silêncio. Algumas requisições falham até os nós perceberem. Não é mágica. Mas ninguém precisou sair da cama.", "ask": "Por que a máquina demora mais que o contêiner? (Uma máquina morta não avisa nada; é preciso perceber o silêncio dela.)", "wrong": "“Porque é maior”: quem avisa que um contêiner morreu é o nó dele. Uma máquina morta não avisa nada."} translates="a885385f"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "night", "minutes": {"90": 1}, "notes": "As mesmas duas falhas. O contêiner morto é substituído em segundos; com a máquina perdida, demora mais. [Pergunte; depois:] O único sinal é o silêncio. Algumas requisições falham até os nós perceberem. Não é mágica. Mas ninguém precisou sair da cama.", "ask": "Por que a máquina demora mais que o contêiner? (Uma máquina morta não avisa nada; é preciso perceber o silêncio dela.)", "wrong": "“Porque é maior”: quem avisa que um contêiner morreu é o nó dele. Uma máquina morta não avisa nada."} translates="a885385f"
 swarmlab.use(swarm)
 # %docker -H w1 kill $(docker -H w1 ps --quiet)
 swarm.run("45s")  # você dorme
@@ -111,21 +111,21 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # O Swarm não faz mágica: quando uma máquina some sem avisar, as requisições que vão para ela falham por alguns segundos, até os outros nós perceberem. Mas ninguém precisou se levantar. (O `service ls` diz 4/3: ele ainda conta a tarefa perdida no w1.)
 #
 # <details><summary>De onde vêm esses segundos?</summary>
-# <p>Quando o contêiner é morto, o nó avisa na hora, e uma tarefa nova começa cinco segundos depois (<code>--restart-delay</code>); enquanto isso, as outras duas atendem. Quando a máquina cai, o único sinal é o silêncio. Os nós vivem pedindo sinais de vida uns aos outros (<i>gossip</i>) e precisam de alguns segundos para distinguir uma perda de uma rede lenta; o manager precisa de mais alguns até iniciar uma substituta.</p>
+# <p>Quando o contêiner é morto, o nó avisa na hora, e uma tarefa nova começa cinco segundos depois (<code>--restart-delay</code>); enquanto isso, as outras duas atendem. Quando a máquina cai, o único sinal é o silêncio. Os nós vivem pedindo sinais de vida uns aos outros (<i>gossip</i>) e precisam de alguns segundos para distinguir um nó perdido de uma rede lenta; o manager precisa de mais alguns até iniciar uma substituta.</p>
 # <p>À mão, contam os seus 30 e 60 segundos, mais o tempo que os contêineres novos levaram para subir. Um alerta só dispara depois de dez segundos de falhas, e os poucos segundos do Swarm não disparam nenhum. Se bastassem cinco, o telefone tocaria, e antes que você o achasse já estaria tudo consertado.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. Uma versão nova, por favor, e sem downtime. À mão, eu faria como todo mundo: remove a antiga, roda a nova, próxima máquina. Alguma requisição falha?", "ask": "Três servidores, um depois do outro. Alguma requisição se perde?", "wrong": "“Não, sempre sobram dois”: o balanceador continua mandando requisições para o terceiro."} translates="6dd558fb"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "repaired", "minutes": {"90": 1}, "notes": "Slide 13. Uma versão nova, por favor, e sem downtime. À mão, eu faria como todo mundo: remove a antiga, roda a nova e passa à máquina seguinte. Alguma requisição falha?", "ask": "Três servidores, um depois do outro. Alguma requisição se perde?", "wrong": "“Não, sempre sobram dois”: o balanceador continua mandando requisições para o terceiro."} translates="6dd558fb"
 # ## 3. Atualizar sem downtime (slide 13)
 #
 # > *Como atualizar o sistema sem downtime?* (pergunta 4)
 #
-# O w1 voltou, dos dois lados. (À mão, o contêiner dele continua parado: não tem política de reinício.) Agora o nginx 1.27 substitui o 1.25. **No lado manual, um contêiner depois do outro: alguma requisição falha?**
+# O w1 voltou, nos dois lados. (À mão, o contêiner dele continua parado: não tem política de reinício.) Agora o nginx 1.27 substitui o 1.25. **No lado manual, um contêiner depois do outro: alguma requisição falha?**
 
 # %%
 ask("update_gap")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e a subida do servidor novo, não há nada escutando naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma? (Para cada servidor: tirá-lo do balanceador, atualizar e pôr de volta.)", "trouble": "A tecla `r` volta ao estado depois da noite e refaz este passo."} translates="4d290c2b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e a subida do servidor novo, não há nada escutando naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma? (Para cada servidor: tirá-lo do balanceador, atualizar e pôr de volta.)", "trouble": "A tecla `r` volta ao momento seguinte àquela noite e refaz este passo."} translates="4d290c2b"
 hand.start("w1")
 swarmlab.use(hand)
 # %docker -H m1 rm --force web
@@ -137,7 +137,7 @@ swarmlab.use(hand)
 hand.run("10s")
 hand.board()
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "outage", "minutes": {"90": 0.5}, "notes": "Um comando, nada perdido. O Swarm tira uma tarefa do balanceador antes de pará-la. De novo, o contador só subiu de um lado."} translates="7730c731"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "outage", "minutes": {"90": 0.5}, "notes": "Um comando, e nada se perdeu. O Swarm tira uma tarefa do balanceador antes de pará-la. De novo, o contador só subiu de um lado."} translates="7730c731"
 swarm.start("w1")
 swarmlab.use(swarm)
 # %docker service update --quiet --image nginx:1.27 web
@@ -147,13 +147,13 @@ display(swarm.board(), meter(hand, swarm), reveal("update_gap"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="3337dfcf"
 # De novo, o contador só subiu do lado manual.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 a 16: onde colocar, como se comunicar e as informações sensíveis. À mão, o nome api só vale no m1, e a senha fica à vista de todos.", "ask": "Sinceramente, quem tem senha em variável de ambiente? (É só levantar a mão.)"} translates="5f254b26"
-# ## 4. Onde colocar, como conversar, e os segredos (slides 14–16)
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"90": 0.5}, "notes": "Slides 14 a 16: lugar, comunicação e informações sensíveis. À mão, o nome api só vale no m1, e a senha fica à vista de todos.", "ask": "Sinceramente, quem tem senha em variável de ambiente? (É só levantar a mão.)"} translates="5f254b26"
+# ## 4. Lugar, comunicação e segredos (slides 14–16)
 #
 # > *Onde colocar meus contêineres? Como os contêineres vão se comunicar? Como gerenciar informações sensíveis?* (perguntas 5, 6 e 7)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0013c3a1"
-# **À mão**, quem escolhe a máquina é você: há pouco, você pôs dois contêineres no m1. Com uma rede própria, os contêineres do m1 chamam uns aos outros pelo nome; depois, um do w2 tenta. E uma senha vai para onde todo mundo põe: as variáveis de ambiente.
+# **À mão**, quem escolhe a máquina é você: há pouco, você pôs dois contêineres no m1. Com uma rede própria, os contêineres do m1 chamam uns aos outros pelo nome; depois, um do w2 tenta fazer o mesmo. E a senha vai para onde todo mundo a põe: as variáveis de ambiente.
 
 # %%
 swarmlab.use(hand)
@@ -165,7 +165,7 @@ swarmlab.use(hand)
 # %docker -H m1 run --detach --name db --env PASSWORD=s3cret redis
 # %docker -H m1 inspect --format '{{.Config.Env}}' db
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "O Swarm escolhe o nó, a rede dele se estende por todos, e o serviço só diz o nome do secret. Os bytes não estão na descrição.", "trouble": "A tecla `r` volta aos dois lados depois da atualização e refaz este passo."} translates="27f400d0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "O Swarm escolhe o nó, a rede dele se estende por todos, e o serviço só cita o nome do secret. O conteúdo não está na descrição.", "trouble": "A tecla `r` volta ao fim da atualização, nos dois lados, e refaz este passo."} translates="27f400d0"
 swarmlab.use(swarm)
 # %docker network create --driver overlay back
 # %docker service create --quiet --name api --network back nginx
@@ -180,11 +180,11 @@ swarmlab.use(swarm)
 # À mão, você tem que escolher cada máquina. O nome `api` não quer dizer nada no w2: a rede de um engine avulso acaba na máquina dele. E secrets, ele não tem.
 #
 # <details><summary>As respostas do Swarm</summary>
-# <p>(5) O <i>scheduler</i> dele escolhe os nós: por padrão, os que têm menos tarefas. (6) Uma rede <i>overlay</i> se estende por todos os nós, onde quer que <code>api</code> e <code>web</code> rodem. (7) A descrição do serviço (a <i>spec</i>) só diz o nome do secret. Os bytes dele viajam criptografados, e só até os nós que precisam deles; o contêiner os encontra no arquivo <code>/run/secrets/db-password</code> (página 10).</p>
+# <p>(5) O <i>scheduler</i> dele escolhe os nós: por padrão, os que têm menos tarefas. (6) Uma rede <i>overlay</i> se estende por todos os nós, onde quer que <code>api</code> e <code>web</code> rodem. (7) A descrição do serviço (a <i>spec</i>) só cita o nome do secret. O conteúdo dele viaja criptografado, e só até os nós que precisam dele; o contêiner o encontra no arquivo <code>/run/secrets/db-password</code> (página 10).</p>
 # <p>Uma linha de <code>%docker</code> que começa com outro comando do shell, como <code>printf</code>, roda como está. O <code>-</code> lê o que vem pelo pipe.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 a 19. A palestra procura a palavra no dicionário: coordenar os elementos de uma situação, especialmente evitando chamar atenção. É a melhor definição que eu conheço. A orquestração é boa quando ninguém percebe: nem você, nem seus usuários, nem seu telefone.", "ask": "O que é orquestração, em uma frase e sem usar essa palavra? (Você diz o que deve rodar, e um programa mantém tudo assim.)"} translates="2df748e8"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "word", "minutes": {"90": 1}, "notes": "Slides 17 a 19. A palestra procura a palavra no dicionário: coordenar os elementos de uma situação, especialmente evitando chamar atenção. É a melhor definição que eu conheço. A orquestração é boa quando ninguém nota: nem você, nem seus usuários, nem seu telefone.", "ask": "O que é orquestração, em uma frase e sem usar essa palavra? (Você diz o que deve rodar, e um programa mantém tudo assim.)"} translates="2df748e8"
 # ## 5. A palavra (slides 17–19)
 #
 # A palestra cita o dicionário Oxford:
@@ -195,12 +195,12 @@ swarmlab.use(swarm)
 #
 # Em uma frase: **você diz o que deve rodar, e um programa mantém tudo assim.**
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até um nó ter lugar.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="863de4e7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "effects", "minutes": {"90": 0.5}, "notes": "Slide 20, cinco efeitos. Este vocês ainda não viram: uma tarefa diz de quanto precisa, e o Swarm reserva.", "ask": "Sete tarefas, e não há espaço para todas. O que acontece com a sétima? (Espera, em pending, até haver lugar em um nó.)", "wrong": "“Deixa as outras lentas”: ela espera, em pending."} translates="863de4e7"
 # ## 6. Cinco efeitos (slide 20)
 #
 # Aplicação rodando, escalabilidade automática, tolerância a falhas, melhor utilização de recursos e o mínimo de intervenção manual. Dois deles ainda não apareceram.
 #
-# **Melhor utilização de recursos.** Você diz de quanto uma tarefa precisa, e o Swarm reserva isso para ela, em um nó que tenha essa folga. Compare antes e depois da reserva, e veja o que acontece quando as tarefas passam a ser sete.
+# **Melhor utilização de recursos.** Você diz de quanto uma tarefa precisa, e o Swarm reserva isso para ela, em um nó que tenha folga. Compare antes e depois da reserva, e veja o que acontece quando as tarefas passam a ser sete.
 
 # %%
 # %docker service create --quiet --name report --replicas 5 alpine sleep 1d
@@ -235,11 +235,11 @@ display(day, effects(swarm, day), meter(hand, swarm))
 # <p>O w1 voltou vazio e só ganhou uma tarefa porque a atualização substituiu todas. O Swarm nunca interrompe uma tarefa saudável só para <b>rebalancear</b>; quem faz isso é <code>docker service update --force</code>, que substitui todas as tarefas.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "À mão, cada pergunta custa comandos, e cada falha custa uma noite. Você diz ao orquestrador o que quer, e ele mantém tudo assim. E não é mágica: o silêncio leva segundos para ser percebido, e para escalar automaticamente é preciso um programa seu."} translates="b0a3bb66"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "À mão, cada pergunta custa comandos, e cada falha custa uma noite. Você diz ao orquestrador o que quer, e ele mantém tudo assim. E não é mágica: leva alguns segundos até o silêncio ser percebido, e para escalar automaticamente é preciso um programa seu."} translates="b0a3bb66"
 # ## Resumo
 #
 # - À mão, cada pergunta custa comandos, e cada falha custa uma noite. Você diz ao orquestrador o que quer, e ele mantém tudo assim.
-# - Não é mágica: o silêncio leva segundos para ser percebido, e para escalar automaticamente é preciso um programa seu.
+# - Não é mágica: leva alguns segundos até o silêncio ser percebido, e para escalar automaticamente é preciso um programa seu.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="8fc267d0"
 # ## Agora é com você

@@ -13,19 +13,19 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"notes": "Quem faz o quê em um swarm? Vamos descobrir do jeito mais bruto que existe: tirando as partes, uma a uma."} translates="a78dacaa"
 # # As partes do Swarm e quem faz o quê
 #
-# *Você percorre a história do Swarm, desmonta um serviço em tarefas e contêineres e descobre para que serve cada tipo de nó: tirando-o de cena.*
+# *Você percorre a história do Swarm, desmonta um serviço em tarefas e contêineres e descobre para que serve cada tipo de nó tirando-o de cena.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0ab55839"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | dizer o que são serviço, posição, tarefa e contêiner, e o que fazem managers e workers; incluir, retirar, promover e drenar nós |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 8 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais, o desenho da seção 4 não mostra quem está falando com quem no momento) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais, o desenho da seção 4 não mostra quem está falando com quem no momento) |
 # | **Slides da palestra** | 21–23 (história), 24 (componentes), 25–28 (nós), 29 (topologia). [Todos os slides](index.ipynb) |
 #
-# - **Nó**: um engine que está no swarm. Cada um é **manager** ou **worker**; a seção 3 mostra a diferença. Os managers elegem um deles, o **líder**; os outros são *seguidores*. O *mandato* (term) é o número de uma eleição (página 05).
+# - **Nó**: um engine que está no swarm. Cada nó é **manager** ou **worker**; a seção 3 mostra a diferença. Os managers elegem um deles, o **líder**; os outros são *seguidores*. O *mandato* (term) é o número de uma eleição (página 05).
 # - **Raft**: o protocolo pelo qual todos os managers mantêm os mesmos dados.
-# - **Token** (join token): uma senha com que um engine entra no swarm.
+# - **Token** (join token): a senha com que um engine entra no swarm.
 # - **Serviço**: o que você pede a um swarm, como três cópias do nginx.
 
 # %% translates="f5f24485"
@@ -41,17 +41,17 @@ cluster = make(managers=1, workers=3, seed=7)
 cluster.board()
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "minutes": {"90": 1}, "notes": "Slides 21 a 23, um pouco de história. Um cluster precisa de uma lista das suas máquinas. Em 2015 já existia um Swarm, diferente deste, e era você que tinha que fornecer essa lista. Onde ela ficava?", "ask": "2015: onde ficava a lista dos engines?", "wrong": "“Nos managers”: isso veio em 2016, com o Swarm mode."} translates="10f0a43d"
-# ## 1. De onde ele veio (slides 21–23)
+# ## 1. De onde veio o Swarm (slides 21–23)
 #
 # Um cluster precisa de uma lista dos seus engines. **No Swarm clássico, de junho de 2015, onde ela ficava?**
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d5b62522"
-# Depois da sua aposta, clique na linha do tempo. O Swarm clássico não dá mais para experimentar; para as outras três versões, a célula roda um comando que era novidade em cada uma. (Uma linha de `%docker` que começa com um comando do shell, como `printf`, roda como está. O `-` lê o que vem pelo pipe, `|`.)
+# Depois da sua aposta, percorra a linha do tempo com cliques. Já não dá para experimentar o Swarm clássico; para as outras três versões, a célula roda um comando que foi novidade em cada uma. (Uma linha de `%docker` que começa com um comando do shell, como `printf`, roda como está. O `-` lê o que vem pelo pipe, `|`.)
 
 # %%
 ask("who_knew")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Em um serviço externo, Consul ou etcd: antes do primeiro contêiner, você já tinha outro cluster para cuidar. Desde a 1.12, os próprios managers guardam a lista. Desde a 1.13 há secrets, e depois vieram os configs.", "trouble": "Comandos recusados, porque os nomes já existem? A tecla `r` recomeça com um swarm vazio."} translates="db830803"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Em um serviço externo, Consul ou etcd: antes mesmo do primeiro contêiner, você já tinha outro cluster para cuidar. Desde a 1.12, os próprios managers guardam a lista. Desde a 1.13 há secrets, e depois vieram os configs.", "trouble": "O Docker recusou os comandos porque os nomes já existem? A tecla `r` recomeça com um swarm vazio."} translates="db830803"
 # %docker service create --quiet --name web --replicas 3 --publish 8080:80 nginx
 # %docker printf s3nha | docker secret create senha-db -
 # %docker printf debug | docker config create cfg-demo -
@@ -87,10 +87,10 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="f9810dda"
 # <details><summary>O que você vê</summary>
-# <p>A posição mantém o nome. Ela tem uma tarefa nova, com outro id, e a tarefa tem outro contêiner. A tarefa antiga fica na lista, como histórico: desejado <i>shutdown</i>, real <i>failed</i>. Ela nunca mais roda.</p>
+# <p>A posição mantém o nome. Ela tem uma tarefa nova, com outro ID, e a tarefa tem outro contêiner. A tarefa antiga fica na lista, como histórico: desejado <i>shutdown</i>, real <i>failed</i>. Ela nunca mais roda.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slides 25 a 28. Workers rodam e reportam. Managers decidem e lembram. Primeiro eu tiro um worker, depois o único manager. Em qual das duas vezes o app só se recupera se você agir?", "ask": "Em nenhuma, na do worker, na do manager, nas duas?", "wrong": "“Nas duas”: o worker é o que a gente vê trabalhando. “Em nenhuma”: nada substitui o único manager."} translates="481d262f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slides 25 a 28. Workers rodam e reportam. Managers decidem e guardam os dados. Primeiro eu tiro um worker, depois o único manager. Em qual das duas vezes o app só se recupera se você agir?", "ask": "Em nenhuma, na do worker, na do manager, nas duas?", "wrong": "“Nas duas”: o worker é o que a gente vê trabalhando. “Em nenhuma”: nada substitui o único manager."} translates="481d262f"
 # ## 3. Workers e managers: o que falta quando eles faltam (slides 25–28)
 #
 # > *Workers: instâncias que rodam contêineres e reportam os estados deles. Managers: decidem onde contêineres devem ser executados, mantêm o desired state dos serviços, gerenciam o cluster.*
@@ -98,7 +98,7 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # *Desired state* é o estado desejado: o que você pediu.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="20519a07"
-# Se você não proibir, um manager também roda contêineres: aqui, o m1 roda.
+# A não ser que você proíba, um manager também roda contêineres; aqui, o m1 roda.
 #
 # Primeiro você escala o `web` para 6, e o w1 fica sem energia. Depois, com o w1 de volta, quem fica sem energia é o único manager, e logo em seguida morre um contêiner no w2. **Em qual das duas vezes o app só se recupera se você agir?**
 
@@ -113,7 +113,7 @@ cluster.run("40s")
 slots(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "noworker", "minutes": {"90": 0.5}, "notes": "Agora cai o único manager, e morre também um contêiner no w2. Nada acontece. Os workers não conseguem nem listar os serviços."} translates="951c12a7"
-# O estado desejado das tarefas do w1 é *shutdown*, mas elas ainda constam como *running*: não há notícia delas. Outras ocuparam as posições delas. Agora, o manager.
+# O estado desejado das tarefas do w1 é *shutdown*, mas elas ainda constam como *running*: não há notícia delas. Outras ocuparam essas posições. Agora, o manager.
 
 # %%
 cluster.start("w1")
@@ -153,8 +153,8 @@ cluster.run("20s")  # um manager só remove um nó que já consta como fora do a
 # %docker node rm w3
 # %docker node ls
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro, e o nó novo roda. Endereço, porta 2377, token.", "ask": "Quem pode ver este token? (Só quem pode pôr máquinas no seu swarm.)", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager consegue pôr uma máquina no seu swarm."} translates="22e5f1e4"
-# Na lista, `*` marca o nó que está respondendo, e *Reachable*, um manager que não é o líder. Em um manager, `docker swarm join-token worker` mostra o comando que o nó novo precisa rodar. O segundo comando abaixo é esse: `$(…)` completa com o token e o endereço do manager, que recebe os nós na porta 2377.
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "left", "notes": "Um token é uma senha para entrar. O manager mostra o comando inteiro; é só rodá-lo no nó novo. Endereço, porta 2377, token.", "ask": "Quem pode ver este token? (Só quem pode pôr máquinas no seu swarm.)", "wrong": "“Todo mundo da equipe”: quem tem o token e alcança um manager consegue pôr uma máquina no seu swarm."} translates="22e5f1e4"
+# Na lista, `*` marca o nó que está respondendo, e *Reachable*, um manager que não é o líder. Em um manager, `docker swarm join-token worker` mostra o comando que o nó novo precisa rodar. O segundo comando abaixo é esse: `$(…)` preenche o token e o endereço do manager, que recebe os nós na porta 2377.
 
 # %%
 # %docker swarm join-token worker
@@ -165,12 +165,12 @@ cluster.run("20s")
 display(slots(cluster, "web"), reveal("drained_and_back"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b52d74a4"
-# O traço está no lugar do w3 de antes: aquele nó foi removido. O w3 novo tem outro id.
+# O traço está no lugar do w3 de antes: aquele nó foi removido. O w3 novo tem outro ID.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "joined", "minutes": {"90": 1}, "notes": "Slide 29, ao vivo. Os managers formam o grupo Raft; são também a CA e assinam certificados. TLS em toda parte. E todos os nós fazem gossip. Clico no líder. Quem é o líder agora? E se eu clicar nesse também?", "ask": "Dois dos três managers caíram. Quem é o líder? (Ninguém: um de três não é maioria.)", "wrong": "“O último”: um de três não é maioria. Ninguém lidera.", "trouble": "Já morreram todos? A tecla `u` inicia o que está fora do ar."} translates="f0095792"
 # ## 4. Quem fala com quem (slide 29)
 #
-# Os managers formam o grupo **Raft**: mantêm os mesmos dados. Cada um é também uma **CA**: emite os certificados com que os nós provam quem são, e com os quais o **TLS** criptografa todas as conexões. Todos os nós fazem **gossip** (fofoca): cada um conta a alguns outros, sorteados, quem está no ar e que redes tem.
+# Os managers formam o grupo **Raft**: mantêm os mesmos dados. Cada um é também uma **CA**: emite os certificados com que os nós provam quem são, e com os quais o **TLS** criptografa todas as conexões. Todos os nós fazem **gossip** (fofoca): cada um conta a alguns outros, sorteados, quem está no ar e em que redes ele próprio está.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="ae524f37"
 # Clique em um nó para derrubá-lo ou iniciá-lo de novo. **Derrube o líder: quem é o líder agora? Derrube também o novo: e agora?**
@@ -180,14 +180,14 @@ topology(cluster)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="da806ec1"
 # <details><summary>O que você vê</summary>
-# <p>De três managers, dois são maioria: elegem um novo líder. Um sozinho não é; ninguém lidera, e nada pode ser mudado. Os contêineres continuam rodando, e os nós que sobraram continuam com o gossip.</p>
+# <p>De três managers, dois são maioria: elegem um novo líder. Um sozinho não é; ninguém lidera, e nada pode ser mudado. Os contêineres continuam rodando, e os nós que sobraram continuam fazendo gossip.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Você pede um serviço; as posições são preenchidas por uma tarefa depois da outra. Workers rodam e reportam; managers decidem, lembram e consertam. E um nó que entra começa vazio."} translates="7e7de9e7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Você pede um serviço; cada posição é preenchida por uma tarefa após a outra. Workers rodam e reportam; managers decidem, guardam os dados e consertam. E um nó que entra começa vazio."} translates="7e7de9e7"
 # ## Resumo
 #
-# - Você pede um **serviço**. Cada **posição** é preenchida por uma **tarefa** depois da outra, e cada tarefa tem um **contêiner**.
-# - **Workers** rodam e reportam. **Managers** decidem, lembram e consertam. Sem um manager, o que está rodando continua, e nada é consertado.
+# - Você pede um **serviço**. Cada **posição** é preenchida por uma **tarefa** após a outra, e cada tarefa tem um **contêiner**.
+# - **Workers** rodam e reportam. **Managers** decidem, guardam os dados e consertam. Sem um manager, o que está rodando continua, e nada é consertado.
 # - Drene um nó antes de tirá-lo do swarm. Um nó que entra começa vazio.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6b3e39e5"

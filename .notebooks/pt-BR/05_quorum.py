@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer como um líder é eleito; escolher quantos managers rodar, e onde; recuperar um swarm que perdeu o quórum |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; a seção 4 e os exercícios levam mais 15 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 30 (um líder cai), 31 (maioria), 32–33 (a tabela) |
 #
 # Todo manager guarda uma cópia do mesmo *log*: todas as mudanças, em ordem. O protocolo *Raft* mantém as cópias iguais.
@@ -43,7 +43,7 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "A palestra diz: se o líder falhar, outro manager assume. Certo, mas quando? Pensem no celular de plantão. Mãos para cima: escolham uma das três opções.", "ask": "Quanto tempo ficamos sem líder? Primeiro chute em segundos, depois escolha.", "wrong": "“Tempo nenhum”: a pessoa imagina um reserva que é avisado. Ninguém é avisado; o único sinal é o silêncio. “Um minuto ou mais”: a pessoa pensa em um failover feito à mão.", "trouble": "Poucas mãos na aposta? Pergunte só pelos extremos: quem acha que é menos de um segundo, quem acha que é mais de um minuto. PageDown segue em frente."} translates="d9da505f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "A palestra diz: se o líder falhar, outro manager assume. Certo, mas quando? Pensem no celular de plantão. Escolham uma das três opções e levantem a mão.", "ask": "Quanto tempo ficamos sem líder? Primeiro chute em segundos, depois escolha.", "wrong": "“Tempo nenhum”: a pessoa imagina um reserva que é avisado. Ninguém é avisado; o único sinal é o silêncio. “Um minuto ou mais”: a pessoa pensa em um failover feito à mão.", "trouble": "Poucas mãos na aposta? Pergunte só pelos extremos: quem acha que é menos de um segundo, quem acha que é mais de um minuto. PageDown segue em frente."} translates="d9da505f"
 # ## 1. O líder cai (slide 30)
 #
 # > *Se o líder falhar outro manager assume.*
@@ -53,7 +53,7 @@ cluster.board()
 # %%
 ask("how_long")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Cada faixa é um manager. A cruz é a queda. Agora vejam quanto tempo não acontece nada: ninguém percebeu ainda. Cada um dos outros espera um tempo aleatório, de dez a dezenove segundos, e o menos paciente se candidata. Ele abre um novo mandato e vota em si mesmo. Cada seta é um voto. Com dois de três, é o líder. Ninguém digitou comando nenhum, e ninguém saiu da cama. De novo: a partir da cruz não há mais heartbeats, e por pelo menos dez segundos não acontece nada. Quem perde a paciência primeiro leva os votos, porque pede primeiro, e cada manager tem um voto por mandato.", "ask": "Por que um tempo aleatório, e não simplesmente dez segundos para todo mundo? (Para que um deles peça primeiro, e leve os votos.)", "wrong": "“Para ser justo”: não. Se todos esperassem o mesmo tempo, todos se candidatariam de uma vez, e cada um votaria em si mesmo.", "trouble": "Não apareceu o desenho, ou você já tinha derrubado um manager? A tecla `r` volta ao swarm saudável e repete a queda."} translates="c0d94014"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 1.5}, "notes": "Cada faixa é um manager. A cruz é a queda. Agora vejam quanto tempo não acontece nada: ninguém percebeu ainda. Cada um dos outros espera um tempo aleatório, de dez a dezenove segundos, e o menos paciente se candidata. Ele abre um novo mandato e vota em si mesmo. Cada seta é um voto. Com dois votos em três, ele é o líder. Ninguém digitou comando nenhum, e ninguém saiu da cama. De novo: a partir da cruz não há mais heartbeats, e por pelo menos dez segundos não acontece nada. Quem perde a paciência primeiro leva os votos, porque pede primeiro, e cada manager tem um voto por mandato.", "ask": "Por que um tempo aleatório, e não simplesmente dez segundos para todo mundo? (Para que um deles peça primeiro, e leve os votos.)", "wrong": "“Para ser justo”: não. Se todos esperassem o mesmo tempo, todos se candidatariam juntos, e cada um votaria em si mesmo.", "trouble": "Não apareceu o desenho, ou você já tinha derrubado um manager? A tecla `r` volta ao swarm saudável e repete a queda."} translates="c0d94014"
 cluster.run("5s")  # tudo tranquilo
 cluster.crash(cluster.default_node())  # o líder
 cluster.run("60s")
@@ -66,7 +66,7 @@ display(election(cluster), reveal("how_long"))
 # <p>Cada manager espera um tempo aleatório, de 10 a 19 s, sorteado de novo a cada mandato. Por isso é raro dois tentarem no mesmo instante. E quem tenta cedo demais fica sem votos: os outros acabaram de ter notícia do líder.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Agora a rede ruim é você. O botão Passo mostra uma mensagem de cada vez. Eu derrubo o líder e espero até alguém pedir um voto. E esse pedido se perde, porque eu clico nele. Alguém consegue virar líder agora? Vamos ver o que eles fazem.", "ask": "Se este único voto nunca chegar, o swarm trava? (Não: há outra eleição, em um novo mandato.)", "wrong": "“Trava para sempre”: uma eleição perdida não deixa nada para trás, só um mandato a mais. Alguns segundos depois, há outra.", "trouble": "Clicou demais, e já há um líder? A tecla `r` recomeça na primeira mensagem."} translates="6965b198"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Agora a rede ruim é você. O botão Passo mostra uma mensagem de cada vez. Eu derrubo o líder e espero até alguém pedir um voto. E esse pedido se perde, porque eu clico nele. Alguém consegue virar líder agora? Vamos ver o que eles fazem.", "ask": "Se esse único voto nunca chegar, o swarm trava? (Não: há outra eleição, em um novo mandato.)", "wrong": "“Trava para sempre”: uma eleição perdida não deixa nada para trás, só um mandato a mais. Alguns segundos depois, há outra.", "trouble": "Clicou demais, e já há um líder? A tecla `r` recomeça na primeira mensagem."} translates="6965b198"
 # ### Agora a rede ruim é você
 #
 # As colunas são os managers, com as mensagens viajando entre eles. **Passo** vai até a próxima mensagem.
@@ -87,7 +87,7 @@ cluster.start(*cluster.names)
 cluster.run("10s")  # ele voltou, como seguidor
 raft_columns(cluster)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "Uma tabela que todo mundo decora e em que ninguém acredita. A metade, arredondada para baixo, mais um. Agora você tem dinheiro para mais uma máquina. Quatro é melhor que três? E dois é melhor que um? Não façam a conta ainda: digam o que o instinto diz. E pensem nas máquinas que vocês pagam.", "ask": "Quatro managers: quantos podem falhar? Mostrem nos dedos. E depois: dois é melhor que um?", "wrong": "“2 de 4”: metade parece bastar. Quórum é mais da metade; precisa de três, e só um pode falhar. “Dois é mais seguro”: isso vale para uma máquina reserva. Aqui, os dois têm que estar no ar.", "trouble": "Metade da sala está esperando a outra metade? Conte de três até zero. PageDown mostra a resposta."} translates="1fc3a793"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "count", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "Uma tabela que todo mundo decora e em que ninguém acredita. A metade, arredondada para baixo, mais um. Agora você tem dinheiro para mais uma máquina. Quatro é melhor que três? E dois é melhor que um? Não façam a conta ainda: respondam por instinto. E pensem nas máquinas que vocês pagam.", "ask": "Quatro managers: quantos podem falhar? Mostrem nos dedos. E depois: dois é melhor que um?", "wrong": "“2 de 4”: metade parece bastar. Quórum é mais da metade: são necessários três, e só um pode falhar. “Dois é mais seguro”: isso vale para uma máquina reserva. Aqui, os dois têm que estar no ar.", "trouble": "Metade da sala está esperando a outra metade? Conte de três até zero. PageDown mostra a resposta."} translates="1fc3a793"
 # ## 2. Quantos podem falhar? (slides 31–33)
 #
 # > *Devemos manter o quorum (maioria de votos): (n/2+1).*
@@ -106,7 +106,7 @@ display(table, reveal("four_managers", "two_managers"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a01c0e9d"
 # <details><summary>O que a tabela diz (e a própria tabela, sem rodar nada)</summary>
-# <p><b>Número par não traz vantagem.</b> 4 managers aguentam tantas falhas quanto 3, e 6 tantas quanto 5: você paga uma máquina a mais, e mais um manager precisa concordar. <b>Dois são piores que um.</b> Portanto, use 3, 5 ou 7.</p>
+# <p><b>Número par não traz vantagem.</b> 4 managers aguentam tantas falhas quanto 3, e 6, tantas quanto 5: você paga uma máquina a mais, e mais um manager precisa concordar. <b>Dois são piores que um.</b> Portanto, use 3, 5 ou 7.</p>
 # <table><tr><th>Managers</th><th>Quórum</th><th>Podem falhar</th></tr>
 # <tr><td>1</td><td>1</td><td>0</td></tr>
 # <tr><td>2</td><td>2</td><td>0</td></tr>
@@ -118,7 +118,7 @@ display(table, reveal("four_managers", "two_managers"))
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Máquinas costumam falhar em grupo. Um rack fica sem energia, um data center alaga. Então, onde você põe os managers? Eu mexo nos controles, vocês me dizem onde. Com duas zonas, uma delas sempre tem metade ou mais: se ela cai, acabou. São três zonas, e três managers bastam. Zona é tudo o que falha junto: um rack, uma sala, um disjuntor. Três managers no mesmo rack são três só até alguém tropeçar no cabo.", "ask": "Qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas? (Três managers, um em cada uma de três zonas.)", "wrong": "“Cinco em duas zonas”: aí uma zona tem três dos cinco. “Quatro em três zonas”: uma tem dois dos quatro, e com os outros dois não há quórum.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele; PageDown funciona em qualquer lugar."} translates="5bf97ec4"
-# ### E onde eles ficam?
+# ### E onde colocá-los?
 #
 # Há máquinas que falham juntas: um data center pega fogo, um rack fica sem energia. Um lugar desses é uma *zona*. **Mexa nos controles: qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas?** (Clique em um manager para derrubá-lo.)
 
@@ -126,10 +126,10 @@ display(table, reveal("four_managers", "two_managers"))
 quorum_explorer(managers=5, zones=2)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d4587c6e"
-# <details><summary>As zonas: resposta</summary>3 managers em 3 zonas. Com duas zonas, uma delas sempre tem metade dos managers ou mais. E 4 em 3 zonas é pior que 3: uma zona fica com dois, e sem esses dois não há quórum.</details>
+# <details><summary>Resposta: as zonas</summary>3 managers em 3 zonas. Com duas zonas, uma delas sempre tem metade dos managers ou mais. E 4 em 3 zonas é pior que 3: uma zona fica com dois, e sem esses dois não há quórum.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: nada interrompe os contêineres, e nada os conserta.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra, com mãos levantadas. PageDown mostra as duas respostas."} translates="2dcc7857"
-# ## 3. A rede é cortada
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: nada interrompe os contêineres, e nada os conserta.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra; a sala levanta a mão. PageDown mostra as duas respostas."} translates="2dcc7857"
+# ## 3. Um corte na rede
 #
 # A rede se parte em duas, em um swarm novo de cinco managers: m1 (o líder), m2 e w1 de um lado; m3, m4, m5 e w2 do outro. Nenhuma máquina cai. **Quem ainda consegue mudar o swarm? E o que acontece com os contêineres?**
 
@@ -141,7 +141,7 @@ cluster = make(managers=5, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 7 nginx
 ask("partition", "containers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "O lado com três tem um novo líder, e escala. O lado com dois não consegue nem listar os serviços: toda resposta vem de um líder. Olhem o m1. Por alguns segundos, ele ainda acha que é o líder, no mandato antigo. Não faz mal nenhum, porque nada do que ele escreve chega à maioria. E os contêineres? Rodam, dos dois lados. Por um tempo, alguns rodam em dobro.", "ask": "Dois líderes ao mesmo tempo. Por que isso não é uma catástrofe? (O antigo não tem maioria: não consegue mudar nada, e logo desiste.)", "wrong": "“Depois eles juntam tudo”: não há o que juntar. O lado menor não conseguiu confirmar nada.", "trouble": "O painel não bate com o texto? A tecla `r` volta aos cinco managers e corta de novo."} translates="44f4998c"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "five", "minutes": {"60": 2, "90": 1.5}, "notes": "O lado com três tem um novo líder e consegue escalar. O lado com dois não consegue nem listar os serviços: toda resposta vem de um líder. Olhem o m1. Por alguns segundos, ele ainda acha que é o líder, no mandato antigo. Não faz mal nenhum, porque nada do que ele escreve chega à maioria. E os contêineres? Rodam, dos dois lados. Por um tempo, alguns rodam em dobro.", "ask": "Dois líderes ao mesmo tempo. Por que isso não é uma catástrofe? (O antigo não tem maioria: não consegue mudar nada, e logo desiste.)", "wrong": "“Depois eles juntam tudo”: não há o que juntar. O lado menor não conseguiu confirmar nada.", "trouble": "O painel não bate com o texto? A tecla `r` volta aos cinco managers e corta de novo."} translates="44f4998c"
 cluster.partition("m1,m2,w1", "m3,m4,m5,w2")
 cluster.run("60s")
 # %docker -H m3 service scale --detach web=9
@@ -154,7 +154,7 @@ display(election(cluster), reveal("partition", "containers"))
 # <details><summary>O que aconteceu</summary>
 # <p>O m1 perdeu o contato com a maioria e <b>deixou a liderança</b>. No lado dele, os managers se candidatam sem parar e nunca conseguem três votos. No outro lado, três bastam. Só pode haver uma maioria; por isso, só um lado consegue confirmar uma mudança.</p>
 # <p><b>Dois líderes?</b> Por uns sete segundos (de 10,9 a 17,6 s), o m1 ainda acha que é o líder, no mandato antigo. Mas não consegue confirmar nada: não alcança a maioria.</p>
-# <p>O lado menor não muda nada e nem consegue listar os serviços: toda resposta vem de um líder. Mas os contêineres dele continuam rodando. Enquanto isso, o lado maior marca aqueles nós como fora do ar e sobe tarefas substitutas: por ora, algumas réplicas rodam em dobro.</p>
+# <p>O lado menor não consegue mudar nada, nem sequer listar os serviços: toda resposta vem de um líder. Mas os contêineres dele continuam rodando. Enquanto isso, o lado maior marca aqueles nós como fora do ar e sobe tarefas substitutas: por ora, algumas réplicas rodam em dobro.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "cut", "notes": "Para terminar, dois extras. O primeiro: um manager está lento, um segundo por mensagem. Toda mudança tem que esperar por ele?", "ask": "Um dos cinco está lento. Toda mudança fica lenta?", "wrong": "“Vai no ritmo do mais lento”: reunião de equipe é que funciona assim. O líder espera pela maioria e esquece o resto.", "trouble": "A rede já foi consertada? A tecla `s` volta ao swarm com a rede cortada."} translates="e5c20b41"
@@ -198,12 +198,12 @@ cluster.run("60s")
 #
 # <details><summary>Por que algumas tarefas são novas?</summary>As do m2 e do m3 foram substituídas. E os workers precisam primeiro encontrar o m1. Quem demora é marcado como fora do ar até se apresentar, e as tarefas dele são substituídas em outro nó.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "alone", "minutes": {"30": 0.5, "45": 1, "60": 1, "90": 0.5}, "notes": "Então: mais da metade de todos os managers. Três, cinco ou sete, em três zonas. Sem quórum nada muda, e o que está rodando continua rodando. Eleger um novo líder leva de dez a vinte segundos, e você não faz nada.", "ask": "Qual destas coisas você vai conferir amanhã no trabalho? (Não há resposta certa; para começar, conte os managers.)"} translates="51a08ee2"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "alone", "minutes": {"30": 0.5, "45": 1, "60": 1, "90": 0.5}, "notes": "Então: mais da metade de todos os managers. Três, cinco ou sete, em três zonas. Sem quórum nada muda, e o que está rodando continua rodando. Eleger um novo líder leva de dez a vinte segundos, e você não precisa fazer nada.", "ask": "Qual destas coisas você vai conferir amanhã no trabalho? (Não há resposta certa; para começar, conte os managers.)"} translates="51a08ee2"
 # ## Resumo
 #
 # - Quórum é mais da metade de *todos* os managers. Use 3, 5 ou 7, em três zonas.
 # - Sem quórum: nada de mudanças, nada de respostas, nada de reparos. O que está rodando continua rodando.
-# - Eleger um novo líder leva de 10 a 20 segundos. Você não faz nada.
+# - Eleger um novo líder leva de 10 a 20 segundos. Você não precisa fazer nada.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="388d2077"
 # **Para mostrar a um colega:** em um swarm novo (`cluster = make(managers=3, workers=2)`), derrube o m3 e depois o m2. Espere 20 s e rode `%docker -H m1 service ls`.

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Slide 34, aquele com todas as caixas. Um comando passa por sete partes até um contêiner rodar. Vamos atrás dele, caixa por caixa. E isto não é um desenho: é o swarm que está rodando ao lado."} translates="50ad18e3"
-# # De um comando a um contêiner
+# # Do comando ao contêiner
 #
 # *Você digita um comando e o segue por sete partes do swarm até um contêiner rodar. Depois sobe três serviços que não conseguem rodar e vê até onde cada um chega.*
 
@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer que parte do Swarm faz o quê; saber, pelo estado de uma tarefa, com que parte ela está; descobrir por que uma tarefa não roda |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 10 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais tudo roda, mas os desenhos mostram só o estado de cada tarefa |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. Em engines reais, tudo roda, mas os desenhos mostram só o estado de cada tarefa |
 # | **Slides da palestra** | 34 (as partes, da API ao executor) |
 
 # %% translates="f5f24485"
@@ -33,31 +33,31 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "idle", "minutes": {"60": 1.5, "90": 1.5}, "notes": "A API recebe o comando. O orchestrator cria tarefas, o allocator dá endereços a elas, o scheduler e o dispatcher as levam a um nó. No nó, o worker pega a tarefa dele, e o executor roda. Duas apostas, e as duas são mais difíceis do que parecem.", "ask": "O Docker mostra o id. O que existe nesse momento?", "wrong": "“Contêineres subindo”: a pessoa se lembra das barras de progresso. Elas vêm depois. Junto com o id, existe só um registro no store. “Quem escolhe o nó é o orchestrator”: ele só conta tarefas. Quem escolhe é o scheduler.", "trouble": "Pouco tempo? Faça só a primeira aposta, com mãos levantadas."} translates="52a5f0ff"
-# ## 1. De comando a contêiner (slide 34)
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "idle", "minutes": {"60": 1.5, "90": 1.5}, "notes": "A API recebe o comando. O orchestrator cria tarefas, o allocator dá endereços a elas, o scheduler e o dispatcher as levam a um nó. No nó, o worker recebe a tarefa, e o executor a roda. São duas apostas, e as duas são mais difíceis do que parecem.", "ask": "O Docker mostra o ID. O que existe nesse momento?", "wrong": "“Contêineres subindo”: a pessoa se lembra das barras de progresso. Elas vêm depois. Quando o ID aparece, só existe um registro no store. “Quem escolhe o nó é o orchestrator”: ele só conta tarefas. Quem escolhe é o scheduler.", "trouble": "Pouco tempo? Faça só a primeira aposta; a sala levanta a mão."} translates="52a5f0ff"
+# ## 1. Do comando ao contêiner (slide 34)
 #
 # > `$ docker service create nginx`
 #
 # O slide mostra sete partes. Cinco rodam no manager que lidera (o *líder*, página 04), duas em cada nó:
 #
 # - **API**: recebe seu comando. **Orchestrator**: cria tarefas. **Allocator**: dá endereços a elas. **Scheduler** e **dispatcher**: levam cada tarefa a um nó.
-# - **Worker**: recebe as tarefas do nó dele. **Executor**: roda os contêineres.
+# - **Worker**: recebe as tarefas do seu nó. **Executor**: roda os contêineres.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c3f1be3a"
 # Duas palavras ganham um segundo sentido: aqui, *orchestrator* e *worker* são partes dentro do engine. Os managers também têm a parte worker: eles rodam tarefas.
 #
-# No meio fica o **store**, os dados que todos os managers guardam. Você vai subir três réplicas do nginx com uma porta. (`--detach`: não espere até que rodem.) O Docker responde com um id. **O que o swarm tem nesse momento? E que parte decide em que nó uma tarefa vai rodar?**
+# No meio fica o **store**, os dados que todos os managers guardam. Você vai subir três réplicas do nginx com uma porta. (`--detach`: o comando não espera até que elas rodem.) O Docker responde com um ID. **O que o swarm tem nesse momento? E que parte decide em que nó uma tarefa vai rodar?**
 
 # %%
 ask("id_answered", "first_to_know")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers lembram. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e escreve três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Nenhuma parte chama outra! Cada parte procura uma coisa que falta, acrescenta e escreve de volta. [Pergunte; depois:] Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Não sabe mais em que passo o desenho está? A tecla `r` repete o comando, a partir de um swarm parado."} translates="d44c1dcc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers guardam. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e escreve três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Nenhuma parte chama outra! Cada parte procura uma coisa que falta, acrescenta e grava no store. [Pergunte; depois:] Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem comigo no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Não sabe mais em que passo o desenho está? A tecla `r` repete o comando, a partir de um swarm ocioso."} translates="d44c1dcc"
 # %docker service create --detach --name web --replicas 3 --publish 8080:80 nginx
 cluster.run("10s")
 display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="29711c7d"
-# **Como ler o desenho.** Cada passo é uma parte trabalhando. A moldura azul marca a parte, e a ficha amarela mostra o que se moveu: do store para fora, de volta para ele, ou de uma parte a outra. Abaixo do desenho: o que a parte leu, o que decidiu e o que escreveu. Clique em **Avançar**, ou clique no desenho e use **→**. **P** reproduz.
+# **Como ler o desenho.** Cada passo é uma parte trabalhando. A moldura azul marca a parte, e a ficha amarela mostra o que se moveu: do store para fora, de volta para ele, ou de uma parte a outra. Abaixo do desenho: o que a parte leu, o que decidiu e o que escreveu. Clique em **Avançar**, ou clique no desenho e use **→**. **P** reproduz tudo.
 #
 # **Experimente.**
 #
@@ -76,7 +76,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # | *preparing* (a imagem está sendo baixada), *ready* (para iniciar), *starting*, *running* | o executor |
 #
 # <details><summary>O que você vê</summary>
-# <p>As cinco partes do manager só se encontram no store, e só o dispatcher fala com os nós. Cada uma procura alguma coisa no store (um serviço com menos tarefas do que deveria, uma tarefa sem endereços, uma tarefa sem nó), faz seu único trabalho e escreve o resultado de volta. Isso é um <b>ciclo de controle</b> (control loop). Por isso, cada parte pode esperar, falhar ou recomeçar sem que a seguinte perceba.</p>
+# <p>As cinco partes do manager só se encontram no store, e só o dispatcher fala com os nós. Cada uma procura alguma coisa no store (um serviço com menos tarefas do que deveria, uma tarefa sem endereços, uma tarefa sem nó), faz seu único trabalho e grava o resultado de volta. Isso é um <b>ciclo de controle</b> (control loop). Por isso, cada parte pode esperar, falhar ou recomeçar sem que a seguinte perceba.</p>
 # <p>A porta dá trabalho ao allocator: as portas publicadas têm uma rede só delas (<i>ingress</i>), e nela cada tarefa precisa de um endereço. Enquanto não há endereço livre em uma das redes do serviço, a tarefa fica em <i>new</i>, sem erro nenhum.</p>
 # <p>O nó sabe das coisas antes do store: ele reporta em lotes, até 100 ms depois, e o dispatcher leva mais 100 ms para gravar. O que mais demora é baixar a imagem.</p>
 # </details>
@@ -89,7 +89,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # %%
 ask("who_reports", "who_replaces")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "O executor vê seu contêiner terminar, o nó reporta, o dispatcher grava. Agora o orchestrator conta duas tarefas vivas onde deveria haver três e cria outra. A mesma posição, uma tarefa nova, de novo por todas as partes. E ela espera cinco segundos antes de começar: é o restart delay. [Pergunte; depois:] Ou seja, o mecanismo é o mesmo, para criar e para consertar. Essa é a beleza da coisa.", "ask": "Que parte fez algo especial por se tratar de um conserto? (Nenhuma.)", "wrong": "“O orchestrator”: ele faz o que sempre faz. Conta e completa o número.", "trouble": "Nada morreu? A tecla `r` volta às três tarefas rodando e mata uma."} translates="c4abdd04"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1.5, "90": 1}, "notes": "O executor vê seu contêiner terminar, o nó reporta, o dispatcher grava. Agora o orchestrator conta duas tarefas vivas onde deveria haver três e cria outra. A mesma posição, uma tarefa nova, que passa de novo por todas as partes. E ela espera cinco segundos antes de começar: é o restart delay. [Pergunte; depois:] Ou seja, o mecanismo é o mesmo, para criar e para consertar. Essa é a beleza da coisa.", "ask": "Que parte fez algo especial por se tratar de um conserto? (Nenhuma.)", "wrong": "“O orchestrator”: ele faz o que sempre faz. Conta e repõe o que falta.", "trouble": "Nada morreu? A tecla `r` volta às três tarefas rodando e mata uma."} translates="c4abdd04"
 # cluster.client(name): o engine desse nó, na biblioteca Python oficial do Docker
 node = next(name for name in cluster.names if cluster.client(name).containers.list())
 cluster.client(node).containers.list()[0].kill()
@@ -160,7 +160,7 @@ service_path(cluster, "idle")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="5587638c"
 # Só o `idle`: ele seguiu de onde tinha parado, no scheduler. O `big` continua sem caber em lugar nenhum, e o `typo` continua sem imagem. O `web` também voltou.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Levem duas coisas para casa. As partes só se encontram no store; cada uma faz um trabalho pequeno. [Pergunte; depois:] E o estado de uma tarefa diz com que parte ela está: new, com o allocator; pending, com o scheduler; preparing, com o nó. Da próxima vez que alguma coisa não subir, leiam o estado, com --no-trunc, antes de reiniciar o que quer que seja.", "ask": "Uma tarefa está em pending há dez minutos. A que parte você pergunta? (Ao scheduler: ele diz por que nenhum nó serve.)"} translates="8f820f93"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "active", "minutes": {"60": 1}, "notes": "Guardem duas coisas. As partes só se encontram no store; cada uma faz um trabalho pequeno. [Pergunte; depois:] E o estado de uma tarefa diz com que parte ela está: new, com o allocator; pending, com o scheduler; preparing, com o nó. Da próxima vez que alguma coisa não subir, leiam o estado, com --no-trunc, antes de reiniciar o que quer que seja.", "ask": "Uma tarefa está em pending há dez minutos. A que parte você pergunta? (Ao scheduler: ele diz por que nenhum nó serve.)"} translates="8f820f93"
 # ## Resumo
 #
 # - A **API** grava seu pedido; o **orchestrator** cria tarefas; o **allocator** dá endereços; o **scheduler** escolhe nós (em um serviço *global*, quem escolhe é o orchestrator); o **dispatcher** entrega; a parte **worker** do nó aceita; o **executor** roda.
@@ -178,7 +178,7 @@ service_path(cluster, "idle")
 # São três serviços, e nenhum roda. Cada um está preso em uma parte diferente, e um deles não diz o motivo. (Com o exercício iniciado, digite `service_path(swarmlab.latest(), "db")` em uma célula nova para ver o desenho de um deles.)
 #
 # <details><summary>Comandos de rede</summary>
-# <p><code>docker network inspect NAME</code> mostra o tamanho de uma rede: a sub-rede dela. <code>docker network create --driver overlay NAME</code> cria uma de bom tamanho, e <code>docker service update --network-rm OLD --network-add NEW SERVICE</code> muda um serviço para ela.</p>
+# <p><code>docker network inspect NAME</code> mostra o tamanho de uma rede: a sub-rede dela. <code>docker network create --driver overlay NAME</code> cria uma com folga, e <code>docker service update --network-rm OLD --network-add NEW SERVICE</code> muda um serviço para ela.</p>
 # </details>
 #
 # ### 2. Um agente em cada worker

@@ -13,22 +13,22 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Por que uma tarefa vai para este nó e não para aquele? Quem decide é uma parte só, e ela sabe dizer por quê."} translates="48d27cce"
 # # Posicionamento: por que aqui e não ali?
 #
-# *Você pergunta ao scheduler sobre tarefas, uma a uma, espalha um serviço por zonas e descobre por que quatro serviços esperam.*
+# *Você pergunta ao scheduler sobre cada tarefa, espalha um serviço por zonas e descobre por que quatro serviços esperam.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0159083c"
 # | | |
 # | --- | --- |
 # | **Você vai aprender a** | dizer qual nó recebe uma tarefa e por quê; espalhar por zonas; descobrir por que uma tarefa espera |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 35 (zonas) e o scheduler do 34 |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá à tarefa o nó dela, de uma vez por todas. Primeiro ele faz perguntas sobre cada nó: os filtros. Um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá à tarefa o nó dela, de uma vez por todas. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
 # ## 1. Uma parte, uma decisão
 #
-# No caminho de um comando a um contêiner, uma tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). O scheduler dá um nó a ela, de uma vez por todas.
+# No caminho de um comando a um contêiner, uma tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). É ele que dá um nó à tarefa, de uma vez por todas.
 #
-# Ele faz perguntas sobre cada nó, os **filtros**. Um *não*, e o nó está fora. Dos que restam, vence o mais vazio.
+# Ele faz perguntas sobre cada nó, os **filtros**. Basta um *não*, e o nó está fora. Dos que restam, vence o mais vazio.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="4781f451"
 # As duas próximas células criam sete máquinas, põem **labels** em algumas delas (`az`, a zona: máquinas que podem falhar juntas; e `rack`) e sobem o `web`.
@@ -59,12 +59,12 @@ why(cluster, "web.1")
 # - Os managers não cumprem a **restrição** (*constraint*) `node.role==worker`. Uma restrição é uma *ordem*: sem um nó assim, a tarefa não roda.
 # - Os workers passam. Se estão igualmente vazios, o acaso decide.
 #
-# <details><summary>Restrições com “diferente de”; e o que muda em engines reais</summary>
+# <details><summary>Restrições com “diferente de” e o que muda em engines reais</summary>
 # <p><code>node.labels.az!=a</code> só recusa os nós cujo label az é a. Um nó sem o label passa.</p>
 # <p>Em engines reais você vê menos: o resto só o scheduler sabe, e ele não conta.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "labelled", "minutes": {"90": 1}, "notes": "Slide 35, espalhar por zonas. Eu digitei exatamente como está no slide. Olhem bem: tem uma letra que faz diferença. O que o Swarm faz com isso?", "ask": "Recusa, espalha por zonas ou nenhum dos dois?", "wrong": "“Recusa”: ele aceita, em silêncio. “O mesmo número em cada zona”: faria isso com labels, no plural."} translates="c9c798be"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "labelled", "minutes": {"90": 1}, "notes": "Slide 35, espalhar por zonas. Eu digitei exatamente como está no slide. Olhem bem: há uma letra que faz diferença. O que o Swarm faz com isso?", "ask": "Recusa, espalha por zonas ou nenhum dos dois?", "wrong": "“Recusa”: ele aceita, em silêncio. “O mesmo número em cada zona”: faria isso com labels, no plural."} translates="c9c798be"
 # ## 2. Espalhar por zonas (slide 35)
 #
 # O slide usa uma **preferência**, um *desejo*: dividir as tarefas por igual entre os valores de um label. Cada valor é um *ramo*.
@@ -87,7 +87,7 @@ display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("unlabelled"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="5121683c"
-# <details><summary>O que você vê (olhe antes)</summary>
+# <details><summary>O que você vê (olhe o desenho antes)</summary>
 # <p><b>typo</b>: por igual entre os nós, desigual entre as zonas. A zona a tem três nós e por isso recebe mais tarefas.</p>
 # <p><b>shop</b>: três ramos, três tarefas em cada. Zona a, zona b e <i>sem label</i>, que vale tanto quanto uma zona. Dentro da zona a, o rack 1 (dois nós) e o rack 2 (um nó) dividem três tarefas: 2 e 1 ou 1 e 2.</p>
 # </details>
@@ -99,7 +99,7 @@ display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("u
 # %% slideshow={"slide_type": "skip"}
 exercise("spread_over_zones", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker mostra com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3a31fa73"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker só o mostra inteiro com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3a31fa73"
 # ## 3. Pending: leia o motivo
 #
 # `pending` quer dizer que a tarefa existe, mas nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. Há dois jeitos de perguntar:
@@ -123,15 +123,15 @@ why(cluster, "huge.1")
 # %% slideshow={"slide_type": "skip"}
 exercise("four_pending", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "pending", "notes": "Eu dreno o w2 para pôr mais memória: as tarefas dele são substituídas em outros nós. Uma hora depois ele está de volta. Quantas delas ele recebe de volta?", "ask": "Todas, algumas ou nenhuma?", "wrong": "“Tantas quanto antes”: elas foram paradas e substituídas em outros nós. “Tantas quanto os outros”: o Swarm nunca tira uma tarefa saudável do lugar só para equilibrar as coisas."} translates="e5440657"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "pending", "notes": "Eu dreno o w2 para pôr mais memória nele: as tarefas são substituídas em outros nós. Uma hora depois, ele volta. Quantas delas ele recebe de volta?", "ask": "Todas, algumas ou nenhuma?", "wrong": "“Tantas quanto antes”: elas foram paradas e substituídas em outros nós. “Tantas quanto os outros”: o Swarm nunca tira uma tarefa saudável do lugar só para equilibrar as coisas."} translates="e5440657"
 # ## 4. Ida e volta
 #
-# Você **drena** o w2 para pôr mais memória: as tarefas dele são paradas e substituídas em outros nós. Mais tarde você o deixa ativo de novo. **Quantas tarefas do shop voltam para ele?**
+# Você **drena** o w2 para pôr mais memória nele: as tarefas param e são substituídas em outros nós. Mais tarde, você o reativa. **Quantas tarefas do shop voltam para ele?**
 
 # %%
 ask("no_rebalance")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Muita gente espera por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou espere o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim? (Mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.)", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado de antes do drain e repete este passo."} translates="2a114ec1"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Muita gente espera por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou espere o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim? (Mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.)", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado anterior ao drain e repete este passo."} translates="2a114ec1"
 swarmlab.use(cluster)
 # %docker node update --availability drain w2
 cluster.run("30s")
@@ -155,7 +155,7 @@ display(spread(cluster, "shop", "az", "rack"), reveal("no_rebalance"))
 # %%
 ask("label_removed", "label_given")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "As tarefas do fast já não cumpriam uma ordem: foram paradas, e as substitutas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo, e ficam onde estão.", "ask": "Qual das duas coisas teria surpreendido você de madrugada? (Não há resposta certa. Quem para tarefas saudáveis é a restrição.)"} translates="fd7ae823"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "As tarefas do fast deixaram de cumprir uma ordem: foram paradas, e as substitutas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo, e ficam onde estão.", "ask": "Qual das duas coisas teria surpreendido você de madrugada? (Não há resposta certa. Quem para tarefas saudáveis é a restrição.)"} translates="fd7ae823"
 # %docker node update --label-add disk=ssd w3
 # %docker service create --quiet --name fast --replicas 2 --constraint node.labels.disk==ssd nginx
 # %docker node update --label-rm disk w3
@@ -167,7 +167,7 @@ cluster.run("20s")
 display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b335a979"
-# As tarefas do fast já não cumpriam uma ordem: foram paradas (*rejected*), e as novas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo.
+# As tarefas do fast deixaram de cumprir uma ordem: foram paradas (*rejected*), e as novas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "moved", "notes": "A zona b pega fogo: o m2, o w3 e o w4. É para esse dia que a gente espalha. O que acontece com as três tarefas de lá?", "ask": "Esperam, são substituídas em outro nó ou se perdem?", "wrong": "“Esperam pela zona b”: uma restrição faria isso. Uma preferência é um desejo."} translates="fadee4f6"
 # ## 5. Uma zona morre

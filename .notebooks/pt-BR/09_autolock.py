@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log desse disco está cifrado. Ótimo. Está tudo certo, não é?"} translates="45291dc7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log desse disco está cifrado. Ótimo. Então está tudo bem, não é?"} translates="45291dc7"
 # # Autolock: o que um disco roubado entrega
 #
 # *Você rouba o disco de um manager, torna esse disco inútil, perde a chave e recupera um swarm a partir de um backup.*
@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer o que o autolock protege e o que ele custa; desbloquear um manager; recuperar-se da perda da chave; fazer backup de um manager e restaurá-lo |
 # | **Tempo e nível** | 25 minutos, depois de 05_quorum; os exercícios levam mais 10 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais, nenhum disco é mostrado) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais, os discos não aparecem) |
 # | **Slides da palestra** | 37 (autolock) |
 #
 # - **Log do Raft**: a lista de todas as mudanças, no disco de cada manager (página 05). Todos os serviços e secrets estão nele.
@@ -54,16 +54,16 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 # `swarm-node.key` guarda, em texto claro, a chave privada do nó e a chave dos dados: com esta, o ladrão abre tudo.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stolen", "minutes": {"90": 1}, "notes": "Slide 37: autolock. Dois comandos, um para um swarm novo, um para o nosso. O que acontece, neste momento, com os managers que estão rodando?", "ask": "Eles param, reiniciam ou continuam?", "wrong": "“Travam na hora”: nada é interrompido. A chave só será necessária quando eles reiniciarem."} translates="6a678447"
-# ## 2. Trave (slide 37)
+# ## 2. Trave o swarm (slide 37)
 #
 # > *Protege acesso indevido ao cluster com autolock.*
 #
-# O slide tem dois comandos: `init --autolock` para um swarm novo, `update --autolock` para um que já existe. A célula depois da aposta digita os dois; o nosso existe, e por isso o Docker recusa o primeiro. **O que acontece com os managers que estão rodando?**
+# O slide tem dois comandos: `init --autolock` para um swarm novo, `update --autolock` para um que já existe. A célula depois da aposta roda os dois; como o nosso já existe, o Docker recusa o primeiro. **O que acontece com os managers que estão rodando?**
 
 # %%
 ask("autolock_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guarde-a no seu gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decida o que você teme mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha? (É só levantar a mão.)", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c932ea7a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guarde-a no seu gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decidam o que vocês temem mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha? (É só levantar a mão.)", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c932ea7a"
 # %docker swarm init --autolock
 # %docker swarm update --autolock
 cluster.run("5s")
@@ -73,10 +73,10 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # Agora `swarm-node.key` está cifrado, com a chave de desbloqueio, que não está em disco nenhum. O Docker a mostrou: o lugar dela é o seu gerenciador de senhas. Os managers que estão rodando a têm na memória; quem for root neles ainda lê tudo.
 #
 # <details><summary>Os outros arquivos</summary>
-# <p><i>wal</i> é o arquivo do log; um <i>snapshot</i> é uma parte mais antiga do log, condensada. Quando o autolock foi ligado, o m1 também criou uma chave dos dados nova e regravou o log como snapshot: por isso a segunda tabela tem uma linha a mais e um <i>wal</i> curto. <code>worker/tasks</code> continua em texto claro: guarda as tarefas do nó, com os nomes dos secrets delas, mas não o conteúdo.</p>
+# <p><i>wal</i> é o arquivo do log; um <i>snapshot</i> é uma parte mais antiga do log, condensada. Quando o autolock foi ligado, o m1 também criou uma nova chave dos dados e regravou o log como snapshot: por isso a segunda tabela tem uma linha a mais e um <i>wal</i> curto. <code>worker/tasks</code> continua em texto claro: guarda as tarefas do nó, com os nomes dos secrets delas, mas não o conteúdo.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "É manager como antes? Só roda contêineres? Nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves dele estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "Volta a ser manager como antes? Só roda contêineres? Não faz nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves dele estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
 # ## 3. Um manager reinicia
 #
 # O m3 fica sem energia e volta. **O que ele faz até alguém digitar a chave?**
@@ -84,7 +84,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # %%
 ask("locked_manager")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas nem voto, nem tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos? (Não há líder até dois deles serem desbloqueados.)", "wrong": "“Uma chave basta”: dois deles têm que ser desbloqueados antes que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="ddbd7160"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas não vota nem roda tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos? (Não há líder até dois deles serem desbloqueados.)", "wrong": "“Uma chave basta”: dois deles têm que ser desbloqueados antes que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="ddbd7160"
 cluster.crash("m3")
 cluster.run("30s")
 cluster.start("m3")
@@ -110,7 +110,7 @@ cluster.run("30s")
 # %%
 ask("old_or_new", "key_lost")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guarde a antiga até cada manager ter voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora? (Como um manager novo: rebaixar, sair, remover, entrar.)", "trouble": "A tecla `r` volta ao swarm de antes da rotação e repete este passo."} translates="f6436e26"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guarde a antiga até que cada manager tenha voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora? (Como um manager novo: rebaixar, sair, remover, entrar.)", "trouble": "A tecla `r` volta ao swarm anterior à rotação e repete este passo."} translates="f6436e26"
 cluster.crash("m3")
 cluster.run("5s")
 # %docker -H m1 swarm unlock-key --rotate --quiet
@@ -118,7 +118,7 @@ cluster.start("m3")
 cluster.run("10s")
 # %docker echo $(docker -H m1 swarm unlock-key --quiet) | docker -H m3 swarm unlock
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "Como um manager novo. Ele é rebaixado, sai, é removido e entra de novo. Recebe o log inteiro dos outros. Só se perdeu uma cópia, mais nada.", "ask": "E se fosse o único manager? (Aí tudo o que estava no log teria se perdido.)", "wrong": "“O mesmo”: aí tudo o que estava no log teria se perdido."} translates="a098408d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rotated", "notes": "Como um manager novo. Ele é rebaixado, sai, é removido e entra de novo. Recebe o log inteiro dos outros. O que se perdeu foi uma cópia, e mais nada.", "ask": "E se fosse o único manager? (Aí tudo o que estava no log teria se perdido.)", "wrong": "“O mesmo”: aí tudo o que estava no log teria se perdido."} translates="a098408d"
 # %docker -H m1 node demote m3
 # %docker -H m3 swarm leave --force
 cluster.run("30s")
@@ -130,16 +130,16 @@ cluster.run("10s")
 reveal("old_or_new", "key_lost")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="1846de21"
-# A chave nova não abriu o m3. (A antiga abriria, mas nós a jogamos fora.) Por isso o m3 entrou como um manager novo e recebeu o log inteiro dos outros.
+# A chave nova não abriu o m3. (A antiga abriria, mas nós a jogamos fora.) Por isso, o m3 entrou como um manager novo e recebeu o log inteiro dos outros.
 #
 # <details><summary>E se todos os managers reiniciarem ao mesmo tempo e a chave tiver se perdido?</summary>
 # <p>Aí se perdeu tudo o que estava no log: serviços, secrets, tokens, a raiz de todos os certificados. Os contêineres nos workers continuam rodando, e ninguém mais consegue mudá-los. Você inicia um swarm novo e faz o deploy de tudo outra vez: com os arquivos dos seus stacks e com secrets que guardou em outro lugar.</p>
 # </details>
 # <details><summary>Desligar o autolock ajuda um manager travado?</summary>
-# <p>Não. Os managers que estão rodando voltam a guardar as chaves em texto claro; o disco de um que está desligado continua cifrado com a chave antiga. Guarde a chave antiga até cada manager ter voltado uma vez depois da troca ou depois que você desligou o autolock.</p>
+# <p>Não. Os managers que estão rodando voltam a guardar as chaves em texto claro; o disco de um que está desligado continua cifrado com a chave antiga. Guarde a chave antiga até que cada manager tenha voltado uma vez depois da troca ou do desligamento do autolock.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Um backup é uma pasta. O disco do m3, do meio-dia. À tarde eu crio o shop. À noite dois managers pegam fogo, e eu restauro o do meio-dia, à força. O que este swarm tem?", "ask": "O web e o shop? Só o web? Nada?", "wrong": "“O w1 ainda roda o shop e avisa”: um worker não decide o que deve rodar. O que os managers não conhecem é parado."} translates="2b2d1ece"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Um backup é uma pasta. Aqui, o disco do m3 ao meio-dia. À tarde, eu crio o shop. À noite, dois managers pegam fogo, e eu restauro o do meio-dia, à força. O que este swarm tem?", "ask": "O web e o shop? Só o web? Nada?", "wrong": "“O w1 ainda roda o shop e avisa”: um worker não decide o que deve rodar. O que os managers não conhecem é parado."} translates="2b2d1ece"
 # ## 5. A partir de um backup
 #
 # O swarm inteiro está em uma pasta de cada manager: `/var/lib/docker/swarm`.
@@ -147,13 +147,13 @@ reveal("old_or_new", "key_lost")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bb131b89"
 # Para fazer o backup, pare o engine, copie a pasta e inicie o engine. (Com autolock, guarde junto a chave de desbloqueio daquele dia.) Para restaurar em uma máquina nova com o mesmo endereço, pare o engine dela, ponha a pasta no lugar, inicie o engine e digite `docker swarm init --force-new-cluster`.
 #
-# Aqui o backup é o disco do próprio m3. Você desliga o m3 ao meio-dia. À tarde, cria o serviço `shop`. À noite o m1 e o m2 pegam fogo, e você inicia o m3 com o disco do meio-dia. Ele é um de três, e por isso não tem quórum: `--force-new-cluster` faz dele o único manager. (A próxima célula desliga o autolock, para o m3 não pedir a chave.) **O que este swarm tem?**
+# Aqui o backup é o disco do próprio m3. Você desliga o m3 ao meio-dia. À tarde, cria o serviço `shop`. À noite, o m1 e o m2 pegam fogo, e você inicia o m3 com o disco do meio-dia. Ele é um de três, e por isso não tem quórum: `--force-new-cluster` faz dele o único manager. (A próxima célula desliga o autolock, para o m3 não pedir a chave.) **O que este swarm tem?**
 
 # %%
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. É isso que uma restauração quer dizer: o que vale é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos levantadas: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. Restaurar é isso: o que vale é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos levantadas: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
 cluster.run("5s")
 cluster.stop("m3")  # meio-dia
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx
@@ -170,8 +170,8 @@ cluster.run("60s")
 # %docker -H m3 node inspect --format "{{.Description.Hostname}}: {{.Spec.Role}}" m1 m2
 reveal("restored")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Forçar tem um preço. O que mudou depois do backup se perdeu, e os managers antigos ficam na lista até você removê-los. Aqui eles voltam, ficam sabendo que foram removidos e entram de novo.", "ask": "E se eles estivessem vivos o tempo todo, isolados por uma falha de rede? (Aí haveria dois swarms.)", "wrong": "“Seguiriam o novo”: os dois são maioria dos três antigos e elegem um líder próprio."} translates="3135b76b"
-# ### A conta do `--force-new-cluster`
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "restored", "notes": "Forçar tem um preço. O que mudou depois do backup se perdeu, e os managers antigos ficam na lista até você removê-los. Aqui eles voltam, ficam sabendo que foram removidos e entram de novo.", "ask": "E se eles estivessem vivos o tempo todo, isolados por uma falha de rede? (Aí haveria dois swarms.)", "wrong": "“Seguiriam o novo”: os dois são maioria entre os três antigos e elegem um líder próprio."} translates="3135b76b"
+# ### O preço do `--force-new-cluster`
 #
 # - O que mudou depois do backup está **perdido**. (Sem backup: o que ainda não tinha chegado a este manager.)
 # - Os managers antigos **continuam na lista**. Não têm voto (o MANAGER STATUS deles está vazio), mas o papel ainda é *manager*. Rebaixe e remova os que não voltam mais.
@@ -180,7 +180,7 @@ reveal("restored")
 # - Tarefas de nós que demoram a responder são **substituídas** em outro nó: por um tempo, algumas rodam em dobro. (REPLICAS também conta as dos nós perdidos.)
 # - Se a maioria antiga continua no ar, isolada por uma falha de rede, agora há **dois swarms**. Tenha certeza de que esses managers estão mesmo fora do ar.
 #
-# E se os managers antigos voltarem, como na próxima célula? O m1 e o m2 seriam uma maioria dos três antigos. Mas eles alcançam o m3: quem abre uma eleição também pede o voto do m3, fica sabendo que foi removido e desiste. Em um minuto os dois entram de novo como managers, porque esse ainda é o papel deles. O que só eles sabiam se perdeu. (Sem conexão com o m3, os dois teriam eleito um líder, e o `shop` continuaria vivo ali.)
+# E se os managers antigos voltarem, como na próxima célula? O m1 e o m2 seriam maioria entre os três antigos. Mas eles alcançam o m3: quem abre uma eleição também pede o voto do m3, fica sabendo que foi removido e desiste. Em um minuto, os dois entram de novo como managers, porque esse ainda é o papel deles. O que só eles sabiam se perdeu. (Sem conexão com o m3, os dois teriam eleito um líder, e o `shop` continuaria vivo ali.)
 
 # %%
 cluster.start("m1", "m2")
@@ -190,7 +190,7 @@ cluster.run("90s")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="089f4955"
 # <details><summary>Por que não copiar a pasta para uma máquina nova e ganhar mais um manager?</summary>
-# <p>A pasta também é a <i>identidade</i> do nó: o id, o certificado, o lugar entre os que votam. Duas máquinas com a mesma identidade não podem ser membros ao mesmo tempo. Em engines reais, a cópia de um manager que está no ar espera por um líder para sempre: os outros enviam à primeira máquina as mensagens destinadas à cópia. Um manager novo entra com um token e recebe o log do líder. Um backup é para um manager que se perdeu.</p>
+# <p>A pasta também é a <i>identidade</i> do nó: o ID, o certificado, o lugar entre os que votam. Duas máquinas com a mesma identidade não podem ser membros ao mesmo tempo. Em engines reais, a cópia de um manager que está no ar espera por um líder para sempre: os outros enviam à primeira máquina as mensagens destinadas à cópia. Um manager novo entra com um token e recebe o log do líder. Um backup serve para repor um manager que se perdeu.</p>
 # </details>
 # <details><summary>E se um manager voltar com outro endereço?</summary>
 # <p>Os outros o procuram no antigo. Um engine real a que demos outro endereço ficou <i>Unreachable</i>. Devolva o endereço antigo; ou rebaixe-o, faça-o sair e entrar de novo. Managers precisam de endereços fixos; workers, não.</p>
@@ -200,8 +200,8 @@ cluster.run("90s")
 # ## Resumo
 #
 # - O log está sempre cifrado. Sem autolock, a chave está ao lado dele.
-# - Com autolock, um manager que reinicia não faz nada até alguém trazer a chave: se acaba a luz de madrugada, alguém tem que se levantar.
-# - Guarde a chave antiga até cada manager ter voltado com a nova. Um manager sem a chave sai e entra de novo.
+# - Com autolock, um manager que reinicia não faz nada até alguém digitar a chave: se acaba a luz de madrugada, alguém tem que se levantar.
+# - Guarde a chave antiga até que cada manager tenha voltado com a nova. Um manager sem a chave sai e entra de novo.
 # - Um backup é a pasta `swarm`, copiada com o engine parado.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="227ebd4c"
