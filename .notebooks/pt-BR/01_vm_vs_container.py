@@ -25,7 +25,7 @@
 #
 # O **kernel** é o núcleo de um sistema operacional: só ele fala com o hardware. Um **hypervisor** faz uma máquina parecer várias, para que vários kernels possam rodar. **Bins/libs** são os arquivos de que um programa precisa, além dele mesmo. **Guest** (convidado) é o que roda em cima.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Quatro jeitos de fingir. Uma máquina inteira, partes de uma máquina, quase uma máquina, ou máquina nenhuma: só um sistema operacional. Todo mundo aqui usou algum desses hoje. Qual dos quatro é o Docker?", "ask": "Qual dos quatro é um contêiner?", "wrong": "“Um quinto tipo”: a ideia não é nova, o FreeBSD já tinha jails em 2000. O Docker tornou tudo fácil de usar e de distribuir. “Paravirtualization”: um contêiner não tem um kernel próprio que chame o hypervisor."} translates="0f6f1737"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "kinds", "minutes": {"90": 1}, "notes": "Slide 3. Quatro jeitos de simular: uma máquina inteira, partes de uma máquina, quase uma máquina ou máquina nenhuma, só um sistema operacional. Todo mundo aqui já usou algum deles hoje. Qual dos quatro é o Docker?", "ask": "Qual dos quatro é um contêiner?", "wrong": "“Um quinto tipo”: a ideia não é nova, o FreeBSD já tinha jails em 2000. O Docker tornou tudo fácil de usar e de distribuir. “Paravirtualization”: um contêiner não tem um kernel próprio que chame o hypervisor."} translates="0f6f1737"
 # ## 1. Quatro tipos (slide 3)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="57a90675"
@@ -56,7 +56,7 @@ reveal("which_kind")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stacks", "minutes": {"90": 1}, "notes": "Slide 4, as duas torres. No slide há dois apps. Agora pensem em cinco servidores web em uma máquina. Quantos kernels rodam à esquerda, e quantos à direita? Contem antes de votar.", "ask": "Cinco apps: quantos kernels, à esquerda e à direita?", "wrong": "“5 e 1”: quase. O host, embaixo das cinco máquinas, também tem um kernel. “5 e 5”: um contêiner parece uma máquina, mas não traz kernel."} translates="ec60b3f6"
 # ## 2. Dois jeitos de empilhar (slide 4)
 #
-# O slide mostra dois apps: em máquinas virtuais e em contêineres. Com cinco, **quantos kernels rodam?**
+# O slide mostra dois apps, primeiro em máquinas virtuais, depois em contêineres. Com cinco, **quantos kernels rodam?**
 
 # %%
 ask("kernels")
@@ -98,7 +98,7 @@ stack_builder()
 # %%
 ask("vm_slow")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Firecracker promete 125 milissegundos e roda milhões de máquinas pequenas para o AWS Lambda. O que é lento é a máquina grande, de uso geral, não a ideia. Estes números são aproximados: cada fonte mediu uma coisa diferente. Aumentem a memória para dois mil megabytes, e a diferença quase some.", "ask": "Em que caso quase não faz diferença onde seu app roda? (Quando o próprio app é grande.)", "trouble": "As teclas não fazem nada? O foco está em um controle deslizante. Clique fora dele."} translates="f22bb3a2"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O Firecracker promete 125 milissegundos e roda milhões de máquinas pequenas para o AWS Lambda. O que é lento é a máquina grande, de uso geral, não a ideia. Estes números são aproximados: cada fonte mediu uma coisa diferente. Com dois mil megabytes de memória, a diferença quase some.", "ask": "Em que caso quase não faz diferença onde seu app roda? (Quando o próprio app é grande.)", "trouble": "As teclas não fazem nada? O foco está em um controle deslizante. Clique fora dele."} translates="f22bb3a2"
 display(density(apps=20), reveal("vm_slow"), sources())
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="114a9f0b"

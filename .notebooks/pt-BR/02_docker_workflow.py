@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer que parte do Docker faz o quê; ler o que um comando pede ao daemon; manter um contêiner no ar, e os dados dele a salvo, em uma máquina |
 # | **Tempo e nível** | 20 minutos, primeiros passos; os exercícios levam mais 8 |
-# | **O que é preciso** | só o kit: tudo é simulado. Em engines reais também roda tudo, menos o `import` (seção 2), que precisa de arquivos. (Sem acesso a um registry, o kit usa imagens de reserva que já estão lá desde o início: nada é baixado.) |
+# | **O que é preciso** | nada além do kit: tudo é simulado. Em engines reais, também roda tudo, menos o `import` (seção 2), que precisa de arquivos. (Sem acesso a um registry, o kit usa imagens de reserva que já estão lá desde o início: nada é baixado.) |
 # | **Slides da palestra** | 06 (`docker run redis`), 07–10 (o caminho do comando, passo a passo). [Todos os slides](index.ipynb) |
 #
 # - **Cliente**: o programa `docker`, onde você digita.
@@ -126,7 +126,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que você usa todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
 # ## 3. Entrar e sair: portas, logs, exec
 #
-# Um contêiner tem uma rede só dele. `--publish 8080:80` liga a porta 8080 do host à porta 80 do contêiner: veja PORTS. (O `6379/tcp` do Redis não tem seta; de fora, nada chega lá.) `logs` mostra o que o processo escreve, e `exec` roda mais um comando lá dentro; por isso, este `curl` chama a porta 80.
+# Um contêiner tem uma rede só dele. `--publish 8080:80` liga a porta 8080 do host à porta 80 do contêiner: veja PORTS. (O `6379/tcp` do Redis não tem seta; de fora, nada chega lá.) O `logs` mostra o que o processo escreve, e o `exec` roda mais um comando lá dentro; por isso, este `curl` chama a porta 80.
 
 # %%
 # %docker run --detach --name web --publish 8080:80 nginx
@@ -137,7 +137,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stop", "notes": "O stop manda um sinal e espera. Quanto tempo ele espera por um processo que não escuta? E depois eu tiro a máquina inteira da tomada. Dois contêineres, um deles com restart always. Qual volta?", "ask": "Quantos segundos? E quem sobrevive à queda de energia?", "wrong": "“Os dois voltam”: a política padrão é no. “Para sempre”: depois de dez segundos vem o KILL, e esse nenhum processo consegue ignorar."} translates="91d9cf71"
 # ## 4. Parar e iniciar de novo
 #
-# O `stop` manda um sinal ao processo e espera: é o prazo chamado *grace period*. **Quanto ele espera, se o processo ignorar o sinal?** (Um shell o ignora quando é o *processo 1*, o primeiro do contêiner.)
+# O `stop` manda um sinal ao processo e lhe dá um prazo, o *grace period*. **Quanto dura esse prazo, se o processo ignora o sinal?** (Um shell o ignora quando é o *processo 1*, o primeiro do contêiner.)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d09faecb"
 # Uma **política de reinício** diz ao daemon quando iniciar um contêiner de novo:
@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque tem uma política. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a própria máquina. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento anterior à queda de energia e refaz este passo."} translates="76ac4c74"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque a política dele manda. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a própria máquina. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento anterior à queda de energia e refaz este passo."} translates="76ac4c74"
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")

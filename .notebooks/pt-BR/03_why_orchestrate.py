@@ -125,7 +125,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 # %%
 ask("update_gap")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e a subida do servidor novo, não há nada escutando naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma? (Para cada servidor: tirá-lo do balanceador, atualizar e pôr de volta.)", "trouble": "A tecla `r` volta ao momento seguinte àquela noite e refaz este passo."} translates="4d290c2b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Falha, sim. Entre o rm e o momento em que o servidor novo sobe, não há nada escutando naquele endereço, e o balanceador não sabe.", "ask": "O que você teria que digitar para não perder nenhuma? (Para cada servidor: tirá-lo do balanceador, atualizar e pôr de volta.)", "trouble": "A tecla `r` volta ao fim daquela noite e refaz este passo."} translates="4d290c2b"
 hand.start("w1")
 swarmlab.use(hand)
 # %docker -H m1 rm --force web
@@ -137,7 +137,7 @@ swarmlab.use(hand)
 hand.run("10s")
 hand.board()
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "outage", "minutes": {"90": 0.5}, "notes": "Um comando, e nada se perdeu. O Swarm tira uma tarefa do balanceador antes de pará-la. De novo, o contador só subiu de um lado."} translates="7730c731"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "outage", "minutes": {"90": 0.5}, "notes": "Um comando, e nada se perdeu. O Swarm tira cada tarefa do balanceador antes de pará-la. De novo, o contador só subiu de um lado."} translates="7730c731"
 swarm.start("w1")
 swarmlab.use(swarm)
 # %docker service update --quiet --image nginx:1.27 web

@@ -73,7 +73,7 @@ display(eras(), reveal("who_knew"))
 # - **Contêiner**: o que a tarefa roda ali.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="97b2db67"
-# Cada tarefa tem *dois* estados: o **desejado** e o **real** (com esses nomes no desenho). A seguir, a célula mata um contêiner, no primeiro nó que tiver algum. **O que preenche a posição dele depois?**
+# Cada tarefa tem *dois* estados: o **desejado** e o **real** (com esses nomes no desenho). A célula depois da aposta mata um contêiner, no primeiro nó que tiver algum. **O que preenche a posição dele depois?**
 
 # %%
 display(slots(cluster, "web"), ask("slot_filled"))
@@ -90,7 +90,7 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # <p>A posição mantém o nome. Ela tem uma tarefa nova, com outro ID, e a tarefa tem outro contêiner. A tarefa antiga fica na lista, como histórico: desejado <i>shutdown</i>, real <i>failed</i>. Ela nunca mais roda.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slides 25 a 28. Workers rodam e reportam. Managers decidem e guardam os dados. Primeiro eu tiro um worker, depois o único manager. Em qual das duas vezes o app só se recupera se você agir?", "ask": "Em nenhuma, na do worker, na do manager, nas duas?", "wrong": "“Nas duas”: o worker é o que a gente vê trabalhando. “Em nenhuma”: nada substitui o único manager."} translates="481d262f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "replaced", "minutes": {"90": 1}, "notes": "Slides 25 a 28. Workers rodam e reportam. Managers decidem e guardam os dados. Primeiro eu tiro um worker, depois o único manager. Em qual das duas vezes o app só se recupera se você agir?", "ask": "Em nenhuma, na do worker, na do manager ou nas duas?", "wrong": "“Nas duas”: o worker é o que a gente vê trabalhando. “Em nenhuma”: nada substitui o único manager."} translates="481d262f"
 # ## 3. Workers e managers: o que falta quando eles faltam (slides 25–28)
 #
 # > *Workers: instâncias que rodam contêineres e reportam os estados deles. Managers: decidem onde contêineres devem ser executados, mantêm o desired state dos serviços, gerenciam o cluster.*
@@ -105,7 +105,7 @@ display(slots(cluster, "web"), reveal("slot_filled"))
 # %%
 ask("loss_by_hand")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "O worker caiu, e as tarefas dele foram substituídas em outros nós. Ninguém digitou nada.", "ask": "E o que o desenho diz das tarefas que rodavam nele? (Desejado shutdown, real running: o w1 não tem como avisar que elas pararam.)", "trouble": "A tecla `r` volta ao swarm saudável e refaz este passo."} translates="7315cd6a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "O worker caiu, e as tarefas dele foram substituídas em outros nós. Ninguém digitou nada.", "ask": "E o que o desenho diz sobre as tarefas que rodavam nele? (Desejado shutdown, real running: o w1 não tem como avisar que elas pararam.)", "trouble": "A tecla `r` volta ao swarm saudável e refaz este passo."} translates="7315cd6a"
 # %docker service scale --detach web=6
 cluster.run("10s")
 cluster.crash("w1")
@@ -144,7 +144,7 @@ display(slots(cluster, "web"), reveal("loss_by_hand"))
 # %%
 ask("drained_and_back")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, nesta ordem. Um manager só remove um nó que já consta como fora do ar.", "ask": "Por que o rm, se o nó já saiu? (O leave só fala com o engine do próprio nó. Na lista dos managers ele continua, fora do ar, até você removê-lo.)", "wrong": "“O leave já faz isso”: o leave não mexe na lista dos managers. Quem mexe é um manager.", "trouble": "“node is not down”? A tecla `r` desfaz isso e refaz tudo na ordem certa."} translates="937dd317"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Drain, leave, rm, nesta ordem. Um manager só remove um nó que já consta como fora do ar.", "ask": "Por que o rm, se o nó já saiu? (O leave só fala com o engine do próprio nó. Na lista dos managers ele continua, fora do ar, até você removê-lo.)", "wrong": "“O leave já faz isso”: o leave não mexe na lista dos managers. Só um manager mexe nela.", "trouble": "“node is not down”? A tecla `r` desfaz isso e refaz tudo na ordem certa."} translates="937dd317"
 # %docker node promote w1 w2
 # %docker node update --availability drain w3
 cluster.run("20s")
@@ -180,7 +180,7 @@ topology(cluster)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="da806ec1"
 # <details><summary>O que você vê</summary>
-# <p>De três managers, dois são maioria: elegem um novo líder. Um sozinho não é; ninguém lidera, e nada pode ser mudado. Os contêineres continuam rodando, e os nós que sobraram continuam fazendo gossip.</p>
+# <p>De três managers, dois são maioria: elegem um novo líder. Um sozinho não é; ninguém lidera, e não dá para mudar nada. Os contêineres continuam rodando, e os nós que sobraram continuam fazendo gossip.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "Você pede um serviço; cada posição é preenchida por uma tarefa após a outra. Workers rodam e reportam; managers decidem, guardam os dados e consertam. E um nó que entra começa vazio."} translates="7e7de9e7"

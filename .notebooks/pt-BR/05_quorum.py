@@ -43,7 +43,7 @@ make = swarmlab.simulate  # engines reais: swarmlab.launch
 cluster = make(managers=3, workers=2, seed=7)
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "A palestra diz: se o líder falhar, outro manager assume. Certo, mas quando? Pensem no celular de plantão. Escolham uma das três opções e levantem a mão.", "ask": "Quanto tempo ficamos sem líder? Primeiro chute em segundos, depois escolha.", "wrong": "“Tempo nenhum”: a pessoa imagina um reserva que é avisado. Ninguém é avisado; o único sinal é o silêncio. “Um minuto ou mais”: a pessoa pensa em um failover feito à mão.", "trouble": "Poucas mãos na aposta? Pergunte só pelos extremos: quem acha que é menos de um segundo, quem acha que é mais de um minuto. PageDown segue em frente."} translates="d9da505f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "healthy", "minutes": {"30": 1, "45": 1, "60": 1, "90": 1}, "notes": "A palestra diz: se o líder falhar, outro manager assume. Certo, mas quando? Pensem no celular de plantão. Escolham uma das três opções e levantem a mão.", "ask": "Quanto tempo ficamos sem líder? Primeiro chute em segundos, depois escolha.", "wrong": "“Tempo nenhum”: a pessoa imagina um reserva que recebe um aviso. Ninguém avisa ninguém; o único sinal é o silêncio. “Um minuto ou mais”: a pessoa pensa em um failover feito à mão.", "trouble": "Poucas mãos na aposta? Pergunte só pelos extremos: quem acha que é menos de um segundo, quem acha que é mais de um minuto. PageDown segue em frente."} translates="d9da505f"
 # ## 1. O líder cai (slide 30)
 #
 # > *Se o líder falhar outro manager assume.*
@@ -69,7 +69,7 @@ display(election(cluster), reveal("how_long"))
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "crashed", "notes": "Agora a rede ruim é você. O botão Passo mostra uma mensagem de cada vez. Eu derrubo o líder e espero até alguém pedir um voto. E esse pedido se perde, porque eu clico nele. Alguém consegue virar líder agora? Vamos ver o que eles fazem.", "ask": "Se esse único voto nunca chegar, o swarm trava? (Não: há outra eleição, em um novo mandato.)", "wrong": "“Trava para sempre”: uma eleição perdida não deixa nada para trás, só um mandato a mais. Alguns segundos depois, há outra.", "trouble": "Clicou demais, e já há um líder? A tecla `r` recomeça na primeira mensagem."} translates="6965b198"
 # ### Agora a rede ruim é você
 #
-# As colunas são os managers, com as mensagens viajando entre eles. **Passo** vai até a próxima mensagem.
+# Cada coluna é um manager; as mensagens viajam de uma a outra. **Passo** vai até a próxima mensagem.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="4b5d1294"
 # **Experimente.** Derrube o líder, m2 (o botão fica acima da coluna dele). Clique em **Passo** até um manager pedir *vote em mim*. Clique no pedido que vai para o outro manager que está no ar: pronto, ele se perdeu. Alguém consegue virar líder? Continue passo a passo e leia as linhas abaixo das colunas.
@@ -100,13 +100,13 @@ raft_columns(cluster)
 # %%
 ask("four_managers", "two_managers")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "Esta tabela não saiu de um livro. Sete swarms acabaram de perder um líder atrás do outro, até que um comando foi recusado. Agora leiam a coluna Podem falhar, de cima a baixo. Zero, zero, um, um, dois, dois, três. Com número par, você paga uma máquina a mais e não leva nada. E dois é o pior negócio: basta um dos dois cair, e tudo para; você dobrou o risco. Três, cinco ou sete. A lição é essa. E leiam a mensagem embaixo: o swarm não tem líder. É o que vocês veriam no trabalho, em qualquer comando, até em uma simples lista. Então, quando o docker service ls reclamar, não reiniciem nada. Contem os managers primeiro: quantos estão no ar, e quantos são ao todo?", "ask": "Seu chefe quer quatro, porque quatro é mais que três. O que você responde? (Compre cinco, ou fique com três: de quatro só um pode falhar, como de três.)", "wrong": "“Mal não faz”: faz. É mais uma máquina que pode falhar, e mais uma que precisa concordar.", "trouble": "A célula leva alguns segundos: sete swarms são criados e quebrados. Continue falando; não tecle PageDown duas vezes. Se teclou, PageUp."} translates="36572cb5"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 2, "45": 2.5, "60": 2, "90": 2}, "notes": "Esta tabela não saiu de um livro. Sete swarms acabaram de perder um líder atrás do outro, até que um comando foi recusado. Agora leiam a coluna Podem falhar, de cima a baixo. Zero, zero, um, um, dois, dois, três. Com número par, você paga uma máquina a mais e não leva nada. E dois é o pior negócio: basta um dos dois cair, e tudo para; você dobrou o risco. Três, cinco ou sete. A lição é essa. E leiam a mensagem embaixo: o swarm não tem líder. É o que vocês veriam no trabalho, em qualquer comando, até em uma simples lista. Então, quando o docker service ls reclamar, não reiniciem nada. Contem os managers primeiro: quantos estão no ar, e quantos são ao todo?", "ask": "Seu chefe quer quatro, porque quatro é mais que três. O que você responde? (Compre cinco, ou fique com três: de quatro só um pode falhar, como de três.)", "wrong": "“Mal não faz”: faz. É mais uma máquina que pode falhar, e mais uma que precisa concordar.", "trouble": "A célula leva alguns segundos: sete swarms são criados e derrubados. Continue falando; não tecle PageDown duas vezes. Se teclou, PageUp."} translates="36572cb5"
 table = quorum_table(range(1, 8), seed=7, make=make)
 display(table, reveal("four_managers", "two_managers"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a01c0e9d"
 # <details><summary>O que a tabela diz (e a própria tabela, sem rodar nada)</summary>
-# <p><b>Número par não traz vantagem.</b> 4 managers aguentam tantas falhas quanto 3, e 6, tantas quanto 5: você paga uma máquina a mais, e mais um manager precisa concordar. <b>Dois são piores que um.</b> Portanto, use 3, 5 ou 7.</p>
+# <p><b>Número par não traz vantagem.</b> Quatro managers aguentam tantas falhas quanto três, e seis, tantas quanto cinco: você paga uma máquina a mais, e mais um manager precisa concordar. <b>Dois é pior que um.</b> Portanto, use 3, 5 ou 7.</p>
 # <table><tr><th>Managers</th><th>Quórum</th><th>Podem falhar</th></tr>
 # <tr><td>1</td><td>1</td><td>0</td></tr>
 # <tr><td>2</td><td>2</td><td>0</td></tr>
@@ -117,7 +117,7 @@ display(table, reveal("four_managers", "two_managers"))
 # <tr><td>7</td><td>4</td><td>3</td></tr></table>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Máquinas costumam falhar em grupo. Um rack fica sem energia, um data center alaga. Então, onde você põe os managers? Eu mexo nos controles, vocês me dizem onde. Com duas zonas, uma delas sempre tem metade ou mais: se ela cai, acabou. São três zonas, e três managers bastam. Zona é tudo o que falha junto: um rack, uma sala, um disjuntor. Três managers no mesmo rack são três só até alguém tropeçar no cabo.", "ask": "Qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas? (Três managers, um em cada uma de três zonas.)", "wrong": "“Cinco em duas zonas”: aí uma zona tem três dos cinco. “Quatro em três zonas”: uma tem dois dos quatro, e com os outros dois não há quórum.", "trouble": "As teclas não fazem nada? O foco está em um controle. Clique fora dele; PageDown funciona em qualquer lugar."} translates="5bf97ec4"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"45": 2.5, "60": 1.5}, "notes": "Máquinas costumam falhar em grupo. Um rack fica sem energia, um data center alaga. Então, onde você põe os managers? Eu mexo nos controles, vocês me dizem onde. Com duas zonas, uma delas sempre tem metade ou mais: se ela cai, acabou. São três zonas, e três managers bastam. Zona é tudo o que falha junto: um rack, uma sala, um disjuntor. Três managers no mesmo rack são três só até alguém tropeçar no cabo.", "ask": "Qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas? (Três managers, um em cada uma das três zonas.)", "wrong": "“Cinco em duas zonas”: aí uma zona tem três dos cinco. “Quatro em três zonas”: uma tem dois dos quatro, e com os outros dois não há quórum.", "trouble": "As teclas não fazem nada? O foco está em um controle deslizante. Clique fora dele; PageDown funciona em qualquer lugar."} translates="5bf97ec4"
 # ### E onde colocá-los?
 #
 # Há máquinas que falham juntas: um data center pega fogo, um rack fica sem energia. Um lugar desses é uma *zona*. **Mexa nos controles: qual é o menor número de managers, e de zonas, que sobrevive à perda de qualquer uma das zonas?** (Clique em um manager para derrubá-lo.)
@@ -128,10 +128,10 @@ quorum_explorer(managers=5, zones=2)
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d4587c6e"
 # <details><summary>Resposta: as zonas</summary>3 managers em 3 zonas. Com duas zonas, uma delas sempre tem metade dos managers ou mais. E 4 em 3 zonas é pior que 3: uma zona fica com dois, e sem esses dois não há quórum.</details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: nada interrompe os contêineres, e nada os conserta.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra; a sala levanta a mão. PageDown mostra as duas respostas."} translates="2dcc7857"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "network", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Desta vez, nada cai. Alguém corta um cabo: dois managers aqui, com o líder, e três ali. Quem decide? E os contêineres?", "ask": "Esquerda ou direita: que lado ainda consegue mudar alguma coisa? E os contêineres, percebem?", "wrong": "“m1 e m2, porque têm o líder”: liderança não é título, é ser ouvido pela maioria. “São parados, por segurança”: nada interrompe os contêineres, mas também nada os conserta.", "trouble": "Duas apostas no mesmo slide: faça uma depois da outra; a sala levanta a mão. PageDown mostra as duas respostas."} translates="2dcc7857"
 # ## 3. Um corte na rede
 #
-# A rede se parte em duas, em um swarm novo de cinco managers: m1 (o líder), m2 e w1 de um lado; m3, m4, m5 e w2 do outro. Nenhuma máquina cai. **Quem ainda consegue mudar o swarm? E o que acontece com os contêineres?**
+# Em um swarm novo, de cinco managers, a rede se parte em duas: m1 (o líder), m2 e w1 de um lado; m3, m4, m5 e w2 do outro. Nenhuma máquina cai. **Quem ainda consegue mudar o swarm? E o que acontece com os contêineres?**
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="3b9127cf"
 # Depois das suas apostas, a célula espera um minuto e pergunta aos dois lados: `-H m3`, ao maior; `-H m1` e `-H w1`, ao menor.
@@ -187,7 +187,7 @@ cluster.run("60s")
 # %docker -H m1 node promote w1
 reveal("demotion", "join_heals")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "A saída, e só existe uma: force new cluster, em um sobrevivente, uma vez. Agora ele é o único manager, um quórum de um. Depois acrescente managers de novo e remova os mortos.", "ask": "Por que só em um dos sobreviventes? (Cada um em que você faz isso vira um swarm próprio.)", "wrong": "“Em todos, para garantir”: aí você tem vários swarms, e cada um acha que é o verdadeiro.", "trouble": "Não responde? A tecla `r` volta ao quórum perdido e roda o force uma vez."} translates="3b448890"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "Só existe uma saída: force new cluster, em um sobrevivente, uma vez. Agora ele é o único manager, um quórum de um. Depois acrescente managers de novo e remova os mortos.", "ask": "Por que só em um dos sobreviventes? (Cada um em que você faz isso vira um swarm próprio.)", "wrong": "“Em todos, para garantir”: aí você tem vários swarms, e cada um acha que é o verdadeiro.", "trouble": "Não responde? A tecla `r` volta ao quórum perdido e roda o force uma vez."} translates="3b448890"
 # %docker -H m1 swarm init --force-new-cluster
 cluster.run("60s")
 # %docker node ls
@@ -202,7 +202,7 @@ cluster.run("60s")
 # ## Resumo
 #
 # - Quórum é mais da metade de *todos* os managers. Use 3, 5 ou 7, em três zonas.
-# - Sem quórum: nada de mudanças, nada de respostas, nada de reparos. O que está rodando continua rodando.
+# - Sem quórum, não há mudanças, nem respostas, nem reparos. O que está rodando continua rodando.
 # - Eleger um novo líder leva de 10 a 20 segundos. Você não precisa fazer nada.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="388d2077"

@@ -44,20 +44,20 @@ cluster.board()
 # - **Worker**: recebe as tarefas do seu nó. **Executor**: roda os contêineres.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c3f1be3a"
-# Duas palavras ganham um segundo sentido: aqui, *orchestrator* e *worker* são partes dentro do engine. Os managers também têm a parte worker: eles rodam tarefas.
+# Duas palavras ganham um segundo sentido: aqui, *orchestrator* e *worker* são partes dentro do engine. Os managers também têm a parte worker, pois rodam tarefas.
 #
 # No meio fica o **store**, os dados que todos os managers guardam. Você vai subir três réplicas do nginx com uma porta. (`--detach`: o comando não espera até que elas rodem.) O Docker responde com um ID. **O que o swarm tem nesse momento? E que parte decide em que nó uma tarefa vai rodar?**
 
 # %%
 ask("id_answered", "first_to_know")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers guardam. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e escreve três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Nenhuma parte chama outra! Cada parte procura uma coisa que falta, acrescenta e grava no store. [Pergunte; depois:] Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem comigo no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Não sabe mais em que passo o desenho está? A tecla `r` repete o comando, a partir de um swarm ocioso."} translates="d44c1dcc"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 3, "90": 1.5}, "notes": "Venham comigo, passo a passo. No meio, o store: o que todos os managers guardam. A moldura azul é a parte que está trabalhando, a ficha amarela é o que se move. O orchestrator vê um serviço sem tarefas e grava três. O allocator vê tarefas sem endereço. O scheduler vê tarefas sem nó. Nenhuma parte chama outra! Cada parte procura uma coisa que falta, acrescenta e grava no store. [Pergunte; depois:] Por isso qualquer uma pode parar e recomeçar, e a seguinte nem percebe. Parem comigo no scheduler: aqui estão todos os nós e o motivo pelo qual este ganhou.", "ask": "E se o scheduler morrer bem aqui e voltar um minuto depois? (Nada se perde: a tarefa espera no store.)", "wrong": "“O comando se perde”: a tarefa espera no store. O próximo scheduler a encontra lá.", "trouble": "Não sabe mais em que passo o desenho está? A tecla `r` repete o comando, a partir de um swarm ocioso."} translates="d44c1dcc"
 # %docker service create --detach --name web --replicas 3 --publish 8080:80 nginx
 cluster.run("10s")
 display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="29711c7d"
-# **Como ler o desenho.** Cada passo é uma parte trabalhando. A moldura azul marca a parte, e a ficha amarela mostra o que se moveu: do store para fora, de volta para ele, ou de uma parte a outra. Abaixo do desenho: o que a parte leu, o que decidiu e o que escreveu. Clique em **Avançar**, ou clique no desenho e use **→**. **P** reproduz tudo.
+# **Como ler o desenho.** Cada passo é uma parte trabalhando. A moldura azul marca a parte, e a ficha amarela mostra o que se moveu: do store para fora, de volta para ele, ou de uma parte a outra. Abaixo do desenho: o que a parte leu, o que decidiu e o que gravou. Clique em **Avançar**, ou clique no desenho e use **→**. A tecla **P** reproduz tudo.
 #
 # **Experimente.**
 #
@@ -77,7 +77,7 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 #
 # <details><summary>O que você vê</summary>
 # <p>As cinco partes do manager só se encontram no store, e só o dispatcher fala com os nós. Cada uma procura alguma coisa no store (um serviço com menos tarefas do que deveria, uma tarefa sem endereços, uma tarefa sem nó), faz seu único trabalho e grava o resultado de volta. Isso é um <b>ciclo de controle</b> (control loop). Por isso, cada parte pode esperar, falhar ou recomeçar sem que a seguinte perceba.</p>
-# <p>A porta dá trabalho ao allocator: as portas publicadas têm uma rede só delas (<i>ingress</i>), e nela cada tarefa precisa de um endereço. Enquanto não há endereço livre em uma das redes do serviço, a tarefa fica em <i>new</i>, sem erro nenhum.</p>
+# <p>A porta dá trabalho ao allocator: as portas publicadas têm uma rede só delas (<i>ingress</i>), e nela cada tarefa precisa de um endereço. Enquanto não houver endereço livre em uma das redes do serviço, a tarefa fica em <i>new</i>, sem erro nenhum.</p>
 # <p>O nó sabe das coisas antes do store: ele reporta em lotes, até 100 ms depois, e o dispatcher leva mais 100 ms para gravar. O que mais demora é baixar a imagem.</p>
 # </details>
 
@@ -118,7 +118,7 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # %%
 ask("where_it_stops")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte: o docker está dizendo que não encontra ngnix."} translates="471016e7"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte cada um parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte: o docker está dizendo que não encontra ngnix."} translates="471016e7"
 # %docker service create --detach --quiet --name big --reserve-memory 500g nginx
 # %docker service create --detach --quiet --name typo ngnix
 cluster.run("12s")
@@ -145,7 +145,7 @@ display(service_path(cluster, "idle"), reveal("where_it_stops"))
 # <p>O <b>typo</b> ganha um nó, já que o scheduler não consulta o registry. O executor não consegue baixar a imagem e <i>rejeita</i> a tarefa. O orchestrator cria uma segunda na hora, que pode ir para outro nó. Ela deveria começar depois de cinco segundos, mas baixar a imagem faz parte da preparação; por isso também é rejeitada na hora. Daí em diante, vem uma nova a cada cinco segundos. O swarm não sabe que nenhum nó jamais vai conseguir. (O aviso veio do engine que recebeu seu comando: ele não conseguiu perguntar ao registry a versão exata da imagem, o <i>digest</i>, e seguiu sem ela.)</p>
 # </details>
 #
-# A próxima célula ativa todos os nós de novo. **Olhe REPLICAS: qual dos três subiu?**
+# A próxima célula ativa todos os nós de novo. **Olhe a coluna REPLICAS: qual dos três subiu?**
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "drained", "notes": "Eu ativo todos os nós de novo e não mexo em mais nada. Qual dos três sobe? Olhem a coluna REPLICAS.", "ask": "Preciso iniciar o idle de novo? (Não.)", "wrong": "“Sim”: a tarefa esperou no store e segue de onde tinha parado."} translates="6b175c1b"
 # %docker node update --availability active m1
@@ -178,7 +178,7 @@ service_path(cluster, "idle")
 # São três serviços, e nenhum roda. Cada um está preso em uma parte diferente, e um deles não diz o motivo. (Com o exercício iniciado, digite `service_path(swarmlab.latest(), "db")` em uma célula nova para ver o desenho de um deles.)
 #
 # <details><summary>Comandos de rede</summary>
-# <p><code>docker network inspect NAME</code> mostra o tamanho de uma rede: a sub-rede dela. <code>docker network create --driver overlay NAME</code> cria uma com folga, e <code>docker service update --network-rm OLD --network-add NEW SERVICE</code> muda um serviço para ela.</p>
+# <p><code>docker network inspect NAME</code> mostra o tamanho de uma rede: a sub-rede dela. <code>docker network create --driver overlay NAME</code> cria uma com folga, e <code>docker service update --network-rm OLD --network-add NEW SERVICE</code> passa um serviço para ela.</p>
 # </details>
 #
 # ### 2. Um agente em cada worker

@@ -23,10 +23,10 @@
 # | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 35 (zonas) e o scheduler do 34 |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá à tarefa o nó dela, de uma vez por todas. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá um nó à tarefa, e a escolha é definitiva. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
 # ## 1. Uma parte, uma decisão
 #
-# No caminho de um comando a um contêiner, uma tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). É ele que dá um nó à tarefa, de uma vez por todas.
+# No caminho do comando ao contêiner, toda tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). É ele que dá um nó à tarefa, e a escolha é definitiva.
 #
 # Ele faz perguntas sobre cada nó, os **filtros**. Basta um *não*, e o nó está fora. Dos que restam, vence o mais vazio.
 
@@ -61,7 +61,7 @@ why(cluster, "web.1")
 #
 # <details><summary>Restrições com “diferente de” e o que muda em engines reais</summary>
 # <p><code>node.labels.az!=a</code> só recusa os nós cujo label az é a. Um nó sem o label passa.</p>
-# <p>Em engines reais você vê menos: o resto só o scheduler sabe, e ele não conta.</p>
+# <p>Em engines reais, você vê menos: o resto só o scheduler sabe, e ele não conta.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "labelled", "minutes": {"90": 1}, "notes": "Slide 35, espalhar por zonas. Eu digitei exatamente como está no slide. Olhem bem: há uma letra que faz diferença. O que o Swarm faz com isso?", "ask": "Recusa, espalha por zonas ou nenhum dos dois?", "wrong": "“Recusa”: ele aceita, em silêncio. “O mesmo número em cada zona”: faria isso com labels, no plural."} translates="c9c798be"
@@ -76,7 +76,7 @@ why(cluster, "web.1")
 # %%
 ask("typo_label")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Ele aceita o comando, mas não espalha por zona nenhuma. A zona a tem três nós e por isso recebe mais tarefas. Código de saída zero, e nenhum aviso. Olhem o resultado, não o código de saída. Próxima aposta: dois nós não têm label nenhum. O que eles recebem?", "ask": "Nove tarefas, duas zonas, dois nós sem label. Quantas esses dois recebem?", "wrong": "“Nenhuma, não estão em zona nenhuma”: uma preferência não exclui nó nenhum. “Duas, uma para cada”: ela conta ramos, não nós.", "trouble": "A tecla `r` volta ao swarm com os labels e repete este passo."} translates="6905cd81"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Ele aceita o comando, mas não espalha por zona nenhuma. A zona a tem três nós e por isso recebe mais tarefas. Código de saída zero, sem nenhum aviso. Olhem o resultado, não o código de saída. Próxima aposta: dois nós não têm label nenhum. O que eles recebem?", "ask": "Nove tarefas, duas zonas, dois nós sem label. Quantas esses dois recebem?", "wrong": "“Nenhuma, não estão em zona nenhuma”: uma preferência não exclui nó nenhum. “Duas, uma para cada”: ela conta ramos, não nós.", "trouble": "A tecla `r` volta ao swarm com os labels e repete este passo."} translates="6905cd81"
 # %docker service create --quiet --name typo --replicas 9 --placement-pref spread=node.label.az nginx
 display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 
@@ -99,7 +99,7 @@ display(spread(cluster, "shop", "az", "rack"), why(cluster, "shop.1"), reveal("u
 # %% slideshow={"slide_type": "skip"}
 exercise("spread_over_zones", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker só o mostra inteiro com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes. Quanto tempo ela vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3a31fa73"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "shop", "notes": "Pending: a tarefa existe, e nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. O Docker só o mostra inteiro com --no-trunc; todo mundo esquece essa flag. E o why mostra a resposta de cada nó.", "ask": "Quinhentos gigabytes: quanto tempo essa tarefa vai esperar? (Para sempre, a não ser que entre um nó com tanta memória.)", "wrong": "“Até um timeout”: não há timeout, ela espera para sempre. O scheduler tenta de novo sempre que um nó muda."} translates="3a31fa73"
 # ## 3. Pending: leia o motivo
 #
 # `pending` quer dizer que a tarefa existe, mas nenhum nó pode recebê-la. O filtro que recusou a tarefa deixou o motivo registrado. Há dois jeitos de perguntar:
@@ -144,7 +144,7 @@ display(spread(cluster, "shop", "az", "rack"), reveal("no_rebalance"))
 #
 # <details><summary>O m1 ou o w1 está sem tarefa do shop?</summary>Zonas e racks vêm antes dos nós. Se o rack 2 fica com duas das três tarefas da zona a, o rack 1 fica com uma, e o rack 1 é do m1 e do w1.</details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Um está em uma restrição, o outro em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, a tarefa é parada. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="88d22061"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Um está em uma restrição, o outro em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, o swarm para a tarefa. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="88d22061"
 # ### Labels que mudam
 #
 # Você pode pôr e tirar labels a qualquer momento, mesmo com tarefas rodando no nó. Um serviço `fast` tem que rodar onde o label `disk` é `ssd`.
@@ -169,7 +169,7 @@ display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b335a979"
 # As tarefas do fast deixaram de cumprir uma ordem: foram paradas (*rejected*), e as novas esperaram até o w4 ter o label. As do shop contrariam, no máximo, um desejo.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "moved", "notes": "A zona b pega fogo: o m2, o w3 e o w4. É para esse dia que a gente espalha. O que acontece com as três tarefas de lá?", "ask": "Esperam, são substituídas em outro nó ou se perdem?", "wrong": "“Esperam pela zona b”: uma restrição faria isso. Uma preferência é um desejo."} translates="fadee4f6"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "moved", "notes": "A zona b pega fogo: o m2, o w3 e o w4. É para um dia assim que a gente espalha. O que acontece com as três tarefas de lá?", "ask": "Esperam, são substituídas em outro nó ou se perdem?", "wrong": "“Esperam pela zona b”: uma restrição faria isso. Uma preferência é um desejo."} translates="fadee4f6"
 # ## 5. Uma zona morre
 #
 # A zona b pega fogo, com o m2, o w3 e o w4 dentro. Foi para um dia assim que você espalhou o shop pelas zonas. **O que acontece com as tarefas dele ali?**
@@ -178,20 +178,20 @@ display(spread(cluster, "shop", "az"), reveal("label_removed", "label_given"))
 # %docker service update --quiet --force shop
 display(spread(cluster, "shop", "az"), ask("zone_dies"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nove de novo, nenhuma na zona b. O ponto de interrogação é uma tarefa de que não há notícia desde que o nó dela caiu. E olhem os managers: sobraram dois de três, e só por isso alguma coisa pôde acontecer.", "ask": "E se dois dos seus managers estivessem na zona b? (Não haveria quórum, e nada teria sido consertado.)", "wrong": "“Só seriam mais tarefas para mover”: nada teria sido consertado, porque não haveria quórum.", "trouble": "A tecla `r` volta ao swarm equilibrado e põe fogo na zona b mais uma vez."} translates="ac42cdc1"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "even", "notes": "Nove de novo, nenhuma na zona b. O ponto de interrogação marca uma tarefa sem notícias desde que o nó dela caiu. E olhem os managers: sobraram dois de três, e só por isso alguma coisa pôde acontecer.", "ask": "E se dois dos seus managers estivessem na zona b? (Não haveria quórum, e nada teria sido consertado.)", "wrong": "“Só seriam mais tarefas para mover”: nada teria sido consertado, porque não haveria quórum.", "trouble": "A tecla `r` volta ao swarm equilibrado e põe fogo na zona b mais uma vez."} translates="ac42cdc1"
 cluster.crash("m2", "w3", "w4")
 cluster.run("60s")
 display(spread(cluster, "shop", "az"), reveal("zone_dies"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="8b8eff56"
 # <details><summary>O que você vê</summary>
-# <p>Nove rodam de novo, nenhuma na zona b. <b>?</b> marca uma tarefa de que não se tem notícia desde que o nó dela caiu. Pode haver mais delas do que a zona b tinha: o swarm viu um nó cair um instante antes do outro, criou no segundo as substitutas das tarefas do primeiro e depois teve que substituí-las também.</p>
+# <p>Nove rodam de novo, nenhuma na zona b. <b>?</b> marca uma tarefa sem notícias desde que o nó dela caiu. Pode haver mais delas do que a zona b tinha: o swarm viu um nó cair um instante antes do outro, criou no segundo as substitutas das tarefas do primeiro e depois teve que substituí-las também.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "burnt", "notes": "Filtros recusam nós, preferências dividem, o nó mais vazio vence. Uma ordem vale sempre; um desejo, só na hora de escolher o nó. O Swarm não equilibra nada. E pending tem um motivo: --no-trunc."} translates="a4ca7bf0"
 # ## Resumo
 #
-# - **Filtros** recusam nós. **Preferências** dividem as tarefas por ramos (nós sem o label são um deles). Depois vence o nó mais vazio.
+# - **Filtros** recusam nós. **Preferências** dividem as tarefas entre ramos (os nós sem o label formam um deles). Depois, vence o nó mais vazio.
 # - Uma restrição é uma ordem e vale sempre: sem um nó que a cumpra, a tarefa não roda. Uma preferência é um desejo e só conta na hora de escolher o nó.
 # - O Swarm não equilibra nada depois: só tarefas novas vão para outro lugar. Um serviço *global* tem uma tarefa em cada nó, inclusive nos novos.
 # - `pending` tem um motivo: `docker service ps --no-trunc`.

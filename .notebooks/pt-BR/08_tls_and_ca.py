@@ -26,7 +26,7 @@
 # - **Chave privada, chave pública**: um par. A privada nunca sai da máquina em que foi criada; quem a tem consegue provar isso a quem conhece a pública.
 # - **Certificado**: uma chave pública com um nome, um papel e uma data de validade, assinada por alguém em quem os outros confiam.
 # - **Raiz**: o certificado de quem assina todos os outros, a *autoridade certificadora* (CA). Em um swarm, a CA são os managers.
-# - **TLS**: os dois lados conferem o certificado um do outro, combinam uma chave nova só para esta conexão e criptografam tudo.
+# - **TLS**: os dois lados conferem o certificado um do outro, combinam uma chave nova só para aquela conexão e criptografam tudo.
 
 # %% translates="f5f24485"
 import hashlib
@@ -66,10 +66,10 @@ display(trust(cluster), reveal("ask_for_role"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="520eaa0c"
 # O w1 não conseguiu; um manager, sim: o w1 agora é quadrado, com um certificado novo (vence no mesmo minuto que o anterior). Pedir à CA não ajudaria: ela consulta o papel na lista dos managers. Em seguida, o w1 é rebaixado.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "promoted", "notes": "Um serviço que usa uma senha sobe no w1, e alguém escuta no cabo entre o m1 e o w1. O que essa pessoa descobre?", "ask": "A senha? Nada? Ou um meio-termo?", "wrong": "“Absolutamente nada”: a criptografia esconde o conteúdo da conversa, não o fato de que ela existe. “O secret”: toda conexão entre nós é TLS."} translates="3f812a26"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "promoted", "notes": "Um serviço que usa uma senha sobe no w1, e alguém escuta o cabo entre o m1 e o w1. O que essa pessoa descobre?", "ask": "A senha? Nada? Ou um meio-termo?", "wrong": "“Absolutamente nada”: a criptografia esconde o conteúdo da conversa, não o fato de que ela existe. “O secret”: toda conexão entre nós é TLS."} translates="3f812a26"
 # ## 2. Alguém grampeia o cabo
 #
-# Um serviço que usa uma senha sobe no w1, e alguém escuta entre o m1 e o w1. **O que essa pessoa descobre?**
+# Um serviço que usa uma senha sobe no w1, e alguém escuta o cabo entre o m1 e o w1. **O que essa pessoa descobre?**
 
 # %%
 # %docker node demote w1
@@ -92,7 +92,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # <p>Uma gravação continua ilegível. A chave privada só prova quem é o w1; a chave da conexão foi combinada pelos dois lados e descartada depois (<i>forward secrecy</i>). Mas, com a chave privada e o certificado, o ladrão pode se passar pelo w1 daqui em diante. Remova o nó (<code>docker node rm --force w1</code>): a partir daí, os managers recusam esse certificado, embora ele ainda seja válido.</p>
 # </details>
 # <details><summary>E o tráfego entre contêineres?</summary>
-# <p>Não é disso que o slide 36 trata. O que os contêineres dizem uns aos outros passa no cabo em texto claro, a não ser que a rede deles tenha sido criada com <code>docker network create --driver overlay --opt encrypted</code>: aí os nós criptografam (IPsec). Os managers criam as chaves para isso e para o gossip entre os nós, que é sempre criptografado. Eles as trocam a cada 12 horas. Os nós guardam as últimas três chaves, para que nenhum fique isolado enquanto uma nova se espalha.</p>
+# <p>Não é disso que o slide 36 trata. O que os contêineres dizem uns aos outros passa no cabo em texto claro, a não ser que a rede deles tenha sido criada com <code>docker network create --driver overlay --opt encrypted</code>: aí os nós criptografam tudo (IPsec). Os managers criam as chaves para isso e para o gossip entre os nós, que é sempre criptografado. Eles as trocam a cada 12 horas. Os nós guardam as últimas três chaves, para que nenhum fique isolado enquanto uma nova se espalha.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "tapped", "notes": "Um token vazou: alguém o gravou em um label. O que um ladrão poderia ter feito com ele? E, quando eu o troco, o que acontece com quem entrou com ele?", "ask": "O que um ladrão ganha com o token dos workers?", "wrong": "“Todos os secrets”: só os das tarefas que rodam lá. “Tem que entrar de novo”: membros têm certificados e não precisam mais do token."} translates="0d48bbfa"
@@ -131,7 +131,7 @@ display(equal, reveal("stolen_token", "rotated_token"))
 # <p>Quem tem acesso ao socket de um manager, <code>/var/run/docker.sock</code>. É só com ele que esta página fala, e ela acabou de mostrar o token dos managers. Algumas imagens pedem para você montar esse socket no contêiner delas. Em um manager, isso entrega tudo: os tokens, a chave de desbloqueio (página 09), todos os serviços; e, com <code>docker run --volume /:/host</code>, root na máquina. Em um worker: essa máquina e os secrets dos contêineres que estão lá.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Certificados duram noventa dias. Eu quero uma hora, porque hoje estou paranoico. Até quando valem os que temos agora?", "ask": "Uma hora? Como antes? Nem mais um minuto?", "wrong": "“Uma hora a partir de agora”: um certificado emitido nunca muda. A data de validade também é assinada."} translates="a873370b"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Os certificados valem noventa dias. Eu quero uma hora, porque hoje estou paranoico. Até quando valem os que temos agora?", "ask": "Uma hora? Como antes? Nem mais um minuto?", "wrong": "“Uma hora a partir de agora”: um certificado emitido nunca muda. A data de validade também é assinada."} translates="a873370b"
 # ## 4. Uma hora em vez de 90 dias
 #
 # Você quer certificados de vida curta. **Você muda a validade para uma hora. Até quando valem os atuais?**
@@ -144,7 +144,7 @@ ask("expiry_now")
 cluster.run("10s")
 display(trust(cluster), reveal("expiry_now"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "Vamos trocar a raiz. Clico em Passo. Primeiro, cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Como eles o aceitam? A assinou B. Só depois A é descartada.", "ask": "Por que não trocar todos os nós de uma vez, e pronto? (Sempre há um atrasado, que ficaria do lado de fora.)", "wrong": "“Dá para trocar”: um nó atrasado não confiaria mais em nenhum dos outros.", "trouble": "Passou do ponto? A tecla `r` recomeça antes da rotação."} translates="c2c3528e"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hour", "notes": "Vamos trocar a raiz. Clico em Passo. Primeiro, cada nó recebe um certificado de B, enquanto todos ainda confiam em A. Por que eles o aceitam? Porque A assinou B. Só depois A é descartada.", "ask": "Por que não trocar todos os nós de uma vez, e pronto? (Sempre há um atrasado, que ficaria do lado de fora.)", "wrong": "“Dá para trocar”: um nó atrasado não confiaria mais em nenhum dos outros.", "trouble": "Passou do ponto? A tecla `r` recomeça antes da rotação."} translates="c2c3528e"
 # Nada mudou: só os certificados emitidos daqui em diante têm validade menor. Mas, com uma *raiz* nova, todo nó precisa de um certificado novo; por isso, a próxima célula troca a raiz.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="27a8b914"

@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log desse disco está cifrado. Ótimo. Então está tudo bem, não é?"} translates="45291dc7"
 # # Autolock: o que um disco roubado entrega
 #
-# *Você rouba o disco de um manager, torna esse disco inútil, perde a chave e recupera um swarm a partir de um backup.*
+# *Você rouba o disco de um manager, torna o disco inútil para o ladrão, perde a chave e recupera um swarm a partir de um backup.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a8d96542"
 # | | |
@@ -84,7 +84,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # %%
 ask("locked_manager")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas não vota nem roda tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos? (Não há líder até dois deles serem desbloqueados.)", "wrong": "“Uma chave basta”: dois deles têm que ser desbloqueados antes que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="ddbd7160"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Absolutamente nada. Ele responde ao docker ps, porque isso é com o engine. Mas não vota nem roda tarefas. Os outros seguem em frente: dois de três.", "ask": "E se os três reiniciarem juntos? (Não há líder até dois deles serem desbloqueados.)", "wrong": "“Uma chave basta”: é preciso desbloquear dois deles para que alguma coisa possa mudar.", "trouble": "A tecla `r` volta aos três managers no ar e repete este passo."} translates="ddbd7160"
 cluster.crash("m3")
 cluster.run("30s")
 cluster.start("m3")
@@ -102,10 +102,10 @@ reveal("locked_manager")
 cluster.run("30s")
 # %docker -H m3 node ls
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Alguém que sabia a chave saiu da empresa. Criamos uma chave nova e jogamos fora a antiga. Azar: o m3 estava desligado nessa hora. Que chave abre o disco dele? E, se você não a tem, o que se perdeu?", "ask": "A antiga ou a nova? E o que se perdeu?", "wrong": "“A nova”: o disco do m3 foi cifrado antes de ela existir. “O swarm”: outros dois têm o mesmo log."} translates="c3d75c20"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "unlocked", "notes": "Alguém que conhecia a chave saiu da empresa. Criamos uma chave nova e jogamos fora a antiga. Azar: o m3 estava desligado nessa hora. Que chave abre o disco dele? E, se você não a tem, o que se perdeu?", "ask": "A antiga ou a nova? E o que se perdeu?", "wrong": "“A nova”: o disco do m3 foi cifrado antes de ela existir. “O swarm”: outros dois têm o mesmo log."} translates="c3d75c20"
 # ## 4. Uma chave nova e uma perdida
 #
-# Alguém que sabia a chave saiu da empresa; por isso, você cria uma nova e joga a antiga fora. Mas o m3 estava desligado. **Que chave abre o m3 quando ele volta? E, sem essa chave, o que se perde?**
+# Alguém que conhecia a chave saiu da empresa; por isso, você cria uma nova e joga a antiga fora. Mas o m3 estava desligado. **Que chave abre o m3 quando ele voltar? E, sem essa chave, o que se perde?**
 
 # %%
 ask("old_or_new", "key_lost")
@@ -139,13 +139,13 @@ reveal("old_or_new", "key_lost")
 # <p>Não. Os managers que estão rodando voltam a guardar as chaves em texto claro; o disco de um que está desligado continua cifrado com a chave antiga. Guarde a chave antiga até que cada manager tenha voltado uma vez depois da troca ou do desligamento do autolock.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Um backup é uma pasta. Aqui, o disco do m3 ao meio-dia. À tarde, eu crio o shop. À noite, dois managers pegam fogo, e eu restauro o do meio-dia, à força. O que este swarm tem?", "ask": "O web e o shop? Só o web? Nada?", "wrong": "“O w1 ainda roda o shop e avisa”: um worker não decide o que deve rodar. O que os managers não conhecem é parado."} translates="2b2d1ece"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Um backup é uma pasta. Aqui, o disco do m3 ao meio-dia. À tarde, eu crio o shop. À noite, dois managers pegam fogo, e eu restauro o do meio-dia, à força. O que este swarm tem?", "ask": "O web e o shop? Só o web? Nada?", "wrong": "“O w1 ainda roda o shop e avisa”: um worker não decide o que deve rodar. O que os managers não conhecem deixa de rodar."} translates="2b2d1ece"
 # ## 5. A partir de um backup
 #
 # O swarm inteiro está em uma pasta de cada manager: `/var/lib/docker/swarm`.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bb131b89"
-# Para fazer o backup, pare o engine, copie a pasta e inicie o engine. (Com autolock, guarde junto a chave de desbloqueio daquele dia.) Para restaurar em uma máquina nova com o mesmo endereço, pare o engine dela, ponha a pasta no lugar, inicie o engine e digite `docker swarm init --force-new-cluster`.
+# Para fazer o backup, pare o engine, copie a pasta e inicie o engine. (Com autolock, guarde junto a chave de desbloqueio daquele dia.) Para restaurá-lo em uma máquina nova com o mesmo endereço, pare o engine dela, ponha a pasta no lugar, inicie o engine e digite `docker swarm init --force-new-cluster`.
 #
 # Aqui o backup é o disco do próprio m3. Você desliga o m3 ao meio-dia. À tarde, cria o serviço `shop`. À noite, o m1 e o m2 pegam fogo, e você inicia o m3 com o disco do meio-dia. Ele é um de três, e por isso não tem quórum: `--force-new-cluster` faz dele o único manager. (A próxima célula desliga o autolock, para o m3 não pedir a chave.) **O que este swarm tem?**
 

@@ -19,7 +19,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | achar a página de qualquer slide, ver até onde chegou e escolher o que vem a seguir |
 # | **Tempo e nível** | 2 minutos; todas as páginas juntas levam umas sete horas |
-# | **O que é preciso** | só o kit. É a primeira vez? Comece por [00_start_here](00_start_here.ipynb) |
+# | **O que é preciso** | nada além do kit. É a primeira vez? Comece por [00_start_here](00_start_here.ipynb) |
 # | **Slides da palestra** | 01 (o palestrante), 02 (agenda), 44 (o que vem depois) |
 #
 # A próxima célula mostra o mapa: rode-a e clique em uma página. Rode de novo mais tarde para ver o que você já resolveu.
@@ -44,7 +44,7 @@ progress()
 #
 # > *Docker 101 • Fluxo básico de trabalho com Docker • Problemas comuns em Produção • Orquestração • Revisitando conceitos • Docker Swarm (Swarm mode) • Algumas features*
 #
-# Essa é a agenda de *Orquestração de contêineres usando Swarm*, que **Wellington F. Silva** (@_wsilva) apresentou no DevOpsDays Salvador em 28 de outubro de 2017. Os slides estão na [página dele no Speaker Deck](https://speakerdeck.com/wsilva), na mesma data; estas páginas os seguem e os citam.
+# Essa é a agenda de *Orquestração de contêineres usando Swarm*, que **Wellington F. Silva** (@_wsilva) apresentou no DevOpsDays Salvador em 28 de outubro de 2017. Os slides estão na [página dele no Speaker Deck](https://speakerdeck.com/wsilva), com essa data; estas páginas os seguem e os citam.
 #
 # ## E agora?
 #
