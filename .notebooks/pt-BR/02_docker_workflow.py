@@ -46,7 +46,7 @@ workflow(cluster)
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "plain", "minutes": {"90": 1}, "notes": "Este é o slide 6; os slides 7 a 10 são o mesmo desenho, passo a passo. Vou rodar o Redis, e esta máquina não tem a imagem dele. Quem baixa?", "ask": "Quem baixa a imagem: o cliente, o daemon ou o contêiner?", "wrong": "“O cliente”: é nele que a gente digita, então parece que é ele que faz o trabalho. Ele só pede."} translates="4206f157"
 # ## 1. Um comando (slides 6–10)
 #
-# O desenho é o slide 6. Ele mostra, na ordem, as requisições que chegam ao daemon e os eventos que ele informa. Por enquanto não aconteceu nada.
+# O desenho é o slide 6. Ele mostra, na ordem, as requisições que chegam ao daemon e os eventos que o daemon informa. Por enquanto, não aconteceu nada.
 #
 # Você vai rodar o Redis, um banco de dados. **Quem baixa a imagem?**
 

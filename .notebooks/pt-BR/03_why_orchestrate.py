@@ -180,7 +180,7 @@ swarmlab.use(swarm)
 # À mão, você tem que escolher cada máquina. O nome `api` não quer dizer nada no w2: a rede de um engine avulso acaba na máquina dele. E secrets, ele não tem.
 #
 # <details><summary>As respostas do Swarm</summary>
-# <p>(5) O <i>scheduler</i> dele escolhe os nós: por padrão, os que têm menos tarefas. (6) Uma rede <i>overlay</i> se estende por todos os nós, onde quer que <code>api</code> e <code>web</code> rodem. (7) A descrição do serviço (a <i>spec</i>) só cita o nome do secret. O conteúdo dele viaja criptografado, e só até os nós que precisam dele; o contêiner o encontra no arquivo <code>/run/secrets/db-password</code> (página 10).</p>
+# <p>(5) O <i>scheduler</i> dele escolhe os nós: por padrão, os que têm menos tarefas. (6) Uma rede <i>overlay</i> se estende por todos os nós, onde quer que <code>api</code> e <code>web</code> rodem. (7) A descrição do serviço (a <i>spec</i>) só cita o nome do secret. O conteúdo viaja criptografado, e só até os nós que precisam dele; o contêiner o encontra no arquivo <code>/run/secrets/db-password</code> (página 10).</p>
 # <p>Uma linha de <code>%docker</code> que começa com outro comando do shell, como <code>printf</code>, roda como está. O <code>-</code> lê o que vem pelo pipe.</p>
 # </details>
 

@@ -75,7 +75,7 @@ display(election(cluster), reveal("how_long"))
 # **Experimente.** Derrube o líder, m2 (o botão fica acima da coluna dele). Clique em **Passo** até um manager pedir *vote em mim*. Clique no pedido que vai para o outro manager que está no ar: pronto, ele se perdeu. Alguém consegue virar líder? Continue passo a passo e leia as linhas abaixo das colunas.
 #
 # <details><summary>O que as colunas mostram</summary>
-# <p>O mandato de cada manager; o voto dele nesse mandato (<i>–</i>: nenhum); a última entrada que ele sabe que foi confirmada (<i>commit #24</i>: tudo até o número 24); o fim do log dele. (Ainda não há nenhum serviço: as primeiras entradas vêm da criação do próprio swarm.) Uma mensagem leva de 1 a 2 ms. Um <i>♥</i> é o heartbeat do líder, o sinal de vida dele.</p>
+# <p>O mandato de cada manager; o voto que deu nesse mandato (<i>–</i>: nenhum); a última entrada que ele sabe estar confirmada (<i>commit #24</i>: tudo até o número 24); o fim do seu log. (Ainda não há nenhum serviço: as primeiras entradas vêm da criação do próprio swarm.) Uma mensagem leva de 1 a 2 ms. Um <i>♥</i> é o heartbeat do líder, o sinal de vida dele.</p>
 # </details>
 # <details><summary>O que você vai ver</summary>
 # <p>O manager precisa de dois votos em três: o dele e mais um. Se o pedido se perde, não vem resposta e ninguém lidera. Mais tarde, um manager tenta de novo. Se o outro se candidata no mesmo mandato, cada um vota em si mesmo e ninguém ganha. No fim, um <i>novo mandato</i> decide. Mensagens perdidas custam tempo ao Raft, e mais nada.</p>

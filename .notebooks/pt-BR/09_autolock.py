@@ -76,7 +76,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # <p><i>wal</i> é o arquivo do log; um <i>snapshot</i> é uma parte mais antiga do log, condensada. Quando o autolock foi ligado, o m1 também criou uma nova chave dos dados e regravou o log como snapshot: por isso a segunda tabela tem uma linha a mais e um <i>wal</i> curto. <code>worker/tasks</code> continua em texto claro: guarda as tarefas do nó, com os nomes dos secrets delas, mas não o conteúdo.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "Volta a ser manager como antes? Só roda contêineres? Não faz nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves dele estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "Volta a ser manager como antes? Só roda contêineres? Não faz nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: suas chaves estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
 # ## 3. Um manager reinicia
 #
 # O m3 fica sem energia e volta. **O que ele faz até alguém digitar a chave?**
