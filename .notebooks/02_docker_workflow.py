@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because it has a policy. [Ask, then:] But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back? (Then nothing is back. Another machine has to take over: that's orchestration.)", "trouble": "The list looks odd? `r` puts back the moment before the power cut, and does this step again."}
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Only queue is back, because its policy says so. [Ask, then:] But note: if the machine itself doesn't come back, no policy helps. A plain engine knows only its own machine. That's where orchestration begins.", "ask": "What if m1 never comes back? (Then nothing is back. Another machine has to take over: that's orchestration.)", "trouble": "The list looks odd? `r` puts back the moment before the power cut, and does this step again."}
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")

@@ -160,7 +160,7 @@ cluster.run("10s")
 # %docker ps --all
 # %docker inspect --format 'restarts of flaky: {{.RestartCount}}' flaky
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque a política dele manda. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a própria máquina. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento anterior à queda de energia e refaz este passo."} translates="76ac4c74"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "stopped", "notes": "Só o queue voltou, porque a política dele manda. [Pergunte; depois:] Mas reparem: se a própria máquina não volta, não há política que ajude. Um engine avulso só conhece a própria máquina. É aí que começa a orquestração.", "ask": "E se o m1 nunca mais voltar? (Aí nada volta. Outra máquina tem que assumir, e isso é orquestração.)", "trouble": "A lista está estranha? A tecla `r` volta ao momento anterior à queda de energia e refaz este passo."} translates="b1db1210"
 # %docker run --detach --restart always --name queue redis
 cluster.crash("m1")
 cluster.start("m1")

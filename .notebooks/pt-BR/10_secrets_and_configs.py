@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dar um secret e um config a um serviço; dizer quem consegue lê-los; trocá-los sem interromper o atendimento |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. |
 # | **Slides da palestra** | 38–39 (secrets), 40 (configs) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2f1a8753"

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dar um healthcheck a um serviço; escolher as cinco configurações dele; dizer quando ele atrapalha |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 8 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais não há controles deslizantes, e talvez não dê para contar requisições.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais não há controles deslizantes, e talvez não dê para contar requisições.) |
 # | **Slides da palestra** | 41 (healthchecks) |
 
 # %% translates="f5f24485"

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | atualizar um serviço aos poucos; escolher o que acontece quando um update falha; dizer qual build de uma imagem está rodando |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry, o servidor de imagens.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry, o servidor de imagens.) |
 # | **Slides da palestra** | 42 (controle de update) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="58af9649"

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | fazer o rollback de um serviço; fazer um update que falha se desfazer sozinho; dizer o que um rollback traz de volta e o que ele esquece |
 # | **Tempo e nível** | 20 minutos, depois de 12_rolling_updates; os exercícios levam mais 10 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais, talvez não dê para contar requisições.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais, talvez não dê para contar requisições.) |
 # | **Slides da palestra** | 43 (controle de rollback) |
 
 # %% translates="2d8f74f0"

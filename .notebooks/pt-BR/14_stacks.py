@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | fazer o deploy de uma aplicação com um arquivo só, mudá-la e removê-la; dizer o que um swarm ignora em um arquivo Compose e o que fazer no lugar; dizer onde ficam os dados de um stack |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 10 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Tudo também funciona em engines reais |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. Tudo também funciona em engines reais |
 # | **Slides da palestra** | 23 (a 1.13 trouxe os stacks) |
 #
 # - **Arquivo Compose**: descreve os serviços, as redes e os volumes de uma aplicação em texto (YAML). O `docker compose` roda tudo em uma máquina só.

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | fazer serviços se encontrarem pelo nome; dizer de quem é o endereço que um app vê; dizer, pelos sintomas, qual porta um firewall fechou |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; a seção 5 e os exercícios levam mais 15 |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, nomes e redes funcionam como aqui, mas só a simulação permite seguir uma requisição, ver o gossip e fechar portas |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. Em engines reais, nomes e redes funcionam como aqui, mas só a simulação permite seguir uma requisição, ver o gossip e fechar portas |
 # | **Slides da palestra** | 16 (como os contêineres vão se comunicar?), 29 (a gossip network) |
 #
 # - **Rede overlay**: uma rede que se estende por vários nós. Um contêiner tem um endereço nela, onde quer que rode. Entre os nós, os pacotes passam por um túnel (*VXLAN*).

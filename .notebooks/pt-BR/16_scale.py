@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer o que cresce com managers, nós e tarefas; escolher quantos managers um swarm grande deve ter; ler uma figura de mil nós |
 # | **Tempo e nível** | 20 minutos, depois de 05_quorum |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. Em engines reais, a figura funciona com quantos nós você tiver; as medições exigem a simulação |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. Em engines reais, a figura funciona com quantos nós você tiver; as medições exigem a simulação |
 # | **Slides da palestra** | 12 (como escalar), 32 (quantos managers?) |
 
 # %%

@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | olhar antes de consertar, salvar um swarm dentro de um orçamento e dizer desde quando dava para ver o problema |
 # | **Tempo e nível** | 60 minutos, uns dez por missão, depois de 00_start_here; cada missão indica a página que ensina o que ela pede |
-# | **O que é preciso** | só o kit: nem Docker, nem rede. (Em engines reais não há replay nem contagem de requisições: cada verificação manda uma a cada tarefa) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais não há replay nem contagem de requisições: cada verificação manda uma a cada tarefa) |
 # | **Slides da palestra** | 11–20 (problemas em produção), 30–33 (quórum), 41–43 (healthchecks, updates, rollbacks) |
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rules", "notes": "Requisições, segundos e mudanças: esse é o orçamento de vocês. Olhar é de graça; esperar, não. Olhar antes da primeira mudança vale vinte pontos. Eu digito o que vocês mandarem, e mais nada. São dez segundos para cada decisão; enquanto vocês não se entendem, os usuários esperam.", "ask": "Quem dita os comandos? Quem marca o tempo? (Escolha duas pessoas agora.)"} translates="391aedac"

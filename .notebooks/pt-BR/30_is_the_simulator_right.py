@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer o que foi conferido, como foi conferido e o que ficou de fora; repetir a conferência no seu próprio Docker |
 # | **Tempo e nível** | 15 minutos, depois de 00_start_here |
-# | **O que é preciso** | só o kit; se tiver Docker, você pode rodar o lado real ao vivo |
+# | **O que é preciso** | nada além do kit; se tiver Docker, você pode rodar o lado real ao vivo |
 # | **Slides da palestra** | 20 (por que orquestrar), 30 (um líder cai), 34–35 (posicionamento), 41–43 (updates) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="99a94de6"
