@@ -145,7 +145,7 @@ reveal("tag_not_version")
 #
 # ### 2. O update parou no meio
 #
-# ### 3. Uma réplica, nenhuma falha no atendimento
+# ### 3. Uma réplica, sem interrupção
 #
 # ### 4. Uma coleção de estados de tarefas
 #

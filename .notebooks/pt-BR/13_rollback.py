@@ -146,9 +146,9 @@ follow(cluster, "web")
 #
 # ### 1. Um update que se desfaz sozinho
 #
-# ### 2. De volta e tudo de uma vez
+# ### 2. De volta, tudo de uma vez
 #
-# ### 3. Alguém escalou depois disso
+# ### 3. Alguém escalou depois
 #
 # ### 4. Um rollback cuidadoso
 
