@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam. Só até lá."} translates="ebb25258"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam, e até nenhuma outra."} translates="ebb25258"
 # # Secrets e configs: por onde passam os bytes?
 #
 # *Você entrega uma senha ao swarm, segue os bytes até cada máquina onde eles ficam e troca a senha, mesmo quando dois serviços a compartilham.*
@@ -53,11 +53,11 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker service create --quiet --name web --constraint node.hostname==w1 --secret senha-db nginx
 ask("who_can_read")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Laranja: quem invadir aqui consegue ler. São os três managers e o w1. [Pergunte; depois:] Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. Só sabe quem precisa saber, como na espionagem. E no w1 ele fica na memória, nunca no disco.", "ask": "Como você tiraria o secret do w1? (Mova a tarefa para outro nó.)", "wrong": "“Criptografando”: não adianta, o app precisa ler. Leve a tarefa para outro nó. Um nó guarda um secret enquanto alguma das suas tarefas precisar dele.", "trouble": "O w2 também está laranja? Alguém mudou a tarefa de lugar. A tecla `r` a leva de volta ao w1."} translates="faddd073"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "web", "minutes": {"60": 1.5, "90": 1}, "notes": "Laranja: quem invadir aqui consegue ler. São os três managers e o w1. [Pergunte; depois:] Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. Só sabe quem precisa saber, como na espionagem. E no w1 ele fica na memória, nunca no disco.", "ask": "Como você tiraria o secret do w1? (Mova a tarefa para outro nó.)", "wrong": "“Criptografando”: não adianta, o app precisa ler. Leve a tarefa para outro nó. Um nó guarda um secret enquanto alguma tarefa do nó precisar dele.", "trouble": "O w2 também está laranja? Alguém mudou a tarefa de lugar. A tecla `r` a leva de volta ao w1."} translates="faddd073"
 display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="423996f0"
-# **Como ler o desenho.** Os bytes seguem as setas, criptografados. Laranja com hachura: quem invadir esse lugar consegue lê-los. Tracejado: ali eles não estão. Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. (Por que os logs dos managers estão em laranja, se são cifrados? Porque a chave fica ao lado: veja 09_autolock.)
+# **Como ler o desenho.** Os bytes seguem as setas, criptografados. Laranja com hachura: quem chega ali consegue lê-los. Tracejado: ali eles não estão. Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. (Por que os logs dos managers estão em laranja, se são cifrados? Porque a chave fica ao lado: veja 09_autolock.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner, o secret é um arquivo em /run/secrets. Com s: o slide errou. Cinco letras, seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já quebrou muito login. Use printf. E a API mostra o nome e as datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca vai para o disco.
@@ -97,7 +97,7 @@ ask("secret_edit")
 reveal("secret_edit")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6493e466"
-# Com 512.000 bytes já não cabe. O secret novo tem outro nome, `senha-db-2`, mas o mesmo *target*: o app continua lendo `/run/secrets/senha-db`. A tarefa foi substituída em uma atualização gradual (página 12).
+# 512.000 bytes já passam do limite. O secret novo tem outro nome, `senha-db-2`, mas o mesmo *target*: o app continua lendo `/run/secrets/senha-db`. A tarefa foi substituída em uma atualização gradual (página 12).
 #
 # `senha-db-2` está em uso e não pode ser removido. O antigo pôde sair na hora; no trabalho, guarde-o por um tempo, porque um rollback precisaria dele.
 
@@ -119,7 +119,7 @@ reveal("secret_edit")
 # O config aparece em `/cfg-demo`, a não ser que você defina outro `target`. E **a API mostra o conteúdo dele** a quem tiver acesso a ela: nunca ponha uma senha em um config.
 #
 # <details><summary>É criptografado ou não?</summary>
-# <p>No log, a entrada dele é cifrada como qualquer outra, e na rede ele vai por TLS; o slide só está certo pela metade. O limite é maior que o de um secret: menos de 1.024.000 bytes.</p>
+# <p>No log, a entrada dele é cifrada como qualquer outra, e na rede ele trafega por TLS; o slide só acerta pela metade. O limite é maior que o de um secret: menos de 1.024.000 bytes.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "config", "notes": "Agora, mais difícil: dois serviços compartilham uma senha. Qualquer que seja o primeiro a trocar, o login falha até o outro trocar também. Como se faz isso sem nenhuma falha?", "ask": "Os dois de uma vez? Editar? Ou em três passos?", "wrong": "“Os dois ao mesmo tempo”: cada serviço substitui as tarefas no próprio ritmo, sem esperar pelo outro."} translates="31f02e25"
@@ -150,7 +150,7 @@ reveal("two_phases")
 #
 # Em uma célula nova (**Esc**, depois **b**), faça `secret_path(cluster, "senha-db-2")` mostrar o secret só nos managers, sem remover nem o serviço nem o secret.
 #
-# <details><summary>Uma dica</summary>Um nó guarda um secret enquanto alguma das suas tarefas precisar dele.</details>
+# <details><summary>Uma dica</summary>Um nó guarda um secret enquanto alguma tarefa do nó precisar dele.</details>
 # <details><summary>Resposta</summary><code>%docker service update --quiet --secret-rm senha-db-2 web</code> ou <code>%docker service scale web=0</code>. Quando termina a última tarefa que precisa dos bytes, o w1 tem que apagá-los.</details>
 #
 # ### 2. Uma senha nova, o mesmo arquivo

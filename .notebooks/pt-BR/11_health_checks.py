@@ -41,7 +41,7 @@ cluster.board()
 # > *Não só o contêiner mas as app dentro do serviço pode ser monitorada.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6dc4646f"
-# O `web` são três réplicas do pequeno servidor web do BusyBox. Se o processo de uma terminasse, o contêiner terminaria junto, e o swarm o substituiria. Mas apps também **travam**: o processo está lá, mas não responde nada. A função `hang` faz isso com um dos três: envia o sinal STOP ao processo.
+# O `web` tem três réplicas do pequeno servidor web do BusyBox. Se o processo de uma terminasse, o contêiner terminaria junto, e o swarm o substituiria. Mas apps também **travam**: o processo está lá, mas não responde nada. A função `hang` faz isso com um dos três: envia o sinal STOP ao processo.
 #
 # Chegam 50 requisições por segundo. **O que o swarm faz?**
 
@@ -56,7 +56,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6e434ce9"
 # **Como ler o desenho.** Há uma faixa para cada *posição* (o número de uma réplica: web.1, web.2, …), com a tarefa que a ocupa. Embaixo, as requisições de cada segundo; as que ficaram sem resposta estão em vermelho.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hung", "minutes": {"90": 1}, "notes": "Vamos dizer ao swarm como verificar. Um healthcheck é um comando que roda no contêiner: código de saída zero quer dizer tudo bem. Um a cada cinco segundos, dois segundos no máximo para cada um, três falhas. Agora um app trava de novo. Por quanto tempo ele ainda recebe requisições?", "ask": "Cinco segundos, vinte, ou até ser encerrado?", "wrong": "“Cinco, até o próximo healthcheck”: uma falha não basta; têm que ser três seguidas."} translates="21d250a5"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hung", "minutes": {"90": 1}, "notes": "Vamos dizer ao swarm como verificar. Um healthcheck é um comando que roda no contêiner: código de saída zero quer dizer tudo bem. Um a cada cinco segundos, no máximo dois segundos cada, três falhas. Agora um app trava de novo. Por quanto tempo ele ainda recebe requisições?", "ask": "Cinco segundos, vinte, ou até ser encerrado?", "wrong": "“Cinco, até o próximo healthcheck”: uma falha não basta; têm que ser três seguidas."} translates="21d250a5"
 # Está tudo rodando, diz o Docker, e um terço dos usuários não recebe nada. Então diga ao swarm como verificar o app: um **healthcheck** é um comando que o engine executa de tempos em tempos *dentro* do contêiner. Código de saída 0 quer dizer saudável.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bd005c4f"
@@ -76,7 +76,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # A novidade são os **healthchecks** abaixo de cada posição, ✔ ou ✘. A caixa antes de um ✘ é o tempo que o healthcheck esperou pela resposta.
 #
 # <details><summary>O que você vê</summary>
-# <p>No terceiro ✘, a tarefa sai do <i>balanceador de carga</i>, que distribui as requisições: todas passam a ir para as outras duas. Depois, o swarm encerra a tarefa. O sinal de parada não tem efeito, porque o app está travado. (Nem teria se não estivesse: o primeiro processo de um contêiner ignora esse sinal quando não o trata, e o <code>httpd</code> do BusyBox não o trata.) Por isso, dez segundos depois (<code>--stop-grace-period</code>), ela é morta. Até lá os healthchecks continuam: daí o quarto ✘. Passados mais cinco segundos (<code>--restart-delay</code>), uma tarefa nova começa na mesma posição e recebe requisições assim que passa no primeiro healthcheck: no texto do desenho, <i>A roda em …</i>.</p>
+# <p>No terceiro ✘, a tarefa sai do <i>balanceador de carga</i>, que distribui as requisições: todas passam a ir para as outras duas. Depois, o swarm encerra a tarefa. O sinal de parada não tem efeito, porque o app está travado. (Nem teria, se não estivesse: o primeiro processo de um contêiner ignora esse sinal quando não o trata, e o <code>httpd</code> do BusyBox não o trata.) Por isso, dez segundos depois (<code>--stop-grace-period</code>), ela é morta. Até lá os healthchecks continuam: daí o quarto ✘. Passados mais cinco segundos (<code>--restart-delay</code>), uma tarefa nova começa na mesma posição e recebe requisições assim que passa no primeiro healthcheck: no texto do desenho, <i>A roda em …</i>.</p>
 # <p>O <code>docker run</code> também tem healthchecks, mas só marca o contêiner como unhealthy e o deixa rodando; quem o substitui é o swarm.</p>
 # </details>
 #

@@ -10,10 +10,10 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 0.5, "45": 1, "60": 0.5}, "notes": "Uma versão nova, com os usuários usando. A gente vai trocar quatro tarefas, uma depois da outra, e contar cada requisição perdida. Depois vai pôr no ar uma versão ruim, de propósito. É sexta à tarde, por que não?"} translates="516bb764"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"30": 0.5, "45": 1, "60": 0.5}, "notes": "Uma versão nova, com os usuários conectados. A gente vai trocar quatro tarefas, uma depois da outra, e contar cada requisição perdida. Depois vai pôr no ar uma versão ruim, de propósito. É sexta à tarde, por que não?"} translates="516bb764"
 # # Atualizações graduais: uma versão nova sem perder requisições
 #
-# *Você substitui, tarefa por tarefa, um serviço em pleno uso, conta cada requisição perdida e para uma versão ruim no meio do caminho.*
+# *Você substitui, tarefa por tarefa, um serviço em pleno uso, conta cada requisição perdida e interrompe uma versão ruim no meio do caminho.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="0d2aa7e7"
 # | | |
@@ -68,7 +68,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 # <details><summary>Por que nenhuma requisição se perde? E dois detalhes</summary>
 # <p>Primeiro, o balanceador deixa de enviar requisições à tarefa antiga. Dois segundos depois, o contêiner dela recebe o sinal de parada. Uma tarefa nova recebe requisições assim que roda, e o nginx fica pronto na hora. (O seu app não fica? Então precisa de um healthcheck: <b>11_health_checks</b>.)</p>
 # <p>Com stop-first, o Docker cria logo a tarefa nova, que se prepara enquanto a antiga termina, mas só começa depois.</p>
-# <p>No próximo desenho, as linhas finas têm seis segundos: se o delay não é menor que o monitor, o Swarm observa durante o delay mais um segundo. Depois do último grupo também há a pausa: no fim, 5 s de delay e depois 6 s de observação.</p>
+# <p>No próximo desenho, as linhas finas têm seis segundos: se o delay não for menor que o monitor, o Swarm observa durante o delay mais um segundo. Depois do último grupo também há a pausa: no fim, 5 s de delay e depois 6 s de observação.</p>
 # </details>
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Agora duas por vez, com cinco segundos entre os pares. É mais rápido, mas por um momento metade do serviço some. Se o tráfego de vocês exige três das quatro, duas por vez já é demais. Escolham o parallelism pelo que pode faltar, não pelo tempo que aceitam esperar.", "ask": "Quando você arriscaria quatro de uma vez? (Quando uma parada curta não prejudica ninguém.)", "wrong": "“À noite”: é melhor dizer “quando uma parada curta não prejudica ninguém”."} translates="cf042566"
@@ -76,7 +76,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 #     --image nginx:1.28 web
 follow(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Um serviço novo, quatro réplicas, tudo no padrão. A versão nova cai dois segundos depois de subir. Você digitou o comando e foi tomar um café. Como está o serviço na volta?", "ask": "Tudo fora do ar? De volta à versão antiga? Ou no meio do caminho?", "wrong": "“Faz rollback”: a maioria espera isso. Dá para configurar isso, mas o padrão é pausar. “As quatro caem”: a primeira falha já interrompe o update.", "trouble": "O painel está cheio? A tecla `s` volta ao que estava lá antes."} translates="65ecb3ca"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "updated", "minutes": {"30": 1, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Um serviço novo, quatro réplicas, tudo no padrão. A versão nova cai dois segundos depois de subir. Você digitou o comando e foi tomar um café. Como está o serviço na volta?", "ask": "Tudo fora do ar? De volta à versão antiga? Ou no meio do caminho?", "wrong": "“Faz rollback”: é o que a maioria espera. Dá para configurar assim, mas o padrão é pausar. “As quatro caem”: a primeira falha já interrompe o update.", "trouble": "O painel está cheio? A tecla `s` volta ao que estava lá antes."} translates="65ecb3ca"
 # ## 2. Uma versão ruim
 #
 # O serviço `web` é novo, com quatro réplicas e os padrões do Docker. Você o atualiza para uma versão que cai depois de dois segundos: `--args` substitui o comando do contêiner, e o comando novo termina com erro. **Como acaba o update?**
@@ -124,7 +124,7 @@ cluster.registry.register("shop:1", logs=["the first build"])
 cluster.registry.register("shop:1", logs=["the second build"])
 ask("tag_not_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. [Pergunte; depois:] É uma boa notícia: todas as tarefas rodam o mesmo build, e um rollback encontra o antigo. Por isso, deem a cada build a sua própria tag.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; do contrário, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais este passo precisa de um registry; sem um, PageDown."} translates="dc442dfb"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. [Pergunte; depois:] É uma boa notícia: todas as tarefas rodam o mesmo build, e um rollback encontra o antigo. Por isso, deem uma tag própria a cada build.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; do contrário, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais este passo precisa de um registry; sem um, PageDown."} translates="dc442dfb"
 # %docker service scale --detach shop=3
 cluster.run("10s")
 # %docker service update --quiet --force shop

@@ -87,13 +87,13 @@ display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 #     --update-failure-action rollback web
 settings(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "set", "notes": "Com uma versão ruim no ar, as pessoas ficam criativas. Uma resolve definir o ritmo do rollback. Outra escala o serviço, porque metade dele caiu. E aí alguém faz o rollback. O que volta?", "ask": "A versão boa ou não?", "wrong": "“A versão boa”: qualquer mudança, mesmo de uma configuração só, faz da especificação atual a anterior."} translates="f4806462"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "set", "notes": "Com uma versão ruim no ar, as pessoas ficam criativas. Uma resolve definir o ritmo do rollback. Outra escala o serviço, porque metade dele caiu. E aí alguém faz o rollback. O que volta?", "ask": "A versão boa ou não?", "wrong": "“A versão boa”: qualquer mudança, mesmo de uma configuração só, transforma a especificação atual na anterior."} translates="f4806462"
 # Um rollback lê as configurações na especificação **para a qual volta**. Por isso, elas têm que estar lá *antes* do update que vai dar errado, de preferência desde o começo. **E se você só as definir com a versão ruim já no ar? Ou se escalar o serviço porque metade dele caiu?**
 
 # %%
 ask("late_settings", "scaled_since")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A versão ruim, com duas réplicas. A boa ficou duas mudanças atrás e não está mais guardada em lugar nenhum. [Pergunte; depois:] Moral da história: primeiro o rollback, depois a ajuda.", "ask": "O que eles deveriam ter digitado? (`docker service rollback`, antes de qualquer outra coisa.)", "trouble": "A tecla `r` volta a antes do erro e repete este passo."} translates="a597861a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A versão ruim, com duas réplicas. A boa ficou duas mudanças atrás e não está mais guardada em lugar nenhum. [Pergunte; depois:] Moral da história: primeiro o rollback, depois a ajuda.", "ask": "O que eles deveriam ter digitado? (`docker service rollback`, antes de qualquer outra coisa.)", "trouble": "A tecla `r` volta ao ponto anterior ao erro e repete este passo."} translates="a597861a"
 # %docker service create --quiet --detach --name shop --replicas 2 nginx:1.25
 # %docker service update --quiet --detach --image nginx:1.72 shop
 cluster.run("20s")
@@ -105,7 +105,7 @@ cluster.run("20s")
 reveal("late_settings", "scaled_since")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="89554b62"
-# A imagem continua sendo `nginx:1.72`, o erro de digitação; só o 6 voltou a ser 2. Antes sobrava uma tarefa boa; agora não há nenhuma. *Qualquer* mudança, mesmo de uma configuração só, faz da especificação atual a anterior. A boa ficou duas mudanças atrás e não está mais guardada em lugar nenhum.
+# A imagem continua sendo `nginx:1.72`, o erro de digitação; só o 6 voltou a ser 2. Antes sobrava uma tarefa boa; agora não há nenhuma. *Qualquer* mudança, mesmo de uma configuração só, transforma a especificação atual na anterior. A boa ficou duas mudanças atrás e não está mais guardada em lugar nenhum.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "late", "notes": "Agora o web faz rollback sozinho. Vem a versão ruim de novo e, em seguida, um rollback à mão. Depois, uma segunda versão ruim, que só cai depois de oito segundos. Essa ele pega?", "ask": "Uma queda depois de oito segundos: ele pega ou não?", "wrong": "“Acaba em rollback”: o monitor é de cinco segundos. “Traz de volta a ruim”: um rollback automático esquece a versão que falhou."} translates="409913cd"
 # ## 3. Automaticamente
@@ -124,7 +124,7 @@ display(follow(cluster, "web"))
 # %docker service update --quiet --detach --args "sh -c 'sleep 8; exit 1'" web
 display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Com quinze segundos, a versão ruim é pega. Ponha no monitor mais tempo do que o seu app leva para morrer. [Pergunte; depois:] Mas isso não segura o update. Para segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento? (O delay: durante o monitor, as próximas posições começam.)", "wrong": "“O monitor”: não, enquanto ele observa, as próximas posições já começam."} translates="997a5196"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "down", "notes": "Com quinze segundos, a versão ruim é pega. O monitor tem que durar mais do que o seu app leva para morrer. [Pergunte; depois:] Mas isso não segura o update. Para segurar, use um delay.", "ask": "Monitor ou delay: qual dos dois deixa o update mais lento? (O delay: durante o monitor, as próximas posições começam.)", "wrong": "“O monitor”: não, enquanto ele observa, as próximas posições já começam."} translates="997a5196"
 # *Completed*, diz o Swarm, e o serviço está fora do ar. (A B nunca responde: só dorme. Com um healthcheck, o update teria falhado e se desfeito.) Cada tarefa foi observada por cinco segundos, o padrão de `--update-monitor`, e morreu aos oito. Observe por mais tempo do que o seu app leva para falhar:
 
 # %%
@@ -133,10 +133,10 @@ display(follow(cluster, "web"), reveal("after_automatic", "late_crash"))
 follow(cluster, "web")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7ed33b07"
-# Agora a versão ruim é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se a versão nova deve ficar em uma posição só até provar que funciona, aumente também a pausa: `--update-delay`.
+# Agora a versão ruim é pega. Mas o monitor não segura o update: as próximas posições começam enquanto as primeiras ainda são observadas. Se a versão nova deve ficar em uma única posição até provar que funciona, aumente também a pausa: `--update-delay`.
 #
 # <details><summary>O que mais um rollback automático esquece</summary>
-# <p>Tudo o que veio com o update ruim: secrets, labels, réplicas e configurações como o monitor de 15 segundos. Veja com <code>settings(cluster, "web")</code>. É a especificação inteira que volta. Mas o que uma tarefa gravou em um volume ou em um banco de dados fica: a versão antiga que se vire com isso.</p>
+# <p>Tudo o que veio com o update ruim: secrets, labels, réplicas e configurações como o monitor de 15 segundos. Veja com <code>settings(cluster, "web")</code>. É a especificação inteira que volta. Mas o que uma tarefa gravou em um volume ou em um banco de dados fica: a versão antiga vai ter que lidar com isso.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a8854b8e"
@@ -159,7 +159,7 @@ exercises("13_rollback", make=make)
 # ## Resumo
 #
 # - Um rollback é um update para a especificação anterior. Só existe uma, e cada mudança a substitui.
-# - Dois rollbacks à mão dão em ida e volta. Um automático esquece a versão que falhou.
+# - Dois rollbacks à mão levam de volta ao ponto de partida. Um automático esquece a versão que falhou.
 # - Um rollback também pode falhar. Nesse caso, diga o que você quer com um update.
 # - As seis configurações do rollback são só dele. Defina-as antes de precisar.
 # - Só contam as falhas dos primeiros cinco segundos de cada tarefa, a não ser que você aumente o `--update-monitor`.

@@ -25,7 +25,7 @@
 #
 # - **Arquivo Compose**: descreve os serviços, as redes e os volumes de uma aplicação em texto (YAML). O `docker compose` roda tudo em uma máquina só.
 # - **Stack**: o conjunto de serviços, redes e volumes que um swarm cria a partir de um arquivo desses.
-# - **Deploy**: deixar o swarm do jeito que o arquivo diz. A cada mudança no arquivo, faz-se outro.
+# - **Deploy**: deixar o swarm do jeito que o arquivo diz. A cada mudança no arquivo, você faz outro.
 # - **Volume**: uma pasta em um nó, fora dos contêineres, e que sobrevive a eles.
 
 # %% translates="f5f24485"
@@ -178,7 +178,7 @@ display(inside(cluster, "app_db", "sh -c 'echo cats 42 > /var/lib/postgresql/dat
 display(inside(cluster, "app_db", "cat /var/lib/postgresql/data/votes"))
 ask("data_moves", "old_volume")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nada. O w2 não tinha um volume com esse nome e criou um, vazio. Está tudo verde, sem erro em lugar nenhum. É assim que se perdem dados.", "ask": "Onde estão os votos? (Continuam no w1. Por isso, nada de prune antes de encontrá-los.)", "wrong": "“Sumiram”: continuam no w1. Nada de prune antes de encontrá-los.", "trouble": "A tecla `r` volta a quando os votos estavam no w1 e repete este passo."} translates="0e0fa0ca"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "votes", "notes": "Nada. O w2 não tinha um volume com esse nome e criou um, vazio. Está tudo verde, sem erro em lugar nenhum. É assim que se perdem dados.", "ask": "Onde estão os votos? (Continuam no w1. Por isso, nada de prune antes de encontrá-los.)", "wrong": "“Sumiram”: continuam no w1. Nada de prune antes de encontrá-los.", "trouble": "A tecla `r` volta ao momento em que os votos estavam no w1 e repete este passo."} translates="0e0fa0ca"
 # %docker node update --label-rm disk w1
 # %docker node update --label-add disk=yes w2
 cluster.run("30s")

@@ -85,7 +85,7 @@ request_path(cluster, "db", source="m1")
 # %%
 ask("any_node", "whose_address")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "É repassada: isso é o routing mesh. E o app vê um endereço do w2. Milhares de clientes parecem ser meia dúzia. Os limites, os logs, os bloqueios de vocês: tudo isso só vê o balanceador.", "ask": "Quem aqui limita requisições por endereço IP? (É só levantar a mão.)", "trouble": "A tecla `r` volta ao swarm sem a porta e repete este passo."} translates="593770c0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "É repassada: isso é o routing mesh. E o app vê um endereço do w2. Milhares de clientes parecem ser meia dúzia. Os limites, os logs, os bloqueios de vocês só enxergam o balanceador.", "ask": "Quem aqui limita requisições por endereço IP? (É só levantar a mão.)", "trouble": "A tecla `r` volta ao swarm sem a porta e repete este passo."} translates="593770c0"
 # %docker service create --quiet --name who --constraint node.hostname==w1 --publish 8081:80 \
 #     traefik/whoami
 display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_address"))
@@ -121,7 +121,7 @@ display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 # Cada ponto é um nó; os pretos já sabem da tarefa nova.
 #
 # <details><summary>Como funciona, e por que um nó pode ficar para trás</summary>
-# <p>Cinco vezes por segundo, cada nó conta as novidades a três outros da mesma rede, escolhidos ao acaso, que contam a mais outros. Nenhum nó controla quantos já sabem; cada um repassa uma notícia algumas vezes e depois para. Por isso, com azar, um nó pode nunca ficar sabendo. Para corrigir essa falta, a cada 30 segundos cada nó também compara a tabela inteira com a de outro: olhe a última linha.</p>
+# <p>Cinco vezes por segundo, cada nó conta as novidades a três outros da mesma rede, escolhidos ao acaso, que contam a mais outros. Nenhum nó controla quantos já sabem; cada um repassa uma notícia algumas vezes e depois para. Por isso, com azar, um nó pode nunca ficar sabendo. Para compensar, a cada 30 segundos cada nó também compara a tabela inteira com a de outro: olhe a última linha.</p>
 # <p>O gossip também descobre falhas: a cada segundo, um nó faz ping em outro. Se o outro não responde, nem por intermédio de mais três, torna-se <i>suspeito</i>, e uns quatro segundos depois os demais o dão por perdido. As tarefas dele saem de todas as tabelas.</p>
 # </details>
 

@@ -84,8 +84,8 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 #
 # Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
 #
-# <details><summary>Para onde vai o tempo em um swarm grande</summary>
-# <p>Ao formar o swarm: nos certificados e nos primeiros heartbeats. Ao iniciar tarefas: cada uma é gravada várias vezes (criada, com endereços, alocada, em execução), e todo manager guarda todas as gravações. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
+# <details><summary>Onde se gasta o tempo em um swarm grande</summary>
+# <p>Ao formar o swarm, com os certificados e os primeiros heartbeats. Ao iniciar tarefas, com as gravações: cada tarefa é gravada várias vezes (ao ser criada, ao receber endereços, ao ser alocada, ao entrar em execução), e todo manager guarda todas. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
 # <p>Os segundos dos gráficos são do seu computador e deste simulador; por isso, observe a forma das curvas, não a altura. <code>swarmlab bench swarm3k</code> forma um swarm de 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
@@ -126,7 +126,7 @@ exercises("16_scale", make=swarmlab.simulate)
 # ## Resumo
 #
 # - Nós e tarefas: com o dobro deles, mais ou menos o dobro do trabalho.
-# - Managers: toda gravação vai para cada um deles. Mais managers dão segurança, não velocidade.
+# - Managers: toda gravação vai para cada um deles. Ter mais managers dá segurança, não velocidade.
 # - De três a sete managers, sempre em número ímpar, drenados e em máquinas grandes.
 # - A perda de um nó só mexe com as tarefas dele.
 #

@@ -31,8 +31,8 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="b8917819"
 # - **Digite comandos** abaixo da tarefa. `docker …` vai para o líder; `docker -H m2 …`, para o nó m2; `run 20s` espera 20 segundos.
 # - **Esperar custa.** Cada linha custa cinco segundos (até com `--help`), mais o tempo que o comando espera: `docker service update` espera todas as tarefas rodarem, por até 300 segundos, o orçamento inteiro. Com `--detach`, ele volta na hora; depois acompanhe com `docker service ps`. Não dá para interromper um comando que está esperando.
-# - **O objetivo** é deixar o swarm em certo estado e os usuários atendidos. Vale qualquer caminho até lá.
-# - **Verificar** espera 30 segundos. Depois testa, em uma cópia do seu swarm, o que pode acontecer em seguida e avalia ali todos os objetivos: *(no teste: requisições que falharam: 100)* refere-se à cópia. Você pode verificar quantas vezes quiser.
+# - **O objetivo** é deixar o swarm em um certo estado, com os usuários atendidos. Vale qualquer caminho até lá.
+# - **Verificar** espera 30 segundos. Depois testa, em uma cópia do seu swarm, o que pode acontecer em seguida e avalia nela todos os objetivos: *(no teste: requisições que falharam: 100)* refere-se à cópia. Você pode verificar quantas vezes quiser.
 # - **O orçamento** limita requisições que falham, segundos e mudanças. Uma mudança é um pedido que o swarm aceita: `node promote w3 w4` faz duas; um comando recusado, nenhuma. Quem estoura um dos limites perde a missão na hora. Comece de novo: o incidente é o mesmo.
 # - **Olhar** (`ls`, `ps`, `inspect`, `logs`) não é mudança, e olhar antes da primeira mudança vale 20 pontos. Usuários atendidos valem 40; tempo, 20; poucas mudanças, 20. Uma dica custa 5 pontos, mas não gasta tempo.
 # - O **debriefing** só vem quando a missão termina: compara o que você fez, e os seus pontos, com um *modelo*, uma solução que age assim que já dá para perceber o problema. (*m1 lidera, mandato 5*: o m1 foi eleito, no quinto mandato.)
@@ -66,7 +66,7 @@ zone
 release = exercise("bad_release", make=make)
 release
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 mostrou o que isso significa para você. Mas e os seus usuários, o que eles percebem neste momento?", "ask": "Tudo fora do ar, metade fora do ar, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: os comandos, não. Mas o que está rodando continua."} translates="8612c02e"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 mostrou o que isso significa para você. Mas e os seus usuários, o que eles percebem neste momento?", "ask": "Tudo fora do ar, metade fora do ar, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: os comandos não funcionam, mas o que está rodando continua."} translates="8612c02e"
 # ## Sem quórum
 #
 # Com dois managers, o quórum são os dois. Quando um deles cai, não dá para eleger um líder (página 05). **O que os usuários percebem nesse momento?**
@@ -74,7 +74,7 @@ release
 # %%
 ask("users_without_quorum")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais se conserta. Quando vier a próxima falha, ela fica.", "ask": "Como perceber o problema, se ninguém reclama? (Com um alerta, assim que um manager cai.)", "trouble": "O comando recusado faz parte."} translates="65a82efc"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais se conserta. A próxima falha vai ficar como está.", "ask": "Como perceber o problema, se ninguém reclama? (Com um alerta, assim que um manager cai.)", "trouble": "O comando recusado faz parte."} translates="65a82efc"
 # A próxima célula cria um swarm assim, derruba um manager e conta as requisições por 30 segundos.
 
 # %%
@@ -97,7 +97,7 @@ display(requests, reveal("users_without_quorum"))
 two = exercise("two_managers", make=make)
 two
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stranger", "notes": "Um estranho entrou com um token que vazou. Não basta que ele saia: ele não pode conseguir voltar. O que tem que vir primeiro?", "ask": "Remover o nó ou trocar o token? (Primeiro o token, senão ele volta. Depois o nó.)", "wrong": "“É só trocar o token”: quem já é membro continua membro. “É só remover o nó”: ele volta com o mesmo token."} translates="9ec927aa"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stranger", "notes": "Um estranho entrou com um token que vazou. Não basta que ele saia: não pode mais voltar. O que tem que vir primeiro?", "ask": "Remover o nó ou trocar o token? (Primeiro o token, senão ele volta. Depois o nó.)", "wrong": "“É só trocar o token”: quem já é membro continua membro. “É só remover o nó”: ele volta com o mesmo token."} translates="9ec927aa"
 # ## Estranhos, dados e saúde
 #
 # ### 4. Um estranho com um token
@@ -149,7 +149,7 @@ display(
 # ## Resumo
 #
 # - **Olhe antes.** Na maioria das missões, o comando óbvio (`--force`, `scale`, `rollback`) mexe no swarm, mas não na causa. Um rollback ajuda quando a causa foi a última mudança: na missão 6, sim; na missão 2, não. O `docker service inspect` mostra o que ele traria de volta: PreviousSpec.
-# - Uma especificação dura mais que o motivo dela: uma restrição, um healthcheck, argumentos da versão da semana passada. O `docker service inspect --pretty` mostra tudo.
+# - Uma especificação sobrevive ao motivo que a criou: uma restrição, um healthcheck, argumentos da versão da semana passada. O `docker service inspect --pretty` mostra tudo.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="cf622abb"
 # - Em todas as missões, dava para saber *antes* do telefonema. O que procurar amanhã, no trabalho, está nos debriefings.
