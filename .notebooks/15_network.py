@@ -118,7 +118,7 @@ ask("who_tells", "gossip_fast")
 display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# Each dot is a node; black ones know the new task.
+# Each dot is a node; filled dots know the new task.
 #
 # <details><summary>How it works, and why one node may be late</summary>
 # <p>Five times a second, a node tells what's new to three others of the same network, chosen at random. They tell others. No node counts who knows already; each passes a piece of news on a few times, then stops. So with bad luck a node never hears it. That's why, every 30 seconds, each node also compares its whole table with another's, and that fills the gap: look at the last row.</p>

@@ -1,6 +1,6 @@
 // Faults of the pictures on a page, as "kind: text": type that is too small, contrast that is too
-// low, text that is cut off or leaves its picture, names that break in two, and texts that
-// lie on each other.
+// low, text that is cut off or leaves its picture or frame, names that break in two, texts that lie
+// on each other, and what is wider than the window.
 (smallest) => {
   const parse = (colour) => {
     const [r, g, b, a = 1] = (colour.match(/[\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
@@ -57,6 +57,14 @@
         if (box.top >= frame.bottom - 3) continue;
         if (!inside(box, frame)) faults.push(`cut: ${text}`);
       } else if (!inside(box, root.getBoundingClientRect())) faults.push(`outside: ${text}`);
+      // A frame stays inside the frame around it.
+      let inner = box;
+      for (let frame = element; frame !== root && !drawn; frame = frame.parentElement) {
+        if (!parseFloat(getComputedStyle(frame).borderRightWidth)) continue;
+        const outer = frame.getBoundingClientRect();
+        if (inner.left < outer.left - 1 || inner.right > outer.right + 1) faults.push(`outside: ${text}`);
+        inner = outer;
+      }
       const scale = drawn ? element.getScreenCTM().a : 1;
       if (parseFloat(style.fontSize) * scale < smallest - 0.05) faults.push(`small: ${text}`);
       const ink = parse(drawn ? style.fill : style.color);
@@ -74,5 +82,6 @@
       if (a.mark === b.mark && a.element !== b.element && a.boxes.some((one) => b.boxes.some((other) => !apart(one, other)))) faults.push(`overlap: ${b.text} | ${a.text}`);
     }));
   }
+  if (document.documentElement.scrollWidth > innerWidth + 1) faults.push("wide: the page");
   return faults;
 }

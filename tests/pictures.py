@@ -118,7 +118,6 @@ def make_pictures() -> dict[str, str]:
     )
     cluster.run("20s")
     made["why"] = why(cluster, "web.2")._repr_html_()
-    made["spread"] = spread(cluster, "web", "az")._repr_html_()
     made["secret"] = secret_path(cluster, "senha-db")._repr_html_()
     made |= parts_of(cluster, "web")
     cluster.traffic("web")
@@ -127,8 +126,9 @@ def make_pictures() -> dict[str, str]:
     cluster.crash("m1")
     cluster.crash("w3")
     cluster.run("3s")
-    made["board"] = live(board_of(cluster))
     cluster.run("40s")
+    made["board"] = live(board_of(cluster))
+    made["spread"] = spread(cluster, "web", "az")._repr_html_()
     made["election"] = election(cluster)._repr_html_()
     shown = topology(cluster)
     cluster.run("5s")
@@ -169,7 +169,7 @@ def show(page: Page, html: str, form: str) -> int:
     names = ("content-font-color1", "content-font-color2", "layout-color1", "layout-color2")
     values = zip(names, (ink, dim, paper, shade), strict=True)
     root = "".join(f"--jp-{name}:{value};" for name, value in values)
-    body = f"body{{margin:0;background:{paper};color:{ink}}}"
+    body = f"body{{margin:0;background:{paper};color:{ink};font-size:14px}}"
     style = f":root{{{root}--jp-content-font-size1:14px}}{body}"
     page.set_viewport_size({"width": width, "height": height})
     size = big_form()._repr_html_() if large else ""

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 import swarmlab
 from swarmlab import strings
+from swarmlab.lessons.experiments import quorum_table
 from swarmlab.views.board import board_of
 from swarmlab.views.recorded import growing
 from swarmlab.views.service_path import service_path
@@ -29,7 +30,7 @@ DOCKED_PX = 946  # of the docked board, in a window of 1024 px
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
 # What is wider than its place, and has a scroll bar for that.
-SIDEWAYS = """() => [...document.querySelectorAll(".swarmlab-view *")].filter((part) =>
+SIDEWAYS = """() => [...document.querySelectorAll("body *")].filter((part) =>
     ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
     && part.scrollWidth > part.clientWidth + 1).map((part) => part.className)"""
 
@@ -82,7 +83,7 @@ def test_every_picture_can_be_read_and_nothing_leaves_it_or_lies_on_another(
 @pytest.mark.parametrize(
     ("translated", "form"),
     [
-        *(("pt_BR", form) for form in ("1024x768", "1280x720", "200 %", "big")),
+        *(("pt_BR", form) for form in ("1024x768", "1280x720", "150 %", "200 %", "big")),
         *(("eo", form) for form in ("1024x768", "1280x720", "big")),
     ],
     indirect=["translated"],
@@ -109,12 +110,16 @@ def test_nothing_is_cut_off_in_another_language(translated: dict[str, str], page
             ".swarmlab-view .tick { width: 1ch; white-space: normal; overflow-wrap: anywhere }",
         ),
         ("overlap", ".swarmlab-view .tick { left: 50% !important }"),
+        ("outside", ".swarmlab-board .badge { padding: 0 9px }"),
+        ("wide", ".swarmlab-view { width: 101vw }"),
     ],
 )
 def test_a_planted_fault_of_each_kind_is_found(
     pictures: dict[str, str], page: Page, kind: str, style: str
 ):
-    smallest = show(page, f"{pictures['election']}<style>{style}</style>", "1024x768")
+    html = f"{pictures['election']}{pictures['board']}<style>{style}</style>"
+    smallest = show(page, html, "1024x768")
+    assert page.locator(".swarmlab-board .badge").count() > 0
     found = page.evaluate(MEASURE, smallest)
     assert kind in {fault.partition(":")[0] for fault in found}
 
@@ -144,6 +149,18 @@ def test_nine_nodes_and_stacks_of_six_columns_need_no_scroll_bar(
             smallest = show(page, html, form)
             assert page.evaluate(SIDEWAYS) == []
             assert page.evaluate(MEASURE, smallest) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["en", *strings.translations()])
+def test_the_table_of_the_talk_needs_no_scroll_bar_at_150_percent(page: Page, language: str):
+    strings.use(language)
+    try:
+        show(page, str(quorum_table(range(1, 3), make=swarmlab.simulate)._repr_html_()), "150 %")
+        assert page.locator("tbody tr").count() == 2
+        assert page.evaluate(SIDEWAYS) == []
+    finally:
+        strings.use("en")
 
 
 @pytest.mark.browser

@@ -117,8 +117,8 @@ ask("who_tells", "gossip_fast")
 # %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Os nós contam uns aos outros. Cada um conta a três, e cada um desses a mais três: em menos de um segundo, quase todos sabem. Um deles pode ter azar e nunca ficar sabendo. É por isso que, a cada trinta segundos, dois nós comparam tudo.", "ask": "Com dez vezes mais nós, leva dez vezes mais tempo? (Não: uma ou duas rodadas a mais.)", "wrong": "“Sim”: são só uma ou duas rodadas a mais."} translates="4567b2f3"
 display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 
-# %% [markdown] slideshow={"slide_type": "skip"} translates="a4bd8762"
-# Cada ponto é um nó; os pretos já sabem da tarefa nova.
+# %% [markdown] slideshow={"slide_type": "skip"} translates="9f7bc366"
+# Cada ponto é um nó; os cheios já sabem da tarefa nova.
 #
 # <details><summary>Como funciona, e por que um nó pode ficar para trás</summary>
 # <p>Cinco vezes por segundo, cada nó conta as novidades a três outros da mesma rede, escolhidos ao acaso, que contam a mais outros. Nenhum nó controla quantos já sabem; cada um repassa uma notícia algumas vezes e depois para. Por isso, com azar, um nó pode nunca ficar sabendo. Para compensar, a cada 30 segundos cada nó também compara a tabela inteira com a de outro: olhe a última linha.</p>

@@ -216,16 +216,13 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         solution.disabled = attempt.hints < len(self.exercise.hints)
         hints = self._hints_given()._repr_html_() if attempt.hints else ""
         self._hints.value = f"<div role='status'>{hints}</div>"
-        text = _(
-            "Changes: {changes} (fewest: {fewest}). Looking is free.",
-            changes=attempt.changes,
-            fewest=self.exercise.fewest_changes,
-        )
+        counts = {"changes": attempt.changes, "fewest": self.exercise.fewest_changes}
+        text = _("Changes: {changes} (fewest: {fewest}). Looking is free.", **counts)
         if self.exercise.mission and attempt.cluster is not None:
             text = attempt.standing
         if solution.disabled:
             text += " " + _("The solution comes after the third hint.")
-        self._count.value = f"<span style='font-size:1.1em'>&ensp;{escape(text)}</span>"
+        self._count.value = f"<span style='font-size:1.1em'>{escape(text)}</span>"
 
     def close(self) -> None:
         """Close the swarm, if it is real, and the widget."""

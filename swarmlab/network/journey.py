@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,7 +79,7 @@ def _hops(network: Network, source: str, path: DataPath, delivery: Delivery) -> 
         if connection.outcome is Outcome.TIMED_OUT:
             yield source, _("no answer"), _("this node knows of no task")
         return
-    name = endpoint.task or endpoint.names[0]
+    name = endpoint.task or re.sub(r"\.\w{25}$", "", endpoint.names[0])  # without a task's id
     if delivery.balancer:
         known = _("its turn, of {count} that {node} knows", count=delivery.choices, node=source)
         yield _("balancer on {node}", node=source), _("chooses {task}", task=name), known
@@ -87,9 +88,8 @@ def _hops(network: Network, source: str, path: DataPath, delivery: Delivery) -> 
         vxlan = next(iter(overlay.driver_options.values()), "") if overlay is not None else ""
         how = _("through the VXLAN tunnel {id}", id=vxlan) if vxlan else ""
         yield f"{source} → {endpoint.node}", _("travels to {ip}", ip=endpoint.address), how
-    seen = _("it sees the client's own address")
-    if connection.client:
-        seen = _("it sees the client as {ip}", ip=connection.client)
+    own, other = _("it sees the client's own address"), _("it sees the client as {ip}")
+    seen = other.format(ip=connection.client) if connection.client else own
     silent = _("{node} is down or cut off; gossip has not declared it failed", node=endpoint.node)
     outcome, why = {
         Outcome.ANSWERED: (_("answers"), seen),

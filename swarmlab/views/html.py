@@ -62,8 +62,10 @@ def marked(text: str) -> Markup:
 
     >>> marked("*no*: `a*b*c`, 2*3*4, 05_quorum.ipynb")
     Markup('<i>no</i>: <code>a*b*c</code>, 2*3*4, <a href="05_quorum.ipynb">05_quorum</a>')
+    >>> marked("`docker run --rm`")
+    Markup('<code>docker run <span style="white-space:nowrap">--rm</span></code>')
     """
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    text = re.sub(r"`([^`]+)`", lambda code: f"<code>{_whole(code[1])}</code>", escape(text))
     text = re.sub(r"\b(\w+)\.ipynb\b", r'<a href="\1.ipynb">\1</a>', text)
     text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
     text = re.sub(r"(?<![\w*])\*(\w[^*]*)\*(?![\w*])", r"<i>\1</i>", text)
@@ -71,15 +73,23 @@ def marked(text: str) -> Markup:
 
 
 def unbroken(text: str) -> Markup:
-    """Text in which no name is broken at its hyphens, as `senha-db` would be, and no time.
+    """Text in which no name is broken at its hyphens, as `senha-db` would be, and no time; paths
+    may be, at their slashes.
 
     >>> unbroken("x < senha-db")
     Markup('x &lt; <span style="white-space:nowrap">senha-db</span>')
     >>> unbroken("+10.5 s")
     Markup('<span style="white-space:nowrap">+10.5 s</span>')
+    >>> unbroken("swarm/state.json, 7/6")
+    Markup('swarm/<wbr>state.json, 7/6')
     """
+    return Markup(_whole(re.sub(r"/(?=\w{3})", "/<wbr>", escape(text))))
+
+
+def _whole(html: str) -> str:
+    """Names with hyphens, options and times, each in one line."""
     kept = r'<span style="white-space:nowrap">\g<0></span>'
-    return Markup(re.sub(r"[\w.]+(?:-[\w.]+)+|^[+-]?[\d.,]+ s$", kept, escape(text)))
+    return re.sub(r"-{0,2}[\w.]+(?:-[\w.]+)+|--\w+|^[+-]?[\d.,]+ s$", kept, html)
 
 
 def big(html: str) -> Markup:
@@ -159,13 +169,14 @@ class Table:
         return "\n".join(lines).replace("**", "")
 
     def _repr_html_(self) -> Markup:
-        left = "style='text-align:left;padding:.2em .8em .2em .2em'"
+        left = "style='text-align:left;padding:.2em min(.8em,1.2vw) .2em 0'"
         head = "".join(f'<th {left} scope="col">{escape(cell)}</th>' for cell in self.heads)
         cells = ("".join(f"<td {left}>{unbroken(cell)}</td>" for cell in row) for row in self.rows)
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        notes = "".join(f"<p>{marked(note)}</p>" for note in self.notes)
         title = big(f"<b>{marked(self.title)}</b>") if self.title else Markup("")
-        return title + big(table + "".join(f"<p>{marked(note)}</p>" for note in self.notes))
+        return title + big(f"<div style='overflow-x:auto'>{table}</div>{notes}")
 
 
 class ShownAs:

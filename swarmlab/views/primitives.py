@@ -31,7 +31,7 @@ def drawing(alt: str, *parts: str, style: str = "") -> Markup:
 
 def shape(look: Look, colour: str = "", title: str = "") -> Markup:
     """A task, a role or an event: its outline, texture and letter; `colour`: of the version."""
-    fill = colour or (look.colour and f"var(--version, {look.colour})")
+    fill = look.colour and (colour or f"var(--version, {look.colour})")
     parts = [tag("path", d=look.shape, class_="full" if fill else "hollow", style=f"fill:{fill}")]
     if look.texture and fill:
         parts.append(tag("path", d=look.texture, class_="texture"))

@@ -80,7 +80,9 @@ function render({ model, el }) {
     make("span", "name", title, row.name);
     const badge = make("span", `badge${row.leads ? " leads" : ""}`, title, row.badge);
     badge.hidden = !row.badge;
-    make("span", "role", head, [row.role, row.term].filter(Boolean).join(" · "));
+    const role = make("span", "role", head);
+    make("span", "", role, row.role);
+    make("span", "", role, row.term);
     make("span", "fact condition", head, row.condition);
     const tasks = make("ul", "tasks", item);
     for (const [, kind, name, title, colour] of row.tasks) {
