@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Todo mundo aqui já digitou docker run. Mas quem faz o quê? Cliente, daemon, registry: três programas, muitas vezes em três máquinas. Vamos acompanhar a viagem de um comando."} translates="71f3c818"
-# # Fluxo básico de trabalho com Docker: o que `docker run` põe em movimento
+# # Fluxo básico de trabalho com Docker: o que acontece em um `docker run`
 #
 # *Você digita um comando e o acompanha do cliente ao daemon, ao registry e de volta. Depois descobre o que fica quando você sai.*
 

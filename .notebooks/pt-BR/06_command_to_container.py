@@ -81,10 +81,10 @@ display(service_path(cluster, "web"), reveal("id_answered", "first_to_know"))
 # <p>O nó sabe das coisas antes do store: ele reporta em lotes, até 100 ms depois, e o dispatcher leva mais 100 ms para gravar. O que mais demora é baixar a imagem.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "running", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Os managers nunca olham dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. Quem contou? E quem faz com que outro rode? Eu vou matar um. Antes, as apostas.", "ask": "Quem avisa? Quem substitui?", "wrong": "“O dispatcher pergunta a cada segundo”: os nós reportam por conta própria. “O executor inicia de novo”: isso é docker run --restart. Em um swarm, uma tarefa nunca volta; o orchestrator cria outra."} translates="d76e51c2"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "running", "minutes": {"60": 1.5, "90": 1.5}, "notes": "Os managers nunca olham para dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. Quem contou? E quem garante que outro rode? Eu vou matar um. Antes, as apostas.", "ask": "Quem avisa? Quem substitui?", "wrong": "“O dispatcher pergunta a cada segundo”: os nós reportam por conta própria. “O executor inicia de novo”: isso é docker run --restart. Em um swarm, uma tarefa nunca volta; o orchestrator cria outra."} translates="d76e51c2"
 # ## 2. O que acontece quando um contêiner morre
 #
-# Os managers nunca olham dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. A célula depois da aposta mata um contêiner do `web`. **Como o swarm fica sabendo? E que parte cria a tarefa nova?**
+# Os managers nunca olham para dentro de um contêiner. Mesmo assim, em menos de um segundo eles sabem que um morreu. A célula depois da aposta mata um contêiner do `web`. **Como o swarm fica sabendo? E que parte cria a tarefa nova?**
 
 # %%
 ask("who_reports", "who_replaces")

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem? O log desse disco está cifrado. Ótimo. Então está tudo bem, não é?"} translates="45291dc7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Alguém sai do prédio com o disco de um manager. O que essa pessoa tem nas mãos? O log desse disco está cifrado. Ótimo. Então está tudo bem, não é?"} translates="45291dc7"
 # # Autolock: o que um disco roubado entrega
 #
 # *Você rouba o disco de um manager, torna o disco inútil para o ladrão, perde a chave e recupera um swarm a partir de um backup.*
