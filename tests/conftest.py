@@ -46,6 +46,7 @@ def pytest_configure() -> None:
     if hasattr(signal, "SIGHUP"):  # Windows has none
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ["JUPYTER_DATA_DIR"] = JUPYTER_DATA.name
+    os.environ["XDG_CACHE_HOME"] = f"{JUPYTER_DATA.name}/cache"
     os.environ["LANGUAGE"] = "en"
     for path in ROOT.glob("swarmlab/locale/*/*/*.po"):
         made = path.with_suffix(".mo")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +20,12 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import CELLS_TIMEOUT_S, CHROMIUM_OPTIONS, TOKEN, Lab
 from tests.host_engine import HostEngine, import_dind, missing
+from tests.served import Served
 from tests.test_fuzz import commit_number
 
 MS = 3 * 1000 * CELLS_TIMEOUT_S
 TYPE_PX_MIN = 20
+COPY_S_MAX = 40  # on a busy machine; a single request to an engine would take 60
 SCREENS = {"small": (1024, 768), "large": (1920, 1080)}
 FAULTS = (Path(__file__).with_name("stage_faults.js")).read_text("utf-8")
 WHOLE = bool(os.environ.get("SWARMLAB_WHOLE"))
@@ -43,7 +47,6 @@ class Stage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.wait()
 
     def wait(self) -> None:
         """Until what the last key asked for is on the screen."""
@@ -75,13 +78,14 @@ class Stage:
 
 @contextmanager
 def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator[Stage]:
-    """`swarmlab present …` in a browser of its own, once its first step is shown."""
+    """`swarmlab present …` in a browser of its own, as it begins to show its first step."""
     with Lab(folder, "present", *words) as lab, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         width, height = SCREENS[screen]
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(MS)
         page.goto(f"{lab.url}/lab/tree/talk.ipynb?token={TOKEN}")
+        expect(page.locator(".swarmlab-busy")).to_be_attached(timeout=MS)
         try:
             yield Stage(page)
         finally:
@@ -96,6 +100,7 @@ def test_pages_are_presented_from_first_to_last_step(
     """No cell that has not run, no traceback, no scroll bar, no small type, no broken table; and
     after all steps the board is still alive."""
     with presented(tmp_path, chromium, screen, page) as stage:
+        stage.wait()
         faults, places = {}, [stage.place()]
         while True:
             faults |= {str(places[-1]): found} if (found := stage.faults()) else {}
@@ -119,6 +124,7 @@ def test_pages_are_presented_from_first_to_last_step(
 @pytest.mark.browser
 def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: str):
     with presented(tmp_path, chromium, "small", "05") as stage:
+        stage.wait()
         page = stage.page
         leader = page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
         expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
@@ -173,6 +179,37 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         assert notes[:60] not in page.locator("body").inner_text()
 
 
+@pytest.mark.browser
+def test_when_docker_hangs_the_step_goes_on_simulated(
+    tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It takes connections, and never answers, while a cell waits and the board looks."""
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    with Served(tmp_path / "served") as served:
+        hosts = [served.host(name) for name in ("m1", "m2", "m3")]
+        made = f"swarmlab.launch = lambda **_: swarmlab.connect({hosts!r})"
+        (startup / "launch.py").write_text(f"import swarmlab; {made}", encoding="utf-8")
+        with presented(tmp_path, chromium, "small", "--real", "05") as stage:
+            stage.wait()
+            leader = stage.page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
+            expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
+            served.process.send_signal(signal.SIGSTOP)
+            stage.page.keyboard.press("PageDown")
+            expect(stage.page.locator(".swarmlab-busy")).to_be_attached(timeout=MS)
+            start_s = time.monotonic()
+            stage.press("f")
+            assert time.monotonic() - start_s < COPY_S_MAX
+            served.process.kill()
+            assert stage.page.locator(".swarmlab-stage-copy").text_content() == "Simulated copy"
+            assert stage.steps()[0] == 2
+            assert stage.faults() == []
+            expect(leader).to_have_attribute("data-name", re.compile("m[123]"), timeout=MS)
+            stage.press("PageDown")
+            assert stage.faults() == []
+
+
 @pytest.mark.by_hand
 def test_when_real_engines_fail_the_step_goes_on_simulated(
     tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
@@ -184,6 +221,7 @@ def test_when_real_engines_fail_the_step_goes_on_simulated(
         monkeypatch.setenv("DOCKER_HOST", engine.url)
         import_dind(engine.client)
         with presented(tmp_path, chromium, "small", "--real", "05") as stage:
+            stage.wait()
             leader = stage.page.locator(".jupyterlab-sidecar .column:has(.badge.leads)")
             expect(leader).to_have_attribute("data-name", "m1", timeout=MS)
             stage.press("PageDown")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
@@ -14,10 +19,13 @@ from nbformat.sign import NotebookNotary
 import swarmlab
 from swarmlab.cli import stage
 from swarmlab.cli.present import chosen_steps, write_talk
+from swarmlab.cluster import patience
 from swarmlab.cluster.current import latest, made_current
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import bets, run_of_show, scenes
 from swarmlab.lessons.bets import ask, questions, reveal
+from swarmlab.real.connected import ConnectedCluster
+from swarmlab.real.launched import LaunchedCluster
 from swarmlab.views import dock
 from swarmlab.views.board import board_of
 
@@ -239,6 +247,62 @@ def test_after_a_fault_of_real_engines_simulated_ones_go_on(monkeypatch):
     assert shell.user_ns["make"] is swarmlab.simulate is swarmlab.launch
     assert len(shell.user_ns["cluster"].names) == 7
     assert latest() is shell.user_ns["cluster"]
+
+
+@pytest.fixture
+def hung_engine(tmp_path: Path) -> Iterator[str]:
+    """The address of an engine that takes connections, and never answers while it is used."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "docker.sock"))
+        server.listen()
+        yield f"unix://{tmp_path}/docker.sock"
+        server.settimeout(1)
+        while not all(answer.done() for answer in patience._awaited.values()):
+            with suppress(TimeoutError):
+                server.accept()[0].close()
+
+
+@pytest.fixture
+def launched(hung_engine: str) -> Iterator[Any]:
+    outer = docker.DockerClient(base_url=hung_engine, version="1.44")
+    yield (made := LaunchedCluster(outer, "swarmlab-test"))
+    made._remove.detach()
+    outer.close()
+
+
+@pytest.fixture
+def connected(hung_engine: str) -> Iterator[Any]:
+    made = ConnectedCluster()
+    for node in ("a", "b", "c"):
+        made._clients[node] = docker.DockerClient(base_url=hung_engine, version="1.44")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", ["launched", "connected"])
+def test_engines_that_hang_hold_up_neither_pictures_nor_the_copy(
+    kind: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+):
+    real = request.getfixturevalue(kind)
+    shell = SimpleNamespace(user_ns={"cluster": real, "make": swarmlab.launch})
+    for module in (stage, scenes):
+        monkeypatch.setattr(module, "get_ipython", lambda: shell)
+    for name in ("launch", "connect"):
+        monkeypatch.setattr(swarmlab, name, getattr(swarmlab, name))
+    monkeypatch.setattr(stage, "_left", [])
+    monkeypatch.setattr(patience, "ANSWER_S_MAX", 0.5)
+    made_current(real)
+    start_s = time.monotonic()
+    board = board_of(real)
+    for _tick in range(20):  # only the first one waits
+        board.refresh()
+    assert board.status["error"] == "the engines have not answered for 0.5 s"
+    stage.act("simulated", scene="05.cut")
+    gc.collect()  # nothing that is left removes its engines
+    assert time.monotonic() - start_s < 20  # each request would wait for 60 s
+    assert board.comm is None
+    assert len(shell.user_ns["cluster"].names) == 7
+    assert real is stage._left[0][0]["cluster"]
 
 
 def test_starting_over_forgets_bets_and_hands(cluster, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from swarmlab.cli.command_line import main
 from swarmlab.cluster.current import made_current
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import replay
+from swarmlab.cluster.socket_folder import why_not_private
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons import bets, course_map, run_of_show, scenes
 from swarmlab.lessons.progress_record import progress_file, record_solution, solved_exercises
@@ -177,9 +179,9 @@ def test_from_random_states_a_scene_comes_back_within_a_second(pytestconfig: pyt
 
 
 @pytest.fixture
-def nothing_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenes, "_replayed", {})
-    scenes.prepare.cache_clear()
+def nothing_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scenes, "stored", lambda page: tmp_path / "cache" / f"scenes-{page}-x")
+    scenes.replays_of.cache_clear()
 
 
 @pytest.mark.usefixtures("nothing_replayed")
@@ -203,7 +205,42 @@ def test_what_is_not_yet_prepared_is_replayed(
     """Or never will be: the other process has failed."""
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     scenes.prepare("05").join()
-    assert scenes._replayed == {}
+    assert scenes.replays_of("05").by_moment == {}
+    swarmlab.scene("05.five")
+    assert len(cluster.names) == 7
+
+
+@pytest.mark.usefixtures("nothing_replayed", "cluster")
+def test_replays_of_the_pages_used_last_stay_in_memory():
+    swarmlab.scene("05.five")
+    first = weakref.ref(next(iter(scenes.replays_of("05").by_moment.values()))[0])
+    for number in ("04", "05", "06", "08", "09"):
+        assert first() is not None
+        swarmlab.scene(f"{number}.{next(iter(scenes_of(number)['scenes']))}")
+    assert first() is None
+
+
+@pytest.mark.usefixtures("nothing_replayed")
+def test_what_takes_long_is_replayed_once_on_a_machine(
+    cluster: swarmlab.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    """The next program reads it, unless somebody else can have put it there."""
+    swarmlab.scene("05.five")
+    assert scenes.replays_of("05").receiver.ident is None  # nothing that takes long
+    monkeypatch.setattr(scenes, "EVENTS_QUICKLY", 100)
+    swarmlab.scene("05.five")
+    scenes.prepare("05").join()
+    assert not why_not_private(scenes.stored("05"), mode=0o600)
+    scenes.replays_of.cache_clear()
+    with monkeypatch.context() as patches:
+        for name in ("replays", "subprocess"):
+            patches.setattr(scenes, name, None)
+        for _page, name, moment in [row for row in moments() if row[0] == "05.cut"]:
+            swarmlab.scene("05.cut")
+            assert (cluster.now_ns, cluster.trace.digest()) == (moment.now_ns, moment.digest), name
+    scenes.replays_of.cache_clear()
+    scenes.stored("05").parent.chmod(0o777)
+    scenes.stored("05").write_bytes(b"not what this program has replayed")
     swarmlab.scene("05.five")
     assert len(cluster.names) == 7
 

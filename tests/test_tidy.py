@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7218,
-    ("network", "engine", "cluster", "real"): 8924,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5799,
+    ("views", "lessons", "compare"): 7263,
+    ("network", "engine", "cluster", "real"): 8953,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5804,
     (
         "__init__.py",
         "__main__.py",

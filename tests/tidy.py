@@ -66,11 +66,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine", "manager", "worker", "raft", "network", "model", "simulation"),
         *("real", "views", "units", "strings", "errors"),
     },
-    # The Docker API; of a simulation: its trace, and one typed, read-only module.
+    # The Docker API, which may hang; of a simulation: its trace, and one typed, read-only module.
     "views": {
         *(
             "cluster.calls",
             "cluster.interface",
+            "cluster.patience",
             "cluster.simulated_state",
             "model.specs",
             "model.trace_records",

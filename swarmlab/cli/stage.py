@@ -15,6 +15,7 @@ from typing import Any
 from IPython import get_ipython
 from markupsafe import Markup
 
+from swarmlab.cluster.current import latest
 from swarmlab.cluster.factory import simulate
 from swarmlab.errors import LabError
 from swarmlab.lessons import scenes
@@ -24,7 +25,7 @@ from swarmlab.views import dock
 from swarmlab.views.board import SPEEDS, Board, board_of
 from swarmlab.views.html import tag
 from swarmlab.views.snapshot import look
-from swarmlab.views.widget import source
+from swarmlab.views.widget import opened, source
 
 # key -> (what it does, in words); those of a remote come first.
 KEYS = {
@@ -109,6 +110,7 @@ def bets_in(source: str) -> list[dict[str, Any]]:
 
 
 # -- in the notebook's kernel ----------------------------------------------------------------------
+_left: list[Any] = []  # real clusters: one that is forgotten removes its engines, which may hang
 _served: list[tuple[Any, Any]] = []  # the cluster that a terminal drives, and its sockets
 
 
@@ -163,6 +165,9 @@ def _go_on_simulated(name: str) -> None:
     there is one."""
     vars(sys.modules["swarmlab"]).update(launch=simulate, connect=simulate)
     variables = get_ipython().user_ns
+    _left.append(({**variables}, latest()))
+    for widget in [w for w in opened if not getattr(w.cluster, "has_trace", True)]:
+        widget.close()
     variables["make"], variables["cluster"] = simulate, simulate()
     if name:
         scenes.scene(name)

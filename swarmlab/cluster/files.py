@@ -1,4 +1,4 @@
-"""Write a file atomically: a reader sees the old text or the new one, never a part of it."""
+"""Write a file atomically: a reader sees the old content or the new one, never a part of it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import tempfile
 from pathlib import Path
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write beside `path`, then rename over it, so that an interrupted write changes nothing.
 
     Only its owner may read the file.
     """
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", prefix=f".{path.name}.", dir=path.parent, delete=False
+        prefix=f".{path.name}.", dir=path.parent, delete=False
     ) as file:
         new = Path(file.name)
         try:
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.close()
             new.replace(path)
         except BaseException:

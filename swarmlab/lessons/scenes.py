@@ -7,13 +7,15 @@ scene, and the digest of the cells. `cli/rehearsal.py` makes them from the pages
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 from threading import Thread
@@ -23,10 +25,12 @@ from IPython import get_ipython
 
 from swarmlab.cluster.copies import FrozenCopy
 from swarmlab.cluster.current import latest, use
+from swarmlab.cluster.files import replace_file
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.journal import JournalEntry
 from swarmlab.cluster.replay import replay
 from swarmlab.cluster.simulated import SimulatedCluster
+from swarmlab.cluster.socket_folder import PRIVATE, why_not_private
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons import bets
 from swarmlab.lessons.progress_record import progress_file
@@ -36,6 +40,8 @@ from swarmlab.views.board import Board, SceneMenu
 from swarmlab.views.widget import start_over
 
 FOLDER = Path(__file__).with_name("scenes")
+PAGES_KEPT = 3  # whose replays stay in memory
+EVENTS_QUICKLY = 100_000  # what a computer replays in about a second: no need to keep it on disk
 REAL = N_(
     "real engines keep what was done to them, and can't go back to {name}; run swarmlab.simulate(),"
     " then this again, to go on with simulated ones"
@@ -55,7 +61,17 @@ class Moment(NamedTuple):
 
 
 Replayed = tuple[FrozenCopy, dict[str, Any], list[JournalEntry]]  # its world, and what led to it
-_replayed: dict[tuple[str, Moment], Replayed] = {}  # so far, of all pages
+
+
+class PageReplays:
+    """What was replayed of a page so far, and the thread that receives the rest of it."""
+
+    def __init__(self, page: str) -> None:
+        self.by_moment: dict[Moment, Replayed] = {}
+        self.receiver = Thread(target=_receive, args=[page, self.by_moment], daemon=True)
+
+
+replays_of = lru_cache(PAGES_KEPT)(PageReplays)  # by the page's number
 
 
 @cache
@@ -112,13 +128,20 @@ def scene(name: str) -> AnyCluster | None:
 
 def run_until(page: str, moment: Moment) -> SimulatedCluster:
     """A new cluster, which is what one of the page's was at that moment."""
-    if (page, moment) not in _replayed:
-        _replayed.update(replays(page, [moment]))
-    world, configuration, journal = _replayed[page, moment]
-    return SimulatedCluster(world.thaw(), {**configuration}, [*journal])
+    if is_stored(page):
+        prepare(page).join()
+    if moment not in (replayed := replays_of(page).by_moment):
+        replayed.update(replays(page, [moment]))
+    world, configuration, journal = replayed[moment]
+    run = SimulatedCluster(world.thaw(), {**configuration}, [*journal])
+    if run.trace.digest() != moment.digest:
+        raise LabError(STALE, page=page)
+    if run.world.simulation.scheduled > EVENTS_QUICKLY:
+        prepare(page)  # for the next time, here or in another program
+    return run
 
 
-def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[tuple[str, Moment], Replayed]]:
+def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[Moment, Replayed]]:
     """The page's clusters at these moments; each run is replayed once."""
     for run, own in groupby(sorted({*moments}), lambda moment: moment.run):
         configuration, rows = scenes_of(page)["runs"][run].values()
@@ -126,25 +149,56 @@ def replays(page: str, moments: Iterable[Moment]) -> Iterator[tuple[tuple[str, M
         cluster = SimulatedCluster.build(configuration)
         for moment in own:
             done = journal[: moment.entries]
-            if replay(cluster, done, moment.now_ns).trace.digest() != moment.digest:
-                raise LabError(STALE, page=page)
-            yield (page, moment), (FrozenCopy(cluster.world), configuration, done)
+            replay(cluster, done, moment.now_ns)
+            yield moment, (FrozenCopy(cluster.world), configuration, done)
 
 
 # -- ahead of time ---------------------------------------------------------------------------
-@cache
 def prepare(page: str) -> Thread:
-    """Have another process replay all scenes of a page; then to go to one takes no replay."""
-    receiver = Thread(target=_receive, args=[page], daemon=True)
-    receiver.start()
+    """Have another process replay all scenes of a page; then to go to one takes no replay.
+
+    What it gives is kept in a file, in a folder that only this user can enter.
+    """
+    receiver = replays_of(page).receiver
+    if receiver.ident is None:
+        receiver.start()
     return receiver
 
 
-def _receive(page: str) -> None:
-    code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
-    replaying = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
-    if replaying.returncode == 0:
-        _replayed.update(pickle.loads(replaying.stdout))
+@cache
+def stored(page: str) -> Path:
+    """The file with the replays of a page: those of this very program, no other one's."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "swarmlab"
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted([*FOLDER.parents[1].rglob("*.py"), *FOLDER.glob("*.json")]):
+        digest.update(path.read_bytes())
+    return folder / f"scenes-{page}-{digest.hexdigest()[:16]}.pickle"
+
+
+def is_stored(page: str) -> bool:
+    """Whether there is that file, and nobody else can have put it there."""
+    path = stored(page)
+    shared = hasattr(os, "geteuid") and why_not_private(path.parent, mode=PRIVATE)
+    return path.exists() and not shared
+
+
+def _receive(page: str, by_moment: dict[Moment, Replayed]) -> None:
+    if kept := is_stored(page):
+        data = stored(page).read_bytes()
+    else:
+        code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        replaying = subprocess.run([sys.executable, "-c", code], check=False, **pipes)
+        if replaying.returncode:
+            return
+        data = replaying.stdout
+    by_moment.update(pickle.loads(data))
+    with suppress(OSError):  # then the next program replays it again
+        if not kept:
+            stored(page).parent.mkdir(PRIVATE, parents=True, exist_ok=True)
+            for older in stored(page).parent.glob(f"scenes-{page}-*"):
+                older.unlink()
+            replace_file(stored(page), data)
 
 
 def write_replays(page: str) -> None:
@@ -152,7 +206,7 @@ def write_replays(page: str) -> None:
     gc.disable()  # it ends soon
     names = [f"{page}.{short}" for short in scenes_of(page)["scenes"]]
     moments = [moment for name in names for moment in clusters_in(name).values()]
-    pickle.dump(dict(replays(page, moments)), sys.stdout.buffer)
+    sys.stdout.buffer.write(pickle.dumps(dict(replays(page, moments))))
 
 
 # -- the way back, for presenters ------------------------------------------------------------

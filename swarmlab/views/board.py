@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import traitlets
 
+from swarmlab.cluster.patience import soon
 from swarmlab.cluster.simulated_state import NOT_KNOWN
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _, seconds
@@ -95,7 +96,7 @@ class Board(DockedWidget):
         """Read the cluster again, and show what changed."""
         failed = ""
         try:
-            after = look(self.cluster, self.snapshot)
+            after = soon(look, self.cluster, self.snapshot)
         except FAILURES as error:
             failed = explained(error)
             after = self.snapshot or ClusterSnapshot(nodes=())

@@ -13,6 +13,7 @@ import traitlets
 
 from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
+from swarmlab.cluster.patience import soon
 from swarmlab.cluster.simulated_state import NodeLoad, node_loads
 from swarmlab.strings import _
 from swarmlab.views.html import Callout
@@ -59,7 +60,7 @@ class Fleet(LiveWidget):
     def _loads(self) -> list[NodeLoad]:
         if self.cluster.has_trace:
             return node_loads(self.cluster)
-        snapshot = look(self.cluster)
+        snapshot = soon(look, self.cluster)
         return [
             NodeLoad(
                 row.name,

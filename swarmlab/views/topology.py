@@ -15,6 +15,7 @@ import networkx as nx
 from markupsafe import Markup
 
 from swarmlab.cluster.interface import AnyCluster
+from swarmlab.cluster.patience import soon
 from swarmlab.strings import N_, _
 from swarmlab.views.board import board_of
 from swarmlab.views.history import Spoken, spoken_since
@@ -222,7 +223,7 @@ class LiveTopology(Picture):
 
     def draw(self) -> Markup:
         """What was said since the last look is shown as it flies."""
-        snapshot, spoken = look(self.cluster, self.drawn.snapshot), self.drawn.spoken
+        snapshot, spoken = soon(look, self.cluster, self.drawn.snapshot), self.drawn.spoken
         if self.cluster.has_trace and len(self.cluster.trace) > self._records:
             spoken = tuple(spoken_since(self.cluster, self._records, snapshot.leader))
             self._records = len(self.cluster.trace)

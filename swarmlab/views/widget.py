@@ -1,9 +1,8 @@
 """What the live widgets share: one per cluster, refreshed together, closed when no cell shows it.
 
 A live widget is refreshed after every cell, and while time passes by a timer on the kernel's own
-event loop. What a cell showed is closed when the cell runs again, unless another cell shows it too:
-running a cell again leaves neither timers nor old clusters behind. A widget whose last view has
-gone, as after its cell was deleted, sleeps; it wakes when it is shown again.
+event loop. What a cell showed is closed when the cell runs again, unless another cell shows it too.
+A widget whose last view has gone sleeps until it is shown again.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import os
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -239,14 +239,14 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 # -- one widget of a class per cluster ---------------------------------------------
 W = TypeVar("W", bound=LiveWidget)
-_open: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
+opened: weakref.WeakSet[LiveWidget] = weakref.WeakSet()
 _translated: weakref.WeakSet[Any] = weakref.WeakSet()
 _cells: dict[str, tuple[str, list[LiveWidget]]] = {}  # cell id -> (its last run, what it showed)
 
 
 def widget_of(widget_class: type[W], cluster: Any) -> W:
     """The widget of this class for this cluster: there is one, and all its views stay in step."""
-    same = (w for w in _open if isinstance(w, widget_class) and w.cluster is cluster)
+    same = (w for w in opened if isinstance(w, widget_class) and w.cluster is cluster)
     widget = next((w for w in same if w.comm is not None), None) or widget_class(cluster)
     widget.refresh()
     show_in_cell(widget)
@@ -255,7 +255,7 @@ def widget_of(widget_class: type[W], cluster: Any) -> W:
 
 def show_in_cell(widget: LiveWidget) -> None:
     """Refresh it after every cell; close what this cell showed before and no other cell does."""
-    _open.add(widget)
+    opened.add(widget)
     if getattr(widget.cluster, "has_trace", False) and len(widget.cluster.names) <= WATCHED_MAX:
         widget.cluster.watch.look = partial(watch, weakref.ref(widget.cluster))
     shell = get_ipython()
@@ -280,15 +280,16 @@ def show_in_cell(widget: LiveWidget) -> None:
 
 
 def after_cell(*_: Any) -> None:
-    for widget in list(_open):
-        if widget.comm is not None and not widget.idle:
-            widget.refresh()
-            widget.publish_recording()
+    for widget in list(opened):
+        with suppress(*FAILURES):  # it stays as it is; the board says why
+            if widget.comm is not None and not widget.idle:
+                widget.refresh()
+                widget.publish_recording()
 
 
 def watch(cluster: weakref.ref[Any]) -> None:
     """Its time passes: refresh the widgets of this cluster that record all they show."""
-    for widget in [w for w in _open if w.cluster is cluster() and w.comm and w.records_all]:
+    for widget in [w for w in opened if w.cluster is cluster() and w.comm and w.records_all]:
         if not widget.idle:
             widget.refresh()
 
@@ -311,7 +312,7 @@ def speak(name: str) -> None:
 
 def start_over(cluster: Any, sentence: Callable[[], str]) -> None:
     """It was put back: its widgets forget what they saw, show it as it is now, and say so."""
-    for widget in [w for w in _open if w.cluster is cluster and w.comm]:
+    for widget in [w for w in opened if w.cluster is cluster and w.comm]:
         widget.start_over()
         widget.tell(lambda: [sentence()])
         widget.refresh()
@@ -326,10 +327,9 @@ def button(label: str, action: Callable[[], object], **options: Any) -> ipywidge
 
 
 class Field(anywidget.AnyWidget):
-    """A list of `options`, or else a slider, with its label. `static/field.js` draws it.
-
-    Jupyter's own sliders have neither a name for screen readers nor a visible focus, and its lists
-    pass their keys on to JupyterLab: X, for Xen, cuts the cell.
+    """A list of `options`, or else a slider, with its label, drawn by `static/field.js`. Jupyter's
+    sliders have no name for screen readers and no visible focus, and its lists pass keys on to
+    JupyterLab: X, for Xen, cuts the cell.
     """
 
     _esm = source("common.js", "field.js")

@@ -10,6 +10,7 @@ const shown = new Set(); // steps
 let at = 0; // the step on the screen
 let since = started; // when it came
 let terminal; // its panel
+let givenUp = false; // what was asked for so far
 let armed = ""; // what happens when its key is pressed once more
 let notice;
 let blank;
@@ -30,6 +31,7 @@ function tell(text) {
 // -- the kernel --------------------------------------------------------------------------------------
 // Has `cli/stage.py` do something; what it prints, or why it did not.
 async function act(verb, more = {}) {
+  if (givenUp) return "";
   const code = `from swarmlab.cli.stage import act as _act; print(_act(**${JSON.stringify({ verb, ...more })}), end="")`;
   const future = page.sessionContext.session.kernel.requestExecute({ code, store_history: false });
   let text = "";
@@ -41,11 +43,26 @@ async function act(verb, more = {}) {
 
 async function run(places) {
   for (const place of places) {
-    if (!isCode(place) || ran.has(place)) continue;
+    if (givenUp || !isCode(place) || ran.has(place)) continue;
     ran.add(place);
     app.shell.activateById(page.id);
     page.content.activeCellIndex = place;
     if (!(await app.commands.execute("notebook:run-cell"))) tell(labels.failed);
+  }
+}
+
+// Engines that hang would keep it waiting: what runs is interrupted until it ends, and nothing follows.
+async function giveUp(work) {
+  givenUp = true;
+  let ended = false;
+  work.then(() => { ended = true; });
+  try {
+    do {
+      await page.sessionContext.session.kernel.interrupt();
+      await new Promise((resolve) => { setTimeout(resolve, 500); });
+    } while (!ended);
+  } finally {
+    givenUp = false;
   }
 }
 
@@ -192,8 +209,7 @@ function onKey(event) {
   if (!key || event.ctrlKey || event.metaKey || event.altKey || (elsewhere && key.length === 1)) return;
   event.preventDefault();
   event.stopPropagation();
-  // Engines that hang would keep it waiting.
-  if (verb === "simulated") page.sessionContext.session.kernel.interrupt();
+  if (verb === "simulated") queue = giveUp(queue);
   enqueue(() => perform(verb));
 }
 
