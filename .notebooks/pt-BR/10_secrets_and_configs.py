@@ -42,7 +42,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %docker echo "senha" | docker secret create senha-db -
 # %docker service create --secret-add=senha-db demo
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "São cinco nós: três managers e dois workers. Há uma tarefa só, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pense como um invasor: qual delas você atacaria?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: é lá que a tarefa está, e a gente só olha para lá. Mas o secret veio de algum lugar: está em todos os managers. “O líder e o w1”: os managers compartilham o mesmo log."} translates="cd16d44f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "São cinco nós: três managers e dois workers. Há uma tarefa só, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pensem como um invasor: qual delas vocês atacariam?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: é lá que a tarefa está, e a gente só olha para lá. Mas o secret veio de algum lugar: está em todos os managers. “O líder e o w1”: os managers compartilham o mesmo log."} translates="cd16d44f"
 # ## 1. A viagem de um secret (slides 38 e 39)
 #
 # O primeiro comando funciona: o Docker mostra o id do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
@@ -59,7 +59,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="423996f0"
 # **Como ler o desenho.** Os bytes seguem as setas, criptografados. Laranja com hachura: quem chega ali consegue lê-los. Tracejado: ali eles não estão. Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. (Por que os logs dos managers estão em laranja, se são cifrados? Porque a chave fica ao lado: veja 09_autolock.)
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner, o secret é um arquivo em /run/secrets. Com s: o slide errou. Cinco letras, seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já quebrou muito login. Use printf. E a API mostra o nome e as datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner, o secret é um arquivo em /run/secrets. Com s: o slide errou. Cinco letras, seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já quebrou muito login. Usem printf. E a API mostra o nome e as datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca vai para o disco.
 #
 # O caminho certo tem um **s** a mais: `/run/secrets/senha-db`.
@@ -86,7 +86,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %%
 ask("secret_edit")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "Um segundo secret e um update do serviço. [Pergunte; depois:] Nome novo, mesmo target: o app continua lendo o mesmo arquivo. As tarefas são substituídas uma depois da outra. Guarde o secret antigo por um tempo: um rollback precisaria dele. E os 500 Kb do slide já passam do limite, por um triz.", "ask": "Que arquivo o app lê agora? (/run/secrets/senha-db, como antes.)", "wrong": "“senha-db-2”: o target mantém o nome, e o app nem percebe a troca.", "trouble": "“secret is in use” faz parte da demonstração. A tecla `r` volta ao secret antigo e repete este passo."} translates="9ad25f60"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1, "90": 1}, "notes": "Um segundo secret e um update do serviço. [Pergunte; depois:] Nome novo, mesmo target: o app continua lendo o mesmo arquivo. As tarefas são substituídas uma depois da outra. Guardem o secret antigo por um tempo: um rollback precisaria dele. E os 500 Kb do slide já passam do limite, por um triz.", "ask": "Que arquivo o app lê agora? (/run/secrets/senha-db, como antes.)", "wrong": "“senha-db-2”: o target mantém o nome, e o app nem percebe a troca.", "trouble": "“secret is in use” faz parte da demonstração. A tecla `r` volta ao secret antigo e repete este passo."} translates="9ad25f60"
 # %docker printf "%512000s" x | docker secret create too-long -
 # %docker printf "nova senha" | docker secret create senha-db-2 -
 # %docker service update --quiet --secret-rm senha-db \

@@ -159,7 +159,7 @@ display(
 #     busybox sh -c "mkdir www; echo hello > www/index.html; exec httpd -f -h www"
 ask("asks_dependency")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nada. Todas as tarefas ficam unhealthy no mesmo instante e são mortas; depois, as substitutas também. Uma falha virou duas. Verifique só o que dá para consertar reiniciando a própria tarefa.", "ask": "Sejam sinceros: quem aqui tem um healthcheck que consulta o banco de dados? (É só levantar a mão.)", "trouble": "A tecla `r` traz de volta a loja e o orders e repete este passo."} translates="fbc396a1"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "shop", "notes": "Nada. Todas as tarefas ficam unhealthy no mesmo instante e são mortas; depois, as substitutas também. Uma falha virou duas. Verifiquem só o que dá para consertar reiniciando a própria tarefa.", "ask": "Sejam sinceros: quem aqui tem um healthcheck que consulta o banco de dados? (É só levantar a mão.)", "trouble": "A tecla `r` traz de volta a loja e o orders e repete este passo."} translates="fbc396a1"
 cluster.run("20s")
 cluster.traffic("shop", rate=50)
 # %docker service scale --detach orders=0

@@ -75,7 +75,7 @@ display(follow(cluster, "web"), reveal("rollback_flags", "second_rollback"))
 # %docker service update --quiet --args "" web
 # %docker service ps --filter desired-state=running web
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. A primeira das sete configurações é a mais importante: failure action, rollback. Com ela, ninguém precisa digitar nada. As outras seis são do próprio rollback. Mesmos nomes, mesmos padrões, mas não herdam o que foi definido para o update. [Pergunte; depois:] Defina cedo: o rollback lê essas configurações na versão para a qual volta. Com a ruim já no ar, é tarde.", "ask": "Onde elas devem ser definidas: na versão boa ou na ruim? (Na boa: o rollback lê a especificação para a qual volta.)", "wrong": "“Na nova”: o rollback lê a especificação para a qual volta.", "trouble": "A tecla `r` volta à versão boa e repete este passo."} translates="861cf6b4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "fixed", "minutes": {"90": 1}, "notes": "Slide 43. A primeira das sete configurações é a mais importante: failure action, rollback. Com ela, ninguém precisa digitar nada. As outras seis são do próprio rollback. Mesmos nomes, mesmos padrões, mas não herdam o que foi definido para o update. [Pergunte; depois:] Definam cedo: o rollback lê essas configurações na versão para a qual volta. Com a ruim já no ar, é tarde.", "ask": "Onde elas devem ser definidas: na versão boa ou na ruim? (Na boa: o rollback lê a especificação para a qual volta.)", "wrong": "“Na nova”: o rollback lê a especificação para a qual volta.", "trouble": "A tecla `r` volta à versão boa e repete este passo."} translates="861cf6b4"
 # ## 2. Sete configurações (slide 43)
 #
 # > *Se for usado* `--update-failure-action=rollback` *então em caso de falhas o rollback é automático.*
@@ -155,7 +155,7 @@ follow(cluster, "web")
 # %% slideshow={"slide_type": "skip"}
 exercises("13_rollback", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "caught", "minutes": {"90": 1}, "notes": "Há uma só especificação anterior, e cada mudança a substitui. Dois rollbacks à mão trazem a ruim de volta. O automático esquece a ruim. Defina a failure action e o monitor antes de precisar deles. E essa foi a palestra, ou quase: o que você quer vai em um arquivo, o swarm mantém tudo assim, e vocês viram o que acontece quando ele não consegue. Perguntas?"} translates="4573f6cc"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "caught", "minutes": {"90": 1}, "notes": "Há uma só especificação anterior, e cada mudança a substitui. Dois rollbacks à mão trazem a ruim de volta. O automático esquece a ruim. Definam a failure action e o monitor antes de precisar deles. E essa foi a palestra, ou quase: o que você quer vai em um arquivo, o swarm mantém tudo assim, e vocês viram o que acontece quando ele não consegue. Perguntas?"} translates="4573f6cc"
 # ## Resumo
 #
 # - Um rollback é um update para a especificação anterior. Só existe uma, e cada mudança a substitui.

@@ -114,7 +114,7 @@ services:
   db:
     image: redis:7
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer no lugar. Se o seu arquivo Compose tem alguma dessas chaves, reveja o arquivo amanhã.", "ask": "Quantas delas estão no seu arquivo? (Mostrem nos dedos.)"} translates="332f82c6"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer no lugar. Se o arquivo Compose de vocês tem alguma dessas chaves, revejam o arquivo amanhã.", "ask": "Quantas delas estão no seu arquivo? (Mostrem nos dedos.)"} translates="332f82c6"
 # É o `depends_on`, ignorado em silêncio.
 #
 # | Ignorado | Faça isto no lugar |
@@ -136,7 +136,7 @@ services:
 cluster.run("10s")
 ask("by_hand_undone", "left_out")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Duas. O arquivo vence. E os outros quatro continuam. Por isso, guarde o arquivo no git e mude o swarm só por meio dele.", "ask": "Quem faz deploy à mão, de vez em quando? (É só levantar a mão.)", "trouble": "A tecla `r` volta às seis réplicas e repete este passo."} translates="3e8bc197"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "scaled", "notes": "Duas. O arquivo vence. E os outros quatro continuam. Por isso, guardem o arquivo no git e mudem o swarm só por meio dele.", "ask": "Quem faz deploy à mão, de vez em quando? (É só levantar a mão.)", "trouble": "A tecla `r` volta às seis réplicas e repete este passo."} translates="3e8bc197"
 # %%docker stack deploy --detach=false --quiet --compose-file - app
 services:
   vote:
@@ -241,7 +241,7 @@ reveal("prune_takes", "rm_takes")
 # %% slideshow={"slide_type": "skip"}
 exercises("14_stacks", make=make)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "removed", "notes": "Um stack é um label. O que não está mais no arquivo fica, a não ser que você faça prune. O depends_on é ignorado em silêncio. E os dados ficam no nó em que foram gravados."} translates="b29940bd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "removed", "notes": "Um stack é um label. O que não está mais no arquivo fica, a não ser que vocês façam prune. O depends_on é ignorado em silêncio. E os dados ficam no nó em que foram gravados."} translates="b29940bd"
 # ## Resumo
 #
 # - Um stack é um label em serviços, redes, secrets e configs comuns. O deploy deixa tudo do jeito que o arquivo diz.

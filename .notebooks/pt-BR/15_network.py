@@ -90,7 +90,7 @@ ask("any_node", "whose_address")
 #     traefik/whoami
 display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_address"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "O modo host só abre a porta onde roda uma tarefa, sem nada no meio. O w1 vê o cliente de verdade; o w2 recusa. A escolha é sua: qualquer nó, ou o endereço verdadeiro.", "ask": "De qual dos dois modos o seu proxy precisa? (Do modo host, se tem que ver o endereço do cliente.)"} translates="98878048"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "O modo host só abre a porta onde roda uma tarefa, sem nada no meio. O w1 vê o cliente de verdade; o w2 recusa. A escolha é de vocês: qualquer nó, ou o endereço verdadeiro.", "ask": "De qual dos dois modos o seu proxy precisa? (Do modo host, se tem que ver o endereço do cliente.)"} translates="98878048"
 # Esse é o **routing mesh**, ou modo *ingress*: qualquer nó aceita a requisição, e o balanceador dele a repassa com um endereço próprio.
 #
 # No **modo host**, a porta só é aberta onde roda uma tarefa, sem nada no meio. (`--publish-rm` espera a porta do contêiner, 80.) O mesmo cliente acessa o w1 e depois o w2:
@@ -163,7 +163,7 @@ display(
 cluster = make(managers=1, workers=2, seed=7)
 ask("drain_own", "logs_down", "full_subnet")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se foram com ele: logs ficam onde são escritos. E nenhuma das seis roda, porque não sobrou endereço para os nós. Crie redes grandes; depois não dá para mudar.", "ask": "Quais das três você já viu na prática? (Mãos levantadas, uma surpresa de cada vez.)", "trouble": "O Docker diz que um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="8df3e1d0"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "notes": "O mine continua rodando. Os logs do w2 se foram com ele: logs ficam onde são escritos. E nenhuma das seis roda, porque não sobrou endereço para os nós. Criem redes grandes; depois não dá para mudar.", "ask": "Quais das três você já viu na prática? (Mãos levantadas, uma surpresa de cada vez.)", "trouble": "O Docker diz que um nome já existe? A tecla `r` recomeça com um swarm novo."} translates="8df3e1d0"
 # %docker service create --quiet --name id --replicas 3 \
 #     --hostname {{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}} \
 #     busybox sh -c "hostname; sleep infinity"

@@ -66,7 +66,7 @@ zone
 release = exercise("bad_release", make=make)
 release
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 mostrou o que isso significa para você. Mas e os seus usuários, o que eles percebem neste momento?", "ask": "Tudo fora do ar, metade fora do ar, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: os comandos não funcionam, mas o que está rodando continua."} translates="8612c02e"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "quorum", "notes": "Dois managers, e um deles morre. A página 05 mostrou o que isso significa para vocês. Mas e os usuários, o que eles percebem neste momento?", "ask": "Tudo fora do ar, metade fora do ar, ou ninguém percebe nada?", "wrong": "“Nada mais funciona”: os comandos não funcionam, mas o que está rodando continua."} translates="8612c02e"
 # ## Sem quórum
 #
 # Com dois managers, o quórum são os dois. Quando um deles cai, não dá para eleger um líder (página 05). **O que os usuários percebem nesse momento?**
@@ -88,7 +88,7 @@ requests = cluster.traffic("web", rate=10)
 cluster.run("30s")
 display(requests, reveal("users_without_quorum"))
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "E agora vem a próxima falha, em um swarm como aquele. Desta vez o telefone toca. O que você precisa recuperar primeiro?", "ask": "Uma tarefa, um nó ou um quórum? (Um quórum: sem ele, nada pode mudar.)", "wrong": "“Iniciar o serviço de novo”: sem quórum, nenhum comando é aceito."} translates="8d381e09"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "two", "notes": "E agora vem a próxima falha, em um swarm como aquele. Desta vez o telefone toca. O que vocês precisam recuperar primeiro?", "ask": "Uma tarefa, um nó ou um quórum? (Um quórum: sem ele, nada pode mudar.)", "wrong": "“Iniciar o serviço de novo”: sem quórum, nenhum comando é aceito."} translates="8d381e09"
 # ### 3. Dois managers
 #
 # Todos os usuários foram atendidos; por isso, ninguém ligou para você. Agora vem a próxima falha.
