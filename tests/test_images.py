@@ -250,10 +250,13 @@ def test_any_image_can_be_pulled_when_that_is_asked_for():
             plain.find(reference)
         assert any_image.find(reference) == any_image.find(reference)
     assert any_image.find(own).server == "shop"
+    pinned = f"ghcr.io/me/shop:3@{any_image.find(own).digest}"  # as `docker service create` asks
+    assert any_image.find(ImageReference.parse(pinned)) == any_image.find(own)
     assert any_image.find(tag).config["ExposedPorts"] == {"80/tcp": {}}
     assert any_image.find(tag).id != any_image.find(ImageReference.parse("nginx:9.8")).id
-    with pytest.raises(SwarmError):
-        any_image.find(ImageReference.parse("shop@sha256:" + "0" * 64))
+    for name in ("shop", "shop:3"):
+        with pytest.raises(SwarmError):
+            any_image.find(ImageReference.parse(f"{name}@sha256:" + "0" * 64))
 
 
 @pytest.mark.parametrize("any_image", [False, True])

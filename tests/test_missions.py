@@ -108,6 +108,29 @@ def test_it_can_be_won_where_no_requests_are_counted(entry: Exercise):
     assert attempt.check().passed
 
 
+EXAM_TELLS = (("zone_dies", 2), ("two_managers", 0), ("two_managers", 1), ("check_kills", 0))
+
+
+@pytest.mark.parametrize(("name", "i"), EXAM_TELLS)
+def test_a_mistake_that_an_exam_would_find_is_told_by_its_signs_where_there_is_none(name, i):
+    entry = bank()[name]
+    attempt = Attempt(entry, RealCluster, on_change=list)
+    attempt.start()
+    attempt.do(entry.wrong[i].commands)
+    attempt.cluster.run("30s")
+    verdict = attempt.check()
+    assert (verdict.passed, verdict.step) == (False, entry.wrong[i].feedback)
+
+
+def test_a_mistake_that_was_made_good_is_none_any_more():
+    entry = bank()["check_kills"]
+    attempt = Attempt(entry, RealCluster, on_change=list)
+    attempt.start()
+    attempt.do(f"{entry.wrong[1].commands}\n{entry.solution}")
+    attempt.cluster.run("30s")
+    assert attempt.check().passed
+
+
 # -- what it costs ---------------------------------------------------------------------------------
 ZONE = bank()["zone_dies"]
 FIX = "docker service update --quiet --constraint-rm node.labels.az==a web"

@@ -38,6 +38,7 @@ else:
     c.ConfigurableHTTPProxy.should_start = False  # its own service: a new hub cuts no one off
     c.ConfigurableHTTPProxy.api_url = f"http://tasks.proxy:{port + 1}"
     c.JupyterHub.cleanup_servers = False  # attendees work on while the hub is replaced
+    c.JupyterHub.last_activity_interval = 10  # seconds until a new proxy has its routes
 
 # -- who may enter ---------------------------------------------------------------------------------
 c.JupyterHub.authenticator_class = "swarmlab.classroom.authenticator.ClassAuthenticator"

@@ -81,17 +81,18 @@ def verdict_on(exercise: Exercise, swarm: SwarmReader) -> Verdict:
         else line.format(goal=_(goal.text), found=found(goal.check, value))
         for goal, reached, value in results
     ]
-    missed = [goal for goal, reached, _value in results if not reached]
-    if not missed:
-        step = _(exercise.why)
-        return Verdict(_("✔ Solved."), (*lines, f"**{_('Why:')}** {step}"), True, step)
-    recognized = (
+    missed = [goal.next for goal, reached, _value in results if not reached]
+    # A real swarm has no exam that would find a known mistake: there its signs are enough.
+    untried = exercise.mission and exercise.mission.exam and not swarm.now
+    wrong = [
         answer.feedback
         for answer in exercise.wrong
-        if all(evaluate(swarm, check)[0] for check in answer.checks)
-    )
-    step = _(next(recognized, missed[0].next))
-    return Verdict(_("✘ Not yet."), (*lines, f"**{_('Next:')}** {step}"), False, step)
+        if (missed or untried) and all(evaluate(swarm, check)[0] for check in answer.checks)
+    ]
+    passed = not (wrong or missed)
+    step = _([*wrong, *missed, exercise.why][0])
+    title, word = (_("✔ Solved."), _("Why:")) if passed else (_("✘ Not yet."), _("Next:"))
+    return Verdict(title, (*lines, f"**{word}** {step}"), passed, step)
 
 
 def examined(exercise: Exercise, cluster: Any) -> SwarmReader:

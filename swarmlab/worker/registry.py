@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,10 @@ class Registry:
                 return image
         if build := self._builds.get((reference.repository, reference.digest)):
             return build
-        if self._any_image and not reference.digest:
-            return self._made_up(reference, images)
+        if self._any_image and reference.tag:
+            made_up = self._made_up(replace(reference, digest=""), images)
+            if reference.digest in ("", made_up.digest):
+                return made_up
         if images:
             text = "manifest unknown: manifest unknown"
             raise NoSuchObject(f"manifest for {reference.familiar} not found: {text}")
