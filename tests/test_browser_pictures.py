@@ -34,6 +34,13 @@ SIDEWAYS = """() => [...document.querySelectorAll("body *")].filter((part) =>
     ["auto", "scroll"].includes(getComputedStyle(part).overflowX)
     && part.scrollWidth > part.clientWidth + 1).map((part) => part.className)"""
 
+# The token of a path stays where it belongs when the window gets another size.
+TOKEN_IN_ITS_BOX = """() => {
+    const [token, box] = [".token", ".touched"].map((name) => document.querySelector(name)
+        .getBoundingClientRect());
+    return Math.abs(token.left + token.width / 2 - box.left - box.width / 2) < 9;
+}"""
+
 
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, str]:
@@ -218,6 +225,8 @@ def test_the_path_of_a_service_is_stepped_and_played_without_a_kernel(page: Page
         "–",
         "–",
     ]
+    page.set_viewport_size({"width": 553, "height": 512})
+    page.wait_for_function(TOKEN_IN_ITS_BOX)
     for key, part in [("ArrowRight", "Allocator"), ("ArrowLeft", "Orchestrator"), ("Home", "API")]:
         page.keyboard.press(key)
         assert now.inner_text() == part

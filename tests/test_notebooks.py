@@ -26,6 +26,7 @@ LESSONS = [path for path in NOTEBOOKS if path.stem != "index"]  # the course map
 CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
 FILE_LINES_MAX = 30  # of a cell that is a command's file
 WORDS_MAX = 900  # a page, without what is folded
+COMMAND_MAX = 56  # characters of a command in a text, which is one line also at 200 %
 BETS = re.compile(r"\b(?:ask|quiz)\(([^)]*)\)")
 EXERCISES = re.compile(r"\bexercise\(\"(\w+)\"")
 TOPICS = re.compile(r"\bexercises\(\"(\w+)\"")
@@ -123,10 +124,22 @@ def test_cells_are_few_and_short(notebook: Any):
     assert "def " not in "\n".join(code_of(notebook))
 
 
+def outside_details(texts: list[str]) -> str:
+    return re.sub(r"<details>.*?</details>", "", "\n".join(texts), flags=re.DOTALL)
+
+
 def words_outside_details(texts: list[str]) -> int:
     """Tokens with a letter or a digit: the lines of tables and lists do not count."""
-    text = re.sub(r"<details>.*?</details>", "", "\n".join(texts), flags=re.DOTALL)
-    return sum(any(map(str.isalnum, word)) for word in text.split())
+    return sum(any(map(str.isalnum, word)) for word in outside_details(texts).split())
+
+
+@pytest.mark.parametrize("folder", ["", "pt-BR"])
+def test_a_command_in_a_text_is_short_enough_to_be_one_line(path: Path, folder: str):
+    page = nbformat.read(path.parent / folder / path.name, as_version=4)
+    text = re.sub(r"(?m)^>.*$|```[^`]+```", "", outside_details(texts_of(page)))
+    assert [
+        command for command in re.findall(r"`([^`\n]+)`", text) if len(command) > COMMAND_MAX
+    ] == []
 
 
 def test_a_page_is_short_but_for_what_is_folded(notebook: Any):

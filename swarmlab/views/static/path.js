@@ -82,6 +82,9 @@ function render({ model, el }) {
     return `translate(${inner.left - outer.left + inner.width / 2}px, ${inner.top - outer.top + inner.height - 4}px)`;
   };
 
+  const settle = () => { token.style.transform = centre(boxes[step().to] ?? boxes.store); };
+  const resized = new ResizeObserver(settle);
+
   function moveToken({ from, part, to }) {
     const places = [from, part, to].map((name) => centre(boxes[name] ?? boxes.store));
     token.style.transform = places[2];
@@ -143,11 +146,12 @@ function render({ model, el }) {
     write(failure, model.get("status").error);
     write(textForm, model.get("text"));
     if (moved === true) moveToken(row);
-    else requestAnimationFrame(() => { token.style.transform = centre(boxes[row.to] ?? boxes.store); });
+    else requestAnimationFrame(settle);
   }
 
   begin();
-  return () => { clearInterval(timer); end(); };
+  resized.observe(stage);
+  return () => { clearInterval(timer); resized.disconnect(); end(); };
 }
 
 export default { render: inLanguage(render) };
