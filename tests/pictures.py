@@ -21,6 +21,7 @@ from swarmlab.compare.comparison import compare_one
 from swarmlab.jupyter.magic import run_commands
 from swarmlab.lessons.course_map import course_map
 from swarmlab.lessons.experiments import follow, quorum_table
+from swarmlab.lessons.scale_experiments import Growth
 from swarmlab.views.board import board_of
 from swarmlab.views.density import density
 from swarmlab.views.election import election
@@ -159,6 +160,7 @@ def make_pictures() -> dict[str, str]:
     made["two stacks"] = two_stacks(3).shown_as._repr_html_()
     made["density"] = density(80).shown_as._repr_html_()
     made["rollout checks"] = sick()._repr_html_()
+    made["growth"] = Growth((4, 12, 20, 28, 36), (2.5, 3.5, 8), (1, 2.2, 8.5))._repr_html_()
     return made
 
 

@@ -35,9 +35,8 @@ class Growth:
     @property
     def tables(self) -> list[Table]:
         def rows(sizes: tuple[int, ...], costs: tuple[float, ...], unit: str) -> Any:
-            return tuple(
-                (str(n), f"{number(c, '.1f')}{unit}") for n, c in zip(sizes, costs, strict=True)
-            )
+            pairs = zip(sizes, costs, strict=True)
+            return tuple((str(n), f"{number(c, '.1f')}{unit}") for n, c in pairs)
 
         fails = [(str(n), number(c, ".0f"), str((n - 1) // 2))
                  for n, c in zip(MANAGERS, self.messages, strict=True)]  # fmt: skip

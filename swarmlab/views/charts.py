@@ -10,6 +10,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from swarmlab.views.html import tag
 from swarmlab.views.palette import BLACK, BLUE, VERMILLION
 from swarmlab.views.update_history import RequestSecond
 
@@ -30,17 +31,17 @@ def svg(figure: Figure, keeps_ratio: bool = False) -> Markup:
 
 
 def curves(*charts: tuple[str, str, Sequence[float], Sequence[float]]) -> Markup:
-    """Charts side by side: (title, what is counted to the right, where, how much)."""
-    figure = Figure(figsize=(4 * len(charts), 3), layout="constrained")
-    for place, (title, right, xs, ys) in enumerate(charts, start=1):
-        axes = figure.add_subplot(1, len(charts), place)
+    """Charts, side by side if they fit: (title, what is counted to the right, where, how much)."""
+    drawn = []
+    for title, right, xs, ys in charts:
+        with matplotlib.rc_context({"font.size": 16, "axes.titlesize": 16}):
+            figure = Figure(figsize=(4, 3), layout="constrained")
+            axes = figure.add_subplot(title=title, xlabel=right)
         axes.plot(xs, ys, color=BLUE, marker="o", markersize=9, linewidth=3)
         axes.set(ylim=(0, 1.15 * max(ys)), xlim=(0, 1.05 * max(xs)), xticks=xs)
-        axes.set_title(title, fontsize=15)
-        axes.set_xlabel(right, fontsize=15)
-        axes.tick_params(labelsize=13)
         axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure, keeps_ratio=True)
+        drawn.append(svg(figure, keeps_ratio=True))
+    return tag("div", *drawn, class_="row")
 
 
 def requests_chart(
