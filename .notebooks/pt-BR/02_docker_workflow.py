@@ -53,7 +53,7 @@ workflow(cluster)
 # %%
 ask("who_fetches")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Eu dou play; sigam a caixa que acende. O cliente pede um contêiner. 404: essa imagem não está aqui. Então ele pede a imagem, e agora é o daemon que vai ao registry e baixa camada por camada. O cliente pede de novo, e desta vez dá certo. Leiam as linhas embaixo: são as requisições HTTP de verdade. Tudo o que você vai fazer na vida com o Docker é uma requisição dessas.", "ask": "Por que ele tenta primeiro o que não tem como dar certo? (É o caminho mais rápido: quase sempre a imagem já está lá.)", "wrong": "“É bug”: é o caminho mais rápido. Quase sempre a imagem já está lá.", "trouble": "Nada se mexe? O botão é ▶ Reproduzir o comando; Avançar vai passo a passo."} translates="e335845e"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1.5}, "notes": "Eu dou play; sigam a caixa que acende. O cliente pede um contêiner. 404: essa imagem não está aqui. Então ele pede a imagem, e agora é o daemon que vai ao registry e baixa camada por camada. O cliente pede de novo, e desta vez dá certo. Leiam as linhas embaixo: são as requisições HTTP de verdade. Tudo o que vocês vão fazer na vida com o Docker é uma requisição dessas.", "ask": "Por que ele tenta primeiro o que não tem como dar certo? (É o caminho mais rápido: quase sempre a imagem já está lá.)", "wrong": "“É bug”: é o caminho mais rápido. Quase sempre a imagem já está lá.", "trouble": "Nada se mexe? O botão é ▶ Reproduzir o comando; Avançar vai passo a passo."} translates="e335845e"
 # %docker run --name cache redis
 reveal("who_fetches")
 
@@ -70,7 +70,7 @@ reveal("who_fetches")
 # %%
 ask("client_gone")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no seu lugar, que é o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa? (Não: o Ctrl-C é repassado ao contêiner, como um sinal.)", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="9ab0642d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no lugar de vocês, que é o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa? (Não: o Ctrl-C é repassado ao contêiner, como um sinal.)", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="9ab0642d"
 cluster.run("30s")  # o cliente já foi embora
 # %docker ps
 # %docker logs cache
@@ -123,7 +123,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="45229e2d"
 # *Up* é o que o daemon vê do processo. *Healthy* é o que o app diz.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que você usa todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que vocês usam todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
 # ## 3. Entrar e sair: portas, logs, exec
 #
 # Um contêiner tem uma rede só dele. `--publish 8080:80` liga a porta 8080 do host à porta 80 do contêiner: veja PORTS. (O `6379/tcp` do Redis não tem seta; de fora, nada chega lá.) O `logs` mostra o que o processo escreve, e o `exec` roda mais um comando lá dentro; por isso, este `curl` chama a porta 80.
@@ -152,7 +152,7 @@ cluster.run("6s")
 # %%
 ask("stop_grace", "power_cut")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os seus deploys levam sempre dez segundos por contêiner, agora você sabe por quê. E o flaky já gastou os dois reinícios a que tinha direito.", "ask": "Quem já viu um 137 no trabalho? (É só levantar a mão.)"} translates="5bfeb538"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Dez segundos e código de saída 137, que é 128 mais 9: o processo foi morto pelo sinal 9. Se os deploys de vocês levam sempre dez segundos por contêiner, agora vocês sabem por quê. E o flaky já gastou os dois reinícios a que tinha direito.", "ask": "Quem já viu um 137 no trabalho? (É só levantar a mão.)"} translates="5bfeb538"
 # %docker run --detach --name deaf alpine sh -c 'sleep 1d'
 # %docker stop deaf
 # %docker run --detach --restart on-failure:2 --name flaky alpine sh -c 'sleep 1; exit 1'

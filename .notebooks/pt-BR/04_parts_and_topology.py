@@ -124,7 +124,7 @@ cluster.run("60s")
 # %docker -H w2 ps --all --format "{{.Names}} {{.Status}}"
 # %docker -H w2 service ls
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "O manager voltou. Os nós reportam, ele compara e corrige. Ou seja: sem manager, o que está rodando continua, mas nada é consertado. Nunca tenha um só. Quantos, então? É a página 05.", "ask": "Se um é pouco, dois bastam? (Não: a maioria de dois é dois.)", "wrong": "“Bastam”: a maioria de dois é dois. Os dois teriam que estar no ar."} translates="ef75ed5e"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "nomanager", "minutes": {"90": 1}, "notes": "O manager voltou. Os nós reportam, ele compara e corrige. Ou seja: sem manager, o que está rodando continua, mas nada é consertado. Nunca tenham um só. Quantos, então? É a página 05.", "ask": "Se um é pouco, dois bastam? (Não: a maioria de dois é dois.)", "wrong": "“Bastam”: a maioria de dois é dois. Os dois teriam que estar no ar."} translates="ef75ed5e"
 cluster.start("m1")
 cluster.run("60s")
 display(slots(cluster, "web"), reveal("loss_by_hand"))

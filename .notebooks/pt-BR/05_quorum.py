@@ -187,7 +187,7 @@ cluster.run("60s")
 # %docker -H m1 node promote w1
 reveal("demotion", "join_heals")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "Só existe uma saída: force new cluster, em um sobrevivente, uma vez. Agora ele é o único manager, um quórum de um. Depois acrescente managers de novo e remova os mortos.", "ask": "Por que só em um dos sobreviventes? (Cada um em que você faz isso vira um swarm próprio.)", "wrong": "“Em todos, para garantir”: aí você tem vários swarms, e cada um acha que é o verdadeiro.", "trouble": "Não responde? A tecla `r` volta ao quórum perdido e roda o force uma vez."} translates="3b448890"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "lost", "notes": "Só existe uma saída: force new cluster, em um sobrevivente, uma vez. Agora ele é o único manager, um quórum de um. Depois acrescentem managers de novo e removam os mortos.", "ask": "Por que só em um dos sobreviventes? (Cada um em que você faz isso vira um swarm próprio.)", "wrong": "“Em todos, para garantir”: aí você tem vários swarms, e cada um acha que é o verdadeiro.", "trouble": "Não responde? A tecla `r` volta ao quórum perdido e roda o force uma vez."} translates="3b448890"
 # %docker -H m1 swarm init --force-new-cluster
 cluster.run("60s")
 # %docker node ls

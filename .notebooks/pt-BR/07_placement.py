@@ -80,7 +80,7 @@ ask("typo_label")
 # %docker service create --quiet --name typo --replicas 9 --placement-pref spread=node.label.az nginx
 display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponha label em todos os seus nós; senão, os sem label recebem mais do que você queria.", "ask": "Uma preferência é uma ordem ou um desejo? (Um desejo: nunca faz uma tarefa esperar.)", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="bfd49a07"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponham label em todos os nós; senão, os sem label recebem mais do que vocês queriam.", "ask": "Uma preferência é uma ordem ou um desejo? (Um desejo: nunca faz uma tarefa esperar.)", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="bfd49a07"
 # node.labels, com s; a segunda preferência espalha pelos racks de cada zona
 # %docker service create --quiet --name shop --replicas 9 --placement-pref spread=node.labels.az \
 #     --placement-pref spread=node.labels.rack nginx
@@ -131,7 +131,7 @@ exercise("four_pending", make=make)
 # %%
 ask("no_rebalance")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Muita gente espera por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou espere o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim? (Mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.)", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado anterior ao drain e repete este passo."} translates="2a114ec1"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Nenhuma. Muita gente espera por isso há anos. docker service update --force substitui todas as tarefas, uma a uma, e aí tudo se equilibra. Ou esperem o próximo deploy.", "ask": "Por que é bom que, por padrão, seja assim? (Mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.)", "wrong": "“É preguiça”: mudar uma tarefa de lugar é interromper uma que está saudável e atendendo usuários.", "trouble": "A tecla `r` volta ao estado anterior ao drain e repete este passo."} translates="2a114ec1"
 swarmlab.use(cluster)
 # %docker node update --availability drain w2
 cluster.run("30s")

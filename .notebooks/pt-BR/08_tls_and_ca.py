@@ -107,7 +107,7 @@ display(eavesdrop(cluster, "m1", "w1"), reveal("tapped_link"))
 # %docker node update --label-add script=$(docker swarm join-token --quiet worker) w1
 ask("stolen_token", "rotated_token")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "Agora o token antigo é recusado, e o novo funciona. E o w1, que entrou com o antigo, nem percebeu a troca. Troque sempre que tiver dúvida: não custa nada.", "ask": "Quando foi a última vez que você trocou o seu? (Mãos levantadas: este ano? Alguma vez?)", "trouble": "“node is not down”? A tecla `r` volta e repete tudo na ordem certa."} translates="1a4fed5a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "leaked", "notes": "Agora o token antigo é recusado, e o novo funciona. E o w1, que entrou com o antigo, nem percebeu a troca. Troquem sempre que tiverem dúvida: não custa nada.", "ask": "Quando foi a última vez que você trocou o seu? (Mãos levantadas: este ano? Alguma vez?)", "trouble": "“node is not down”? A tecla `r` volta e repete tudo na ordem certa."} translates="1a4fed5a"
 # %docker swarm join-token --quiet manager
 # %docker swarm join-token --quiet worker
 # %docker swarm join-token --quiet --rotate worker
@@ -168,7 +168,7 @@ cluster.run("20s")
 cluster.crash("w2")
 ask("rotation_ends")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "Não acaba. As duas raízes continuam em uso até o w2 voltar ou até você removê-lo. Por isso, depois de uma rotação, veja se ela terminou. Um laptop esquecido pode atrasá-la por um ano.", "ask": "Quem perceberia isso no seu trabalho? (É só levantar a mão.)", "trouble": "A tecla `r` volta ao swarm com o w2 desligado e repete este passo."} translates="42694613"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "sleeper", "notes": "Não acaba. As duas raízes continuam em uso até o w2 voltar ou até alguém removê-lo. Por isso, depois de uma rotação, vejam se ela terminou. Um laptop esquecido pode atrasá-la por um ano.", "ask": "Quem perceberia isso no seu trabalho? (É só levantar a mão.)", "trouble": "A tecla `r` volta ao swarm com o w2 desligado e repete este passo."} translates="42694613"
 cluster.run("30s")
 # %docker swarm ca --rotate --detach
 cluster.run("5m" if cluster.virtual_time else "30s")

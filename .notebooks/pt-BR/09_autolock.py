@@ -63,7 +63,7 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 # %%
 ask("autolock_now")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guarde-a no seu gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decidam o que vocês temem mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha? (É só levantar a mão.)", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c932ea7a"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Agora o arquivo da chave também está cifrado, e a chave de desbloqueio não está em disco nenhum. O Docker a mostrou uma vez: guardem-na no gerenciador de senhas. O preço vem depois: um manager que reinicia não faz nada até alguém digitar essa chave. Acaba a luz de madrugada, e alguém tem que se levantar. Decidam o que vocês temem mais.", "ask": "Ladrão ou queda de energia: o que é mais provável onde você trabalha? (É só levantar a mão.)", "trouble": "O primeiro comando é recusado de propósito: este swarm já existe. A tecla `r` repete."} translates="c932ea7a"
 # %docker swarm init --autolock
 # %docker swarm update --autolock
 cluster.run("5s")
@@ -110,7 +110,7 @@ cluster.run("30s")
 # %%
 ask("old_or_new", "key_lost")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guarde a antiga até que cada manager tenha voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora? (Como um manager novo: rebaixar, sair, remover, entrar.)", "trouble": "A tecla `r` volta ao swarm anterior à rotação e repete este passo."} translates="f6436e26"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A chave nova não o abre, e a antiga nós jogamos fora. Portanto, guardem a antiga até que cada manager tenha voltado uma vez. É uma regra que se aprende uma vez só.", "ask": "Como trazemos o m3 de volta agora? (Como um manager novo: rebaixar, sair, remover, entrar.)", "trouble": "A tecla `r` volta ao swarm anterior à rotação e repete este passo."} translates="f6436e26"
 cluster.crash("m3")
 cluster.run("5s")
 # %docker -H m1 swarm unlock-key --rotate --quiet
@@ -196,7 +196,7 @@ cluster.run("90s")
 # <p>Os outros o procuram no antigo. Um engine real a que demos outro endereço ficou <i>Unreachable</i>. Devolva o endereço antigo; ou rebaixe-o, faça-o sair e entrar de novo. Managers precisam de endereços fixos; workers, não.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "O log está sempre cifrado; sem autolock, a chave está ao lado. Com autolock, alguém tem que estar lá. Guarde a chave antiga por um tempo. E um backup é uma pasta, copiada com o engine parado."} translates="166d94ef"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "O log está sempre cifrado; sem autolock, a chave está ao lado. Com autolock, alguém tem que estar lá. Guardem a chave antiga por um tempo. E um backup é uma pasta, copiada com o engine parado."} translates="166d94ef"
 # ## Resumo
 #
 # - O log está sempre cifrado. Sem autolock, a chave está ao lado dele.
