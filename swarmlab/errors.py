@@ -47,6 +47,10 @@ class SwarmError(Exception):
     # A write that was refused this way may have happened all the same.
     may_have_happened = False
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence, without the calls that led to it."""
+        return [f"✘ {self}"]
+
 
 class ManagerRefusal(SwarmError):
     """Refused by a manager over gRPC, with a gRPC code."""
@@ -175,10 +179,6 @@ class LabError(SwarmError, ValueError):
 
     def __init__(self, text: str, /, **values: object) -> None:
         super().__init__(_(text, **values) if values else _(text))
-
-    def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of it: the sentence, without the calls that led to it."""
-        return [f"✘ {self}"]
 
 
 class NoneSuch(LabError):

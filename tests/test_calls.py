@@ -16,16 +16,15 @@ from swarmlab.cluster.simulated import SimulatedCluster
 from tests.test_public import CLUSTERS, PUBLIC
 
 METHODS = {f"{kind.__name__}.{name}": kind for kind in CLUSTERS for name in dir(kind)}
-# What the package exports, and what clusters do.
+PROPERTIES = {
+    name
+    for name, kind in METHODS.items()
+    if not inspect.isfunction(getattr(kind, name.split(".")[1]))
+}
 CALLED = {
     name: function
     for name, function in PUBLIC.items()
-    if inspect.isfunction(function)
-    and (
-        name in swarmlab.__all__
-        or hasattr(function, "__wrapped__")
-        or (name in METHODS and inspect.isfunction(getattr(METHODS[name], name.split(".")[1])))
-    )
+    if inspect.isfunction(function) and name not in PROPERTIES
 }
 Call = tuple[str, list[Any], dict[str, Any]]  # what the refusal says (a pattern), and arguments
 
@@ -38,7 +37,7 @@ class Odd:
 
 
 CLUSTER = swarmlab.simulate(seed=7)
-RIGHT = (CLUSTER, "m1", 1, False, print, ["m1"])
+RIGHT = (CLUSTER, "m1", 1, False, print, ["m1"], [1])
 
 
 def bad_calls(name: str) -> Iterator[Call]:

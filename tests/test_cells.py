@@ -107,11 +107,56 @@ def test_what_ran_before_the_name_that_is_missed_is_told(
     [
         ("cluster.cras('m1')", "✘ there is no 'cras'; did you mean 'crash'?"),
         ("cluster.crash()", '✘ crash: name is missing; write it like `crash("m1", "w2")`'),
+        ("cluster.nodez", "✘ there is no 'nodez'; did you mean 'nodes'?"),
         (
-            "from swarmlab.views.topology import topology\ntopology()",
-            "✘ topology() missing 1 required positional argument: 'cluster'; `topology?` shows how "
-            "to call it.",
+            "cluster.nothing_like_it",
+            "✘ `cluster.nothing_like_it`: there is no 'nothing_like_it'; "
+            "Tab after `cluster.` offers what it has",
         ),
+        (
+            "print([row.stat for row in cluster.nodes])",
+            "✘ there is no 'stat'; did you mean 'state'?",
+        ),
+        (
+            "cluster.until(lambda: cluster.nodes['m1'].stat == 'down')",
+            "✘ there is no 'stat'; did you mean 'state'?",
+        ),
+        ("cluster.nodes[7]", "✘ there is no node 7; there are m1, m2, m3, w1, w2"),
+        (
+            "first = 1\nlast = cluster.names[9]",
+            "✘ `cluster.names[9]`: there are fewer; [0] is the first, [-1] the last",
+        ),
+        (
+            "cluster.names['m1']",
+            "✘ `cluster.names['m1']`: it is indexed by place; [0] is the first, [-1] the last",
+        ),
+        (
+            "cluster.trace[0]",
+            "✘ `cluster.trace[0]`: it takes no [ ]; Tab after `cluster.trace.` offers what it has",
+        ),
+        ("cluster.names()", "✘ `cluster.names()`: it is no function: write it without parentheses"),
+        (
+            "cluster.client().info()['Node']",
+            "✘ `cluster.client().info()['Node']`: there is no such key; "
+            "`list(cluster.client().info())` shows the keys",
+        ),
+        (
+            "cluster.client().services.create()",
+            "✘ `cluster.client().services.create()`: image is missing; "
+            "`cluster.client().services.create?` shows how to call it",
+        ),
+        (
+            "cluster.client().services.create('nginx', nam='web')",
+            "✘ `cluster.client().services.create('nginx', nam='web')`: there is no argument 'nam'; "
+            "`cluster.client().services.create?` shows how to call it",
+        ),
+        ("cluster.client().servces", "✘ there is no 'servces'; did you mean 'services'?"),
+        (
+            "cluster.trace.of('Started', 2)",
+            "✘ `cluster.trace.of('Started', 2)`: too many arguments; "
+            "`cluster.trace.of?` shows how to call it",
+        ),
+        ("cluster.trace.of('Started')", "✘ of: kind='Started' is not a class"),
         (
             "swarmlab.simulate(manager=3)",
             "✘ simulate: there is no argument 'manager'; there are managers, workers, seed, "
@@ -127,7 +172,7 @@ def test_a_misspelled_name_and_a_call_that_does_not_fit_give_one_line(
     assert capsys.readouterr().out == f"{line}\n"
 
 
-@pytest.mark.parametrize("source", ["cluster.nothing_like_it", "1 + 'a'", "(lambda x: x)()"])
+@pytest.mark.parametrize("source", ["1 / 0", "1 + 'a'", "int('x')"])
 def test_other_errors_keep_their_traceback(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], source: str
 ):

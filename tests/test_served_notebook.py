@@ -52,9 +52,11 @@ def sdk(folder: Path, node: str = "m1") -> docker.DockerClient:
 
 def test_a_terminal_moves_the_board_and_the_run_can_be_saved(cluster, tmp_path):
     folder = tmp_path / "lab"
-    shown = repr(cluster.serve(folder, speed=20))
+    served = cluster.serve(folder, speed=20)
+    shown = repr(served)
     line = f"export DOCKER_HOST=unix://{folder / cluster.default_node() / 'docker.sock'}"
     assert shown.splitlines()[1] == line
+    assert f"<code>{line}</code>" in served._repr_html_()
     assert cluster.speed == 20
     terminal(folder, "service", "create", "--name", "web", "--replicas", "4", "nginx")
     board = board_of(cluster)

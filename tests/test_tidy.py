@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7263,
-    ("network", "engine", "cluster", "real"): 8953,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5805,
+    ("views", "lessons", "compare"): 7310,
+    ("network", "engine", "cluster", "real"): 8983,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5850,
     (
         "__init__.py",
         "__main__.py",

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("templates.template", "templates.go_text", "units", "strings", "errors"),
     },
     "jupyter": {
-        *("docker_cli", "cluster.current", "views", "simulation"),
+        *("docker_cli", "cluster.calls", "cluster.current", "views", "simulation"),
         *("units", "strings", "errors"),
     },
     "cluster": {

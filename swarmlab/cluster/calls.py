@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable
-from functools import cache, wraps
-from inspect import Parameter, Signature, getdoc, signature
-from types import UnionType
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache, reduce, wraps
+from inspect import Parameter, Signature, getdoc, signature, unwrap
+from types import FrameType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from swarmlab.errors import LabError
@@ -24,6 +24,8 @@ KINDS = {
     **{"bool": N_("True or False"), "int": N_("a whole number"), "float": N_("a number")},
     **{"str": N_("text in quotes"), "list": N_("a list of texts"), "Path": N_("a path")},
     **{"Callable": N_("a function"), "AnyCluster": N_("a cluster")},
+    **{"MakeCluster": N_("a function"), "Iterable": N_("a list of whole numbers")},
+    **{"type": N_("a class"), "DockerClient": N_("a client"), "Sequence": N_("a list of texts")},
     **{
         kind: N_("text in quotes") for kind in ("NodeName", "ServiceName", "TaskName", "SecretName")
     },
@@ -51,6 +53,16 @@ def checked(function: F) -> F:
         return function(*given, **named)
 
     return call  # type: ignore[return-value]  # it has the same signature
+
+
+def misfit_in(frame: FrameType) -> str:
+    """What is wrong with an argument of a call that has failed; empty: nothing, as far as known."""
+    first, *names = frame.f_code.co_qualname.split(".")
+    found: Any = reduce(lambda o, n: getattr(o, n, None), names, frame.f_globals.get(first))
+    if getattr(found := unwrap(found), "__code__", None) is not frame.f_code:
+        return ""
+    given = ((p, frame.f_locals[p.name]) for p in signature(found).parameters.values())
+    return next(filter(None, (_misfit(found, p, value) for p, value in given)), "")
 
 
 def _in_words(error: str, expected: Signature) -> str:
@@ -93,10 +105,12 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return any(_fits(value, option) for option in get_args(hint))
     kind = get_origin(hint) or hint
-    if kind is list and isinstance(value, list):
-        return all(_fits(item, *get_args(hint)) for item in value)
-    if getattr(kind, "_is_protocol", False):  # what has none of its members is surely none
-        return any(hasattr(value, name) for name in vars(kind) if not name.startswith("_"))
+    if kind in (list, Iterable, Sequence) and isinstance(value, Collection):
+        items = all(_fits(item, *get_args(hint)) for item in value)
+        return items and isinstance(value, kind) and not isinstance(value, str | bytes)
+    if getattr(kind, "_is_protocol", False):  # what has none of its properties is surely none
+        names = [name for name, member in vars(kind).items() if isinstance(member, property)]
+        return any(hasattr(value, name) for name in names)
     if isinstance(value, bool):
         return kind in (bool, object)
     return isinstance(value, (int, float) if kind is float else kind)

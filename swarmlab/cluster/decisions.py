@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.manager.scheduler.explanation import Explanation, explain
 from swarmlab.manager.scheduler.scheduler import Scheduler
 from swarmlab.model.trace_records import Scheduled
+from swarmlab.views.html import ShownAs, Table
+from swarmlab.views.placement_explanation import table_of
 
 if TYPE_CHECKING:
     from swarmlab.manager.manager import Manager
@@ -15,8 +18,26 @@ if TYPE_CHECKING:
     from swarmlab.model import Task
 
 
-def decision_of(cluster: Any, task: str) -> Explanation:
-    """The decision on `task` as data; a past one is that of the run, replayed up to just before."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Decision(ShownAs, Explanation):
+    """A decision of the scheduler on one task, as data, which is shown as `explain` does.
+
+    `cluster.decision("web.1").chosen`. Lesson: 07_placement.
+    """
+
+    @property
+    def shown_as(self) -> Table:
+        return table_of(self)
+
+
+def decision_of(cluster: Any, task: str) -> Decision:
+    """The decision on `task`."""
+    found = _explained(cluster, task)
+    return Decision(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+
+def _explained(cluster: Any, task: str) -> Explanation:
+    """A past decision is that of the run, replayed up to just before."""
     stored = find_task(leading_manager(cluster).store, task)
     for record in cluster.trace.of(Scheduled):
         for _, task_id, node in record.placements:

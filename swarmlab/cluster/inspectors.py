@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.copies import copy_of
 from swarmlab.cluster.interface import AnyCluster, NodeName
 from swarmlab.cluster.simulated_state import is_simulated
@@ -114,6 +115,7 @@ def trust(cluster: Simulated) -> Table:
     return Table(_("Who trusts whom"), heads, tuple(rows))
 
 
+@checked
 def eavesdrop(
     cluster: AnyCluster, one: NodeName, other: NodeName, duration: Duration = "3s"
 ) -> Table | Callout:

@@ -37,6 +37,9 @@ class ClusterRegistry:
         self._do("register", *json.loads(json.dumps(image)))
         return self._registry().find(ImageReference.parse(reference))
 
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self._registry())} images>"
+
 
 def register_image(registry: Registry, args: Sequence[Any]) -> None:
     """Publish an image as the journal has it; BadParameter: its `config` is not what Docker takes.

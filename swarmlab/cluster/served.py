@@ -23,11 +23,14 @@ from swarmlab.engine.clock_drivers import ClockDriver, EngineGone, Pacer, always
 from swarmlab.engine.http_response import respond
 from swarmlab.engine.streams import Hijack
 from swarmlab.engine.transport import SocketServer
-from swarmlab.strings import _
+from swarmlab.strings import N_, _
+from swarmlab.views.html import Callout
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from werkzeug import Request
 
+HOW = N_("In a terminal, paste this, then type docker, or swarmlab docker, as usual:")
 _served: dict[Path, ServedSockets] = {}  # by this process, in these folders
 
 
@@ -156,5 +159,7 @@ class ServedSockets:
         atexit.unregister(self.close)
 
     def __repr__(self) -> str:
-        how = _("In a terminal, paste this, then type docker, or swarmlab docker, as usual:")
-        return f"{how}\n{self.line}"
+        return f"{_(HOW)}\n{self.line}"
+
+    def _repr_html_(self) -> Markup:
+        return Callout(_(HOW), (f"`{self.line}`",))._repr_html_()

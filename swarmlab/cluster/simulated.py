@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from werkzeug import Request
 
+    from swarmlab.cluster.decisions import Decision
     from swarmlab.cluster.inspectors import MessagesInFlight
     from swarmlab.cluster.registry import ClusterRegistry
     from swarmlab.cluster.stand_ins import Placeholders
     from swarmlab.cluster.world import World
     from swarmlab.engine.daemon import Engine
-    from swarmlab.manager.scheduler.explanation import Explanation
     from swarmlab.network.traffic import Requests
     from swarmlab.views.html import Table
 
@@ -361,7 +361,7 @@ class SimulatedCluster(PacedCluster):
 
         return explain_request(self.fork().world.network, source or self.names[-1], target)
 
-    def decision(self, task: TaskName) -> Explanation:
+    def decision(self, task: TaskName) -> Decision:
         """What `explain` shows, as data: `decision("web.3")`; a past decision is explained as of
         the moment before. Lesson: 07_placement."""
         from swarmlab.cluster.decisions import decision_of

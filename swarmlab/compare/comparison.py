@@ -10,9 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.factory import simulate
 from swarmlab.cluster.interface import MakeCluster
 from swarmlab.compare.scenario import ScenarioResult, chosen, play, recorded, scenarios
+from swarmlab.errors import NoneSuch
 from swarmlab.strings import _, seconds
 from swarmlab.views.html import ShownAs, Table
 from swarmlab.views.palette import CIRCLE, ORANGE, SKY_BLUE, SQUARE, WHITE, Look
@@ -25,6 +27,7 @@ GAP = 10  # percent of the chart's width: events closer than this share one labe
 MARKS = Look("", "", SQUARE, ORANGE), Look("", "", CIRCLE, SKY_BLUE)  # real, simulated
 
 
+@checked
 def compare(*names: str, against: MakeCluster | None = None) -> Comparisons:
     """Play these scenarios, or all, on a simulated cluster and against real engines:
     `compare("spread")`.
@@ -148,7 +151,11 @@ class Comparisons(ShownAs):
     all: tuple[Comparison, ...]
 
     def __getitem__(self, name: str) -> Comparison:
-        return next(comparison for comparison in self.all if comparison.name == name)
+        for comparison in self.all:
+            if comparison.name == name:
+                return comparison
+        known = self._ipython_key_completions_()
+        raise NoneSuch("there is no scenario {name!r}; there are {known}", name, known)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [comparison.name for comparison in self.all]

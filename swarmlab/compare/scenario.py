@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.current import latest, use
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.jupyter.magic import run_commands
@@ -50,6 +51,7 @@ def scenarios() -> dict[str, Json]:
     return dict(yaml.safe_load((FOLDER / "scenarios.yml").read_text("utf-8")))
 
 
+@checked
 def steps(name: str) -> Table:
     """What a scenario is about, and what it does, step by step: `steps("minority")`.
     Lesson: 30_is_the_simulator_right.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from swarmlab.cluster.calls import checked
 from swarmlab.strings import _
 from swarmlab.views.html import Table
 
@@ -16,6 +17,7 @@ PYTHON_MIN = (3, 11)
 PACKAGES = {"docker": 7, "ipywidgets": 8, "anywidget": 0, "matplotlib": 3}  # name: least major
 
 
+@checked
 def checkup() -> Table:
     """Look at Python, the packages, the page, this folder, and Docker (which is not needed):
     `checkup()`.

@@ -20,6 +20,7 @@ from typing import Any
 import ipywidgets
 import yaml
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.files import replace_file
 from swarmlab.errors import LabError, NoneSuch
 from swarmlab.lessons.progress_record import progress_file
@@ -330,6 +331,7 @@ class Questions(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return "".join(bet._repr_html_() for bet in self.children)
 
 
+@checked
 def ask(*names: str) -> Questions:
     """Questions of the bank, to be revealed later: `ask("reads")`. Without buttons:
     `ask("reads").bet("C")`. Lesson: 00_start_here.
@@ -337,6 +339,7 @@ def ask(*names: str) -> Questions:
     return Questions([_bet_on(name, reveal_on_click=False) for name in names])
 
 
+@checked
 def reveal(*names: str) -> Callout:
     """The answers to these questions of the bank, whether or not they were asked, and the score:
     `reveal("reads")`. Lesson: 00_start_here.
@@ -352,11 +355,13 @@ def reveal(*names: str) -> Callout:
     return Callout(_("Your bets"), (*chain.from_iterable(answers), *SCORE.lines[:1]))
 
 
+@checked
 def quiz(*names: str) -> Questions:
     """Questions of the bank, each answered by its click: `quiz("reads")`. Lesson: 00_start_here."""
     return Questions([_bet_on(name, reveal_on_click=True) for name in names])
 
 
+@checked
 def score() -> Score:
     """How many bets were right so far, always up to date: `score()`. Lesson: 00_start_here."""
     return SCORE

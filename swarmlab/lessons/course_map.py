@@ -11,6 +11,7 @@ import yaml
 from babel import Locale
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.errors import NoneSuch
 from swarmlab.lessons.bank import topics
 from swarmlab.lessons.progress_record import solved_exercises
@@ -60,6 +61,7 @@ def pages() -> list[str]:
     return [page for part in course().values() for page in part]
 
 
+@checked
 def course_map() -> Sliders:
     """The talk's agenda, page by page, with what you have solved; a list changes the language of
     all that is shown live. Lesson: index.
@@ -140,6 +142,7 @@ def topic_of(page: str) -> str:
     return f"{page.partition('_')[0]} {first}"
 
 
+@checked
 def where_next(page: str) -> Callout:
     """The page after this one and why to read it, the one before, and the map. Lesson: index.
 

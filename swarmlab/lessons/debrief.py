@@ -15,6 +15,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.lessons.attempt import RATE, TYPING_S, Attempt
 from swarmlab.lessons.bank import Mission, bank
 from swarmlab.strings import N_, _
@@ -184,6 +185,7 @@ def letters(text: str) -> str:
     return f"{zlib.crc32(text.encode()) % 4096:03x}"
 
 
+@checked
 def compare_scores(text: str) -> Table | Callout:
     """The scores found in a text, such as a class's chat, best first:
     `compare_scores("Ana zone_dies:83-120-65-2-0-1f3")`. Lesson: 20_missions.

@@ -17,6 +17,7 @@ from typing import Any
 import ipywidgets
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.current import latest, use
 from swarmlab.cluster.interface import MakeCluster
 from swarmlab.errors import LabError, NoneSuch
@@ -319,6 +320,7 @@ class ExercisePicker(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return "".join(_static_html(entry) for entry in topics()[self.topic.value])
 
 
+@checked
 def exercise(name: str, *, make: MakeCluster) -> ExerciseWidget:
     """An exercise of the bank, to be shown: `exercise("lost_quorum", make=swarmlab.simulate)`.
     Lesson: 00_start_here.
@@ -337,6 +339,7 @@ def in_progress() -> str:
     return next((a.exercise.name for a in attempts if a.cluster is latest()), "")
 
 
+@checked
 def exercises(topic: str, *, make: MakeCluster) -> ExercisePicker:
     """The exercises of a notebook to pick from, and by another list those of all the others:
     `exercises("07_placement", make=swarmlab.simulate)`. Lesson: 00_start_here.

@@ -15,6 +15,7 @@ import docker
 import requests
 
 from swarmlab.cluster.autoscale import Scaling, autoscale
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, MakeCluster, ServiceName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
@@ -96,6 +97,7 @@ def prove_quorum(managers: int, seed: int = 7, *, make: Callable[..., Any]) -> Q
     return QuorumRow(managers=managers, seed=seed, steps=tuple(steps), real=real)
 
 
+@checked
 def quorum_table(
     sizes: Iterable[int] = range(1, 8), *, seed: int = 7, make: MakeCluster
 ) -> QuorumTable:
@@ -115,6 +117,7 @@ def quorum_table(
     return QuorumTable(tuple(rows))
 
 
+@checked
 def slow_followers(cluster: AnyCluster, delay: str = "1s") -> Table | Callout:
     """How long a write takes when no follower, one, two, … all are slow; on copies of the cluster.
     Lesson: 05_quorum.
@@ -144,6 +147,7 @@ def slow_followers(cluster: AnyCluster, delay: str = "1s") -> Table | Callout:
 
 
 # -- rolling updates -------------------------------------------------------------------------------
+@checked
 def follow(cluster: AnyCluster, service: ServiceName, for_s: float | None = None) -> Rollout:
     """Let time pass until the service's update has ended, or for `for_s`; what was observed.
     Lesson: 12_rolling_updates.
@@ -175,6 +179,7 @@ def _watch(history: ServiceHistory, for_s: float | None) -> None:
         history.cluster.run(POLL_S)
 
 
+@checked
 def downtime(cluster: AnyCluster, replicas: int = 3) -> Table:
     """Update a service in four ways, each on a copy of this cluster: how many requests fail?
     `downtime(cluster, replicas=1)`. Lesson: 11_health_checks.
@@ -210,6 +215,7 @@ def downtime(cluster: AnyCluster, replicas: int = 3) -> Table:
 
 
 # -- health checks ---------------------------------------------------------------------------------
+@checked
 def hang(cluster: AnyCluster, service: ServiceName) -> Callout:
     """Make the app in one container of a service hang: `docker kill --signal STOP`. The process is
     there, and answers nothing. `hang(cluster, "web")`. Lesson: 11_health_checks.
@@ -250,6 +256,7 @@ def checked_app(cluster: Any, **seconds: int) -> Rollout:
     return Rollout.of(history, for_update=False)
 
 
+@checked
 def check_explorer(cluster: AnyCluster) -> Sliders | Callout:
     """The settings of a health check as sliders, above what they do to an app:
     `check_explorer(cluster)`. Lesson: 11_health_checks.
@@ -268,6 +275,7 @@ def check_explorer(cluster: AnyCluster) -> Sliders | Callout:
 
 
 # -- by hand, or by a control loop -----------------------------------------------------------------
+@checked
 def plain_engines(engines: int = 3, *, seed: int = 7, make: MakeCluster) -> AnyCluster:
     """Engines that are in no swarm: m1, w1, w2, …, with some images. Lesson: 03_why_orchestrate.
 
@@ -287,6 +295,7 @@ def plain_engines(engines: int = 3, *, seed: int = 7, make: MakeCluster) -> AnyC
     return cluster
 
 
+@checked
 def users(cluster: AnyCluster, target: ServiceName, rate: int = 30) -> None:
     """Requests of users, instead of those before: `users(cluster, "web")` to a service,
     `users(cluster, "m1:8080,w1:8080")` to ports of nodes in turn. Real engines get none.
@@ -298,6 +307,7 @@ def users(cluster: AnyCluster, target: ServiceName, rate: int = 30) -> None:
         cluster.traffic(target, rate=rate)
 
 
+@checked
 def scaling_day(
     cluster: AnyCluster, service: ServiceName, rates: Iterable[int] = (20, 130, 20)
 ) -> Table | Callout:

@@ -7,6 +7,7 @@ from typing import Any
 
 import docker
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, NodeName, ServiceName
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.cluster.simulated_state import is_simulated
@@ -18,6 +19,7 @@ PORTS = (2377, 7946, 4789)  # between the nodes of a swarm
 STEPS_MAX = 1000
 
 
+@checked
 def inside(cluster: AnyCluster, service: ServiceName, command: str) -> Callout:
     """Run a command in a task of a service, on whichever node it is. Lesson: 14_stacks.
 
@@ -33,6 +35,7 @@ def inside(cluster: AnyCluster, service: ServiceName, command: str) -> Callout:
     return Callout(f"{place} $ {command}", tuple(output.splitlines()))
 
 
+@checked
 def request_path(
     cluster: AnyCluster, target: ServiceName | int, source: NodeName
 ) -> Table | Callout:
@@ -45,6 +48,7 @@ def request_path(
     return path
 
 
+@checked
 def closed_ports(
     cluster: AnyCluster, service: ServiceName, one: NodeName, other: NodeName
 ) -> Table | Callout:
@@ -71,6 +75,7 @@ def closed_ports(
     return Table(title, tuple(heads), tuple(rows))
 
 
+@checked
 def gossip_spread(nodes: int = 30, seed: int = 7) -> Table:
     """Add a task in a simulated swarm of so many nodes: when does each hear of it?
     `gossip_spread(nodes=10)`. Lesson: 15_network.

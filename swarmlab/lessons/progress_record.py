@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.files import replace_file
 from swarmlab.errors import LabError
 from swarmlab.lessons.bank import bank
@@ -71,6 +72,7 @@ class ProgressTable(Table):
         return Path(path)
 
 
+@checked
 def progress(notebook: str = "") -> ProgressTable:
     """What is solved so far, of one notebook or of all: `progress("07_placement")`.
     Lesson: 07_placement.

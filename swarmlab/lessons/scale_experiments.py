@@ -10,6 +10,7 @@ from typing import Any
 from docker.types import ServiceMode
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.strings import _, number
 from swarmlab.views.charts import curves
@@ -60,6 +61,7 @@ class Growth:
         return view(drawing(repr(self), curves(*charts)))
 
 
+@checked
 def growth(clock: Callable[[], float]) -> Growth:
     """Simulate swarms of several sizes; `clock` tells what that takes on this computer:
     `growth(time.perf_counter)`. Lesson: 16_scale.

@@ -32,6 +32,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REMOVE = "remove"
+    __repr__ = str.__repr__
 
 
 class Change(NamedTuple):

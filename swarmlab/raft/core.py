@@ -29,6 +29,7 @@ class RaftRole(StrEnum):
     FOLLOWER = "follower"
     CANDIDATE = "candidate"
     LEADER = "leader"
+    __repr__ = str.__repr__
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from swarmlab.cluster.calls import checked
 from swarmlab.strings import _
 from swarmlab.views.html import Callout, big
 
@@ -69,6 +70,7 @@ def obstacle() -> str:
     return ""
 
 
+@checked
 def by_hand(*commands: str, folder: Path | None = None) -> TerminalOutput | Callout:
     """Run each command in a shell here, in `folder`, and show it with its output:
     `by_hand("id")`.
@@ -97,6 +99,7 @@ def _output(command: str, folder: Path | None) -> str:
     return done.stdout.rstrip() + (late if done.returncode == TIMED_OUT else "")
 
 
+@checked
 def root_directory() -> Path:
     """A new folder with busybox and nothing else, all that a container's root needs; it is removed
     when Python ends: `by_hand("ls bin", folder=root_directory())`. Lesson: 01_vm_vs_container.

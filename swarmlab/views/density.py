@@ -42,6 +42,7 @@ def _kinds() -> tuple[IsolationKind, ...]:
 ISOLATION_KINDS = _kinds()
 
 
+@checked
 def sources() -> Table:
     """Every figure with its source: `sources()`. Lesson: 01_vm_vs_container."""
     figures = {

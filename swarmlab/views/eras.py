@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.strings import _
 from swarmlab.views.html import Table, marked, tag
 from swarmlab.views.primitives import view
@@ -32,6 +33,7 @@ class Eras(Table):
         )
 
 
+@checked
 def eras() -> Eras:
     """What classic Swarm was, and what 1.12, 1.13 and 17.06 brought.
     Lesson: 04_parts_and_topology.

@@ -73,6 +73,7 @@ def meter(by_hand: AnyCluster, swarm: AnyCluster) -> Table:
     return Table(_("The meter"), heads, tuple(rows), tuple(notes))
 
 
+@checked
 def reservations(cluster: AnyCluster | SimpleNamespace) -> Table:
     """What is reserved of each node's CPUs and memory: `reservations(cluster)`.
 
@@ -118,6 +119,7 @@ def _reserved(api: Any) -> tuple[list[tuple[str, Any, Counter[str]]], int]:
     return sorted(rows, key=lambda row: row[0]), waiting
 
 
+@checked
 def effects(cluster: AnyCluster, day: Table | Callout | None = None) -> Table:
     """Slide 20's five effects, as the running swarm shows them: `effects(cluster)`; `day` is what
     `scaling_day` gave.

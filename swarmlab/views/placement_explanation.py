@@ -6,7 +6,7 @@ task is and, while it waits, how many nodes each filter refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from swarmlab.simulation import S
 from swarmlab.strings import N_, _
 from swarmlab.views.html import Table, folded, marked, tag
 from swarmlab.views.primitives import drawing, node, view
-from swarmlab.views.snapshot import ClusterSnapshot, TaskRow, look
+from swarmlab.views.snapshot import look
 
 if TYPE_CHECKING:
     from swarmlab.cluster.simulated_state import Explanation, NodeAnswer
@@ -58,7 +58,11 @@ def why(cluster: AnyCluster, task: TaskName) -> Table:
     """
     if not is_simulated(cluster):
         return _from_api(cluster, task)
-    decision: Explanation = cluster.decision(task)
+    return table_of(cluster.decision(task))
+
+
+def table_of(decision: Explanation) -> Funnel:
+    """A decision: what each filter said of each node, and how those that passed are ranked."""
     refused_by = {row.refused_by for row in decision.rows}
     filters = [f for f in decision.columns if f not in ONLY_IF_REFUSED or f in refused_by]
     heads = [_filter_texts()[name][0] for name in filters]
@@ -66,9 +70,7 @@ def why(cluster: AnyCluster, task: TaskName) -> Table:
         own = _("Tasks of {service}", service=decision.task.rpartition(".")[0])
         heads += [*([_("Branch")] if decision.tree else []), own, _("All tasks")]
     rows = tuple(_cells(row, decision, filters) for row in decision.rows)
-    notes = tuple(_notes(cluster, decision))
-    roles = {row.name: row.role for row in look(cluster).nodes}
-    steps = tuple(_funnel(decision, filters, roles))
+    notes, steps = tuple(_notes(decision)), tuple(_funnel(decision, filters))
     return Funnel(_title(decision), (_("Node"), *heads, _("So")), rows, notes, steps)
 
 
@@ -88,9 +90,7 @@ class Funnel(Table):
         return view(title, drawing(repr(self), *self.steps), note) + words
 
 
-def _funnel(
-    decision: Explanation, filters: list[str], roles: Mapping[str, str]
-) -> Iterator[Markup]:
+def _funnel(decision: Explanation, filters: list[str]) -> Iterator[Markup]:
     """A step per filter: who passes, and who drops out. Then the tree, and the tie-break."""
     rows = list(decision.rows)
     for name in filters:
@@ -98,7 +98,7 @@ def _funnel(
         nodes = []
         for row in rows:
             out = row.refused_by == name
-            kind = f"{roles.get(row.node, '')} {'dropped' if out else ''}"
+            kind = f"{row.role} {'dropped' if out else ''}"
             facts = [f"✘ {answer}"] * out
             facts += _gauges(row, decision) if name == "resources" else []
             nodes.append(node(row.node, kind, *facts))
@@ -111,7 +111,7 @@ def _funnel(
     for row in sorted(rows, key=lambda row: (row.node != decision.chosen, row.rank)):
         counts = _("{own} of the service, {all} in all", own=row.of_service, all=row.active)
         chosen = "chosen" if row.node == decision.chosen else ""
-        kind = f"{roles.get(row.node, '')} {chosen}"
+        kind = f"{row.role} {chosen}"
         last.append(node(row.node, kind, counts, _outcome(row, decision)))
     if last:
         yield _step(_("Fewest tasks?"), last)
@@ -179,14 +179,13 @@ def _outcome(row: NodeAnswer, decision: Explanation) -> str:
     return _("has more tasks in all")
 
 
-def _notes(cluster: Any, decision: Explanation) -> Iterator[str]:
+def _notes(decision: Explanation) -> Iterator[str]:
     if decision.chosen:
         when = _("Decided at {at:.1f} s, in a batch of {count}. The counts are from before.")
         yield when.format(at=decision.at_ns / S, count=decision.together)
         yield _("Nodes that pass every question are ranked: fewest tasks first, then chance.")
     else:
-        reason = next((t.reason for t in _tasks(look(cluster), decision.task)), "")
-        yield _("In the words of `docker service ps`: {reason}", reason=reason)
+        yield _("In the words of `docker service ps`: {reason}", reason=decision.reason)
     if decision.tree and _has_candidates(decision):
         tree = ["\u2003" * 2 * depth + _branch(name, n) for depth, name, n in decision.tree]
         title = _("Tasks are divided over branches first, the emptiest first:")
@@ -198,16 +197,11 @@ def _branch(branch: str, count: int) -> str:
     return _("└ {branch}: {n} task", "└ {branch}: {n} tasks", branch=shown, n=count)
 
 
-def _tasks(snapshot: ClusterSnapshot, name: str) -> list[TaskRow]:
-    """The tasks named `web.3`, or the task with this id."""
-    return [task for task in snapshot.tasks if name in (task.name, task.id)]
-
-
 def _from_api(cluster: Any, name: str) -> Table:
     """What the Docker API tells of a task."""
     snapshot = look(cluster)
     nodes = {node.key: node.name for node in snapshot.nodes}
-    tasks = _tasks(snapshot, name)
+    tasks = [task for task in snapshot.tasks if name in (task.name, task.id)]
     if not tasks:
         names = [task.name for task in snapshot.tasks]
         raise NoneSuch("there is no task {name!r}; there are {known}", name, names)

@@ -216,12 +216,13 @@ class NodeRows(ShownAs, tuple[NodeRow, ...]):
 
     def __getitem__(self, key: Any) -> Any:
         """A row by its place, or by the node's name."""
-        if not isinstance(key, str):
-            return super().__getitem__(key)
         if found := [row for row in self if row.name == key]:
             return found[-1]
-        known = self._ipython_key_completions_()
-        raise NoneSuch("there is no node {name!r}; there are {known}", key, known)
+        try:
+            return super().__getitem__(key)
+        except (IndexError, TypeError):
+            known = self._ipython_key_completions_()
+            raise NoneSuch("there is no node {name!r}; there are {known}", key, known) from None
 
     def _ipython_key_completions_(self) -> list[str]:
         """What Tab offers after `cluster.nodes[`."""

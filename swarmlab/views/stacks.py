@@ -235,6 +235,7 @@ class Builder(Picture):
         return repr(self.stack)
 
 
+@checked
 def stack_builder() -> Builder:
     """A server to build on: `stack_builder()`. Lesson: 01_vm_vs_container."""
     return Builder()

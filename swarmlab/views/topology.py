@@ -12,8 +12,10 @@ from itertools import combinations
 from typing import Any
 
 import networkx as nx
+from docker import DockerClient
 from markupsafe import Markup
 
+from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.cluster.patience import soon
 from swarmlab.strings import N_, _
@@ -248,7 +250,8 @@ def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Ma
     return tag("line", class_=f"line {kind}", **ends)
 
 
-def topology(cluster: AnyCluster, label: str = "az") -> Topology | LiveTopology:
+@checked
+def topology(cluster: AnyCluster | DockerClient, label: str = "az") -> Topology | LiveTopology:
     """The nodes of the swarm and their connections; zones come from the node label `label`:
     `topology(cluster)`.
 

@@ -126,6 +126,9 @@ class Registry:
         self._images = dict(well_known())  # by familiar name
         self._builds: dict[tuple[str, str], Image] = {}  # by repository and digest
 
+    def __len__(self) -> int:
+        return len(self._images)
+
     def register(
         self,
         reference: str,

@@ -24,6 +24,7 @@ class NodeAnswer:
     """The result for one node. `filters`: yes, NO, or - for filters after the first NO."""
 
     node: str
+    role: str
     filters: tuple[str, ...]
     refused_by: str  # the name of the filter; empty when the node was suitable
     branch: tuple[str, ...]  # its values of the labels that tasks are spread over
@@ -40,14 +41,12 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One decision of the scheduler; `views/placement_explanation.py` shows it.
-
-    `cluster.decision("web.1").chosen`. Lesson: 07_placement.
-    """
+    """One decision of the scheduler; `views/placement_explanation.py` shows it."""
 
     task: str  # `web.3`
     at_ns: int
     chosen: str  # the node's name; empty when there was none
+    reason: str  # what `docker service ps` says of a task that waits
     asked: tuple[int, int]  # nano CPUs and bytes of memory that the task reserves
     together: int  # how many tasks were placed at the same time; the counts are from before
     columns: tuple[str, ...]  # the filters that apply to the task, in order
@@ -70,6 +69,7 @@ def explain(
         task=f"{task.service_name}.{task.slot or task.node_id}",
         at_ns=at_ns,
         chosen=chosen,
+        reason=task.status.err,
         asked=(task.spec.reserved.nano_cpus, task.spec.reserved.memory_bytes),
         together=together,
         columns=columns,
@@ -92,6 +92,7 @@ def _answer(
     failures, of_service, active = rank(info, task, at_ns)
     return NodeAnswer(
         node=_name(info),
+        role=info.node.role,
         filters=tuple(results + [SKIPPED] * (len(names) - len(results))),
         refused_by=refusal.name if refusal else "",
         branch=tuple(label(info.node, preference) or NO_LABEL for preference in preferences),
