@@ -96,13 +96,16 @@ function writeWithIds(element, text) {
   });
 }
 
-// Keys must not reach JupyterLab: d d would delete the cell. Those with Ctrl or Alt do, and
-// Shift+Enter, which runs the cell.
+// Keys must not reach Jupyter: d d would delete the cell. Those with Ctrl or Alt do, and
+// Shift+Enter, which runs the cell. JupyterLab takes a key on its way up. Notebook 7 takes it on its
+// way down, before the page does, unless its target has an attribute that Lumino heeds.
 function keepKeys(root) {
-  root.addEventListener("keydown", (event) => {
-    const runs = event.shiftKey && event.key === "Enter";
-    if (!runs && !event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  });
+  const kept = ({ key, shiftKey, ctrlKey, metaKey, altKey }) =>
+    !(shiftKey && key === "Enter") && !ctrlKey && !metaKey && !altKey;
+  const mark = (event) => event.target.toggleAttribute("data-lm-suppress-shortcuts", kept(event));
+  root.addEventListener("focusin", () => window.addEventListener("keydown", mark, true));
+  root.addEventListener("focusout", () => window.removeEventListener("keydown", mark, true));
+  root.addEventListener("keydown", (event) => { if (kept(event)) event.stopPropagation(); });
 }
 
 // The line that appears when the kernel does not answer. In JupyterLab as `swarmlab lab` starts it,
