@@ -180,13 +180,10 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
 
 
 @pytest.mark.browser
-def test_when_docker_hangs_the_step_goes_on_simulated(
-    tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_when_docker_hangs_the_step_goes_on_simulated(tmp_path: Path, chromium: str):
     """It takes connections, and never answers, while a cell waits and the board looks."""
-    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup = tmp_path / ".ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     with Served(tmp_path / "served") as served:
         hosts = [served.host(name) for name in ("m1", "m2", "m3")]
         made = f"swarmlab.launch = lambda **_: swarmlab.connect({hosts!r})"

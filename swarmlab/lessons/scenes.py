@@ -187,8 +187,7 @@ def _receive(page: str, by_moment: dict[Moment, Replayed]) -> None:
         data = stored(page).read_bytes()
     else:
         code = f"from swarmlab.lessons import scenes; scenes.write_replays({page!r})"
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        replaying = subprocess.run([sys.executable, "-c", code], check=False, **pipes)
+        replaying = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
         if replaying.returncode:
             return
         data = replaying.stdout
