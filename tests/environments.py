@@ -124,6 +124,8 @@ def overlay(folder: Path, words: tuple[str, ...]) -> int:
 
 def newest(folder: Path, words: tuple[str, ...]) -> int:
     if not (folder / "usr" / "bin" / "python3").exists():
+        if not shutil.which("debootstrap"):
+            sys.exit("newest: the program debootstrap is missing; Debian's package has its name")
         folder.mkdir(parents=True, exist_ok=True)
         run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", DEBIAN, folder)
     for name in SHARED:
