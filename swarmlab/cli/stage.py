@@ -57,10 +57,14 @@ LABELS = {
     "next": N_("Next"),
     "notes": N_("Say"),
     "ask": N_("Ask the room"),
-    "wrong": N_("Wrong answers to expect, to correct afterwards"),
-    "correct": N_("Wrong bets of the step before"),
+    "wrong": N_("Wrong answers to expect; correct bets and guesses in the next step"),
+    "correct": N_("Wrong answers of the step before"),
+    "rest": N_("PageDown shows the rest of this step first."),
     "trouble": N_("If it goes wrong"),
-    "hands": N_("Raised hands: a click on the letter for each"),
+    "hands": N_(
+        "Raised hands: click the letter for each, or type how many; the room sees them with the"
+        " answer"
+    ),
     "hung": N_(
         "Nothing answers? Press Ctrl+C twice in its terminal, then start it with the pages that are"
         " left: swarmlab present --minutes 45 05 12"

@@ -26,6 +26,18 @@ function pictureOf(place, parent) {
     picture.append(copy);
   }
   picture.inert = true;
+  return picture;
+}
+
+// The board as the room sees it at this moment, and how far the step is scrolled there.
+function drawRoom(board, picture, hint) {
+  const view = scroller();
+  const seen = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
+  board.replaceChildren(...(seen ? [seen.cloneNode(true)] : []));
+  const drawn = board.querySelectorAll("canvas");
+  seen?.querySelectorAll("canvas").forEach((from, place) => drawn[place].getContext("2d").drawImage(from, 0, 0));
+  picture.scrollTop = (view.scrollTop / view.scrollHeight) * picture.scrollHeight;
+  write(hint, rest(view) ? labels.rest : "");
 }
 
 function drawPresenter() {
@@ -36,24 +48,28 @@ function drawPresenter() {
   const clock = make("p", "clock", body);
   const left = make("main", "", body);
   make("h1", "", left, `${at + 1}/${steps.length} ${step.title}`);
-  const before = steps[at - 1]?.bets.length ? steps[at - 1] : {}; // its bets are over now
-  for (const [name, said] of [["notes", step.notes], ["correct", before.wrong], ["ask", step.ask], ["wrong", step.wrong], ["trouble", step.trouble]]) {
+  const before = steps[at - 1]?.page === step.page ? steps[at - 1] : {}; // its guesses are over now
+  for (const [name, said] of [["notes", step.notes], ["ask", step.ask], ["wrong", step.wrong], ["trouble", step.trouble], ["correct", before.wrong]]) {
     if (!said) continue;
     make("h2", "", left, labels[name]);
     const text = make("p", name, left);
     // What stands between backticks is a key, or code.
     said.split("`").forEach((part, place) => make(place % 2 ? "kbd" : "span", "", text, part));
   }
-  for (const bet of step.bets) drawHands(bet, left);
   const right = make("aside", "", body);
-  pictureOf(at, right);
+  for (const bet of step.bets) drawHands(bet, right);
+  const hint = make("p", "trouble", right);
+  const board = make("div", "picture", right);
+  board.inert = true;
+  const picture = pictureOf(at, right);
   if (at + 1 < steps.length) {
     make("h2", "", right, `${labels.next}: ${steps[at + 1].title}`);
     pictureOf(at + 1, right);
   }
   clearInterval(presenter.timer);
-  presenter.timer = setInterval(() => drawClock(clock), 1000);
-  drawClock(clock);
+  const tick = () => { drawClock(clock); drawRoom(board, picture, hint); };
+  presenter.timer = setInterval(tick, 1000);
+  tick();
 }
 
 // A row for each choice: a click on its letter counts a hand, or the number is typed.
@@ -82,12 +98,13 @@ const clockTime = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).pad
 
 function drawClock(clock) {
   const now = performance.now();
-  const planned = 60 * steps.slice(0, at).reduce((sum, { minutes }) => sum + minutes, 0);
+  const seconds = (some) => 60 * some.reduce((sum, { minutes }) => sum + minutes, 0);
+  const [planned, whole] = [seconds(steps.slice(0, at)), seconds(steps)];
   const own = 60 * steps[at].minutes;
   const [total, here] = [(now - started) / 1000, (now - since) / 1000];
   // On time: this step began no later than planned, or its minutes are not over yet.
   const late = total - Math.max(Math.min(total, planned + own), planned);
   const pace = late > 0 ? `${labels.behind} ${clockTime(late)}` : `${labels.ahead} ${clockTime(Math.max(0, planned - total))}`;
-  clock.textContent = `${new Date().toLocaleTimeString(labels.language)} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(planned + own)} · ${pace}`;
+  clock.textContent = `${new Date().toLocaleTimeString(labels.language)} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(whole)} · ${pace}`;
   clock.classList.toggle("late", late > 0);
 }

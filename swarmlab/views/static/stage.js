@@ -115,13 +115,16 @@ function fit() {
 }
 const observer = new ResizeObserver(() => requestAnimationFrame(fit));
 
+// Whether the step goes on below the screen.
+const rest = (view) => view.scrollHeight - view.scrollTop - view.clientHeight >= REST_PX_MAX;
+
 // A step that is higher than the screen is shown in parts: to the first that was cut off, else on.
 function scroll(forward) {
   const view = scroller();
   const frame = view.getBoundingClientRect();
   const before = view.scrollTop;
   if (forward) {
-    if (view.scrollHeight - before - frame.height < REST_PX_MAX) return false;
+    if (!rest(view)) return false;
     const parts = view.querySelectorAll(".jp-OutputArea-child, .jp-MarkdownOutput > *, .jp-OutputArea-output pre");
     const cut = [...parts].map((part) => part.getBoundingClientRect())
       .find(({ top, bottom, height }) => height && bottom > frame.bottom + 4 && top > frame.top + frame.height / 3 && top < frame.bottom);
