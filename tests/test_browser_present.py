@@ -174,6 +174,11 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         stage.press("b")
         expect(page.locator(".swarmlab-stage-blank")).to_be_visible(timeout=MS)
         stage.press("b")
+        # The board as the room sees it, too, and as it is now.
+        leads = window.locator("aside .column:has(.badge.leads)")
+        expect(leads).to_have_attribute("data-name", "m2", timeout=MS)
+        stage.press("c")
+        expect(window.locator("aside [data-name=m2]")).to_contain_text("crashed", timeout=MS)
         notes = window.locator("p.notes").inner_text()
         assert notes
         assert notes[:60] not in page.locator("body").inner_text()
