@@ -192,7 +192,7 @@ def test_changes_are_told_as_what_happened():
     assert change_sentences(before, after) == [
         "m1 crashed.",
         "m2 leads now (term 3).",
-        "web.2 moved from m1 to w2.",
+        "w2 now runs web.2, in place of m1.",
     ]
     assert change_sentences(before, before) == []
     assert change_sentences(before, replace(before, leader="", term=None)) == [NO_LEADER]

@@ -57,7 +57,7 @@ LABELS = {
     "next": N_("Next"),
     "notes": N_("Say"),
     "ask": N_("Ask the room"),
-    "wrong": N_("Wrong answers to expect; correct bets and guesses in the next step"),
+    "wrong": N_("Wrong answers to expect (after a bet or a guess: answer them in the next step)"),
     "correct": N_("Wrong answers of the step before"),
     "rest": N_("PageDown shows the rest of this step first."),
     "trouble": N_("If it goes wrong"),

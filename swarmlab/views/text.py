@@ -100,7 +100,7 @@ def snapshot_text(snapshot: ClusterSnapshot) -> str:
 
 # -- what happened ---------------------------------------------------------------------------------
 def change_sentences(before: ClusterSnapshot, after: ClusterSnapshot) -> list[str]:
-    """A sentence per change: `m1 crashed.` `m2 leads now (term 3).` `web.2 moved from m1 to w2.`"""
+    """A sentence per change: `m1 crashed.` `m2 leads now (term 3).` `The swarm sees m1 down.`"""
     sentences = [*_machines(before, after), *_leader(before, after), *_nodes(before, after)]
     sentences += [*_services(before, after), *_tasks(before, after)]
     if len(sentences) > SENTENCES_MAX:
@@ -209,7 +209,7 @@ def _outcome(task: TaskRow, node: str) -> tuple[str, str, str]:
         case "running" if task.came_from == node:
             return _("{tasks} replaced on {node}."), node, ""
         case "running":
-            return _("{tasks} moved from {source} to {node}."), node, task.came_from
+            return _("{node} now runs {tasks}, in place of {source}."), node, task.came_from
         case "failed":
             return _("{tasks} failed on {node}: {why}."), node, task.reason or task.state
         case "complete":

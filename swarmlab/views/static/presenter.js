@@ -53,8 +53,11 @@ function drawPresenter() {
     if (!said) continue;
     make("h2", "", left, labels[name]);
     const text = make("p", name, left);
-    // What stands between backticks is a key, or code.
-    said.split("`").forEach((part, place) => make(place % 2 ? "kbd" : "span", "", text, part));
+    // Between backticks is a key, or code; between brackets, what is not to be said aloud.
+    for (const part of said.split(/(`[^`]*`|\[[^\]]*\])/)) {
+      if (part.startsWith("`")) make("kbd", "", text, part.slice(1, -1));
+      else make(part.startsWith("[") ? "em" : "span", "", text, part.replaceAll("`", ""));
+    }
   }
   const right = make("aside", "", body);
   for (const bet of step.bets) drawHands(bet, right);
