@@ -62,7 +62,7 @@ topology(cluster)
 # %docker service create --name web --replicas 6 nginx
 # %docker service ps web
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Three words. A service is what I asked for. A replica is one of the copies: web.1, web.2. A task is one attempt to run it. Remember that last one: an attempt. Tasks die, and new ones take their place. Services stay. [Time left? PageUp looks back; neither it nor the PageDown after it runs anything. web.4's task has an ID, and after the crash it's another.]", "ask": "If web.1 dies, does the same task start again? (No: a new task, with its own ID and container, takes its place. It's still web.1.)", "wrong": "\"Yes\": a task is one attempt, and never starts twice. A new task takes its place."}
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Three words. A service is what I asked for. A replica is one of the copies: web.1, web.2. A task is one attempt to run it. Remember that last one: an attempt. Tasks die, and new ones take their place. Services stay. [Time left? PageUp shows the ID of web.4's task, and runs nothing: after the crash it's another.]", "ask": "If web.1 dies, does the same task start again? (No: a new task, with its own ID and container, takes its place. It's still web.1.)", "wrong": "\"Yes\": a task is one attempt, and never starts twice. A new task takes its place."}
 # The board fills up. Three words (slide 24):
 #
 # - A **service** is what you asked for: *six copies of nginx*.

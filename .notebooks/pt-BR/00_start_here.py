@@ -62,7 +62,7 @@ topology(cluster)
 # %docker service create --name web --replicas 6 nginx
 # %docker service ps web
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Três palavras. Serviço é o que eu pedi. Réplica é uma das cópias: web.1, web.2. Tarefa é uma tentativa de rodar a réplica. Guardem essa última: tentativa. Tarefas morrem, e outras tomam o lugar delas. O serviço fica. [Sobrou tempo? PageUp volta um passo; nem ele nem o PageDown seguinte rodam nada. A tarefa do web.4 tem um ID, e depois da queda é outro.]", "ask": "Se o web.1 morre, é a mesma tarefa que começa de novo? (Não: uma tarefa nova, com outro ID e outro contêiner, toma o lugar dela. O nome continua sendo web.1.)", "wrong": "“Sim”: uma tarefa é uma tentativa e nunca começa duas vezes. Uma tarefa nova toma o lugar dela."} translates="14fa5356"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"30": 1, "45": 1, "60": 1, "90": 0.5}, "notes": "Três palavras. Serviço é o que eu pedi. Réplica é uma das cópias: web.1, web.2. Tarefa é uma tentativa de rodar a réplica. Guardem essa última: tentativa. Tarefas morrem, e outras tomam o lugar delas. O serviço fica. [Sobrou tempo? PageUp mostra o ID da tarefa do web.4, sem rodar nada: depois da queda, é outro.]", "ask": "Se o web.1 morre, é a mesma tarefa que começa de novo? (Não: uma tarefa nova, com outro ID e outro contêiner, toma o lugar dela. O nome continua sendo web.1.)", "wrong": "“Sim”: uma tarefa é uma tentativa e nunca começa duas vezes. Uma tarefa nova toma o lugar dela."} translates="565b2b7d"
 # O painel se enche. Três palavras (slide 24):
 #
 # - **Serviço** é o que você pediu: *seis cópias do nginx*.
