@@ -61,10 +61,7 @@ LABELS = {
     "correct": N_("Wrong answers of the step before"),
     "rest": N_("PageDown shows the rest of this step first."),
     "trouble": N_("If it goes wrong"),
-    "hands": N_(
-        "Raised hands: click the letter for each, or type how many; the room sees them with the"
-        " answer"
-    ),
+    "hands": N_("Raised hands: a click each, or type how many (shown with the answer)"),
     "hung": N_(
         "Nothing answers? Press Ctrl+C twice in its terminal, then start it with the pages that are"
         " left: swarmlab present --minutes 45 05 12"
