@@ -58,6 +58,7 @@ def test_clean_removes_what_this_user_launched_and_lists_the_rest(left, capsys):
     assert names(left) == {kind: {"theirs", "old", "other"} for kind in KINDS}
     out = capsys.readouterr().out
     assert "container  mine: yours\n" in out
+    assert "removed network mine\n" in out
     assert f"network    theirs: launched by {THEIRS}; stays, unless --all is given\n" in out
     assert "network    old: launched by an unknown user; stays" in out
     assert "other" not in out.replace("another", "")
@@ -79,9 +80,10 @@ def test_clean_asks(left, monkeypatch, answer, removed):
     assert ("mine" in names(left)["networks"]) is not removed
 
 
-def test_clean_without_a_terminal_removes_nothing(left, monkeypatch):
+def test_clean_without_a_terminal_removes_nothing_and_says_so(left, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["clean"]) != 0
+    assert "without an answer" in capsys.readouterr().err
     assert names(left) == {kind: {"mine", "theirs", "old", "other"} for kind in KINDS}
 
 

@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7312,
-    ("network", "engine", "cluster", "real"): 8983,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5852,
+    ("network", "engine", "cluster", "real"): 8984,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5853,
     (
         "__init__.py",
         "__main__.py",

@@ -80,7 +80,7 @@ def clean(yes: bool, everyone: bool) -> None:
         raise LabError("nothing was removed")
     for found in chosen:
         engines.remove_found(found)
-        print(_("removed {name}", name=found.name))
+        print(_("removed {name}", name=f"{type(found).__name__.lower()} {found.name}"))
 
 
 @swarmlab.command("bench")
@@ -125,4 +125,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"swarmlab: {error}", file=sys.stderr)
         return 1
     except click.Abort:
+        print("swarmlab:", _("stopped, without an answer"), file=sys.stderr)
         return 130

@@ -179,8 +179,9 @@ class LaunchedCluster(RealCluster):
         first, *_others = (self.wait_for(name) for name in names)
         self._say(
             _(
-                "{count} engines, Docker {version}, after {seconds:.0f} s",
-                count=len(names),
+                "{n} engine, Docker {version}, after {seconds:.0f} s",
+                "{n} engines, Docker {version}, after {seconds:.0f} s",
+                n=len(names),
                 version=first.version()["Version"],
                 seconds=time.monotonic() - start_s,
             )
