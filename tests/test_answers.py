@@ -107,6 +107,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
             found.setdefault(kind, answer)
         yield found
         found["ServedSockets"].close()
+        ipywidgets.Widget.close_all()  # else they are drawn after the cells of later tests
 
 
 def test_each_kind_of_answer_is_tried(answered: dict[str, Any]):
