@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dizer que parte do Docker faz o quê; ler o que um comando pede ao daemon; manter um contêiner no ar, e os dados dele a salvo, em uma máquina |
 # | **Tempo e nível** | 20 minutos, primeiros passos; os exercícios levam mais 8 |
-# | **O que é preciso** | nada além do kit: tudo é simulado. Em engines reais, também roda tudo, menos o `import` (seção 2), que precisa de arquivos. (Sem acesso a um registry, o kit usa imagens de reserva que já estão lá desde o início: nada é baixado.) |
+# | **O que é preciso** | nada além do kit: tudo é simulado. Em engines reais, também roda tudo, menos o `import` (seção 2), que precisa de arquivos. (Sem acesso a um registry, o kit usa imagens de reserva que já estão lá desde o início: nada é baixado) |
 # | **Slides da palestra** | 06 (`docker run redis`), 07–10 (o caminho do comando, passo a passo). [Todos os slides](index.ipynb) |
 #
 # - **Cliente**: o programa `docker`, onde você digita.
@@ -70,7 +70,7 @@ reveal("who_fetches")
 # %%
 ask("client_gone")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no lugar de vocês, que é o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa? (Não: o Ctrl-C é repassado ao contêiner, como um sinal.)", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="9ab0642d"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 1}, "notes": "Continua rodando. Quem guarda o contêiner, a imagem e a saída é o daemon. O cliente era só um telefone. E é por isso que um programa pode assumir o teclado no lugar de vocês. É o que vamos ver a seguir: orquestração.", "ask": "E o Ctrl-C? É a mesma coisa? (Não: o Ctrl-C é repassado ao contêiner, como um sinal.)", "wrong": "“É”: não é. O Ctrl-C é repassado ao contêiner; fechar a tampa, não."} translates="9ab0642d"
 cluster.run("30s")  # o cliente já foi embora
 # %docker ps
 # %docker logs cache
@@ -123,7 +123,7 @@ cluster.run("6s")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="45229e2d"
 # *Up* é o que o daemon vê do processo. *Healthy* é o que o app diz.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que vocês usam todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar nele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três comandos que vocês usam todo dia. Publish liga uma porta do host a uma do contêiner. Logs mostra o que ele escreve. Exec roda mais um comando lá dentro; por isso, este curl chama a porta 80, e não a 8080.", "ask": "O Redis mostra 6379 sem seta. Dá para chegar a ele de fora? (Não: a porta não foi publicada. Os contêineres da mesma rede chegam.)", "wrong": "“Dá, pela 6379”: sem seta, ninguém de fora entra.", "trouble": "A porta já está em uso? A tecla `r` limpa a máquina e roda estes comandos de novo."} translates="e246d130"
 # ## 3. Entrar e sair: portas, logs, exec
 #
 # Um contêiner tem uma rede só dele. `--publish 8080:80` liga a porta 8080 do host à porta 80 do contêiner: veja PORTS. (O `6379/tcp` do Redis não tem seta; de fora, nada chega lá.) O `logs` mostra o que o processo escreve, e o `exec` roda mais um comando lá dentro; por isso, este `curl` chama a porta 80.
@@ -208,7 +208,7 @@ display(reveal("stop_grace", "power_cut"))
 #
 # ### 2. No ar, mas não pronto
 #
-# Escolha este exercício na lista. O **shop** fica *Up* na hora, mas só atende depois de criar o arquivo `/ready`. Rode de novo com um healthcheck (`--health-cmd`, `--health-interval`), para que o `docker ps` diga *healthy* só quando ele estiver pronto de verdade.
+# Escolha este exercício na lista. O **shop** fica *Up* na hora, mas só atende depois de criar o arquivo `/ready`. Rode-o de novo com um healthcheck (`--health-cmd`, `--health-interval`), para que o `docker ps` diga *healthy* só quando ele estiver pronto de verdade.
 
 # %% slideshow={"slide_type": "skip"}
 exercises("02_docker_workflow", make=make)

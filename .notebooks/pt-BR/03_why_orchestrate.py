@@ -13,7 +13,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Sete problemas comuns em produção, slides 11 a 16. A gente responde cada um duas vezes: à mão e com Swarm. E um contador registra os comandos que você digita e as noites que você perde."} translates="47886963"
 # # Por que orquestrar? Sete perguntas, duas respostas para cada uma
 #
-# *Você roda o mesmo app duas vezes: à mão, em três engines avulsos, e como serviço de um swarm. Um contador registra os comandos que você digita, o tempo que seus usuários ficam sem resposta e as noites em que tiram você da cama.*
+# *Você roda o mesmo app duas vezes: à mão, em três engines avulsos, e como serviço de um swarm. Um contador registra os comandos que você digita, por quanto tempo seus usuários ficam sem resposta e as noites em que tiram você da cama.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="437f3c5b"
 # | | |
@@ -213,7 +213,7 @@ display(reservations(swarm))
 # %docker service scale --detach report=5
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "reserved", "notes": "As requisições aumentam mais de seis vezes. O slide diz: escalabilidade automática. O que o Docker Swarm faz?", "ask": "Ele acrescenta réplicas?", "wrong": "“Acrescenta réplicas”: outros produtos fazem isso. O Swarm não mede carga nenhuma."} translates="1ec32bf7"
-# Antes, ninguém sabia de quanto o `report` precisa. Agora a parte dele está reservada, e a tarefa que não cabe em nó nenhum espera, em vez de estragar a vida das outras.
+# Antes, ninguém sabia de quanto o `report` precisava. Agora a parte dele está reservada, e a tarefa que não cabe em nó nenhum espera, em vez de estragar a vida das outras.
 #
 # **Escalabilidade automática.** As requisições aumentam mais de seis vezes. **O que o Swarm faz?**
 

@@ -78,7 +78,7 @@ display(eras(), reveal("who_knew"))
 # %%
 display(slots(cluster, "web"), ask("slot_filled"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "A mesma posição, uma tarefa nova, um contêiner novo. A tarefa antiga fica como histórico: desejado shutdown, real failed. Posições duram, tarefas não.", "trouble": "A tecla `r` volta às três tarefas rodando e refaz este passo."} translates="4acd7d89"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"90": 0.5}, "notes": "A mesma posição, uma tarefa nova, um contêiner novo. A tarefa antiga fica como histórico: desejado shutdown, real failed. Posições duram; tarefas, não.", "trouble": "A tecla `r` volta às três tarefas rodando e refaz este passo."} translates="4acd7d89"
 # cluster.client(name): o engine desse nó, na biblioteca Python oficial do Docker
 node = next(name for name in cluster.names if cluster.client(name).containers.list())
 cluster.client(node).containers.list()[0].kill()

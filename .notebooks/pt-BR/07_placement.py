@@ -23,10 +23,10 @@
 # | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 35 (zonas) e o scheduler do 34 |
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler dá um nó à tarefa, e a escolha é definitiva. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler atribui um nó à tarefa, e a escolha é definitiva. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
 # ## 1. Uma parte, uma decisão
 #
-# No caminho do comando ao contêiner, toda tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). É ele que dá um nó à tarefa, e a escolha é definitiva.
+# No caminho do comando ao contêiner, toda tarefa passa pelo **scheduler** (slide 34; a página 06 segue o caminho inteiro). É ele que atribui um nó à tarefa, e a escolha é definitiva.
 #
 # Ele faz perguntas sobre cada nó, os **filtros**. Basta um *não*, e o nó está fora. Dos que restam, vence o mais vazio.
 
@@ -144,7 +144,7 @@ display(spread(cluster, "shop", "az", "rack"), reveal("no_rebalance"))
 #
 # <details><summary>O m1 ou o w1 está sem tarefa do shop?</summary>Zonas e racks vêm antes dos nós. Se o rack 2 fica com duas das três tarefas da zona a, o rack 1 fica com uma, e o rack 1 é do m1 e do w1.</details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Um está em uma restrição, o outro em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, o swarm para a tarefa. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="88d22061"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "back", "notes": "Um label pode mudar com tarefas rodando no nó. Aqui são dois: um está em uma restrição; o outro, em uma preferência. Qual das mudanças tira alguma coisa do lugar?", "ask": "Eu tiro o label que uma restrição pede. O que acontece com as tarefas?", "wrong": "“Nada, uma tarefa é alocada uma vez”: se o nó deixa de cumprir a ordem, o swarm para a tarefa. “Algumas mudam, até as zonas ficarem iguais”: uma preferência só conta quando a tarefa é alocada."} translates="88d22061"
 # ### Labels que mudam
 #
 # Você pode pôr e tirar labels a qualquer momento, mesmo com tarefas rodando no nó. Um serviço `fast` tem que rodar onde o label `disk` é `ssd`.

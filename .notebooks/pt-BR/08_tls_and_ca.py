@@ -128,7 +128,7 @@ display(equal, reveal("stolen_token", "rotated_token"))
 # Os três tokens só diferem na última parte, o *segredo*: é ele que decide o papel. A parte comprida do meio é uma impressão digital da raiz (SHA-256; daí o `True`). Um nó novo confere essa parte antes de apresentar o segredo, e assim ninguém consegue se passar pelo seu swarm.
 #
 # <details><summary>Quem não precisa de token nenhum?</summary>
-# <p>Quem tem acesso ao socket de um manager, <code>/var/run/docker.sock</code>. É só com ele que esta página fala, e ela acabou de mostrar o token dos managers. Algumas imagens pedem para você montar esse socket no contêiner delas. Em um manager, isso entrega tudo: os tokens, a chave de desbloqueio (página 09), todos os serviços; e, com <code>docker run --volume /:/host</code>, root na máquina. Em um worker: essa máquina e os secrets dos contêineres que estão lá.</p>
+# <p>Quem tem acesso ao socket de um manager, <code>/var/run/docker.sock</code>. É só com ele que esta página fala, e ela acabou de mostrar o token dos managers. Algumas imagens pedem que você monte esse socket no contêiner delas. Em um manager, isso entrega tudo: os tokens, a chave de desbloqueio (página 09), todos os serviços; e, com <code>docker run --volume /:/host</code>, root na máquina. Em um worker: essa máquina e os secrets dos contêineres que estão lá.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Os certificados valem noventa dias. Eu quero uma hora, porque hoje estou paranoico. Até quando valem os que temos agora?", "ask": "Uma hora? Como antes? Nem mais um minuto?", "wrong": "“Uma hora a partir de agora”: um certificado emitido nunca muda. A data de validade também é assinada."} translates="a873370b"

@@ -193,7 +193,7 @@ cluster.run("90s")
 # <p>A pasta também é a <i>identidade</i> do nó: o ID, o certificado, o lugar entre os que votam. Duas máquinas com a mesma identidade não podem ser membros ao mesmo tempo. Em engines reais, a cópia de um manager que está no ar espera por um líder para sempre: os outros enviam à primeira máquina as mensagens destinadas à cópia. Um manager novo entra com um token e recebe o log do líder. Um backup serve para repor um manager que se perdeu.</p>
 # </details>
 # <details><summary>E se um manager voltar com outro endereço?</summary>
-# <p>Os outros o procuram no antigo. Um engine real a que demos outro endereço ficou <i>Unreachable</i>. Devolva o endereço antigo; ou rebaixe-o, faça-o sair e entrar de novo. Managers precisam de endereços fixos; workers, não.</p>
+# <p>Os outros o procuram no antigo. Um engine real a que demos outro endereço ficou <i>Unreachable</i>. Devolva o endereço antigo ao manager; ou rebaixe o manager, faça-o sair e entrar de novo. Managers precisam de endereços fixos; workers, não.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "returned", "notes": "O log está sempre cifrado; sem autolock, a chave está ao lado. Com autolock, alguém tem que estar lá. Guardem a chave antiga por um tempo. E um backup é uma pasta, copiada com o engine parado."} translates="166d94ef"

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam, e até nenhuma outra."} translates="ebb25258"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam, e até mais nenhuma."} translates="ebb25258"
 # # Secrets e configs: por onde passam os bytes?
 #
 # *Você entrega uma senha ao swarm, segue os bytes até cada máquina onde eles ficam e troca a senha, mesmo quando dois serviços a compartilham.*
@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dar um secret e um config a um serviço; dizer quem consegue lê-los; trocá-los sem interromper o atendimento |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | nada além do kit: nem Docker, nem rede. |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede |
 # | **Slides da palestra** | 38–39 (secrets), 40 (configs) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2f1a8753"
@@ -29,7 +29,7 @@
 # - **Cifrado**: criptografado. **Em texto claro**: sem criptografia. **Root**: o administrador de uma máquina, que consegue ler toda a memória dela.
 # - Nos comandos, os nomes são os dos slides: *senha-db*, *cfg-demo*.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, ao pé da letra. O primeiro comando funciona, o segundo não. [Pergunte; depois:] --secret-add é do service update. Slides também erram; a mensagem de erro diz onde.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="f0c50317"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, ao pé da letra. O primeiro comando funciona; o segundo, não. [Pergunte; depois:] --secret-add é do service update. Slides também erram; a mensagem de erro diz onde.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="f0c50317"
 # A próxima célula roda os dois comandos do slide 38. Um deles falha. (As linhas `dica:` são nossas, não do Docker.)
 
 # %% translates="f5f24485"
@@ -45,7 +45,7 @@ cluster = make(managers=3, workers=2, seed=7)
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "secret", "minutes": {"60": 1.5, "90": 1}, "notes": "São cinco nós: três managers e dois workers. Há uma tarefa só, no w1, e ela precisa do secret. Que máquinas têm os bytes agora? Pensem como um invasor: qual delas vocês atacariam?", "ask": "Só o w1? O líder? Todos os managers? Todos os nós?", "wrong": "“Só o w1”: é lá que a tarefa está, e a gente só olha para lá. Mas o secret veio de algum lugar: está em todos os managers. “O líder e o w1”: os managers compartilham o mesmo log."} translates="cd16d44f"
 # ## 1. A viagem de um secret (slides 38 e 39)
 #
-# O primeiro comando funciona: o Docker mostra o id do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
+# O primeiro comando funciona: o Docker mostra o ID do secret novo. O segundo é o erro do slide: `--secret-add` é do `service update`; o `service create` usa `--secret`.
 #
 # A próxima célula cria o serviço do jeito certo, com uma tarefa só, no w1. **Que máquinas têm os bytes agora?**
 
@@ -65,7 +65,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # O caminho certo tem um **s** a mais: `/run/secrets/senha-db`.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="f93d3446"
-# No contêiner do w1, a próxima célula lê o arquivo, conta os bytes e tenta o caminho do slide; depois pede o secret à API. (`$(…)` encontra o id do contêiner.)
+# No contêiner do w1, a próxima célula lê o arquivo, conta os bytes e tenta o caminho do slide; depois pede o secret à API. (`$(…)` encontra o ID do contêiner.)
 
 # %%
 # %docker -H w1 exec $(docker -H w1 ps -q --filter name=web) cat /run/secrets/senha-db

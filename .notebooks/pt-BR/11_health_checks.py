@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | dar um healthcheck a um serviço; escolher as cinco configurações dele; dizer quando ele atrapalha |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 8 |
-# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais não há controles deslizantes, e talvez não dê para contar requisições.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais não há controles deslizantes, e talvez não dê para contar requisições) |
 # | **Slides da palestra** | 41 (healthchecks) |
 
 # %% translates="f5f24485"
@@ -36,7 +36,7 @@ cluster = make(managers=1, workers=2, seed=7)
 cluster.board()
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "web", "minutes": {"90": 1}, "notes": "Slide 41. Três servidores web pequenos, cinquenta requisições por segundo. Não vou matar um deles, vou congelar: o processo está lá, mas não responde nada. Vocês conhecem o tipo. O que o swarm faz?", "ask": "Substitui, desvia dele ou não faz nada?", "wrong": "“Substitui”: só quando o processo termina, e este não terminou. “Desvia dele”: o balanceador verifica se a tarefa está rodando, não se o app responde."} translates="f76fe196"
-# ## 1. O contêiner está no ar, o app não (slide 41)
+# ## 1. O contêiner está no ar; o app, não (slide 41)
 #
 # > *Não só o contêiner mas as app dentro do serviço pode ser monitorada.*
 
@@ -56,7 +56,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=20), reveal("hung_app
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6e434ce9"
 # **Como ler o desenho.** Há uma faixa para cada *posição* (o número de uma réplica: web.1, web.2, …), com a tarefa que a ocupa. Embaixo, as requisições de cada segundo; as que ficaram sem resposta estão em vermelho.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hung", "minutes": {"90": 1}, "notes": "Vamos dizer ao swarm como verificar. Um healthcheck é um comando que roda no contêiner: código de saída zero quer dizer tudo bem. Um a cada cinco segundos, no máximo dois segundos cada, três falhas. Agora um app trava de novo. Por quanto tempo ele ainda recebe requisições?", "ask": "Cinco segundos, vinte, ou até ser encerrado?", "wrong": "“Cinco, até o próximo healthcheck”: uma falha não basta; têm que ser três seguidas."} translates="21d250a5"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "hung", "minutes": {"90": 1}, "notes": "Vamos dizer ao swarm como verificar. Um healthcheck é um comando que roda no contêiner: código de saída zero quer dizer tudo bem. Roda um a cada cinco segundos, cada um leva no máximo dois, e três falhas seguidas reprovam a tarefa. Agora um app trava de novo. Por quanto tempo ele ainda recebe requisições?", "ask": "Cinco segundos, vinte, ou até ser encerrado?", "wrong": "“Cinco, até o próximo healthcheck”: uma falha não basta; têm que ser três seguidas."} translates="21d250a5"
 # Está tudo rodando, diz o Docker, e um terço dos usuários não recebe nada. Então diga ao swarm como verificar o app: um **healthcheck** é um comando que o engine executa de tempos em tempos *dentro* do contêiner. Código de saída 0 quer dizer saudável.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bd005c4f"

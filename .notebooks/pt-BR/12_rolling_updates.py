@@ -20,7 +20,7 @@
 # | --- | --- |
 # | **Você vai aprender a** | atualizar um serviço aos poucos; escolher o que acontece quando um update falha; dizer qual build de uma imagem está rodando |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
-# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry, o servidor de imagens.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines Docker reais, talvez não dê para contar requisições, e a seção 3 não tem registry, o servidor de imagens) |
 # | **Slides da palestra** | 42 (controle de update) |
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="58af9649"
@@ -29,7 +29,7 @@
 # - **Versão**: tudo o que descreve uma tarefa: imagem, comando, ambiente.
 # - **Parallelism**: quantas posições são atualizadas de cada vez. **Delay**: a pausa depois de cada grupo de posições.
 # - **Ordem**: com *stop-first*, primeiro se encerra a tarefa antiga, depois começa a nova; com *start-first*, é o contrário.
-# - **Monitor**: por quanto tempo uma tarefa nova é observada. Uma falha nesse período conta contra o update. O Swarm não espera o monitor acabar: passa à próxima posição assim que a tarefa nova roda (mais o delay).
+# - **Monitor**: por quanto tempo uma tarefa nova é observada. Uma falha nesse período pesa contra o update. O Swarm não espera o monitor acabar: passa à próxima posição assim que a tarefa nova roda (mais o delay).
 
 # %% translates="f5f24485"
 import swarmlab
@@ -68,7 +68,7 @@ display(follow(cluster, "web"), reveal("update_travels"))
 # <details><summary>Por que nenhuma requisição se perde? E dois detalhes</summary>
 # <p>Primeiro, o balanceador deixa de enviar requisições à tarefa antiga. Dois segundos depois, o contêiner dela recebe o sinal de parada. Uma tarefa nova recebe requisições assim que roda, e o nginx fica pronto na hora. (O seu app não fica? Então precisa de um healthcheck: <b>11_health_checks</b>.)</p>
 # <p>Com stop-first, o Docker cria logo a tarefa nova, que se prepara enquanto a antiga termina, mas só começa depois.</p>
-# <p>No próximo desenho, as linhas finas têm seis segundos: se o delay não for menor que o monitor, o Swarm observa durante o delay mais um segundo. Depois do último grupo também há a pausa: no fim, 5 s de delay e depois 6 s de observação.</p>
+# <p>No próximo desenho, as linhas finas têm seis segundos: se o delay não for menor que o monitor, o Swarm observa a tarefa pelo tempo do delay e por mais um segundo. Depois do último grupo também há a pausa: no fim, 5 s de delay e depois 6 s de observação.</p>
 # </details>
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "new", "minutes": {"45": 1.5, "60": 1}, "notes": "Agora duas por vez, com cinco segundos entre os pares. É mais rápido, mas por um momento metade do serviço some. Se o tráfego de vocês exige três das quatro, duas por vez já é demais. Escolham o parallelism pelo que pode faltar, não pelo tempo que aceitam esperar.", "ask": "Quando você arriscaria quatro de uma vez? (Quando uma parada curta não prejudica ninguém.)", "wrong": "“À noite”: é melhor dizer “quando uma parada curta não prejudica ninguém”."} translates="cf042566"
@@ -86,13 +86,13 @@ follow(cluster, "web")
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 ask("bad_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "O F marca uma falha enquanto o Swarm ainda observava. Uma em quatro é mais que a fração tolerada, que é zero, e o update pausa. Nada é desfeito. [Pergunte; depois:] Duas tarefas antigas atendem os usuários, e duas posições não param de cair. Por que duas, e não uma? Porque o Swarm passa à próxima posição assim que uma tarefa roda, não quando acabam os cinco segundos. Imaginem que é a loja de vocês. Só metade das tarefas atende: metade da capacidade sumiu, e em uma noite calma ninguém percebe. Na segunda de manhã, todo mundo percebe. Por isso, um update pausado tem que gerar um alerta.", "ask": "O serviço está no ar ou não? (Está: duas das quatro respondem e recebem todas as requisições.)", "wrong": "“Não”: duas das quatro ainda respondem e recebem todas as requisições.", "trouble": "O desenho acaba cedo demais? A tecla `r` repete tudo: a mesma semente, a mesma queda."} translates="07be36d2"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "fresh", "minutes": {"30": 1.5, "45": 2, "60": 2, "90": 1.5}, "notes": "O F marca uma falha ocorrida enquanto o Swarm ainda observava a tarefa. Uma em quatro é mais que a fração tolerada, que é zero, e o update pausa. Nada é desfeito. [Pergunte; depois:] Duas tarefas antigas atendem os usuários, e duas posições não param de cair. Por que duas, e não uma? Porque o Swarm passa à próxima posição assim que uma tarefa roda, não quando acabam os cinco segundos. Imaginem que é a loja de vocês. Só metade das tarefas atende: metade da capacidade sumiu, e em uma noite calma ninguém percebe. Na segunda de manhã, todo mundo percebe. Por isso, um update pausado tem que gerar um alerta.", "ask": "O serviço está no ar ou não? (Está: duas das quatro respondem e recebem todas as requisições.)", "wrong": "“Não”: duas das quatro ainda respondem e recebem todas as requisições.", "trouble": "O desenho acaba cedo demais? A tecla `r` repete tudo: a mesma semente, a mesma queda."} translates="07be36d2"
 cluster.traffic("web", rate=50)
 # %docker service update --quiet --detach --args "sh -c 'sleep 2; exit 1'" web
 display(follow(cluster, "web"), reveal("bad_version"))
 
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "paused", "minutes": {"30": 1, "45": 2, "60": 1.5}, "notes": "Três saídas. Para trás: `docker service rollback`. Para a frente: um update para qualquer versão que funcione; isso também encerra a pausa. Ou seguir assim mesmo, com failure action continue, o que raramente é sensato. O que não funciona é esperar. Um update pausado fica pausado até alguém dar um comando. Ou seja, alguém tem que estar olhando. [Pergunte; depois:] Qual é a saída mais rápida? Em geral, voltar, porque essa versão vocês já conhecem. E anotem hoje o que digitariam, enquanto ninguém está gritando.", "ask": "Sexta-feira, cinco da tarde. Para trás ou para a frente? (Em geral para trás: essa versão vocês conhecem.)", "wrong": "“Reiniciar”: docker service update --force só cria tarefas novas da mesma versão ruim."} translates="ec858212"
-# **F** marca uma falha enquanto a tarefa era observada; por isso, ela conta. Uma em quatro passa da fração tolerada, que é 0: o update está **pausado**. Nada é desfeito; as tarefas ruins são substituídas o tempo todo por outras iguais. Há três saídas:
+# **F** marca uma falha ocorrida enquanto a tarefa era observada; por isso, ela conta. Uma em quatro passa da fração tolerada, que é 0: o update está **pausado**. Nada é desfeito; as tarefas ruins são substituídas o tempo todo por outras iguais. Há três saídas:
 #
 # - **para trás**: `docker service rollback web`, o assunto de **13_rollback**;
 # - **para a frente**: um update para uma versão que funciona. Qualquer update encerra a pausa;
@@ -124,7 +124,7 @@ cluster.registry.register("shop:1", logs=["the first build"])
 cluster.registry.register("shop:1", logs=["the second build"])
 ask("tag_not_version")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. [Pergunte; depois:] É uma boa notícia: todas as tarefas rodam o mesmo build, e um rollback encontra o antigo. Por isso, deem uma tag própria a cada build.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; do contrário, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais este passo precisa de um registry; sem um, PageDown."} translates="dc442dfb"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "builds", "notes": "Contem as linhas. Seis tarefas rodaram o primeiro build, embora a maioria tenha começado bem depois de o segundo sair. Um serviço roda um digest, não uma tag. [Pergunte; depois:] É uma boa notícia: todas as tarefas rodam o mesmo build, e um rollback encontra o antigo. Por isso, deem uma tag própria a cada build.", "ask": "Por que isso é melhor que baixar sempre o mais novo? (Todas as réplicas rodam o mesmo build, e um rollback encontra o antigo.)", "wrong": "“Não é”: é, sim; do contrário, duas réplicas do mesmo serviço poderiam rodar programas diferentes.", "trouble": "Em engines reais, este passo precisa de um registry; sem ele, PageDown."} translates="dc442dfb"
 # %docker service scale --detach shop=3
 cluster.run("10s")
 # %docker service update --quiet --force shop
@@ -164,7 +164,7 @@ exercises("12_rolling_updates", make=make)
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2f1acc8d"
 # **Para mostrar a um colega:** o desenho da seção 1, com as suas próprias configurações.
 #
-# As três últimas perguntas são sobre outras páginas. Pule as que você ainda não leu.
+# As três últimas perguntas são sobre outras páginas. Pule as das páginas que você ainda não leu.
 
 # %% slideshow={"slide_type": "skip"} translates="4e3756e2"
 # Depois rode score() em uma célula nova: ela soma todas as suas apostas.

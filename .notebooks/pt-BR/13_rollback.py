@@ -18,9 +18,9 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="c533d3e7"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | fazer o rollback de um serviço; fazer um update que falha se desfazer sozinho; dizer o que um rollback traz de volta e o que ele esquece |
+# | **Você vai aprender a** | fazer o rollback de um serviço; fazer com que um update que falhou se desfaça sozinho; dizer o que um rollback traz de volta e o que ele esquece |
 # | **Tempo e nível** | 20 minutos, depois de 12_rolling_updates; os exercícios levam mais 10 |
-# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais, talvez não dê para contar requisições.) |
+# | **O que é preciso** | nada além do kit: nem Docker, nem rede. (Em engines reais, talvez não dê para contar requisições) |
 # | **Slides da palestra** | 43 (controle de rollback) |
 
 # %% translates="2d8f74f0"
@@ -40,7 +40,7 @@ follow(cluster, "web")
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "paused", "notes": "O Docker guarda duas especificações de um serviço: a atual e a anterior. Um rollback é um update para a anterior. O slide tenta definir o ritmo no mesmo comando. Duas apostas: o que o Docker acha disso? E o que dois rollbacks trazem de volta?", "ask": "Dois rollbacks seguidos. O que roda depois?", "wrong": "“A versão anterior à anterior”: não há histórico, só uma especificação anterior."} translates="610f72ef"
 # ## 1. À mão
 #
-# Esse update deu errado: a versão nova, **B**, cai depois de dois segundos (`--args` substitui o comando do contêiner). Na primeira falha (o **F** no desenho), o update **pausou**, que é o padrão do Docker.
+# Esse update deu errado: a versão nova, **B**, cai depois de dois segundos (`--args` substitui o comando do contêiner). Na primeira falha (o **F** no desenho), o update **pausou**, o que é o padrão do Docker.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="7b2f9d9b"
 # Nada é desfeito, e a B falha sem parar em duas *posições* (web.1, web.2, … são posições; cada uma tem uma tarefa por vez): a segunda começou a ser atualizada enquanto a primeira ainda era observada.

@@ -77,7 +77,7 @@ request_path(cluster, "db", source="m1")
 # %% [markdown] slideshow={"slide_type": "skip"} translates="16654501"
 # (10.0.1.6 é o endereço do balanceador do m1 na rede `shop`.)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "inside", "notes": "Agora, de fora. A única tarefa está no w1, e o cliente acessa o w2. O que acontece? E que endereço o app grava no log?", "ask": "A requisição é recusada ou repassada? E o endereço é de quem?", "wrong": "“Recusada: nada roda ali”: todo nó responde em toda porta publicada. “Do cliente”: o w2 põe o seu no lugar."} translates="70dae759"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "inside", "notes": "Agora, de fora. A única tarefa está no w1, e o cliente acessa o w2. O que acontece? E que endereço o app grava no log?", "ask": "A requisição é recusada ou repassada? E o endereço é de quem?", "wrong": "“Recusada: nada roda ali”: todo nó responde em toda porta publicada. “Do cliente”: o w2 põe o próprio endereço no lugar."} translates="70dae759"
 # ## 2. De fora: o endereço de quem?
 #
 # O `who` tem uma tarefa só, no w1, e publica a porta 8081. Um cliente acessa a porta 8081 do **w2**. **O que acontece? E que endereço o app vê?** (É esse endereço que os apps gravam no log ou usam para limitar as requisições de cada cliente.)
@@ -121,17 +121,17 @@ display(gossip_spread(nodes=30), reveal("who_tells", "gossip_fast"))
 # Cada ponto é um nó; os cheios já sabem da tarefa nova.
 #
 # <details><summary>Como funciona, e por que um nó pode ficar para trás</summary>
-# <p>Cinco vezes por segundo, cada nó conta as novidades a três outros da mesma rede, escolhidos ao acaso, que contam a mais outros. Nenhum nó controla quantos já sabem; cada um repassa uma notícia algumas vezes e depois para. Por isso, com azar, um nó pode nunca ficar sabendo. Para compensar, a cada 30 segundos cada nó também compara a tabela inteira com a de outro: olhe a última linha.</p>
+# <p>Cinco vezes por segundo, cada nó conta as novidades a três outros da mesma rede, escolhidos ao acaso, que as repassam a outros mais. Nenhum nó controla quantos já sabem; cada um repassa uma notícia algumas vezes e depois para. Por isso, com azar, um nó pode nunca ficar sabendo. Para compensar, a cada 30 segundos cada nó também compara a tabela inteira com a de outro: olhe a última linha.</p>
 # <p>O gossip também descobre falhas: a cada segundo, um nó faz ping em outro. Se o outro não responde, nem por intermédio de mais três, torna-se <i>suspeito</i>, e uns quatro segundos depois os demais o dão por perdido. As tarefas dele saem de todas as tabelas.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três portas. 2377, as ordens dos managers. 7946, o gossip. 4789, o túnel por onde passam todos os pacotes. Um firewall fecha uma delas por um minuto, depois outra. O que acontece com cada uma fechada?", "ask": "Qual delas, fechada, faz sumir metade das requisições, embora tudo pareça saudável?", "wrong": "“2377”: os managers percebem, os usuários não. “7946”: as tarefas do outro nó são simplesmente esquecidas. É a 4789: nada vigia o túnel."} translates="63ad2bac"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "ports", "notes": "Três portas. 2377, as ordens dos managers. 7946, o gossip. 4789, o túnel por onde passam todos os pacotes. Um firewall fecha uma delas por um minuto, depois outra. O que acontece quando cada uma está fechada?", "ask": "Qual delas, fechada, faz sumir metade das requisições, embora tudo pareça saudável?", "wrong": "“2377”: os managers percebem, os usuários não. “7946”: as tarefas do outro nó são simplesmente esquecidas. É a 4789: nada vigia o túnel."} translates="63ad2bac"
 # ## 4. Um firewall fecha uma porta
 #
 # Os nós se comunicam por três portas. **2377**: as ordens dos managers e o que os nós reportam a eles. **7946**: o gossip. **4789**: o túnel por onde passam todos os pacotes entre contêineres.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="64dfdb65"
-# O m1 e o w1 rodam uma tarefa do `web` cada um, e o m1 recebe 50 requisições por segundo. Um firewall entre os dois fecha uma das portas por um minuto, depois outra e, por último, as três de uma vez, como se o cabo fosse cortado. **O que acontece com cada uma fechada?**
+# O m1 e o w1 rodam uma tarefa do `web` cada um, e o m1 recebe 50 requisições por segundo. Um firewall entre os dois fecha uma das portas por um minuto, depois outra e, por último, as três de uma vez, como se o cabo fosse cortado. **O que acontece em cada caso?**
 
 # %%
 cluster = make(managers=1, workers=1, seed=7)

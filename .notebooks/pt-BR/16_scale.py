@@ -68,7 +68,7 @@ cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem, agora o líder a envia a oito outros."} translates="4619cec7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem; agora o líder a envia a oito outros."} translates="4619cec7"
 # ## 2. O que cresce com o quê
 #
 # Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador e, para cada número de managers, conta quantas mensagens custa uma gravação pequena, como a de um config novo. **Você passa de três para nove managers. O que acontece com essa gravação?**
@@ -102,7 +102,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2cd038da"
 # <details><summary>O que o Swarm2k e o Swarm3K mostraram</summary>
-# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Com nós ainda entrando, o organizador parou os managers, um de cada vez e o líder por último, para passá-los a máquinas maiores: a entrada de nós parou, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
+# <p>Em julho de 2016, voluntários emprestaram ao <b>Swarm2k</b> 2.384 servidores em vários continentes, com três managers. Enquanto os nós ainda entravam, o organizador parou os managers, um de cada vez e o líder por último, para passá-los a máquinas maiores: a entrada de nós parou, outro manager foi eleito, e o swarm seguiu em frente (<a href='https://blog.scaleway.com/2016/docker-swarm-an-analysis-of-a-very-large-scale-container-system/'>C. Kaewkasi, 2016</a>).</p>
 # <p>Em outubro, o <b>Swarm3K</b> queria 3.000 nós e chegou a 4.700. O que falhou não foi o scheduler, e sim a rede: um WordPress longe do banco MySQL só recebia timeouts, até que os dois ficaram no mesmo data center (<a href='https://sematext.com/blog/2016/11/14/docker-swarm-lessons-from-swarm3k/'>C. Kaewkasi, 2016</a>). Labels e restrições mantêm juntos serviços como esses: página 07.</p>
 # </details>
 

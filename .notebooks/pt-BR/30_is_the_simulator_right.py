@@ -41,7 +41,7 @@ from swarmlab.lessons.bets import ask, quiz, reveal, score
 real_engines = False  # True: roda o lado real ao vivo, no seu próprio Docker
 against = swarmlab.launch if real_engines else None
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado o simulador, do outro o que engines reais fizeram. Seis réplicas, depois oito, depois três. Primeira tabela: os fatos, iguais ou não. As faixas: quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser? (Os fatos têm que ser; os segundos não podem.)", "wrong": "“Os segundos”: o acaso e as máquinas variam. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha testado aqui."} translates="4d28774e"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "one", "notes": "Um script, dois swarms. De um lado, o simulador; do outro, o que engines reais fizeram. Seis réplicas, depois oito, depois três. A primeira tabela traz os fatos, iguais ou não. As faixas mostram quando cada passo ficou pronto.", "ask": "O que tem que ser igual e o que não pode ser? (Os fatos têm que ser; os segundos não podem.)", "wrong": "“Os segundos”: o acaso e as máquinas variam. Os fatos têm que ser iguais.", "trouble": "Engines ao vivo levam minutos de verdade. Deixe real_engines em False, a não ser que você já tenha testado aqui."} translates="4d28774e"
 # ## 1. Um cenário
 #
 # Seis réplicas em três nós, depois oito, depois três. Onde elas rodam?
@@ -50,7 +50,7 @@ against = swarmlab.launch if real_engines else None
 compare("spread", against=against)["spread"]
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="36a22690"
-# **Como ler.** A primeira tabela lista os fatos e diz se os dois lados batem. As faixas mostram *quando* cada passo ficou pronto: em cima o simulado, embaixo o real. A última tabela explica os números delas.
+# **Como ler.** A primeira tabela lista os fatos e diz se os dois lados batem. As faixas mostram *quando* cada passo ficou pronto: em cima, o simulado; embaixo, o real. A última tabela explica os números delas.
 #
 # A ordem dos passos é a mesma; os segundos, não. Portanto, **fatos têm que ser iguais**. Durações (*took …*) podem diferir até o dobro, ou até três segundos. Esperas (*until …*) só são mostradas.
 #
@@ -59,7 +59,7 @@ compare("spread", against=against)["spread"]
 # <p>Alguns fatos são listas sem nomes, como no passo das oito réplicas: oito tarefas em três nós são 3 + 3 + 2, e qual nó fica só com duas é acaso, em engines reais também. Um fato só diz o que <i>não</i> é acaso.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo, porque os managers esperam um tempo aleatório."} translates="57075d14"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo tempo, porque os managers esperam um tempo aleatório."} translates="57075d14"
 # ## 2. Quando o acaso entra em cena
 #
 # O líder cai. Os outros elegem um novo depois de 10 a 20 segundos; quantos exatamente, só o acaso decide (veja 05_quorum). **Os dois swarms levam o mesmo tempo?** A célula depois da aposta mostra o cenário e depois o roda.
@@ -122,7 +122,7 @@ whole
 #
 # ### 2. Leia um cenário
 #
-# Que passos `minority` tem? Diga para que serve cada um e depois rode.
+# Que passos `minority` tem? Diga para que serve cada um e depois rode o cenário.
 #
 # <details><summary>Uma dica</summary>A seção 2 mostrou os passos de <code>leader_crash</code>. Aqui: <code>steps("minority")</code></details>
 # <details><summary>Resposta</summary>O líder, o m1, fica isolado. Os outros dois elegem um líder (anota-se quanto isso leva). O m1, sozinho, não conhece líder nenhum e recusa uma mudança. A rede volta, o m1 fica sabendo do novo mandato e vira seguidor. Quando todos os nós estão ready, a última linha anota os papéis deles: os três ainda são managers.</details>
