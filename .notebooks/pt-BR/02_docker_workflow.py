@@ -24,8 +24,8 @@
 # | **Slides da palestra** | 06 (`docker run redis`), 07–10 (o caminho do comando, passo a passo). [Todos os slides](index.ipynb) |
 #
 # - **Cliente**: o programa `docker`, onde você digita.
-# - **Daemon**, ou *engine*: o programa que faz o trabalho, no *host*. Os dois conversam por HTTP, pela *Engine API*.
-# - **Imagem**: arquivos empacotados, com configurações. É somente leitura e feita de **camadas**.
+# - **Daemon**, ou *engine*: o programa que faz o trabalho, no *host*. Ele e o cliente conversam por HTTP, pela *Engine API*.
+# - **Imagem**: arquivos empacotados, com configurações. É somente para leitura e é feita de **camadas**.
 # - **Contêiner**: um processo que roda sobre os arquivos de uma imagem.
 # - **Registry**: um servidor cheio de imagens. É o Docker Hub, a não ser que você indique outro.
 

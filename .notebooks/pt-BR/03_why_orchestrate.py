@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Sete problemas comuns em produção, slides 11 a 16. A gente responde cada um duas vezes: à mão e com Swarm. E um contador registra os comandos que você digita e as noites que você perde."} translates="47886963"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"90": 0.5}, "notes": "Sete problemas comuns em produção, slides 11 a 16. A gente responde a cada um duas vezes: à mão e com Swarm. E um contador registra os comandos que você digita e as noites que você perde."} translates="47886963"
 # # Por que orquestrar? Sete perguntas, duas respostas para cada uma
 #
 # *Você roda o mesmo app duas vezes: à mão, em três engines avulsos, e como serviço de um swarm. Um contador registra os comandos que você digita, por quanto tempo seus usuários ficam sem resposta e as noites em que tiram você da cama.*
@@ -120,7 +120,7 @@ display(swarm.board(), meter(hand, swarm), reveal("dies_by_hand"))
 #
 # > *Como atualizar o sistema sem downtime?* (pergunta 4)
 #
-# O w1 voltou, nos dois lados. (À mão, o contêiner dele continua parado: não tem política de reinício.) Agora o nginx 1.27 substitui o 1.25. **No lado manual, um contêiner depois do outro: alguma requisição falha?**
+# O w1 voltou, nos dois lados. (No lado manual, o contêiner dele continua parado: não tem política de reinício.) Agora o nginx 1.27 substitui o 1.25. **No lado manual, um contêiner depois do outro: alguma requisição falha?**
 
 # %%
 ask("update_gap")
@@ -200,7 +200,7 @@ swarmlab.use(swarm)
 #
 # Aplicação rodando, escalabilidade automática, tolerância a falhas, melhor utilização de recursos e o mínimo de intervenção manual. Dois deles ainda não apareceram.
 #
-# **Melhor utilização de recursos.** Você diz de quanto uma tarefa precisa, e o Swarm reserva isso para ela, em um nó que tenha folga. Compare antes e depois da reserva, e veja o que acontece quando as tarefas passam a ser sete.
+# **Melhor utilização de recursos.** Você diz de quanto uma tarefa precisa, e o Swarm reserva isso para ela, em um nó que tenha folga. Compare o antes e o depois da reserva e veja o que acontece quando as tarefas passam a ser sete.
 
 # %%
 # %docker service create --quiet --name report --replicas 5 alpine sleep 1d

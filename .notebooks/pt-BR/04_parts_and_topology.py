@@ -46,7 +46,7 @@ cluster.board()
 # Um cluster precisa de uma lista dos seus engines. **No Swarm clássico, de junho de 2015, onde ela ficava?**
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d5b62522"
-# Depois da sua aposta, percorra a linha do tempo com cliques. Já não dá para experimentar o Swarm clássico; para as outras três versões, a célula roda um comando que foi novidade em cada uma. (Uma linha de `%docker` que começa com um comando do shell, como `printf`, roda como está. O `-` lê o que vem pelo pipe, `|`.)
+# Depois da sua aposta, percorra a linha do tempo com cliques. Já não dá para experimentar o Swarm clássico; para cada uma das outras três versões, a célula roda um comando que foi novidade nela. (Uma linha de `%docker` que começa com um comando do shell, como `printf`, roda como está. O `-` lê o que vem pelo pipe, `|`.)
 
 # %%
 ask("who_knew")

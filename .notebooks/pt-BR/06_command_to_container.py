@@ -118,7 +118,7 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # %%
 ask("where_it_stops")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte cada um parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte: o docker está dizendo que não encontra ngnix."} translates="471016e7"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "A moldura vermelha tracejada é a parte que diz não. O big para no scheduler, por falta de memória. O typo ganha um nó, e o executor não consegue baixar a imagem. As palavras em vermelho são exatamente as que o docker service ps mostra; por elas, dá para saber em que parte cada um parou.", "ask": "Qual dos dois se resolve sozinho? (Nenhum dos dois.)", "wrong": "“Os dois, ele tenta de novo”: tentar, tenta, a cada cinco segundos. Mas nenhum nó jamais vai ter tanta memória, nem essa imagem.", "trouble": "Os avisos sobre o registry fazem parte da demonstração: o docker está dizendo que não encontra ngnix."} translates="471016e7"
 # %docker service create --detach --quiet --name big --reserve-memory 500g nginx
 # %docker service create --detach --quiet --name typo ngnix
 cluster.run("12s")

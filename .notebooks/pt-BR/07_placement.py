@@ -21,7 +21,7 @@
 # | **Você vai aprender a** | dizer qual nó recebe uma tarefa e por quê; espalhar por zonas; descobrir por que uma tarefa espera |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; todos os exercícios levam mais 12 |
 # | **O que é preciso** | nada além do kit: nem Docker, nem rede |
-# | **Slides da palestra** | 35 (zonas) e o scheduler do 34 |
+# | **Slides da palestra** | 34 (o scheduler), 35 (zonas) |
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "start", "minutes": {"90": 1}, "notes": "O scheduler atribui um nó à tarefa, e a escolha é definitiva. Primeiro ele faz perguntas sobre cada nó: os filtros. Basta um não, e o nó está fora. Dos que restam, vence o mais vazio. Aqui está uma decisão inteira. O serviço só pode rodar em workers, por isso os managers saem na primeira linha. Todas as respostas estão na tela.", "ask": "Dois nós estão igualmente vazios. Qual deles vence? (O acaso decide.)", "wrong": "“O primeiro”: quem decide é o acaso.", "trouble": "A tecla `r` começa de novo: as mesmas sete máquinas, os mesmos labels."} translates="16aa37f4"
 # ## 1. Uma parte, uma decisão
@@ -80,7 +80,7 @@ ask("typo_label")
 # %docker service create --quiet --name typo --replicas 9 --placement-pref spread=node.label.az nginx
 display(spread(cluster, "typo", "az"), reveal("typo_label"), ask("unlabelled"))
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponham label em todos os nós; senão, os sem label recebem mais do que vocês queriam.", "ask": "Uma preferência é uma ordem ou um desejo? (Um desejo: nunca faz uma tarefa esperar.)", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="bfd49a07"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "typo", "minutes": {"90": 1.5}, "notes": "Três. “Sem label” é mais um ramo, que vale tanto quanto uma zona inteira. Daí três, três e três. E dentro da zona a, a segunda preferência divide pelos racks. Só depois contam os nós, e vence o mais vazio. Portanto, ponham label em todos os nós; senão, os que não têm label recebem mais do que vocês queriam.", "ask": "Uma preferência é uma ordem ou um desejo? (Um desejo: nunca faz uma tarefa esperar.)", "wrong": "“Uma ordem”: ordens são as restrições. Uma preferência nunca faz uma tarefa esperar."} translates="bfd49a07"
 # node.labels, com s; a segunda preferência espalha pelos racks de cada zona
 # %docker service create --quiet --name shop --replicas 9 --placement-pref spread=node.labels.az \
 #     --placement-pref spread=node.labels.rack nginx

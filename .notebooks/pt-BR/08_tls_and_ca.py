@@ -190,7 +190,7 @@ cluster.run("20s")
 trust(cluster)
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="d1ea6c8b"
-# O w2 espera para sempre (*pending*), porque ele e os managers não aceitam os certificados um do outro. O w1 diz o motivo. Para os dois, o caminho de volta é o mesmo: `docker swarm leave`, depois entrar com o token atual. (E remover a entrada antiga do w1.) Os managers, que estavam no ar, renovaram os deles a tempo.
+# O w2 espera para sempre (*pending*), porque ele e os managers não aceitam os certificados um do outro. O w1 diz o motivo. Para os dois, o caminho de volta é o mesmo: sair com `docker swarm leave` e entrar de novo com o token atual. (No caso do w1, é preciso também remover da lista a entrada antiga.) Os managers, que estavam no ar, renovaram os deles a tempo.
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "locked", "notes": "Um certificado diz quem você é e o que você pode fazer; quem assina são os managers. Um token só serve para entrar. Uma raiz nova precisa de paciência e de todos os nós."} translates="0e3e1f56"
 # ## Resumo

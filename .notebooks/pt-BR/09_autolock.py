@@ -53,7 +53,7 @@ display(stolen_disk(cluster, "m1"), reveal("disk_thief"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="5f7b9a30"
 # `swarm-node.key` guarda, em texto claro, a chave privada do nó e a chave dos dados: com esta, o ladrão abre tudo.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stolen", "minutes": {"90": 1}, "notes": "Slide 37: autolock. Dois comandos, um para um swarm novo, um para o nosso. O que acontece, neste momento, com os managers que estão rodando?", "ask": "Eles param, reiniciam ou continuam?", "wrong": "“Travam na hora”: nada é interrompido. A chave só será necessária quando eles reiniciarem."} translates="6a678447"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "stolen", "minutes": {"90": 1}, "notes": "Slide 37: autolock. Dois comandos: um para um swarm novo, outro para o nosso. O que acontece, neste momento, com os managers que estão rodando?", "ask": "Eles param, reiniciam ou continuam?", "wrong": "“Travam na hora”: nada é interrompido. A chave só será necessária quando eles reiniciarem."} translates="6a678447"
 # ## 2. Trave o swarm (slide 37)
 #
 # > *Protege acesso indevido ao cluster com autolock.*
@@ -76,7 +76,7 @@ display(stolen_disk(cluster, "m1"), reveal("autolock_now"))
 # <p><i>wal</i> é o arquivo do log; um <i>snapshot</i> é uma parte mais antiga do log, condensada. Quando o autolock foi ligado, o m1 também criou uma nova chave dos dados e regravou o log como snapshot: por isso a segunda tabela tem uma linha a mais e um <i>wal</i> curto. <code>worker/tasks</code> continua em texto claro: guarda as tarefas do nó, com os nomes dos secrets delas, mas não o conteúdo.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "Volta a ser manager como antes? Só roda contêineres? Não faz nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: suas chaves estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "sealed", "notes": "O m3 fica sem energia e volta. O que ele faz até alguém digitar a chave?", "ask": "Volta a ser manager como antes? Só roda contêineres? Não faz nada?", "wrong": "“Roda os contêineres dele, mas não tem voto”: as chaves do nó estão cifradas, e ele não consegue nem dizer quem é."} translates="f169a7dd"
 # ## 3. Um manager reinicia
 #
 # O m3 fica sem energia e volta. **O que ele faz até alguém digitar a chave?**
@@ -145,7 +145,7 @@ reveal("old_or_new", "key_lost")
 # O swarm inteiro está em uma pasta de cada manager: `/var/lib/docker/swarm`.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="bb131b89"
-# Para fazer o backup, pare o engine, copie a pasta e inicie o engine. (Com autolock, guarde junto a chave de desbloqueio daquele dia.) Para restaurá-lo em uma máquina nova com o mesmo endereço, pare o engine dela, ponha a pasta no lugar, inicie o engine e digite `docker swarm init --force-new-cluster`.
+# Para fazer o backup, pare o engine, copie a pasta e inicie o engine. (Com autolock, guarde também a chave de desbloqueio daquele dia.) Para restaurá-lo em uma máquina nova com o mesmo endereço, pare o engine dela, ponha a pasta no lugar, inicie o engine e digite `docker swarm init --force-new-cluster`.
 #
 # Aqui o backup é o disco do próprio m3. Você desliga o m3 ao meio-dia. À tarde, cria o serviço `shop`. À noite, o m1 e o m2 pegam fogo, e você inicia o m3 com o disco do meio-dia. Ele é um de três, e por isso não tem quórum: `--force-new-cluster` faz dele o único manager. (A próxima célula desliga o autolock, para o m3 não pedir a chave.) **O que este swarm tem?**
 
@@ -153,7 +153,7 @@ reveal("old_or_new", "key_lost")
 # %docker -H m1 swarm update --autolock=false
 ask("restored")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. Restaurar é isso: o que vale é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos levantadas: um dia? Uma semana? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "noon", "notes": "O web está lá. O shop sumiu, e o contêiner dele foi parado, embora estivesse saudável. Restaurar é isso: o que vale é a memória dos managers.", "ask": "De quando é o seu último backup? (Mãos levantadas: de ontem? Da semana passada? Não existe?)", "trouble": "A tecla `r` volta ao meio-dia e repete este passo."} translates="9da76d1b"
 cluster.run("5s")
 cluster.stop("m3")  # meio-dia
 # %docker -H m1 service create --detach --quiet --name shop --constraint node.hostname==w1 nginx

@@ -10,7 +10,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam, e até mais nenhuma."} translates="ebb25258"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"minutes": {"60": 0.5}, "notes": "Vou entregar uma senha ao swarm, e a gente vai seguir os bytes dela até cada máquina onde eles ficam, e só até essas."} translates="ebb25258"
 # # Secrets e configs: por onde passam os bytes?
 #
 # *Você entrega uma senha ao swarm, segue os bytes até cada máquina onde eles ficam e troca a senha, mesmo quando dois serviços a compartilham.*
@@ -29,7 +29,7 @@
 # - **Cifrado**: criptografado. **Em texto claro**: sem criptografia. **Root**: o administrador de uma máquina, que consegue ler toda a memória dela.
 # - Nos comandos, os nomes são os dos slides: *senha-db*, *cfg-demo*.
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, ao pé da letra. O primeiro comando funciona; o segundo, não. [Pergunte; depois:] --secret-add é do service update. Slides também erram; a mensagem de erro diz onde.", "ask": "O que há de errado na segunda linha? (service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="f0c50317"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Slide 38, ao pé da letra. O primeiro comando funciona; o segundo, não. [Pergunte; depois:] --secret-add é do service update. Slides também erram; a mensagem de erro diz onde.", "ask": "O que há de errado na segunda linha? (O service create usa --secret.)", "minutes": {"60": 0.5, "90": 0.5}} translates="f0c50317"
 # A próxima célula roda os dois comandos do slide 38. Um deles falha. (As linhas `dica:` são nossas, não do Docker.)
 
 # %% translates="f5f24485"
@@ -59,7 +59,7 @@ display(secret_path(cluster, "senha-db"), reveal("who_can_read"))
 # %% [markdown] slideshow={"slide_type": "skip"} translates="423996f0"
 # **Como ler o desenho.** Os bytes seguem as setas, criptografados. Laranja com hachura: quem chega ali consegue lê-los. Tracejado: ali eles não estão. Nenhuma tarefa do w2 precisa do secret; por isso, o w2 nunca o recebe. (Por que os logs dos managers estão em laranja, se são cifrados? Porque a chave fica ao lado: veja 09_autolock.)
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner, o secret é um arquivo em /run/secrets. Com s: o slide errou. Cinco letras, seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já quebrou muito login. Usem printf. E a API mostra o nome e as datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"minutes": {"60": 1}, "notes": "Slide 39. No contêiner, o secret é um arquivo em /run/secrets. Com s: o slide errou. Cinco letras, seis bytes! [Pergunte; depois:] O echo acrescentou uma quebra de linha, e isso já quebrou muito login. Usem printf. E a API mostra o nome e as datas, mas nunca os bytes.", "ask": "senha tem cinco letras. Por que seis bytes? (O echo acrescenta uma quebra de linha.)", "wrong": "“Uma codificação”: é a quebra de linha que o echo acrescenta."} translates="521be8da"
 # > Slide 39: *a secret será montada em um tmpfs em /run/secret/secret-name.* Um tmpfs é uma pasta na memória, que nunca vai para o disco.
 #
 # O caminho certo tem um **s** a mais: `/run/secrets/senha-db`.

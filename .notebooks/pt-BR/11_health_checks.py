@@ -41,7 +41,7 @@ cluster.board()
 # > *Não só o contêiner mas as app dentro do serviço pode ser monitorada.*
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6dc4646f"
-# O `web` tem três réplicas do pequeno servidor web do BusyBox. Se o processo de uma terminasse, o contêiner terminaria junto, e o swarm o substituiria. Mas apps também **travam**: o processo está lá, mas não responde nada. A função `hang` faz isso com um dos três: envia o sinal STOP ao processo.
+# O `web` tem três réplicas do pequeno servidor web do BusyBox. Se o processo de uma terminasse, o contêiner terminaria junto, e o swarm o substituiria. Mas apps também **travam**: o processo está lá, mas não responde nada. A função `hang` faz isso com uma das três: envia o sinal STOP ao processo.
 #
 # Chegam 50 requisições por segundo. **O que o swarm faz?**
 
@@ -82,7 +82,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 #
 # Um healthcheck também pode vir na imagem (`HEALTHCHECK` no Dockerfile). A flag `--no-healthcheck` o desliga.
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "checked", "notes": "Cinco configurações. Três decidem em quanto tempo se percebe uma falha; as outras duas são para apps que demoram a subir. Duas apostas sobre um app assim.", "ask": "O app leva seis segundos para subir, e o healthcheck desiste depois de três. O que acontece?", "wrong": "“Roda, marcada como unhealthy”: isso é o docker run. Em um swarm, a tarefa é encerrada e substituída, e assim sem parar. “Depois de 30 segundos”: no start period, as falhas não contam, mas um sucesso conta."} translates="66f9091d"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "checked", "notes": "Cinco configurações. Três decidem em quanto tempo se percebe uma falha; as outras duas são para apps que demoram a subir. Duas apostas sobre um app assim.", "ask": "O app leva seis segundos para subir, e o healthcheck desiste depois de três. O que acontece?", "wrong": "“Roda, marcada como unhealthy”: isso é o docker run. Em um swarm, a tarefa é encerrada e substituída, e isso se repete sem parar. “Depois de 30 segundos”: no start period, as falhas não contam, mas um sucesso conta."} translates="66f9091d"
 # ## 2. Cinco números
 #
 # | Configuração | Padrão | |

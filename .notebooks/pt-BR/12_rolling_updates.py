@@ -43,7 +43,7 @@ cluster = make(managers=1, workers=2, seed=7)
 # %docker service create --quiet --name web --replicas 4 --publish 8080:80 nginx:1.25
 settings(cluster, "web")
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Estas são as flags de um update. A tabela mostra os padrões do Docker, e a maioria de vocês nunca os mudou. Quatro réplicas, cinquenta requisições por segundo, e eu atualizo a imagem. O que acontece com as quatro?", "ask": "Trocam todas de uma vez, uma a uma, ou primeiro sobem quatro novas?", "wrong": "“Primeiro sobem quatro novas”: muitos serviços de nuvem fazem assim. Aqui o padrão é stop-first, uma por vez. “Todas”: o parallelism padrão é 1.", "trouble": "O serviço já foi atualizado? A tecla `s` volta à versão 1.25."} translates="068a4449"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "old", "minutes": {"30": 1.5, "45": 1.5, "60": 1.5, "90": 1}, "notes": "Estas são as flags de um update. A tabela mostra os padrões do Docker, e a maioria de vocês nunca os mudou. Quatro réplicas, cinquenta requisições por segundo, e eu atualizo a imagem. O que acontece com as quatro?", "ask": "São trocadas todas de uma vez, uma a uma, ou primeiro sobem quatro novas?", "wrong": "“Primeiro sobem quatro novas”: muitos serviços de nuvem fazem assim. Aqui o padrão é stop-first, uma por vez. “Todas”: o parallelism padrão é 1.", "trouble": "O serviço já foi atualizado? A tecla `s` volta à versão 1.25."} translates="068a4449"
 # ## 1. Uma depois da outra (slide 42)
 #
 # > *Controle de update de serviços.*

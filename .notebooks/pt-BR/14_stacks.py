@@ -26,7 +26,7 @@
 # - **Arquivo Compose**: descreve os serviços, as redes e os volumes de uma aplicação em texto (YAML). O `docker compose` roda tudo em uma máquina só.
 # - **Stack**: o conjunto de serviços, redes e volumes que um swarm cria a partir de um arquivo desses.
 # - **Deploy**: deixar o swarm do jeito que o arquivo diz. A cada mudança no arquivo, você faz outro.
-# - **Volume**: uma pasta em um nó, fora dos contêineres, e que sobrevive a eles.
+# - **Volume**: uma pasta em um nó, fora dos contêineres, que sobrevive a eles.
 
 # %% translates="f5f24485"
 import swarmlab
@@ -39,12 +39,12 @@ cluster = make(managers=1, workers=2, seed=7)
 # %docker node update --label-add disk=yes w1
 cluster.board()
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "A voting app, um exemplo do próprio Docker. As pessoas votam, o redis faz a fila, o serviço worker leva os votos ao banco, e o result mostra. São duas redes, e o serviço worker está nas duas.", "ask": "Qual dos cinco vocês menos gostariam de perder? (A maioria diz o db. Não comente: a seção 3 é sobre ele.)"} translates="ce43021f"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "empty", "notes": "O voting app, um exemplo do próprio Docker. As pessoas votam, o redis faz a fila, o serviço worker leva os votos ao banco, e o result mostra. São duas redes, e o serviço worker está nas duas.", "ask": "Qual dos cinco vocês menos gostariam de perder? (A maioria diz o db. Não comente: a seção 3 é sobre ele.)"} translates="ce43021f"
 # ## 1. Um arquivo (slide 23)
 #
 # > *Melhorado na v1.13 e 17.06 com secrets, stacks, configs, autolock.*
 #
-# A voting app é um exemplo do próprio Docker. As pessoas votam no `vote`, que põe cada voto no `redis`. O serviço `worker` leva os votos de lá para o `db`, e o `result` mostra o resultado. São duas redes, e o serviço `worker` está nas duas:
+# O voting app é um exemplo do próprio Docker. As pessoas votam no `vote`, que põe cada voto no `redis`. O serviço `worker` leva os votos de lá para o `db`, e o `result` mostra o resultado. São duas redes, e o serviço `worker` está nas duas:
 #
 # ```text
 # pessoas → vote → redis ← worker → db ← result → pessoas
@@ -53,7 +53,7 @@ cluster.board()
 # ```
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="73ea6239"
-# (Nas próximas células, o `-` representa o texto digitado: o resto da célula. Em um terminal, você daria o nome de um arquivo.)
+# (Nas próximas células, o `-` representa o texto digitado: o resto da célula. Em um terminal, você indicaria o nome de um arquivo.)
 #
 # O serviço `worker` não funciona sem o `redis` e o `db`; por isso, quem escreveu o arquivo pôs um `depends_on`. **O que o swarm faz com isso? E com que nome o serviço worker encontra o banco de dados?**
 
@@ -120,7 +120,7 @@ services:
 # | Ignorado | Faça isto no lugar |
 # | --- | --- |
 # | `depends_on` | faça o app tentar de novo até o outro responder; se ele desistir e terminar, o Swarm substitui a tarefa |
-# | `build` | faça antes o build e o push da imagem; no arquivo, dê o nome dela |
+# | `build` | faça antes o build e o push da imagem; no arquivo, indique o nome dela |
 # | `container_name`, `links` | use o nome do serviço |
 # | `restart` | `deploy: {restart_policy: …}` |
 # | `privileged`, `devices`, `network_mode` | nada: um serviço não pode usá-los |

@@ -93,7 +93,7 @@ display(request_path(cluster, 8081, source="w2"), reveal("any_node", "whose_addr
 # %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"scene": "mesh", "notes": "O modo host só abre a porta onde roda uma tarefa, sem nada no meio. O w1 vê o cliente de verdade; o w2 recusa. A escolha é de vocês: qualquer nó, ou o endereço verdadeiro.", "ask": "De qual dos dois modos o seu proxy precisa? (Do modo host, se tem que ver o endereço do cliente.)"} translates="98878048"
 # Esse é o **routing mesh**, ou modo *ingress*: qualquer nó aceita a requisição, e o balanceador dele a repassa com um endereço próprio.
 #
-# No **modo host**, a porta só é aberta onde roda uma tarefa, sem nada no meio. (`--publish-rm` espera a porta do contêiner, 80.) O mesmo cliente acessa o w1 e depois o w2:
+# No **modo host**, a porta só é aberta onde roda uma tarefa, sem nada no meio. (O `--publish-rm` pede a porta do contêiner, 80.) O mesmo cliente acessa o w1 e depois o w2:
 
 # %%
 # %docker service update --quiet --publish-rm 80 --publish-add mode=host,published=8081,target=80 who
@@ -157,7 +157,7 @@ display(
 #
 # - O `mine` é um contêiner avulso no w1: não é um serviço, veio de um `docker run`. Você **drena** o w1.
 # - O w2 cai, e você pede os **logs** de um serviço que tem uma tarefa lá.
-# - Uma rede tem a **sub-rede** 10.50.0.0/29, seis endereços utilizáveis, e um serviço quer seis réplicas nela.
+# - Uma rede tem a **sub-rede** 10.50.0.0/29, com seis endereços utilizáveis, e um serviço quer seis réplicas nela.
 
 # %%
 cluster = make(managers=1, workers=2, seed=7)

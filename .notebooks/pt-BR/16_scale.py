@@ -80,7 +80,7 @@ ask("write_with_nine")
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6f40e594"
-# **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: com o dobro deles, leva mais ou menos o dobro do tempo. Um worker recebe as tarefas de um manager só: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
+# **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: com o dobro deles, tudo leva mais ou menos o dobro do tempo. Um worker recebe as tarefas de um manager só: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
 #
 # Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
 #

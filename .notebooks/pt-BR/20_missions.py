@@ -74,7 +74,7 @@ release
 # %%
 ask("users_without_quorum")
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais se conserta. A próxima falha vai ficar como está.", "ask": "Como perceber o problema, se ninguém reclama? (Com um alerta, assim que um manager cai.)", "trouble": "O comando recusado faz parte."} translates="65a82efc"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "O scale é recusado, e nenhuma requisição se perde. Tranquilo, não? É uma armadilha: nada mais se conserta. A próxima falha vai ficar como está.", "ask": "Como perceber o problema, se ninguém reclama? (Com um alerta, assim que um manager cai.)", "trouble": "O comando recusado faz parte da demonstração."} translates="65a82efc"
 # A próxima célula cria um swarm assim, derruba um manager e conta as requisições por 30 segundos.
 
 # %%

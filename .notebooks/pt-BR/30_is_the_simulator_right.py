@@ -56,7 +56,7 @@ compare("spread", against=against)["spread"]
 #
 # <details><summary>As palavras de um cenário e fatos sem nomes</summary>
 # <p><i>until …</i> espera; <i>says …</i> anota o que o <code>docker</code> responde; <i>took …</i> anota quanto alguma coisa durou; <i>note …</i> olha o swarm, não leva tempo e por isso só está na primeira tabela.</p>
-# <p>Alguns fatos são listas sem nomes, como no passo das oito réplicas: oito tarefas em três nós são 3 + 3 + 2, e qual nó fica só com duas é acaso, em engines reais também. Um fato só diz o que <i>não</i> é acaso.</p>
+# <p>Alguns fatos são listas sem nomes, como no passo das oito réplicas: oito tarefas em três nós são 3 + 3 + 2, e qual nó fica só com duas depende do acaso, também em engines reais. Um fato só diz o que <i>não</i> depende do acaso.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "chance", "notes": "O líder cai. De dez a vinte segundos, diz a página 05. Os dois swarms levam o mesmo tempo?", "ask": "Igual até nos segundos, mais ou menos igual, ou o simulador é mais rápido?", "wrong": "“Sim”: nem dois swarms reais levam o mesmo tempo, porque os managers esperam um tempo aleatório."} translates="57075d14"
@@ -89,7 +89,7 @@ display(
 # %%
 compare("quorum_loss", against=against)["quorum_loss"]
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "Todos os cenários, uma linha para cada. Posicionamento, updates, falhas, recusas.", "ask": "Todos batem. O que isso prova? (Que nestes cenários ele fez o que engines reais fizeram. Só isso.)", "wrong": "“Que não há bugs”: prova que nestes cenários ele fez o que engines reais fizeram.", "trouble": "Alguns segundos; continue falando."} translates="c56bebde"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "all", "notes": "Todos os cenários, uma linha para cada. Posicionamento, updates, falhas, recusas.", "ask": "Todos batem. O que isso prova? (Que nestes cenários ele fez o que engines reais fizeram. Só isso.)", "wrong": "“Que não há bugs”: prova que nestes cenários ele fez o que engines reais fizeram.", "trouble": "Leva alguns segundos; continue falando."} translates="c56bebde"
 # ## 4. Todos os cenários
 #
 # Posicionamento, updates, falhas, recusas: uma linha para cada.
@@ -98,15 +98,15 @@ compare("quorum_loss", against=against)["quorum_loss"]
 whole = compare(against=against)
 whole
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "E o que isto não mostra. Só estes cenários, só uma versão, e não a velocidade. Se um dia os dois diferirem, o engine real tem razão, e o simulador é corrigido.", "ask": "Que cenário você acrescentaria? (Não há resposta certa.)"} translates="b15c1e93"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "limits", "notes": "E agora, os limites disto. São só estes cenários e só uma versão, e a velocidade fica de fora. Se um dia os dois diferirem, o engine real tem razão, e o simulador é corrigido.", "ask": "Que cenário você acrescentaria? (Não há resposta certa.)"} translates="b15c1e93"
 # ## 5. O que isto não mostra
 #
 # - **Só cenários, não tudo o que pode acontecer.** Os testes do projeto rodam mais uns oitenta com o programa `docker` padrão, além dos testes do próprio Docker para a biblioteca Python dele.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a261d8b5"
 # - **Só uma versão** do engine real, indicada no alto de cada tabela: nas gravações, a 20.10.24. (As mensagens dos engines simulados são as da 28.2.2.)
-# - **Não a velocidade.** Quanto um contêiner demora para subir depende da imagem dele. E as esperas podem diferir muito: em `minority`, o m1 segue o novo líder 1 segundo depois de a rede voltar; na gravação, depois de 34, provavelmente porque conexões reais demoram a se recuperar.
-# - **Não o que nenhuma API mostra**: votos, logs, bytes em um disco. Aí o simulador segue o artigo do Raft e o código do SwarmKit (a parte do Docker que é o Swarm), e outros testes o conferem.
+# - **A velocidade fica de fora.** Quanto um contêiner demora para subir depende da imagem dele. E as esperas podem diferir muito: em `minority`, o m1 segue o novo líder 1 segundo depois de a rede voltar; na gravação, depois de 34, provavelmente porque conexões reais demoram a se recuperar.
+# - **Também fica de fora o que nenhuma API mostra**: votos, logs, bytes em um disco. Aí o simulador segue o artigo do Raft e o código do SwarmKit (a parte do Docker que é o Swarm), e outros testes o conferem.
 #
 # O README lista o que é simulado, simplificado e deixado de fora (*What is real here*).
 
