@@ -395,6 +395,14 @@ def use_machines(notebook: Notebook) -> None:
     expect(machine).to_be_focused()
 
 
+DRAWN_AGAIN = """async () => {
+    const code = "topology(cluster).value += ' '";
+    const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+    await kernel.requestExecute({ code }).done;
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+
 def use_topology(notebook: Notebook) -> None:
     """A node crashes by mouse and starts by key, and so does another the other way round."""
     root = notebook.page.locator(".swarmlab-picture", has=notebook.page.locator(".topology"))
@@ -404,6 +412,14 @@ def use_topology(notebook: Notebook) -> None:
         for way, verb in zip(ways, ("start", "crash"), strict=True):
             way(node)
             expect(node).to_have_attribute("data-do", verb)
+    # What is drawn while the mouse is down loses no click.
+    node.hover()
+    notebook.page.mouse.down()
+    notebook.page.evaluate(DRAWN_AGAIN)
+    notebook.page.mouse.up()
+    expect(node).to_have_attribute("data-do", "start")
+    node.press("Enter")
+    expect(node).to_have_attribute("data-do", "crash")
 
 
 def use_exercise(notebook: Notebook) -> None:

@@ -32,7 +32,6 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REMOVE = "remove"
-    __repr__ = str.__repr__
 
 
 class Change(NamedTuple):

@@ -8,7 +8,7 @@ Source: swarmkit api/{objects,types}.proto.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Self
 
 from swarmlab.model.specs import (
@@ -40,7 +40,6 @@ class TaskState(IntEnum):
     REJECTED = 768
     REMOVE = 800  # desired only
     ORPHANED = 832
-    __repr__ = Enum.__str__
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -51,7 +50,6 @@ class NodeState(StrEnum):
     DOWN = "down"
     READY = "ready"
     DISCONNECTED = "disconnected"
-    __repr__ = str.__repr__
 
 
 class UpdateState(StrEnum):
@@ -61,7 +59,6 @@ class UpdateState(StrEnum):
     ROLLBACK_STARTED = "rollback_started"
     ROLLBACK_PAUSED = "rollback_paused"
     ROLLBACK_COMPLETED = "rollback_completed"
-    __repr__ = str.__repr__
 
 
 # -- objects in the store ------------------------------------------------------------------------

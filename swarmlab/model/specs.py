@@ -68,14 +68,12 @@ EMPTY = Document()
 class Role(StrEnum):
     WORKER = "worker"
     MANAGER = "manager"
-    __repr__ = str.__repr__
 
 
 class Availability(StrEnum):
     ACTIVE = "active"
     PAUSE = "pause"
     DRAIN = "drain"
-    __repr__ = str.__repr__
 
 
 # -- specs -------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ class Outcome(StrEnum):
     REFUSED = "connection refused"  # the host is up, and nothing listens on that port
     TIMED_OUT = "timed out"  # nothing came back
     NO_SUCH_HOST = "no such host"  # the name has no address
-    __repr__ = str.__repr__
 
 
 class Connection(NamedTuple):
@@ -80,7 +79,8 @@ class Loopback:
     def changed(self) -> None: ...
 
     def resolve(self, container: ProcessContainer, name: str) -> list[str]:
-        return [LOCALHOST] if name in ("localhost", LOCALHOST, container.hostname) else []
+        own = name in ("localhost", LOCALHOST, container.hostname)
+        return [LOCALHOST] if own else []
 
     def connect(
         self, container: ProcessContainer, host: str, port: int | None = None

@@ -3,7 +3,8 @@
 No clock, no network, no disk. Read `Ready`, then `Raft.step` beside figure 2 of the Raft paper.
 Configured as SwarmKit configures etcd's: check-quorum with its lease, no pre-vote, leadership
 transfer, one membership change at a time, effective when applied. Left out: learners, joint
-consensus, read index. Source: etcd-io/raft raft.go.
+consensus, read index.
+Source: etcd-io/raft raft.go.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ class RaftRole(StrEnum):
     FOLLOWER = "follower"
     CANDIDATE = "candidate"
     LEADER = "leader"
-    __repr__ = str.__repr__
 
 
 @dataclass(frozen=True, slots=True)

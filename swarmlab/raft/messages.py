@@ -8,7 +8,7 @@ Source: Raft paper (Ongaro and Ousterhout), figures 2 and 13; etcd-io/raft raftp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 
 from swarmlab.simulation import Shared
 
@@ -17,7 +17,6 @@ class EntryKind(IntEnum):
     NORMAL = 0  # `data` is the proposer's
     CHANGE = 1  # `data` is a MembershipChange
     NOOP = 2  # a new leader's first entry; committing it commits those of earlier terms
-    __repr__ = Enum.__str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,6 @@ class VoteRefusal(StrEnum):
     VOTED = "voted"  # for another, in this term
     LEADER = "leader known"  # of this term
     LOG = "newer log"
-    __repr__ = str.__repr__
 
 
 @dataclass(frozen=True, slots=True)

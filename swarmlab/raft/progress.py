@@ -15,7 +15,6 @@ class Flow(Enum):
     PROBE = "probe"  # searching the last matching index: one message at a time
     REPLICATE = "replicate"  # matched: messages are pipelined
     SNAPSHOT = "snapshot"  # waiting until it has installed the snapshot
-    __repr__ = Enum.__str__
 
 
 class Progress:

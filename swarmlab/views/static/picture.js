@@ -10,6 +10,15 @@ function render({ model, el }) {
   const error = makeError(root);
   const news = makeNews(root, labels);
 
+  // What is pressed stays until it is released, or the browser would see no click on it.
+  let pressed = false;
+  const release = () => { pressed = false; setTimeout(draw); };
+  for (const [down, ...ups] of [["pointerdown", "pointerup", "pointercancel"], ["keydown", "keyup"]]) {
+    stage.addEventListener(down, () => {
+      pressed = true;
+      for (const up of ups) window.addEventListener(up, release, { capture: true, once: true });
+    });
+  }
   stage.onclick = ({ target }) => {
     const hit = target.closest("[data-do]");
     if (hit && !model.recorded) send(hit.dataset.do, { ...hit.dataset });
@@ -33,7 +42,7 @@ function render({ model, el }) {
   // The focus stays on the part that had it, which the new picture has again.
   function draw() {
     const html = model.get("value");
-    if (stage.drawn !== html) {
+    if (stage.drawn !== html && !pressed) {
       const focused = stage.contains(document.activeElement) ? document.activeElement.dataset.key : "";
       stage.innerHTML = stage.drawn = html;
       if (focused) stage.querySelector(`[data-key="${focused}"]`)?.focus();
