@@ -83,6 +83,12 @@ def test_time_that_passes_and_swarms_that_form_say_so(terminal: Terminal, work: 
     assert terminal.lines[-1] == ""
 
 
+def test_a_run_of_many_hours_is_told_as_often_as_one_of_minutes(terminal: Terminal):
+    cluster = swarmlab.simulate(managers=1, workers=0, seed=7)
+    cluster.run("8h")  # of which a watcher looks every eight minutes
+    assert len(terminal.lines) > 1000
+
+
 def test_a_line_that_is_watched_changes_no_trace(terminal: Terminal):
     one, other = (swarmlab.simulate(managers=3, workers=2, seed=7) for _ in range(2))
     one.run("3m")

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7312,
-    ("network", "engine", "cluster", "real"): 8984,
+    ("network", "engine", "cluster", "real"): 8993,
     ("docker_cli", "cli", "jupyter", "classroom"): 5853,
     (
         "__init__.py",

@@ -85,12 +85,18 @@ def replay(
     return cluster
 
 
-def advance(cluster: Replayable, when_ns: int, messages_max: float = math.inf) -> None:
-    """Process all events due at or before `when_ns`, and keep checkpoints on the way."""
+def advance(
+    cluster: Replayable,
+    when_ns: int,
+    messages_max: float = math.inf,
+    tell: Callable[[], Any] = bool,
+) -> None:
+    """Process all events due at or before `when_ns`, telling of it, with checkpoints on the way."""
     simulation, slice_ns = cluster.world.simulation, 0
     while slice_ns < when_ns:
         next_ns = simulation.next_ns
         slice_ns = when_ns if next_ns is None else max(next_ns, simulation.now_ns) + SLICE_NS
+        tell()
         simulation.run_until(min(slice_ns, when_ns))
         if cluster.world.network.messages > messages_max:
             raise EndsDifferently

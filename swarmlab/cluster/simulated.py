@@ -295,8 +295,11 @@ class SimulatedCluster(PacedCluster):
         start_ns, total_ns = self.now_ns, step_ns(duration)
         with self.lock, LongWork(_("simulated seconds")) as progress:
             for at_ns in self.watch.moments(start_ns, start_ns + total_ns):
-                progress.at((self.now_ns - start_ns) / S, total_ns / S)
-                advance(self, at_ns)
+                advance(
+                    self,
+                    at_ns,
+                    tell=lambda: progress.at((self.now_ns - start_ns) / S, total_ns / S),
+                )
                 self.watch.passed(at_ns)
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here
