@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7312,
-    ("network", "engine", "cluster", "real"): 8993,
+    ("views", "lessons", "compare"): 7311,
+    ("network", "engine", "cluster", "real"): 8989,
     ("docker_cli", "cli", "jupyter", "classroom"): 5853,
     (
         "__init__.py",

@@ -89,11 +89,11 @@ class BaseCluster(ABC):
         error counts as not yet. Raises LabError when it does not hold within `limit`.
         """
         start_ns, limit_ns = self.clock_ns(), nanoseconds(limit)
-        with LongWork(_("seconds waited, at most")) as progress:
+        with LongWork(_("seconds waited, at most"), 10**9) as progress:
             while not self._holds(condition):
                 if (waited_ns := self.clock_ns() - start_ns) >= limit_ns:
                     raise LabError("the condition was not met within {limit}", limit=limit)
-                progress.at(waited_ns / 1e9, limit_ns / 1e9)
+                progress.at(waited_ns, limit_ns)
                 self._poll_pause()
         return (self.clock_ns() - start_ns) / 1e9
 

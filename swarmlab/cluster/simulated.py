@@ -293,13 +293,9 @@ class SimulatedCluster(PacedCluster):
     def run(self, duration: Duration) -> None:
         """Let simulated time pass: `run("30s")`. Lesson: 00_start_here."""
         start_ns, total_ns = self.now_ns, step_ns(duration)
-        with self.lock, LongWork(_("simulated seconds")) as progress:
+        with self.lock, LongWork(_("simulated seconds"), S) as progress:
             for at_ns in self.watch.moments(start_ns, start_ns + total_ns):
-                advance(
-                    self,
-                    at_ns,
-                    tell=lambda: progress.at((self.now_ns - start_ns) / S, total_ns / S),
-                )
+                advance(self, at_ns, tell=lambda: progress.at(self.now_ns - start_ns, total_ns))
                 self.watch.passed(at_ns)
             if self._pacer is not None:
                 self._pacer.set_speed(self._pacer.speed)  # go on from here

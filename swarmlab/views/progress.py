@@ -51,14 +51,16 @@ class LongWork:
 
     _speaks: ClassVar[LongWork | None] = None  # the outermost
 
-    def __init__(self, what: str) -> None:
-        self._what, self._line, self._next_s = what, StatusLine(), time.monotonic() + AFTER_S
+    def __init__(self, what: str, unit: int = 1) -> None:
+        self._what, self._unit, self._line = what, unit, StatusLine()
+        self._next_s = time.monotonic() + AFTER_S
 
     def at(self, done: float, total: float) -> None:
         """So much of the work is done."""
         if LongWork._speaks is self and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + EVERY_S
-            self._line.show(f"{self._what}: {number(done, ',.0f')} / {number(total, ',.0f')}")
+            figures = (number(figure / self._unit, ",.0f") for figure in (done, total))
+            self._line.show(f"{self._what}: {' / '.join(figures)}")
 
     def __enter__(self) -> Self:
         LongWork._speaks = LongWork._speaks or self
