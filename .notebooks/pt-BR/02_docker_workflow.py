@@ -176,7 +176,7 @@ display(reveal("stop_grace", "power_cut"))
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "volumes", "notes": "O que fica? Um contêiner escreve em uma camada fina só dele, e ela some junto com o contêiner. Um volume fica. Vou gravar um arquivo e ler, duas vezes: uma sem volume, outra com.", "ask": "Qual dos dois arquivos ainda existe? (O segundo, porque está no volume.)", "wrong": "“Os dois”: o primeiro estava em um contêiner que foi removido."} translates="11b8ea06"
 # ## 5. O que fica: volumes
 #
-# Cada contêiner escreve em uma camada fina só dele, que some quando o contêiner é removido. Um **volume** fica: `--volume orders:/data` mostra ao contêiner o volume `orders` como a pasta `/data`. Aqui, um contêiner grava um arquivo e outro o lê, primeiro sem volume e depois com. (`--rm` remove o contêiner quando ele termina.)
+# Cada contêiner escreve em uma camada fina só dele, que some quando o contêiner é removido. Um **volume** fica: `--volume orders:/data` mostra ao contêiner o volume `orders` como a pasta `/data`. Aqui, um contêiner grava um arquivo e outro o lê, primeiro sem o volume e depois com ele. (`--rm` remove o contêiner quando ele termina.)
 
 # %%
 # %docker run --rm alpine sh -c 'echo 16 > /count'

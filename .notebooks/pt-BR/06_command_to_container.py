@@ -113,7 +113,7 @@ display(service_path(cluster, "web"), reveal("who_reports", "who_replaces"))
 # - `idle` não tem nada de errado, mas antes você **drena** os cinco nós. As tarefas de um nó drenado param e são substituídas em outros nós, e ele não recebe novas. Aqui não há outros nós, e por isso o `web` também para.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="46f479dc"
-# O Docker aceita os três comandos. **Quais deles têm tarefas que chegam a um nó?**
+# O Docker aceita os três comandos. **Quais dos serviços têm tarefas que chegam a um nó?**
 
 # %%
 ask("where_it_stops")

@@ -196,7 +196,7 @@ trust(cluster)
 # ## Resumo
 #
 # - Cada nó tem um certificado com o ID e o papel dele, emitido pelos managers. Ele se renova sozinho.
-# - É a CA que decide o papel. Um worker não consegue pedir mais.
+# - É a CA que decide o papel. Não adianta um worker pedir outro.
 # - Um token é uma impressão digital da raiz mais um segredo. Troque-o sempre que houver dúvida: nenhum membro percebe.
 # - Troca da raiz: por um tempo, há duas raízes, e a antiga atesta a nova. Um nó morto impede que a troca termine, até você removê-lo.
 

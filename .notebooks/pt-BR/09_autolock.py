@@ -136,7 +136,7 @@ reveal("old_or_new", "key_lost")
 # <p>Aí se perdeu tudo o que estava no log: serviços, secrets, tokens, a raiz de todos os certificados. Os contêineres nos workers continuam rodando, e ninguém mais consegue mudá-los. Você inicia um swarm novo e faz o deploy de tudo outra vez: com os arquivos dos seus stacks e com secrets que guardou em outro lugar.</p>
 # </details>
 # <details><summary>Desligar o autolock ajuda um manager travado?</summary>
-# <p>Não. Os managers que estão rodando voltam a guardar as chaves em texto claro; o disco de um que está desligado continua cifrado com a chave antiga. Guarde a chave antiga até que cada manager tenha voltado uma vez depois da troca ou do desligamento do autolock.</p>
+# <p>Não. Os managers que estão rodando voltam a guardar as chaves em texto claro; o disco de um manager desligado continua cifrado com a chave antiga. Guarde a chave antiga até que cada manager tenha voltado uma vez depois da troca ou do desligamento do autolock.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "rejoined", "notes": "Um backup é uma pasta. Aqui, o disco do m3 ao meio-dia. À tarde, eu crio o shop. À noite, dois managers pegam fogo, e eu restauro o do meio-dia, à força. O que este swarm tem?", "ask": "O web e o shop? Só o web? Nada?", "wrong": "“O w1 ainda roda o shop e avisa”: um worker não decide o que deve rodar. O que os managers não conhecem deixa de rodar."} translates="2b2d1ece"

@@ -88,7 +88,7 @@ display(hang(cluster, "web"), follow(cluster, "web", for_s=50), reveal("hang_not
 # | Configuração | Padrão | |
 # | --- | --- | --- |
 # | `--health-interval` | 30 s | a pausa entre dois healthchecks |
-# | `--health-timeout` | 30 s | se demorar mais que isso, o healthcheck falhou |
+# | `--health-timeout` | 30 s | se demorar mais que isso, o healthcheck falha |
 # | `--health-retries` | 3 | quantas falhas seguidas deixam a tarefa unhealthy |
 # | `--health-start-period` | 0 s | por quanto tempo, a partir do início, as falhas não contam |
 # | `--health-start-interval` | 5 s | a pausa entre dois healthchecks durante o start period |

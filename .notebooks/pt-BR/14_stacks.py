@@ -18,7 +18,7 @@
 # %% [markdown] slideshow={"slide_type": "skip"} translates="11a2b68a"
 # | | |
 # | --- | --- |
-# | **Você vai aprender a** | fazer o deploy de uma aplicação com um arquivo só, mudá-la e removê-la; dizer o que um swarm ignora em um arquivo Compose e o que fazer no lugar; dizer onde ficam os dados de um stack |
+# | **Você vai aprender a** | fazer o deploy de uma aplicação com um arquivo só, mudá-la e removê-la; dizer o que um swarm ignora em um arquivo Compose e o que fazer em vez disso; dizer onde ficam os dados de um stack |
 # | **Tempo e nível** | 20 minutos, depois de 00_start_here; os exercícios levam mais 10 |
 # | **O que é preciso** | nada além do kit: nem Docker, nem rede. Tudo também funciona em engines reais |
 # | **Slides da palestra** | 23 (a 1.13 trouxe os stacks) |
@@ -114,12 +114,12 @@ services:
   db:
     image: redis:7
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer no lugar. Se o arquivo Compose de vocês tem alguma dessas chaves, revejam o arquivo amanhã.", "ask": "Quantas delas estão no seu arquivo? (Mostrem nos dedos.)"} translates="332f82c6"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Esta é a lista para levar para casa. À esquerda, o que é ignorado; à direita, o que fazer em vez disso. Se o arquivo Compose de vocês tem alguma dessas chaves, revejam o arquivo amanhã.", "ask": "Quantas delas estão no seu arquivo? (Mostrem nos dedos.)"} translates="332f82c6"
 # É o `depends_on`, ignorado em silêncio.
 #
-# | Ignorado | Faça isto no lugar |
+# | Ignorado | O que fazer em vez disso |
 # | --- | --- |
-# | `depends_on` | faça o app tentar de novo até o outro responder; se ele desistir e terminar, o Swarm substitui a tarefa |
+# | `depends_on` | faça o app tentar de novo até o outro responder; se o app desistir e terminar, o Swarm substitui a tarefa |
 # | `build` | faça antes o build e o push da imagem; no arquivo, indique o nome dela |
 # | `container_name`, `links` | use o nome do serviço |
 # | `restart` | `deploy: {restart_policy: …}` |
@@ -151,7 +151,7 @@ networks: {front: {}}
 reveal("by_hand_undone", "left_out")
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="86f2c384"
-# Por isso, guarde o arquivo onde está o seu código e mude o swarm só por meio dele. Um serviço cujo trecho no arquivo não mudou mantém as tarefas que tem; um que mudou passa por uma atualização gradual, como na página 12.
+# Por isso, guarde o arquivo onde está o seu código e mude o swarm só por meio dele. Um serviço cujo trecho no arquivo não mudou mantém as tarefas que tem; aquele cujo trecho mudou passa por uma atualização gradual, como na página 12.
 #
 # <details><summary>Secrets e configs mudam de nome</summary>
 # <p>Eles não podem ser alterados, só trocados: um deploy com o mesmo nome e outro conteúdo é recusado. Dê um nome próprio a cada versão:</p>

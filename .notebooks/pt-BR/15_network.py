@@ -183,7 +183,7 @@ reveal("drain_own", "logs_down", "full_subnet")
 # <p>Um endereço é do gateway, outro é do IP virtual do serviço, e quatro foram para tarefas. Duas tarefas ficam em <i>new</i>, porque o allocator não tem mais endereços. Mas cada nó também precisa de um endereço na rede, para o balanceador, e não recebeu nenhum: por isso, as outras quatro esperam em <i>preparing</i> e são rejeitadas depois de 30 segundos. Não dá para mudar uma sub-rede depois; escolha uma grande.</p>
 # </details>
 #
-# As linhas dos logs mostram **templates**: `--hostname`, `--env` e `--mount` podem conter `{{.Task.Slot}}` ou `{{.Node.Hostname}}`, preenchidos em cada tarefa. Assim, cada réplica de um serviço sabe qual delas é.
+# As linhas dos logs mostram **templates**: `--hostname`, `--env` e `--mount` podem conter `{{.Task.Slot}}` ou `{{.Node.Hostname}}`, preenchidos em cada tarefa. Assim, cada réplica de um serviço sabe quem é.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="fc3c4df4"
 # ## Agora é com você

@@ -68,7 +68,7 @@ cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem; agora o líder a envia a oito outros."} translates="4619cec7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem; agora o líder a envia aos outros oito."} translates="4619cec7"
 # ## 2. O que cresce com o quê
 #
 # Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador e, para cada número de managers, conta quantas mensagens custa uma gravação pequena, como a de um config novo. **Você passa de três para nove managers. O que acontece com essa gravação?**
@@ -89,7 +89,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # <p>Os segundos dos gráficos são do seu computador e deste simulador; por isso, observe a forma das curvas, não a altura. <code>swarmlab bench swarm3k</code> forma um swarm de 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez; só as máquinas dos managers é que têm que ser maiores. E nada de tarefas nelas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers; só as máquinas dos managers é que têm que ser maiores. E nada de tarefas nelas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
 # ## 3. De três a sete managers
 #
 # | managers | podem falhar | uma gravação espera por |
@@ -98,7 +98,7 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # | 5 | 2 | 2 outros |
 # | 7 | 3 | 3 outros |
 #
-# A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez: o que precisa ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E, em swarms grandes, os managers não rodam tarefas: drene-os.
+# A documentação do Docker recomenda no máximo sete. Mil workers não precisam de mais managers do que dez workers: o que precisa ser maior são as *máquinas* dos managers, porque cada um guarda tudo na memória. E, em swarms grandes, os managers não rodam tarefas: drene-os.
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="2cd038da"
 # <details><summary>O que o Swarm2k e o Swarm3K mostraram</summary>

@@ -35,7 +35,7 @@
 # - **Verificar** espera 30 segundos. Depois testa, em uma cópia do seu swarm, o que pode acontecer em seguida e avalia nela todos os objetivos: *(no teste: requisições que falharam: 100)* refere-se à cópia. Você pode verificar quantas vezes quiser.
 # - **O orçamento** limita requisições que falham, segundos e mudanças. Uma mudança é um pedido que o swarm aceita: `node promote w3 w4` faz duas; um comando recusado, nenhuma. Quem estoura um dos limites perde a missão na hora. Comece de novo: o incidente é o mesmo.
 # - **Olhar** (`ls`, `ps`, `inspect`, `logs`) não é mudança, e olhar antes da primeira mudança vale 20 pontos. Usuários atendidos valem 40; tempo, 20; poucas mudanças, 20. Uma dica custa 5 pontos, mas não gasta tempo.
-# - O **debriefing** só vem quando a missão termina: compara o que você fez, e os seus pontos, com um *modelo*, uma solução que age assim que já dá para perceber o problema. (*m1 lidera, mandato 5*: o m1 foi eleito, no quinto mandato.)
+# - O **debriefing** só vem quando a missão termina: compara o que você fez, e os seus pontos, com um *modelo*, uma solução que age assim que dá para perceber o problema. (*m1 lidera, mandato 5*: o m1 foi eleito, no quinto mandato.)
 #
 # Sem os botões, use o nome da missão: `zone.do("docker node ls")` roda uma linha; há também `zone.check()`, `zone.hint()`, `zone.undo()` e `zone.debrief()`.
 

@@ -52,7 +52,7 @@ compare("spread", against=against)["spread"]
 # %% [markdown] slideshow={"slide_type": "skip"} translates="36a22690"
 # **Como ler.** A primeira tabela lista os fatos e diz se os dois lados batem. As faixas mostram *quando* cada passo ficou pronto: em cima, o simulado; embaixo, o real. A última tabela explica os números delas.
 #
-# A ordem dos passos é a mesma; os segundos, não. Portanto, **fatos têm que ser iguais**. Durações (*took …*) podem diferir até o dobro, ou até três segundos. Esperas (*until …*) só são mostradas.
+# A ordem dos passos é a mesma; os segundos, não. Portanto, **fatos têm que ser iguais**. De duas durações (*took …*), uma pode chegar ao dobro da outra ou passar dela em até três segundos. Esperas (*until …*) só são mostradas.
 #
 # <details><summary>As palavras de um cenário e fatos sem nomes</summary>
 # <p><i>until …</i> espera; <i>says …</i> anota o que o <code>docker</code> responde; <i>took …</i> anota quanto alguma coisa durou; <i>note …</i> olha o swarm, não leva tempo e por isso só está na primeira tabela.</p>
@@ -67,7 +67,7 @@ compare("spread", against=against)["spread"]
 # %%
 ask("same_seconds")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Parecidos, não iguais. Por isso, as durações podem diferir até o dobro; todo o resto tem que ser igual.", "ask": "Por que um pouco mais de vinte, se uma eleição leva de dez a vinte? (A primeira pergunta espera vinte segundos pelo líder morto.)", "wrong": "“Uma eleição ruim”: a primeira pergunta espera vinte segundos pelo líder morto."} translates="c15270e5"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "Parecidos, não iguais. Por isso, uma duração pode chegar ao dobro da outra; todo o resto tem que ser igual.", "ask": "Por que um pouco mais de vinte, se uma eleição leva de dez a vinte? (A primeira pergunta espera vinte segundos pelo líder morto.)", "wrong": "“Uma eleição ruim”: a primeira pergunta espera vinte segundos pelo líder morto."} translates="c15270e5"
 display(
     steps("leader_crash"),
     compare("leader_crash", against=against)["leader_crash"],
@@ -131,7 +131,7 @@ whole
 # ## Resumo
 #
 # - Um simulador conquista a nossa confiança fato por fato: o mesmo cenário nos dois lados, comparado.
-# - Os fatos têm que ser iguais, inclusive nas palavras; as durações podem diferir até o dobro.
+# - Os fatos têm que ser iguais, inclusive nas palavras; uma duração pode chegar ao dobro da outra.
 # - Se os dois diferem, o engine real tem razão.
 #
 # Em um terminal, `swarmlab compare leader_crash` compara com o seu próprio Docker, e `swarmlab compare --recorded`, com as gravações.
