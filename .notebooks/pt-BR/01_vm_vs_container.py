@@ -146,7 +146,7 @@ by_hand(
 # %% [markdown] slideshow={"slide_type": "skip"} translates="a819fed1"
 # <details><summary>O que o Linux responde</summary><p>Um processo: o próprio <code>ps</code>, com o número 1. E uma placa de rede, <code>lo</code>, que não leva a lugar nenhum.</p></details>
 
-# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Por último, arquivos só dele. Uma pasta vira o diretório raiz. Uma imagem é só isso: uma pasta dessas, empacotada. E agora tudo junto: nome, processos, rede, arquivos. Isso é um contêiner. Vocês acabaram de ver um contêiner feito à mão.", "ask": "O que falta, em comparação com o Docker? (Limites, imagens, uma rede e um root com menos poderes.)", "wrong": "“Segurança”: em parte. Faltam também limites, imagens, uma rede e um root com menos poderes."} translates="ae59062f"
+# %% [markdown] slideshow={"slide_type": "subslide"} swarmlab={"notes": "Por último, arquivos só dele. Uma pasta vira o diretório raiz. Uma imagem é só isso: uma pasta dessas, empacotada. E agora tudo junto: nome, processos, rede, arquivos. Isso é um contêiner. Vocês acabaram de ver um contêiner feito à mão.", "ask": "O que falta, em comparação com o Docker? (Limites, imagens, uma rede e um root com menos poderes.)", "wrong": "“Segurança”: em parte. São também limites, imagens, uma rede e um root com menos poderes."} translates="ae59062f"
 # Por último, ele ganha *arquivos* só dele: uma pasta vira o diretório raiz. (Uma imagem é uma pasta dessas, empacotada.) A nossa tem um programa só, o `busybox`, com vários nomes. Tudo junto:
 
 # %% tags=["this-computer"]
