@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from markupsafe import Markup
 import yaml
 from IPython.lib.pretty import pretty
+from markupsafe import Markup
 
 import swarmlab
 from swarmlab.errors import LabError
