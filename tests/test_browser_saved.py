@@ -40,7 +40,7 @@ def test_a_page_that_is_saved_twice_is_valid_and_does_not_grow(lab: Lab, chromiu
         texts.append(path.read_text("utf-8"))
         before_ns = path.stat().st_mtime_ns
         notebook.reload()
-        expect(notebook.page.locator(".swarmlab-board").first).to_be_visible()
+        expect(notebook.page.locator(".swarmlab-board:visible").first).to_be_visible()
         notebook.save()
         assert path.stat().st_mtime_ns > before_ns
         texts.append(path.read_text("utf-8"))
