@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import swarmlab
 from swarmlab.cluster import calls
 from swarmlab.cluster.base import BaseCluster
+from swarmlab.lessons import bets
 from tests.test_calls import Odd
 from tests.test_public import CLUSTERS, PUBLIC, RESULTS
 
@@ -99,6 +100,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
     """The class of an answer -> one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("answers"))
+        patch.setattr(bets.SCORE, "bets", {})
         found: dict[str, Any] = {}
         for kind, answer in answers():
             found.setdefault(kind, answer)
