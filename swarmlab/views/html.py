@@ -81,9 +81,9 @@ def unbroken(text: str) -> Markup:
     >>> unbroken("+10.5 s")
     Markup('<span style="white-space:nowrap">+10.5 s</span>')
     >>> unbroken("/swarm/state.json, 7/6")
-    Markup('/swarm/<wbr>state.json, 7/6')
+    Markup('/swarm/<wbr/>state.json, 7/6')
     """
-    return Markup(_whole(re.sub(r"(?<=\w)/(?=\w{3})", "/<wbr>", escape(text))))
+    return Markup(_whole(re.sub(r"(?<=\w)/(?=\w{3})", "/<wbr/>", escape(text))))
 
 
 def _whole(html: str) -> str:
