@@ -21,7 +21,7 @@ from swarmlab.lessons import bets
 from tests.test_calls import Odd
 from tests.test_public import CLUSTERS, PUBLIC, RESULTS
 
-# How Python shows what nobody has written a text for.
+# How Python shows what has no text of its own.
 UNREADABLE = re.compile(r"\bat 0x[0-9a-f]+|<(bound method|function|class)|object>")
 NAMES = {name.rpartition(".")[2]: value for name, value in PUBLIC.items()} | {"swarmlab": swarmlab}
 SURELY_WRONG = 6  # of `wrong_uses`; the others may be taken, as an argument of no consequence

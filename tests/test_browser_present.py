@@ -174,7 +174,7 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
         stage.press("b")
         expect(page.locator(".swarmlab-stage-blank")).to_be_visible(timeout=MS)
         stage.press("b")
-        # The board as the room sees it, too, and as it is now.
+        # The board as the audience sees it, and as it is now.
         leads = window.locator("aside .column:has(.badge.leads)")
         expect(leads).to_have_attribute("data-name", "m2", timeout=MS)
         stage.press("c")

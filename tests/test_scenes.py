@@ -224,7 +224,7 @@ def test_replays_of_the_pages_used_last_stay_in_memory():
 def test_what_takes_long_is_replayed_once_on_a_machine(
     cluster: swarmlab.Cluster, monkeypatch: pytest.MonkeyPatch
 ):
-    """The next program reads it, unless somebody else can have put it there."""
+    """The next program reads it, unless another user can have put it there."""
     swarmlab.scene("05.five")
     assert scenes.replays_of("05").receiver.ident is None  # nothing that takes long
     monkeypatch.setattr(scenes, "EVENTS_QUICKLY", 100)

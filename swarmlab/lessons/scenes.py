@@ -176,7 +176,7 @@ def stored(page: str) -> Path:
 
 
 def is_stored(page: str) -> bool:
-    """Whether there is that file, and nobody else can have put it there."""
+    """Whether there is that file, and only this user can have put it there."""
     path = stored(page)
     shared = hasattr(os, "geteuid") and why_not_private(path.parent, mode=PRIVATE)
     return path.exists() and not shared

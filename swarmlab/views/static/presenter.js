@@ -29,7 +29,7 @@ function pictureOf(place, parent) {
   return picture;
 }
 
-// The board as the room sees it at this moment, and how far the step is scrolled there.
+// The board as the audience sees it at this moment, and how far the step is scrolled there.
 function drawRoom(board, picture, hint) {
   const view = scroller();
   const seen = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
