@@ -445,7 +445,7 @@ def test_clean_removes_what_a_killed_program_left(
     assert completed.returncode == -signal.SIGKILL
     assert len(left_on(host)) == 4  # an engine, its disk, the network, the shared folder
     assert main(["clean", "--yes"]) == 0
-    assert "removed swarmlab-" in capsys.readouterr().out
+    assert "removed container swarmlab-" in capsys.readouterr().out
     assert left_on(host) == []
     assert main(["clean"]) == 0
     assert "nothing" in capsys.readouterr().out
