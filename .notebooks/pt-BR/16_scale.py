@@ -76,13 +76,13 @@ display(fleet(cluster), reveal("moves_after_loss"))
 # %%
 ask("write_with_nine")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com os managers é diferente: cada gravação vai para todos os outros e espera por uma maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Então, quantos managers para dez mil workers? (Cinco bastam; no máximo, sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com os managers é diferente: cada gravação vai para todos os outros e espera pela confirmação da maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Então, quantos managers para dez mil workers? (Cinco bastam; no máximo, sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6f40e594"
 # **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: com o dobro deles, tudo leva mais ou menos o dobro do tempo. Um worker recebe as tarefas de um manager só: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
 #
-# Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera por uma maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
+# Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera pela confirmação da maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
 #
 # <details><summary>Onde se gasta o tempo em um swarm grande</summary>
 # <p>Ao formar o swarm, com os certificados e os primeiros heartbeats. Ao iniciar tarefas, com as gravações: cada tarefa é gravada várias vezes (ao ser criada, ao receber endereços, ao ser alocada, ao entrar em execução), e todo manager guarda todas. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
