@@ -193,10 +193,20 @@ def test_hints_come_one_by_one_and_the_last_one_asks_for_a_reflection(task: Any)
     assert "First one line" in press(task, "hint")
     assert task._reflection.layout.display == ""
     assert task._buttons[NAMES.index("solution")].disabled
+    assert "--placement-pref" not in str(task.solution())  # by code as by its button
     task._reflection.value = "six tasks, but five of them in zone a"
     assert "Hint 3 of 3" in press(task, "hint")
     solution = Markup(press(task, "solution")).striptags()  # whose flags are kept whole
     assert "--placement-pref spread=node.labels.az" in solution
+
+
+def test_who_has_solved_it_may_compare_it_with_the_kits_solution(task: Any):
+    press(task, "start")
+    task.do(task.exercise.solution)
+    assert task._buttons[NAMES.index("solution")].disabled
+    assert "Solved" in press(task, "check")
+    assert not task._buttons[NAMES.index("solution")].disabled
+    assert "--placement-pref" in str(task.solution())
 
 
 def enter(task: Any, command: str) -> str:

@@ -183,13 +183,18 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         return Callout(_("Hint {level} of {all}", level=level, all=len(hints)), tuple(lines))
 
     def solution(self) -> Callout:
-        """One solution. Its button is enabled after the last hint."""
+        """One solution: after the last hint, or yours."""
+        if self._solution_waits():
+            return self._show(_("The solution comes after the third hint."))
         return self._show(_("One solution"), *_solution_lines(self.exercise))
 
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
         self.attempt.undo()
         self._show(_("Undone: the swarm is as it was before the last change."))
+
+    def _solution_waits(self) -> bool:
+        return not self.attempt.solved and self.attempt.hints < len(self.exercise.hints)
 
     # -- showing -----------------------------------------------------------------------
     @property
@@ -214,7 +219,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         start.description = _("Start") if attempt.cluster is None else _("Start again")
         check.disabled = hint.disabled = attempt.cluster is None
         undo.disabled = not attempt.changes
-        solution.disabled = attempt.hints < len(self.exercise.hints)
+        solution.disabled = self._solution_waits()
         hints = self._hints_given()._repr_html_() if attempt.hints else ""
         self._hints.value = f"<div role='status'>{hints}</div>"
         counts = {"changes": attempt.changes, "fewest": self.exercise.fewest_changes}
