@@ -16,8 +16,8 @@ from swarmlab.errors import NoneSuch
 from swarmlab.lessons.bank import topics
 from swarmlab.lessons.progress_record import solved_exercises
 from swarmlab.strings import ENGLISH, N_, _, language, language_tag, translations
-from swarmlab.views.html import Callout, Table, folded, tag
-from swarmlab.views.primitives import view
+from swarmlab.views.html import Callout, Table, as_table, tag
+from swarmlab.views.primitives import view, zones
 from swarmlab.views.widget import Field, Sliders, speak
 
 FIRST_LANGUAGE = language()  # of the page that has started this process
@@ -39,12 +39,7 @@ class CourseMap(Table):
             href = f"{folder_of_pages()}{page}.ipynb"
             card = tag("a", title, *lines, class_="node manager", href=href, style=CARD)
             parts.setdefault(part, []).append(card)
-        zones = [
-            tag("div", tag("div", tag("b", part)), *pages, class_="zone")
-            for part, pages in parts.items()
-        ]
-        table = folded(_("The same as a table"), Table("", self.heads, self.rows)._repr_html_())
-        return view(tag("div", *zones, class_="row zones")) + table
+        return view(zones(parts)) + as_table(self)
 
 
 @cache

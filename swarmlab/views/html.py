@@ -179,6 +179,17 @@ class Table:
         return title + big(f"<div style='overflow-x:auto'>{table}</div>{notes}")
 
 
+def in_words(table: Table) -> Markup:
+    """The table, folded, below a picture of the same."""
+    return folded(_("The same in words"), table._repr_html_())
+
+
+def as_table(picture: Table) -> Markup:
+    """The rows of a picture, folded, below it: it shows the title itself."""
+    plain = Table("", picture.heads, picture.rows, picture.notes)
+    return folded(_("The same as a table"), plain._repr_html_())
+
+
 class ShownAs:
     """Takes both forms from another object: a `Callout`, a `Table`, or what else has them."""
 

@@ -7,7 +7,7 @@ task is and, while it waits, how many nodes each filter refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -18,7 +18,7 @@ from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import NoneSuch
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Table, folded, marked, tag
+from swarmlab.views.html import Table, as_table, marked, tag
 from swarmlab.views.primitives import drawing, node, view
 from swarmlab.views.snapshot import look
 
@@ -86,8 +86,7 @@ class Funnel(Table):
 
     def _repr_html_(self) -> Markup:
         title, note = tag("p", tag("b", self.title)), tag("p", marked(self.notes[0]))
-        words = folded(_("The same as a table"), Table._repr_html_(replace(self, title="")))
-        return view(title, drawing(repr(self), *self.steps), note) + words
+        return view(title, drawing(repr(self), *self.steps), note) + as_table(self)
 
 
 def _funnel(decision: Explanation, filters: list[str]) -> Iterator[Markup]:

@@ -111,6 +111,15 @@ def axis(start_s: float, end_s: float) -> Markup:
 
 
 # -- machines -----------------------------------------------------------------------------------
+def zones(boxes: Mapping[str, Sequence[Markup]]) -> Markup:
+    """Zones side by side: each one's name, and what is in it."""
+    drawn = (
+        tag("div", tag("div", tag("b", name)), *inside, class_="zone")
+        for name, inside in boxes.items()
+    )
+    return tag("div", *drawn, class_="row zones")
+
+
 def node(
     name: str,
     role: str,

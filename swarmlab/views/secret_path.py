@@ -17,7 +17,7 @@ from swarmlab.cluster.interface import AnyCluster, NodeName, SecretName
 from swarmlab.cluster.simulated_state import is_simulated
 from swarmlab.errors import LabError
 from swarmlab.strings import N_, _
-from swarmlab.views.html import Callout, Table, folded, only_simulated, tag, unbroken
+from swarmlab.views.html import Callout, Table, in_words, only_simulated, tag, unbroken
 from swarmlab.views.palette import BEFORE_RUNNING
 from swarmlab.views.primitives import drawing, legend, view
 from swarmlab.views.snapshot import look
@@ -111,8 +111,8 @@ class SecretPath:
             columns.append(tag("div", tag("b", head), *places, class_="column"))
         signs = [(tag("i", class_=f"place {kind}"), _(form)) for form, kind in FORMS.items()]
         alt = "; ".join(", ".join(row) for row in self.rows)
-        table = folded(_("The same in words"), self.table._repr_html_())
-        return view(legend(signs), drawing(alt, tag("div", *columns, class_="path"))) + table
+        picture = drawing(alt, tag("div", *columns, class_="path"))
+        return view(legend(signs), picture) + in_words(self.table)
 
 
 def _place(text: str, form: str, *, comes: bool) -> Markup:

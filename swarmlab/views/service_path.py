@@ -21,7 +21,7 @@ from swarmlab.cluster.simulated_state import steps_of
 from swarmlab.model.trace_records import Record, TasksSent, TaskStatusChanged
 from swarmlab.simulation import MS
 from swarmlab.strings import N_, _, seconds
-from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.html import Table, in_words, tag
 from swarmlab.views.palette import ENDED, UNWANTED
 from swarmlab.views.placement_explanation import why
 from swarmlab.views.primitives import drawing, view
@@ -268,8 +268,7 @@ class ServicePath(LiveWidget):
             lines.append(tag("div", row["error"], class_="alarm"))
             part = tag("div", tag("b", row["title"]), tag("div", row["time"]))
             steps.append(tag("div", part, tag("div", *lines), class_="step"))
-        table = folded(_("The same in words"), self.table._repr_html_())
-        return view(drawing(repr(self.table), *steps)) + table
+        return view(drawing(repr(self.table), *steps)) + in_words(self.table)
 
 
 @cache

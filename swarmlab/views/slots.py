@@ -12,9 +12,9 @@ from markupsafe import Markup
 from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster, ServiceName
 from swarmlab.strings import _
-from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.html import Table, as_table, tag
 from swarmlab.views.palette import ENDED, UNWANTED
-from swarmlab.views.primitives import drawing, view
+from swarmlab.views.primitives import drawing, view, zones
 from swarmlab.views.snapshot import look
 
 TASKS_MAX = 3  # of a slot, the newest
@@ -32,22 +32,14 @@ class Slots(Table):
         for slot, task, wanted, state, node, container in self.rows:
             over = wanted in UNWANTED and state in ENDED
             kind = "" if over else "good" if wanted == state else "alarm"
-            lines = [
-                tag("b", _("task {id}", id=task)),
-                tag("span", _("wanted: {0}").format(wanted)),
-            ]
-            lines += [tag("span", _("is: {0}").format(state), class_=kind)]
-            lines += [tag("span", node), tag("small", _("container {id}", id=container))]
+            wish, now = _("wanted: {0}").format(wanted), _("is: {0}").format(state)
+            lines = [tag("b", _("task {id}", id=task)), tag("span", wish)]
+            lines += [tag("span", now, class_=kind), tag("span", node)]
+            lines.append(tag("small", _("container {id}", id=container)))
             card = tag("div", *lines, class_="node manager", style="margin:.2em 0")
             boxes.setdefault(slot, []).append(card)
-        zones = [
-            tag("div", tag("div", tag("b", slot)), *cards, class_="zone")
-            for slot, cards in boxes.items()
-        ]
-        picture = tag("div", *zones, class_="row zones")
-        table = Table._repr_html_(Table("", self.heads, self.rows))
-        words = folded(_("The same as a table"), table)
-        return view(tag("p", tag("b", self.title)), drawing(repr(self), picture)) + words
+        title = tag("p", tag("b", self.title))
+        return view(title, drawing(repr(self), zones(boxes))) + as_table(self)
 
 
 @checked

@@ -27,7 +27,7 @@ from swarmlab.views.history import (
     grouped,
     timeline_events,
 )
-from swarmlab.views.html import Callout, Table, big, folded, marked, only_simulated, tag
+from swarmlab.views.html import Callout, Table, big, in_words, marked, only_simulated, tag
 from swarmlab.views.palette import LEADER, LOOKS, colours_of
 from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
@@ -236,10 +236,8 @@ class Timeline(LiveWidget):
 
     def still_html(self) -> Markup:
         happened = Markup("").join(tag("p", marked(sentence)) for sentence in self.happened)
-        near = folded(_("The same in words"), self._near()._repr_html_())
-        return (
-            view(self._line()) + big(happened + static_table(self._snapshot)._repr_html_()) + near
-        )
+        then = big(happened + static_table(self._snapshot)._repr_html_())
+        return view(self._line()) + then + in_words(self._near())
 
     def _line(self) -> Markup:
         """Events, leaders and seconds, as JavaScript draws them."""

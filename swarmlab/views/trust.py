@@ -17,7 +17,7 @@ from swarmlab.cluster.calls import checked
 from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import MS
 from swarmlab.strings import _
-from swarmlab.views.html import Table, folded, marked, tag
+from swarmlab.views.html import Table, in_words, marked, tag
 from swarmlab.views.palette import CIRCLE, DIAMOND, OCTAGON, SQUARE, VERSIONS, Look
 from swarmlab.views.primitives import drawing, node, shape
 from swarmlab.views.widget import Picture, widget_of
@@ -131,8 +131,8 @@ class Trust(Picture):
         nodes = tag("div", *map(self._node, self.rows), class_="row zones")
         step = tag("button", _("Step ▶"), data_do="step", data_key="step")
         said = (tag("p", marked(line), role="status") for line in self.lines)
-        table = folded(_("The same in words"), self.table._repr_html_())
-        return Markup("").join([drawing(repr(self), roots, nodes), *said, step, table])
+        picture = drawing(repr(self), roots, nodes)
+        return Markup("").join([picture, *said, step, in_words(self.table)])
 
     def _badge(self, root: bytes) -> Markup:
         place, letter = self.roots.index(root), self.letter(root)

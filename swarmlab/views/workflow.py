@@ -21,7 +21,7 @@ from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _, seconds
 from swarmlab.views.dock import DockedWidget
-from swarmlab.views.html import Table, folded, tag
+from swarmlab.views.html import Table, in_words, tag
 from swarmlab.views.palette import LOOKS
 from swarmlab.views.primitives import drawing, look_rows, shape, view
 from swarmlab.views.recorder import Contents, EngineEvent, Recorder
@@ -243,9 +243,8 @@ class Workflow(DockedWidget):
 
     def still_html(self) -> Markup:
         """The last command as one still: every path it took, and what the engine holds now."""
-        steps = self._last
-        words = folded(_("The same in words"), self.last_command._repr_html_())
-        return view(drawing(repr(self.last_command), _stage(steps))) + words
+        words = self.last_command
+        return view(drawing(repr(words), _stage(self._last))) + in_words(words)
 
 
 def _said(container: tuple[str, str, str]) -> str:
