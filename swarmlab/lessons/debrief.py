@@ -175,8 +175,7 @@ class Debrief:
 
     def _left(self, second: float) -> float:
         """Where it is on the line, in percent."""
-        second = max(self.start_s, min(second, self.end_s))
-        return 100 * (second - self.start_s) / (self.end_s - self.start_s)
+        return draw.percent(second, self.start_s, self.end_s)
 
 
 # -- codes -------------------------------------------------------------------------------------

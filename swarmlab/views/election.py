@@ -27,6 +27,7 @@ from swarmlab.views.primitives import (
     legend,
     mark,
     note,
+    percent,
     shape,
     swatch,
     upright,
@@ -83,8 +84,7 @@ class Election:
 
     def x(self, at_ns: int) -> float:
         """In percent of the width."""
-        inside = min(max(at_ns, self.start_ns), self.end_ns)
-        return 100 * (inside - self.start_ns) / (self.end_ns - self.start_ns)
+        return percent(at_ns, self.start_ns, self.end_ns)
 
     def _spans(self, name: str) -> Iterator[Markup]:
         for span in self.spans:

@@ -61,6 +61,11 @@ def swatch(kind: str, colour: str) -> Markup:
 
 
 # -- lanes: what happened over time ---------------------------------------------------------------
+def percent(at: float, start: float, end: float) -> float:
+    """Where a moment is between two others; one outside of them is at the nearer end."""
+    return 100 * (min(max(at, start), end) - start) / (end - start)
+
+
 def lane(name: str, *parts: str, style: str = "") -> Markup:
     """A name, and a track with bars and marks, whose places are in percent of its width."""
     track = tag("div", *parts, class_="track")

@@ -25,6 +25,7 @@ from swarmlab.views.primitives import (
     legend,
     mark,
     note,
+    percent,
     shape,
     swatch,
     upright,
@@ -213,8 +214,7 @@ class RolloutChart:
 
     def x(self, at: float) -> float:
         """In percent of the width."""
-        start, end = self.rollout.start, self.rollout.end
-        return 100 * (min(max(at, start), end) - start) / (end - start)
+        return percent(at, self.rollout.start, self.rollout.end)
 
     def _bars(self) -> dict[str, tuple[float, float]]:
         """Task id -> (top, height) of its bar, in em: tasks that overlap share their lane."""
