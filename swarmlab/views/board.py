@@ -116,11 +116,9 @@ class Board(DockedWidget):
         new = [name for name in map(trait_name, keys) if not self.has_trait(name)]
         if new:
             self.add_traits(**{name: traitlets.Dict().tag(sync=True) for name in new})
-        tasks, versions = snapshot.by_node, ((t.service, t.version) for t in snapshot.tasks)
-        self._colours = colours_of(versions, self._colours)
-        for row in snapshot.nodes:
-            own = column(row, tasks.get(row.key, []), self._colours)
-            self.set_trait(trait_name(row.key), own)
+        columns, self._colours = columns_of(snapshot, self._colours)
+        for key, own in zip(keys, columns, strict=True):
+            self.set_trait(trait_name(key), own)
         self.columns = keys
         if self.scene_menu is not None and self.cluster.virtual_time:
             self.scenes, self.offer = self.scene_menu.listed(), self.scene_menu.offered()
@@ -263,25 +261,30 @@ def settled(snapshot: ClusterSnapshot) -> bool:
     return bool(snapshot.leader) and noticed and complete and not moving
 
 
+def columns_of(
+    snapshot: ClusterSnapshot, known: Mapping[tuple[str, str], str]
+) -> tuple[list[dict[str, Any]], dict[tuple[str, str], str]]:
+    """A column for each node, and the colours in them; those that are `known` stay."""
+    tasks, versions = snapshot.by_node, ((t.service, t.version) for t in snapshot.tasks)
+    colours = colours_of(versions, known)
+    return [column(row, tasks.get(row.key, []), colours) for row in snapshot.nodes], colours
+
+
 def column(
     row: NodeRow, tasks: list[TaskRow], colours: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
     """The column of one node as JavaScript draws it; task: id, kind, name, title, colour, from."""
-    facts = text.node_facts(row)
+    facts, availability = text.node_facts(row), row.availability.replace("active", "")
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
-    term = "" if row.term is None else _("term {term}", term=row.term)
-    tone = "down" if row.down else row.availability.replace("active", "")
     kinds = [text.in_state(task.name, task.kind) for task in tasks]
     return {
         "name": row.name,
         "leads": row.manager == "leader",
         "badge": f"♛ {raft}" if (row.raft or row.manager) == "leader" else raft,
         "role": row.role,
-        "term": term,
-        "condition": " · ".join(
-            filter(None, [row.availability.replace("active", ""), row.condition])
-        ),
-        "tone": tone,
+        "term": "" if row.term is None else _("term {term}", term=row.term),
+        "condition": " · ".join(filter(None, [availability, row.condition])),
+        "tone": "down" if row.down else availability,
         "label": f"{row.name}: {', '.join([*facts, text.listed(kinds) or _('no tasks')])}",
         "actions": [
             [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)

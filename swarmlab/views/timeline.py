@@ -18,7 +18,7 @@ from swarmlab.cluster.interface import AnyCluster
 from swarmlab.simulation import S
 from swarmlab.strings import N_, _, seconds
 from swarmlab.units import Duration, nanoseconds
-from swarmlab.views.board import column, static_table
+from swarmlab.views.board import columns_of, static_table
 from swarmlab.views.history import (
     EVENT_LOOKS,
     RaftHistory,
@@ -28,7 +28,7 @@ from swarmlab.views.history import (
     timeline_events,
 )
 from swarmlab.views.html import Callout, Table, big, in_words, marked, only_simulated, tag
-from swarmlab.views.palette import LEADER, LOOKS, colours_of
+from swarmlab.views.palette import LEADER, LOOKS
 from swarmlab.views.primitives import axis, bar, drawing, lane, look_rows, view
 from swarmlab.views.snapshot import ClusterSnapshot, look
 from swarmlab.views.text import change_sentences, snapshot_text, swarm_lines
@@ -157,10 +157,7 @@ class Timeline(LiveWidget):
             self.events = _in_lines([self._row(group) for group in groups])
             self.leaders = [self._leader(span) for span in spans if span.role == "leader"]
             self.happened, self.swarm = happened, swarm_lines(self._snapshot)
-            tasks = self._snapshot.by_node
-            colours = colours_of(((t.service, t.version) for t in self._snapshot.tasks), {})
-            nodes = self._snapshot.nodes
-            self.columns = [column(node, tasks.get(node.key, []), colours) for node in nodes]
+            self.columns, colours = columns_of(self._snapshot, {})
             self.copy = self._copy(colours)
             text = snapshot_text(self._snapshot)
             self.text = "\n".join([repr(self._near()), "", *happened, "", text])
@@ -177,10 +174,8 @@ class Timeline(LiveWidget):
         if self.forked is None:
             return []
         snapshot = look(self.forked)
-        tasks = snapshot.by_node
-        colours = colours_of(((t.service, t.version) for t in snapshot.tasks), colours)
-        rows = [column(node, tasks.get(node.key, []), colours) for node in snapshot.nodes]
-        return [_("The copy, t = {s:.1f} s", s=snapshot.now_s), rows]
+        title = _("The copy, t = {s:.1f} s", s=snapshot.now_s)
+        return [title, columns_of(snapshot, colours)[0]]
 
     def _look(self) -> list[str]:
         """Read the swarm at the moment; what happened there, and since the event before."""
