@@ -29,7 +29,8 @@ def check(spec: dict[str, Any]) -> None:
             f"label {PREDEFINED} is for internally created predefined networks and cannot be"
             " applied by users"
         )
-    wrong = [text for config in _configs(spec) for text in _wrong(config)]
+    configs = spec.get("IPAM", {}).get("Config") or ()
+    wrong = [text for config in configs for text in _wrong(config)]
     if wrong:
         listed = wrong if len(wrong) == 1 else [f"* {text}" for text in wrong]
         raise BadParameter("\n".join(["invalid network config:", *listed]))
@@ -47,10 +48,6 @@ def check(spec: dict[str, Any]) -> None:
         if overlay:
             raise InvalidArgument(f"error during lookup of plugin {ipam}")
         raise NoSuchObject(f'plugin "{ipam}" not found')
-
-
-def _configs(spec: dict[str, Any]) -> Any:
-    return spec.get("IPAM", {}).get("Config") or ()
 
 
 def _wrong(config: dict[str, Any]) -> Iterator[str]:

@@ -166,9 +166,8 @@ def failed_requests(swarm: SwarmReader, service: str, last_ns: int) -> int:
     cluster = swarm.cluster
     if cluster.has_trace:
         since_s = (cluster.now_ns - last_ns) // S
-        return sum(
-            n for second, n in failed_by_second(cluster, service).items() if second > since_s
-        )
+        failed = failed_by_second(cluster, service).items()
+        return sum(n for second, n in failed if second > since_s)
     port = value_at(swarm.named("services", service), "Endpoint.Ports.0.TargetPort")
     request = ["curl", "-f", f"localhost:{port}"]
     codes = [swarm.execute(task, request)[1] for task in swarm.running(service)]

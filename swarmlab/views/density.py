@@ -7,6 +7,7 @@ is an estimate, not a measurement: nothing is shared, nothing is overcommitted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -51,17 +52,10 @@ def sources() -> Table:
         "disk_mib": _("disk"),
         "start_s": _("start"),
     }
-    rows = [
-        (
-            _(kind.title),
-            title,
-            f"{number(value, 'g')} {'s' if name == 'start_s' else 'MiB'}",
-            _(source),
-        )
-        for kind in ISOLATION_KINDS
-        for name, title in figures.items()
-        for value, source in [getattr(kind, name)]
-    ]
+    rows = []
+    for kind, (name, title) in product(ISOLATION_KINDS, figures.items()):
+        (value, source), unit = getattr(kind, name), "s" if name == "start_s" else "MiB"
+        rows.append((_(kind.title), title, f"{number(value, 'g')} {unit}", _(source)))
     assumed = _("assumption")
     rows.append((_("Host"), _("its own system, once"), f"{HOST_MIB} MiB", assumed))
     rows.append((_("App, server"), _("memory, disk"), _("the sliders"), assumed))
@@ -104,16 +98,12 @@ class Density:
         memory, disk, fit = _("Memory for {n}"), _("Disk for {n}"), _("Fit in {n} GiB")
         needs = (memory.format(n=self.apps), disk.format(n=self.apps))
         heads = (_("Kind"), *needs, _("One starts in"), fit.format(n=self.server_gib))
-        rows = [
-            (
-                _(kind.title),
-                f"{number(self.memory_mib(kind) / GIB, '.1f')} GiB",
-                f"{number(self.disk_mib(kind) / GIB, '.1f')} GiB",
-                f"{number(kind.start_s[0], 'g')} s",
-                str(self.fit(kind)),
-            )
-            for kind in ISOLATION_KINDS
-        ]
+        rows = []
+        for kind in ISOLATION_KINDS:
+            sizes_gib = self.memory_mib(kind) / GIB, self.disk_mib(kind) / GIB
+            sizes = (f"{number(gib, '.1f')} GiB" for gib in sizes_gib)
+            start = f"{number(kind.start_s[0], 'g')} s"
+            rows.append((_(kind.title), *sizes, start, str(self.fit(kind))))
         return Table("", heads, tuple(rows), (f"**{self.verdict}**",))
 
     def __repr__(self) -> str:

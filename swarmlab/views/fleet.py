@@ -60,16 +60,11 @@ class Fleet(LiveWidget):
     def _loads(self) -> list[NodeLoad]:
         if self.cluster.has_trace:
             return node_loads(self.cluster)
-        snapshot = soon(look, self.cluster)
-        return [
-            NodeLoad(
-                row.name,
-                "leader" if row.name == snapshot.leader else row.role,
-                not row.down,
-                row.running,
-            )
-            for row in snapshot.nodes
-        ]
+        snapshot, loads = soon(look, self.cluster), list[NodeLoad]()
+        for row in snapshot.nodes:
+            role = "leader" if row.name == snapshot.leader else row.role
+            loads.append(NodeLoad(row.name, role, not row.down, row.running))
+        return loads
 
     @staticmethod
     def _told(loads: list[NodeLoad]) -> str:

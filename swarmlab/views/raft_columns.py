@@ -238,8 +238,7 @@ def log_changes(before: RaftLogs, after: RaftLogs) -> list[str]:
         old, new = before.statuses.get(name), after.statuses.get(name)
         if old is not None and new is not None:
             values = {"name": name, "term": new.term, "index": new.last_index}
-            values |= {"commit": new.commit_index}
-            values |= {"vote": after.raft_names.get(new.vote, "?")}
+            values |= {"commit": new.commit_index, "vote": after.raft_names.get(new.vote, "?")}
             sentences += [line.format(**values) for line in _status_changes(old, new)]
         elif old is not new:
             line = _("{name} is up again.") if new else _("{name} is down.")

@@ -240,12 +240,9 @@ class ServicePath(LiveWidget):
         texts = {"title": title, "heads": heads, "parts": parts, "client": _("you")}
         texts |= {"manager": _("Manager (the leader)"), "node": _("Node"), "why": _("Why here?")}
         texts |= {"step": _("step {0} of {1}"), "text": _("The same in words")}
-        texts |= {
-            "read": _("It read"),
-            "decided": _("It decided"),
-            "code": _("The code of this part"),
-        }
-        texts |= {"wrote": _("It wrote"), "did": _("It did"), "store": _("Store, on all managers")}
+        texts |= {"read": _("It read"), "decided": _("It decided"), "wrote": _("It wrote")}
+        texts |= {"did": _("It did"), "code": _("The code of this part")}
+        texts |= {"store": _("Store, on all managers")}
         help = _("← and → step, Home goes to the beginning, P plays.")
         return {**super()._labels(), **texts, "help": help}
 
@@ -275,10 +272,8 @@ class ServicePath(LiveWidget):
 def _source_of(function: Any) -> list[Any]:
     """Where a function is, and its source."""
     lines, number = inspect.getsourcelines(function)
-    return [
-        f"{function.__module__.replace('.', '/')}.py, line {number}",
-        inspect.cleandoc("".join(lines)),
-    ]
+    place = f"{function.__module__.replace('.', '/')}.py, line {number}"
+    return [place, inspect.cleandoc("".join(lines))]
 
 
 @checked

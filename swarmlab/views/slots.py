@@ -58,10 +58,8 @@ def slots(cluster: AnyCluster, service: ServiceName) -> Slots:
     spec = api.inspect_service(service)["Spec"]
     names = {row.key: row.name for row in look(cluster).nodes}
     rows: list[tuple[str, ...]] = []
-    tasks = sorted(
-        api.tasks({"service": service}), key=lambda task: task["CreatedAt"], reverse=True
-    )
-    for task in sorted(tasks, key=lambda task: task.get("Slot", 0)):
+    newest = sorted(api.tasks({"service": service}), key=lambda t: t["CreatedAt"], reverse=True)
+    for task in sorted(newest, key=lambda task: task.get("Slot", 0)):
         node = names.get(task.get("NodeID", ""), "–")
         name = f"{service}.{task.get('Slot') or node}"
         container = task["Status"].get("ContainerStatus", {}).get("ContainerID", "")[:12] or "–"

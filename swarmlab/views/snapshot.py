@@ -236,19 +236,12 @@ class NodeRows(ShownAs, tuple[NodeRow, ...]):
     def cells(self) -> list[tuple[str, ...]]:
         roles = {True: _("in no swarm"), False: _(NOT_KNOWN)}
         machine = {True: _("up"), False: _("down"), None: _(NOT_KNOWN)}
-        return [
-            (
-                *(
-                    row.name,
-                    row.role or roles[row.left],
-                    row.state,
-                    row.availability,
-                    _(row.manager),
-                ),
-                *("" if row.term is None else str(row.term), machine[row.up], str(row.running)),
-            )
-            for row in self
-        ]
+        cells: list[tuple[str, ...]] = []
+        for row in self:
+            docker = row.name, row.role or roles[row.left], row.state, row.availability
+            term = "" if row.term is None else str(row.term)
+            cells.append((*docker, _(row.manager), term, machine[row.up], str(row.running)))
+        return cells
 
     @property
     def shown_as(self) -> Table:

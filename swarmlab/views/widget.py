@@ -14,7 +14,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anywidget
@@ -28,10 +27,9 @@ from markupsafe import Markup
 from swarmlab import strings
 from swarmlab.errors import SwarmError
 from swarmlab.strings import N_, _
-from swarmlab.views.html import ShownAs, WithStaticForms, tag
+from swarmlab.views.html import STATIC, ShownAs, WithStaticForms, tag
 from swarmlab.views.recorded import Recording, controls, played
 
-STATIC = Path(__file__).parent / "static"
 TICK_S = 0.2  # wall-clock seconds between two refreshes
 NEWS_MAX = 6
 RECORDED = N_("(A recording, for readers who can't run this.)")

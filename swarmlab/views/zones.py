@@ -6,6 +6,7 @@ A zone is whatever fails as a whole: a data centre, a rack, a power line. Pure a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -98,9 +99,7 @@ class ZoneSpread:
 
     def _repr_html_(self) -> Markup:
         zones = (self._box(zone) for zone in range(self.zones))
-        names = sorted(
-            (name for row in self.names for name in row), key=lambda n: (n in self.lost, n)
-        )
+        names = sorted(chain(*self.names), key=lambda name: (name in self.lost, name))
         squares = [(name, "gone" if name in self.lost else "") for name in names]
         bar = votes(_("votes"), squares, quorum(self.managers), self.managers, self.count)
         return self._summary._repr_html_() + view(tag("div", *zones, class_="row zones"), bar)
@@ -124,8 +123,8 @@ class Machines(Picture):
         self.spread = ZoneSpread(1, 1)
 
     def spread_of(self, managers: int, zones: int) -> ZoneSpread:
-        names = {name for row in ZoneSpread(managers, zones).names for name in row}
-        self.spread = ZoneSpread(managers, zones, frozenset(self.lost & names))
+        names = chain(*ZoneSpread(managers, zones).names)
+        self.spread = ZoneSpread(managers, zones, frozenset(self.lost.intersection(names)))
         return self.spread
 
     def draw(self) -> Markup:
