@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7315,
-    ("network", "engine", "cluster", "real"): 8989,
+    ("views", "lessons", "compare"): 7270,
+    ("network", "engine", "cluster", "real"): 8988,
     ("docker_cli", "cli", "jupyter", "classroom"): 5853,
     (
         "__init__.py",
