@@ -7,7 +7,6 @@ SWARMLAB_WHOLE=1: every page, with each of its cells left out in turn (half an h
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -21,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import swarmlab
 from swarmlab.cluster import current
 from swarmlab.jupyter import cells, magic
-from tests.test_fuzz import commit_number
+from tests.sample import sample
 
 PAGES = {
     path.stem: {
@@ -29,20 +28,12 @@ PAGES = {
     }
     for path in sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 }
-WHOLE = bool(os.environ.get("SWARMLAB_WHOLE"))
-NUMBER = commit_number()
-CHOSEN = list(PAGES) if WHOLE else [list(PAGES)[NUMBER % len(PAGES)]]
+CHOSEN = sample(PAGES)
 
 NEXT = [re.escape(text) for _pattern, text in cells.NEXT_STEPS]
 NEXT_STEP = re.compile(
     rf"^✘ .*(?:Restart Kernel|run the cells above|write it like|there are|{'|'.join(NEXT)})"
 )
-
-
-def left_out(page: str) -> list[str]:
-    """The cells to leave out of a page: all in turn, or the one that the commit chooses."""
-    names = list(PAGES[page])
-    return names if WHOLE else [names[NUMBER // len(PAGES) % len(names)]]
 
 
 def shell_of_a_new_kernel(monkeypatch: pytest.MonkeyPatch) -> InteractiveShell:
@@ -85,7 +76,7 @@ def test_each_cell_of_a_page_alone(page: str, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    ("page", "name"), [(page, name) for page in CHOSEN for name in left_out(page)]
+    ("page", "name"), [(page, name) for page in CHOSEN for name in sample(PAGES[page])]
 )
 def test_a_page_without_one_of_its_cells(page: str, name: str, monkeypatch: pytest.MonkeyPatch):
     shell = shell_of_a_new_kernel(monkeypatch)

@@ -20,17 +20,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser import CELLS_TIMEOUT_S, CHROMIUM_OPTIONS, TOKEN, Lab
 from tests.host_engine import HostEngine, import_dind, missing
+from tests.sample import WHOLE, sample
 from tests.served import Served
-from tests.test_fuzz import commit_number
 
 MS = 3 * 1000 * CELLS_TIMEOUT_S
 TYPE_PX_MIN = 20
 COPY_S_MAX = 40  # on a busy machine; a single request to an engine would take 60
 SCREENS = {"small": (1024, 768), "large": (1920, 1080)}
 FAULTS = (Path(__file__).with_name("stage_faults.js")).read_text("utf-8")
-WHOLE = bool(os.environ.get("SWARMLAB_WHOLE"))
 SHOWS = [*itertools.product(("00", "05", "06", "12"), SCREENS)]
-CHOSEN = SHOWS if WHOLE else [SHOWS[commit_number() % len(SHOWS)]]
 # What the last key asked for is done, all outputs are drawn, and ten frames long none has grown.
 DRAWN = """() => {
     const busy = !document.querySelector(".swarmlab-stage:not(.swarmlab-busy)");
@@ -93,7 +91,7 @@ def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("page", "screen"), CHOSEN)
+@pytest.mark.parametrize(("page", "screen"), sample(SHOWS))
 def test_pages_are_presented_from_first_to_last_step(
     tmp_path: Path, chromium: str, page: str, screen: str
 ):

@@ -7,20 +7,12 @@ goes on with `--fuzz-seed` where it stopped; a failure says how to play it again
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz_api import REQUESTS_PER_BATCH, Fuzz, shrunken
-
-
-def commit_number() -> int:
-    """A number that differs from commit to commit."""
-    folder = Path(__file__).parent
-    words = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
-    return int(done.stdout[:8] or "7", 16)
+from tests.sample import commit_number
 
 
 def test_every_request_gets_an_answer_that_its_route_declares(

@@ -37,29 +37,25 @@ from swarmlab.lessons.bank import bank, exercise_named
 from swarmlab.real import engines, images, launched
 from swarmlab.real.launched import LaunchedCluster
 from tests.host_engine import HostEngine, import_dind, missing
-from tests.test_fuzz import commit_number
+from tests.sample import WHOLE, sample
 
 pytestmark = pytest.mark.real
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-# Each commit runs two pages and one more, and plays an exercise and a scenario of three.
-# `ALL_PAGES=1` runs all pages and scenarios, `ALL_EXERCISES=1` plays all exercises: half an hour
-# each.
-NUMBER = commit_number()
-PAGES = ("05_quorum", "00_start_here")
+# Each commit runs two pages and one more, and plays an exercise and a scenario; with
+# SWARMLAB_WHOLE=1 all of them (an hour).
 MORE_PAGES = (
     *("01_vm_vs_container", "02_docker_workflow", "06_command_to_container", "07_placement"),
     *("08_tls_and_ca", "09_autolock", "10_secrets_and_configs", "11_health_checks"),
     *("12_rolling_updates", "13_rollback", "14_stacks", "15_network"),
 )
 SLOW_PAGES = ("03_why_orchestrate", "04_parts_and_topology")  # five to ten minutes each
-ALL_PAGES = "ALL_PAGES" in os.environ
-PAGES += (*SLOW_PAGES, *MORE_PAGES) if ALL_PAGES else (MORE_PAGES[NUMBER % len(MORE_PAGES)],)
+PAGES = ["05_quorum", "00_start_here", *sample(MORE_PAGES)]
+PAGES = [*SLOW_PAGES, *PAGES] if WHOLE else PAGES
 PAGES_AT_ONCE = 3
 PAGE_S_MAX = 1200
-EXERCISES = [("first_service", "spread_over_zones", "secret_for_a_service")[NUMBER % 3]]
-EXERCISES = list(bank()) if "ALL_EXERCISES" in os.environ else EXERCISES
-SCENARIOS = ("names", "spread", "worker_crash")
+QUICK = ("first_service", "spread_over_zones", "secret_for_a_service")
+EXERCISES = sample(bank() if WHOLE else QUICK)
 SETTLE_LIMIT = "90s"
 READY_S_MAX, GONE_S_MAX = 30.0, 30.0
 ELECTION_MAX = "4m"  # a vote can be split several times
@@ -514,7 +510,7 @@ def test_objects_of_others_are_protected_unless_faults_are_allowed(
 
 
 # -- the notebooks, and the comparison -------------------------------------------------------------
-@pytest.mark.parametrize("name", SCENARIOS if ALL_PAGES else [SCENARIOS[NUMBER % 3]])
+@pytest.mark.parametrize("name", sample(["names", "spread", "worker_crash"]))
 def test_a_scenario_has_the_same_result_on_real_engines(host: HostEngine, name: str):
     compared = compare_one(name, swarmlab.launch)
     assert compared.agrees, repr(compared)
