@@ -28,7 +28,8 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("config inspect", "network inspect", "secret inspect"), objects.inspect),
     **dict.fromkeys(("config ls", "network ls", "secret ls"), objects.ls),
     **dict.fromkeys(("config rm", "node rm", "secret rm", "service rm"), objects.rm),
-    **dict.fromkeys(("pause", "restart", "start", "unpause"), containers.change_each),
+    **dict.fromkeys(("kill", "pause", "restart"), containers.change_each),
+    **dict.fromkeys(("start", "stop", "unpause"), containers.change_each),
     **dict.fromkeys(("container inspect", "image inspect", "volume inspect"), system.inspect_kind),
     **dict.fromkeys(
         ("container prune", "image prune", "system prune", "volume prune"), usage.prune
@@ -40,7 +41,6 @@ HANDLERS: dict[str, Handler] = {
     "import": containers.image_import,
     "info": system.info,
     "inspect": system.inspect,
-    "kill": containers.kill,
     "logs": containers.logs,
     "network connect": objects.network_connect,
     "network create": objects.network_create,
@@ -74,7 +74,6 @@ HANDLERS: dict[str, Handler] = {
     "stack rm": stack.rm,
     "stack services": stack.services,
     "stats": usage.stats,
-    "stop": containers.stop,
     "swarm ca": swarm.authority,
     "swarm init": swarm.init,
     "swarm join": swarm.join,

@@ -126,7 +126,7 @@ def pull_image(
 
 
 def change_each(session: Session, arguments: Arguments) -> None:
-    """`docker start`, `restart`, `pause` and `unpause`."""
+    """`docker kill`, `pause`, `restart`, `start`, `stop` and `unpause`."""
     given, action = arguments.given, arguments.command.path
     seconds = given.get("timeout")
     query = {"signal": given.get("signal"), "t": None if seconds is None else str(seconds)}
@@ -334,17 +334,6 @@ def _log_line(
     shown = ",".join(f"{key}={details[key]}" for key in sorted(details))
     shown = f"{shown} " if arguments["details"] else ""
     return f"{stamp + ' ' if stamp else ''}{source}    | {shown}{text}"
-
-
-def kill(session: Session, arguments: Arguments) -> None:
-    signal = arguments["signal"]
-    session.end(session.each(arguments.words, "POST", "/containers/{}/kill", signal=signal))
-
-
-def stop(session: Session, arguments: Arguments) -> None:
-    timeout = arguments["timeout"]
-    query = {"signal": arguments["signal"], "t": None if timeout is None else str(timeout)}
-    session.end(session.each(arguments.words, "POST", "/containers/{}/stop", **query))
 
 
 def rm(session: Session, arguments: Arguments) -> None:
