@@ -131,7 +131,7 @@ def change_each(session: Session, arguments: Arguments) -> None:
     seconds = given.get("timeout")
     query = {"signal": given.get("signal"), "t": None if seconds is None else str(seconds)}
     path = f"/containers/{{}}/{action}"
-    session.end(session.each(arguments.words, "POST", path, **query))
+    session.end(session.send_each(arguments.words, "POST", path, **query))
 
 
 def rename(session: Session, arguments: Arguments) -> None:
@@ -158,21 +158,19 @@ def update(session: Session, arguments: Arguments) -> None:
     if policy := body.pop("Restart", ""):
         body["RestartPolicy"] = restart_policy(policy)
 
-    def send(reference: str) -> list[Any]:
+    def send(reference: str) -> None:
         session.warn(*(session.post(f"/containers/{reference}/update", body)["Warnings"] or ()))
         session.print(reference)
-        return []
 
-    session.end(session.collect(arguments.words, send)[1])
+    session.end(session.each(arguments.words, send))
 
 
 def wait(session: Session, arguments: Arguments) -> None:
-    def send(reference: str) -> list[Any]:
+    def send(reference: str) -> None:
         response = session.open("POST", f"/containers/{reference}/wait", live=True)
         session.print(str(json.loads(response.text)["StatusCode"]))
-        return []
 
-    session.end(session.collect(arguments.words, send)[1])
+    session.end(session.each(arguments.words, send))
 
 
 # -- images --------------------------------------------------------------------------------------
@@ -205,12 +203,11 @@ def tag(session: Session, arguments: Arguments) -> None:
 def rmi(session: Session, arguments: Arguments) -> None:
     query = {"force": arguments["force"], "noprune": arguments["no-prune"]}
 
-    def send(reference: str) -> list[Any]:
+    def send(reference: str) -> None:
         for row in session.call("DELETE", f"/images/{reference}", **query):
             session.print(*(f"{word}: {name}" for word, name in row.items()))
-        return []
 
-    session.end(session.collect(arguments.words, send)[1])
+    session.end(session.each(arguments.words, send))
 
 
 def execute(session: Session, arguments: Arguments) -> None:
@@ -338,7 +335,7 @@ def _log_line(
 
 def rm(session: Session, arguments: Arguments) -> None:
     query = {"force": arguments["force"], "v": arguments["volumes"], "link": arguments["link"]}
-    errors = session.each(arguments.words, "DELETE", "/containers/{}", **query)
+    errors = session.send_each(arguments.words, "DELETE", "/containers/{}", **query)
     if not arguments["force"] or not all("No such container" in error for error in errors):
         session.end(errors)
     session.warn(*errors)

@@ -44,7 +44,7 @@ def inspect(session: Session, arguments: Arguments) -> None:
 
 def rm(session: Session, arguments: Arguments) -> None:
     path, force = f"/{arguments.kind}s/{{}}", arguments.given.get("force")
-    session.end(session.each(arguments.words, "DELETE", path, force=force))
+    session.end(session.send_each(arguments.words, "DELETE", path, force=force))
 
 
 # -- secrets and configs -------------------------------------------------------------------------

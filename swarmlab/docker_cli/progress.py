@@ -186,14 +186,13 @@ def wait_for_service(session: Session, reference: str, *, quiet: bool = False) -
 def wait_for_services(session: Session, ids: list[str], *, quiet: bool = False) -> list[str]:
     """Wait for one service after the other; the errors, each with its service."""
 
-    def wait(service: str) -> list[str]:
+    def wait(service: str) -> None:
         try:
             wait_for_service(session, service, quiet=quiet)
         except CliError as error:
             raise CliError(f"{service}: {error}") from None
-        return []
 
-    return session.collect(ids, wait)[1]
+    return session.each(ids, wait)
 
 
 def _poll_service(session: Session, reference: str, screen: Screen) -> None:

@@ -127,28 +127,31 @@ class Session:
     ) -> tuple[list[Any], list[str]]:
         """The items that `fetch` gives for all references, and the errors it raised."""
         items: list[Any] = []
-        errors: list[str] = []
-        for reference in references:
-            try:
-                items += fetch(reference)
-            except CliError as error:
-                errors.append(str(error))
-        return items, errors
+        return items, self.each(references, lambda reference: items.extend(fetch(reference)))
 
     def end(self, errors: list[str]) -> None:
         """CliError where there are errors."""
         if errors:
             raise CliError("\n".join(errors))
 
-    def each(self, references: list[str], method: str, path: str, **query: Any) -> list[str]:
+    def each(self, references: Iterable[T], act: Callable[[T], object]) -> list[str]:
+        """Do this for each reference; the errors that it raised."""
+        errors: list[str] = []
+        for reference in references:
+            try:
+                act(reference)
+            except CliError as error:
+                errors.append(str(error))
+        return errors
+
+    def send_each(self, references: list[str], method: str, path: str, **query: Any) -> list[str]:
         """Send a request for each reference and print those that succeed; the errors."""
 
-        def send(reference: str) -> list[Any]:
+        def send(reference: str) -> None:
             self.call(method, path.format(reference), **query)
             self.print(reference)
-            return []
 
-        return self.collect(references, send)[1]
+        return self.each(references, send)
 
 
 def read_file(path: str | Path) -> bytes:
