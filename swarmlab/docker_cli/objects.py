@@ -10,15 +10,12 @@ from swarmlab.templates.go_text import go_quote
 from swarmlab.units import natural_key
 
 READ_LIMIT = {"secret": 2 * 500 * 1024, "config": 2 * 1000 * 1024}
-CONFIRM = "Are you sure you want to continue? [y/N] "
-INGRESS = f"""\
+INGRESS = """\
 WARNING! Before removing the routing-mesh network, make sure all the nodes in your swarm run the\
  same docker engine version. Otherwise, removal may not be effective and functionality of newly\
  create ingress networks will be impaired.
-{CONFIRM}"""
-PRUNE = f"""\
-WARNING! This will remove all custom networks not used by at least one container.
-{CONFIRM}"""
+"""
+PRUNE = "WARNING! This will remove all custom networks not used by at least one container.\n"
 
 
 # -- any kind of object --------------------------------------------------------------------------
@@ -129,8 +126,8 @@ def _address_management(arguments: Arguments) -> Json:
     return {"Driver": driver, "Options": options, "Config": list(pools.values())}
 
 
-def confirmed(session: Session, question: str) -> bool:
-    session.out.write(question)
+def confirmed(session: Session, warning: str) -> bool:
+    session.out.write(f"{warning}Are you sure you want to continue? [y/N] ")
     return session.stdin.strip().lower() == b"y"
 
 

@@ -10,7 +10,6 @@ from swarmlab.docker_cli.text import align
 from swarmlab.strings import _
 from swarmlab.units import binary_size, decimal_size
 
-CONFIRM = "Are you sure you want to continue? [y/N] "
 IMAGES = {False: "all dangling images", True: "all images without at least one container associated"
           " to them"}  # fmt: skip
 # What is pruned -> the key of the answer that lists what is gone.
@@ -71,24 +70,22 @@ def _usage_rows(usage: Json) -> Iterator[Json]:
 def prune(session: Session, arguments: Arguments) -> None:
     """`docker container|image|volume|system prune`."""
     kind, every = arguments.kind, bool(arguments.given.get("all"))
-    kinds, what = (
-        [kind],
-        {
-            "container": "all stopped containers",
-            "network": "all networks not used by at least one container",
-            "volume": f"{'all' if every else 'anonymous'} local volumes not used by at least one"
-            " container",
-            "image": IMAGES[every],
-            "build": f"{'all' if every else 'unused'} build cache",
-        },
-    )
-    question = f"WARNING! This will remove {what.get(kind)}.\n"
+    kinds = [kind]
+    what = {
+        "container": "all stopped containers",
+        "network": "all networks not used by at least one container",
+        "volume": f"{'all' if every else 'anonymous'} local volumes not used by at least one"
+        " container",
+        "image": IMAGES[every],
+        "build": f"{'all' if every else 'unused'} build cache",
+    }
+    warning = f"WARNING! This will remove {what.get(kind)}.\n"
     if kind == "system":
         kinds = [one for one in what if one != "volume" or arguments["volumes"]]
         what["volume"] = "all anonymous volumes not used by at least one container"
         lines = "".join(f"  - {what[one]}\n" for one in kinds)
-        question = f"WARNING! This will remove:\n{lines}\n"
-    if not arguments["force"] and not confirmed(session, question + CONFIRM):
+        warning = f"WARNING! This will remove:\n{lines}\n"
+    if not arguments["force"] and not confirmed(session, warning):
         return
     freed_bytes = 0
     for one in kinds:
