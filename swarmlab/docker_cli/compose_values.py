@@ -75,10 +75,6 @@ def _hosts(value: Any) -> list[str]:
     return [re.sub(r"^([^:]*):\[(.+)\]$", r"\1:\2", entry) for entry in entries]
 
 
-def _words(value: str | list[str]) -> list[str]:
-    return parse_words(value) if isinstance(value, str) else value
-
-
 def _order(value: str) -> str:
     if value not in ORDERS:
         raise SchemaFault('{path} must be one of the following: "start-first", "stop-first"')
@@ -90,10 +86,6 @@ def _duration(value: str) -> str:
         return go_duration(parse_duration(value))
     except ValueError:
         raise SchemaFault("Does not match format 'duration'") from None
-
-
-def _test(value: str | list[str]) -> list[str]:
-    return ["CMD-SHELL", value] if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +137,8 @@ RULES: dict[str, Rule] = {
     "number_or_text": Rule((*NUMBER, str), as_text, (float, str)),
     "text_or_number": Rule((str, *NUMBER), as_text, (str, float)),
     "text_or_texts": Rule((str, list), lambda v: [v] if isinstance(v, str) else v, unique=True),
-    "command": Rule((str, list), _words),
-    "test": Rule((str, list), _test),
+    "command": Rule((str, list), lambda v: parse_words(v) if isinstance(v, str) else v),
+    "test": Rule((str, list), lambda v: ["CMD-SHELL", v] if isinstance(v, str) else v),
     "pairs": Rule((dict, list), _pairs, unique=True),
     "pairs_or_null": Rule((dict, list), partial(_pairs, empty=None), unique=True),
     "options": Rule((dict,), _pairs, values=SCALAR[:3]),
