@@ -76,11 +76,12 @@ def run_commands(
     """
     code = 0
     for line in lines_of(text):
-        if shown and (command := line.strip()) and not command.startswith("#"):
+        cluster, command = current.latest(), line.strip()
+        typed = command and not command.startswith("#")
+        if typed and shown:
             out.write(f"$ {_full(command)}\n")
-        cluster = current.latest()
-        if cluster is not None and line.strip() and not line.lstrip().startswith("#"):
-            cluster.typed.append((cluster.clock_ns(), _full(line.strip())))
+        if typed and cluster is not None:
+            cluster.typed.append((cluster.clock_ns(), _full(command)))
         try:
             code = _run_line(line, out, err, node=node, progress=progress, stdin=stdin)
         except (CliError, ValueError, OSError) as error:
