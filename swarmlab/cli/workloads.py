@@ -140,11 +140,14 @@ def raft(replicas: int, commits: int = 0, idle_s: int = 0) -> Work:
 
 
 # -- a cluster -------------------------------------------------------------------------------------
+def new_cluster(managers: int, workers: int) -> SimulatedCluster:
+    return SimulatedCluster.build({"managers": managers, "workers": workers, "seed": 7})
+
+
 @cache
 def cluster_of(managers: int, workers: int, services: int, replicas: int) -> SimulatedCluster:
     """A cluster on which so many services run."""
-    configuration = {"managers": managers, "workers": workers, "seed": 7}
-    cluster = SimulatedCluster.build(configuration)
+    cluster = new_cluster(managers, workers)
     for i in range(services):
         mode = ServiceMode("replicated", replicas)
         cluster.client("m1").services.create("nginx", name=f"web{i}", mode=mode)
@@ -229,19 +232,17 @@ def import_package() -> Work:
 
 
 def forming(workers: int) -> Work:
-    configuration = {"managers": 3, "workers": workers, "seed": 7}
-    return partial(SimulatedCluster.build, configuration), 3 + workers
+    return partial(new_cluster, 3, workers), 3 + workers
 
 
 def whole_cluster(workers: int, replicas: int) -> Work:
     """From the request of the service to its last running task."""
-    cluster = SimulatedCluster.build({"managers": 3, "workers": workers, "seed": 7})
-    return partial(start_service, cluster, replicas), 1
+    return partial(start_service, new_cluster(3, workers), replicas), 1
 
 
 def node_loss(workers: int, replicas: int) -> Work:
     """From the crash of a worker until each task that it had runs elsewhere."""
-    cluster = SimulatedCluster.build({"managers": 3, "workers": workers, "seed": 7})
+    cluster = new_cluster(3, workers)
     start_service(cluster, replicas)
     cluster.run("10s")  # what follows the start
     return partial(lose_node, cluster, "w1"), 1
