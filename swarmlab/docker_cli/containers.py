@@ -94,8 +94,8 @@ def pull_image(
     session: Session,
     image: str,
     *,
+    quiet: bool,
     all_tags: bool = False,
-    quiet: bool = False,
     platform: str | None = None,
     to_error: bool = False,
 ) -> str:

@@ -176,7 +176,7 @@ def _task_of_each(tasks: Iterable[Json], *, by_node: bool, active: set[str]) -> 
     return chosen
 
 
-def wait_for_service(session: Session, reference: str, *, quiet: bool = False) -> None:
+def wait_for_service(session: Session, reference: str, *, quiet: bool) -> None:
     """Return when the service has converged and stayed so; CliError when its update stopped."""
     screen = Screen(session, quiet=quiet)
     with screen.shown(f"docker service ps {reference}"):

@@ -30,7 +30,7 @@ def endpoint_id(container_id: str, network_id: str) -> str:
     return sha256(f"{container_id} {network_id}".encode()).hexdigest()
 
 
-def mac_address(address: str, asked: str = "") -> str:
+def mac_address(address: str, asked: str) -> str:
     """The one that was asked for, or as bridges and overlays make it from the IPv4 address."""
     if asked:
         return ":".join(re.findall("..", re.sub("[^0-9a-f]", "", asked.lower())))

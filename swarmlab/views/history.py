@@ -190,9 +190,9 @@ def task_states(cluster: Any) -> dict[str, tuple[dict[str, float], str]]:
 
 
 def request_counts(
-    cluster: Any, service: str = ""
+    cluster: Any, service: str
 ) -> Iterator[tuple[float, trace_records.RequestCount]]:
-    """The requests, second by second and task by task: to this service, or all."""
+    """The requests, second by second and task by task: to this service, or (empty) to all."""
     for record in cluster.trace.of(trace_records.RequestsCounted) if cluster.has_trace else ():
         if service in ("", record.service):
             for count in record.counts:
