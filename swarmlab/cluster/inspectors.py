@@ -143,10 +143,9 @@ def eavesdrop(
         seen = _("{size:,} bytes: {seen} …", size=len(sealed), seen=seen)
         when, ends = seconds(flight.arrives_ns / S, 2), f"{flight.source} → {flight.target}"
         rows.append((when, ends, seen, _contents(flight.message)))
+    title = _("On the link between {one} and {other}", one=one, other=other)
     heads = _("when"), _("from, to"), _("without the key"), _("with it")
-    return Table(
-        _("On the link between {one} and {other}", one=one, other=other), heads, tuple(rows)
-    )
+    return Table(title, heads, tuple(rows))
 
 
 class MessagesInFlight(ShownAs, list[InFlight]):

@@ -116,11 +116,8 @@ class ServedSockets:
 
     def __init__(self, cluster: Any, pacer: Any, folder: Path) -> None:
         unix = hasattr(socket, "AF_UNIX")
-        server, file = (
-            (JournalingServer, socket_folder.SOCKET)
-            if unix
-            else (LoopbackServer, socket_folder.PORT_FILE)
-        )
+        server = JournalingServer if unix else LoopbackServer
+        file = socket_folder.SOCKET if unix else socket_folder.PORT_FILE
         paths = {name: folder / name / file for name in cluster.names}
         path = paths[cluster.default_node()]
         # Without UNIX sockets the terminal is a PowerShell.

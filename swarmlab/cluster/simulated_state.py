@@ -152,19 +152,15 @@ def node_loads(cluster: Simulated) -> list[NodeLoad]:
         if not best:
             return []
         store = managers[best].store
-        counts = Counter(
-            task.node_id for task in store.tasks.values() if task.state == TaskState.RUNNING
-        )
+        running = (task for task in store.tasks.values() if task.state == TaskState.RUNNING)
+        counts = Counter(task.node_id for task in running)
         up = {name for name in cluster.names if cluster.engine(name) is not None}
-        return [
-            NodeLoad(
-                node.hostname,
-                "leader" if node.hostname == leader else str(node.role),
-                node.status.state is NodeState.READY and node.hostname in up,
-                counts[node.id],
-            )
-            for node in store.nodes.values()
-        ]
+        loads = []
+        for node in store.nodes.values():
+            role = "leader" if node.hostname == leader else str(node.role)
+            ready = node.status.state is NodeState.READY and node.hostname in up
+            loads.append(NodeLoad(node.hostname, role, ready, counts[node.id]))
+        return loads
 
 
 def _machine_state(machine: Machine, engine: Engine | None, raft: Status | None) -> MachineState:

@@ -12,11 +12,9 @@ def check_sizes(managers: int, workers: int, *, nodes_max: int) -> None:
         if not isinstance(count, int) or isinstance(count, bool) or count < least:
             text = N_("{word}={count!r} is not a valid count; use a whole number, at least {least}")
             raise LabError(text, word=word, count=count, least=least)
-    if managers + workers > nodes_max:
-        count = managers + workers
-        raise LabError(
-            "{count} nodes are too many; use at most {most}", count=count, most=nodes_max
-        )
+    if (count := managers + workers) > nodes_max:
+        text = N_("{count} nodes are too many; use at most {most}")
+        raise LabError(text, count=count, most=nodes_max)
 
 
 def node_names(managers: int, workers: int) -> list[str]:
