@@ -43,7 +43,7 @@ def _remove(
 
 
 # -- secrets and configs --------------------------------------------------------------------------
-def _create(kind: Kind, command: type[messages.CreateFile], request: ApiRequest) -> Any:
+def _create(command: type[messages.CreateFile], request: ApiRequest) -> Any:
     spec, data = specs.data_spec(request.body())
     return {"ID": request.control(command(spec, data))}
 
@@ -58,13 +58,13 @@ def _update(
 
 list_secrets = partial(_list, model.Secret, filters.SECRET, wire.secret)
 inspect_secret = partial(_inspect, model.Secret, wire.secret)
-create_secret = partial(_create, model.Secret, messages.CreateSecret)
+create_secret = partial(_create, messages.CreateSecret)
 update_secret = partial(_update, model.Secret, messages.UpdateSecretLabels)
 remove_secret = partial(_remove, model.Secret, messages.RemoveSecret)
 
 list_configs = partial(_list, model.Config, filters.NAMED, wire.config)
 inspect_config = partial(_inspect, model.Config, wire.config)
-create_config = partial(_create, model.Config, messages.CreateConfig)
+create_config = partial(_create, messages.CreateConfig)
 update_config = partial(_update, model.Config, messages.UpdateConfigLabels)
 remove_config = partial(_remove, model.Config, messages.RemoveConfig)
 

@@ -114,8 +114,7 @@ class Engine(SwarmNode):
             self._add_event(event)
 
     def _image_event(self, action: str, id: str, attributes: dict[str, str]) -> None:
-        actor = Document(ID=id, Attributes=freeze(attributes))
-        self._add_event(Document(Type="image", Action=action, Actor=actor, scope="local"))
+        self.record("image", action, id, **attributes)
 
     def _container_event(self, action: str, container: Any, attributes: dict[str, str]) -> None:
         self.record("container", action, container.id, **attributes)

@@ -13,7 +13,7 @@ LOCKED_LEAVE = (
 )
 LAST_MANAGER = (
     "Removing the last manager erases all current state of the swarm. "
-    "Use `--force` to ignore this message. "
+    "Use `--force` to ignore this message."
 )
 LOST_CONSENSUS = (
     "The only way to restore a swarm that has lost consensus is to reinitialize it with "
@@ -23,14 +23,12 @@ LOST_CONSENSUS = (
 
 def fail_leave(reply: Call, leave: Call) -> None:
     """Fail `leave` in the engine's words; `reply` is the leader's list of managers, or an error."""
-    if reply.error is not None:
-        reason = LOST_CONSENSUS
-    else:
+    reason = LOST_CONSENSUS
+    if reply.error is None:
         managers = reply.value[0]
         reachable = sum(manager.reachability == "reachable" for manager in managers)
-        reason = LOST_CONSENSUS
         if len(managers) == 1:
-            reason = LAST_MANAGER.rstrip()
+            reason = LAST_MANAGER
         elif reachable - 2 <= len(managers) - reachable:
             reason = (
                 f"Removing this node leaves {reachable - 1} managers out of {len(managers)}. "
