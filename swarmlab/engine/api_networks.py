@@ -58,10 +58,8 @@ def _find(
 ) -> SwarmNetwork:
     matches, basis = matching(ref, _all(request, scope))
     if len(matches) > 1:
-        count, error = (
-            f"{len(matches)} matches found based on {basis}",
-            f"network {ref} is ambiguous",
-        )
+        count = f"{len(matches)} matches found based on {basis}"
+        error = f"network {ref} is ambiguous"
         raise BadParameter(f"{error} ({count})" if deleting else f"{count}: {error}")
     if not matches:
         raise NoSuchObject(f"network {ref} not found")
@@ -114,16 +112,14 @@ def _containers(request: ApiRequest, network: SwarmNetwork) -> Any:
         id, name = "ingress-sbox" if ingress else f"lb-{network.name}", f"{network.name}-endpoint"
         rows.append((id, LOAD_BALANCER, name, networks.load_balancers[network.id], ""))
     for id, holder, name, address, mac in rows:
-        yield (
-            id,
-            {
-                "Name": name,
-                "EndpointID": container_networks.endpoint_id(id, network.id),
-                "MacAddress": container_networks.mac_address(address, mac),
-                "IPv4Address": address,
-                "IPv6Address": networks.addresses6.get(holder, {}).get(network.id, ""),
-            },
-        )
+        row = {
+            "Name": name,
+            "EndpointID": container_networks.endpoint_id(id, network.id),
+            "MacAddress": container_networks.mac_address(address, mac),
+            "IPv4Address": address,
+            "IPv6Address": networks.addresses6.get(holder, {}).get(network.id, ""),
+        }
+        yield id, row
 
 
 def _mac(container: Container, network: SwarmNetwork) -> str:
@@ -142,14 +138,13 @@ def _services(request: ApiRequest, network_id: str) -> dict[str, Any]:
             "LocalLBIndex": 0,
             "Tasks": [],
         }
-        services.setdefault(endpoint.service, empty)["Tasks"].append(
-            {
-                "Name": endpoint.names[0],
-                "EndpointID": container_networks.endpoint_id(endpoint.container, network_id),
-                "EndpointIP": endpoint.address,
-                "Info": {"Host IP": machines[endpoint.node].address},
-            }
-        )
+        task = {
+            "Name": endpoint.names[0],
+            "EndpointID": container_networks.endpoint_id(endpoint.container, network_id),
+            "EndpointIP": endpoint.address,
+            "Info": {"Host IP": machines[endpoint.node].address},
+        }
+        services.setdefault(endpoint.service, empty)["Tasks"].append(task)
     return services
 
 
@@ -247,9 +242,8 @@ def prune(request: ApiRequest) -> Any:
     end_ns, deleted = until_ns(request, criteria), []
     for network in _all(request):
         local = network.id in own.local
-        kept = (
-            network.name in BUILTIN or network.spec.get("Ingress") or network.spec.get("ConfigOnly")
-        )
+        kept = any(network.spec.get(flag) for flag in ("Ingress", "ConfigOnly"))
+        kept = kept or network.name in BUILTIN
         used = own.containers_in(network.id) or network.name == GATEWAY_BRIDGE
         used = used or network.created_ns > end_ns
         if kept or used or not criteria.keep([wire.network(network, request.time)], PRUNE_TESTS):

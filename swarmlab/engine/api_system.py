@@ -169,10 +169,7 @@ def _of_actor(type: str) -> Test:
     return test
 
 
-ACTOR_TYPES = (
-    *("container", "image", "volume", "network"),
-    *("node", "service", "secret", "config"),
-)
+ACTOR_TYPES = ("container", "image", "volume", "network", "node", "service", "secret", "config")
 TESTS: dict[str, Test] = {
     "type": lambda event, value: bool(event["Type"] == value),
     "event": lambda event, value: bool(event["Action"] == value),
