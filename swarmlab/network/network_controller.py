@@ -157,14 +157,12 @@ class NetworkController:
     def session_changed(self, attachments: tuple[Document, ...]) -> None:
         """The node has joined or left a swarm, or is attached to other networks of it."""
         now_ns, known = self.machine.simulation.now_ns, self.overlays
-        ids = [attachment["Network"]["ID"] for attachment in attachments]
+        by_id = {attachment["Network"]["ID"]: attachment for attachment in attachments}
         self.overlays = {
             id: known.get(id) or attached_network(attachment, now_ns)
-            for id, attachment in zip(ids, attachments, strict=True)
+            for id, attachment in by_id.items()
         }
-        self.load_balancers = {
-            id: attachment["Addresses"][0] for id, attachment in zip(ids, attachments, strict=True)
-        }
+        self.load_balancers = {id: own["Addresses"][0] for id, own in by_id.items()}
         if attachments and self.find(GATEWAY_BRIDGE) is None:
             self.create(Name=GATEWAY_BRIDGE, Options=OPTIONS[GATEWAY_BRIDGE])
         self.db.join(self.host.cluster_id)
@@ -232,9 +230,8 @@ class NetworkController:
     def _place(self, container: Container, network: SwarmNetwork, address: str) -> None:
         own = self.addresses.setdefault(container.id, {})
         asked = requested(container).get(network.name) or EMPTY
-        self._take_address6(
-            container.id, network, asked.at("IPAMConfig", "IPv6Address", default="")
-        )
+        wish = asked.at("IPAMConfig", "IPv6Address", default="")
+        self._take_address6(container.id, network, wish)
         own[network.id] = address
         self.report("connect", network, container=container.id)
         if network.id in self.overlays:
@@ -244,7 +241,7 @@ class NetworkController:
             own[bridge.id] = self.pools.take(bridge)
         self.changed()
 
-    def _take_address6(self, holder: str, network: SwarmNetwork, wish: str = "") -> None:
+    def _take_address6(self, holder: str, network: SwarmNetwork, wish: str) -> None:
         """The nodes of an overlay hand out its IPv6 addresses, each by itself."""
         balancers = self.addresses6[LOAD_BALANCER]
         if network.id in self.load_balancers and network.id not in balancers:
@@ -319,9 +316,8 @@ class NetworkController:
         tables: dict[str, dict[str, Endpoint]] = {id: {} for id in self.overlays}
         for network_id, endpoint in self.endpoints():
             if network_id in tables:
-                tables[network_id][f"{endpoint.task or endpoint.names[0]} {endpoint.container}"] = (
-                    endpoint
-                )
+                key = f"{endpoint.task or endpoint.names[0]} {endpoint.container}"
+                tables[network_id][key] = endpoint
         self.db.attend([*tables, *self.guests])
         for network_id, own in tables.items():
             self.db.publish(network_id, own)
@@ -361,9 +357,8 @@ class NetworkController:
         if task is None:
             return plain
         given = task.endpoint or EMPTY
-        virtual = [
-            ip["Addr"] for ip in given.get("VirtualIPs", ()) if ip["NetworkID"] == network_id
-        ]
+        ips = given.get("VirtualIPs", ())
+        virtual = [ip["Addr"] for ip in ips if ip["NetworkID"] == network_id]
         targets = [n for n in task.spec.networks if n.get("Target") == network_id]
         ingress = network is not None and network.spec.get("Ingress")
         ports = [p for p in given.get("Ports", ()) if ingress and is_ingress(p)]

@@ -45,16 +45,13 @@ class NodeAddresses:
 
     def gateway(self, network: SwarmNetwork | None, version: int = 4) -> str:
         """The way out of a bridge; overlays have none of their own."""
-        if (
-            network is None
-            or network.spec["Driver"] != "bridge"
-            or not _hands_out(network, version)
-        ):
+        if network is None or network.spec["Driver"] != "bridge":
             return ""
-        return self._pool(network, version).gateway.partition("/")[0]
+        given = _hands_out(network, version)
+        return self._pool(network, version).gateway.partition("/")[0] if given else ""
 
 
 def _hands_out(network: SwarmNetwork, version: int) -> bool:
-    return bool(
-        network.spec["Driver"] == "bridge" if version == 4 else network.spec.get("EnableIPv6")
-    )
+    if version == 6:
+        return bool(network.spec.get("EnableIPv6"))
+    return bool(network.spec["Driver"] == "bridge")

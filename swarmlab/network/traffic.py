@@ -170,9 +170,8 @@ class Requests(ShownAs):
             for (task, task_id, version), row in sums.items()
         ]
         headers = (_("task"), _("id"), _("version"), _("served"), _("failed"), _("slow"))
-        total = _("{served} served, {slow} of them slow; {failed} failed.").format(
-            served=self.served, slow=self.slow, failed=self.failed
-        )
+        counts = {"served": self.served, "slow": self.slow, "failed": self.failed}
+        total = _("{served} served, {slow} of them slow; {failed} failed.", **counts)
         title = _("Requests to {service}", service=self.service)
         return Table(title, headers, tuple(rows), (total,))
 

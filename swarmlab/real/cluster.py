@@ -24,9 +24,7 @@ ONLY_SIMULATED = (
     *("trace", "now_ns", "speed", "play", "serve", "machine", "engine", "registry"),
     *("fork", "save", "explain", "decision", "disk", "trust", "who_can_read", "lock"),
     *("explain_request", "in_flight", "drop", "as_of", "world", "journal", "build", "apply"),
-    *("network_keys", "put_back"),
-    "record_request",
-    "record_interrupt",
+    *("network_keys", "put_back", "record_request", "record_interrupt"),
 )
 # Attributes that a real cluster does not have -> why.
 NOT_SUPPORTED = {

@@ -75,10 +75,10 @@ def values_at(value: Any, path: str) -> list[Any]:
 
 
 def _members(value: Any, name: str) -> list[Any]:
-    if isinstance(value, list):
-        return value if name == "*" else []
-    if not isinstance(value, dict) or name == "#":
-        return list(value) if isinstance(value, dict) else []
+    if not isinstance(value, dict):
+        return value if isinstance(value, list) and name == "*" else []
+    if name == "#":
+        return list(value)
     return [v for key, v in value.items() if name == "*" or key.casefold() == name.casefold()]
 
 
