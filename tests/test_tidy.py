@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1818,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7270,
-    ("network", "engine", "cluster", "real"): 8988,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5853,
+    ("network", "engine", "cluster", "real"): 8955,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5832,
     (
         "__init__.py",
         "__main__.py",
