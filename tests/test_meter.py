@@ -115,7 +115,7 @@ def test_swarm_replaces_what_dies_while_nobody_types(swarm: Any):
     swarm.run("70s")
     assert look(swarm).services[0].running == 3
     assert [row[0] for row in effects(swarm).rows] == ["✔", "–", "✔", "–", "✔"]
-    assert "2 tasks failed or lost their node" in repr(effects(swarm))
+    assert "tasks that failed or lost their node: 2" in repr(effects(swarm))
 
 
 def test_a_swarm_at_rest_shows_one_effect_only():

@@ -27,8 +27,8 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1818,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7270,
-    ("network", "engine", "cluster", "real"): 8955,
+    ("views", "lessons", "compare"): 7271,
+    ("network", "engine", "cluster", "real"): 8957,
     ("docker_cli", "cli", "jupyter", "classroom"): 5832,
     (
         "__init__.py",

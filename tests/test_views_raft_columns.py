@@ -89,7 +89,7 @@ def test_the_news_follow_the_order_of_an_election(columns: RaftColumns):
     assert columns.columns[0]["look"][1] == "down"
     until(columns, "vote for me, term 3?")
     candidate = next(row for row in columns.columns if row["role"] == "candidate")
-    assert "votes: 1, 2 needed" in candidate["facts"]
+    assert "votes: 1, needed: 2" in candidate["facts"]
     until(columns, "✔ my vote")
     until(columns, f"write #{last + 1}")
     sentences = list(reversed(news(columns)))

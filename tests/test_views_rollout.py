@@ -455,7 +455,7 @@ def test_each_run_of_a_health_check_is_observed_and_drawn(quiet: Any):
     assert "Connection refused" in probes[0].output
     assert seen.tasks[0].states["running"] == pytest.approx(probes[1].end, abs=0.1)
     text = repr(seen)
-    assert f"health checks: {len(probes) - 1} passed, 1 failed" in text
+    assert f"health checks passed: {len(probes) - 1}, failed: 1" in text
     assert text.count("check failed: wget: can't connect") == 1
     assert "No update was seen" not in text
     html = seen._repr_html_()

@@ -56,13 +56,13 @@ def test_a_machine_is_clicked_away_and_its_vote_is_gone_until_it_is_brought_back
     assert all(f'data-name="m{n}"' in picture.value for n in range(1, 6))
     for name, left in (("m1", 4), ("m2", 3), ("m3", 2)):
         click(name)
-        assert f"{left} votes, 3 needed" in repr(explorer)
-    assert "✘ 2 votes" in picture.value
+        assert f"votes: {left}, needed: 3" in repr(explorer)
+    assert "✘ votes: 2" in picture.value
     drawn = picture.value
     assert drawn.count('class="bar gone"') == drawn.count('class="node manager  down"') == 3
     click("m1")
-    assert "✔ 3 votes" in repr(explorer)
+    assert "✔ votes: 3" in repr(explorer)
     explorer.controls["managers"].value = 1  # those that are not there cannot be away
-    assert "✔ 1 votes, 1 needed" in repr(explorer)
+    assert "✔ votes: 1, needed: 1" in repr(explorer)
     explorer.controls["managers"].value = 5
-    assert "✔ 3 votes" in repr(explorer)
+    assert "✔ votes: 3" in repr(explorer)

@@ -161,7 +161,9 @@ class MessagesInFlight(ShownAs, list[InFlight]):
             for sent in self
         ]
         heads = _("arrives at"), _("from"), _("to"), _("message")
-        return Table(_("{count} messages in flight", count=len(self)), heads, tuple(rows))
+        return Table(
+            _("{n} message in flight", "{n} messages in flight", n=len(self)), heads, tuple(rows)
+        )
 
 
 def _contents(message: Any) -> str:

@@ -156,7 +156,7 @@ class RaftHistory:
         got = len([v for v in self.votes if (v.term, v.candidate) == (term, name)])
         need = quorum(members)
         line = _("hears no leader, stands for election in term {term}: ")
-        enough = _("{got} votes of {members}, {need} needed")
+        enough = _("votes: {got} of {members}, needed: {need}")
         line += enough if got >= need else _("only {got} of the {need} votes it needs")
         return line.format(term=term, got=got, members=members, need=need)
 

@@ -143,11 +143,12 @@ def effects(cluster: AnyCluster, day: Table | Callout | None = None) -> Table:
          _("replicas, by autoscale: {all}", all=" → ".join(key for key, _same in groupby(replicas)))
          if replicas else _("Swarm doesn't; a control loop on its API does")),
         (lost and running >= desired, _("It tolerates failures"),
-         _("{n} tasks failed or lost their node; {running} run", n=len(lost), running=running)),
+         _("tasks that failed or lost their node: {n}; running: {running}",
+           n=len(lost), running=running)),
         (used and not waiting, _("It makes better use of resources"),
          _("{share:.0%} of all CPUs reserved, on no node more than it has", share=used / cpus)),
         (len(tasks) > typed, _("It needs little work by hand"),
-         _("{typed} commands typed, {n} tasks listed, old and new", typed=typed, n=len(tasks))),
+         _("commands typed: {typed}; tasks listed, old and new: {n}", typed=typed, n=len(tasks))),
     )  # fmt: skip
     marked = tuple(("✔" if reached else "–", text, figure) for reached, text, figure in rows)
     return Table(_("What orchestration is for"), ("", _("effect"), _("here, now")), marked)

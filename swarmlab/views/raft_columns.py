@@ -98,7 +98,7 @@ class RaftLogs(ShownAs):
             ]
             if role == "candidate":
                 got = sum(status.votes.values())
-                facts.append(_("votes: {got}, {need} needed", got=got, need=status.quorum))
+                facts.append(_("votes: {got}, needed: {need}", got=got, need=status.quorum))
             log = [_entry(status, index) for index in self.indexes[-COLUMN_ENTRIES_MAX:]]
         look = look_rows(ROLES)[role]
         return {

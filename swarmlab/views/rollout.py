@@ -123,7 +123,7 @@ class Rollout:
             lines.append(f"**{phase.title}** ({span}): {'. '.join(details)}")
         if probes := self.probes():
             passed = sum(not probe.exit_code for probe in probes)
-            line = _("health checks: {passed} passed, {failed} failed")
+            line = _("health checks passed: {passed}, failed: {failed}")
             lines.append(line.format(passed=passed, failed=len(probes) - passed))
         if self.requests:
             failed = Counter[float]()

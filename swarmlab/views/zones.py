@@ -91,9 +91,9 @@ class ZoneSpread:
         """The votes of those that are still there."""
         left, need = self.managers - len(self.lost), quorum(self.managers)
         line = (
-            _("✔ {left} votes, {need} needed")
+            _("✔ votes: {left}, needed: {need}")
             if left >= need
-            else _("✘ {left} votes, {need} needed")
+            else _("✘ votes: {left}, needed: {need}")
         )
         return line.format(left=left, need=need)
 
