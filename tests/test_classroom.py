@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from docker import DockerClient
 from dockerspawner import swarmspawner
+from traitlets.config import Config
 
 import swarmlab
 from swarmlab import strings
@@ -64,6 +65,23 @@ def spawner(name: str = "ana", **settings: Any) -> ClassSpawner:
     return ClassSpawner(user=user, hub=hub, **values)
 
 
+@pytest.fixture
+def settings(monkeypatch, tmp_path) -> Callable[[str], Any]:
+    """The hub's settings, once its instructor has taken `# ` off the lines with such words."""
+    for name in ("cookie_secret", "proxy_token"):
+        (tmp_path / name).write_text("00", "utf-8")
+    for name, value in {"SECRETS": str(tmp_path), "USERS": "3", "IMAGE": IMAGE}.items():
+        monkeypatch.setenv(f"CLASS_{name}", value)
+
+    def read(words: str) -> Any:
+        text = classroom.template(classroom.CONFIG)
+        c = Config()
+        exec(re.sub(f"# (.*({words}).*)", r"\1", text), {"get_config": lambda: c})
+        return c
+
+    return read
+
+
 def test_attendees_are_spread_over_the_nodes(swarm):
     for name in ("ana", "bia", "caio"):
         assert asyncio.run(spawner(name).start()) == (f"jupyter-{name}", 8888)
@@ -95,6 +113,47 @@ def test_a_full_class_is_said_with_what_swarm_says(swarm):
         "The class is full: no suitable node (insufficient resources on 3 nodes)."
         " Tell your instructor, or try again later."
     )
+
+
+def test_a_pinned_node_has_all_attendees_and_without_it_no_class_is_called_full(swarm, settings):
+    config = settings("node.labels.class == home")
+    api = swarm.client("m1").api
+    [w1] = swarm.client("m1").nodes.list(filters={"name": "w1"})
+
+    def refusal() -> str:
+        with pytest.raises(ServerNotStarted) as refused:
+            asyncio.run(spawner("late", config=config, patience_s=2).start())
+        api.remove_service("jupyter-late")
+        return str(refused.value.jupyterhub_message)
+
+    none = "No node may take your server now: no suitable node ({}). Tell your instructor."
+    assert refusal() == none.format("scheduling constraints not satisfied on 3 nodes")
+    w1.update(w1.attrs["Spec"] | {"Labels": {"class": "home"}})
+    for name in ("ana", "bia", "caio"):
+        asyncio.run(spawner(name, config=config).start())
+    assert {task["NodeID"] for task in api.tasks()} == {w1.id}
+    swarm.crash("w1")
+    swarm.run("1m")
+    down = "scheduling constraints not satisfied on 2 nodes; 1 node not available for new tasks"
+    assert refusal() == none.format(down)
+    swarm.start("w1")
+    swarm.run("1m")
+    states = {task["Status"]["State"] for task in api.tasks(filters={"desired-state": "running"})}
+    assert states == {"running"}
+
+
+def test_on_nfs_work_is_a_file_servers_folder_into_which_nothing_is_copied(swarm, settings):
+    """Real engines copy as root, whom file servers refuse: no server would start."""
+    config = settings("options = |driver = |VolumeOptions")
+    ana = spawner(config=config, network_name="class")
+    config.Spawner.pre_spawn_hook(ana)
+    asyncio.run(ana.start())
+    [service] = swarm.client("m1").api.services()
+    [mount] = service["Spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"]
+    options = mount["VolumeOptions"]
+    assert options["NoCopy"]
+    assert options["DriverConfig"]["Options"]["device"] == f":/class/{mount['Source']}"
+    assert mount["Source"] == "class-ana"
 
 
 def test_a_missing_image_is_said(swarm):

@@ -55,11 +55,9 @@ async def main() -> None:
     prefix, url = (os.environ[f"JUPYTERHUB_SERVICE_{key}"] for key in ("PREFIX", "URL"))
     routes = {"": Instructor, "attendee": Attendee, "oauth_callback": HubOAuthCallbackHandler}
     handlers = [(prefix + path, handler) for path, handler in routes.items()]
-    settings = {
-        "cookie_secret": HubOAuth.instance().api_token,
-        "template_path": Path(__file__).parent,
-    }
-    Application(handlers, **settings).listen(urlsplit(url).port or 0, "127.0.0.1" if LOCAL else "")
+    secret = HubOAuth.instance().api_token
+    site = Application(handlers, cookie_secret=secret, template_path=Path(__file__).parent)
+    site.listen(urlsplit(url).port or 0, "127.0.0.1" if LOCAL else "")
     await asyncio.Event().wait()
 
 

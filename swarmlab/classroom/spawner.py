@@ -12,9 +12,11 @@ from traitlets import Integer
 from swarmlab.errors import LabError
 from swarmlab.strings import N_
 
-# What Swarm says of a task that has no node, or no image -> what that means for an attendee.
+# What Swarm says of a task without a node, files or an image -> what that means for an attendee.
 REASONS = {
-    "no suitable node": N_("The class is full: {words}. Tell your instructor, or try again later."),
+    "insufficient": N_("The class is full: {words}. Tell your instructor, or try again later."),
+    "no suitable node": N_("No node may take your server now: {words}. Tell your instructor."),
+    "local volume": N_("Your files are out of reach: {words}. Tell your instructor."),
     "No such image": N_("A node lacks the class's image: {words}. Tell your instructor."),
     "": N_("The swarm did not start your server within {seconds} seconds: {words}"),
 }
