@@ -76,6 +76,19 @@ def served(tmp_path: Path) -> Iterator[ServedLab]:
     served.close()
 
 
+def test_where_there_are_no_more_threads_a_client_is_refused_and_the_next_one_served(
+    served, monkeypatch
+):
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n"
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        assert served.raw(ping) == b""
+    assert served.raw(ping).startswith(b"HTTP/1.1 200 OK")
+
+
 def until(condition, limit_s: float = 60.0) -> bool:
     end = time.monotonic() + limit_s
     while not condition() and time.monotonic() < end:

@@ -224,7 +224,8 @@ def test_a_route_that_is_left_out_says_so(cluster):
     client.containers.create("alpine", name="here")
     for rule in LEFT_OUT_RULES:
         path = rule.rule.replace("<path:ref>", "alpine").replace("<ref>", "here")
-        query = {"container": "here"}
+        # The names of our own parameters are words that users send, too.
+        query = {"container": "here", **dict.fromkeys(("path", "engine", "command", "sent"), "x")}
         url = client.api.base_url + path
         for method in rule.methods - {"HEAD"}:
             response = client.api.request(method, url, params=query)
@@ -233,7 +234,7 @@ def test_a_route_that_is_left_out_says_so(cluster):
                 "web socket" in response.json()["message"]
             )
             if path.startswith(("/containers", "/commit")) or path == "/images/alpine/get":
-                query = {"container": "gone"}
+                query["container"] = "gone"
                 missing = url.replace("here", "gone").replace("alpine", "gone")
                 response = client.api.request(method, missing, params=query)
                 assert response.status_code == 404
@@ -253,6 +254,25 @@ def test_a_diff_is_what_differs_from_the_image(cluster):
         **{"/new": "A", "/new/a": "A", "/tmp": "C", "/tmp/b": "A", "/vol": "A"},
     }
     assert client.containers.create("alpine", ["true"]).diff() is None
+
+
+def test_an_update_is_checked_as_the_creation_of_a_container_is(cluster):
+    client = cluster.client("m1")
+    box = client.containers.create("alpine")
+    url = f"{client.api.base_url}/containers/{box.id}/update"
+    for wrong in ({"NanoCpus": 10**15}, {"NanoCpus": -5}, {"Memory": 5}):
+        assert client.api.post(url, json=wrong).status_code == 400
+        assert client.api.post(url, json={}).status_code == 200
+    box.reload()
+    assert (box.attrs["HostConfig"]["NanoCpus"], box.attrs["HostConfig"]["Memory"]) == (0, 0)
+
+
+def test_a_request_for_the_head_alone_is_answered_without_a_body(cluster):
+    api = cluster.client("m1").api
+    for path, status in (("/_ping", 200), ("/info", 200), ("/nosuch", 404)):
+        response = api.head(api.base_url + path)
+        assert (response.status_code, response.content) == (status, b"")
+        assert int(response.headers["Content-Length"]) > 0
 
 
 def test_there_are_no_plugins(cluster):

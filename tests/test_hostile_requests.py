@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import swarmlab
 from swarmlab.cluster.simulated import SimulatedCluster
 from swarmlab.manager.validation import SERVICE_NAME
+from swarmlab.network.addresses import next_subnet
 from swarmlab.programs.patterns import found
 from swarmlab.programs.shell.parser import ScriptError, parse_script
 
@@ -182,6 +184,59 @@ def test_an_address_pool_that_is_accepted_gives_the_recorded_subnet_or_none(fiel
     assert (swarm["SubnetSize"], swarm["DefaultAddrPool"]) == shown
     given = [row["Subnet"] for row in client.networks.get("n").attrs["IPAM"].get("Config") or ()]
     assert given == ([subnet] if subnet else [])
+
+
+# -- long lists ----------------------------------------------------------------------------
+N = 5000
+FILE = {"UID": "0", "GID": "0", "Mode": 0o444}
+
+
+def spread(number: int) -> dict[str, Any]:
+    return {"Spread": {"SpreadDescriptor": f"node.labels.a{number}"}}
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        lambda n, _: {"EndpointSpec": {"Ports": [{"TargetPort": i, "PublishedPort": i}
+                                                 for i in range(1, n)]}},
+        lambda n, _: {"EndpointSpec": {"Ports": [{"TargetPort": i, "PublishedPort": i,
+                                                  "PublishMode": "host"} for i in range(1, n)]}},
+        lambda n, _: {"task": {"Placement": {"Preferences": [*map(spread, range(n))]}}},
+        lambda n, _: {"task": {"Placement": {"Constraints": [f"node.labels.a{i}!=b"
+                                                             for i in range(n)]}}},
+        lambda n, _: {"container": {"Mounts": [{"Type": "volume", "Source": f"v{i}",
+                                                "Target": f"/{i}"} for i in range(n)]}},
+        lambda n, secret: {"container": {"Secrets": [
+            {"SecretID": secret, "SecretName": "s", "File": {**FILE, "Name": f"f{i}"}}
+            for i in range(n)]}},
+        lambda n, _: {"container": {"Env": [f"a{i}=b" for i in range(n)]},
+                      "Labels": {f"a{i}": "b" for i in range(n)}},
+    ],
+    ids=["ports", "host ports", "preferences", "constraints", "mounts", "secrets", "texts"],
+)  # fmt: skip
+def test_a_long_list_costs_no_more_than_its_length(door, wide):
+    """Twice the list takes about twice the time; what grows with its square takes minutes."""
+    secret = door.ask("POST", "/secrets/create", {"Name": "s", "Data": "eA=="}).json()["ID"]
+    started = time.process_time()
+    assert door.create(Name="web", **wide(N, secret)).status_code == 201
+    door.cluster.run("8s")
+    assert door.first_task() == ("running", "")
+    door.create(Name="web2", **wide(N, secret))  # its ports are in use
+    assert door.cluster.explain("web.1") is not None
+    assert time.process_time() - started < 5
+
+
+def test_a_free_subnet_between_many_is_found_at_once():
+    pool = ip_network("10.0.0.0/8")
+    taken = [next(pool.subnets(new_prefix=29))]
+    taken += [ip_network((int(pool[0]) + (1 << 32 - size), size)) for size in range(9, 25)]
+    started = time.process_time()
+    assert next_subnet([str(pool)], 29, taken) == "10.0.0.8/29"
+    taken += [ip_network((int(pool[0]) + (1 << bit), 32 - bit)) for bit in range(3, 8)]
+    assert next_subnet([str(pool), "10.1.0.0/8"], 29, taken) == ""
+    assert next_subnet([str(pool), "11.0.0.0/8"], 29, taken) == "11.0.0.0/29"
+    assert time.process_time() - started < 1
 
 
 # -- matching ----------------------------------------------------------------------------

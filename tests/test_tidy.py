@@ -25,10 +25,10 @@ SKIPPED_FOLDERS = {
 # is new makes room for itself.
 BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
-    ("programs",): 1818,
+    ("programs",): 1819,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7271,
-    ("network", "engine", "cluster", "real"): 8957,
+    ("network", "engine", "cluster", "real"): 8970,
     ("docker_cli", "cli", "jupyter", "classroom"): 5832,
     (
         "__init__.py",

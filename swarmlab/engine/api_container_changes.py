@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug import Response
 
-from swarmlab.engine.create_checks import check_config
+from swarmlab.engine.create_checks import check_config, check_cpus
 from swarmlab.engine.request import ApiRequest
 from swarmlab.errors import BadParameter, Conflict, EngineFault
 from swarmlab.model import freeze
@@ -37,6 +37,7 @@ def update(request: ApiRequest, ref: str) -> Any:
     changes = {key: value for key, value in freeze(request.body()).items() if value}
     config = container.config.with_(HostConfig={**container.host_config, **changes})
     check_config(config)
+    check_cpus(config, request.engine.description)
     container.config = config
     container.save()
     request.engine.containers.emit(container, "update")

@@ -5,6 +5,7 @@ Source: moby daemon/{disk_usage,prune}.go, daemon/images/image_prune.go, volume/
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, TypeVar
 
 from swarmlab.engine import api_containers, api_images, api_volumes
@@ -27,11 +28,12 @@ def _layers(engine: Any) -> dict[str, int]:
 
 def disk_usage(request: ApiRequest) -> Any:
     engine = request.engine
+    users = Counter(volume for volume, _ in engine.containers.users())
     volumes = [
         {
             **api_volumes.as_json(request, volume),
             "UsageData": {
-                "RefCount": len(engine.containers.users_of(volume.name)),
+                "RefCount": users[volume.name],
                 "Size": engine.volumes.size_bytes(volume.name),
             },
         }
@@ -122,8 +124,8 @@ def prune_images(request: ApiRequest) -> Any:
 
 def prune_volumes(request: ApiRequest) -> Any:
     """Remove the anonymous volumes that no container mounts; with `all=true` the named ones too."""
-    engine = request.engine
-    unused = [v for v in engine.volumes.all() if not engine.containers.users_of(v.name)]
+    engine, used = request.engine, dict(request.engine.containers.users())
+    unused = [v for v in engine.volumes.all() if v.name not in used]
     criteria, selected = _selected(request, "all", unused)
     every = request.before(42) or ("all" in criteria and is_true(criteria["all"][0]))
     pruned = [volume for volume in selected if every or volume.anonymous]

@@ -28,14 +28,12 @@ def as_json(request: ApiRequest, volume: Volume) -> dict[str, Any]:
 
 
 def volumes(request: ApiRequest) -> Any:
-    engine = request.engine
+    engine, used = request.engine, dict(request.engine.containers.users())
     tests: dict[str, Test] = {
         "name": named(lambda volume: volume.name),
         "label": labelled(lambda volume: volume.labels),
         "driver": lambda _, value: value == "local",
-        "dangling": lambda volume, value: (
-            is_true(value) != bool(engine.containers.users_of(volume.name))
-        ),
+        "dangling": lambda volume, value: is_true(value) != (volume.name in used),
     }
     kept = request.filters(tests).keep(engine.volumes.all(), tests)
     return {"Volumes": [as_json(request, volume) for volume in kept], "Warnings": None}
@@ -65,6 +63,6 @@ def remove(request: ApiRequest, ref: str) -> None:
         if request.query("force"):
             return
         raise
-    if users := engine.containers.users_of(ref):
+    if users := [id for volume, id in engine.containers.users() if volume == ref]:
         raise Conflict(f"remove {ref}: volume is in use - [{', '.join(users)}]")
     engine.volumes.remove(ref)

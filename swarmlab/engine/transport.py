@@ -135,6 +135,7 @@ class EngineAdapter(HTTPAdapter):
             parsed = _parsed(_LazySocket(response), http.method)
         raw = HTTPResponse(
             body=parsed, headers=dict(parsed.getheaders()), status=parsed.status,
+            request_method=http.method,
             reason=parsed.reason, preload_content=False, decode_content=False,
             original_response=parsed,
         )  # fmt: skip
@@ -291,13 +292,19 @@ class SocketServer:
             self._listening.set()
             while self.engine_of() is engine and self.serving:
                 with contextlib.suppress(OSError):  # no client within `ACCEPT_S`
-                    connection, _ = listener.accept()
-                    self._connections.add(connection)
-                    threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                    self._begin(listener.accept()[0])
             self.path.unlink(missing_ok=True)
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def _begin(self, connection: socket.socket) -> None:
+        self._connections.add(connection)
+        try:
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        except RuntimeError:  # the system has no more threads to give
+            self._connections.discard(connection)
+            connection.close()
 
     def _serve(self, connection: socket.socket) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import NamedTuple
 
@@ -144,8 +145,8 @@ class Volumes:
             requested.append((MountPoint("tmpfs", "", target, listed=False), EMPTY))
         folders = (config, image_config)
         anonymous = {target for part in folders for target in part.get("Volumes") or ()}
-        targets = [point.target for point, _ in requested]
-        if repeated := [target for target in targets if targets.count(target) > 1]:
+        targets = Counter(point.target for point, _ in requested)
+        if repeated := [target for target, count in targets.items() if count > 1]:
             raise BadParameter(f"Duplicate mount point: {repeated[0]}")
         for target in sorted(anonymous - {*targets, *points}):
             requested.append((MountPoint("volume", "", target), EMPTY))

@@ -6,7 +6,7 @@ Source: swarmkit manager/controlapi/{common,service}.go.
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from collections import Counter
 
 from swarmlab import model
 from swarmlab.errors import BadParameter, InvalidArgument, Unimplemented
@@ -71,10 +71,10 @@ def _check_container(task: model.TaskSpec) -> None:
     except BadParameter:
         message = f'ContainerSpec: "{task.image}" is not a valid repository/tag'
         raise InvalidArgument(message) from None
-    targets = [mount.get("Target", "") for mount in task.container.get("Mounts") or ()]
-    for first, second in combinations(targets, 2):
-        if first == second:
-            raise InvalidArgument(f"ContainerSpec: duplicate mount point: {first}")
+    targets = Counter(mount.get("Target", "") for mount in task.container.get("Mounts") or ())
+    for target, count in targets.items():
+        if count > 1:
+            raise InvalidArgument(f"ContainerSpec: duplicate mount point: {target}")
     health = task.container.get("Healthcheck") or {}
     for key in ("Interval", "Timeout", "StartPeriod", "StartInterval"):
         if health.get(key) and health[key] < MS:
@@ -116,11 +116,13 @@ def _check_endpoint(spec: model.ServiceSpec) -> None:
             raise InvalidArgument(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"
             )
-        number = port.get("PublishedPort")
-        key = port.get("Protocol", "tcp"), number or 0
-        if number and key in published:
+        if port.get("PublishedPort") and _published(port) in published:
             raise InvalidArgument("EndpointSpec: duplicate published ports provided")
-        published.add(key)
+        published.add(_published(port))
+
+
+def _published(port: model.Document) -> tuple[str, int]:
+    return port.get("Protocol", "tcp"), port.get("PublishedPort") or 0
 
 
 def check_networks(spec: model.ServiceSpec, view: Store) -> None:
@@ -135,22 +137,17 @@ def check_networks(spec: model.ServiceSpec, view: Store) -> None:
 
 def check_ports(spec: model.ServiceSpec, view: Store, own_id: str = "") -> None:
     """Refuse a published port that conflicts with another service's; two host ports do not."""
-    for own_port in spec.ports:
-        number = own_port.get("PublishedPort")
-        if not number:
-            continue
-        for service in view.all(model.Service):
-            theirs = [*service.spec.ports, *(service.endpoint or model.EMPTY).get("Ports", ())]
-            for port in theirs if service.id != own_id else ():
-                same = port.get("PublishedPort") == number and port.get(
-                    "Protocol", "tcp"
-                ) == own_port.get("Protocol", "tcp")
-                if same and (model.is_ingress(port) or model.is_ingress(own_port)):
-                    how = "an ingress" if model.is_ingress(port) else "a host-published"
-                    raise InvalidArgument(
-                        f"port '{number}' is already in use by service "
-                        f"'{service.name}' ({service.id}) as {how} port"
-                    )
+    wanted = {_published(port): port for port in spec.ports if port.get("PublishedPort")}
+    for service in view.all(model.Service) if wanted else ():
+        theirs = [*service.spec.ports, *(service.endpoint or model.EMPTY).get("Ports", ())]
+        for port in theirs if service.id != own_id else ():
+            own_port = wanted.get(_published(port))
+            if own_port and (model.is_ingress(port) or model.is_ingress(own_port)):
+                how = "an ingress" if model.is_ingress(port) else "a host-published"
+                raise InvalidArgument(
+                    f"port '{port['PublishedPort']}' is already in use by service "
+                    f"'{service.name}' ({service.id}) as {how} port"
+                )
 
 
 def check_update(old: model.ServiceSpec, new: model.ServiceSpec) -> None:

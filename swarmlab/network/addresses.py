@@ -106,11 +106,15 @@ class Subnet:
 
 def next_subnet(pools: Iterable[str], prefix_length: int, taken: Iterable[IpNetwork]) -> str:
     """The first IPv4 subnet of the pools that overlaps none of `taken`; "" when there is none."""
-    used = list(taken)
-    for pool in (pool for pool in pools if ":" not in pool):
-        for subnet in IPv4Network(pool, strict=False).subnets(new_prefix=prefix_length):
-            if not any(subnet.overlaps(other) for other in used):
-                return str(subnet)
+    used = sorted((int(n[0]), int(n[-1])) for n in taken if n.version == 4)
+    size = 1 << (32 - prefix_length)
+    for pool in (IPv4Network(pool, strict=False) for pool in pools if ":" not in pool):
+        first = int(pool[0])
+        for low, high in used:
+            if first <= high and low < first + size:
+                first = (high // size + 1) * size
+        if first + size <= int(pool[-1]) + 1:
+            return f"{IPv4Address(first)}/{prefix_length}"
     return ""
 
 

@@ -116,8 +116,9 @@ class CnmAllocator:
 
     def free_endpoint(self, old: Document, kept: Document = EMPTY) -> None:
         """Free the ports and virtual IPs of an old endpoint that are not in `kept`."""
+        still = set(map(_published, _ingress(kept)))
         for port in _ingress(old):
-            if _published(port) not in map(_published, _ingress(kept)):
+            if _published(port) not in still:
                 self._protocol(port).free(port["PublishedPort"])
         for ip in old.get("VirtualIPs", ()):
             if ip["NetworkID"] in self._subnets and ip not in kept.get("VirtualIPs", ()):

@@ -114,8 +114,9 @@ class FileSystem(MutableMapping[str, File]):
 
     def place(self, path: str) -> tuple[MountPoint, FileTree, str]:
         """What is mounted at a path or above it, its tree, and the path below its root."""
-        path = self.normal(path)
-        target = max((t for t in self.mounts if f"{path}/".startswith(f"{t}/")), key=len)
+        path = target = self.normal(path)
+        while target not in self.mounts:
+            target = target.rpartition("/")[0]
         return *self.mounts[target], path[len(target) :]
 
     def __getitem__(self, path: str) -> File:

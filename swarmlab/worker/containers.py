@@ -362,14 +362,14 @@ class Containers:
             self.machine.disk.delete(f"{FOLDER}{container.id}")
             self.network.leave(container)
             self.emit(container, "destroy")
+            used = dict(self.users())
             for point in container.mounts if volumes else ():
-                if point.anonymous and not self.users_of(point.source):
+                if point.anonymous and point.source not in used:
                     self.volumes.remove(point.source)
 
-    def users_of(self, volume: str) -> list[str]:
-        """The ids of the containers that mount a volume."""
-        points = ((c.id, point) for c in self.all() for point in c.mounts)
-        return [id for id, point in points if (point.kind, point.source) == ("volume", volume)]
+    def users(self) -> list[tuple[str, str]]:
+        """Each volume that a container mounts, with the container's id."""
+        return [(p.source, c.id) for c in self.all() for p in c.mounts if p.kind == "volume"]
 
     def shutdown(self) -> None:
         """An orderly stop of the engine: servers exit with 0, all others are killed."""

@@ -54,7 +54,7 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
     A config with a template driver is expanded here, on the node (swarmkit template/context.go);
     `node` is Docker's node description.
     """
-    files: dict[str, File] = {}
+    files: dict[str, File] = {}  # by the object's id
     paths: dict[str, list[str]] = {}  # by the object's id
     environment = dict(line.partition("=")[::2] for line in task.spec.container.get("Env") or ())
     texts: dict[str, dict[str, str]] = {"secret": {}, "config": {}}  # by target
@@ -90,7 +90,7 @@ def dependency_files(task: Task, dependencies: Dependencies, node: Document) -> 
                     raise EngineFault(f'strconv.Atoi: parsing "{number}": invalid syntax')
             path = name if name[0] == "/" else folder + name
             # One file of the engine is mounted at all targets: the last one's owner and mode count.
-            paths.setdefault(id, []).append(path)
-            file = File(data, target.get("Mode") or 0o444, *map(int, owner))
-            files.update(dict.fromkeys(paths[id], file))
-    return files
+            paths[id] = paths.pop(id, [])  # after those that may have the same path
+            paths[id].append(path)
+            files[id] = File(data, target.get("Mode") or 0o444, *map(int, owner))
+    return {path: files[id] for id, targets in paths.items() for path in targets}

@@ -7,6 +7,7 @@ its state just before it decided.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarmlab.manager.constraints import label
@@ -103,12 +104,11 @@ def _answer(
     )
 
 
-def _tree_rows(
-    tree: DecisionTreeNode, preferences: list[str], depth: int = 0
-) -> list[tuple[int, str, int]]:
-    rows = []
-    for value, child in sorted(tree.branches.items()):
-        label_value = f"{preferences[depth]}={value or NO_LABEL}"
-        rows.append((depth, label_value, child.active_count))
-        rows += _tree_rows(child, preferences, depth + 1)
-    return rows
+def _tree_rows(tree: DecisionTreeNode, preferences: list[str]) -> Iterator[tuple[int, str, int]]:
+    waiting = [(-1, "", tree)]  # no recursion: users give any number of preferences
+    while waiting:
+        depth, value, branch = waiting.pop()
+        if depth >= 0:
+            yield depth, f"{preferences[depth]}={value or NO_LABEL}", branch.active_count
+        below = sorted(branch.branches.items(), reverse=True)
+        waiting += [(depth + 1, value, child) for value, child in below]

@@ -91,6 +91,8 @@ class Group:
 
     def fill(self, branch: DecisionTreeNode, count: int) -> int:
         """Place up to `count` tasks below `branch`; how many were placed."""
+        while len(branch.branches) == 1:  # a level at which all nodes are alike
+            (branch,) = branch.branches.values()
         if branch.branches:
             return self._distribute(branch, count)
         return self._fill_leaf(branch.nodes, count)
