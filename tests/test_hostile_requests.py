@@ -19,6 +19,7 @@ from swarmlab.manager.validation import SERVICE_NAME
 from swarmlab.network.addresses import next_subnet
 from swarmlab.programs.patterns import found
 from swarmlab.programs.shell.parser import ScriptError, parse_script
+from swarmlab.simulation import S
 
 
 class Door:
@@ -184,6 +185,17 @@ def test_an_address_pool_that_is_accepted_gives_the_recorded_subnet_or_none(fiel
     assert (swarm["SubnetSize"], swarm["DefaultAddrPool"]) == shown
     given = [row["Subnet"] for row in client.networks.get("n").attrs["IPAM"].get("Config") or ()]
     assert given == ([subnet] if subnet else [])
+
+
+def test_time_passes_however_often_nodes_have_to_report(door):
+    swarm = door.ask("GET", "/swarm").json()
+    spec = {**swarm["Spec"], "Dispatcher": {"HeartbeatPeriod": 1}}
+    query = f"version={swarm['Version']['Index']}"
+    assert door.ask("POST", f"/swarm/update?{query}", spec).status_code == 200
+    simulation = door.cluster.world.simulation
+    end_ns, most = simulation.now_ns + 10 * S, simulation.scheduled + 50_000
+    simulation.run_while(lambda: simulation.scheduled < most, 10 * S)
+    assert simulation.now_ns == end_ns
 
 
 # -- long lists ----------------------------------------------------------------------------

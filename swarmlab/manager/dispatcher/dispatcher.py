@@ -20,6 +20,7 @@ from swarmlab.model.trace_records import NodeStateChanged, TasksSent
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
 PERIOD_NS, PERIOD_EPSILON_NS = 5 * S, S // 2  # between heartbeats; more or less at random
+PERIOD_NS_MIN = 1 * MS  # the leader's own take no time: with less there would be no end of them
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
 STATUS_BATCH_NS = ASSIGNMENT_BATCH_NS = 100 * MS
 ASSIGNMENT_CHANGES_MAX = 100
@@ -77,7 +78,7 @@ class Dispatcher(ControlLoop):
 
     def _period_ns(self) -> int:
         spec_ns = self.view.cluster.spec.at("Dispatcher", "HeartbeatPeriod", default=0)
-        base_ns = spec_ns or PERIOD_NS
+        base_ns = max(spec_ns or PERIOD_NS, PERIOD_NS_MIN)
         jitter_ns = min(PERIOD_EPSILON_NS, base_ns // 2)
         return int(base_ns + self.machine.simulation.rng.randrange(-jitter_ns, jitter_ns + 1))
 
