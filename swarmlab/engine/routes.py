@@ -260,7 +260,7 @@ def handle(
         except HTTPException:
             raise NoSuchObject("page not found") from None
         if not isinstance(route, Route):
-            raise _left_out(engine, *route, {**request.args, **parts})
+            raise _left_out(engine, *route, sent={**request.args, **parts})
         api_request = ApiRequest(engine, clock, request, version, route, connected)
         value = route.handler(api_request, **parts)
         if isinstance(value, Hijack):
