@@ -27,8 +27,7 @@ def _layers(engine: Any) -> dict[str, int]:
 
 
 def disk_usage(request: ApiRequest) -> Any:
-    engine = request.engine
-    users = Counter(volume for volume, _ in engine.containers.users())
+    engine, users = request.engine, Counter(v for v, _ in request.engine.containers.users())
     volumes = [
         {
             **api_volumes.as_json(request, volume),

@@ -260,7 +260,7 @@ def handle(
         except HTTPException:
             raise NoSuchObject("page not found") from None
         if not isinstance(route, Route):
-            raise _left_out(engine, *route, sent={**request.args, **parts})
+            raise _left_out(engine, route, {**request.args, **parts})
         api_request = ApiRequest(engine, clock, request, version, route, connected)
         value = route.handler(api_request, **parts)
         if isinstance(value, Hijack):
@@ -277,8 +277,9 @@ def handle(
     return response
 
 
-def _left_out(engine: Engine, path: str, command: str, sent: dict[str, str]) -> SwarmError:
+def _left_out(engine: Engine, route: tuple[str, str], sent: dict[str, str]) -> SwarmError:
     """What to answer for a route that is left out; a missing object is refused first."""
+    path, command = route
     if path.startswith(("/containers/", "/commit")):
         engine.containers.get(sent.get("ref") or sent.get("container") or "")
     elif path == "/images/<path:ref>/get":
