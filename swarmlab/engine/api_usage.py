@@ -28,16 +28,10 @@ def _layers(engine: Any) -> dict[str, int]:
 
 def disk_usage(request: ApiRequest) -> Any:
     engine, users = request.engine, Counter(v for v, _ in request.engine.containers.users())
-    volumes = [
-        {
-            **api_volumes.as_json(request, volume),
-            "UsageData": {
-                "RefCount": users[volume.name],
-                "Size": engine.volumes.size_bytes(volume.name),
-            },
-        }
-        for volume in engine.volumes.all()
-    ]
+    volumes = []
+    for volume in engine.volumes.all():
+        usage = {"RefCount": users[volume.name], "Size": engine.volumes.size_bytes(volume.name)}
+        volumes.append({**api_volumes.as_json(request, volume), "UsageData": usage})
     used = [container.image.id for container in engine.containers.all()]
     images = [
         {**api_images.summary(request, image), "SharedSize": 0, "Containers": used.count(image.id)}

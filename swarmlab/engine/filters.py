@@ -63,15 +63,15 @@ class Filters(dict[str, tuple[str, ...]]):
 
     def keep(self, objects: Iterable[T], tests: Mapping[str, Test]) -> list[T]:
         """The objects that pass; a key without a test is left to the caller."""
-        given = [(key, tests[key], values) for key, values in self.items() if key in tests]
-        return [
-            object
-            for object in objects
-            if all(
-                (all if key in LABELS else any)(test(object, value) for value in values)
-                for key, test, values in given
-            )
-        ]
+
+        def passes(object: T) -> bool:
+            for key, values in self.items():
+                enough = all if key in LABELS else any
+                if key in tests and not enough(tests[key](object, value) for value in values):
+                    return False
+            return True
+
+        return list(filter(passes, objects))
 
 
 # -- tests -----------------------------------------------------------------------------------------
