@@ -28,18 +28,15 @@ FIRST_NOTEBOOK = "00_start_here.ipynb"
 SCRIPT_URLS = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url")
 # What commands print keeps its columns, as in JupyterLab.
 STYLE = "<style>.jp-OutputArea-output pre{white-space:pre!important;overflow-x:auto}</style>"
+# Forms of an output, best first; the live widget is not among them.
+FORMS = ["text/html", "image/svg+xml", "image/png", "text/markdown", "text/plain"]
 SETTINGS = {
     "ExecutePreprocessor": {
         "enabled": True,
         "timeout": 300,  # seconds a cell
         "store_widget_state": False,  # a page would load a script to show it
     },
-    # Forms of an output, best first; the live widget is not among them.
-    "NbConvertBase": {
-        "display_data_priority": [
-            *("text/html", "image/svg+xml", "image/png", "text/markdown", "text/plain"),
-        ]
-    },
+    "NbConvertBase": {"display_data_priority": FORMS},
     "HTMLExporter": dict.fromkeys((*SCRIPT_URLS, "widget_renderer_url"), ""),
 }
 

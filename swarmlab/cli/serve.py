@@ -127,12 +127,10 @@ def prepare_folder(folder: Path, names: list[str]) -> None:
 @contextlib.contextmanager
 def engine_sockets(cluster: SimulatedCluster, pacer: Pacer, folder: Path) -> Iterator[None]:
     """Serve every node on its own socket while time passes, for the length of a `with` block."""
-    servers = [
-        SocketServer(
-            folder / name / socket_folder.SOCKET, functools.partial(cluster.engine, name), pacer
-        )
-        for name in cluster.names
-    ]
+    servers = []
+    for name in cluster.names:
+        path = folder / name / socket_folder.SOCKET
+        servers.append(SocketServer(path, functools.partial(cluster.engine, name), pacer))
     with contextlib.ExitStack() as stack:
         pacer.start()
         stack.callback(pacer.stop)

@@ -55,10 +55,5 @@ FUNCTIONS: Functions = {
     "pad": lambda text, left, right: f"{' ' * left}{text}{' ' * right}" if text else "",
 }
 # In the header of a table these return the column's title unchanged.
-HEADER_FUNCTIONS: Functions = {
-    **FUNCTIONS,
-    **{
-        name: lambda title, *_: title
-        for name in ("json", "join", "lower", "upper", "title", "split", "truncate")
-    },
-}
+CHANGE_VALUES = ("json", "join", "lower", "upper", "title", "split", "truncate")
+HEADER_FUNCTIONS = {**FUNCTIONS, **dict.fromkeys(CHANGE_VALUES, lambda title, *_: title)}

@@ -120,15 +120,13 @@ def share(
     if not online:
         names = {name: server for name, server in well_known_images().items() if name not in copied}
         folders.append(build_stand_ins(outer, container, engine, names))
-        say_once(
-            say,
-            _(
-                "no registry can be reached: {count} well-known images, {some} among them, are"
-                " stand-ins made of busybox. They start, stop and answer HTTP, and that is all",
-                count=len(names),
-                some=next(iter(names)),
-            ),
+        no_registry = _(
+            "no registry can be reached: {count} well-known images, {some} among them, are"
+            " stand-ins made of busybox. They start, stop and answer HTTP, and that is all",
+            count=len(names),
+            some=next(iter(names)),
         )
+        say_once(say, no_registry)
     return folders
 
 

@@ -177,27 +177,24 @@ class LaunchedCluster(RealCluster):
         for name, address in self._addresses.items():
             engines.start_engine(self._outer, image, self.lab, name, address, online=online)
         first, *_others = (self.wait_for(name) for name in names)
-        self._say(
-            _(
-                "{n} engine, Docker {version}, after {seconds:.0f} s",
-                "{n} engines, Docker {version}, after {seconds:.0f} s",
-                n=len(names),
-                version=first.version()["Version"],
-                seconds=time.monotonic() - start_s,
-            )
+        started = _(
+            "{n} engine, Docker {version}, after {seconds:.0f} s",
+            "{n} engines, Docker {version}, after {seconds:.0f} s",
+            n=len(names),
+            version=first.version()["Version"],
+            seconds=time.monotonic() - start_s,
         )
+        self._say(started)
         containers = [self._container(name) for name in names]
         folders = images.share(self._outer, containers[0], first, self._say, online=online)
         images.load(self._outer, containers, folders)
         self.form_swarm(managers, self._addresses)
         if self._outer.containers.get(containers[0]).exec_run("test -e /proc/net/ip_vs").exit_code:
-            images.say_once(
-                self._say,
-                _(
-                    "this machine's kernel has no IPVS: published ports and virtual IPs of services"
-                    " carry no traffic here; all else works"
-                ),
+            no_traffic = _(
+                "this machine's kernel has no IPVS: published ports and virtual IPs of services"
+                " carry no traffic here; all else works"
             )
+            images.say_once(self._say, no_traffic)
         self._say(_("the swarm is ready after {s:.0f} s", s=time.monotonic() - start_s))
 
     def close(self) -> None:
