@@ -45,6 +45,10 @@ class Contents(NamedTuple):
     containers: tuple[tuple[str, str, str], ...]  # (look, name, health or exit code)
 
 
+# Images, containers and events of an engine.
+Found = tuple[Mapping[str, tuple[str, ...]], list[Json], list[EngineEvent]]
+
+
 class Recorder(HTTPAdapter):
     """Hands on the requests to one engine, and writes them down."""
 
@@ -110,7 +114,7 @@ class Recorder(HTTPAdapter):
         self._looked_ns = now_ns
         return now_ns
 
-    def _inside(self) -> tuple[Mapping[str, tuple[str, ...]], list[Json], list[EngineEvent]]:
+    def _inside(self) -> Found:
         """The same of a simulated engine; no time passes."""
         engine = self.cluster.engine(self.node)
         if engine is None:
@@ -120,14 +124,10 @@ class Recorder(HTTPAdapter):
             for image in engine.images.all()
             for name in _tags(engine.images.references(image), image.id)
         }
-        events = [
-            EngineEvent(e["time_ns"], e["Type"], e["Action"], **_actor(e)) for e in engine.events
-        ]
+        events = [_event(e["time_ns"], e) for e in engine.events]
         return images, container_rows(engine), events
 
-    def _asked(
-        self, now_ns: int
-    ) -> tuple[Mapping[str, tuple[str, ...]], list[Json], list[EngineEvent]]:
+    def _asked(self, now_ns: int) -> Found:
         """The same of a real engine, by its API."""
         images: dict[str, tuple[str, ...]] = {}
         for row in self.api.images():
@@ -138,10 +138,8 @@ class Recorder(HTTPAdapter):
             images |= dict.fromkeys(tags, self._layers[row["Id"]])
         span = (self._newest_ns - MS, now_ns)  # a float is not exact
         since, until = ((at_ns + self._epoch_ns) / S for at_ns in span)
-        events = [
-            EngineEvent(e["timeNano"] - self._epoch_ns, e["Type"], e["Action"], **_actor(e))
-            for e in self.api.events(since=since, until=until, decode=True)
-        ]
+        told = self.api.events(since=since, until=until, decode=True)
+        events = [_event(e["timeNano"] - self._epoch_ns, e) for e in told]
         return images, self.api.containers(all=True)[::-1], events
 
     def contents_at(self, at_ns: int) -> Contents:
@@ -150,8 +148,9 @@ class Recorder(HTTPAdapter):
         return next(later, self._contents[-1][1])
 
 
-def _actor(event: Json) -> dict[str, Any]:
-    return {"id": event["Actor"]["ID"], "attributes": event["Actor"]["Attributes"]}
+def _event(at_ns: int, event: Json) -> EngineEvent:
+    actor = event["Actor"]
+    return EngineEvent(at_ns, event["Type"], event["Action"], actor["ID"], actor["Attributes"])
 
 
 def _note(row: Json) -> str:
