@@ -150,9 +150,8 @@ class Debrief:
         notes = {0: _("the call"), self.known_s: _("you could have known")}
         uprights = [draw.upright(self._left(at), "threshold", len(lanes) + 1) for at in notes]
         uprights += [draw.note(self._left(at), text) for at, text in notes.items()]
-        kinds = dict.fromkeys(
-            kind for _at, kind, _text in chain(self.incident, *self.runs.values())
-        )
+        shown = chain(self.incident, *self.runs.values())
+        kinds = dict.fromkeys(kind for _at, kind, _text in shown)
         signs = [(draw.shape(LOOKS[kind]), _(LOOKS[kind].title)) for kind in kinds]
         signs.append((draw.swatch("", VERMILLION), _("requests that failed")))
         chart = draw.lane("", *uprights), *lanes, draw.axis(self.start_s, self.end_s)

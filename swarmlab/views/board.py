@@ -277,6 +277,11 @@ def column(
     facts, availability = text.node_facts(row), row.availability.replace("active", "")
     raft = _(row.raft or row.manager.replace(NOT_KNOWN, ""))
     kinds = [text.in_state(task.name, task.kind) for task in tasks]
+    boxes = []
+    for task in tasks:
+        colour = colours[task.service, task.version]
+        came_from = task.came_from if task.came_from != row.name else ""
+        boxes.append([task.id, task.kind, task.name, _title(task), colour, came_from])
     return {
         "name": row.name,
         "leads": row.manager == "leader",
@@ -289,14 +294,7 @@ def column(
         "actions": [
             [verb, _(ACTIONS[verb]), key] for key, verb in KEYS.items() if _offered(verb, row)
         ],
-        "tasks": [
-            [
-                *(task.id, task.kind, task.name, _title(task)),
-                colours[task.service, task.version],
-                task.came_from if task.came_from != row.name else "",
-            ]
-            for task in tasks
-        ],
+        "tasks": boxes,
     }
 
 

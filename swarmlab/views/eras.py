@@ -28,9 +28,8 @@ class Eras(Table):
             head = tag("summary", tag("b", when), f" {name}", style="padding:.2em")
             opened = {"open": "open"} if number == 0 else {}
             entries.append(tag("details", head, *lines, **opened))
-        return view(
-            tag("div", *entries, style="border-left:5px solid var(--focus);padding-left:.8em")
-        )
+        style = "border-left:5px solid var(--focus);padding-left:.8em"
+        return view(tag("div", *entries, style=style))
 
 
 @checked

@@ -54,10 +54,8 @@ def legend(entries: Iterable[tuple[Markup, str]]) -> Markup:
 
 def swatch(kind: str, colour: str) -> Markup:
     """A short bar, for a legend."""
-    style = (
-        f"position:static;display:inline-block;width:1.6em;height:1.2em;background-color:{colour}"
-    )
-    return tag("i", class_=f"bar {kind}", style=style)
+    place = "position:static;display:inline-block;width:1.6em;height:1.2em"
+    return tag("i", class_=f"bar {kind}", style=f"{place};background-color:{colour}")
 
 
 # -- lanes: what happened over time ---------------------------------------------------------------

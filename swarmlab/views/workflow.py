@@ -231,9 +231,7 @@ class Workflow(DockedWidget):
         """The steps of the last command."""
         steps = self._last
         first_ns = steps[0].at_ns if steps else 0
-        rows = [
-            (f"+{seconds((step.at_ns - first_ns) / S)}", step.text, step.record) for step in steps
-        ]
+        rows = [(f"+{seconds((s.at_ns - first_ns) / S)}", s.text, s.record) for s in steps]
         held = [
             _("Images here: {names}.", names=", ".join(steps[-1].contents.images) or "–"),
             _("Containers: {names}.", names=", ".join(map(_said, steps[-1].contents.containers))),
