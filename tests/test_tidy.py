@@ -27,9 +27,9 @@ BUDGETS = {
     ("model", "simulation", "raft", "manager", "worker"): 7400,
     ("programs",): 1819,
     ("templates",): 355,
-    ("views", "lessons", "compare"): 7271,
-    ("network", "engine", "cluster", "real"): 8970,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5832,
+    ("views", "lessons", "compare"): 7259,
+    ("network", "engine", "cluster", "real"): 8957,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5822,
     (
         "__init__.py",
         "__main__.py",
