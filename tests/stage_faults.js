@@ -1,5 +1,5 @@
 // What is wrong on the stage as one sees it now: cells that have not run, tables whose lines are broken,
-// type that is too small, and scroll bars.
+// type that is too small, scroll bars, what the screen cuts, and choices of a bet that are not on it.
 (least) => {
   const faults = [];
   for (const cell of document.querySelectorAll(".jp-CodeCell:not(.swarmlab-off)")) {
@@ -13,6 +13,14 @@
   }
   const inSight = ({ left, right, top, bottom }, { left: l, right: r, top: t, bottom: b }) =>
     right > l && left < r && bottom > t + 2 && top < b - 2;
+  const screen = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
+  for (const part of document.querySelectorAll(".jp-Cell:not(.swarmlab-off) :is(.jp-MarkdownOutput > *, .jp-RenderedHTML > *, pre, .swarmlab-card, .swarmlab-board)")) {
+    const box = part.getBoundingClientRect();
+    const shown = box.height > 0 && inSight(box, screen) && part.checkVisibility({ visibilityProperty: true });
+    const whole = box.top > screen.top - 6 && box.bottom < screen.bottom + 6;
+    if (shown && !whole) faults.push(`cut: ${part.textContent.trim().slice(0, 40)}`);
+    if (part.matches(".swarmlab-card") && !(shown && whole)) faults.push(`choice out of sight: ${part.textContent}`);
+  }
   for (const panel of document.querySelectorAll(".jp-WindowedPanel-outer, .jupyterlab-sidecar")) {
     const frame = panel.getBoundingClientRect();
     const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);

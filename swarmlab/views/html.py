@@ -96,7 +96,7 @@ def big(html: str) -> Markup:
     """HTML in type for a projector; tables are as large as the text around them."""
     html = html.replace("<table>", "<table style='font-size:1em'>")
     size = "var(--swarmlab-size,1.15em)"
-    return Markup(f"<div style='font-size:{size};line-height:1.45'>{html}</div>")
+    return Markup(f"<div style='font-size:{size};line-height:var(--lines,1.45)'>{html}</div>")
 
 
 def folded(title: str, html: str) -> Markup:

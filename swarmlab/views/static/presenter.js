@@ -36,8 +36,17 @@ function drawRoom(board, picture, hint) {
   board.replaceChildren(...(seen ? [seen.cloneNode(true)] : []));
   const drawn = board.querySelectorAll("canvas");
   seen?.querySelectorAll("canvas").forEach((from, place) => drawn[place].getContext("2d").drawImage(from, 0, 0));
-  picture.scrollTop = (view.scrollTop / view.scrollHeight) * picture.scrollHeight;
-  write(hint, rest(view) ? labels.rest : "");
+  picture.scrollTop = (view.scrollTop / (view.scrollHeight - view.clientHeight)) * picture.scrollHeight;
+  write(hint, parts().some(isBelow) ? labels.rest : "");
+}
+
+// Between backticks is a key, or code; between brackets, what is not to be said aloud.
+function writeMarked(element, text) {
+  for (const part of text.split(/(`[^`]*`|\[[^\]]*\]|\*\w[^*]*\*)/)) {
+    if (part.startsWith("`")) make("kbd", "", element, part.slice(1, -1));
+    else if (/^\*\w/.test(part)) make("i", "", element, part.slice(1, -1));
+    else make(part.startsWith("[") ? "em" : "span", "", element, part.replaceAll("`", ""));
+  }
 }
 
 function drawPresenter() {
@@ -52,14 +61,10 @@ function drawPresenter() {
   for (const [name, said] of [["notes", step.notes], ["ask", step.ask], ["wrong", step.wrong], ["trouble", step.trouble], ["correct", before.wrong]]) {
     if (!said) continue;
     make("h2", "", left, labels[name]);
-    const text = make("p", name, left);
-    // Between backticks is a key, or code; between brackets, what is not to be said aloud.
-    for (const part of said.split(/(`[^`]*`|\[[^\]]*\])/)) {
-      if (part.startsWith("`")) make("kbd", "", text, part.slice(1, -1));
-      else make(part.startsWith("[") ? "em" : "span", "", text, part.replaceAll("`", ""));
-    }
+    writeMarked(make("p", name, left), said);
   }
   const right = make("aside", "", body);
+  if (step.bets.length) make("h2", "", right, labels.hands);
   for (const bet of step.bets) drawHands(bet, right);
   const hint = make("p", "trouble", right);
   const board = make("div", "picture", right);
@@ -78,7 +83,7 @@ function drawPresenter() {
 // A row for each choice: a click on its letter counts a hand, or the number is typed.
 function drawHands(bet, parent) {
   bet.counts ??= bet.choices.map(() => 0);
-  make("h2", "", parent, `${labels.hands}: ${bet.question}`);
+  writeMarked(make("p", "asked", parent), bet.question);
   bet.choices.forEach((choice, place) => {
     const row = make("p", "hands", parent);
     const letter = make("button", "", row, "ABCDEF"[place]);
@@ -87,7 +92,7 @@ function drawHands(bet, parent) {
     count.min = 0;
     count.value = bet.counts[place];
     count.setAttribute("aria-label", choice);
-    row.append(` ${choice}${choice === bet.answer ? " ✔" : ""}`);
+    writeMarked(make("span", "", row), `${choice}${choice === bet.answer ? "\u00a0✔" : ""}`);
     const changed = () => {
       bet.counts[place] = Math.max(0, Math.round(count.valueAsNumber) || 0);
       act("hands", { question: bet.question, counts: bet.counts });

@@ -3,12 +3,14 @@
 
 const page = app && [...app.shell.widgets("main")].find((widget) => widget.context?.path.endsWith("talk.ipynb"));
 const { steps, keys, labels } = page?.content.model.getMetadata("swarmlab") ?? {};
-const REST_PX_MAX = 24; // below the screen, which hide nothing
+const [MARGIN_PX, FRAMES_PX] = [4, 34]; // above a step; around the board
 let started = performance.now();
 const ran = new Set(); // cells
 const shown = new Set(); // steps
 let at = 0; // the step on the screen
 let since = started; // when it came
+let stops = []; // how far it was scrolled before
+let soon; // when it is fitted again
 let terminal; // its panel
 let givenUp = false; // what was asked for so far
 let armed = ""; // what happens when its key is pressed once more
@@ -73,8 +75,14 @@ function draw() {
     node.classList.toggle("swarmlab-code", steps[at].shows_code);
   });
   document.documentElement.dataset.step = `${at + 1}/${steps.length}`;
-  scroller().scrollTop = 0;
+  rewind();
   drawPresenter();
+}
+
+// To the top of the step.
+function rewind() {
+  [stops, scroller().scrollTop] = [[], 0];
+  fit();
 }
 
 async function show(place) {
@@ -90,7 +98,7 @@ async function show(place) {
   shown.add(at);
   await run(step.cells);
   await act("look");
-  fit();
+  rewind();
   drawPresenter();
 }
 
@@ -99,40 +107,76 @@ function cutTables() {
   for (const text of page.node.querySelectorAll(".jp-RenderedText pre")) text.classList.toggle("swarmlab-table", / {3}\S/.test(text.textContent));
 }
 
-// The board gives way to the step: all of it, its nodes, or one line; what is below has the rest.
+// The board gives way to the step: all of it, its nodes, or one line. Then the step is set closer,
+// with choices side by side, in smaller type: as little as makes its screens the fewest.
+const LEVELS = [["whole", 1], ["nodes", 1], ["line", 1], ["line", 1, "closer"], ...[1, 0.85, 0.7, 0].map((scale) => ["line", scale, "closest"])];
+const PARTS = ".jp-MarkdownOutput > *, .widget-vbox:has(> .swarmlab-card), .jp-OutputArea-child:not(:has(.swarmlab-card, .jp-RenderedHTML)), .jp-RenderedHTML > *";
+const parts = () => steps[at].cells.flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)]);
+
+// How many screens of this height the step takes, each part whole on one of them.
+function screens(height) {
+  let count = 1;
+  let start = cell(steps[at].cells[0]).node.getBoundingClientRect().top - MARGIN_PX;
+  for (const part of parts()) {
+    const box = part.getBoundingClientRect();
+    if (box.bottom - start <= height + MARGIN_PX) continue;
+    count += Math.max(1, 100 * (box.height - height));
+    start = box.top - MARGIN_PX;
+  }
+  return count;
+}
+
 function fit() {
   cutTables();
   const board = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
   const dock = page.parent;
-  const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
-  const own = steps[at].cells.reduce((sum, place) => sum + cell(place).node.offsetHeight, 36);
-  if (!board || !handle) return;
-  for (const size of ["whole", "nodes", "line"]) {
-    document.documentElement.dataset.board = size;
-    if (board.offsetHeight + own <= dock.node.clientHeight) break;
+  const { dataset, style } = document.documentElement;
+  const set = ([size, scale, space = ""]) => {
+    dataset.board = size;
+    dataset.space = space;
+    style.setProperty("--scale", scale);
+    return screens(dock.node.clientHeight - (board ? board.offsetHeight + FRAMES_PX : 0));
+  };
+  let [best, fewest] = [LEVELS[0], Infinity];
+  for (const each of LEVELS) {
+    const count = set(each);
+    if (count < fewest) [best, fewest] = [each, count];
+    if (fewest === 1) break;
   }
-  dock.layout.moveHandle(handle, 0, board.offsetHeight + 16);
+  set(best);
+  const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
+  clearTimeout(soon);
+  if (board && handle) dock.layout.moveHandle(handle, 0, board.offsetHeight + 16);
+  else soon = setTimeout(fit, 500); // it may be on its way
+  requestAnimationFrame(hideCut);
 }
 const observer = new ResizeObserver(() => requestAnimationFrame(fit));
 
-// Whether the step goes on below the screen.
-const rest = (view) => view.scrollHeight - view.scrollTop - view.clientHeight >= REST_PX_MAX;
+const isBelow = (part) => part.getBoundingClientRect().bottom > scroller().getBoundingClientRect().bottom + MARGIN_PX;
 
-// A step that is higher than the screen is shown in parts: to the first that was cut off, else on.
+function hideCut() {
+  const frame = scroller().getBoundingClientRect();
+  for (const part of parts()) {
+    const { top, height } = part.getBoundingClientRect();
+    part.classList.toggle("swarmlab-cut", height <= frame.height && (isBelow(part) || top < frame.top - MARGIN_PX));
+  }
+}
+
+// A step that is higher than the screen is shown in parts, each of them whole.
 function scroll(forward) {
   const view = scroller();
   const frame = view.getBoundingClientRect();
-  const before = view.scrollTop;
+  const next = parts().find(isBelow);
+  if (forward ? !next : !stops.length) return false;
   if (forward) {
-    if (!rest(view)) return false;
-    const parts = view.querySelectorAll(".jp-OutputArea-child, .jp-MarkdownOutput > *, .jp-OutputArea-output pre");
-    const cut = [...parts].map((part) => part.getBoundingClientRect())
-      .find(({ top, bottom, height }) => height && bottom > frame.bottom + 4 && top > frame.top + frame.height / 3 && top < frame.bottom);
-    view.scrollTop += cut ? cut.top - frame.top - 4 : frame.height * 0.9;
+    stops.push(view.scrollTop);
+    const top = next.getBoundingClientRect().top - frame.top;
+    view.scrollTop += top > 2 * MARGIN_PX ? top - MARGIN_PX : frame.height * 0.9;
   } else {
-    view.scrollTop -= frame.height * 0.9;
+    view.scrollTop = stops.pop();
   }
-  return view.scrollTop !== before;
+  hideCut();
+  return true;
 }
 
 // -- the keys ----------------------------------------------------------------------------------------
