@@ -265,6 +265,11 @@ def test_a_machine_that_is_down_refuses_connections_until_it_starts_again(served
             b"Content-Length: 99999999999\r\n\r\n{",
             b"413",
         ),
+        (  # it would take seconds to read, in which nobody else is served
+            b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 8388608\r\n\r\n{",
+            b"413",
+        ),
     ],
 )
 def test_bad_requests_get_an_error_and_the_server_keeps_working(served, request_bytes, status):

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import swarmlab
+from swarmlab.cluster import stand_ins
 from swarmlab.manager.ca import certificates as ca
 from swarmlab.simulation import Simulation
 from tests.test_security import autolock, rotate_root, rotating, unlock, update_swarm
@@ -103,6 +104,14 @@ def test_what_the_engine_cannot_read_is_not_saved(tmp_path, body, headers):
     cluster = swarmlab.engines(["m1"], seed=3)
     cluster.client("m1").swarm.init(advertise_addr="10.77.0.2")
     assert post(cluster, "m1", "/secrets/create", body, headers) in (400, 201)
+    _, text = replayed(cluster, tmp_path)
+    assert "MARKER" not in text
+
+
+@pytest.mark.parametrize("path", ["/nosuch/MARKER", "/auth?password=MARKER", "/plugins/MARKER/set"])
+def test_the_path_of_a_request_that_has_no_route_is_not_saved(tmp_path, path):
+    cluster = swarmlab.engines(["m1"], seed=3)
+    assert post(cluster, "m1", path, "MARKER", JSON) in (404, 501)
     _, text = replayed(cluster, tmp_path)
     assert "MARKER" not in text
 
@@ -320,6 +329,18 @@ def test_a_damaged_file_is_called_so_with_the_place(tmp_path, saved, place, valu
     path.write_text(json.dumps(content), "utf-8")
     with pytest.raises(swarmlab.LabError, match=words):
         swarmlab.load(path)
+
+
+@pytest.mark.parametrize(
+    "authority", [5, "x", [1], {}, {"SigningCACert": 5}, {"SigningCACert": "x"}], ids=str
+)
+def test_a_rotation_that_was_altered_is_refused(tmp_path, saved, authority):
+    own = {"SigningCAKey": stand_ins.OWN_KEY}
+    spec = {"CAConfig": authority | own if isinstance(authority, dict) else authority}
+    request = [saved["now_ns"], "request", "m1", "POST", "/swarm/update?version=1", spec]
+    later_ns = saved["now_ns"] + 10**9
+    content = {**saved, "journal": [*saved["journal"], request], "now_ns": later_ns}
+    assert loaded(tmp_path, content) is None
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1819,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7259,
-    ("network", "engine", "cluster", "real"): 8957,
+    ("network", "engine", "cluster", "real"): 8961,
     ("docker_cli", "cli", "jupyter", "classroom"): 5822,
     (
         "__init__.py",

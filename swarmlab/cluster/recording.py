@@ -31,11 +31,12 @@ def recordable(http: Request, seed: int, keys: Callable[[], Placeholders]) -> tu
     `keys` is asked for the swarm's tokens and keys only where the request can hold one.
     """
     route = route_of(http.method, http.path)
+    if route is None:  # it changes nothing, and its path may hold anything
+        return http.method, "/", None
     path, _, query = http.environ["REQUEST_URI"].partition("?")
-    declared = route.query if route is not None else ()
-    words = [word for word in query.split("&") if unquote_plus(word.split("=")[0]) in declared]
+    words = [word for word in query.split("&") if unquote_plus(word.split("=")[0]) in route.query]
     path = "?".join(filter(None, (path, "&".join(words))))
-    if route is None or not route.body or not (http.get_data() or http.mimetype):
+    if not route.body or not (http.get_data() or http.mimetype):
         return http.method, path, None
     try:
         document = body_of(http, route.body)

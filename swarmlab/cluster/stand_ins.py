@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from cryptography import x509
@@ -28,6 +29,7 @@ Placeholders = dict[str, str]  # a token or key -> what stands for it
 
 # The fields of Go's structs (`engine/schemas`) that hold a secret, wherever they stand.
 SECRET_FIELDS = {"Data", "JoinToken", "UnlockKey", "SigningCAKey"}
+NO_CERTIFICATE = ValueError, TypeError, AttributeError, UnsupportedAlgorithm
 OWN_KEY, UNKNOWN = "<key of the certificate>", "<unknown>"
 # Actions of a template that hold no text but names; they are kept, since they decide what it does.
 ACTION = re.compile(rb"\{\{.*?\}\}|\{\{", re.S)
@@ -129,16 +131,17 @@ def with_secrets(document: dict[str, Any], keys: Placeholders, seed: int) -> dic
     }
     if type(length := document.get("Data")) is int:
         document["Data"] = base64.b64encode(_payload(seed, length)).decode()
-    authority = document.get("CAConfig") or {}
-    if authority.get("SigningCAKey") == OWN_KEY:
-        document["CAConfig"] = {**authority, **_other_root(authority["SigningCACert"])}
+    authority = document.get("CAConfig")
+    if isinstance(authority, dict) and authority.get("SigningCAKey") == OWN_KEY:
+        with suppress(*NO_CERTIFICATE):  # of a file that was altered: the engine refuses it
+            document["CAConfig"] = authority | _other_root(authority.get("SigningCACert", ""))
     return document
 
 
 def _fits(key: str, certificate: str) -> bool:
     try:
         return is_key_of(key, certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except NO_CERTIFICATE:
         return False
 
 

@@ -20,7 +20,7 @@ from swarmlab.simulation import S
 if TYPE_CHECKING:
     from swarmlab.engine.daemon import Engine
 
-BODY_BYTES_MAX = 16 << 20
+BODY_BYTES_MAX = 4 << 20  # as between SwarmKit's nodes; JSON of more takes seconds to read
 DISCARDED_BYTES_MAX = 1 << 30
 
 
