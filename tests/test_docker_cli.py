@@ -442,3 +442,9 @@ def test_the_tasks_of_a_slot_are_listed_newest_first():
     _, newest, older = out.getvalue().splitlines()
     assert newest.startswith("web.1 Running")
     assert older.startswith(r" \_ web.1 Failed")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_file_whose_name_no_system_takes_is_refused_in_gos_words(name: str):
+    code, _out, error = docker_run(f"secret create s {name}")
+    assert (code, error) == (1, f"error reading from {name}: open {name}: invalid argument\n")

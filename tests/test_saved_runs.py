@@ -243,6 +243,14 @@ def test_a_key_that_came_with_init_is_never_shown(forced):
 
 
 # -- the file --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str):
+    cluster = swarmlab.engines(["a"])
+    for use in (cluster.save, swarmlab.load):
+        with pytest.raises(swarmlab.LabError, match=r"'a.*b' cannot be used: Invalid argument"):
+            use(name)
+
+
 def test_only_its_owner_may_read_a_saved_run_and_a_failed_save_leaves_nothing(tmp_path):
     cluster = swarmlab.engines(["a"])
     path = cluster.save(tmp_path / "run.json")

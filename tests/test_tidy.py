@@ -28,8 +28,8 @@ BUDGETS = {
     ("programs",): 1819,
     ("templates",): 355,
     ("views", "lessons", "compare"): 7259,
-    ("network", "engine", "cluster", "real"): 8961,
-    ("docker_cli", "cli", "jupyter", "classroom"): 5822,
+    ("network", "engine", "cluster", "real"): 8967,
+    ("docker_cli", "cli", "jupyter", "classroom"): 5824,
     (
         "__init__.py",
         "__main__.py",

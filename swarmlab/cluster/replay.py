@@ -6,8 +6,10 @@ traces. How a cluster is built is given to `replay`, which knows no kind of clus
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -146,8 +148,8 @@ def save(cluster: Replayable, configuration: Configuration, path: Path) -> Path:
     }
     try:
         replace_file(path, json.dumps(run, indent=1) + "\n")
-    except OSError as error:
-        raise LabError(NO_FILE, path=path, error=error.strerror) from None
+    except (OSError, ValueError) as error:
+        raise _no_file(path, error) from None
     return path
 
 
@@ -173,14 +175,21 @@ def load(build: Build[C], path: Path) -> C:
     )
 
 
+def _no_file(path: Path, error: Exception) -> LabError:
+    """Why it cannot be opened; Python has a ValueError for a name that no system would take."""
+    if isinstance(error, OSError):
+        return LabError(NO_FILE, path=path, error=error.strerror)
+    return LabError(NO_FILE, path=ascii(str(path)), error=os.strerror(errno.EINVAL))
+
+
 def _checked(path: Path) -> dict[str, Any]:
     """The content of a file that is a saved run as far as `saved_run.yml` says."""
     place, error, run = "", "", None
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)
-    except OSError as missing:
-        raise LabError(NO_FILE, path=path, error=missing.strerror) from None
+    except (OSError, ValueError) as missing:
+        raise _no_file(path, missing) from None
     try:
         if len(data) > SIZE_MAX:
             raise ValueError(f"it is larger than {SIZE_MAX} bytes")

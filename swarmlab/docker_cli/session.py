@@ -158,6 +158,8 @@ def read_file(path: str | Path) -> bytes:
     """The content of a file; CliError in Go's words."""
     try:
         return Path(path).read_bytes()
+    except ValueError:  # Python's, for a name that no system would take
+        raise CliError(f"open {path}: invalid argument") from None
     except OSError as error:
         verb = "read" if isinstance(error, IsADirectoryError) else "open"
         raise CliError(f"{verb} {path}: {str(error.strerror).lower()}") from None
