@@ -102,21 +102,29 @@ async function show(place) {
   drawPresenter();
 }
 
-// The lines of a table are cut rather than broken.
-function cutTables() {
-  for (const text of page.node.querySelectorAll(".jp-RenderedText pre")) text.classList.toggle("swarmlab-table", / {3}\S/.test(text.textContent));
+// The lines of a table are cut rather than broken; an id or a name alone is the first to go.
+function readTexts() {
+  for (const text of page.node.querySelectorAll(".jp-RenderedText pre")) {
+    text.classList.toggle("swarmlab-table", / {3}\S/.test(text.textContent));
+    text.closest(".jp-OutputArea-child").classList.toggle("swarmlab-echo", /^\s*\S*\s*$/.test(text.textContent));
+  }
 }
 
 // The board gives way to the step: all of it, its nodes, or one line. Then the step is set closer,
 // with choices side by side, in smaller type: as little as makes its screens the fewest.
 const LEVELS = [["whole", 1], ["nodes", 1], ["line", 1], ["line", 1, "closer"], ...[1, 0.85, 0.7, 0].map((scale) => ["line", scale, "closest"])];
 const PARTS = ".jp-MarkdownOutput > *, .widget-vbox:has(> .swarmlab-card), .jp-OutputArea-child:not(:has(.swarmlab-card, .jp-RenderedHTML)), .jp-RenderedHTML > *";
-const parts = () => steps[at].cells.flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)]);
+const parts = () => steps[at].cells.flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)]).filter((part) => part.offsetHeight);
+const top = () => {
+  const whole = cell(steps[at].cells[0]).node;
+  const first = steps[at].shows_code ? whole : parts()[0] ?? whole; // not the space above it
+  return first.getBoundingClientRect().top - MARGIN_PX;
+};
 
 // How many screens of this height the step takes, each part whole on one of them.
 function screens(height) {
   let count = 1;
-  let start = cell(steps[at].cells[0]).node.getBoundingClientRect().top - MARGIN_PX;
+  let start = top();
   for (const part of parts()) {
     const box = part.getBoundingClientRect();
     if (box.bottom - start <= height + MARGIN_PX) continue;
@@ -127,7 +135,7 @@ function screens(height) {
 }
 
 function fit() {
-  cutTables();
+  readTexts();
   const board = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
   const dock = page.parent;
   const { dataset, style } = document.documentElement;
@@ -144,10 +152,12 @@ function fit() {
     if (fewest === 1) break;
   }
   set(best);
+  if (!stops.length) scroller().scrollTop += top() - scroller().getBoundingClientRect().top;
+  if (board) observer.observe(board); // it is drawn, and replaced, in its own time
   const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
   clearTimeout(soon);
   if (board && handle) dock.layout.moveHandle(handle, 0, board.offsetHeight + 16);
-  else soon = setTimeout(fit, 500); // it may be on its way
+  else soon = setTimeout(fit, 200); // it may be on its way
   requestAnimationFrame(hideCut);
 }
 const observer = new ResizeObserver(() => requestAnimationFrame(fit));
