@@ -1,5 +1,6 @@
 // What is wrong on the stage as one sees it now: cells that have not run, tables whose lines are broken,
-// type that is too small, scroll bars, what the screen cuts, and choices of a bet that are not on it.
+// words broken in the middle, type that is too small, scroll bars, what the screen cuts, choices of a
+// bet that are not on it, and a screen with nothing on it.
 (least) => {
   const faults = [];
   for (const cell of document.querySelectorAll(".jp-CodeCell:not(.swarmlab-off)")) {
@@ -13,14 +14,17 @@
   }
   const inSight = ({ left, right, top, bottom }, { left: l, right: r, top: t, bottom: b }) =>
     right > l && left < r && bottom > t + 2 && top < b - 2;
+  let empty = true;
   const screen = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
   for (const part of document.querySelectorAll(".jp-Cell:not(.swarmlab-off) :is(.jp-MarkdownOutput > *, .jp-RenderedHTML > *, pre, .swarmlab-card, .swarmlab-board)")) {
     const box = part.getBoundingClientRect();
     const shown = box.height > 0 && inSight(box, screen) && part.checkVisibility({ visibilityProperty: true });
     const whole = box.top > screen.top - 6 && box.bottom < screen.bottom + 6;
+    if (shown) empty = false;
     if (shown && !whole) faults.push(`cut: ${part.textContent.trim().slice(0, 40)}`);
     if (part.matches(".swarmlab-card") && !(shown && whole)) faults.push(`choice out of sight: ${part.textContent}`);
   }
+  if (empty) faults.push("nothing on the screen");
   for (const panel of document.querySelectorAll(".jp-WindowedPanel-outer, .jupyterlab-sidecar")) {
     const frame = panel.getBoundingClientRect();
     const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
@@ -33,6 +37,11 @@
       if (!text.textContent.trim() || !box.width || !box.height || !inSight(box, frame)) continue;
       if (parent.closest(".spoken, style, script")) continue;
       if (!parent.checkVisibility({ visibilityProperty: true })) continue;
+      for (const { index, 0: word } of parent.closest("pre, code") ? [] : text.textContent.matchAll(/\p{L}+/gu)) {
+        range.setStart(text, index);
+        range.setEnd(text, index + word.length);
+        if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) faults.push(`broken: ${word}`);
+      }
       const scale = parent.getScreenCTM?.()?.a ?? 1;
       const px = parseFloat(getComputedStyle(parent).fontSize) * scale;
       if (px < least - 0.1) faults.push(`${px.toFixed(1)} px: ${text.textContent.trim().slice(0, 40)} <${parent.tagName} ${parent.className}>`);

@@ -95,8 +95,8 @@ def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator
 def test_pages_are_presented_from_first_to_last_step(
     tmp_path: Path, chromium: str, page: str, screen: str
 ):
-    """No cell that has not run, no traceback, no scroll bar, no small type, no broken table; and
-    after all steps the board is still alive."""
+    """No cell that has not run, no traceback, no scroll bar, no small type, no broken table or
+    word, no empty screen; and after all steps the board is still alive."""
     with presented(tmp_path, chromium, screen, page) as stage:
         stage.wait()
         faults, places = {}, [stage.place()]
