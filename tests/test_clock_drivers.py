@@ -265,7 +265,7 @@ def test_a_machine_that_is_down_refuses_connections_until_it_starts_again(served
             b"Content-Length: 99999999999\r\n\r\n{",
             b"413",
         ),
-        (  # it would take seconds to read, in which nobody else is served
+        (  # it would take seconds to read, in which no other client is served
             b"POST /services/create HTTP/1.1\r\nContent-Type: application/json\r\n"
             b"Content-Length: 8388608\r\n\r\n{",
             b"413",

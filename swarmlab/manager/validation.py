@@ -116,13 +116,9 @@ def _check_endpoint(spec: model.ServiceSpec) -> None:
             raise InvalidArgument(
                 "EndpointSpec: port published with ingress mode can't be used with dnsrr mode"
             )
-        if port.get("PublishedPort") and _published(port) in published:
+        if port.get("PublishedPort") and model.published(port) in published:
             raise InvalidArgument("EndpointSpec: duplicate published ports provided")
-        published.add(_published(port))
-
-
-def _published(port: model.Document) -> tuple[str, int]:
-    return port.get("Protocol", "tcp"), port.get("PublishedPort") or 0
+        published.add(model.published(port))
 
 
 def check_networks(spec: model.ServiceSpec, view: Store) -> None:
@@ -137,11 +133,11 @@ def check_networks(spec: model.ServiceSpec, view: Store) -> None:
 
 def check_ports(spec: model.ServiceSpec, view: Store, own_id: str = "") -> None:
     """Refuse a published port that conflicts with another service's; two host ports do not."""
-    wanted = {_published(port): port for port in spec.ports if port.get("PublishedPort")}
+    wanted = {model.published(port): port for port in spec.ports if port.get("PublishedPort")}
     for service in view.all(model.Service) if wanted else ():
         theirs = [*service.spec.ports, *(service.endpoint or model.EMPTY).get("Ports", ())]
         for port in theirs if service.id != own_id else ():
-            own_port = wanted.get(_published(port))
+            own_port = wanted.get(model.published(port))
             if own_port and (model.is_ingress(port) or model.is_ingress(own_port)):
                 how = "an ingress" if model.is_ingress(port) else "a host-published"
                 raise InvalidArgument(

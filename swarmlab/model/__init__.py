@@ -37,4 +37,5 @@ from swarmlab.model.specs import (
     freeze,
     generic_resource,
     is_ingress,
+    published,
 )

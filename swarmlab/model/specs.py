@@ -282,6 +282,11 @@ def is_ingress(port: Document) -> bool:
     return bool(port.get("PublishMode", "ingress") == "ingress")
 
 
+def published(port: Document) -> tuple[str, int]:
+    """The protocol and number by which a port is reached from outside; 0: none, or none yet."""
+    return port.get("Protocol", "tcp"), port.get("PublishedPort") or 0
+
+
 class NodeSpec(Spec):
     """The spec of a node: Name, Labels, Role, Availability."""
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from swarmlab.model import EMPTY, Cluster, Document, Service, SwarmNetwork, freeze, is_ingress
-from swarmlab.model.specs import ServiceSpec
+from swarmlab.model.specs import ServiceSpec, published
 from swarmlab.network.addresses import IpNetwork, Ports, Serial, Subnet, next_subnet
 
 VXLAN_ID_MIN, VXLAN_ID_MAX = 4096, (1 << 24) - 1
@@ -116,9 +116,9 @@ class CnmAllocator:
 
     def free_endpoint(self, old: Document, kept: Document = EMPTY) -> None:
         """Free the ports and virtual IPs of an old endpoint that are not in `kept`."""
-        still = set(map(_published, _ingress(kept)))
+        still = set(map(published, _ingress(kept)))
         for port in _ingress(old):
-            if _published(port) not in still:
+            if published(port) not in still:
                 self._protocol(port).free(port["PublishedPort"])
         for ip in old.get("VirtualIPs", ()):
             if ip["NetworkID"] in self._subnets and ip not in kept.get("VirtualIPs", ()):
@@ -156,14 +156,14 @@ class CnmAllocator:
         """The ports with their published numbers; None when one is in use."""
         old_ports = before.get("Ports", ())
         reusable = old_ports if len(old_ports) == len(spec.ports) else ()
-        own = set(map(_published, _ingress(before)))
+        own = set(map(published, _ingress(before)))
         ports: list[Document] = []
         for port in spec.ports:
             number = port.get("PublishedPort", 0)
             if is_ingress(port) and not number:
                 number = next((p["PublishedPort"] for p in reusable if _same(p, port)), 0)
                 number = number or self._protocol(port).next() or 0
-            elif is_ingress(port) and _published(port) not in own:
+            elif is_ingress(port) and published(port) not in own:
                 number = number if self._protocol(port).take(number) else 0
             if is_ingress(port) and not number:
                 self.free_endpoint(Document(Ports=tuple(ports)), before)
@@ -183,10 +183,6 @@ def _vxlan_ids(network: SwarmNetwork) -> list[int]:
 
 def _ingress(endpoint: Document) -> list[Document]:
     return [port for port in endpoint.get("Ports", ()) if is_ingress(port)]
-
-
-def _published(port: Document) -> tuple[str, int]:
-    return port.get("Protocol", "tcp"), port.get("PublishedPort", 0)
 
 
 def _same(old: Document, new: Document) -> bool:

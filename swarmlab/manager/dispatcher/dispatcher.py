@@ -20,7 +20,7 @@ from swarmlab.model.trace_records import NodeStateChanged, TasksSent
 from swarmlab.simulation import HOUR, MS, Call, Machine, S, Timer
 
 PERIOD_NS, PERIOD_EPSILON_NS = 5 * S, S // 2  # between heartbeats; more or less at random
-PERIOD_NS_MIN = 1 * MS  # the leader's own take no time: with less there would be no end of them
+PERIOD_NS_MIN = 1 * MS  # with less, the leader's own node, at no distance, would stop time
 GRACE_MULTIPLIER, GRACE_MULTIPLIER_UNKNOWN = 3, 6
 STATUS_BATCH_NS = ASSIGNMENT_BATCH_NS = 100 * MS
 ASSIGNMENT_CHANGES_MAX = 100

@@ -115,7 +115,7 @@ function readTexts() {
 const LEVELS = [["whole", 1], ["nodes", 1], ["line", 1], ["line", 1, "closer"], ...[1, 0.85, 0.7, 0].map((scale) => ["line", scale, "closest"])];
 const PARTS = ".jp-MarkdownOutput > *, .widget-vbox:has(> .swarmlab-card), .jp-OutputArea-child:not(:has(.swarmlab-card, .jp-RenderedHTML)), .jp-RenderedHTML > *";
 const parts = () => steps[at].cells.flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)]).filter((part) => part.offsetHeight);
-const top = () => {
+const topOfStep = () => {
   const whole = cell(steps[at].cells[0]).node;
   const first = steps[at].shows_code ? whole : parts()[0] ?? whole; // not the space above it
   return first.getBoundingClientRect().top - MARGIN_PX;
@@ -124,7 +124,7 @@ const top = () => {
 // How many screens of this height the step takes, each part whole on one of them.
 function screens(height) {
   let count = 1;
-  let start = top();
+  let start = topOfStep();
   for (const part of parts()) {
     const box = part.getBoundingClientRect();
     if (box.bottom - start <= height + MARGIN_PX) continue;
@@ -152,7 +152,7 @@ function fit() {
     if (fewest === 1) break;
   }
   set(best);
-  if (!stops.length) scroller().scrollTop += top() - scroller().getBoundingClientRect().top;
+  if (!stops.length) scroller().scrollTop += topOfStep() - scroller().getBoundingClientRect().top;
   if (board) observer.observe(board); // it is drawn, and replaced, in its own time
   const handle = [...dock.layout.handles()].find((node) => node.dataset.orientation === "vertical" && node.offsetWidth);
   clearTimeout(soon);
@@ -164,6 +164,7 @@ const observer = new ResizeObserver(() => requestAnimationFrame(fit));
 
 const isBelow = (part) => part.getBoundingClientRect().bottom > scroller().getBoundingClientRect().bottom + MARGIN_PX;
 
+// What is not whole on the screen is hidden, unless no screen could hold it.
 function hideCut() {
   const frame = scroller().getBoundingClientRect();
   for (const part of parts()) {
