@@ -421,6 +421,32 @@ def test_files_are_listed_in_order_and_deleted_by_prefix():
         disk.read("wal/1")
 
 
+class Looked(str):
+    """A file's name that counts how often names are looked at."""
+
+    looks = 0
+
+    def __lt__(self, other: str) -> bool:
+        Looked.looks += 1
+        return super().__lt__(other)
+
+    def startswith(self, *args: Any) -> bool:
+        Looked.looks += 1
+        return super().startswith(*args)
+
+
+def test_the_files_of_one_folder_are_found_without_a_look_at_all_others():
+    disk = Disk()
+    names = [Looked(f"{volume:04}/{file}") for volume in range(1000) for file in "ab"]
+    for name in names:
+        disk.append(name, b"")
+    Looked.looks = 0
+    assert disk.names("0500/") == ["0500/a", "0500/b"]
+    disk.delete("0500/")
+    assert Looked.looks < 100
+    assert disk.names() == [name for name in names if not str(name).startswith("0500/")]
+
+
 # -- machines ----------------------------------------------------------------------
 
 

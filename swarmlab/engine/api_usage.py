@@ -32,9 +32,9 @@ def disk_usage(request: ApiRequest) -> Any:
     for volume in engine.volumes.all():
         usage = {"RefCount": users[volume.name], "Size": engine.volumes.size_bytes(volume.name)}
         volumes.append({**api_volumes.as_json(request, volume), "UsageData": usage})
-    used = [container.image.id for container in engine.containers.all()]
+    used = Counter(container.image.id for container in engine.containers.all())
     images = [
-        {**api_images.summary(request, image), "SharedSize": 0, "Containers": used.count(image.id)}
+        {**api_images.summary(request, image), "SharedSize": 0, "Containers": used[image.id]}
         for image in engine.images.all()
     ]
     return {

@@ -7,11 +7,13 @@ was synced, and an arbitrary prefix of what was not.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right, insort
 
 
 class Disk:
     def __init__(self) -> None:
         self._files: dict[str, bytearray] = {}
+        self._names: list[str] = []  # sorted
         self._synced_bytes: dict[str, int] = {}  # length of each file's durable part
 
     def __contains__(self, name: str) -> bool:
@@ -19,7 +21,10 @@ class Disk:
 
     def names(self, prefix: str = "") -> list[str]:
         """The files' names, sorted."""
-        return sorted(name for name in self._files if name.startswith(prefix))
+        first = bisect_left(self._names, prefix)
+        length = len(prefix)
+        last = bisect_right(self._names, prefix, first, key=lambda name: name[:length])
+        return self._names[first:last]
 
     def read(self, name: str) -> bytes:
         """The whole file; KeyError when there is none."""
@@ -27,13 +32,19 @@ class Disk:
 
     def write(self, name: str, data: bytes) -> None:
         """Replace the whole file, atomically and durably (write to another file, sync, rename)."""
-        self._files[name] = bytearray(data)
+        self._file(name)[:] = data
         self._synced_bytes[name] = len(data)
 
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of the file, unsynced."""
-        self._files.setdefault(name, bytearray()).extend(data)
-        self._synced_bytes.setdefault(name, 0)
+        self._file(name).extend(data)
+
+    def _file(self, name: str) -> bytearray:
+        """The contents; the file is made if there is none."""
+        if name not in self._files:
+            insort(self._names, name)
+            self._files[name], self._synced_bytes[name] = bytearray(), 0
+        return self._files[name]
 
     def sync(self, name: str) -> None:
         """Make everything appended so far durable."""
@@ -43,6 +54,7 @@ class Disk:
     def remove(self, name: str) -> None:
         """Delete one file; KeyError when there is none."""
         del self._files[name], self._synced_bytes[name]
+        del self._names[bisect_left(self._names, name)]
 
     def delete(self, prefix: str) -> None:
         """Delete every file whose name begins with `prefix`."""
