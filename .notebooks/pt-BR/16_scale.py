@@ -68,31 +68,31 @@ cluster.crash("w9")
 cluster.run("30s")
 display(fleet(cluster), reveal("moves_after_loss"))
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada gravação?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem; agora o líder a envia aos outros oito."} translates="4619cec7"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "lost", "notes": "Managers, nós, tarefas: três coisas podem crescer. Você passa de três para nove managers. O que acontece com cada escrita?", "ask": "Fica mais rápida, igual ou mais lenta?", "wrong": "“Mais rápida: nove dividem o trabalho”: não dividem; agora o líder a envia aos outros oito."} translates="4619cec7"
 # ## 2. O que cresce com o quê
 #
-# Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador e, para cada número de managers, conta quantas mensagens custa uma gravação pequena, como a de um config novo. **Você passa de três para nove managers. O que acontece com essa gravação?**
+# Três coisas podem crescer: managers, nós e tarefas. A célula depois da aposta cria swarms de vários tamanhos no seu próprio computador e, para cada número de managers, conta quantas mensagens custa uma escrita pequena, como a de um config novo. **Você passa de três para nove managers. O que acontece com essa escrita?**
 
 # %%
 ask("write_with_nine")
 
-# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com os managers é diferente: cada gravação vai para todos os outros e espera pela confirmação da maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Então, quantos managers para dez mil workers? (Cinco bastam; no máximo, sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
+# %% slideshow={"slide_type": "subslide"} swarmlab={"notes": "O custo cresce na mesma proporção que os nós e as tarefas. Com os managers é diferente: cada escrita vai para todos os outros e espera pela confirmação da maioria. Mais managers dão mais segurança, nunca mais velocidade.", "ask": "Então, quantos managers para dez mil workers? (Cinco bastam; no máximo, sete.)", "wrong": "“Um para cada cinquenta”: cinco bastam.", "trouble": "A medição é feita nesta máquina e leva alguns segundos."} tags=["wall-clock"] translates="6087df5b"
 display(growth(time.perf_counter), reveal("write_with_nine"))
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="6f40e594"
 # **O que você vê.** O custo cresce na mesma proporção que os nós e as tarefas: com o dobro deles, tudo leva mais ou menos o dobro do tempo. Um worker recebe as tarefas de um manager só: tem uma única conexão, com um deles, e manda um heartbeat a cada cinco segundos.
 #
-# Com os managers é diferente. O líder envia cada gravação a *todos* os outros e espera pela confirmação da maioria. São quatro mensagens por manager: a gravação, a resposta, o aviso de que a gravação vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
+# Com os managers é diferente. O líder envia cada escrita a *todos* os outros e espera pela confirmação da maioria. São quatro mensagens por manager: a escrita, a resposta, o aviso de que a escrita vale e a resposta ao aviso. (O resto são heartbeats.) Ter mais managers não acelera nada; só permite que mais deles falhem.
 #
 # <details><summary>Onde se gasta o tempo em um swarm grande</summary>
-# <p>Ao formar o swarm, com os certificados e os primeiros heartbeats. Ao iniciar tarefas, com as gravações: cada tarefa é gravada várias vezes (ao ser criada, ao receber endereços, ao ser alocada, ao entrar em execução), e todo manager guarda todas. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
+# <p>Ao formar o swarm, com os certificados e os primeiros heartbeats. Ao iniciar tarefas, com as escritas: cada tarefa é gravada várias vezes (ao ser criada, ao receber endereços, ao ser alocada, ao entrar em execução), e todo manager guarda todas. Quando um nó morre, a parte do scheduler é pequena; o que mais demora é perceber a falha: uns 15 segundos sem heartbeat, seja qual for o tamanho do swarm.</p>
 # <p>Os segundos dos gráficos são do seu computador e deste simulador; por isso, observe a forma das curvas, não a altura. <code>swarmlab bench swarm3k</code> forma um swarm de 4.700 nós e inicia 100.000 tarefas; leva alguns minutos.</p>
 # </details>
 
 # %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "managers", "notes": "Três, cinco ou sete. O Docker diz no máximo sete. Mil workers não precisam de mais managers do que dez workers; só as máquinas dos managers é que têm que ser maiores. E nada de tarefas nelas.", "ask": "Quantos você tem? E por quê? (Mãos levantadas: um? Dois? Três? Mais?)"} translates="176c5569"
 # ## 3. De três a sete managers
 #
-# | managers | podem falhar | uma gravação espera por |
+# | managers | podem falhar | uma escrita espera por |
 # | --- | --- | --- |
 # | 3 | 1 | 1 outro |
 # | 5 | 2 | 2 outros |
@@ -122,11 +122,11 @@ display(growth(time.perf_counter), reveal("write_with_nine"))
 # %% slideshow={"slide_type": "skip"}
 exercises("16_scale", make=swarmlab.simulate)
 
-# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "O dobro de nós, o dobro do trabalho. Cada manager a mais encarece todas as gravações. De três a sete, em número ímpar, drenados e em máquinas grandes."} translates="107219b9"
+# %% [markdown] slideshow={"slide_type": "slide"} swarmlab={"scene": "recap", "notes": "O dobro de nós, o dobro do trabalho. Cada manager a mais encarece todas as escritas. De três a sete, em número ímpar, drenados e em máquinas grandes."} translates="107219b9"
 # ## Resumo
 #
 # - Nós e tarefas: com o dobro deles, mais ou menos o dobro do trabalho.
-# - Managers: toda gravação vai para cada um deles. Ter mais managers dá segurança, não velocidade.
+# - Managers: toda escrita vai para cada um deles. Ter mais managers dá segurança, não velocidade.
 # - De três a sete managers, sempre em número ímpar, drenados e em máquinas grandes.
 # - A perda de um nó só mexe com as tarefas dele.
 #
