@@ -17,7 +17,7 @@ from swarmlab.errors import LabError
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 MINUTE, HOUR = 60 * S, 3600 * S
 STEP_NS_MAX = 10_000 * HOUR
-NS_PER_UNIT = {"ns": 1, "us": US, "µs": US, "ms": MS, "s": S, "m": MINUTE, "h": HOUR}
+NS_PER_UNIT = {"ns": 1, "us": US, "µs": US, "μs": US, "ms": MS, "s": S, "m": MINUTE, "h": HOUR}
 # Upper bound in hours (not included), hours a unit, its name.
 LONG_AGES = (
     (48, 1, "hours"),
@@ -68,7 +68,7 @@ def step_ns(duration: Duration) -> int:
 
 def parse_duration(text: str) -> int:
     """Nanoseconds of a Go duration such as `1h30m` or `1.5s`; ValueError in Go's words."""
-    body, quoted = text.lstrip("+-"), json.dumps(text, ensure_ascii=False)
+    body, quoted = re.sub("^[+-]", "", text), json.dumps(text, ensure_ascii=False)
     parts = re.findall(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)", body)
     if body == "0":
         return 0
@@ -91,6 +91,8 @@ def go_duration(ns: float) -> str:
     >>> [go_duration(ns) for ns in (0, 15e5, 5e9, 90e9, 7776e12)]
     ['0s', '1.5ms', '5s', '1m30s', '2160h0m0s']
     """
+    if ns < 0:
+        return f"-{go_duration(-ns)}"
     if 0 < ns < S:
         unit = next(u for u in ("ms", "µs", "ns") if ns >= NS_PER_UNIT[u])
         return f"{ns / NS_PER_UNIT[unit]:.10g}{unit}"

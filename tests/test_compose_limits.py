@@ -58,6 +58,17 @@ WHOLE = "services: {a: {image: x}}\n"
         ("services: {a: {image: x, '{path}': 1}}", "Additional property {path} is not allowed"),
         ("services: {1: {image: x}, b: {image: x}}", "json: unsupported type: map[interface {}]"),
         ("services: {a: {image: x, ~: 1}}", "json: unsupported type: map[interface {}]interface"),
+        (
+            "services: {a: {image: x, hostname: {{.Node.Hostname}}}}",
+            'yaml: invalid map key: map[string]interface {}{".Node.Hostname":interface {}(nil)}',
+        ),
+        ("? [1, true, q]\n: 1", 'yaml: invalid map key: []interface {}{1, true, "q"}'),
+        ("services:\n  a: {image: x}\n   b: 1", "yaml: line 1: did not find expected key"),
+        (b"services: {a: {image: 'caf\xe9'}}", "yaml: invalid trailing UTF-8 octet"),
+        (
+            "services: {a: {image: x, deploy: {replicas: -1}}}",
+            "cannot parse 'Deploy.Replicas', -1 overflows uint",
+        ),
         ("services: {a: {image: x, image: y}}", 'line 1: mapping key "image" already defined at'),
         (WHOLE.rstrip() + "\n" + WHOLE, 'mapping key "services" already defined at line 1'),
         ("services: {a: {image: !!int abc}}", "yaml: cannot decode !!str `abc` as a !!int"),
@@ -85,6 +96,31 @@ WHOLE = "services: {a: {image: x}}\n"
 def test_files_that_explode_or_do_not_fit_are_refused_as_docker_does(text, words):
     code, said = config(text)
     assert (code, words in said) == (1, True), said[:300]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("services:\n  a:\n    image:\tx\t\n    hostname: y\n", "image: x\n"),
+        ("services: {a: {image: x, hostname: caf\xe9}}", "hostname: caf\xe9\n"),
+        ("services: {a: {image: x, hostname: !reset z}}", "hostname: z\n"),
+        ("x-a: &a {image: x}\nx-b: &a {image: z}\nservices: {a: *a}", "image: z\n"),
+        ("services: {a: {image: x, stop_grace_period: -1h1m1.5s}}", "-1h1m1.5s\n"),
+        ("services: {a: {image: x, deploy: {replicas: 1e3}}}", "replicas: 1000\n"),
+        ("services: {a: {image: x, labels: {a: 1234567.5, b: 08}}}", 'a: "1.2345675e+06"\n'),
+        ("services: {a: {image: x, ports: ['[::1]::80']}}", "ignoring IP-address ([::1]::80/tcp)"),
+        ("services: {a: {image: x, ulimits: {nofile: '${Q:-3}'}}}", "nofile: 3\n"),
+        ("services: {a: {image: x, volumes: [/a, /a]}}", "target: /a\n"),
+        (
+            "services: {a: {image: x, volumes: [{type: bind, source: /a, target: /b, "
+            "bind: {create_host_path: true}}]}}",
+            "bind: {}\n",
+        ),
+    ],
+)
+def test_unusual_files_that_docker_reads_are_read_as_it_does(text, words):
+    code, said = config(text)
+    assert (code, words in said) == (0, True), said[:300]
 
 
 def test_only_the_first_document_is_read():

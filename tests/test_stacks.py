@@ -75,3 +75,42 @@ def named_volumes(path: Path) -> list[str]:
 
 def test_there_are_seven_stacks():
     assert len(STACKS) == 7
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ("image: Web", "repository name (library/Web) must be lowercase"),
+        ("image: 'http://web'", "invalid reference format"),
+        ("image: x, deploy: {replicas: -1}", "-1 overflows uint"),
+        ("image: x, hostname: {{.Node.Hostname}}", "invalid map key"),
+    ],
+)
+def test_a_file_that_is_refused_leaves_nothing(tmp_path, service, words):
+    cluster = swarmlab.simulate(managers=1, workers=0, seed=5)
+    before, path = left(cluster), tmp_path / "stack.yml"
+    path.write_text(f"services: {{good: {{image: nginx}}, web: {{{service}}}}}", "utf-8")
+    code, said = docker(cluster, f"stack deploy -d -c {path} app")
+    assert (code, words in said) == (1, True), said
+    assert left(cluster) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("networks: {default: {ipam: {config: [{}]}}}", "invalid CIDR block notation"),
+        (
+            "x-a: &a {deploy: {resources: {reservations: {generic_resources: "
+            "[{discrete_resource_spec: {}}]}}}}",
+            "Creating service app_web",
+        ),
+        ("x-a: &a {deploy: {resources: {limits: {cpus: 1e9999999}}}}", "as a rational number"),
+        ("x-a: &a {deploy: {resources: {limits: {cpus: 'inf'}}}}", "parse inf as a rational"),
+        ("x-a: &a {volumes: [{type: bind, source: /, target: /a, bind: {}}]}", "app_web"),
+    ],
+)
+def test_what_a_block_may_lack_is_no_fault_of_ours(tmp_path, text, words):
+    cluster, path = swarmlab.simulate(managers=1, workers=0, seed=5), tmp_path / "stack.yml"
+    merge = "<<: *a, " if "&a" in text else ""
+    path.write_text(f"{text}\nservices: {{web: {{{merge}image: nginx}}}}", "utf-8")
+    assert words in docker(cluster, f"stack deploy -d -c {path} app")[1]

@@ -21,15 +21,19 @@ from swarmlab.docker_cli.compose_values import (
     Rule,
     SchemaFault,
     cast,
+    host_ip,
     repeated,
 )  # fmt: skip
 from swarmlab.docker_cli.compose_yaml import parse
 from swarmlab.docker_cli.session import CliError, Json, Session, env_lines, read_file
-from swarmlab.templates.go_text import go_quote
+from swarmlab.templates.go_text import go_quote, go_value
 
 NEWEST = 13  # of the versions 3.x
 NAME = re.compile(r"[a-zA-Z0-9._-]+")
 MAY_BE_NULL = {"deployment", "network", "volume", "attachment"}
+KEPT = {"healthcheck", "logging", "update_config", "rollback_config", "restart_policy"}
+KEPT |= {"limits", "reservations", "bind", "volume", "tmpfs"}  # blocks that may be empty
+UNIQUE = {"string", "text_or_number", "port"}  # kinds that a list holds once
 HAVE_EXTENSIONS = {"file", "service", "network", "volume", "secret", "config"}
 VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<named>[_a-z]\w*)"
@@ -75,10 +79,10 @@ def load(session: Session, paths: list[str], *, fill: bool = True, warn: bool = 
 
 
 def _version(file: Json) -> str:
-    version = str(file.get("version", ""))
+    version = go_value(file.get("version", ""))
     if version in ("", "3"):
         return f"3.{NEWEST}"
-    if not re.fullmatch(r"3\.[0-9]{1,9}", version) or int(version[2:]) > NEWEST:
+    if not re.fullmatch(r"3\.(0|[1-9][0-9]?)", version) or int(version[2:]) > NEWEST:
         raise CliError(f"unsupported Compose file version: {version}")
     return version
 
@@ -169,18 +173,25 @@ class Reader:
         if kind in keys():
             if written is None and kind in MAY_BE_NULL:
                 return None if kind == "attachment" else {}
-            if kind == "port" and isinstance(written, str) and re.match(r"[^:]+:.+:", written):
-                port = written if "/" in written else f"{written}/tcp"
-                listens = "service will listen on '0.0.0.0'"
-                self.warnings.append(f"ignoring IP-address ({port}) {listens}")
             if kind in SHORT and not isinstance(written, dict):
-                return self._plain(SHORT[kind], written, path)
+                written = cast(written, kind, path) if isinstance(written, Filled) else written
+                value = self._plain(SHORT[kind], written, path)
+                if kind == "port" and isinstance(written, str) and (ip := host_ip(written)):
+                    self._warn_of_address(ip, value or [])
+                return value
             missing = [key for key in REQUIRED.get(kind, ()) if key not in (written or {})]
             self.faults += [(path, f"{key} is required") for key in missing]
-            return self._block(keys()[kind], written, path, kind in HAVE_EXTENSIONS)
+            null = " or null" if kind in MAY_BE_NULL and kind != "attachment" else ""
+            return self._block(keys()[kind], written, path, kind in HAVE_EXTENSIONS, null)
         if isinstance(written, Filled):
             written = cast(written, kind, path)
         return self._plain(RULES[kind], written, path)
+
+    def _warn_of_address(self, ip: str, ports: list[Json]) -> None:
+        for port in ports if ip != "0.0.0.0" else []:
+            text = f"{ip}:{port.get('published', '')}:{port['target']}/{port['protocol']}"
+            listens = "service will listen on '0.0.0.0'"
+            self.warnings.append(f"ignoring IP-address ({text}) {listens}")
 
     def _plain(self, rule: Rule, written: Any, path: str) -> Any:
         if faults := rule.faults(written, path):
@@ -201,12 +212,14 @@ class Reader:
         for index, item in enumerate(written):
             value = self.value(kind, item, f"{path}.{index}")
             values += value if isinstance(value, list) else [value]
-        self.faults += repeated(written, path)
+        self.faults += repeated(written, path) if kind in UNIQUE else []
         return values
 
-    def _block(self, kind: Json, written: Any, path: str, extensions: bool = False) -> Any:
+    def _block(
+        self, kind: Json, written: Any, path: str, extensions: bool = False, null: str = ""
+    ) -> Any:
         if not isinstance(written, dict):
-            self.faults.append((path, "must be a mapping"))
+            self.faults.append((path, f"must be a mapping{null}"))
             return None
         kinds = dict(self._kinds(kind))
         if named := "*" in kinds:
@@ -216,12 +229,13 @@ class Reader:
             if key in written:
                 value = self.value(inner, written[key], f"{path}.{key}" if path else key)
                 zero = not value or (inner == "duration" and value == "0s")
-                if not zero or named or str(inner).endswith("!"):
+                kept = key in KEPT and isinstance(value, dict)
+                if not zero or named or kept or str(inner).endswith("!"):
                     block[key] = value
         for key in written:
             if extensions and str(key).startswith("x-"):
                 block[key] = written[key]
-            elif key not in kinds:
+            elif key not in kinds and "others" not in kind:
                 self.faults.append((path, f"Additional property {key} is not allowed"))
         return block
 
@@ -229,14 +243,15 @@ class Reader:
         """The keys that this version of the format has, and the kinds of their values."""
         for key, kind in table.items():
             name, _, since = str(key).partition(" 3.")
-            if int(since or 0) <= int(self.version[2:]):
+            if name != "others" and int(since or 0) <= int(self.version[2:]):
                 yield name, kind
 
     def _external(self, written: Any, path: str) -> Any:
         if isinstance(written, Filled):
             written = cast(written, "boolean", path)
         if isinstance(written, dict):
-            return self._block({"name": "string"}, written, path) or True
+            others = {} if path.startswith(("networks", "volumes")) else {"others": True}
+            return self._block({"name": "string", **others}, written, path) or True
         return self._plain(Rule((bool, dict), named=(bool, dict)), written, path)
 
     # -- values that depend on others --------------------------------------------------------------
@@ -300,9 +315,12 @@ def _rank(fault: tuple[str, str]) -> tuple[int, bool]:
 
 def _undecoded(path: str, fault: str) -> str:
     """A value of the right type that cannot be decoded, in docker's words."""
-    parts = [p if "_" in p or p == "memory" else p.capitalize() for p in path.split(".")[2:]]
+    names = {"memory": "memory", "healthcheck": "HealthCheck"}
+    parts = [p if "_" in p else names.get(p, p.capitalize()) for p in path.split(".")[2:]]
     where = re.sub(r"\.(\d+)", r"[\1]", ".".join(parts))
-    return f"decoding failed due to the following error(s):\n\nerror decoding '{where}': {fault}"
+    fault = fault if "{where}" in fault else f"error decoding '{{where}}': {fault}"
+    failed = "decoding failed due to the following error(s)"
+    return f"{failed}:\n\n{fault.replace('{where}', where)}"
 
 
 # -- several files --------------------------------------------------------------------------------

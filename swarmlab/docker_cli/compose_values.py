@@ -3,16 +3,17 @@
 Source: docker/cli cli/compose/loader, cli/compose/schema.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from swarmlab.docker_cli.flag_types import parse_words
+from swarmlab.docker_cli.flag_types import go_number, parse_words
 from swarmlab.docker_cli.ports import TooManyPorts, parse_ports
 from swarmlab.docker_cli.session import CliError
-from swarmlab.templates.go_text import go_quote, go_value
+from swarmlab.templates.go_text import go_value
 from swarmlab.units import go_duration, parse_bytes, parse_duration
 
 PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
@@ -48,7 +49,9 @@ def type_names(types: Sequence[type]) -> str:
 
 
 def is_a(value: Any, types: Sequence[type]) -> bool:
-    return isinstance(value, tuple(types)) and (bool in types or not isinstance(value, bool))
+    whole = int in types and isinstance(value, float) and value.is_integer()
+    typed = whole or isinstance(value, tuple(types))
+    return typed and (bool in types or not isinstance(value, bool))
 
 
 def as_text(value: Any) -> str:
@@ -73,6 +76,12 @@ def _hosts(value: Any) -> list[str]:
             re.sub("=", ":", e, count=1) if "=" in e else e for e in value if re.search("[=:]", e)
         ]
     return [re.sub(r"^([^:]*):\[(.+)\]$", r"\1:\2", entry) for entry in entries]
+
+
+def _unsigned(value: float) -> int:
+    if value < 0:
+        raise ValueError(f"cannot parse '{{where}}', {int(value)} overflows uint")
+    return int(value)
 
 
 def _order(value: str) -> str:
@@ -127,8 +136,12 @@ def repeated(values: list[Any], path: str) -> list[tuple[str, str]]:
 RULES: dict[str, Rule] = {
     "string": Rule(TEXT, str),
     "number": Rule(NUMBER),
-    "count": Rule(NUMBER, int),
-    "integer": Rule((int,)),
+    "natural": Rule((int,), _unsigned),
+    "count": Rule(NUMBER, _unsigned),
+    "amount": Rule(NUMBER, int),
+    "integer": Rule((int,), int),
+    "limit": Rule((int,), int),
+    "constraint": Rule(TEXT, str),
     "dropped": Rule((int,), lambda value: None),  # docker 28 accepts it and sends nothing
     "boolean": Rule((bool,)),
     "duration": Rule(TEXT, _duration),
@@ -151,16 +164,23 @@ BOOLEANS = dict.fromkeys(("y", "yes", "true", "on"), True)
 BOOLEANS |= dict.fromkeys(("n", "no", "false", "off"), False)
 
 
-def _number(text: str) -> float:
-    return float(text) if "." in text else int(text)
+def _atoi(text: str) -> int:
+    if not re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in BOOLEANS:
+        raise ValueError(f"invalid boolean: {text}")
+    return BOOLEANS[text.lower()]
 
 
 # Kind of value -> what a filled-in text becomes; the others stay texts.
 CASTS: dict[str, Callable[[str], Any]] = {
-    "integer": int,
-    "number": _number,
-    "count": _number,
-    "boolean": lambda text: BOOLEANS[text.lower()],
+    **dict.fromkeys(("natural", "count", "limit", "ulimit"), go_number("Atoi", _atoi)),
+    "number": go_number("ParseFloat", float),
+    "boolean": _boolean,
 }
 
 
@@ -168,20 +188,17 @@ def cast(text: str, kind: str, path: str) -> Any:
     """A filled-in text as the number or boolean of its kind; CliError in Go's words."""
     try:
         return CASTS.get(kind, str)(text)
-    except KeyError:
-        fault = f"invalid boolean: {text}"
-    except ValueError:
-        function = "ParseFloat" if "." in text else "Atoi"
-        fault = f"strconv.{function}: parsing {go_quote(text)}: invalid syntax"
-    failed = "failed to cast to expected type"
-    raise CliError(f"error while interpolating {path}: {failed}: {fault}")
+    except ValueError as error:
+        where = re.sub(r"\.[0-9]+(?=\.)", ".[]", path)
+        failed = "failed to cast to expected type"
+        raise CliError(f"error while interpolating {where}: {failed}: {error}") from None
 
 
 # -- short forms of blocks -------------------------------------------------------------------------
 def _volume(text: str) -> dict[str, Any]:
     """`[SOURCE:]TARGET[:ro,…]`."""
     # A letter and a colon are a Windows drive.
-    parts = re.findall(r"((?:[a-zA-Z]:)?[^:]*)(?::|$)", text)[:-1] if len(text) > 2 else [text]
+    parts = re.findall(r"((?:[^\W\d_]:)?[^:]*):", f"{text}:") if len(text) > 2 else [text]
     if not text:
         raise ValueError("invalid empty volume spec")
     if not all(parts) or len(parts) > 3:
@@ -200,9 +217,20 @@ def _volume(text: str) -> dict[str, Any]:
     return mount
 
 
+def host_ip(text: str) -> str:
+    """The address before `PUBLISHED:TARGET`, which a swarm ignores; empty without one."""
+    before = re.match(r".+(?=:[^:]*:[^:]+$)", text)
+    address = before[0].removeprefix("[").removesuffix("]") if before else ""
+    return f"[{address}]" if ":" in address else address
+
+
 def _ports(value: int | str) -> list[dict[str, Any]]:
+    text = str(value)
     try:
-        ports = parse_ports(re.sub(r"^[^:]+:(?=.+:)", "", str(value)))  # drops the host's address
+        if ip := host_ip(text):
+            ipaddress.ip_address(ip.strip("[]"))
+            text = ":".join(text.rsplit(":", 2)[1:])
+        ports = parse_ports(text)
     except TooManyPorts:
         raise
     except ValueError:

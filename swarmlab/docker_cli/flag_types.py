@@ -5,7 +5,7 @@ import ipaddress
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -46,10 +46,10 @@ parse_bool = go_number("ParseBool", lambda text: (FALSE + TRUE).index(text) >= l
 
 
 def parse_cpus(text: str) -> int:
-    try:
-        nanos = Decimal(text) * 10**9
-    except InvalidOperation:
-        raise ValueError(f"failed to parse {text} as a rational number") from None
+    number = re.fullmatch(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", text)
+    nanos = Decimal(text if number else "inf") * 10**9
+    if abs(nanos) >= 2**63:
+        raise ValueError(f"failed to parse {text} as a rational number")
     if nanos != int(nanos):
         raise ValueError("value is too precise")
     return int(nanos)

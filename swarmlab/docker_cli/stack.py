@@ -1,5 +1,6 @@
 """`docker stack …`: the services of a Compose file, which share a label."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ from swarmlab.docker_cli.service import find_services, write_services
 from swarmlab.docker_cli.service_spec import resolve_image
 from swarmlab.docker_cli.session import ApiNotFound, CliError, Json, Session
 from swarmlab.docker_cli.stack_spec import IMAGE, NAMESPACE, ComposeStack
+from swarmlab.errors import BadParameter
+from swarmlab.model.image_reference import ImageReference
 from swarmlab.templates.go_text import go_quote
 from swarmlab.units import natural_key
 
+IMAGE_ID = re.compile("(sha256:)?[0-9a-f]{64}")
 RESOLVE = ("always", "changed", "never")
 DETACHED = """\
 Since --detach=false was not specified, tasks will be created in the background.
@@ -52,8 +56,13 @@ def deploy(session: Session, arguments: Arguments) -> None:
     file = load(session, arguments["compose-file"], warn=True)
     for name, service in file["services"].items():
         if not service.get("image"):
-            fault = f"invalid image reference for service {name}: no image specified"
-            raise CliError(fault)
+            raise CliError(f"invalid image reference for service {name}: no image specified")
+        try:
+            ImageReference.parse(service["image"])
+        except BadParameter as error:
+            if not IMAGE_ID.fullmatch(service["image"]):
+                fault = f"invalid image reference for service {name}: {error}"
+                raise CliError(fault) from None
     resolve = arguments.given.get("resolve-image", "always")
     if resolve not in RESOLVE:
         raise CliError(f"Invalid option {resolve} for flag --resolve-image")
@@ -245,4 +254,5 @@ Dumper.add_representer(Filled, _text)
 
 def config(session: Session, arguments: Arguments) -> None:
     file = load(session, arguments["compose-file"], fill=not arguments["skip-interpolation"])
-    session.out.write(yaml.dump(file, Dumper=Dumper, sort_keys=False, width=10**6))
+    style: Any = {"sort_keys": False, "width": 10**6, "allow_unicode": True}
+    session.out.write(yaml.dump(file, Dumper=Dumper, **style))

@@ -77,7 +77,7 @@ class ComposeStack:
 
     def body(self, name: str, network: Json) -> Json:
         ipam = network.get("ipam", {})
-        pools = [{"Subnet": pool["subnet"]} for pool in ipam.get("config", [])]
+        pools = [{"Subnet": pool.get("subnet", "")} for pool in ipam.get("config", [])]
         plan = {"Driver": ipam.get("driver", ""), "Options": None, "Config": pools or None}
         return {
             "Name": name,
@@ -206,9 +206,9 @@ class ComposeStack:
         if kind == "tmpfs" and source:
             raise CliError("invalid tmpfs source, source must be empty")
         if "bind" in mount:
-            spec["BindOptions"] = {"Propagation": mount["bind"]["propagation"]}
+            spec["BindOptions"] = pick(mount["bind"], {"Propagation": "propagation"})
         if "tmpfs" in mount:
-            spec["TmpfsOptions"] = {"SizeBytes": mount["tmpfs"]["size"]}
+            spec["TmpfsOptions"] = pick(mount["tmpfs"], {"SizeBytes": "size"})
         if kind == "volume" and source:
             spec |= self._volume(source, mount.get("volume", {}))
         return spec
@@ -236,7 +236,7 @@ def _privileges(service: Json) -> Json:
 
 def _mode(mode: str, replicas: int | None) -> Json:
     if mode not in MODES:
-        raise CliError(f"unknown mode: {mode}")
+        raise CliError(f"Unknown mode: {mode}")
     if mode.startswith("global") and replicas is not None:
         raise CliError("replicas can only be used with replicated or replicated-job mode")
     return mode_spec(mode, replicas)
@@ -281,7 +281,7 @@ def _amounts(written: Json) -> Json:
     except ValueError as error:
         raise CliError(str(error)) from None
     resources = [
-        {"DiscreteResourceSpec": pick(item["discrete_resource_spec"], RESOURCE)}
+        {"DiscreteResourceSpec": pick(item.get("discrete_resource_spec", {}), RESOURCE)}
         for item in written.get("generic_resources", [])
     ]
     amounts: Json = {"NanoCPUs": cpus, "MemoryBytes": int(written.get("memory", 0))}

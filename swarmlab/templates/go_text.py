@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 GO_TYPES: dict[type, str] = {str: "string", int: "int", bool: "bool", float: "float64"}
@@ -21,6 +22,14 @@ def go_quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def go_float(value: float) -> str:
+    """The shortest text that is this number, with an exponent from a million on, as `%v` has it."""
+    digits, _, exponent = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    if not exponent or -4 <= int(exponent) < 6:
+        return f"{Decimal(repr(value)).normalize():f}"
+    return f"{digits}e{int(exponent):+03d}"
+
+
 def go_value(value: Any) -> str:
     """A JSON value as Go's templates print it: `true`, `[a b]`, `map[k:v]`, `<nil>`."""
     match value:
@@ -29,7 +38,7 @@ def go_value(value: Any) -> str:
         case bool():
             return str(value).lower()
         case float():
-            return f"{value:.10g}"
+            return go_float(value)
         case list():
             return f"[{' '.join(map(go_value, value))}]"
         case Struct():
