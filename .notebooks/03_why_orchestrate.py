@@ -164,6 +164,7 @@ swarmlab.use(hand)
 # %docker -H w2 exec web curl http://api
 # %docker -H m1 run --detach --name db --env PASSWORD=s3cret redis
 # %docker -H m1 inspect --format '{{.Config.Env}}' db
+hand.board()
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "Swarm chooses the node, its network spans all of them, and the service only names its secret. The bytes aren't in the description.", "trouble": "`r` puts back both sides after the update, and does this step again."}
 swarmlab.use(swarm)
@@ -175,6 +176,7 @@ swarmlab.use(swarm)
 # %docker printf s3cret | docker secret create db-password -
 # %docker service create --quiet --name db --secret db-password redis
 # %docker service inspect --format '{{json .Spec.TaskTemplate.ContainerSpec.Secrets}}' db
+swarm.board()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # By hand, you have to choose each machine. The name `api` means nothing on w2: a plain engine's network ends at its machine. And it has no secrets.

@@ -467,6 +467,7 @@ def test_of_boards_shown_in_one_go_the_last_one_gets_the_panel(board, monkeypatc
 def test_containers_of_plain_engines_are_news_once():
     cluster = plain_engines(2, make=swarmlab.simulate)
     other = board_of(cluster)
+    assert other.status["leader"] == "in no swarm"
     cluster.client("m1").containers.run("nginx:latest", name="web", detach=True)
     api = cluster.client("w1").containers.run("nginx:latest", name="api", detach=True)
     for act in (lambda: None, api.kill):

@@ -437,11 +437,11 @@ def use_exercise(notebook: Notebook) -> None:
     button(name="Run").click()
     task.get_by_text("$ node ls").wait_for()
     button(name="Start again").click()
-    status.get_by_text("talks to this swarm now").wait_for()
+    status.get_by_text("talks to these machines now").wait_for()
     button(name="Hint").press("Space")
     status.get_by_text("Hint 1 of 3").wait_for()
     button(name="Start again").press("Enter")
-    status.get_by_text("talks to this swarm now").wait_for()
+    status.get_by_text("talks to these machines now").wait_for()
     status.get_by_text("Hint 1 of 3").wait_for()  # it stays
 
     create = "docker service create --quiet --name web --replicas 6"

@@ -183,6 +183,26 @@ def test_a_presenter_has_keys_a_terminal_and_a_window(tmp_path: Path, chromium: 
 
 
 @pytest.mark.browser
+def test_a_page_that_is_reloaded_goes_on_with_its_step(tmp_path: Path, chromium: str):
+    with presented(tmp_path, chromium, "small", "07") as stage:
+        stage.wait()
+        with stage.page.expect_popup() as opened:
+            stage.press("n")
+        while stage.steps()[0] < 4:
+            stage.press("PageDown")
+        spread = stage.page.get_by_text("typo: 9 running").first
+        expect(spread).to_be_visible(timeout=MS)
+        stage.page.reload()
+        expect(stage.page.locator(".swarmlab-busy")).to_be_attached(timeout=MS)
+        stage.wait()
+        assert stage.steps()[0] == 4
+        expect(spread).to_be_visible(timeout=MS)
+        # Its presenter's window does, too.
+        stage.press("PageDown")
+        expect(opened.value.locator("main > h1")).to_contain_text("5/", timeout=MS)
+
+
+@pytest.mark.browser
 def test_when_docker_hangs_the_step_goes_on_simulated(tmp_path: Path, chromium: str):
     """It takes connections, and never answers, while a cell waits and the board looks."""
     startup = tmp_path / ".ipython" / "profile_default" / "startup"

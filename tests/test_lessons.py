@@ -167,7 +167,7 @@ def test_no_swarm_is_made_until_start_is_pressed(task: Any):
     assert enabled == ["start"]
     assert swarmlab.latest() is other
     status = press(task, "start")
-    assert "talks to this swarm" in status
+    assert "talks to these machines" in status
     assert "until you run <code>swarmlab.use(cluster)</code>" in status
     assert swarmlab.latest() is task.cluster
 

@@ -59,6 +59,8 @@ def test_of_a_page_all_steps_are_there_and_pages_keep_the_order_of_the_talk(talk
     assert [(row.page, row.scene) for row in rows] == [(s.page, s.scene) for s in whole]
     with pytest.raises(NoneSuch, match="no page 'seven'"):
         chosen_steps(["seven"], None)
+    with pytest.raises(LabError, match=r"45 minutes shows nothing of 14_stacks, but of 00_.*--minutes"):
+        chosen_steps(["14"], 45)
 
 
 def test_each_step_shows_the_cells_that_it_has_on_its_page(talk):
@@ -158,10 +160,10 @@ def test_the_leader_crashes_and_what_is_down_starts(cluster):
 def test_time_plays_pauses_and_changes_its_speed(cluster):
     stage.act("clock")
     assert cluster.speed == 1.0
-    assert stage.act("faster") == "2 simulated seconds a second"
+    assert stage.act("faster") == "Speed: 2×"
     assert cluster.speed == 2.0
     stage.act("slower")
-    assert stage.act("slower") == stage.act("slower") == "0.5 simulated seconds a second"
+    assert stage.act("slower") == stage.act("slower") == "Speed: 0.5×"
     stage.act("clock")
     assert cluster.speed == 0
 

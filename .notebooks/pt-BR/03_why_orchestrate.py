@@ -164,6 +164,7 @@ swarmlab.use(hand)
 # %docker -H w2 exec web curl http://api
 # %docker -H m1 run --detach --name db --env PASSWORD=s3cret redis
 # %docker -H m1 inspect --format '{{.Config.Env}}' db
+hand.board()
 
 # %% slideshow={"slide_type": "subslide"} swarmlab={"scene": "rest", "minutes": {"90": 0.5}, "notes": "O Swarm escolhe o nó, a rede dele se estende por todos, e o serviço só cita o nome do secret. O conteúdo não está na descrição.", "trouble": "A tecla `r` volta ao fim da atualização, nos dois lados, e refaz este passo."} translates="27f400d0"
 swarmlab.use(swarm)
@@ -175,6 +176,7 @@ swarmlab.use(swarm)
 # %docker printf s3cret | docker secret create db-password -
 # %docker service create --quiet --name db --secret db-password redis
 # %docker service inspect --format '{{json .Spec.TaskTemplate.ContainerSpec.Secrets}}' db
+swarm.board()
 
 # %% [markdown] slideshow={"slide_type": "skip"} translates="819f2c87"
 # À mão, você tem que escolher cada máquina. O nome `api` não quer dizer nada no w2: a rede de um engine avulso acaba na máquina dele. E secrets, ele não tem.

@@ -18,6 +18,7 @@ import click
 
 from swarmlab.cli.notebooks import language_option, open_lab
 from swarmlab.errors import LabError
+from swarmlab.strings import N_
 
 if TYPE_CHECKING:
     from swarmlab.lessons.run_of_show import Step
@@ -26,6 +27,10 @@ TALK = "talk.ipynb"
 MINUTES = 45  # of the run, when neither pages nor minutes are given
 # All cells are in the page from the beginning; most are hidden.
 SETTINGS = '{"windowingMode": "none", "scrollPastEnd": false}'
+NONE_OF_PAGES = N_(
+    "the run of {minutes} minutes shows nothing of {pages}, but of {known}; without --minutes, each"
+    " page is shown whole"
+)
 SIMULATED, REAL = "make = swarmlab.simulate", "make = swarmlab.launch"
 
 
@@ -68,7 +73,8 @@ def chosen_steps(pages: Sequence[str], minutes: int | None) -> list[Step]:
     ordered = [page for page in course_map.pages() if page in named]
     steps = [step for page in ordered for step in run_of_show.steps(page, minutes)]
     if not steps:
-        raise LabError("nothing of {pages} is in this run", pages=", ".join(ordered))
+        known = ", ".join(p for p in course_map.pages() if run_of_show.steps(p, minutes))
+        raise LabError(NONE_OF_PAGES, pages=", ".join(ordered), minutes=minutes, known=known)
     return steps
 
 

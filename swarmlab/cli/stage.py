@@ -195,7 +195,7 @@ def _change_speed(board: Board, by: int) -> str:
     speed = speeds[max(0, min(place, len(speeds) - 1))]
     board.act("speed", {"speed": speed})
     board.refresh()
-    return _("{speed:g} simulated seconds a second", speed=speed)
+    return _("Speed: {speed:g}×", speed=speed)
 
 
 def _line_for_terminal(board: Board) -> str:

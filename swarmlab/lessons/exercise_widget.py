@@ -31,7 +31,7 @@ from swarmlab.views.board import Board, board_of
 from swarmlab.views.html import Callout, WithStaticForms, big, folded, marked, tag, widget_head
 from swarmlab.views.widget import Field, button, translate_later
 
-WAY_BACK = N_("**`%docker` stays with this swarm until you run `swarmlab.use(cluster)`.**")
+WAY_BACK = N_("**`%docker` stays with these machines until you run `swarmlab.use(cluster)`.**")
 WAITING = N_(
     "**Waiting costs:** a line takes 5 s, and as long as its command waits. `docker service update`"
     " waits until all tasks run, up to 300 s; with `--detach` it doesn't."
@@ -57,7 +57,7 @@ class Output(str):
 
 
 class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
-    """One exercise; its swarm is made by Start, and shown below.
+    """One exercise; its machines are made by Start, and shown below.
 
     `exercise("empty_a_node", make=swarmlab.simulate)` shows it. Lesson: 00_start_here.
     """
@@ -74,7 +74,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         """Show it in the language in use, as it stands; what was said last is not said again."""
         self._count, self._status, self._hints, self._output = (ipywidgets.HTML() for _ in range(4))
         self._reflection = _text_field(_("One line:"), display="none")
-        self._command = _text_field(_("Command:"), placeholder="docker service ls")
+        self._command = _text_field(_("Command:"), placeholder="docker …")
         self._command.on_msg(self._on_command)  # Enter
         run = button(_("Run"), partial(self._on_click, self.run))
         actions: dict[str, Callable[[], object]]
@@ -90,7 +90,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
         self._fixed = [task, row, line, self._output, self._hints, self._reflection, self._status]
         self.children = [*self._fixed, *filter(None, [self._board])]
         if self.attempt.cluster is None:
-            self._show(_("Press Start: this exercise has a swarm of its own."))
+            self._show(_("Press Start: this exercise has machines of its own."))
         self._draw()
 
     def _on_click(self, action: Callable[[], object]) -> None:
@@ -107,12 +107,12 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     # -- what the buttons do ---------------------------------------------------------
     def start(self) -> None:
         """Make the exercise's swarm, a new one if there was one; `%docker` speaks to it."""
-        self._show(_("Making the swarm …"))
+        self._show(_("Making the machines …"))
         self.attempt.start()
         self._output.value = ""
         solve = _("Type commands above (Enter runs them) or in any cell, then press Check.")
         time = _("Time passes while a command runs; the line `run 30s` lets 30 seconds pass.")
-        self._show(_("`%docker` talks to this swarm now."), solve, time, _(WAY_BACK))
+        self._show(_("`%docker` talks to these machines now."), solve, time, _(WAY_BACK))
 
     def run(self) -> None:
         """Run what the command line holds, and show its output below."""
@@ -191,7 +191,7 @@ class ExerciseWidget(WithStaticForms, ipywidgets.VBox):  # type: ignore[misc]
     def undo(self) -> None:
         """Back to just before the last change to the swarm."""
         self.attempt.undo()
-        self._show(_("Undone: the swarm is as it was before the last change."))
+        self._show(_("Undone: everything is as it was before the last change."))
 
     def _solution_waits(self) -> bool:
         return not self.attempt.solved and self.attempt.hints < len(self.exercise.hints)

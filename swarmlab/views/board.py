@@ -134,11 +134,13 @@ class Board(DockedWidget):
         ]
         offered = [f"{self.labels['offer']} {' · '.join(self.offer)}"] if self.offer else []
         self.text = "\n".join([text.snapshot_text(snapshot), *offered])
+        plain = all(row.left for row in snapshot.nodes)
+        no_leader = _("in no swarm") if plain else _("no leader")
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {seconds(snapshot.now_s)}",
             "playing": self.moves,
             "speed": getattr(self.cluster, "speed", 0.0) or self._speed,
-            "leader": text.leadership(snapshot) if snapshot.leader else _("no leader"),
+            "leader": text.leadership(snapshot) if snapshot.leader else no_leader,
             "notices": notices(snapshot),
             "error": self.error or failed,
         }

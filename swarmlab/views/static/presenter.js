@@ -11,6 +11,7 @@ function openPresenter() {
   presenter.document.head.replaceChildren(...[...styles].map((style) => style.cloneNode(true)));
   presenter.document.documentElement.className = "swarmlab-presenter";
   presenter.onkeydown = onKey;
+  remember();
   drawPresenter();
 }
 
@@ -34,8 +35,12 @@ function drawRoom(board, picture, hint) {
   const view = scroller();
   const seen = document.querySelector(".jupyterlab-sidecar section.swarmlab-board");
   board.replaceChildren(...(seen ? [seen.cloneNode(true)] : []));
-  const drawn = board.querySelectorAll("canvas");
-  seen?.querySelectorAll("canvas").forEach((from, place) => drawn[place].getContext("2d").drawImage(from, 0, 0));
+  const copies = board.querySelectorAll("canvas, select"); // without what was drawn, or chosen
+  seen?.querySelectorAll("canvas, select").forEach((from, place) => {
+    const to = copies[place];
+    if (from.localName === "select") to.selectedIndex = from.selectedIndex;
+    else to.getContext("2d").drawImage(from, 0, 0);
+  });
   picture.scrollTop = (view.scrollTop / (view.scrollHeight - view.clientHeight)) * picture.scrollHeight;
   write(hint, parts().some(isBelow) ? labels.rest : "");
 }
@@ -113,6 +118,6 @@ function drawClock(clock) {
   // On time: this step began no later than planned, or its minutes are not over yet.
   const late = total - Math.max(Math.min(total, planned + own), planned);
   const pace = late > 0 ? `${labels.behind} ${clockTime(late)}` : `${labels.ahead} ${clockTime(Math.max(0, planned - total))}`;
-  clock.textContent = `${new Date().toLocaleTimeString(labels.language)} · ${labels.here}: ${clockTime(here)} / ${clockTime(own)} · ${labels.total}: ${clockTime(total)} / ${clockTime(whole)} · ${pace}`;
+  clock.textContent = `${new Date().toLocaleTimeString(labels.language)} · ${labels.here}: ${clockTime(here)}${own ? ` / ${clockTime(own)}` : ""} · ${labels.total}: ${clockTime(total)} / ${clockTime(whole)} · ${pace}`;
   clock.classList.toggle("late", late > 0);
 }

@@ -35,7 +35,7 @@ function tell(text) {
 async function act(verb, more = {}) {
   if (givenUp) return "";
   const code = `from swarmlab.cli.stage import act as _act; print(_act(**${JSON.stringify({ verb, ...more })}), end="")`;
-  const future = page.sessionContext.session.kernel.requestExecute({ code, store_history: false });
+  const future = kernel().requestExecute({ code, store_history: false });
   let text = "";
   future.onIOPub = ({ content }) => { text += content.text ?? content.evalue ?? ""; };
   const { content } = await future.done;
@@ -60,7 +60,7 @@ async function giveUp(work) {
   work.then(() => { ended = true; });
   try {
     do {
-      await page.sessionContext.session.kernel.interrupt();
+      await kernel().interrupt();
       await new Promise((resolve) => { setTimeout(resolve, 500); });
     } while (!ended);
   } finally {
@@ -85,9 +85,29 @@ function rewind() {
   fit();
 }
 
+// For a page that is reloaded: the step, when the talk began, and whether its presenter has a window.
+const kernel = () => page.sessionContext.session.kernel;
+function remember() {
+  const begun = performance.timeOrigin + started;
+  sessionStorage.setItem(kernel().id, JSON.stringify({ at, begun, window: presenter?.closed === false }));
+}
+
+// The first step; after a reload, the step that was on the screen, as if it had gone wrong.
+async function resume() {
+  const last = JSON.parse(sessionStorage.getItem(kernel().id));
+  if (!last?.at) return show(0);
+  started = last.begun - performance.timeOrigin;
+  at = last.at;
+  await act("prepare", { page: steps[at].page });
+  await run([steps[at].setup]);
+  await again("scene");
+  if (last.window) openPresenter();
+}
+
 async function show(place) {
   at = place;
   since = performance.now();
+  remember();
   if (inTerminal()) await leave();
   draw();
   const step = steps[at];
@@ -313,7 +333,7 @@ async function begin() {
   terminal.content.setOption("fontSize", Math.max(16, Math.round(innerHeight / 48)));
   page.parent.addWidget(terminal, { mode: "tab-after", ref: page });
   app.shell.activateById(page.id);
-  await show(0);
+  await resume();
 }
 
 if (page && window.swarmlabStage !== page.id) enqueue(begin);

@@ -84,7 +84,11 @@ function render({ model, el }) {
     const [, typed, paths, text, record, layers, images, containers] = steps[at];
     count.textContent = `${at + 1} / ${steps.length}`;
     places.client.replaceChildren();
-    make("code", "", places.client, typed);
+    const code = make("code", "", places.client);
+    for (const word of typed.split(" ")) { // whole on a line: no break after the hyphens of --all
+      make("span", "", code, word);
+      code.append(" ");
+    }
     fill("registry", layers, (span, [layer, here]) => {
       span.textContent = `${layer} `;
       make("small", "", span, here ? labels.here : labels.comes);
