@@ -18,10 +18,12 @@ Source: moby daemon/server/httpstatus/status.go; swarmkit manager/controlapi.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from http import HTTPStatus
 
 from swarmlab.strings import _
 
+KNOWN_MAX = 24  # names; of more, a message lists those that are like the one asked for
 # Why a node answers for no swarm.
 NOT_IN_SWARM = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect'
@@ -185,4 +187,7 @@ class NoneSuch(LabError):
     """There is no `{name!r}`, but there are `{known}`."""
 
     def __init__(self, text: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(text, name=name, known=", ".join(known) or _("none"))
+        names = [*known]
+        near = get_close_matches(str(name), names) if len(names) > KNOWN_MAX else []
+        listed = ", ".join([*near, "…"] if near else names)
+        super().__init__(text, name=name, known=listed or _("none"))

@@ -157,5 +157,7 @@ def test_every_question_has_its_answer_and_feedback_for_every_wrong_choice():
 def test_an_unknown_answer_or_question_is_refused():
     with pytest.raises(LabError, match="none of the choices"):
         Bet("?", {"a": "", "b": ""}, answer="c", why="")
-    with pytest.raises(LabError, match="there is no question 'nope'"):
+    with pytest.raises(LabError, match=r"no question 'client_gon'; there are client_gone, .*…$"):
+        ask("client_gon")
+    with pytest.raises(LabError, match=r"there is no question 'nope'; there are \w+, "):
         ask("nope")

@@ -25,6 +25,7 @@ def shell() -> InteractiveShell:
         service create -d --name shop-db redis
         printf x | docker secret create senha-db -
         network create -d overlay dentro
+        run --detach --name ended alpine true
     """
     assert run_commands(lines, io.StringIO(), io.StringIO()) == 0
     cluster.run("10s")
@@ -124,6 +125,7 @@ def test_names_are_not_completed_elsewhere(shell: InteractiveShell, typed: str):
         ("node ls -f me", ["membership="]),
         ("ps --filter is", ["is-task=", "isolation="]),
         ("node ls --fi", ["--filter"]),
+        ("logs en", ["ended"]),
     ],
 )
 def test_values_of_flags_are_those_that_the_command_takes(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import swarmlab
-from swarmlab import units
+from swarmlab import errors, units
 from swarmlab.cluster import current
 from swarmlab.docker_cli import run
 from swarmlab.docker_cli.command_line import HANDLERS
@@ -305,6 +305,8 @@ HINTS = {
     "node update --label-add az=x demo": ("node demo not found", "has to be a node"),
     "swarm update --autolock true": ("accepts no arguments", "--autolock=true"),
     "secret create big x": ("must be larger than 0 and less than 512000 bytes", "512000"),
+    "-H w1 service ls": (errors.WORKER, "-H NODE"),
+    "service ls": (errors.NOT_IN_SWARM, ""),
     "exec c cat /run/secret/senha-db": ("", "/run/secrets/senha-db"),
     "exec c cat /run/secrets/senha-db": ("", ""),
     "service create --constraint node.role==worker demo": ("", ""),

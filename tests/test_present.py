@@ -59,7 +59,7 @@ def test_of_a_page_all_steps_are_there_and_pages_keep_the_order_of_the_talk(talk
     assert [(row.page, row.scene) for row in rows] == [(s.page, s.scene) for s in whole]
     with pytest.raises(NoneSuch, match="no page 'seven'"):
         chosen_steps(["seven"], None)
-    with pytest.raises(LabError, match=r"45 minutes shows nothing of 14_stacks, but of 00_.*--minutes"):
+    with pytest.raises(LabError, match=r"14_stacks: not in this run, which shows 00_.*--minutes"):
         chosen_steps(["14"], 45)
 
 

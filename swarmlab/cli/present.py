@@ -27,10 +27,6 @@ TALK = "talk.ipynb"
 MINUTES = 45  # of the run, when neither pages nor minutes are given
 # All cells are in the page from the beginning; most are hidden.
 SETTINGS = '{"windowingMode": "none", "scrollPastEnd": false}'
-NONE_OF_PAGES = N_(
-    "the run of {minutes} minutes shows nothing of {pages}, but of {known}; without --minutes, each"
-    " page is shown whole"
-)
 SIMULATED, REAL = "make = swarmlab.simulate", "make = swarmlab.launch"
 
 
@@ -73,8 +69,9 @@ def chosen_steps(pages: Sequence[str], minutes: int | None) -> list[Step]:
     ordered = [page for page in course_map.pages() if page in named]
     steps = [step for page in ordered for step in run_of_show.steps(page, minutes)]
     if not steps:
-        known = ", ".join(p for p in course_map.pages() if run_of_show.steps(p, minutes))
-        raise LabError(NONE_OF_PAGES, pages=", ".join(ordered), minutes=minutes, known=known)
+        known = ", ".join(page for page in course_map.pages() if run_of_show.steps(page, minutes))
+        text = N_("{pages}: not in this run, which shows {known} (without --minutes: all pages)")
+        raise LabError(text, pages=", ".join(ordered), known=known)
     return steps
 
 

@@ -90,7 +90,7 @@ HINTS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"",
-        r"not a swarm manager|not part of a swarm",
+        r"Worker nodes can't",
         N_("managers answer this: `-H NODE` in front of the command asks another node"),
     ),
 )

@@ -25,7 +25,7 @@ OBJECT_NAMES = {
     "SECRET": ("/secrets", lambda secret: secret["Spec"]["Name"]),
     "CONFIG": ("/configs", lambda config: config["Spec"]["Name"]),
     "NETWORK": ("/networks", lambda network: network["Name"]),
-    "CONTAINER": ("/containers/json", lambda container: container["Names"][0].strip("/")),
+    "CONTAINER": ("/containers/json?all=1", lambda container: container["Names"][0].strip("/")),
 }
 # The same -> where a snapshot, for which no time passes, has them.
 ROWS: dict[str, Callable[[ClusterSnapshot], Sequence[Any]]] = {

@@ -134,8 +134,7 @@ class Board(DockedWidget):
         ]
         offered = [f"{self.labels['offer']} {' · '.join(self.offer)}"] if self.offer else []
         self.text = "\n".join([text.snapshot_text(snapshot), *offered])
-        plain = all(row.left for row in snapshot.nodes)
-        no_leader = _("in no swarm") if plain else _("no leader")
+        no_leader = _("in no swarm") if all(row.left for row in snapshot.nodes) else _("no leader")
         self.status = {
             "clock": "" if snapshot.now_s is None else f"t = {seconds(snapshot.now_s)}",
             "playing": self.moves,
