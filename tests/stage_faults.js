@@ -16,7 +16,10 @@
     right > l && left < r && bottom > t + 2 && top < b - 2;
   let empty = true;
   const screen = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
-  for (const part of document.querySelectorAll(".jp-Cell:not(.swarmlab-off) :is(.jp-MarkdownOutput > *, .jp-RenderedHTML > *, pre, .swarmlab-card, .swarmlab-board)")) {
+  // What no screen could hold is seen in its parts.
+  const pieces = (part) => (part.offsetHeight > screen.height && part.children.length ? [...part.children].flatMap(pieces) : [part]);
+  const shownWhole = document.querySelectorAll(".jp-Cell:not(.swarmlab-off) :is(.jp-MarkdownOutput > *, .jp-RenderedHTML > *, pre, .swarmlab-card, .swarmlab-board)");
+  for (const part of [...shownWhole].flatMap(pieces)) {
     const box = part.getBoundingClientRect();
     const shown = box.height > 0 && inSight(box, screen) && part.checkVisibility({ visibilityProperty: true });
     const whole = box.top > screen.top - 6 && box.bottom < screen.bottom + 6;

@@ -298,16 +298,16 @@ class RolloutChart:
         for phase in self.rollout.phases:
             if not phase.created:
                 continue
-            counted = _("{failed} of {slots} new tasks failed while watched: {ratio:.0%}")
             values = {"failed": phase.failed, "slots": phase.slots, "ratio": phase.ratio}
+            counted = _("{failed} of {slots} new tasks failed while watched: {ratio:.0%}", **values)
             line = _("tolerated: {allowed:.0%}; above it: {action}")
             limit = line.format(allowed=phase.allowed, action=phase.action)
-            yield tag("p", tag("b", phase.title), f": {counted.format(**values)}")
             kind = "failed" if phase.ratio > phase.allowed else ""
-            yield lane(
+            gauge = lane(
                 _("failures"),
                 bar(0, 100, "follower", WHITE),
                 bar(0, 100 * phase.ratio, kind, VERMILLION if kind else BLUISH_GREEN),
                 upright(100 * phase.allowed, "threshold"),
             )
-            yield lane("", note(100 * phase.allowed, limit), style="height:1.6em")
+            below = lane("", note(100 * phase.allowed, limit), style="height:1.6em")
+            yield tag("div", tag("p", tag("b", phase.title), f": {counted}"), gauge, below)
