@@ -298,6 +298,36 @@ def test_a_body_of_unknown_length_is_never_read_as_the_next_request(served, head
     assert served.sdk().ping()
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"2\r\n{}\r\n0\r\n\r\n", b"201 Created"),
+        (b'2;a=b;c="d e"\r\n{}\r\n0;last\r\n\r\n', b"201 Created"),
+        (b"2 \t; " + b"x" * 3000 + b"\r\n{}\r\n0\r\n\r\n", b"201 Created"),
+        (b"2\r\n{}\r\n0\r\nChecksum: x\r\nTwo: y\r\n\r\n", b"201 Created"),
+        (b"1\r\n{\r\n01\r\n}\r\n0\r\nA: b\r\n\r\n", b"201 Created"),
+        *(
+            (size + b"\r\n{}\r\n0\r\n\r\n", b"chunk length")
+            for size in (b"", b";", b"+2", b"0x2", b"0_2", b"-2", b"2 2", b"2" + b" " * 5000)
+        ),
+        (b"2\r\n{}0\r\n\r\n", b"chunk length"),
+    ],
+)
+def test_a_body_in_chunks_may_have_extensions_and_trailers(served, body, status):
+    """What follows it is the next request; after a fault there is none."""
+    head = b"POST /secrets/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    ping = b"GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    sock = served.connect()
+    sock.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + body + ping)
+    sock.shutdown(socket.SHUT_WR)
+    answer = b"".join(iter(lambda: sock.recv(1 << 16), b""))
+    sock.close()
+    assert status in answer
+    read = b"chunk length" not in answer
+    assert answer.count(b"HTTP/1.1") == (2 if read else 1)
+    assert answer.endswith(b"OK") == read
+
+
 def test_the_server_survives_clients_that_disconnect(served):
     """In the middle of a request, and in the middle of a stream."""
     for request in (

@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1819,
     ("templates",): 361,
     ("views", "lessons", "compare"): 7260,
-    ("network", "engine", "cluster", "real"): 8967,
+    ("network", "engine", "cluster", "real"): 8979,
     ("docker_cli", "cli", "jupyter", "classroom"): 5925,
     (
         "__init__.py",

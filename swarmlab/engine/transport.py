@@ -25,7 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 from urllib3.response import HTTPResponse
 from werkzeug import Request
-from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import DechunkedInput, WSGIRequestHandler
 from werkzeug.test import create_environ
 
 from swarmlab.engine.clock_drivers import WAIT_LIMIT_NS, ClockDriver, EngineGone
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from swarmlab.engine.daemon import Engine
 
+LINE_BYTES_MAX = 4096  # of the line before a chunk, and of a trailer
 ACCEPT_S = 0.02  # how often a server checks whether its machine is still up
 EngineOf = Callable[[], "Engine | None"]  # the running engine; None while the machine is down
 
@@ -187,6 +188,21 @@ def in_process_client(name: str, adapter: EngineAdapter) -> docker.DockerClient:
 
 
 # -- over a socket ---------------------------------------------------------------------------------
+class _Chunks(DechunkedInput):
+    """A body in chunks, without their extensions and trailers. Source: Go net/http/internal."""
+
+    _rfile: io.BufferedReader
+
+    def read_chunk_len(self) -> int:
+        size = self._rfile.readline(LINE_BYTES_MAX).partition(b";")[0].strip()
+        if not re.fullmatch(b"[0-9a-fA-F]{1,16}", size):
+            raise OSError("Invalid chunk header")
+        if not (length := int(size, 16)):
+            while self._rfile.peek()[:1] not in (b"\r", b"\n", b""):
+                self._rfile.readline(LINE_BYTES_MAX)
+        return length
+
+
 class _Handler(WSGIRequestHandler):
     """One connection: handles its requests in turn until either side closes it."""
 
@@ -194,7 +210,10 @@ class _Handler(WSGIRequestHandler):
     server: SocketServer  # type: ignore[assignment]
 
     def run_wsgi(self) -> None:
-        request = Request(self.make_environ())
+        environ = self.make_environ()
+        if isinstance(environ["wsgi.input"], DechunkedInput):
+            environ["wsgi.input"] = _Chunks(self.rfile)  # type: ignore[arg-type]
+        request = Request(environ)
         connected = partial(still_connected, self.connection)
         self.close_connection = True
         try:
