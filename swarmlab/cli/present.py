@@ -65,14 +65,13 @@ def chosen_steps(pages: Sequence[str], minutes: int | None) -> list[Step]:
     """The steps of these pages, or of all, in the order of the talk: those of a run, or all."""
     from swarmlab.lessons import course_map, run_of_show
 
-    named = {*map(run_of_show.page_named, pages)} or {*course_map.pages()}
-    ordered = [page for page in course_map.pages() if page in named]
-    steps = [step for page in ordered for step in run_of_show.steps(page, minutes)]
-    if not steps:
-        known = ", ".join(page for page in course_map.pages() if run_of_show.steps(page, minutes))
+    runs = {page: run_of_show.steps(page, minutes) for page in course_map.pages()}
+    named = {*map(run_of_show.page_named, pages)}
+    if missing := [page for page, steps in runs.items() if page in named and not steps]:
+        known = ", ".join(page for page, steps in runs.items() if steps)
         text = N_("{pages}: not in this run, which shows {known} (without --minutes: all pages)")
-        raise LabError(text, pages=", ".join(ordered), known=known)
-    return steps
+        raise LabError(text, pages=", ".join(missing), known=known)
+    return [step for page, steps in runs.items() if page in (named or runs) for step in steps]
 
 
 def write_talk(path: Path, steps: Sequence[Step], minutes: int | None, *, real: bool) -> None:
