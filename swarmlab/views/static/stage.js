@@ -134,12 +134,13 @@ function readTexts() {
 // with choices side by side, in smaller type: as little as makes its screens the fewest.
 const LEVELS = [["whole", 1], ["nodes", 1], ["line", 1], ["line", 1, "closer"], ...[1, 0.85, 0.7, 0].map((scale) => ["line", scale, "closest"])];
 const PARTS = ".jp-MarkdownOutput > *, .widget-vbox:has(> .swarmlab-card), .jp-OutputArea-child:not(:has(.swarmlab-card, .jp-RenderedHTML)), .jp-RenderedHTML > *";
-const split = (part, height) => (part.offsetHeight > height && part.children.length && !part.matches("pre")
-  ? [...part.children].flatMap((child) => split(child, height)) : [part]);
-// Of what no screen of this height could hold, its own parts.
-const parts = (height = scroller().clientHeight) => steps[at].cells
-  .flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)])
-  .flatMap((part) => split(part, height)).filter((part) => part.offsetHeight);
+const parts = () => steps[at].cells.flatMap((place) => [...cell(place).node.querySelectorAll(PARTS)]).filter((part) => part.offsetHeight);
+// Of a part that the screen cannot hold, its own parts; a drawing or a text has none.
+const split = (part) => {
+  const own = part.matches("pre") ? [] : [...part.children];
+  const whole = part.offsetHeight <= scroller().clientHeight || !own.length || own.some((child) => child.matches("svg"));
+  return whole ? [part] : own.flatMap(split).filter((child) => child.offsetHeight);
+};
 const topOfStep = () => {
   const whole = cell(steps[at].cells[0]).node;
   const first = steps[at].shows_code ? whole : parts()[0] ?? whole; // not the space above it
@@ -150,7 +151,7 @@ const topOfStep = () => {
 function screens(height) {
   let count = 1;
   let start = topOfStep();
-  for (const part of parts(height)) {
+  for (const part of parts()) {
     const box = part.getBoundingClientRect();
     if (box.bottom - start <= height + MARGIN_PX) continue;
     count += Math.max(1, 100 * (box.height - height));
@@ -193,7 +194,7 @@ const isBelow = (part) => part.getBoundingClientRect().bottom > scroller().getBo
 function hideCut() {
   const frame = scroller().getBoundingClientRect();
   for (const part of page.node.querySelectorAll(".swarmlab-cut")) part.classList.remove("swarmlab-cut");
-  for (const part of parts()) {
+  for (const part of parts().flatMap(split)) {
     const { top, height } = part.getBoundingClientRect();
     part.classList.toggle("swarmlab-cut", height <= frame.height && (isBelow(part) || top < frame.top - MARGIN_PX));
   }
@@ -203,7 +204,7 @@ function hideCut() {
 function scroll(forward) {
   const view = scroller();
   const frame = view.getBoundingClientRect();
-  const next = parts().find(isBelow);
+  const next = parts().flatMap(split).find(isBelow);
   if (forward ? !next : !stops.length) return false;
   if (forward) {
     stops.push(view.scrollTop);
