@@ -138,7 +138,7 @@ def test_a_player_carries_out_steps_one_by_one(cluster: Any):
 
 
 def test_an_unknown_scenario_is_refused_with_the_names_that_exist():
-    with pytest.raises(swarmlab.LabError, match="no scenario 'spred'; there are spread, …$"):
+    with pytest.raises(swarmlab.LabError, match=r"no scenario 'spred'; there are spread, …$"):
         compare("spred")
     with pytest.raises(swarmlab.LabError, match="no scenario 'nope'; there are spread, zones"):
         compare("nope")
