@@ -17,7 +17,7 @@
   let empty = true;
   const screen = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
   // What no screen could hold is seen in its parts.
-  const pieces = (part) => (part.offsetHeight > screen.height && part.children.length ? [...part.children].flatMap(pieces) : [part]);
+  const pieces = (part) => (part.offsetHeight > screen.height && part.children.length && !part.matches("pre") ? [...part.children].flatMap(pieces) : [part]);
   const shownWhole = document.querySelectorAll(".jp-Cell:not(.swarmlab-off) :is(.jp-MarkdownOutput > *, .jp-RenderedHTML > *, pre, .swarmlab-card, .swarmlab-board)");
   for (const part of [...shownWhole].flatMap(pieces)) {
     const box = part.getBoundingClientRect();

@@ -42,7 +42,7 @@ function drawRoom(board, picture, hint) {
     else to.getContext("2d").drawImage(from, 0, 0);
   });
   picture.scrollTop = (view.scrollTop / (view.scrollHeight - view.clientHeight)) * picture.scrollHeight;
-  write(hint, parts().some(isBelow) ? labels.rest : "");
+  write(hint, pieces().some(isBelow) ? labels.rest : "");
 }
 
 // Between backticks is a key, or code; between brackets, what is not to be said aloud.

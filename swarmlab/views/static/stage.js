@@ -85,14 +85,15 @@ function rewind() {
   fit();
 }
 
-// For a page that is reloaded: the step, when the talk began, and whether its presenter has a window.
 const kernel = () => page.sessionContext.session.kernel;
+
+// For a page that is reloaded: the step, when the talk began, and whether its presenter has a window.
 function remember() {
   const begun = performance.timeOrigin + started;
   sessionStorage.setItem(kernel().id, JSON.stringify({ at, begun, window: presenter?.closed === false }));
 }
 
-// The first step; after a reload, the step that was on the screen, as if it had gone wrong.
+// The first step; after a reload, the step that was on the screen, from its scene.
 async function resume() {
   const last = JSON.parse(sessionStorage.getItem(kernel().id));
   if (!last?.at) return show(0);
@@ -141,6 +142,7 @@ const split = (part) => {
   const whole = part.offsetHeight <= scroller().clientHeight || !own.length || own.some((child) => child.matches("svg"));
   return whole ? [part] : own.flatMap(split).filter((child) => child.offsetHeight);
 };
+const pieces = () => parts().flatMap(split);
 const topOfStep = () => {
   const whole = cell(steps[at].cells[0]).node;
   const first = steps[at].shows_code ? whole : parts()[0] ?? whole; // not the space above it
@@ -194,7 +196,7 @@ const isBelow = (part) => part.getBoundingClientRect().bottom > scroller().getBo
 function hideCut() {
   const frame = scroller().getBoundingClientRect();
   for (const part of page.node.querySelectorAll(".swarmlab-cut")) part.classList.remove("swarmlab-cut");
-  for (const part of parts().flatMap(split)) {
+  for (const part of pieces()) {
     const { top, height } = part.getBoundingClientRect();
     part.classList.toggle("swarmlab-cut", height <= frame.height && (isBelow(part) || top < frame.top - MARGIN_PX));
   }
@@ -204,7 +206,7 @@ function hideCut() {
 function scroll(forward) {
   const view = scroller();
   const frame = view.getBoundingClientRect();
-  const next = parts().flatMap(split).find(isBelow);
+  const next = pieces().find(isBelow);
   if (forward ? !next : !stops.length) return false;
   if (forward) {
     stops.push(view.scrollTop);
