@@ -59,7 +59,10 @@ def people(room) -> dict[str, Attendee]:
 @pytest.fixture(scope="module")
 def kernels(people) -> dict[str, str]:
     """Each has run the first cell of page 00."""
-    return {name: attendee.open_page() for name, attendee in people.items()}
+    kernels = {name: attendee.open_page() for name, attendee in people.items()}
+    for name, kernel in kernels.items():
+        people[name].run(kernel, FIRST_CELL)
+    return kernels
 
 
 @pytest.fixture(scope="module")
@@ -260,9 +263,15 @@ def test_what_an_attendee_makes_up_is_shown_to_nobody(room, token, instructor):
     for page in ("<b>99_made_up</b>", "../../x"):
         assert requests.post(url, headers=headers, data={"page": page, "exercise": "<i>"}).ok
         assert page not in html.unescape(seen(instructor))
-    assert requests.post(url, headers=headers, data={"page": "05_quorum", "exercise": "<i>"}).ok
-    assert "<i>" not in html.unescape(seen(instructor))
-    assert re.search(r">ana</td><td[^>]*>05 ", seen(instructor))
+
+    def told() -> re.Match[str] | None:
+        answer = requests.post(url, headers=headers, data={"page": "05_quorum", "exercise": "<i>"})
+        page = seen(instructor)
+        assert answer.ok
+        assert "<i>" not in html.unescape(page)
+        return re.search(r">ana</td><td[^>]*>05 ", page)
+
+    until(told)  # Ana's own kernel may still tell of its last cell, once
 
 
 def test_another_site_cannot_offer_a_scene(instructor):
