@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,27 @@ def test_a_changed_copy_is_kept_and_a_missing_one_is_copied_again(kit, tmp_path)
     assert copy_notebooks(kit, mine) == ["00_start_here.ipynb"]
     assert (mine / "00_start_here.ipynb").read_text("utf-8") == "an answer to an exercise"
     assert (mine / "05_quorum.ipynb").read_text("utf-8") == "second"
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+
+class Interrupts:
+    def find_spec(name, path=None, target=None):
+        if name == "swarmlab.cli.serve":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupts)
+sys.argv = ["swarmlab", "serve"]
+runpy.run_module("swarmlab", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal to a process alone")
+def test_ctrl_c_while_python_imports_ends_the_command_without_a_word():
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True)
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, b"", b"")
 
 
 @pytest.mark.parametrize("words", [[], ["dance"], ["ctl"], ["serve", "--speed", "fast"]])

@@ -36,7 +36,7 @@ BUDGETS = {
         "errors.py",
         "units.py",
         "strings.py",
-    ): 318,
+    ): 325,
 }
 
 
