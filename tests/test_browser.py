@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Locator, expect
 
-from tests.browser import Lab, Notebook, notebook_of, opened
+from tests.browser import TOKEN, Lab, Notebook, notebook_of, opened
 
 COUNTER = """
 import anywidget, traitlets
@@ -32,6 +33,14 @@ class Counter(anywidget.AnyWidget):
 counter = Counter()
 counter
 """
+
+
+@pytest.mark.browser
+def test_the_address_that_is_printed_leads_to_the_first_page(lab: Lab):
+    """Of use where JupyterLab finds no browser, as over ssh."""
+    first = f"{lab.url}/lab/tree/00_start_here.ipynb?token="
+    assert first in lab.log.read_text("utf-8").replace("localhost", "127.0.0.1")
+    assert requests.get(f"{lab.url}/?token={TOKEN}", timeout=60).url == first + TOKEN
 
 
 @pytest.mark.browser

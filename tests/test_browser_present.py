@@ -82,7 +82,7 @@ def presented(folder: Path, chromium: str, screen: str, *words: str) -> Iterator
         width, height = SCREENS[screen]
         page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(MS)
-        page.goto(f"{lab.url}/lab/tree/talk.ipynb?token={TOKEN}")
+        page.goto(f"{lab.url}/?token={TOKEN}")
         expect(page.locator(".swarmlab-busy")).to_be_attached(timeout=MS)
         try:
             yield Stage(page)

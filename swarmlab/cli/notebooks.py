@@ -83,12 +83,11 @@ def lab(folder: Path | None, options: tuple[str, ...]) -> None:
         if changed:
             print(_("Left as you changed them: {names}", names=", ".join(changed)))
     first = opened / notebooks().relative_to(source) / FIRST_NOTEBOOK
-    home = f"--ServerApp.default_url=/lab/tree/{first.relative_to(opened).as_posix()}"
-    open_lab(first, [f"--ServerApp.root_dir={opened}", home, *options])
+    open_lab(first, opened, options)
 
 
-def open_lab(notebook: Path, options: Sequence[str]) -> None:
-    """JupyterLab on a notebook, with our settings, until it is stopped.
+def open_lab(notebook: Path, folder: Path, options: Sequence[str]) -> None:
+    """JupyterLab in a folder, on a notebook of it, with our settings, until it is stopped.
 
     When JupyterHub has started this command, it's the server of one of its users.
     """
@@ -102,11 +101,13 @@ def open_lab(notebook: Path, options: Sequence[str]) -> None:
     # In a container or a classroom's machine one often is root, which JupyterLab refuses by itself.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     app: Any = LabApp
+    home = "LabApp"  # whose default the address is that is printed, and that `/` leads to
     if "JUPYTERHUB_SERVICE_URL" in os.environ:
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
-        app = JupyterHubSingleUser
-    app.launch_instance([str(notebook), *root, *options])
+        app, home = JupyterHubSingleUser, "ServerApp"
+    first = f"--{home}.default_url=/lab/tree/{notebook.relative_to(folder).as_posix()}"
+    app.launch_instance([str(notebook), f"--ServerApp.root_dir={folder}", first, *root, *options])
 
 
 def copy_notebooks(source: Path, target: Path) -> list[str]:

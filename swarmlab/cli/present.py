@@ -58,7 +58,7 @@ def present(minutes: str | None, real: bool, words: tuple[str, ...]) -> None:
         write_talk(place / "talk" / TALK, chosen_steps(pages, length), length, real=real)
         homes = [f"--LabApp.user_settings_dir={place / 'settings'}"]
         homes += [f"--LabApp.workspaces_dir={place / 'workspaces'}"]
-        open_lab(place / "talk" / TALK, [*homes, *options])
+        open_lab(place / "talk" / TALK, place / "talk", [*homes, *options])
 
 
 def chosen_steps(pages: Sequence[str], minutes: int | None) -> list[Step]:
