@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 from docker.errors import DockerException
 
 import swarmlab
+from swarmlab import strings
 from swarmlab.cli import rehearsal
 from swarmlab.cli.command_line import main
 from swarmlab.cluster.current import made_current
@@ -555,7 +557,28 @@ def test_a_rehearsal_tells_what_takes_longer_than_planned(
     more = json.dumps(notes + " word" * 400)[1:-1]
     changed(page, json.dumps(notes, ensure_ascii=False)[1:-1], more)
     assert main(["rehearse", "05", "--minutes", "30"]) == 1
-    assert "too short in 30 minutes, which has" in capsys.readouterr().out
+    assert "too short in the run of 30 minutes, which gives it" in capsys.readouterr().out
+
+
+def test_an_interrupted_rehearsal_ends(page: Path, capsys: pytest.CaptureFixture[str]):
+    changed(page, '"cluster.heal()\\n"', '"raise KeyboardInterrupt\\n"')
+    for words in (["rehearse", "05"], ["scenes", "05"]):
+        assert main(words) == 130
+        assert "KeyboardInterrupt" not in "".join(capsys.readouterr())
+
+
+def test_a_rehearsal_speaks_the_language_that_is_chosen(
+    page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LANGUAGE", "en")  # and back
+    changed(page, '"cluster.heal()\\n"', '"raise ValueError\\n"')
+    try:
+        assert main(["rehearse", "--lang", "pt-BR", "05"]) == 1
+    finally:
+        strings.use("en")
+    lines = capsys.readouterr().out.splitlines()
+    assert re.search(r"^05.healthy +\d+,\d minutos  ", lines[1])
+    assert lines[-1].endswith("; 2 problemas")  # the scenes differ, too
 
 
 def test_minutes_are_those_of_words_waits_and_bets():

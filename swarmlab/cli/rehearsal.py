@@ -56,11 +56,13 @@ def code_of(step: Step) -> list[dict[str, Any]]:
 
 
 def play(shell: Any, step: Step) -> Iterator[LabError]:
-    """Run the cells of a step; what fails."""
+    """Run the cells of a step; what fails. KeyboardInterrupt: the presenter has enough."""
     for cell in code_of(step):
         with capture_output():
             result = shell.run_cell("".join(cell["source"]))
         if error := result.error_before_exec or result.error_in_exec:
+            if isinstance(error, KeyboardInterrupt):  # meant for all, not for this cell
+                raise error
             kind = type(error).__name__
             yield LabError(FAILED, page=step.page, cell=cell["id"], kind=kind, error=error)
 

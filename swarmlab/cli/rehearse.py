@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from swarmlab.cli.notebooks import language_option
 from swarmlab.errors import LabError
+from swarmlab.strings import _
 
 
 def chosen(names: tuple[str, ...], everything: bool) -> list[str]:
@@ -18,6 +20,7 @@ def chosen(names: tuple[str, ...], everything: bool) -> list[str]:
 
 
 @click.command()
+@language_option
 @click.argument("names", metavar="[PAGE]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All pages.")
 @click.option("--minutes", type=int, help="Only what this run of show shows: 30, 45, 60 or 90.")
@@ -35,14 +38,17 @@ def rehearse(names: tuple[str, ...], everything: bool, minutes: int | None) -> i
             step = played.step
             shares = {n: share for n, share in step.minutes.items() if minutes in (None, n)}
             late = [(n, share) for n, share in shares.items() if share < played.minutes]
-            problems = [f"too short in {n} minutes, which has {share:g}" for n, share in late]
-            print(f"{step.scene or step.page[:2]:14}{played.minutes:5.1f} minutes  {step.title}")
+            short = _("too short in the run of {n} minutes, which gives it {share:g}")
+            problems = [short.format(n=n, share=share) for n, share in late]
+            takes = _("{minutes:5.1f} minutes", minutes=played.minutes)
+            print(f"{step.scene or step.page[:2]:14}{takes}  {step.title}")
             for problem in [*played.failures, *problems]:
                 print(f"    {problem}", flush=True)
                 wrong += 1
             needed += played.minutes if shares else 0
             planned += max(shares.values(), default=0)
-    print(f"{needed:.1f} minutes are needed of {planned:.1f}; {wrong} problems")
+    text = _("{needed:.1f} of {planned:.1f} minutes are needed", needed=needed, planned=planned)
+    print(text, _("1 problem", "{n} problems", n=wrong), sep="; ")
     return 1 if wrong else 0
 
 
@@ -57,4 +63,6 @@ def scenes(names: tuple[str, ...], everything: bool) -> None:
     from swarmlab.cli.rehearsal import save_scenes
 
     for page in chosen(names, everything):
-        print(f"{page}: {save_scenes(page)} scenes", flush=True)
+        print(
+            _("{page}: 1 scene", "{page}: {n} scenes", page=page, n=save_scenes(page)), flush=True
+        )
