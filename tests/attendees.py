@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,8 +26,11 @@ import psutil
 import requests
 import websocket
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[1]
 START_S_MAX = 300
+PORTS = 4  # of a class on this machine
 NAVIGATES = {"Sec-Fetch-Mode": "navigate"}  # as a browser says when it opens a page
 FIRST_CELL = (
     "import swarmlab\ncluster = swarmlab.simulate(managers=3, workers=2, seed=7)\ncluster.board()"
@@ -124,16 +126,21 @@ class Class:
     """A hub that runs: its address and codes, its process and folder."""
 
     def __init__(self, folder: Path, users: int, *options: str) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, free_port(PORTS)
         self.address = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "swarmlab", "class", "--local", "--into", str(folder)]
         options = (*options, "--users", str(users), "--listen", f"127.0.0.1:{self.port}")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANGUAGE": "en"}
-        self.log = folder.with_suffix(".log").open("w+", encoding="utf-8")
-        self.process = subprocess.Popen(
-            [*command, *options], env=environment, stdout=self.log, stderr=self.log, cwd=ROOT
-        )
-        self.wait()
+        self.log = folder.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*command, *options], env=environment, stdout=log, stderr=log, cwd=ROOT
+            )
+        try:
+            self.wait()
+        except BaseException:
+            self.end()
+            raise
 
     def wait(self) -> None:
         """Until the login page is there."""
@@ -148,7 +155,7 @@ class Class:
     @property
     def said(self) -> str:
         """What the command has printed."""
-        return Path(self.log.name).read_text("utf-8")
+        return self.log.read_text("utf-8")
 
     def code(self, whose: str = "class") -> str:
         return (self.folder / "secrets" / f"{whose}_code").read_text("utf-8")
@@ -165,19 +172,7 @@ class Class:
         before = self.processes()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(START_S_MAX)
-        self.log.close()
-        return psutil.wait_procs(before, timeout=30)[1]
-
-
-def free_port() -> int:
-    """The first of four free ports."""
-    while True:
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError, OverflowError):
-            first = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-            port = int(first.getsockname()[1])
-            for number in range(port + 1, port + 4):
-                held.enter_context(socket.create_server(("127.0.0.1", number)))
-            return port
+        return psutil.wait_procs(before, timeout=60)[1]
 
 
 # -- by command ------------------------------------------------------------------------------------

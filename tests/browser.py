@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,10 +14,13 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[1]
 TOKEN = "browser-test"
 START_TIMEOUT_S, CELLS_TIMEOUT_S = 180.0, 120.0
-expect.set_options(timeout=30_000)  # a busy machine shows a change late
+SEEN_MS = 60_000  # a busy machine shows a change late
+expect.set_options(timeout=SEEN_MS)
 CHROMIUM_OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -35,13 +37,6 @@ def notebook_of(*cells: str) -> str:
     code = [nbformat.v4.new_code_cell(cell) for cell in cells]
     notebook = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": kernel})
     return nbformat.writes(notebook)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Lab:
@@ -83,7 +78,7 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -148,12 +143,15 @@ class Notebook:
         self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 
     def run(self, cell: Locator, text: str = "") -> None:
-        """Run a code cell, with `text` as its new content if it is given."""
+        """Run a code cell, with `text` as its new content if it is given; it begins soon."""
+        prompt = cell.locator(".jp-InputPrompt")
+        before = prompt.text_content() or ""
         cell.locator(".cm-content").click()
         if text:
             self.page.keyboard.press("Control+A")
             self.page.keyboard.insert_text(text)
         self.page.keyboard.press("Control+Enter")
+        expect(prompt).not_to_have_text(before)  # else it would still count as having run
 
     def save(self) -> None:
         self.menu("File", "Save Notebook")
@@ -181,6 +179,7 @@ def opened(lab: Lab, notebook: str, chromium: str) -> Iterator[Notebook]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(SEEN_MS)
         page.goto(lab.address(notebook))
         opened = Notebook(page, notebook)
         opened.wait_until_open()

@@ -31,7 +31,7 @@ APPLETS = (
     *("ls", "mkdir", "mount", "nc", "ps", "rm", "sed", "sleep", "sync", "tar", "test", "touch"),
     *("true", "umount", "wget"),
 )
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 # As in docker:dind: a crash leaves a stale process id, with which the engine would not start.
 ENTRYPOINT = '#!/bin/sh\nrm -f /var/run/docker.pid /run/docker.pid\nexec "$@"\n'
 

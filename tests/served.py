@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 30.0
 
 
 class Served:
@@ -45,7 +45,7 @@ class Served:
         with socket.socket(socket.AF_UNIX) as control:
             return control.connect_ex(str(self.folder / "ctl.sock")) == 0
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
         """End the server with SIGTERM; its exit code."""
         self.process.terminate()
         try:

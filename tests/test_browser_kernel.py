@@ -44,15 +44,15 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         expect(gone).to_have_count(3)
         # Interrupted while much virtual time passes: one line, and no traceback.
         notebook.run(cells.nth(1))
-        expect(cells.nth(1).locator(output)).to_have_text("begun\n")
+        expect(cells.nth(1).locator(output).first).to_have_text("begun\n")
         notebook.menu("Kernel", "Interrupt Kernel")
         notebook.wait_until_idle()
-        _begun, stopped = cells.nth(1).locator(output).all_inner_texts()
+        _begun, *_progress, stopped = cells.nth(1).locator(output).all_inner_texts()
         assert stopped.startswith("Stopped;")
         assert len(stopped.splitlines()) == 1
         # Interrupted while a command waits: as the stock command line.
         notebook.run(cells.nth(2))
-        expect(cells.nth(2).locator(output)).to_contain_text(["0 out of 1 tasks"])
+        expect(cells.nth(2)).to_contain_text("0 out of 1 tasks")
         notebook.menu("Kernel", "Interrupt Kernel")
         notebook.wait_until_idle()
         expect(cells.nth(2)).to_contain_text("Operation continuing in background.")
@@ -83,7 +83,7 @@ def test_interrupting_restarting_and_reloading_are_shown_and_survived(lab: Lab, 
         page.locator(".jp-Dialog .jp-mod-accept").click()
         expect(gone.filter(visible=True)).to_have_count(3)
         notebook.reload()
-        expect(gone.filter(visible=True)).to_have_count(3, timeout=15_000)
+        expect(gone.filter(visible=True)).to_have_count(3)
         assert notebook.dialogs() == []
 
 

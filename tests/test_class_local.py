@@ -9,9 +9,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import requests
 import yaml
@@ -19,7 +21,8 @@ from traitlets.config import PyFileConfigLoader
 
 from swarmlab.cli.classroom import write_secrets
 from swarmlab.cli.command_line import main
-from tests.attendees import FIRST_CELL, NAVIGATES, ROOT, Attendee, Class, free_port, install_proxy
+from tests.attendees import FIRST_CELL, NAVIGATES, PORTS, ROOT, Attendee, Class, install_proxy
+from tests.ports import free_port
 
 TEMPLATES = ROOT / "swarmlab" / "classroom"
 NAMES = ("ana", "bruno", "joão")
@@ -286,9 +289,10 @@ def test_the_proxys_routes_are_shut(room):
 
 
 def test_it_listens_on_loopback_alone(room):
-    listening = {
-        c.laddr.ip for p in room.processes() for c in p.net_connections() if c.status == "LISTEN"
-    }
+    listening = set[str]()
+    for process in room.processes():
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            listening |= {c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
 
 
@@ -319,7 +323,7 @@ def test_the_same_class_goes_on_in_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("jupyterhub.app.JupyterHub.launch_instance", started.append)
     monkeypatch.setattr("os.environ", {**os.environ})
     monkeypatch.chdir(tmp_path)
-    command = ["class", "--local", "--listen", f"127.0.0.1:{free_port()}", "--into"]
+    command = ["class", "--local", "--listen", f"127.0.0.1:{free_port(PORTS)}", "--into"]
     assert main([*command, str(tmp_path / "room")]) == 0
     code = (tmp_path / "room" / "secrets" / "class_code").read_text("utf-8")
     assert (tmp_path / "room" / "secrets").stat().st_mode & 0o077 == 0
@@ -352,7 +356,7 @@ def test_a_port_that_is_taken_is_refused(room, tmp_path, capsys):
 
 def test_a_folder_of_others_is_refused(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine", "utf-8")
-    listen = f"127.0.0.1:{free_port()}"
+    listen = f"127.0.0.1:{free_port(PORTS)}"
     assert main(["class", "--local", "--into", str(tmp_path), "--listen", listen]) == 1
     assert "is there already" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
@@ -364,6 +368,6 @@ def test_without_the_proxy_it_says_what_to_install(monkeypatch, tmp_path, capsys
     assert "npm install --global" in capsys.readouterr().err
 
 
-def test_ctrl_c_leaves_no_process(room, people):
+def test_ctrl_c_leaves_no_process(room, people, kernels):
     assert len(room.processes()) >= 4 + 2 * len(people)  # hub, proxy, page, culler; server, kernel
     assert room.end() == []

@@ -252,7 +252,7 @@ def test_the_stack_has_the_specs_of_a_real_engine_and_its_tasks_are_placed_as_th
         api = DockerClient(served.host("m1"), version="1.41").api
         assert specs(api) == json.loads(RECORDED.read_text("utf-8"))
         # The containers do not run Python, so the checks of their health never answer there.
-        end, nodes = time.monotonic() + 60, dict[str, str]()
+        end, nodes = time.monotonic() + 300, dict[str, str]()
         while len(nodes) < 2 and time.monotonic() < end:
             nodes |= placed(api, "starting", "running")
     assert nodes["class_hub"] == "m1"  # the manager

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
+import io
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import docker
 import pytest
 import requests
 
+from swarmlab.docker_cli import run
+from swarmlab.docker_cli.session import Session
 from swarmlab.engine.clock_drivers import REQUEST_NS, Pacer
 from swarmlab.engine.transport import SocketServer
 from swarmlab.errors import DeadlineExceeded
@@ -37,7 +43,7 @@ class ServedLab(Lab):
 
     def connect(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(5)
+        sock.settimeout(60)
         try:
             sock.connect(str(self.path))
         except OSError:
@@ -46,20 +52,17 @@ class ServedLab(Lab):
         return sock
 
     def raw(self, request: bytes) -> bytes:
-        """What comes back for these bytes until the server hangs up or pauses."""
-        with self.connect() as sock:
+        """What comes back for these bytes, which are all, until the server hangs up."""
+        answer = b""
+        with self.connect() as sock, suppress(ConnectionError):
             sock.sendall(request)
-            sock.settimeout(1)
-            answer = b""
-            try:
-                while piece := sock.recv(1 << 16):
-                    answer += piece
-            except (TimeoutError, ConnectionError):
-                pass
-            return answer
+            sock.shutdown(socket.SHUT_WR)
+            while piece := sock.recv(1 << 16):
+                answer += piece
+        return answer
 
     def sdk(self) -> docker.DockerClient:
-        self.clients.append(docker.DockerClient(base_url=f"unix://{self.path}", timeout=10))
+        self.clients.append(docker.DockerClient(base_url=f"unix://{self.path}"))
         return self.clients[-1]
 
     def close(self) -> None:
@@ -156,7 +159,7 @@ def test_a_paced_clock_shows_virtual_ages():
     pacer.run_ahead(1 * HOUR)
     age_ns = time.time_ns() - pacer.to_unix_ns(0)
     pacer.stop()
-    assert 1 * HOUR <= age_ns < 1 * HOUR + 5 * S
+    assert 1 * HOUR <= age_ns < 1 * HOUR + 60 * S
 
 
 def test_at_any_speed_a_time_is_always_shown_the_same():
@@ -168,12 +171,14 @@ def test_at_any_speed_a_time_is_always_shown_the_same():
         pacer.set_speed(speed)
         time.sleep(0.02)
         with pacer.lock:
+            before_ns = time.time_ns()
+            pacer.catch_up()
+            now_ns = pacer.to_unix_ns(pacer.simulation.now_ns)
+            assert before_ns - 1 * S < now_ns < time.time_ns() + 1 * S
             shown[pacer.simulation.now_ns] = set()
             for virtual_ns, times in shown.items():
                 times.add(pacer.to_unix_ns(virtual_ns))
                 assert abs(pacer.from_unix_ns(min(times)) - virtual_ns) < 100 * MS
-            now_ns = pacer.to_unix_ns(pacer.simulation.now_ns)
-            assert abs(time.time_ns() - now_ns) < 1 * S
     pacer.stop()
     assert [len(times) for times in shown.values()] == [1, 1, 1]
     times = [min(times) for times in shown.values()]
@@ -207,7 +212,7 @@ def test_a_paced_wait_releases_the_lock():
     time.sleep(0.05)
     with pacer.lock:  # free although a request waits
         simulation.after(0, call.resolve, 1)
-    waiter.join(5)
+    waiter.join(60)
     pacer.stop()
     assert call.done
     assert not waiter.is_alive()
@@ -374,10 +379,9 @@ def test_an_upgrade_gets_a_101_and_then_a_raw_connection(served):
             b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
             % (exec_id.encode(), len(body), body)
         )
-        time.sleep(0.1)
+        answer = sock.recv(1000)  # the head
         sock.sendall(b"typed\n")
         sock.shutdown(socket.SHUT_WR)
-        answer = b""
         while piece := sock.recv(1000):
             answer += piece
     head, _, rest = answer.partition(b"\r\n\r\n")
@@ -392,7 +396,6 @@ def test_attaching_before_a_short_run_ends_with_that_run(served):
     container = client.containers.create("busybox", "echo hi")
     for _ in range(2):
         with served.connect() as sock:
-            sock.settimeout(20)
             sock.sendall(
                 b"POST /containers/%s/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\n"
                 b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n" % container.id.encode()
@@ -419,6 +422,21 @@ def test_the_thread_of_an_exec_ends_when_its_client_disconnects(served):
     open_count = len(served.server._connections)
     sock.close()
     assert until(lambda: len(served.server._connections) == open_count - 1)
+
+
+@pytest.mark.parametrize("flags", [[], ["--tty"]])
+def test_our_exec_leaves_no_socket_to_the_garbage_collector(served, monkeypatch, flags):
+    """The SDK's own does, as a warning in whatever runs when the collector comes."""
+    client, out, left = served.sdk(), io.StringIO(), list[str]()
+    client.images.pull("busybox")
+    client.containers.run("busybox", "sleep 100", detach=True, name="box")
+    gc.collect()
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: left.append(str(found.exc_value)))
+    session = Session(client=client.api, out=out, err=out)
+    assert run(["exec", *flags, "box", "echo", "hi"], session) == 0
+    gc.collect()
+    assert out.getvalue().split() == ["hi"]
+    assert left == []
 
 
 def test_listing_100_tasks_over_the_socket_is_fast(served):

@@ -50,6 +50,7 @@ class ScriptedEngine(socketserver.ThreadingUnixStreamServer):
     """Answers from `scripted_engine.answer` and keeps the write requests."""
 
     daemon_threads = True
+    request_queue_size = 128  # where it is full, a client is refused
 
     def __init__(self, path: Path) -> None:
         self.written: list[tuple[str, str, dict[str, str], Any]] = []
@@ -105,7 +106,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
 def stock(path: Path, words: list[str], stdin: bytes = b"") -> Result:
     environment = dict(os.environ, DOCKER_HOST=f"unix://{path}", DOCKER_CLI_HINTS="0")
     done = subprocess.run(
-        [STOCK, *words], input=stdin, capture_output=True, env=environment, timeout=120, check=False
+        [STOCK, *words], input=stdin, capture_output=True, env=environment, timeout=300, check=False
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 

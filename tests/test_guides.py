@@ -71,7 +71,7 @@ class Stock:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "DOCKER_HOST": self.served.host(node), "DOCKER_CLI_HINTS": "0"},
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout.decode()

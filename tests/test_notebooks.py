@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from tests.tidy import outputs_kept
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if path.stem != "index"]  # the course map teaches nothing
-CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX, RUN_S_MAX = 25, 15, 5, 60
+CELLS_MAX, CODE_LINES_MAX, HELPER_LINES_MAX = 25, 15, 5
+RUN_S_MAX, CELL_S_MAX = 60, 300  # of a kernel's processor; of the wall clock
 FILE_LINES_MAX = 30  # of a cell that is a command's file
 WORDS_MAX = 900  # a page, without what is folded
 COMMAND_MAX = 56  # characters of a command in a text, which is one line also at 200 %
@@ -64,8 +65,13 @@ def head_of(notebook: Any) -> str:
 def executed(path: Path, folder: Path) -> Any:
     """The notebook with its outputs, run in a new kernel whose working folder is `folder`."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=RUN_S_MAX, resources={"metadata": {"path": folder}})
+    client = NotebookClient(notebook, timeout=CELL_S_MAX, resources={"metadata": {"path": folder}})
     return client.execute()
+
+
+def kernels_s() -> float:
+    """The processor time of kernels that have ended: a busy machine makes it hardly longer."""
+    return sum(os.times()[2:4])
 
 
 def test_the_first_notebook_is_the_one_to_start_with():
@@ -76,9 +82,9 @@ def test_the_first_notebook_is_the_one_to_start_with():
 def test_a_notebook_runs_without_errors_within_a_minute_and_leaves_no_file(
     path: Path, tmp_path: Path
 ):
-    start_s = time.monotonic()
+    start_s = kernels_s()
     notebook = executed(path, tmp_path)
-    assert time.monotonic() - start_s < RUN_S_MAX
+    assert 0 < kernels_s() - start_s < RUN_S_MAX
     outputs = [(c.id, o) for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert [(id, output) for id, output in outputs if output.output_type == "error"] == []
     assert list(tmp_path.iterdir()) == []

@@ -301,7 +301,7 @@ def test_engines_that_hang_hold_up_neither_pictures_nor_the_copy(
     assert board.status["error"] == "the engines have not answered for 0.5 s"
     stage.act("simulated", scene="05.cut")
     gc.collect()  # nothing that is left removes its engines
-    assert time.monotonic() - start_s < 20  # each request would wait for 60 s
+    assert time.monotonic() - start_s < 50  # each request would wait for 60 s
     assert board.comm is None
     assert len(shell.user_ns["cluster"].names) == 7
     assert real is stage._left[0][0]["cluster"]

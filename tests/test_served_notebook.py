@@ -35,7 +35,7 @@ def terminal(folder: Path, *words: str, node: str = "m1", command: Any = None) -
     done = subprocess.run(
         [*(command or [sys.executable, "-m", "swarmlab", "docker"]), *words],
         env={**os.environ, "DOCKER_HOST": f"unix://{folder / node / 'docker.sock'}"},
-        capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
+        capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -253,7 +253,7 @@ def test_without_unix_sockets_our_command_line_reaches_it_by_its_token(
         done = subprocess.run(
             [sys.executable, "-m", "swarmlab", "docker", *words],
             env={**os.environ, "DOCKER_HOST": host},
-            capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
+            capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -311,5 +311,6 @@ def test_a_kernel_that_ends_leaves_no_socket(tmp_path):
         assert "'web'" in outputs[-2] + outputs[-1]
     finally:
         client.stop_channels()
+        manager.shutdown_wait_time = 60.0  # a kernel that is killed cleans nothing up
         manager.shutdown_kernel()
     until(lambda: not folder.exists())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from nbclient import NotebookClient
 
 from swarmlab.jupyter import setup_check
 from swarmlab.jupyter.setup_check import checkup
+from tests.test_notebooks import kernels_s
 
-FIRST_BOARD_S_MAX = 15.0  # of the minute that installing and starting may take; measured: 4
+# Of the minute that installing and starting may take; measured: 4. On a processor of one's own.
+FIRST_BOARD_S_MAX = 15.0
 VERSIONS = {"docker": "7.1.0", "ipywidgets": "8.1.5", "anywidget": "0.9.13", "matplotlib": "3.9"}
 
 
@@ -24,13 +25,13 @@ def test_the_first_board_is_there_seconds_after_the_kernel_was_asked_for(tmp_pat
     page = nbformat.read(Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb", 4)
     first = next(cell for cell in page.cells if cell.cell_type == "code")
     page.cells = [first]
-    begun_s = time.monotonic()
+    begun_s = kernels_s()
     client = NotebookClient(page, timeout=60, resources={"metadata": {"path": tmp_path}})
     outputs = client.execute().cells[0].outputs
-    passed_s = time.monotonic() - begun_s
+    passed_s = kernels_s() - begun_s
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert "application/vnd.jupyter.widget-view+json" in shown
-    assert passed_s < FIRST_BOARD_S_MAX
+    assert 0 < passed_s < FIRST_BOARD_S_MAX
 
 
 class Shell:

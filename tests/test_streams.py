@@ -183,7 +183,7 @@ def test_an_exec_reads_its_input_from_a_real_socket(lab, container):
 
     for thread in threading.enumerate():
         if thread.name == "hijacked":
-            thread.join(5)
+            thread.join(60)
     assert lab.client.api.exec_inspect(exec_id)["ExitCode"] == 0
 
 

@@ -273,7 +273,7 @@ def test_it_runs_slowly_until_it_is_paused_and_leaves_no_timer(cluster: Any):
         columns.close()
         assert columns._timer is None
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def test_a_step_pauses_the_time_that_the_board_plays(columns: RaftColumns):

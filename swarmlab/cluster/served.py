@@ -93,10 +93,10 @@ class JournalingServer(SocketServer):
 class LoopbackServer(JournalingServer):
     """On a port of this machine, for clients that have read the token in the file at `path`."""
 
-    def listener(self) -> socket.socket:
+    def listener(self, path: Path) -> socket.socket:
         listener, self._token = socket.create_server(("127.0.0.1", 0)), secrets.token_urlsafe()
-        self.path.write_text(f"{listener.getsockname()[1]} {self._token}", encoding="utf-8")
-        self.path.chmod(0o600)
+        path.write_text(f"{listener.getsockname()[1]} {self._token}", encoding="utf-8")
+        path.chmod(0o600)
         return listener
 
     def respond(

@@ -233,9 +233,10 @@ def execute(session: Session, arguments: Arguments) -> None:
     if detach:
         session.post(f"/exec/{exec_id}/start", {"Detach": True, "Tty": tty})
         return
-    for out, err in session.client.exec_start(exec_id, tty=tty, stream=True, demux=True):
-        session.out.write((out or b"").decode(errors="replace"))
-        session.err.write((err or b"").decode(errors="replace"))
+    # Not by the SDK, which loses output that comes with the head, and leaves the socket open.
+    body = {"Detach": False, "Tty": tty}
+    response = session.open("POST", f"/exec/{exec_id}/start", body=body, live=True)
+    print_logs(session, response, tty=tty)
     if code := session.get(f"/exec/{exec_id}/json")["ExitCode"]:
         raise CliError("", code)
 
@@ -278,7 +279,8 @@ def moment(session: Session, text: str | None) -> str:
 
 def print_logs(session: Session, response: Any, *, tty: bool) -> None:
     decode = {stream: codecs.getincrementaldecoder("utf-8")("replace").decode for stream in (1, 2)}
-    chunks = ((1, chunk) for chunk in response.iter_content(None)) if tty else frames(response)
+    size = None if response.raw.chunked else 1  # as it comes
+    chunks = ((1, chunk) for chunk in response.iter_content(size)) if tty else frames(response)
     for stream, data in chunks:
         (session.err if stream == 2 else session.out).write(decode[stream](data))
 

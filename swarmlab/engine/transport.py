@@ -286,27 +286,27 @@ class SocketServer:
         self._stopping.set()
         self._thread.join()
 
-    def listener(self) -> socket.socket:
+    def listener(self, path: Path) -> socket.socket:
         """A socket at the path, for this user alone, on which it listens."""
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self.path))
-        self.path.chmod(0o600)
+        listener.bind(str(path))
+        path.chmod(0o600)
         listener.listen(1024)
         return listener
 
     def _run(self) -> None:
         while self.serving:
-            engine = self.engine_of()
-            if engine is None:
-                self._listening.set()
-                self._stopping.wait(ACCEPT_S)
-            else:
+            if (engine := self.engine_of()) is not None:
                 self._listen(engine)
+            self._listening.set()
+            self._stopping.wait(ACCEPT_S)
 
     def _listen(self, engine: Engine) -> None:
         """Accept connections while this engine runs, then close all of them."""
-        self.path.unlink(missing_ok=True)
-        with self.listener() as listener:
+        new = self.path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with self.listener(new) as listener:
+            new.replace(self.path)  # whoever finds it can connect
             listener.settimeout(ACCEPT_S)
             self._listening.set()
             while self.engine_of() is engine and self.serving:
