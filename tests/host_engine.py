@@ -31,7 +31,7 @@ APPLETS = (
     *("ls", "mkdir", "mount", "nc", "ps", "rm", "sed", "sleep", "sync", "tar", "test", "touch"),
     *("true", "umount", "wget"),
 )
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 180
 # As in docker:dind: a crash leaves a stale process id, with which the engine would not start.
 ENTRYPOINT = '#!/bin/sh\nrm -f /var/run/docker.pid /run/docker.pid\nexec "$@"\n'
 
@@ -85,7 +85,7 @@ class HostEngine:
         while time.monotonic() < end and self.process.poll() is None:
             with socket.socket(socket.AF_UNIX) as probe:
                 if probe.connect_ex(str(self.folder / "docker.sock")) == 0:
-                    self.client = docker.DockerClient(base_url=self.url)
+                    self.client = docker.DockerClient(base_url=self.url, timeout=START_TIMEOUT_S)
                     return
             time.sleep(0.1)
         raise AssertionError(f"the engine did not start: {self.log()}")

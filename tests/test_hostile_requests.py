@@ -236,7 +236,7 @@ def test_a_long_list_costs_no_more_than_its_length(door, wide):
     assert door.first_task() == ("running", "")
     door.create(Name="web2", **wide(N, secret))  # its ports are in use
     assert door.cluster.explain("web.1") is not None
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20
 
 
 def test_a_free_subnet_between_many_is_found_at_once():
