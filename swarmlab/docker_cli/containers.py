@@ -230,13 +230,12 @@ def execute(session: Session, arguments: Arguments) -> None:
         "Cmd": command,
     }
     exec_id = session.post(f"/containers/{name}/exec", body)["Id"]
+    path, start = f"/exec/{exec_id}/start", {"Detach": detach, "Tty": tty}
     if detach:
-        session.post(f"/exec/{exec_id}/start", {"Detach": True, "Tty": tty})
+        session.post(path, start)
         return
     # Not by the SDK, which loses output that comes with the head, and leaves the socket open.
-    body = {"Detach": False, "Tty": tty}
-    response = session.open("POST", f"/exec/{exec_id}/start", body=body, live=True)
-    print_logs(session, response, tty=tty)
+    print_logs(session, session.open("POST", path, body=start, live=True), tty=tty)
     if code := session.get(f"/exec/{exec_id}/json")["ExitCode"]:
         raise CliError("", code)
 
