@@ -296,10 +296,12 @@ class SocketServer:
 
     def _run(self) -> None:
         while self.serving:
-            if (engine := self.engine_of()) is not None:
+            engine = self.engine_of()
+            if engine is None:
+                self._listening.set()
+                self._stopping.wait(ACCEPT_S)
+            else:
                 self._listen(engine)
-            self._listening.set()
-            self._stopping.wait(ACCEPT_S)
 
     def _listen(self, engine: Engine) -> None:
         """Accept connections while this engine runs, then close all of them."""
