@@ -90,10 +90,15 @@ def test_a_node_that_is_down_is_named_as_what_the_rotation_waits_for(view: Trust
     assert roots(view) == [("B", "B")] * 4
 
 
-def test_a_rotation_within_a_rotation_has_a_third_root(view: Trust, cluster: Any):
+@pytest.mark.parametrize("first", ["0.1s", "1s", "2s", "3s", "5s", "10s"])
+def test_a_rotation_within_a_rotation_has_a_third_root(view: Trust, cluster: Any, first: str):
+    """Nodes that have renewed for the first are asked again, whether the managers know yet or not.
+
+    Source: the oracle's scenario `rotation_within_a_rotation`.
+    """
     cluster.crash("w2")
     docker_output("docker swarm ca --rotate --detach")
-    cluster.run("10s")
+    cluster.run(first)
     view.refresh()
     docker_output("docker swarm ca --rotate --detach")
     cluster.run("10s")

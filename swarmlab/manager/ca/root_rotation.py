@@ -30,6 +30,7 @@ class RootRotation(ControlLoop):
     def __init__(self, simulation: Simulation, view: Store) -> None:
         self.simulation = simulation
         self._rotating = view.cluster.rotation is not None
+        self._target = ""  # the root for which nodes are asked
 
     def see(self, old: StoreObject | None, new: StoreObject | None) -> bool:
         if isinstance(new, Cluster):
@@ -48,9 +49,13 @@ class RootRotation(ControlLoop):
                 behind.append(node)
             elif node.certificate_state != "issued":  # so that a later rotation can ask it again
                 changes.append(update(node.with_(certificate_state="issued")))
+        is_new, self._target = self._target != rotation.certificate, rotation.certificate
+        asked = [node for node in behind if node.certificate_state == "rotate"]
+        if is_new and asked:  # for another root, which they may have by now: ask them again
+            return changes + [update(node.with_(certificate_state="issued")) for node in asked]
         if behind:
             pending = [node for node in behind if node.certificate_state != "rotate"]
-            some = pending[: BATCH - (len(behind) - len(pending))]
+            some = pending[: BATCH - len(asked)]
             return changes + [update(node.with_(certificate_state="rotate")) for node in some]
         root, simulation = rotation.certificate, self.simulation
         return [
