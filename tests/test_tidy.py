@@ -28,7 +28,7 @@ BUDGETS = {
     ("programs",): 1819,
     ("templates",): 361,
     ("views", "lessons", "compare"): 7260,
-    ("network", "engine", "cluster", "real"): 8979,
+    ("network", "engine", "cluster", "real"): 8981,
     ("docker_cli", "cli", "jupyter", "classroom"): 5935,
     (
         "__init__.py",
