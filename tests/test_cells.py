@@ -127,6 +127,11 @@ def test_what_ran_before_the_name_that_is_missed_is_told(
             "✘ `cluster.names[9]`: there are fewer; [0] is the first, [-1] the last",
         ),
         (
+            "next(name for name in cluster.names if name == 'm9')",
+            "✘ `next((name for name in cluster.names if name == 'm9'))`: nothing there fits (yet); "
+            "run the cells above first",
+        ),
+        (
             "cluster.names['m1']",
             "✘ `cluster.names['m1']`: it is indexed by place; [0] is the first, [-1] the last",
         ),

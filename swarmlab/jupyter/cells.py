@@ -47,7 +47,7 @@ NEXT_STEPS = (
 )
 
 
-MISTAKES = NameError, AttributeError, TypeError, LookupError
+MISTAKES = NameError, AttributeError, TypeError, LookupError, StopIteration
 # What Python says of a call, an index or an attribute that doesn't fit, and what we say.
 WORDS = {
     r"missing .*arguments?: '(\w+)'": N_("{0} is missing; `{what}?` shows how to call it"),
@@ -58,6 +58,7 @@ WORDS = {
     r"not callable": N_("it is no function: write it without parentheses"),
     r"not subscriptable": N_("it takes no [ ]; Tab after `{what}.` offers what it has"),
     r"index out of range": N_("there are fewer; [0] is the first, [-1] the last"),
+    r"^StopIteration$": N_("nothing there fits (yet); run the cells above first"),
     r"indices must be": N_("it is indexed by place; [0] is the first, [-1] the last"),
     r"has no attribute '(\w+)'": N_("there is no {0!r}; Tab after `{what}.` offers what it has"),
     r"^(?:'.*'|\d+|\(.*\))$": N_("there is no such key; `list({what})` shows the keys"),
@@ -126,7 +127,7 @@ def _mistake(error: BaseException, cell: TracebackType) -> str:
             return _(text, name=error.name, near=near[0])
     code, what = _written(cell)
     for pattern, text in WORDS.items():
-        if code and (found := re.search(pattern, str(error))):
+        if code and (found := re.search(pattern, str(error) or type(error).__name__)):
             wrong = _(text).format(*found.groups(), what=what)
             return f"✘ `{code}`: {wrong}"
     return ""
